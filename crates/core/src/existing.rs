@@ -1,0 +1,115 @@
+//! What a GOMEMLIMIT that the user wrote means: sound, opaque, or broken and how.
+
+use std::fmt;
+
+use crate::{
+    memlimit::GoLimit,
+    pod::{EnvVar, ResourceFieldRef},
+    quantity,
+    text::quote,
+};
+
+/// How an existing value hurts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// A reference to the whole memory limit: nothing is left for what the runtime does not count.
+    WholeLimit,
+    /// A reference to a limit that does not exist: kubelet fills in the node's allocatable memory.
+    NodeSize,
+    /// Above 98 % of the limit.
+    AboveLimit {
+        /// The value as bytes.
+        bytes: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The program exits with code 2 before `main`.
+    Malformed(String),
+    /// Zero, or below 5 % of the limit: the garbage collector runs without a pause.
+    TooLow {
+        /// The value as bytes.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WholeLimit => {
+                f.write_str("GOMEMLIMIT is 100 % of the memory limit, which leaves no headroom")
+            }
+            Self::NodeSize => {
+                f.write_str("GOMEMLIMIT refers to a memory limit that is not set: it becomes the node's size")
+            }
+            Self::AboveLimit { bytes, limit } => {
+                write!(f, "GOMEMLIMIT is {bytes} bytes, above 98 % of the memory limit of {limit}")
+            }
+            Self::Malformed(text) => write!(
+                f,
+                "GOMEMLIMIT={} is malformed: a Go program exits with code 2; write bytes or MiB",
+                quote(text)
+            ),
+            Self::TooLow { bytes } => {
+                write!(
+                    f,
+                    "GOMEMLIMIT is {bytes} bytes, so low that a Go program does little but collect garbage"
+                )
+            }
+        }
+    }
+}
+
+/// The memory limits that an existing value is measured against.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Yardstick {
+    /// The limit that applies to the container, in bytes, where it is known.
+    pub(crate) limit: Option<u64>,
+    /// What the downward API gives for `limits.memory`: the container's limit or else the pod's.
+    pub(crate) downward: Option<u64>,
+}
+
+/// What is wrong with the GOMEMLIMIT entry of the container called `container`; `None` for a sound
+/// value and for one that cannot be known before the container runs.
+pub(crate) fn inspect(entry: &EnvVar<'_>, container: &str, yardstick: Yardstick) -> Option<Broken> {
+    if let Some(source) = &entry.value_from {
+        return inspect_reference(source.resource_field_ref.as_ref()?, container, yardstick);
+    }
+    let text = entry.value.as_deref().unwrap_or_default();
+    if text.contains("$(") {
+        return None;
+    }
+    match text.parse() {
+        Ok(GoLimit::Unlimited) => None,
+        Ok(GoLimit::Bytes(bytes)) => inspect_bytes(bytes, yardstick.limit),
+        Err(_) => Some(Broken::Malformed(text.to_owned())),
+    }
+}
+
+fn inspect_reference(
+    reference: &ResourceFieldRef<'_>,
+    container: &str,
+    yardstick: Yardstick,
+) -> Option<Broken> {
+    let other = reference.container_name.as_deref().is_some_and(|name| !name.is_empty() && name != container);
+    if &*reference.resource != "limits.memory" || other {
+        return None;
+    }
+    let Some(limit) = yardstick.downward else { return Some(Broken::NodeSize) };
+    // A divisor of zero is the API's way to write "not given".
+    let divisor = reference.divisor.as_ref().map_or(Ok(1), |divisor| quantity::parse(&divisor.0)).ok()?;
+    match divisor {
+        0 | 1 => Some(Broken::WholeLimit),
+        divisor => inspect_bytes(limit.div_ceil(divisor), yardstick.limit.or(yardstick.downward)),
+    }
+}
+
+fn inspect_bytes(bytes: u64, limit: Option<u64>) -> Option<Broken> {
+    let percent_of = |percent: u64, limit: u64| u128::from(limit) * u128::from(percent);
+    let hundredfold = u128::from(bytes) * 100;
+    match limit {
+        _ if bytes == 0 => Some(Broken::TooLow { bytes }),
+        Some(limit) if hundredfold > percent_of(98, limit) => Some(Broken::AboveLimit { bytes, limit }),
+        Some(limit) if hundredfold < percent_of(5, limit) => Some(Broken::TooLow { bytes }),
+        _ => None,
+    }
+}

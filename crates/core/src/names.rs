@@ -1,0 +1,30 @@
+//! Every name that users, manifests and other programs see. Each stands here once.
+
+/// The environment variable read by the Go runtime (`runtime/mgcpacer.go`, `readGOMEMLIMIT`).
+pub const GOMEMLIMIT: &str = "GOMEMLIMIT";
+
+/// The variable of `github.com/KimMachineGun/automemlimit`: its presence says that the program looks
+/// after its own limit.
+pub const AUTOMEMLIMIT: &str = "AUTOMEMLIMIT";
+
+/// The flag of Prometheus, kube-state-metrics and others that switches automemlimit on; also a prefix
+/// of `--auto-gomemlimit.ratio`.
+pub const AUTO_GOMEMLIMIT_FLAG: &str = "--auto-gomemlimit";
+
+/// Domain of every label and annotation of ours.
+pub const DOMAIN: &str = "gomemlimit.dev";
+
+/// Opt-in label of a namespace (`enabled`), opt-out (`disabled`) and opt-in label of a pod.
+pub const INJECT_LABEL: &str = "gomemlimit.dev/inject";
+
+/// The annotation in which we explain on the pod what was done.
+pub const STATUS_ANNOTATION: &str = "gomemlimit.dev/status";
+
+/// Set by kubelet on the API server's copy of a static pod; such a pod must not be changed.
+pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
+
+/// Node label with the operating system, used in `nodeSelector`.
+pub const OS_LABEL: &str = "kubernetes.io/os";
+
+/// Key under which the whole outcome stands in the response's `auditAnnotations`.
+pub const AUDIT_ANNOTATION: &str = "decisions";

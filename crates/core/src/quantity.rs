@@ -1,0 +1,118 @@
+//! Kubernetes quantities: `1.5Gi` to bytes, exactly.
+//!
+//! Grammar and rounding follow `ParseQuantity` and `Value` of
+//! `k8s.io/apimachinery/pkg/api/resource/quantity.go`: a sign, decimal digits with at most one point,
+//! then one of `n u m k M G T P E`, `Ki Mi Gi Ti Pi Ei`, or `e`/`E` with a decimal exponent; a fraction
+//! of a byte is rounded up. Stricter than Go in three places: a negative amount, an amount of 2^63 or
+//! more (Go wraps or caps it) and a text without any digit (`Ki`, `-`, `.`) are errors.
+
+use thiserror::Error;
+
+/// Why a text is not an amount of bytes.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum QuantityError {
+    /// The text does not follow the grammar.
+    #[error("is not a Kubernetes quantity such as 512Mi")]
+    Malformed,
+    /// Below zero.
+    #[error("is negative")]
+    Negative,
+    /// 2^63 bytes or more.
+    #[error("is 2^63 bytes or more")]
+    OutOfRange,
+}
+
+/// Bytes of the quantity `text`, rounded up to a whole byte; at most 2^63 − 1.
+pub fn parse(text: &str) -> Result<u64, QuantityError> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let number_len = unsigned.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+    let (number, suffix) = unsigned.split_at_checked(number_len).ok_or(QuantityError::Malformed)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
+        return Err(QuantityError::Malformed);
+    }
+    let scale = Scale::parse(suffix)?;
+
+    let digits = || whole.bytes().chain(fraction.bytes()).map(|b| u64::from(b - b'0'));
+    let leading_zeros = digits().take_while(|d| *d == 0).count();
+    if leading_zeros == whole.len() + fraction.len() {
+        return Ok(0);
+    }
+    if text.starts_with('-') {
+        return Err(QuantityError::Negative);
+    }
+    // Where the decimal point stands, counted from the first digit that is not zero.
+    let point = scale
+        .power_of_ten
+        .saturating_add(i64::try_from(whole.len()).unwrap_or(i64::MAX))
+        .saturating_sub(i64::try_from(leading_zeros).unwrap_or(i64::MAX));
+    bytes(&digits().skip(leading_zeros).collect::<Vec<_>>(), point, scale.power_of_two)
+}
+
+/// `0.d1d2d3… × 10^point × 2^shift`, rounded up. The first digit is not zero.
+fn bytes(digits: &[u64], point: i64, shift: u32) -> Result<u64, QuantityError> {
+    // 10^19 is past 2^63; below 10^-40, even times 2^60, is a fraction of a byte.
+    const MOST_DIGITS: i64 = 19;
+    const SMALLEST: i64 = -40;
+    if point > MOST_DIGITS {
+        return Err(QuantityError::OutOfRange);
+    }
+    if point < SMALLEST {
+        return Ok(1);
+    }
+    let whole_len = usize::try_from(point).unwrap_or(0);
+    let zeros_after_point = usize::try_from(-point).unwrap_or(0);
+
+    let mut whole: u128 = 0;
+    for digit in digits.iter().copied().chain(std::iter::repeat(0)).take(whole_len) {
+        whole = whole * 10 + u128::from(digit);
+    }
+
+    // floor(2^shift × fraction), from the last digit to the first, remembering whether anything was
+    // cut off: 2^shift·0.dREST = (d·2^shift + 2^shift·0.REST) / 10. At most 10·2^60, so u64 is enough.
+    let mut part: u64 = 0;
+    let mut cut = false;
+    let fraction = digits.iter().copied().skip(whole_len).rev();
+    for digit in fraction.chain(std::iter::repeat_n(0, zeros_after_point)) {
+        let sum = (digit << shift) + part;
+        cut |= !sum.is_multiple_of(10);
+        part = sum / 10;
+    }
+
+    let total = (whole << shift) + u128::from(part) + u128::from(cut);
+    i64::try_from(total).ok().and_then(|bytes| u64::try_from(bytes).ok()).ok_or(QuantityError::OutOfRange)
+}
+
+/// What a suffix multiplies by.
+struct Scale {
+    power_of_ten: i64,
+    power_of_two: u32,
+}
+
+impl Scale {
+    fn parse(suffix: &str) -> Result<Self, QuantityError> {
+        let (power_of_ten, power_of_two) = match suffix {
+            "n" => (-9, 0),
+            "u" => (-6, 0),
+            "m" => (-3, 0),
+            "" => (0, 0),
+            "k" => (3, 0),
+            "M" => (6, 0),
+            "G" => (9, 0),
+            "T" => (12, 0),
+            "P" => (15, 0),
+            "E" => (18, 0),
+            "Ki" => (0, 10),
+            "Mi" => (0, 20),
+            "Gi" => (0, 30),
+            "Ti" => (0, 40),
+            "Pi" => (0, 50),
+            "Ei" => (0, 60),
+            _ => {
+                let exponent = suffix.strip_prefix(['e', 'E']).ok_or(QuantityError::Malformed)?;
+                (exponent.parse::<i64>().map_err(|_| QuantityError::Malformed)?, 0)
+            }
+        };
+        Ok(Self { power_of_ten, power_of_two })
+    }
+}

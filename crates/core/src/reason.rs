@@ -1,0 +1,139 @@
+//! The closed list of reasons: the same words in metrics, logs, the status annotation, the command
+//! line and the documentation.
+
+/// Why a container did or did not get a value. Ordered: when several apply, the first one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The review is about something else than a pod.
+    NotAPod,
+    /// Not the creation of a pod: environment variables of a running pod cannot change.
+    NotCreate,
+    /// A static pod's mirror: only kubelet may write it.
+    MirrorPod,
+    /// A Windows pod.
+    Windows,
+    /// Opted out by label, `mode: off` or `ratio: off`.
+    OptedOut,
+    /// A plain init container (unless `--init-containers=all`).
+    InitContainer,
+    /// GOMEMLIMIT is set by the user, or may be set by an `envFrom` that the policy respects.
+    AlreadySet,
+    /// The program sets its limit itself (automemlimit).
+    SelfManaged,
+    /// Neither the container nor the pod has a memory limit.
+    NoMemoryLimit,
+    /// The limit is too small for GOMEMLIMIT to help.
+    BelowMinimum,
+    /// A pod-level limit shared by several containers without a limit of their own.
+    SharedPodLimit,
+    /// The limit is not an amount of bytes that a container can have.
+    InvalidLimit,
+    /// `mode: audit`: what would have been done is reported, nothing is patched.
+    AuditMode,
+    /// A value was added.
+    Injected,
+    /// Our own earlier value no longer fitted the limit and was replaced.
+    Updated,
+    /// Our own earlier value still fits (reinvocation, a copied manifest): nothing to change.
+    Kept,
+}
+
+impl Reason {
+    /// Every reason, in order of precedence.
+    pub const ALL: [Self; 16] = [
+        Self::NotAPod,
+        Self::NotCreate,
+        Self::MirrorPod,
+        Self::Windows,
+        Self::OptedOut,
+        Self::InitContainer,
+        Self::AlreadySet,
+        Self::SelfManaged,
+        Self::NoMemoryLimit,
+        Self::BelowMinimum,
+        Self::SharedPodLimit,
+        Self::InvalidLimit,
+        Self::AuditMode,
+        Self::Injected,
+        Self::Updated,
+        Self::Kept,
+    ];
+
+    /// The word used everywhere.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAPod => "not-a-pod",
+            Self::NotCreate => "not-create",
+            Self::MirrorPod => "mirror-pod",
+            Self::Windows => "windows",
+            Self::OptedOut => "opted-out",
+            Self::InitContainer => "init-container",
+            Self::AlreadySet => "already-set",
+            Self::SelfManaged => "self-managed",
+            Self::NoMemoryLimit => "no-memory-limit",
+            Self::BelowMinimum => "below-minimum",
+            Self::SharedPodLimit => "shared-pod-limit",
+            Self::InvalidLimit => "invalid-limit",
+            Self::AuditMode => "audit-mode",
+            Self::Injected => "injected",
+            Self::Updated => "updated",
+            Self::Kept => "kept",
+        }
+    }
+
+    /// One sentence for people: what it means and, where there is something to do, what.
+    #[must_use]
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::NotAPod => "not a pod",
+            Self::NotCreate => "not the creation of a pod; the environment of a running pod cannot change",
+            Self::MirrorPod => "a static pod's mirror, which only kubelet may write",
+            Self::Windows => "a Windows pod",
+            Self::OptedOut => "opted out by label or annotation",
+            Self::InitContainer => "a plain init container; --init-containers=all includes them",
+            Self::AlreadySet => "GOMEMLIMIT is already set by the user",
+            Self::SelfManaged => "the program sets its limit itself (automemlimit)",
+            Self::NoMemoryLimit => "no memory limit; set resources.limits.memory",
+            Self::BelowMinimum => "the memory limit is too small for GOMEMLIMIT to help",
+            Self::SharedPodLimit => {
+                "the pod-level limit is shared by several containers; give each a limit of its own"
+            }
+            Self::InvalidLimit => "the memory limit is not a usable quantity",
+            Self::AuditMode => "audit mode: reported, not patched",
+            Self::Injected => "a value was added",
+            Self::Updated => "our earlier value no longer fitted the limit and was replaced",
+            Self::Kept => "our earlier value still fits",
+        }
+    }
+
+    /// Whether GOMEMLIMIT is (now) a value of ours.
+    #[must_use]
+    pub const fn is_set(self) -> bool {
+        matches!(self, Self::Injected | Self::Updated | Self::Kept)
+    }
+
+    /// `set` or `skip`, the coarse label beside the reason.
+    #[must_use]
+    pub const fn decision(self) -> &'static str {
+        if self.is_set() { "set" } else { "skip" }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Reason {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = || Self::ALL.map(Self::as_str).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == text)
+            .ok_or_else(|| format!("no such reason; one of {}", known()))
+    }
+}

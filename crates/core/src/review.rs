@@ -1,0 +1,311 @@
+//! AdmissionReview in, AdmissionReview out (`k8s.io/api/admission/v1`).
+//!
+//! The envelope is read first and the object stays raw text, so that a pod of a shape that surprises
+//! us can still be answered with its uid. What the API server accepts as an answer stands in
+//! `k8s.io/apiserver/pkg/admission/plugin/webhook/request/admissionreview.go`.
+
+use std::borrow::Cow;
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::{
+    annotations::NamespaceAnnotations,
+    decide::{Verdict, decide},
+    names::AUDIT_ANNOTATION,
+    pod::Pod,
+    reason::Reason,
+    resize,
+    settings::Policy,
+    status::Status,
+    text::{Text, quote},
+    warning::{Warning, WarningKind},
+};
+
+const API_VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+
+/// The API server cuts a warning after 256 characters and all of them after 4096
+/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+const MOST_WARNING_CHARS: usize = 256;
+const MOST_WARNINGS_CHARS: usize = 4096;
+
+/// The body holds no review that could be answered: there is no uid to answer to.
+#[derive(Debug, Error)]
+pub enum ReviewError {
+    /// Not JSON, or not of the shape of a review.
+    #[error("the body is not an AdmissionReview: {0}")]
+    Malformed(#[source] serde_json::Error),
+    /// A review without a request or with an empty uid.
+    #[error("the AdmissionReview has no request.uid")]
+    NoUid,
+}
+
+/// One request of the API server, borrowed from the body.
+#[derive(Debug)]
+pub struct Review<'a> {
+    uid: Text<'a>,
+    request: Result<Request<'a>, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    api_version: Option<Text<'a>>,
+    #[serde(borrow)]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    request: Option<Request<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Request<'a> {
+    #[serde(borrow)]
+    uid: Option<Text<'a>>,
+    #[serde(borrow)]
+    kind: GroupVersionKind<'a>,
+    #[serde(borrow)]
+    sub_resource: Option<Text<'a>>,
+    #[serde(borrow)]
+    namespace: Option<Text<'a>>,
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    operation: Option<Text<'a>>,
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow)]
+    old_object: Option<&'a RawValue>,
+    dry_run: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct GroupVersionKind<'a> {
+    #[serde(borrow)]
+    group: Text<'a>,
+    #[serde(borrow)]
+    version: Text<'a>,
+    #[serde(borrow)]
+    kind: Text<'a>,
+}
+
+impl<'a> Review<'a> {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// Only where no uid can be read. Everything else that is wrong becomes a warning of the answer.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
+        let envelope = match serde_json::from_slice::<Envelope<'a>>(body) {
+            Ok(envelope) => envelope,
+            Err(error) => return Self::parse_uid_only(body, error),
+        };
+        let mut request = envelope.request.ok_or(ReviewError::NoUid)?;
+        let uid = request.uid.take().filter(|uid| !uid.is_empty()).ok_or(ReviewError::NoUid)?;
+        let (kind, version) = (envelope.kind.unwrap_or_default(), envelope.api_version.unwrap_or_default());
+        let request = if (&*version, &*kind) == (API_VERSION, KIND) {
+            Ok(request)
+        } else {
+            let (version, kind) = (quote(&version), quote(&kind));
+            Err(format!("expected {KIND} of {API_VERSION}, got kind {kind} of {version}"))
+        };
+        Ok(Self { uid, request })
+    }
+
+    /// Some field of the request is not what it should be; the uid may be there all the same.
+    fn parse_uid_only(body: &'a [u8], error: serde_json::Error) -> Result<Self, ReviewError> {
+        #[derive(Deserialize)]
+        struct Envelope<'a> {
+            #[serde(borrow)]
+            request: Option<Request<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Request<'a> {
+            #[serde(borrow)]
+            uid: Text<'a>,
+        }
+        match serde_json::from_slice::<Envelope<'a>>(body) {
+            Ok(Envelope { request: Some(Request { uid }) }) if !uid.is_empty() => {
+                Ok(Self { uid, request: Err(format!("the AdmissionReview cannot be read: {error}")) })
+            }
+            _ => Err(ReviewError::Malformed(error)),
+        }
+    }
+
+    fn request(&self) -> Option<&Request<'a>> {
+        self.request.as_ref().ok()
+    }
+
+    /// The uid that the answer must repeat.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// The namespace of the object; empty where there is none.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.request().and_then(|request| request.namespace.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether nothing will be stored.
+    #[must_use]
+    pub fn is_dry_run(&self) -> bool {
+        self.request().and_then(|request| request.dry_run).unwrap_or_default()
+    }
+
+    /// Decides. Never fails: a request that cannot be understood gets a verdict that changes nothing.
+    #[must_use]
+    pub fn judge(&self, namespace: &NamespaceAnnotations, policy: &Policy) -> Judgement<'a> {
+        let request = match &self.request {
+            Ok(request) => request,
+            Err(problem) => return Judgement::nothing(Reason::NotAPod, Some(problem.clone())),
+        };
+        let kind = &request.kind;
+        if (&*kind.group, &*kind.version, &*kind.kind) != ("", "v1", "Pod") {
+            let what = format!("{}/{} {}", &*kind.group, &*kind.version, &*kind.kind);
+            let problem =
+                format!("called for {} instead of a v1 Pod; check the webhook's rules", quote(&what));
+            return Judgement::nothing(Reason::NotAPod, Some(problem));
+        }
+        let sub_resource = request.sub_resource.as_deref().unwrap_or_default();
+        match (request.operation.as_deref().unwrap_or_default(), sub_resource) {
+            ("CREATE", "") => request.judge_create(namespace, policy),
+            ("UPDATE", "resize") => Judgement {
+                pod_name: request.name_text(),
+                verdict: Verdict {
+                    reason: Some(Reason::NotCreate),
+                    warnings: resize::warnings(request.old_object, request.object),
+                    ..Verdict::default()
+                },
+            },
+            _ => Judgement { pod_name: request.name_text(), ..Judgement::nothing(Reason::NotCreate, None) },
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    fn name_text(&self) -> Cow<'a, str> {
+        self.name.clone().unwrap_or_default().0
+    }
+
+    fn judge_create(&self, namespace: &NamespaceAnnotations, policy: &Policy) -> Judgement<'a> {
+        let Some(object) = self.object else {
+            let problem = "the AdmissionReview of a CREATE has no object".to_owned();
+            return Judgement::nothing(Reason::NotAPod, Some(problem));
+        };
+        match Pod::parse(object.get()) {
+            Ok(pod) => Judgement {
+                pod_name: match self.name.clone().filter(|name| !name.is_empty()) {
+                    Some(name) => name.0,
+                    None => Cow::Owned(pod.name().to_owned()),
+                },
+                verdict: decide(&pod, namespace, policy),
+            },
+            Err(error) => {
+                Judgement::nothing(Reason::NotAPod, Some(format!("the pod cannot be read: {error}")))
+            }
+        }
+    }
+}
+
+/// A verdict and the pod it is about.
+#[derive(Debug)]
+pub struct Judgement<'a> {
+    /// The pod's name or `generateName`; empty where unknown.
+    pub pod_name: Cow<'a, str>,
+    /// What was decided.
+    pub verdict: Verdict<'a>,
+}
+
+impl Judgement<'_> {
+    fn nothing(reason: Reason, problem: Option<String>) -> Self {
+        let warnings = problem.map(|problem| Warning::new(WarningKind::BadReview, problem));
+        let verdict =
+            Verdict { reason: Some(reason), warnings: warnings.into_iter().collect(), ..Verdict::default() };
+        Self { pod_name: Cow::Borrowed(""), verdict }
+    }
+}
+
+impl Verdict<'_> {
+    /// The texts of the warnings, each and all within what the API server passes on.
+    pub(crate) fn warning_texts(&self) -> Vec<&str> {
+        let mut left = MOST_WARNINGS_CHARS;
+        let cut =
+            |text: &'_ str| text.char_indices().nth(MOST_WARNING_CHARS).map_or(text.len(), |(end, _)| end);
+        let texts = self.warnings.iter().filter_map(|warning| warning.text.get(..cut(&warning.text)));
+        texts
+            .take_while(|text| match left.checked_sub(text.chars().count()) {
+                Some(rest) => {
+                    left = rest;
+                    true
+                }
+                None => false,
+            })
+            .collect()
+    }
+
+    /// The AdmissionReview that answers the request with this uid: always allowed, with a patch where
+    /// there is something to change.
+    #[must_use]
+    pub fn respond(&mut self, uid: &str) -> Vec<u8> {
+        let operations = self.patch();
+        // Operations are strings in lists: serialising them cannot fail.
+        let patch = (!operations.is_empty())
+            .then(|| serde_json::to_vec(&operations).map(|json| BASE64.encode(json)).ok())
+            .flatten();
+        let warnings = self.warning_texts();
+        let audit = Status::new(self, &[]).to_json();
+        respond(uid, patch, &warnings, Some(audit))
+    }
+}
+
+/// The answer where our own code failed: allowed, unchanged, with a warning.
+#[must_use]
+pub fn respond_failure(uid: &str) -> Vec<u8> {
+    respond(uid, None, &["gomemlimit failed on this pod and left it unchanged; please report this"], None)
+}
+
+fn respond(uid: &str, patch: Option<String>, warnings: &[&str], audit: Option<String>) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Envelope<'r> {
+        api_version: &'static str,
+        kind: &'static str,
+        response: Response<'r>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Response<'r> {
+        uid: &'r str,
+        allowed: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        patch_type: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        patch: Option<String>,
+        #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+        warnings: &'r [&'r str],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        audit_annotations: Option<AuditAnnotations>,
+    }
+    struct AuditAnnotations(String);
+    impl Serialize for AuditAnnotations {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map([(AUDIT_ANNOTATION, &self.0)])
+        }
+    }
+    let response = Response {
+        uid,
+        allowed: true,
+        patch_type: patch.is_some().then_some("JSONPatch"),
+        patch,
+        warnings,
+        audit_annotations: audit.map(AuditAnnotations),
+    };
+    // Strings, a bool and string keys: serialising them cannot fail.
+    serde_json::to_vec(&Envelope { api_version: API_VERSION, kind: KIND, response }).unwrap_or_default()
+}

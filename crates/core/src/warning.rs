@@ -1,0 +1,64 @@
+//! What is wrong and worth telling: texts for people and closed kinds for metrics.
+
+use crate::settings::{Level, Setting};
+
+/// The closed list of kinds of warning; each is a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WarningKind {
+    /// A setting was ignored at its level.
+    BadSetting(Setting, Level),
+    /// A setting was followed, but is unlikely to be meant.
+    DoubtfulSetting,
+    /// A label or annotation of our domain that means nothing.
+    UnknownName,
+    /// GOMEMLIMIT is set by the user to something that hurts.
+    BrokenValue,
+    /// An in-place resize leaves a literal GOMEMLIMIT behind.
+    StaleValue,
+    /// The status annotation had no room.
+    StatusOmitted,
+    /// The review itself could not be understood.
+    BadReview,
+}
+
+impl WarningKind {
+    /// Every value of [`WarningKind::as_str`].
+    pub const NAMES: [&'static str; 7] = [
+        "bad-setting",
+        "doubtful-setting",
+        "unknown-name",
+        "broken-value",
+        "stale-value",
+        "status-omitted",
+        "bad-review",
+    ];
+
+    /// The word used in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadSetting(..) => "bad-setting",
+            Self::DoubtfulSetting => "doubtful-setting",
+            Self::UnknownName => "unknown-name",
+            Self::BrokenValue => "broken-value",
+            Self::StaleValue => "stale-value",
+            Self::StatusOmitted => "status-omitted",
+            Self::BadReview => "bad-review",
+        }
+    }
+}
+
+/// One thing that is wrong with a pod or a review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// For metrics.
+    pub kind: WarningKind,
+    /// One sentence that says what, where and what to do; no control characters.
+    pub text: String,
+}
+
+impl Warning {
+    pub(crate) fn new(kind: WarningKind, text: String) -> Self {
+        Self { kind, text }
+    }
+}

@@ -1,0 +1,124 @@
+//! Quantities agree with Kubernetes' own parser (golden values of k8s.io/apimachinery v0.37.2).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+use gomemlimit_core::quantity::{QuantityError, parse};
+
+/// Splits a row into text, verdict (`ok` or `error`) and bytes; the text is quoted as Go quotes it.
+fn row(line: &str) -> (String, bool, Option<i128>) {
+    let mut columns = line.split('\t');
+    let quoted = columns.next().expect("text");
+    // Go's and JSON's quoting agree on everything in these files.
+    let text = serde_json::from_str(quoted).unwrap_or_else(|error| panic!("{quoted}: {error}"));
+    let is_ok = columns.next() == Some("ok");
+    (text, is_ok, columns.next().and_then(|bytes| bytes.parse().ok()))
+}
+
+/// Where we are stricter on purpose, and why.
+fn is_deliberately_an_error(text: &str, go: i128, error: QuantityError) -> bool {
+    match error {
+        // Where Go overflows, even a negative amount comes out positive.
+        QuantityError::Negative => text.starts_with('-'),
+        // Go caps at 2^63 − 1, wraps around or falls to zero from there on.
+        QuantityError::OutOfRange => true_value_is_out_of_range(text),
+        // No digit before the suffix, which Go reads as zero.
+        QuantityError::Malformed => {
+            go == 0 && !text.trim_start_matches(['+', '-', '.']).starts_with(|c: char| c.is_ascii_digit())
+        }
+    }
+}
+
+/// A second, float-based opinion on the size of a text: only has to tell 2^63 from what is far smaller.
+fn true_value_is_out_of_range(text: &str) -> bool {
+    let text = text.trim_start_matches('+');
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    let number: f64 = number.parse().unwrap();
+    let scale = match suffix {
+        "n" => 1e-9,
+        "u" => 1e-6,
+        "m" => 1e-3,
+        "" => 1.0,
+        "k" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        "P" => 1e15,
+        "E" => 1e18,
+        "Ki" => 2f64.powi(10),
+        "Mi" => 2f64.powi(20),
+        "Gi" => 2f64.powi(30),
+        "Ti" => 2f64.powi(40),
+        "Pi" => 2f64.powi(50),
+        "Ei" => 2f64.powi(60),
+        exponent => 10f64.powi(exponent[1..].parse().unwrap_or(i32::MAX)),
+    };
+    number * scale >= 2f64.powi(63)
+}
+
+#[test]
+fn agrees_with_kubernetes() {
+    let files = [include_str!("golden/quantity-edge.tsv"), include_str!("golden/quantity-random.tsv")];
+    let (mut equal, mut stricter, mut wrong) = (0, 0, Vec::new());
+    for line in files.iter().flat_map(|file| file.lines()) {
+        let (text, go_accepts, go) = row(line);
+        match (parse(&text), go_accepts, go) {
+            (Ok(bytes), true, Some(go)) if i128::from(bytes) == go => equal += 1,
+            (Err(QuantityError::Malformed), false, _) => equal += 1,
+            (Err(error), true, Some(go)) if is_deliberately_an_error(&text, go, error) => stricter += 1,
+            (ours, ..) => wrong.push(format!("{text:?}: ours {ours:?}, Go {go:?} (accepted: {go_accepts})")),
+        }
+    }
+    println!("{equal} equal, {stricter} deliberately stricter, {} wrong", wrong.len());
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(equal + stricter, 4626, "rows of both files");
+}
+
+#[test]
+fn named_cases() {
+    let malformed = Err(QuantityError::Malformed);
+    for (text, wanted) in [
+        ("1Gi", Ok(1 << 30)),
+        ("1.5Gi", Ok(1_610_612_736)),
+        ("1.1Gi", Ok(1_181_116_007)),
+        (".5Gi", Ok(536_870_912)),
+        ("5.Gi", Ok(5_368_709_120)),
+        ("128974848500m", Ok(128_974_849)),
+        ("100m", Ok(1)),
+        ("1n", Ok(1)),
+        ("1e-400", Ok(1)),
+        ("0e400", Ok(0)),
+        ("-0", Ok(0)),
+        ("9007199254740993", Ok(9_007_199_254_740_993)),
+        ("9223372036854775807", Ok(9_223_372_036_854_775_807)),
+        ("9223372036854775808", Err(QuantityError::OutOfRange)),
+        ("9223372036854775807001m", Err(QuantityError::OutOfRange)),
+        ("8Ei", Err(QuantityError::OutOfRange)),
+        ("7.99999999999999999999Ei", Err(QuantityError::OutOfRange)),
+        ("12E", Err(QuantityError::OutOfRange)),
+        ("1e400", Err(QuantityError::OutOfRange)),
+        ("-1Ki", Err(QuantityError::Negative)),
+        ("0.00000000000000000000000000000000000000000000000001Ei", Ok(1)),
+        ("100000000000000000000000000000000000000000000000000e-50", Ok(1)),
+        ("", malformed),
+        ("Ki", malformed),
+        ("-", malformed),
+        (".", malformed),
+        ("1K", malformed),
+        ("1e", malformed),
+        ("1e3Ki", malformed),
+        ("1e99999999999999999999", malformed),
+        (" 1", malformed),
+        ("1 ", malformed),
+        ("1.2.3", malformed),
+        ("--1", malformed),
+        ("٣", malformed),
+    ] {
+        assert_eq!(parse(text), wanted, "{text:?}");
+    }
+}

@@ -1,0 +1,263 @@
+//! Reviews of every wrong form, and the rules that the real reviews do not reach.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use gomemlimit_core::{NamespaceAnnotations, Policy, Review, Settings, settings::EnvFrom};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+mod support;
+use support::{answer, answer_in, patched, review_of};
+
+#[rstest]
+#[case::empty("")]
+#[case::not_json("GOMEMLIMIT")]
+#[case::truncated(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u""#)]
+#[case::array("[]")]
+#[case::null("null")]
+#[case::number("1")]
+#[case::no_request(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#)]
+#[case::null_request(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":null}"#)]
+#[case::no_uid(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{}}"#)]
+#[case::empty_uid(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":""}}"#)]
+#[case::null_uid(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":null}}"#)]
+#[case::uid_of_wrong_type(
+    r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":7}}"#
+)]
+#[case::two_uids(r#"{"request":{"uid":"a","uid":"b"}}"#)]
+#[case::two_requests(r#"{"request":{"uid":"a"},"request":{"uid":"b"}}"#)]
+#[case::trailing_text(r#"{"request":{"uid":"a"}} x"#)]
+fn without_a_uid_there_is_no_answer(#[case] body: &str) {
+    let error = Review::parse(body.as_bytes()).expect_err("an error").to_string();
+    assert!(error.contains("AdmissionReview"), "{error}");
+}
+
+#[test]
+fn deep_nesting_neither_overflows_nor_refuses() {
+    let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let pod =
+        |depth| format!(r#"{{"metadata":{{"name":"p"}},"spec":{{"containers":[],"x":{}}}}}"#, deep(depth));
+    for depth in [10, 200, 1_000_000] {
+        let body = String::from_utf8(review_of(&json!("POD"))).unwrap().replace("\"POD\"", &pod(depth));
+        assert_eq!(answer(body.as_bytes()).patch, Vec::<Value>::new());
+    }
+    assert!(Review::parse(deep(1_000_000).as_bytes()).is_err());
+    assert!(Review::parse("[".repeat(1_000_000).as_bytes()).is_err());
+}
+
+/// A review whose uid can be read is always allowed, unchanged, and says what is wrong.
+#[rstest]
+#[case::wrong_kind(json!({"kind": "Pod"}), json!({}), "expected AdmissionReview")]
+#[case::wrong_version(json!({"apiVersion": "admission.k8s.io/v1beta1"}), json!({}), "v1beta1")]
+#[case::other_resource(
+    json!({}),
+    json!({"kind": {"group": "apps", "version": "v1", "kind": "Deployment"}}),
+    "apps/v1 Deployment"
+)]
+#[case::object_null(json!({}), json!({"object": null}), "no object")]
+#[case::object_of_wrong_type(json!({}), json!({"object": 5}), "cannot be read")]
+#[case::containers_of_wrong_type(json!({}), json!({"object": {"spec": {"containers": 5}}}), "cannot be read")]
+#[case::env_value_of_wrong_type(
+    json!({}),
+    json!({"object": {"spec": {"containers": [{"name": "a", "env": [{"name": "A", "value": 5}]}]}}}),
+    "cannot be read"
+)]
+#[case::operation_of_wrong_type(json!({}), json!({"operation": 5}), "cannot be read")]
+fn with_a_uid_it_is_allowed_with_a_warning(#[case] outer: Value, #[case] request: Value, #[case] says: &str) {
+    let mut review: Value = serde_json::from_slice(&review_of(&json!({"spec": {}}))).unwrap();
+    review.as_object_mut().unwrap().extend(outer.as_object().cloned().unwrap());
+    review["request"].as_object_mut().unwrap().extend(request.as_object().cloned().unwrap());
+    let answer = answer(&serde_json::to_vec(&review).unwrap());
+    assert_eq!(answer.patch, Vec::<Value>::new());
+    let [warning] = &answer.warnings[..] else { panic!("one warning, not {:?}", answer.warnings) };
+    assert!(warning.contains(says), "{warning}");
+}
+
+#[rstest]
+#[case::invalid_utf8(b"{\"metadata\":{\"name\":\"\xff\"}}".as_slice())]
+#[case::duplicate_spec(br#"{"spec":{},"spec":{}}"#.as_slice())]
+#[case::duplicate_env(br#"{"spec":{"containers":[{"name":"a","env":[],"env":[]}]}}"#.as_slice())]
+#[case::lone_surrogate(br#"{"spec":{"containers":[{"name":"\ud800"}]}}"#.as_slice())]
+fn an_odd_pod_is_allowed_with_a_warning(#[case] pod: &[u8]) {
+    let body = review_of(&json!("POD"));
+    let at = body.windows(5).position(|window| window == b"\"POD\"").unwrap();
+    let body = [&body[..at], pod, &body[at + 5..]].concat();
+    let answer = answer(&body);
+    assert_eq!(answer.patch, Vec::<Value>::new());
+    assert_eq!(answer.warnings.len(), 1, "{:?}", answer.warnings);
+}
+
+#[rstest]
+#[case::update("UPDATE", "", "not-create")]
+#[case::delete("DELETE", "", "not-create")]
+#[case::connect("CONNECT", "exec", "not-create")]
+#[case::ephemeral("UPDATE", "ephemeralcontainers", "not-create")]
+#[case::sub_resource_of_create("CREATE", "binding", "not-create")]
+fn only_the_creation_of_a_pod_is_patched(#[case] operation: &str, #[case] sub: &str, #[case] reason: &str) {
+    let mut review: Value = serde_json::from_slice(&review_of(&app("1Gi"))).unwrap();
+    review["request"]["operation"] = operation.into();
+    review["request"]["subResource"] = sub.into();
+    let answer = answer(&serde_json::to_vec(&review).unwrap());
+    assert_eq!((answer.patch, answer.warnings), (vec![], vec![]));
+    assert_eq!(answer.decisions["skipped"], reason);
+}
+
+fn app(limit: &str) -> Value {
+    json!({"metadata": {"name": "p"}, "spec": {"containers": [
+        {"name": "app", "resources": {"limits": {"memory": limit}}},
+    ]}})
+}
+
+/// The pod with these annotations, in a namespace with those: value or reason, and the warnings.
+fn decide(pod: &Value, annotations: Value, namespace: &[(&str, &str)]) -> (String, Vec<String>) {
+    let mut pod = pod.clone();
+    pod["metadata"]["annotations"] = annotations;
+    let namespace = namespace.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let answer = answer_in(&review_of(&pod), &namespace, &Policy::default());
+    let app = &answer.decisions["containers"]["app"];
+    let outcome = app.get("value").or(app.get("skipped")).unwrap().as_str().unwrap().to_owned();
+    (outcome, answer.warnings)
+}
+
+const MIB: u64 = 1 << 20;
+
+/// 100 MiB, so that ratios can be read off the value.
+#[rstest]
+#[case::default(json!({}), &[], "90", 0)]
+#[case::namespace(json!({}), &[("gomemlimit.dev/ratio", "0.8")], "80", 0)]
+#[case::pod_over_namespace(json!({"gomemlimit.dev/ratio": "0.7"}), &[("gomemlimit.dev/ratio", "0.8")], "70", 0)]
+#[case::container_over_pod(
+    json!({"gomemlimit.dev/ratio": "0.7", "ratio.gomemlimit.dev/app": "60%"}), &[("gomemlimit.dev/ratio", "0.8")], "60", 0
+)]
+#[case::bad_container_degrades_to_pod(
+    json!({"gomemlimit.dev/ratio": "0.7", "ratio.gomemlimit.dev/app": "60"}), &[("gomemlimit.dev/ratio", "0.8")], "70", 1
+)]
+#[case::bad_pod_degrades_to_namespace(json!({"gomemlimit.dev/ratio": "0.99"}), &[("gomemlimit.dev/ratio", "0.8")], "80", 1)]
+#[case::bad_namespace_degrades_to_default(json!({}), &[("gomemlimit.dev/ratio", "lots")], "90", 1)]
+#[case::all_bad(
+    json!({"gomemlimit.dev/ratio": "x", "ratio.gomemlimit.dev/app": "y"}), &[("gomemlimit.dev/ratio", "z")], "90", 3
+)]
+#[case::low_ratio_is_followed_with_a_warning(json!({"gomemlimit.dev/ratio": "0.4"}), &[], "40", 1)]
+#[case::headroom(json!({"gomemlimit.dev/headroom": "30Mi"}), &[], "70", 0)]
+#[case::headroom_smaller_than_the_ratio_leaves(json!({"gomemlimit.dev/headroom": "5Mi"}), &[], "90", 0)]
+#[case::headroom_too_large_degrades(
+    json!({"gomemlimit.dev/headroom": "95Mi"}), &[("gomemlimit.dev/headroom", "20Mi")], "80", 1
+)]
+#[case::settings_are_looked_up_one_by_one(
+    json!({"ratio.gomemlimit.dev/app": "0.95"}), &[("gomemlimit.dev/headroom", "20Mi")], "80", 0
+)]
+#[case::min_limit(json!({"gomemlimit.dev/min-limit": "101Mi"}), &[], "below-minimum", 0)]
+#[case::min_limit_is_inclusive(json!({"gomemlimit.dev/min-limit": "100Mi"}), &[], "90", 0)]
+#[case::bad_min_limit(json!({"gomemlimit.dev/min-limit": "-1"}), &[], "90", 1)]
+#[case::mode_off(json!({"gomemlimit.dev/mode": "off"}), &[], "opted-out", 0)]
+#[case::ratio_off(json!({"gomemlimit.dev/ratio": "off"}), &[], "opted-out", 0)]
+#[case::namespace_off(json!({}), &[("gomemlimit.dev/mode", "off")], "opted-out", 0)]
+#[case::pod_on_over_namespace_off(json!({"gomemlimit.dev/mode": "inject"}), &[("gomemlimit.dev/mode", "off")], "90", 0)]
+#[case::ratio_over_weaker_ratio_off(json!({"ratio.gomemlimit.dev/app": "0.8", "gomemlimit.dev/ratio": "off"}), &[], "80", 0)]
+#[case::mode_over_weaker_ratio_off(json!({"mode.gomemlimit.dev/app": "inject", "gomemlimit.dev/ratio": "off"}), &[], "90", 0)]
+#[case::ratio_not_over_weaker_mode_off(
+    json!({"ratio.gomemlimit.dev/app": "0.8", "gomemlimit.dev/mode": "off"}), &[], "opted-out", 0
+)]
+#[case::audit(json!({"gomemlimit.dev/mode": "audit"}), &[], "audit-mode", 0)]
+#[case::bad_mode(json!({"gomemlimit.dev/mode": "Inject"}), &[], "90", 1)]
+#[case::literal(json!({"gomemlimit.dev/value": "literal"}), &[], "90", 0)]
+#[case::track_is_not_there_yet(json!({"gomemlimit.dev/value": "track"}), &[], "90", 1)]
+#[case::repair_fix_is_not_there_yet(json!({"repair.gomemlimit.dev/app": "fix"}), &[], "90", 1)]
+#[case::unknown_setting(json!({"gomemlimit.dev/ration": "0.8"}), &[], "90", 1)]
+#[case::unknown_container(json!({"ratio.gomemlimit.dev/ap": "0.8"}), &[], "90", 1)]
+#[case::container_setting_on_a_namespace(json!({}), &[("ratio.gomemlimit.dev/app", "0.8")], "90", 1)]
+#[case::label_as_annotation(json!({"gomemlimit.dev/inject": "disabled"}), &[], "90", 1)]
+#[case::namespace_with_its_label_as_annotation(json!({}), &[("gomemlimit.dev/inject", "enabled")], "90", 0)]
+#[case::foreign_annotations(json!({"xgomemlimit.dev/ratio": "0.8", "a.b/ratio": "0.8"}), &[], "90", 0)]
+#[case::annotations_of_odd_names(json!({".gomemlimit.dev/app": "1", "gomemlimit.dev/": "1"}), &[], "90", 2)]
+fn precedence(
+    #[case] pod: Value,
+    #[case] namespace: &[(&str, &str)],
+    #[case] wanted: &str,
+    #[case] warning_count: usize,
+) {
+    let (outcome, warnings) = decide(&app("100Mi"), pod, namespace);
+    let wanted = wanted.parse::<u64>().map_or(wanted.to_owned(), |mib| (mib * MIB).to_string());
+    assert_eq!(outcome, wanted);
+    assert_eq!(warnings.len(), warning_count, "{warnings:?}");
+}
+
+#[test]
+fn a_warning_quotes_what_the_user_wrote_without_control_characters() {
+    let text = format!("a\n\u{7}\"{}", "x".repeat(500));
+    let (_, warnings) = decide(&app("1Gi"), json!({"gomemlimit.dev/ratio": text}), &[]);
+    let x = "x".repeat(56);
+    assert_eq!(
+        warnings,
+        [format!(
+            r#"annotation gomemlimit.dev/ratio: "a\n\u{{7}}\"{x}…" is not a ratio such as 0.85 or 85%; ignored"#
+        )]
+    );
+}
+
+#[test]
+fn warnings_stay_within_what_the_api_server_passes_on() {
+    let annotations: serde_json::Map<_, _> =
+        (0..200).map(|i| (format!("gomemlimit.dev/unknown-{i:0>100}"), Value::from("x"))).collect();
+    // `answer` checks the limits.
+    let (_, warnings) = decide(&app("1Gi"), annotations.into(), &[]);
+    assert!((20..200).contains(&warnings.len()), "{}", warnings.len());
+}
+
+#[test]
+fn an_env_from_that_may_define_it_is_overridden_or_respected() {
+    let with = |sources: Value| {
+        let mut pod = app("1Gi");
+        pod["spec"]["containers"][0]["envFrom"] = sources;
+        pod
+    };
+    let ask = |pod: &Value, env_from| {
+        let policy = Policy { env_from, ..Policy::default() };
+        answer_in(&review_of(pod), &NamespaceAnnotations::new(), &policy).decisions["containers"]["app"]
+            .clone()
+    };
+    let any = with(json!([{"configMapRef": {"name": "a"}}]));
+    assert_eq!(ask(&any, EnvFrom::Inject)["value"], "966367641");
+    assert_eq!(ask(&any, EnvFrom::Inject)["envFrom"], "overridden");
+    assert_eq!(ask(&any, EnvFrom::Skip), json!({"skipped": "already-set", "envFrom": "respected"}));
+    let prefixed = with(json!([{"prefix": "DB_", "secretRef": {"name": "a"}}]));
+    assert_eq!(ask(&prefixed, EnvFrom::Skip)["value"], "966367641");
+}
+
+#[test]
+fn annotations_at_their_size_limit_stay_valid() {
+    const MOST: usize = 256 << 10;
+    let mut pod = app("1Gi");
+    let mut ask = |filler: usize| {
+        pod["metadata"]["annotations"] = json!({"filler": "x".repeat(filler)});
+        let answer = answer(&review_of(&pod));
+        let after = patched(&pod, &answer.patch);
+        let annotations = after["metadata"]["annotations"].as_object().unwrap();
+        let size: usize = annotations.iter().map(|(k, v)| k.len() + v.as_str().unwrap().len()).sum();
+        assert!(size <= MOST, "{size}");
+        assert_eq!(after["spec"]["containers"][0]["env"][0]["value"], "966367641");
+        (annotations.len(), answer.warnings.len(), size)
+    };
+    let (_, _, size) = ask(1000);
+    let fits = MOST - (size - 1000);
+    assert_eq!(ask(fits), (2, 0, MOST), "exactly full");
+    assert_eq!((ask(fits + 1).0, ask(fits + 1).1), (1, 1), "no room: left out, with a warning");
+}
+
+#[test]
+fn a_broken_value_is_reported_unless_repair_is_off() {
+    let mut pod = app("1Gi");
+    pod["spec"]["containers"][0]["env"] = json!([{"name": "GOMEMLIMIT", "value": "900Mi"}]);
+    let (outcome, warnings) = decide(&pod, json!({}), &[]);
+    assert_eq!((&*outcome, warnings.len()), ("already-set", 1));
+    let (outcome, warnings) = decide(&pod, json!({"gomemlimit.dev/repair": "off"}), &[]);
+    assert_eq!((&*outcome, warnings.len()), ("already-set", 0));
+}
+
+#[test]
+fn a_default_headroom_too_large_for_a_small_pod_falls_back_to_none() {
+    let defaults = Settings { headroom: 1 << 30, ..Settings::default() };
+    let policy = Policy { defaults, ..Policy::default() };
+    let answer = answer_in(&review_of(&app("1Gi")), &NamespaceAnnotations::new(), &policy);
+    assert_eq!(answer.decisions["containers"]["app"]["value"], "966367641");
+    assert_eq!(answer.warnings.len(), 1);
+}
