@@ -1,1 +1,7 @@
-//! stub
+//! The program `gomemlimit` as a library, so that its tests can run it in their own process.
+
+pub mod cli;
+pub mod cluster;
+pub mod logging;
+pub mod metrics;
+pub mod serve;

@@ -56,6 +56,12 @@ impl ContainerVerdict<'_> {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Whether the patch changes the container.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        matches!(self.decision.reason, Reason::Injected | Reason::Updated)
+    }
 }
 
 /// The list of a pod that a container stands in.

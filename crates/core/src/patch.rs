@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::{
     decide::{ContainerVerdict, EnvPlace, Plan, Verdict},
     names::{GOMEMLIMIT, STATUS_ANNOTATION},
-    reason::Reason,
     status::Status,
     warning::{Warning, WarningKind},
 };
@@ -97,10 +96,7 @@ impl Verdict<'_> {
 
 /// The operation on one container's env, if its decision asks for one.
 fn env_operation(container: &ContainerVerdict<'_>) -> Option<Operation> {
-    let Plan { value, .. } = container.decision.plan?;
-    if !matches!(container.decision.reason, Reason::Injected | Reason::Updated) {
-        return None;
-    }
+    let Plan { value, .. } = container.decision.plan.filter(|_| container.is_changed())?;
     let env = format!("/spec/{}/{}/env", container.list.as_str(), container.index);
     let value = value.to_string();
     let variable = |value| Variable { name: GOMEMLIMIT, value };

@@ -1,0 +1,42 @@
+//! The command line: one file a subcommand, each with its own arguments and its own printing.
+
+mod completions;
+mod output;
+mod policy_args;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Label a namespace, and every container in it with a memory limit gets the GOMEMLIMIT that fits
+#[derive(Debug, Parser)]
+#[command(name = "gomemlimit", version, about, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 fine, 1 findings (with --fail-on) or an unclean shutdown, 2 usage or environment."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(Box<serve::ServeArgs>),
+    Completions(completions::CompletionsArgs),
+}
+
+impl Cli {
+    /// Runs the command. Errors go to stderr as one sentence, with exit code 2.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let done = match self.command {
+            Command::Serve(args) => args.run(),
+            Command::Completions(args) => args.run(&mut Self::command()),
+        };
+        done.unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The weakest level of settings, as flags; the same for every command that decides.
+
+use clap::{Args, ValueEnum};
+use gomemlimit_core::{
+    Policy, Settings,
+    memlimit::{Ratio, RatioError},
+    quantity,
+    settings::{EnvFrom, InitContainers, Mode, Repair},
+};
+
+/// Defaults, for what no annotation sets.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Settings, where no annotation says otherwise")]
+pub(super) struct PolicyArgs {
+    /// Share of the memory limit: 0.10 to 0.98, or a percentage
+    #[arg(long, value_name = "RATIO", default_value = "0.90", value_parser = parse_ratio)]
+    ratio: Ratio,
+    /// Least memory to leave free below the limit, as a quantity
+    #[arg(long, value_name = "QUANTITY", default_value = "0", value_parser = parse_quantity)]
+    headroom: u64,
+    /// Leave containers with a smaller memory limit alone, as a quantity
+    #[arg(long, value_name = "QUANTITY", default_value = "32Mi", value_parser = parse_quantity)]
+    min_limit: u64,
+    /// Inject, only report, or leave alone
+    #[arg(long, value_enum, default_value_t = ModeArg::Inject)]
+    mode: ModeArg,
+    /// What to do about a GOMEMLIMIT of the user that hurts
+    #[arg(long, value_enum, default_value_t = RepairArg::Report)]
+    repair: RepairArg,
+    /// What an envFrom means, which may define GOMEMLIMIT: env wins over it
+    #[arg(long, value_enum, default_value_t = EnvFromArg::Inject)]
+    env_from: EnvFromArg,
+    /// Which init containers get a value
+    #[arg(long, value_enum, default_value_t = InitContainersArg::Sidecars)]
+    init_containers: InitContainersArg,
+}
+
+impl PolicyArgs {
+    pub(super) fn policy(&self) -> Policy {
+        let Self { ratio, headroom, min_limit, mode, repair, env_from, init_containers } = self.clone();
+        Policy {
+            defaults: Settings {
+                ratio,
+                headroom,
+                min_limit,
+                mode: match mode {
+                    ModeArg::Inject => Mode::Inject,
+                    ModeArg::Audit => Mode::Audit,
+                    ModeArg::Off => Mode::Off,
+                },
+                repair: match repair {
+                    RepairArg::Off => Repair::Off,
+                    RepairArg::Report => Repair::Report,
+                },
+            },
+            env_from: match env_from {
+                EnvFromArg::Inject => EnvFrom::Inject,
+                EnvFromArg::Skip => EnvFrom::Skip,
+            },
+            init_containers: match init_containers {
+                InitContainersArg::Sidecars => InitContainers::Sidecars,
+                InitContainersArg::All => InitContainers::All,
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeArg {
+    /// Patch
+    Inject,
+    /// Decide and report, patch nothing
+    Audit,
+    /// Leave alone
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RepairArg {
+    /// Say nothing
+    Off,
+    /// Warn
+    Report,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EnvFromArg {
+    /// Inject over it
+    Inject,
+    /// Leave the container alone
+    Skip,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum InitContainersArg {
+    /// Native sidecars only (restartPolicy: Always)
+    Sidecars,
+    /// All of them
+    All,
+}
+
+fn parse_ratio(text: &str) -> Result<Ratio, RatioError> {
+    text.parse()
+}
+
+/// Bytes of a quantity.
+pub(super) fn parse_quantity(text: &str) -> Result<u64, quantity::QuantityError> {
+    quantity::parse(text)
+}

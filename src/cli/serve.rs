@@ -1,0 +1,264 @@
+//! `gomemlimit serve`: the webhook.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+use super::{
+    output,
+    policy_args::{PolicyArgs, parse_quantity},
+};
+use crate::{
+    cluster::namespaces::WatchedNamespaces,
+    logging::{self, LogArgs},
+    metrics::Metrics,
+    serve::{
+        BodyLimits, Options, Parts, ServeError,
+        handler::{Namespaces, NoNamespaces},
+        lifecycle,
+        listener::ConnectionLimits,
+        serve,
+        tls::{CertificateFiles, Reloader, Serving, ephemeral, provider},
+    },
+};
+
+/// More threads than this only cost memory: a review takes microseconds.
+const MOST_THREADS: usize = 4;
+
+/// What the curl line sends: the creation of a pod with one container of 1 GiB.
+const EXAMPLE_REVIEW: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","kind":{"group":"","version":"v1","kind":"Pod"},"namespace":"shop","operation":"CREATE","object":{"metadata":{"name":"api"},"spec":{"containers":[{"name":"api","resources":{"limits":{"memory":"1Gi"}}}]}}}}"#;
+
+/// Run the admission webhook
+///
+/// Without flags it is complete: TLS with a self-signed certificate made at start, on localhost.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  # Try it here; the curl line to send a review with is printed
+  gomemlimit serve
+  # In a cluster, with a certificate from a mounted Secret
+  gomemlimit serve --listen 0.0.0.0:10250 --admin-listen 0.0.0.0:8081 \\
+    --tls-cert /tls/tls.crt --tls-key /tls/tls.key --namespace-settings --log-format json")]
+pub(super) struct ServeArgs {
+    /// Address of the webhook (HTTPS)
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+    /// Address of /livez, /readyz and /metrics (plain HTTP)
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    admin_listen: SocketAddr,
+    /// PEM certificate chain; replaced files are picked up. Default: self-signed, in memory
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// PEM private key of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// How often to look at the certificate files
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    tls_poll: Duration,
+    /// Follow the annotations of opted-in namespaces (needs list and watch on namespaces)
+    #[arg(long)]
+    namespace_settings: bool,
+    /// Label of the namespaces to follow
+    #[arg(
+        long,
+        value_name = "SELECTOR",
+        default_value = "gomemlimit.dev/inject=enabled",
+        requires = "namespace_settings"
+    )]
+    namespace_selector: String,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// What clients may cost, and how long things may take.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Limits")]
+struct LimitArgs {
+    /// Connections at the same time
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = parse_count)]
+    max_connections: usize,
+    /// Size of one request body, as a quantity
+    #[arg(long, value_name = "QUANTITY", default_value = "7Mi", value_parser = parse_quantity)]
+    max_body: u64,
+    /// Size of all request bodies in flight, as a quantity
+    #[arg(long, value_name = "QUANTITY", default_value = "32Mi", value_parser = parse_quantity)]
+    max_bodies: u64,
+    /// How long a request waits while the bodies in flight are at their limit
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    body_wait: Duration,
+    /// How long a request body may take to arrive
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    body_timeout: Duration,
+    /// How long a TLS handshake may take
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    handshake_timeout: Duration,
+    /// How long the head of a request may take to arrive
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    header_timeout: Duration,
+    /// How long a connection may be idle; the API server closes its own after 90s
+    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = parse_duration)]
+    idle_timeout: Duration,
+    /// How long to keep serving after SIGTERM, while the endpoint is still being removed
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    shutdown_delay: Duration,
+    /// How long requests in flight may take after that
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    drain_timeout: Duration,
+}
+
+impl ServeArgs {
+    pub(super) fn run(self: Box<Self>) -> anyhow::Result<ExitCode> {
+        logging::init(&self.log)?;
+        let options = self.options()?;
+        // kube takes the provider of the process.
+        let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        let served = runtime.block_on(self.serve(options));
+        // Not waiting for tasks that were told to end and did not.
+        runtime.shutdown_background();
+        served
+    }
+
+    fn options(&self) -> anyhow::Result<Options> {
+        let LimitArgs {
+            max_connections,
+            max_body,
+            max_bodies,
+            body_wait,
+            body_timeout,
+            handshake_timeout,
+            header_timeout,
+            idle_timeout,
+            shutdown_delay,
+            drain_timeout,
+        } = self.limits;
+        if max_body == 0 {
+            bail!("--max-body must be more than 0");
+        }
+        if max_bodies < max_body {
+            bail!("--max-bodies ({max_bodies} bytes) must not be less than --max-body ({max_body} bytes)");
+        }
+        let bytes = |flag: &str, bytes: u64| {
+            // A semaphore counts the budget in KiB with 32 bits.
+            let bytes = u32::try_from(bytes).ok().and_then(|bytes| usize::try_from(bytes).ok());
+            bytes.with_context(|| format!("{flag} must be less than 4Gi"))
+        };
+        Ok(Options {
+            policy: self.policy.policy(),
+            connections: ConnectionLimits {
+                connections: max_connections,
+                handshake: handshake_timeout,
+                head: header_timeout,
+                idle: idle_timeout,
+            },
+            bodies: BodyLimits {
+                one: bytes("--max-body", max_body)?,
+                all: bytes("--max-bodies", max_bodies)?,
+                arrival: body_timeout,
+                budget_wait: body_wait,
+            },
+            shutdown_delay,
+            drain_timeout,
+            certificate_poll: self.tls_poll,
+        })
+    }
+
+    async fn serve(&self, options: Options) -> anyhow::Result<ExitCode> {
+        let signals = lifecycle::signals().context("cannot listen for signals")?;
+        let metrics = Metrics::default();
+        let (serving, reloader) = self.certificate(&metrics)?;
+        let background = TaskTracker::new();
+        let (namespaces, namespaces_known) = match self.watch_namespaces(&background).await? {
+            None => (Arc::new(NoNamespaces) as Arc<dyn Namespaces>, None),
+            Some(watched) => {
+                let known = watched.known.clone();
+                (watched as Arc<dyn Namespaces>, Some(known))
+            }
+        };
+        let webhook = bind("--listen", self.listen).await?;
+        let admin = bind("--admin-listen", self.admin_listen).await?;
+        let (address, admin_address) = (webhook.local_addr()?, admin.local_addr()?);
+        info!(version = env!("CARGO_PKG_VERSION"), webhook = %address, admin = %admin_address, "serving");
+        if reloader.is_none() {
+            output::stdout(try_it(address).as_bytes());
+        }
+        let parts =
+            Parts { webhook, admin, serving, reloader, namespaces, namespaces_known, metrics, signals };
+        match serve(options, parts).await {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error @ ServeError::Tls(_)) => Err(error.into()),
+            Err(error) => {
+                eprintln!("error: {error}");
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+
+    fn certificate(&self, metrics: &Metrics) -> anyhow::Result<(Arc<Serving>, Option<Reloader>)> {
+        let (Some(certificate), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) else {
+            return Ok((Serving::new(ephemeral(self.listen.ip())?, metrics.clone()), None));
+        };
+        let files = CertificateFiles { certificate, key };
+        let (credentials, content) = files.load(SystemTime::now()).context("--tls-cert, --tls-key")?;
+        let serving = Serving::new(credentials, metrics.clone());
+        Ok((serving, Some(Reloader::new(files, content, metrics.clone()))))
+    }
+
+    async fn watch_namespaces(
+        &self,
+        background: &TaskTracker,
+    ) -> anyhow::Result<Option<Arc<WatchedNamespaces>>> {
+        if !self.namespace_settings {
+            return Ok(None);
+        }
+        let client = kube::Client::try_default().await.context(
+            "--namespace-settings needs a cluster: run in a pod with a service account, or set KUBECONFIG",
+        )?;
+        let watched = Arc::new(WatchedNamespaces::default());
+        background.spawn(watched.clone().follow(client, self.namespace_selector.clone()));
+        Ok(Some(watched))
+    }
+}
+
+async fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {flag} {address}"))
+}
+
+/// A command line that sends a review to a webhook with a self-signed certificate.
+fn try_it(address: SocketAddr) -> String {
+    format!(
+        "Send it an AdmissionReview from another terminal:\n\n  curl -sk https://{address}/mutate -H \
+         'Content-Type: application/json' -d '{EXAMPLE_REVIEW}'\n\n"
+    )
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("is not a number above 0".to_owned()),
+        Ok(count) => Ok(count),
+    }
+}
+
+/// A duration such as `10s` that is not zero.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("must be more than 0s".to_owned()) } else { Ok(duration) }
+}

@@ -1,0 +1,3 @@
+//! The only part of the program that talks to the API server.
+
+pub mod namespaces;

@@ -1,0 +1,96 @@
+//! The annotations of opted-in namespaces, kept current by a watch on their metadata.
+//!
+//! Requests read a snapshot in memory and never wait for the API server. While it is away the last
+//! snapshot holds; the watch tries again with growing pauses.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use arc_swap::ArcSwap;
+use futures::{Stream, TryStreamExt};
+use gomemlimit_core::{NamespaceAnnotations, names::DOMAIN};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event, watcher},
+    },
+};
+use tracing::{info, warn};
+
+use crate::serve::{handler::Namespaces, readiness::Gate};
+
+type Snapshot = HashMap<String, NamespaceAnnotations>;
+
+/// What is known about the namespaces.
+#[derive(Default)]
+pub struct WatchedNamespaces {
+    snapshot: ArcSwap<Snapshot>,
+    /// Set after the first complete list.
+    pub known: Gate,
+}
+
+impl Namespaces for WatchedNamespaces {
+    fn annotations(&self, namespace: &str) -> NamespaceAnnotations {
+        self.snapshot.load().get(namespace).cloned().unwrap_or_default()
+    }
+}
+
+impl WatchedNamespaces {
+    /// Follows the namespaces with this label until the future is dropped.
+    pub async fn follow(self: Arc<Self>, client: Client, label: String) {
+        let config = watcher::Config::default().labels(&label);
+        let events = watcher(Api::<PartialObjectMeta<Namespace>>::all(client), config).default_backoff();
+        self.apply(events).await;
+    }
+
+    async fn apply(
+        &self,
+        events: impl Stream<Item = Result<Event<PartialObjectMeta<Namespace>>, watcher::Error>>,
+    ) {
+        let mut events = std::pin::pin!(events);
+        // The list under way; it replaces the snapshot when it is complete.
+        let mut listed = Snapshot::new();
+        loop {
+            match events.try_next().await {
+                Ok(Some(Event::Init)) => listed.clear(),
+                Ok(Some(Event::InitApply(namespace))) => {
+                    listed.insert(namespace.name_any(), own_annotations(&namespace));
+                }
+                Ok(Some(Event::InitDone)) => {
+                    info!(namespaces = listed.len(), "namespaces listed");
+                    self.snapshot.store(Arc::new(std::mem::take(&mut listed)));
+                    self.known.store(true, Ordering::Relaxed);
+                }
+                Ok(Some(Event::Apply(namespace))) => self.update(|snapshot| {
+                    snapshot.insert(namespace.name_any(), own_annotations(&namespace));
+                }),
+                Ok(Some(Event::Delete(namespace))) => self.update(|snapshot| {
+                    snapshot.remove(&namespace.name_any());
+                }),
+                Ok(None) => break,
+                Err(error) => warn!(%error, "cannot watch the namespaces; what is known stays, trying again"),
+            }
+        }
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Snapshot)) {
+        // Namespaces change rarely and only here, so copying the map is cheap enough.
+        let mut snapshot = Snapshot::clone(&self.snapshot.load());
+        change(&mut snapshot);
+        self.snapshot.store(Arc::new(snapshot));
+    }
+}
+
+/// Only what the core reads: other annotations can be large.
+fn own_annotations(namespace: &PartialObjectMeta<Namespace>) -> NamespaceAnnotations {
+    let annotations = namespace.annotations().iter();
+    annotations
+        .filter(|(key, _)| key.split('/').next().is_some_and(|prefix| prefix.ends_with(DOMAIN)))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}

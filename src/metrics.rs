@@ -1,0 +1,238 @@
+//! Every metric that the webhook exports, defined once. Labels are closed lists.
+
+use std::time::Duration;
+
+use gomemlimit_core::{
+    Reason, Verdict,
+    warning::{Warning, WarningKind},
+};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+/// Prefix of every name.
+const PREFIX: &str = "gomemlimit";
+
+/// Upper bounds of the latency buckets in seconds: from what a small review takes to the API
+/// server's shortest useful timeout.
+const LATENCY_BUCKETS: [f64; 12] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// Counters and gauges of one process. Cloning gives a handle on the same numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    decisions: Family<Labels<2>, Counter>,
+    warnings: Family<Labels<1>, Counter>,
+    bad_settings: Family<Labels<2>, Counter>,
+    requests: Family<Labels<1>, Counter>,
+    latency: Latency,
+    panics: Counter,
+    /// Bytes of request bodies that the budget has let in and whose answer is not written yet.
+    pub(crate) bodies: Gauge,
+    /// Open connections to the webhook port.
+    pub(crate) connections: Gauge,
+    connections_total: Counter,
+    accept_errors: Counter,
+    handshake_failures: Family<Labels<1>, Counter>,
+    /// Seconds since 1970 at which the serving certificate expires.
+    pub(crate) certificate_expiry: Gauge,
+    certificate_reloads: Family<Labels<1>, Counter>,
+    /// 1 while ready.
+    pub(crate) ready: Gauge,
+}
+
+#[derive(Clone, Debug)]
+struct Latency(Histogram);
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self(Histogram::new(LATENCY_BUCKETS))
+    }
+}
+
+/// Why a TLS handshake failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum HandshakeFailure {
+    /// The client was too slow or said nothing.
+    Timeout,
+    /// The client broke off or spoke something else.
+    Tls,
+}
+
+/// What became of a certificate that changed on disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reload {
+    /// It is served.
+    Loaded,
+    /// It was not usable; the earlier one stays.
+    Refused,
+}
+
+impl Metrics {
+    /// Counts every decision and warning of a verdict.
+    pub(crate) fn count_verdict(&self, verdict: &Verdict<'_>) {
+        let of_containers = verdict.containers.iter().map(|container| container.decision.reason);
+        for reason in verdict.reason.into_iter().chain(of_containers) {
+            self.decision(reason).inc();
+        }
+        for Warning { kind, .. } in &verdict.warnings {
+            self.warnings.get_or_create(&[("kind", kind.as_str())]).inc();
+            if let WarningKind::BadSetting(setting, level) = kind {
+                let labels = [("setting", setting.as_str()), ("level", level.as_str())];
+                self.bad_settings.get_or_create(&labels).inc();
+            }
+        }
+    }
+
+    fn decision(&self, reason: Reason) -> impl std::ops::Deref<Target = Counter> {
+        self.decisions.get_or_create(&[("decision", reason.decision()), ("reason", reason.as_str())])
+    }
+
+    /// Counts one request to the webhook by its HTTP status and time.
+    pub(crate) fn count_request(&self, code: &'static str, took: Duration) {
+        self.requests.get_or_create(&[("code", code)]).inc();
+        self.latency.0.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn count_panic(&self) {
+        self.panics.inc();
+    }
+
+    pub(crate) fn count_connection(&self) {
+        self.connections_total.inc();
+    }
+
+    pub(crate) fn count_accept_error(&self) {
+        self.accept_errors.inc();
+    }
+
+    pub(crate) fn count_handshake_failure(&self, failure: HandshakeFailure) {
+        let reason = match failure {
+            HandshakeFailure::Timeout => "timeout",
+            HandshakeFailure::Tls => "tls",
+        };
+        self.handshake_failures.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(crate) fn count_reload(&self, reload: Reload) {
+        let result = match reload {
+            Reload::Loaded => "loaded",
+            Reload::Refused => "refused",
+        };
+        self.certificate_reloads.get_or_create(&[("result", result)]).inc();
+    }
+
+    /// The registry with everything in it. Series of closed lists exist from the start, at zero, so
+    /// that rates and alerts work from the first scrape.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        for reason in Reason::ALL {
+            let _ = self.decision(reason);
+        }
+        for kind in WarningKind::NAMES {
+            let _ = self.warnings.get_or_create(&[("kind", kind)]);
+        }
+        for reason in ["timeout", "tls"] {
+            let _ = self.handshake_failures.get_or_create(&[("reason", reason)]);
+        }
+        for result in ["loaded", "refused"] {
+            let _ = self.certificate_reloads.get_or_create(&[("result", result)]);
+        }
+        let mut registry = Registry::with_prefix(PREFIX);
+        self.register_decisions(&mut registry);
+        self.register_serving(&mut registry);
+        registry
+    }
+
+    fn register_decisions(&self, registry: &mut Registry) {
+        registry.register(
+            "decisions",
+            "Decisions about containers (or whole requests that are not about one)",
+            self.decisions.clone(),
+        );
+        registry.register("warnings", "Admission warnings by kind", self.warnings.clone());
+        registry.register(
+            "bad_settings",
+            "Settings that could not be followed, by setting and level",
+            self.bad_settings.clone(),
+        );
+    }
+
+    fn register_serving(&self, registry: &mut Registry) {
+        registry.register("requests", "Requests to the webhook by HTTP status", self.requests.clone());
+        registry.register_with_unit(
+            "request_duration",
+            "Time from the request's head to its answer",
+            Unit::Seconds,
+            self.latency.0.clone(),
+        );
+        registry.register("panics", "Requests in which our own code failed", self.panics.clone());
+        registry.register_with_unit(
+            "bodies_in_flight",
+            "Request bodies in memory, as reserved from the budget",
+            Unit::Bytes,
+            self.bodies.clone(),
+        );
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register("connections_accepted", "Connections accepted", self.connections_total.clone());
+        registry.register("accept_errors", "Failures to accept a connection", self.accept_errors.clone());
+        registry.register(
+            "tls_handshake_failures",
+            "TLS handshakes that failed, by reason",
+            self.handshake_failures.clone(),
+        );
+        registry.register_with_unit(
+            "certificate_expiry_timestamp",
+            "When the serving certificate expires, since 1970",
+            Unit::Seconds,
+            self.certificate_expiry.clone(),
+        );
+        registry.register(
+            "certificate_reloads",
+            "Changed certificates that were loaded or refused",
+            self.certificate_reloads.clone(),
+        );
+        registry.register("ready", "1 while ready", self.ready.clone());
+    }
+}
+
+/// The text that Prometheus scrapes, in the `OpenMetrics` format.
+pub(crate) fn render(registry: &Registry) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    encode(&mut text, registry)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_closed_label_exists_before_the_first_request() {
+        let text = render(&Metrics::default().registry()).unwrap();
+        for reason in Reason::ALL {
+            let series = format!(
+                "gomemlimit_decisions_total{{decision=\"{}\",reason=\"{reason}\"}} 0",
+                reason.decision()
+            );
+            assert!(text.contains(&series), "{series} not in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn documentation_lists_every_metric() {
+        let text = render(&Metrics::default().registry()).unwrap();
+        let docs = include_str!("../docs/metrics.md");
+        let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(|line| {
+            let (name, kind) = line.split_once(' ').unwrap();
+            if kind == "counter" { format!("{name}_total") } else { name.to_owned() }
+        });
+        for name in names {
+            assert!(docs.contains(&format!("`{name}`")), "{name} is not in docs/metrics.md");
+        }
+    }
+}

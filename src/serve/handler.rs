@@ -1,0 +1,211 @@
+//! `POST /mutate`: an AdmissionReview in, an answer out. Nothing here waits for the API server, DNS or
+//! a disk, and no failure of ours refuses a pod.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
+    response::Response,
+    routing::post,
+};
+use gomemlimit_core::{
+    NamespaceAnnotations, Policy, Review,
+    decide::ContainerVerdict,
+    review::{Judgement, respond_failure},
+};
+use tracing::{error, info, warn};
+
+use super::body::{Bodies, BodyError, BodyLimits};
+use crate::metrics::Metrics;
+
+/// Above this, parsing moves off the threads that serve connections: it takes milliseconds.
+const LARGE_BODY: usize = 256 << 10;
+
+/// Where the annotations of a namespace come from; asked in every request, so it must not block.
+pub trait Namespaces: Send + Sync {
+    /// The annotations of the namespace; empty where unknown.
+    fn annotations(&self, namespace: &str) -> NamespaceAnnotations;
+}
+
+/// No namespace has annotations.
+pub struct NoNamespaces;
+
+impl Namespaces for NoNamespaces {
+    fn annotations(&self, _namespace: &str) -> NamespaceAnnotations {
+        NamespaceAnnotations::new()
+    }
+}
+
+struct Handler {
+    policy: Policy,
+    namespaces: Arc<dyn Namespaces>,
+    bodies: Bodies,
+    metrics: Metrics,
+}
+
+/// The routes of the webhook port.
+pub fn router(
+    policy: Policy,
+    namespaces: Arc<dyn Namespaces>,
+    limits: BodyLimits,
+    metrics: Metrics,
+) -> Router {
+    let bodies = Bodies::new(limits, metrics.clone());
+    let handler = Handler { policy, namespaces, bodies, metrics };
+    Router::new().route("/mutate", post(mutate)).with_state(Arc::new(handler))
+}
+
+async fn mutate(State(handler): State<Arc<Handler>>, request: Request) -> Response {
+    let started = Instant::now();
+    let metrics = handler.metrics.clone();
+    let response = match handler.answer(request).await {
+        Ok(json) => response(StatusCode::OK, "application/json", json.into()),
+        Err(refusal) => refusal.into_response(),
+    };
+    metrics.count_request(code_label(response.status()), started.elapsed());
+    response
+}
+
+/// Why a request gets no AdmissionReview: there is no uid to answer to, or no room for it.
+enum Refusal {
+    NotJson,
+    Body(BodyError),
+    NoUid(String),
+    Panicked,
+}
+
+impl Refusal {
+    fn into_response(self) -> Response {
+        let (status, text) = match self {
+            Self::NotJson => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send an AdmissionReview as application/json".to_owned())
+            }
+            Self::Body(error) => {
+                let status = match error {
+                    BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                    BodyError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                    BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+                    BodyError::Broken => StatusCode::BAD_REQUEST,
+                };
+                (status, error.to_string())
+            }
+            Self::NoUid(problem) => (StatusCode::BAD_REQUEST, problem),
+            Self::Panicked => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "gomemlimit failed; please report this".to_owned())
+            }
+        };
+        let mut response = response(status, "text/plain; charset=utf-8", format!("{text}\n").into());
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// The status as a metric label, from a closed list.
+fn code_label(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::OK => "200",
+        StatusCode::BAD_REQUEST => "400",
+        StatusCode::REQUEST_TIMEOUT => "408",
+        StatusCode::PAYLOAD_TOO_LARGE => "413",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "415",
+        StatusCode::SERVICE_UNAVAILABLE => "503",
+        _ => "500",
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/json")
+}
+
+impl Handler {
+    async fn answer(self: Arc<Self>, request: Request) -> Result<Vec<u8>, Refusal> {
+        if !is_json(request.headers()) {
+            return Err(Refusal::NotJson);
+        }
+        let body = self.bodies.read(request.into_body()).await.map_err(Refusal::Body)?;
+        if body.bytes.len() < LARGE_BODY {
+            return self.review(&body.bytes);
+        }
+        let review = tokio::task::spawn_blocking(move || self.review(&body.bytes));
+        review.await.unwrap_or(Err(Refusal::Panicked))
+    }
+
+    /// Answers one review; whatever panics on the way is contained.
+    fn review(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let review = match catch_unwind(|| Review::parse(body)) {
+            Ok(Ok(review)) => review,
+            Ok(Err(error)) => {
+                let problem = error.to_string();
+                warn!(%problem, "refused a request");
+                return Err(Refusal::NoUid(problem));
+            }
+            Err(_) => {
+                self.metrics.count_panic();
+                return Err(Refusal::Panicked);
+            }
+        };
+        let judged = catch_unwind(AssertUnwindSafe(|| {
+            let namespace = self.namespaces.annotations(review.namespace());
+            let mut judgement = review.judge(&namespace, &self.policy);
+            let answer = judgement.verdict.respond(review.uid());
+            (judgement, answer)
+        }));
+        let Ok((judgement, answer)) = judged else {
+            self.metrics.count_panic();
+            error!(uid = review.uid(), namespace = review.namespace(), "failed; the pod was left unchanged");
+            return Ok(respond_failure(review.uid()));
+        };
+        self.metrics.count_verdict(&judgement.verdict);
+        log(&review, &judgement);
+        Ok(answer)
+    }
+}
+
+/// One line for each pod that was changed (or would have been, in audit mode) or has something wrong.
+fn log(review: &Review<'_>, judgement: &Judgement<'_>) {
+    let Judgement { pod_name, verdict } = judgement;
+    let is_changed = verdict.containers.iter().any(ContainerVerdict::is_changed);
+    let is_planned = verdict.containers.iter().any(|container| container.decision.plan.is_some());
+    if !is_planned && verdict.warnings.is_empty() {
+        return;
+    }
+    let values: Vec<String> = verdict
+        .containers
+        .iter()
+        .filter_map(|container| {
+            let plan = container.decision.plan?;
+            Some(format!("{}={} ({})", container.name(), plan.value, container.decision.reason))
+        })
+        .collect();
+    let warnings: Vec<&str> = verdict.warnings.iter().map(|warning| &*warning.text).collect();
+    info!(
+        uid = review.uid(),
+        namespace = review.namespace(),
+        pod = %pod_name,
+        dry_run = review.is_dry_run(),
+        containers = values.join(", "),
+        warnings = warnings.join("; "),
+        "{}", if is_changed { "injected" } else { "unchanged" }
+    );
+}

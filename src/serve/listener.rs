@@ -1,0 +1,215 @@
+//! The accept loop: a cap on connections, and nothing awaited in it but a permit and a connection.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    header::{CONNECTION, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+use super::timed_io::{Progress, Silence, TimedIo};
+use crate::metrics::{HandshakeFailure, Metrics};
+
+/// Pauses after a failed accept (file descriptors used up, say): the first and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// hyper's read buffer of one connection; bodies are collected elsewhere, so heads decide.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// What one connection may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// Connections at the same time; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// From the connection to the end of the TLS handshake.
+    pub handshake: Duration,
+    /// From the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// Between two requests of a connection.
+    pub idle: Duration,
+}
+
+/// When to close connections, and when to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// From here on every answer carries `Connection: close`.
+    pub draining: CancellationToken,
+    /// From here on nothing is accepted; requests in flight are finished.
+    pub stopped: CancellationToken,
+}
+
+/// One port.
+pub struct Listener {
+    /// Already bound, so that a test knows its port.
+    pub tcp: TcpListener,
+    /// `None`: plain HTTP.
+    pub tls: Option<TlsAcceptor>,
+    /// What answers.
+    pub router: Router,
+    /// What a connection may cost.
+    pub limits: ConnectionLimits,
+    /// When to end.
+    pub stop: Stop,
+    /// Counts connections.
+    pub metrics: Metrics,
+}
+
+impl Listener {
+    /// Accepts until stopped, then waits for the requests in flight.
+    pub async fn run(self) {
+        let connections = TaskTracker::new();
+        let permits = Arc::new(Semaphore::new(self.limits.connections));
+        let Self { tcp, tls, router, limits, stop, metrics } = self;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.stopped.cancelled() => break,
+                accepted = accept(&tcp, &permits) => accepted,
+            };
+            match accepted {
+                Ok((stream, permit)) => {
+                    pause = FIRST_PAUSE;
+                    let connection = Connection {
+                        tls: tls.clone(),
+                        router: router.clone(),
+                        limits,
+                        stop: stop.clone(),
+                        metrics: metrics.clone(),
+                    };
+                    connections.spawn(connection.run(stream, permit));
+                }
+                Err(error) => {
+                    metrics.count_accept_error();
+                    warn!(%error, "cannot accept a connection; trying again in {pause:?}");
+                    tokio::select! {
+                        () = stop.stopped.cancelled() => break,
+                        () = sleep(pause) => pause = LONGEST_PAUSE.min(pause * 2),
+                    }
+                }
+            }
+        }
+        drop(tcp);
+        connections.close();
+        connections.wait().await;
+    }
+}
+
+async fn accept(
+    tcp: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    // The semaphore is never closed.
+    let permit = permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, _) = tcp.accept().await?;
+    Ok((stream, permit))
+}
+
+/// Everything that one connection needs.
+struct Connection {
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    limits: ConnectionLimits,
+    stop: Stop,
+    metrics: Metrics,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        let _open = OpenConnection::count(&self.metrics);
+        // Answers are single small writes: waiting for more only adds latency.
+        let _ = stream.set_nodelay(true);
+        match self.tls.clone() {
+            None => self.http(stream).await,
+            Some(tls) => match self.handshake(&tls, stream).await {
+                Ok(stream) => self.http(stream).await,
+                Err(failure) => self.metrics.count_handshake_failure(failure),
+            },
+        }
+        drop(permit);
+    }
+
+    async fn handshake(
+        &self,
+        tls: &TlsAcceptor,
+        stream: TcpStream,
+    ) -> Result<tokio_rustls::server::TlsStream<TcpStream>, HandshakeFailure> {
+        let handshake = async {
+            tokio::select! {
+                () = self.stop.stopped.cancelled() => Err(HandshakeFailure::Tls),
+                stream = tls.accept(stream) => stream.map_err(|error| {
+                    debug!(%error, "TLS handshake failed");
+                    HandshakeFailure::Tls
+                }),
+            }
+        };
+        timeout(self.limits.handshake, handshake).await.unwrap_or(Err(HandshakeFailure::Timeout))
+    }
+
+    async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let Self { router, limits, stop, .. } = self;
+        let progress = Progress::default();
+        let silence = Silence { head: limits.head, idle: limits.idle };
+        let io = TokioIo::new(TimedIo::new(stream, silence, progress.clone()));
+        let draining = stop.draining;
+        let service = service_fn(move |request: Request<Incoming>| {
+            progress.request_started();
+            let (router, progress, draining) = (router.clone(), progress.clone(), draining.clone());
+            async move {
+                let mut response: Response<Body> = router.oneshot(request.map(Body::new)).await?;
+                if draining.is_cancelled() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                progress.request_answered();
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let mut http = http1::Builder::new();
+        // Deadlines are those of `TimedIo`.
+        http.header_read_timeout(None).max_buf_size(BUFFER_BYTES);
+        let mut connection = std::pin::pin!(http.serve_connection(io, service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.stopped.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%error, "connection ended");
+        }
+    }
+}
+
+/// Counts a connection as open for as long as it lives, however it ends.
+struct OpenConnection(Metrics);
+
+impl OpenConnection {
+    fn count(metrics: &Metrics) -> Self {
+        metrics.count_connection();
+        metrics.connections.inc();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections.dec();
+    }
+}

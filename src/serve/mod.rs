@@ -1,0 +1,180 @@
+//! The webhook server: what is started, in which order it stops.
+//!
+//! `listener → tls → handler → core → response`, one way. Listeners and signals are arguments, so
+//! tests run the whole server in their own process.
+
+pub mod admin;
+mod body;
+pub mod handler;
+pub mod lifecycle;
+pub mod listener;
+pub mod readiness;
+mod timed_io;
+pub mod tls;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use gomemlimit_core::Policy;
+use rustls::ServerConfig;
+use thiserror::Error;
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+pub use self::body::BodyLimits;
+use self::{
+    handler::Namespaces,
+    lifecycle::Signal,
+    listener::{ConnectionLimits, Listener, Stop},
+    readiness::{Gate, Readiness},
+    tls::{Reloader, Serving},
+};
+use crate::metrics::Metrics;
+
+/// Connections to the second port; probes and scrapes need a handful.
+const ADMIN_CONNECTIONS: usize = 32;
+
+/// How the server behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is decided.
+    pub policy: Policy,
+    /// What a connection may cost.
+    pub connections: ConnectionLimits,
+    /// What bodies may cost.
+    pub bodies: BodyLimits,
+    /// How long to keep serving after SIGTERM, while endpoints are still being removed.
+    pub shutdown_delay: Duration,
+    /// How long requests in flight may take after that.
+    pub drain_timeout: Duration,
+    /// How often certificate files are looked at.
+    pub certificate_poll: Duration,
+}
+
+/// What the server is made of besides its options.
+pub struct Parts {
+    /// The webhook port.
+    pub webhook: TcpListener,
+    /// The second port.
+    pub admin: TcpListener,
+    /// The certificate.
+    pub serving: Arc<Serving>,
+    /// Set where the certificate comes from files.
+    pub reloader: Option<Reloader>,
+    /// Where the annotations of namespaces come from.
+    pub namespaces: Arc<dyn Namespaces>,
+    /// Set once the namespaces are known; `None` where nobody asks.
+    pub namespaces_known: Option<Gate>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// SIGTERM and SIGINT.
+    pub signals: mpsc::Receiver<Signal>,
+}
+
+/// Why the server ended other than asked.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// TLS could not be set up.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A second signal.
+    #[error("a second signal: ended with requests in flight")]
+    Aborted,
+    /// Requests in flight took too long.
+    #[error("requests in flight did not finish within {0:?}")]
+    DrainTimeout(Duration),
+}
+
+/// Serves until the first signal and a clean shutdown.
+pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
+    let Parts { webhook, admin, serving, reloader, namespaces, namespaces_known, metrics, mut signals } =
+        parts;
+    let config: ServerConfig = serving.server_config()?;
+    let readiness = Readiness::new(serving.clone(), namespaces_known, metrics.clone());
+    let (webhook_stop, admin_stop) = (Stop::default(), Stop::default());
+
+    let background = TaskTracker::new();
+    let admin = Listener {
+        tcp: admin,
+        tls: None,
+        router: admin::router(readiness.clone(), metrics.registry()),
+        limits: ConnectionLimits { connections: ADMIN_CONNECTIONS, ..options.connections },
+        stop: admin_stop.clone(),
+        // The metrics are about the webhook port.
+        metrics: Metrics::default(),
+    };
+    background.spawn(admin.run());
+    if let Some(reloader) = reloader {
+        let polling = poll_certificate(reloader, serving, options.certificate_poll);
+        let stop = admin_stop.clone();
+        background.spawn(async move { stop.stopped.run_until_cancelled_owned(polling).await });
+    }
+    let webhook = Listener {
+        tcp: webhook,
+        tls: Some(TlsAcceptor::from(Arc::new(config))),
+        router: handler::router(options.policy, namespaces, options.bodies, metrics.clone()),
+        limits: options.connections,
+        stop: webhook_stop.clone(),
+        metrics,
+    };
+    let webhook = background.spawn(webhook.run());
+    readiness.set_bound();
+
+    let drained = shut_down(&options, &mut signals, &readiness, &webhook_stop, webhook).await;
+    admin_stop.stopped.cancel();
+    background.close();
+    // Probes and scrapes are short; whatever is left ends with the process.
+    let _ = timeout(Duration::from_secs(1), background.wait()).await;
+    drained
+}
+
+/// Not ready → keep serving for the delay with `Connection: close` → finish what is in flight.
+async fn shut_down(
+    options: &Options,
+    signals: &mut mpsc::Receiver<Signal>,
+    readiness: &Readiness,
+    stop: &Stop,
+    webhook: tokio::task::JoinHandle<()>,
+) -> Result<(), ServeError> {
+    let signal = signals.recv().await;
+    readiness.set_draining();
+    stop.draining.cancel();
+    // Nobody routes to a process that a person stops at a terminal.
+    let delay = if signal == Some(Signal::Terminate) { options.shutdown_delay } else { Duration::ZERO };
+    info!(?delay, "shutting down");
+    let drain = async {
+        tokio::time::sleep(delay).await;
+        stop.stopped.cancel();
+        timeout(options.drain_timeout, webhook).await
+    };
+    tokio::select! {
+        drained = drain => match drained {
+            Ok(_) => {
+                info!("every request was answered");
+                Ok(())
+            }
+            Err(_) => Err(ServeError::DrainTimeout(options.drain_timeout)),
+        },
+        Some(_) = signals.recv() => {
+            warn!("a second signal: not waiting for requests in flight");
+            Err(ServeError::Aborted)
+        }
+    }
+}
+
+async fn poll_certificate(mut reloader: Reloader, serving: Arc<Serving>, every: Duration) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        reloader.poll(&serving, SystemTime::now());
+    }
+}

@@ -1,0 +1,177 @@
+//! A connection that gives up on a client which is silent for too long.
+//!
+//! hyper has one timeout for reading a head, which also ends an idle keep-alive connection. The API
+//! server keeps idle connections for 90 seconds and does not repeat a POST that meets a closing one,
+//! so idle connections must live longer than that, while a head must not take nearly as long.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep},
+};
+
+/// How long a client may stay silent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Silence {
+    /// From the first byte of a request (or the handshake) to the end of its head; also how long a
+    /// client may refuse to take an answer.
+    pub(super) head: Duration,
+    /// Between two requests.
+    pub(super) idle: Duration,
+}
+
+/// What the connection is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Waiting {
+    /// The rest of a request's head.
+    Head = 0,
+    /// The next request.
+    Idle = 1,
+    /// Our own answer; the body has its own timeout.
+    Answer = 2,
+}
+
+/// Tells the connection where a request stands.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress(Arc<AtomicU8>);
+
+impl Progress {
+    pub(super) fn request_started(&self) {
+        self.0.store(Waiting::Answer as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn request_answered(&self) {
+        self.0.store(Waiting::Idle as u8, Ordering::Relaxed);
+    }
+
+    fn bytes_arrived(&self) {
+        let (idle, head) = (Waiting::Idle as u8, Waiting::Head as u8);
+        let _ = self.0.compare_exchange(idle, head, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn waiting(&self) -> Waiting {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Waiting::Head,
+            1 => Waiting::Idle,
+            _ => Waiting::Answer,
+        }
+    }
+}
+
+/// A stream with deadlines.
+pub(super) struct TimedIo<S> {
+    stream: S,
+    silence: Silence,
+    progress: Progress,
+    read_deadline: Pin<Box<Sleep>>,
+    /// What the read deadline was set for.
+    armed_for: Option<Waiting>,
+    write_deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> TimedIo<S> {
+    pub(super) fn new(stream: S, silence: Silence, progress: Progress) -> Self {
+        let read_deadline = Box::pin(sleep(silence.head));
+        Self {
+            stream,
+            silence,
+            progress,
+            read_deadline,
+            armed_for: Some(Waiting::Head),
+            write_deadline: None,
+        }
+    }
+
+    fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let waiting = self.progress.waiting();
+        let patience = match waiting {
+            Waiting::Head => self.silence.head,
+            Waiting::Idle => self.silence.idle,
+            Waiting::Answer => {
+                self.armed_for = None;
+                return Poll::Pending;
+            }
+        };
+        if self.armed_for != Some(waiting) {
+            self.armed_for = Some(waiting);
+            self.read_deadline.as_mut().reset(Instant::now() + patience);
+        }
+        ready!(self.read_deadline.as_mut().poll(cx));
+        Poll::Ready(io::ErrorKind::TimedOut.into())
+    }
+
+    /// Passes on what a write came to, with a deadline on being stuck.
+    fn within_write_deadline<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.write_deadline = None;
+            return written;
+        }
+        let patience = self.silence.head;
+        ready!(self.write_deadline.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            Poll::Ready(result) => {
+                if buf.filled().len() > before {
+                    self.progress.bytes_arrived();
+                }
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.poll_read_deadline(cx).map(Err),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.within_write_deadline(cx, written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.within_write_deadline(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.within_write_deadline(cx, closed)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.within_write_deadline(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

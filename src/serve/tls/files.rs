@@ -1,0 +1,119 @@
+//! Certificate and key from files, reloaded when their content changes.
+//!
+//! Polled, not watched: kubelet replaces a mounted Secret by swapping the symlink `..data`, after
+//! which a watch on the file itself never fires again. Comparing content survives every way of
+//! replacing a file. A pair that is torn (one file new, one old), unusable or expired is refused and
+//! tried again at the next poll; what was served before stays.
+
+use std::{fs, io, path::PathBuf, time::SystemTime};
+
+use thiserror::Error;
+use tracing::{info, warn};
+
+use super::{Credentials, CredentialsError, Serving};
+use crate::metrics::{Metrics, Reload};
+
+/// The two files.
+#[derive(Clone, Debug)]
+pub struct CertificateFiles {
+    /// PEM chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// PEM private key.
+    pub key: PathBuf,
+}
+
+/// Why the files cannot be used.
+#[derive(Debug, Error)]
+pub enum CertificateFilesError {
+    /// One of them cannot be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What they hold cannot be served.
+    #[error("cannot use {certificate} with {key}: {source}", certificate = files.certificate.display(), key = files.key.display())]
+    Use {
+        /// Which files.
+        files: CertificateFiles,
+        /// Why.
+        source: CredentialsError,
+    },
+}
+
+/// The content of both files.
+#[derive(PartialEq, Eq)]
+pub struct Content {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl CertificateFiles {
+    fn read(&self) -> Result<Content, CertificateFilesError> {
+        let read = |path: &PathBuf| {
+            fs::read(path).map_err(|source| CertificateFilesError::Read { path: path.clone(), source })
+        };
+        Ok(Content { certificate: read(&self.certificate)?, key: read(&self.key)? })
+    }
+
+    fn check(&self, content: &Content, now: SystemTime) -> Result<Credentials, CertificateFilesError> {
+        Credentials::from_pem(&content.certificate, &content.key, now)
+            .map_err(|source| CertificateFilesError::Use { files: self.clone(), source })
+    }
+
+    /// Reads and checks the files at start.
+    pub fn load(&self, now: SystemTime) -> Result<(Credentials, Content), CertificateFilesError> {
+        let content = self.read()?;
+        Ok((self.check(&content, now)?, content))
+    }
+}
+
+/// Looks for changes; call [`Reloader::poll`] at every interval.
+pub struct Reloader {
+    files: CertificateFiles,
+    served: Content,
+    /// What was refused last, so that each problem is logged once.
+    refused: Option<String>,
+    metrics: Metrics,
+}
+
+impl Reloader {
+    /// Goes on from what [`CertificateFiles::load`] gave.
+    #[must_use]
+    pub fn new(files: CertificateFiles, served: Content, metrics: Metrics) -> Self {
+        Self { files, served, refused: None, metrics }
+    }
+
+    /// Serves the files' content if it changed and is good.
+    pub fn poll(&mut self, serving: &Serving, now: SystemTime) {
+        match self.changed(now) {
+            Ok(None) => self.refused = None,
+            Ok(Some((credentials, content))) => {
+                let expires = humantime::format_rfc3339_seconds(credentials.not_after());
+                info!(certificate = %self.files.certificate.display(), %expires, "serving a new certificate");
+                serving.replace(credentials);
+                self.served = content;
+                self.refused = None;
+                self.metrics.count_reload(Reload::Loaded);
+            }
+            Err(error) => {
+                self.metrics.count_reload(Reload::Refused);
+                let problem = error.to_string();
+                if self.refused.as_ref() != Some(&problem) {
+                    warn!(%problem, "keeping the earlier certificate");
+                    self.refused = Some(problem);
+                }
+            }
+        }
+    }
+
+    fn changed(&self, now: SystemTime) -> Result<Option<(Credentials, Content)>, CertificateFilesError> {
+        let content = self.files.read()?;
+        if content == self.served {
+            return Ok(None);
+        }
+        Ok(Some((self.files.check(&content, now)?, content)))
+    }
+}

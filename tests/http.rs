@@ -1,0 +1,196 @@
+//! What the webhook port says to requests of every wrong form, and how it limits the others.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{sync::Arc, time::Duration};
+
+use gomemlimit::serve::handler::Namespaces;
+use gomemlimit_core::NamespaceAnnotations;
+use rstest::rstest;
+use tokio::io::AsyncWriteExt;
+
+mod support;
+use support::{REVIEW, Setup, head, is_injected, read_answer, request, review_of_size, send};
+
+#[tokio::test]
+async fn a_real_review_is_answered_with_a_patch() {
+    let server = Setup::default().start().await;
+    let answer = server.review(REVIEW).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
+    assert!(is_injected(&answer), "{answer:?}");
+    assert_eq!(server.metric(r#"gomemlimit_decisions_total{decision="set",reason="injected"}"#).await, 1);
+    assert_eq!(server.metric("gomemlimit_request_duration_seconds_count").await, 1);
+}
+
+#[rstest]
+#[case::get("GET /mutate HTTP/1.1\r\nHost: x\r\n\r\n", 405)]
+#[case::put("PUT /mutate HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405)]
+#[case::other_path("POST /other HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 404)]
+#[case::no_content_type("POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 415)]
+#[case::wrong_content_type(
+    "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/yaml\r\nContent-Length: 2\r\n\r\n{}",
+    415
+)]
+#[case::empty(
+    "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n",
+    400
+)]
+#[case::not_json(
+    "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{]",
+    400
+)]
+#[case::no_uid(
+    "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    400
+)]
+#[case::broken_chunk(
+    "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    400
+)]
+#[case::not_http("GOMEMLIMIT\r\n\r\n", 400)]
+#[tokio::test]
+async fn without_a_uid_the_status_says_why(#[case] request: &str, #[case] status: u16) {
+    let server = Setup::default().start().await;
+    let mut stream = server.connect().await;
+    send(&mut stream, request.as_bytes()).await;
+    assert_eq!(read_answer(&mut stream).await.unwrap().status, status);
+    // The process goes on.
+    assert!(is_injected(&server.review(REVIEW).await));
+}
+
+#[tokio::test]
+async fn a_content_type_with_a_charset_and_a_chunked_body_are_fine() {
+    let server = Setup::default().start().await;
+    let mut stream = server.connect().await;
+    let head = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: Application/JSON; charset=utf-8\r\n\
+                Transfer-Encoding: chunked\r\n\r\n";
+    send(&mut stream, head.as_bytes()).await;
+    for chunk in REVIEW.chunks(1000) {
+        send(&mut stream, format!("{:x}\r\n", chunk.len()).as_bytes()).await;
+        send(&mut stream, &[chunk, b"\r\n"].concat()).await;
+    }
+    send(&mut stream, b"0\r\n\r\n").await;
+    assert!(is_injected(&read_answer(&mut stream).await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_truncated_body_ends_the_connection_only() {
+    let server = Setup::default().start().await;
+    let mut stream = server.connect().await;
+    send(&mut stream, head(REVIEW.len()).as_bytes()).await;
+    send(&mut stream, &REVIEW[..1000]).await;
+    stream.shutdown().await.unwrap();
+    // 400, or nothing at all where the connection is already gone.
+    if let Ok(answer) = read_answer(&mut stream).await {
+        assert_eq!(answer.status, 400);
+    }
+    assert!(is_injected(&server.review(REVIEW).await));
+    assert_eq!(server.metric("gomemlimit_bodies_in_flight_bytes").await, 0);
+}
+
+#[tokio::test]
+async fn a_body_at_the_limit_is_answered_and_one_above_it_is_not() {
+    let server = Setup::default().start().await;
+    let largest = server.review(&review_of_size(7 << 20)).await;
+    assert!(is_injected(&largest));
+    let declared = server.review(&review_of_size((7 << 20) + 1)).await;
+    assert_eq!(declared.status, 413);
+    let eight_mib = server.review(&vec![b'x'; 8 << 20]).await;
+    assert_eq!(eight_mib.status, 413);
+
+    // Without a declared length it is noticed on the way.
+    let mut stream = server.connect().await;
+    let head = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    send(&mut stream, head.as_bytes()).await;
+    for _ in 0..8 {
+        send(&mut stream, b"100000\r\n").await;
+        send(&mut stream, &vec![b' '; 1 << 20]).await;
+        send(&mut stream, b"\r\n").await;
+    }
+    send(&mut stream, b"0\r\n\r\n").await;
+    assert_eq!(read_answer(&mut stream).await.unwrap().status, 413);
+    assert_eq!(server.metric("gomemlimit_bodies_in_flight_bytes").await, 0);
+}
+
+#[tokio::test]
+async fn past_the_budget_a_request_waits_and_is_then_told_to_try_again() {
+    let mut setup = Setup::default();
+    setup.options.bodies.all = 7 << 20;
+    setup.options.bodies.budget_wait = Duration::from_millis(200);
+    let server = setup.start().await;
+    // Reserves everything and does not send it.
+    let mut greedy = server.connect().await;
+    send(&mut greedy, head(7 << 20).as_bytes()).await;
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 7 << 20).await;
+
+    let refused = server.review(REVIEW).await;
+    assert_eq!(refused.status, 503);
+    assert!(refused.head.contains("retry-after: 1"), "{}", refused.head);
+
+    drop(greedy);
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 0).await;
+    assert!(is_injected(&server.review(REVIEW).await));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_given_up() {
+    let mut setup = Setup::default();
+    setup.options.bodies.arrival = Duration::from_millis(200);
+    let server = setup.start().await;
+    let mut slow = server.connect().await;
+    send(&mut slow, head(REVIEW.len()).as_bytes()).await;
+    send(&mut slow, &REVIEW[..100]).await;
+    assert_eq!(read_answer(&mut slow).await.unwrap().status, 408);
+    assert_eq!(server.metric("gomemlimit_bodies_in_flight_bytes").await, 0);
+}
+
+struct PanicIn(&'static str);
+
+impl Namespaces for PanicIn {
+    fn annotations(&self, namespace: &str) -> NamespaceAnnotations {
+        assert_ne!(namespace, self.0, "injected by the test");
+        NamespaceAnnotations::new()
+    }
+}
+
+#[rstest]
+#[case::on_the_connections_thread(REVIEW.to_vec())]
+#[case::off_it(review_of_size(1 << 20))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_is_answered_allowed_without_a_patch(#[case] review: Vec<u8>) {
+    let server = Setup { namespaces: Arc::new(PanicIn("shop")), ..Setup::default() }.start().await;
+    let mut stream = server.connect().await;
+    for count in [1, 2] {
+        send(&mut stream, &request(&review)).await;
+        let answer = read_answer(&mut stream).await.unwrap();
+        assert_eq!(answer.status, 200);
+        let response = &answer.json()["response"];
+        assert_eq!(response["allowed"], true);
+        assert!(response["uid"].as_str().is_some_and(|uid| !uid.is_empty()));
+        assert!(response.get("patch").is_none() && response.get("patchType").is_none());
+        assert_eq!(response["warnings"].as_array().unwrap().len(), 1);
+        assert_eq!(server.metric("gomemlimit_panics_total").await, count);
+    }
+    // Other namespaces are served as ever.
+    let other = String::from_utf8(REVIEW.to_vec())
+        .unwrap()
+        .replace("\"namespace\":\"shop\"", "\"namespace\":\"other\"");
+    assert!(is_injected(&server.review(other.as_bytes()).await));
+}
+
+struct Fixed;
+
+impl Namespaces for Fixed {
+    fn annotations(&self, namespace: &str) -> NamespaceAnnotations {
+        assert_eq!(namespace, "shop");
+        [("gomemlimit.dev/mode".to_owned(), "off".to_owned())].into()
+    }
+}
+
+#[tokio::test]
+async fn annotations_of_the_namespace_count() {
+    let server = Setup { namespaces: Arc::new(Fixed), ..Setup::default() }.start().await;
+    let answer = server.review(REVIEW).await;
+    assert!(!is_injected(&answer));
+    assert_eq!(server.metric(r#"gomemlimit_decisions_total{decision="skip",reason="opted-out"}"#).await, 1);
+}

@@ -1,0 +1,85 @@
+//! Start and stop: in the test's process where signals are messages, and of the real program.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::time::{Duration, Instant};
+
+use gomemlimit::serve::{ServeError, lifecycle::Signal};
+
+mod support;
+use support::{REVIEW, Setup, connect, head, is_injected, read_answer, request, send, until_closed};
+
+#[tokio::test]
+async fn ready_until_sigterm_and_serving_during_the_delay() {
+    let mut setup = Setup::default();
+    setup.options.shutdown_delay = Duration::from_millis(700);
+    let server = setup.start().await;
+    let mut kept = server.connect().await;
+    send(&mut kept, &request(REVIEW)).await;
+    assert!(!read_answer(&mut kept).await.unwrap().closes());
+    assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));
+
+    server.signals.send(Signal::Terminate).await.unwrap();
+    let not_ready = async {
+        while server.admin("/readyz").await.0 == 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_millis(500), not_ready)
+        .await
+        .expect("false the moment SIGTERM arrives");
+    assert_eq!(server.admin("/readyz").await, (503, "not ready: shutting down\n".to_owned()));
+    assert_eq!(server.admin("/livez").await.0, 200);
+
+    // New and open connections are served, and told to go elsewhere next time.
+    let fresh = server.review(REVIEW).await;
+    assert!(is_injected(&fresh) && fresh.closes());
+    send(&mut kept, &request(REVIEW)).await;
+    let answer = read_answer(&mut kept).await.unwrap();
+    assert!(is_injected(&answer) && answer.closes());
+    until_closed(&mut kept).await;
+
+    server.ended.await.unwrap().unwrap();
+    assert!(connect(server.webhook, &server.pair).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_in_flight_survives_sigterm() {
+    let server = Setup::default().start().await;
+    let mut idle = server.connect().await;
+    let mut stream = server.connect().await;
+    send(&mut stream, head(REVIEW.len()).as_bytes()).await;
+    send(&mut stream, &REVIEW[..1000]).await;
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 4096).await;
+
+    server.signals.send(Signal::Terminate).await.unwrap();
+    until_closed(&mut idle).await;
+    assert!(connect(server.webhook, &server.pair).await.is_err(), "nothing new is accepted");
+    send(&mut stream, &REVIEW[1000..]).await;
+    let answer = read_answer(&mut stream).await.unwrap();
+    assert!(is_injected(&answer) && answer.closes());
+    server.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_given_up_at_the_drain_timeout() {
+    let mut setup = Setup::default();
+    setup.options.drain_timeout = Duration::from_millis(200);
+    let server = setup.start().await;
+    let mut stream = server.connect().await;
+    send(&mut stream, head(REVIEW.len()).as_bytes()).await;
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 4096).await;
+    server.signals.send(Signal::Terminate).await.unwrap();
+    assert!(matches!(server.ended.await.unwrap(), Err(ServeError::DrainTimeout(_))));
+}
+
+#[tokio::test]
+async fn a_second_signal_aborts() {
+    let mut setup = Setup::default();
+    setup.options.shutdown_delay = support::LONG;
+    let server = setup.start().await;
+    server.signals.send(Signal::Terminate).await.unwrap();
+    server.signals.send(Signal::Interrupt).await.unwrap();
+    let started = Instant::now();
+    assert!(matches!(server.ended.await.unwrap(), Err(ServeError::Aborted)));
+    assert!(started.elapsed() < support::LONG);
+}

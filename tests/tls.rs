@@ -1,0 +1,242 @@
+//! Real sockets: connections, handshakes and certificates.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+    time::{Duration, Instant, SystemTime},
+};
+
+use gomemlimit::serve::tls::{CertificateFiles, Reloader};
+use rstest::rstest;
+use tokio::{net::TcpStream, runtime::Handle};
+
+mod support;
+use support::{Pair, REVIEW, Server, Setup, connect, is_injected, read_answer, request, send, until_closed};
+
+#[tokio::test]
+async fn a_thousand_connections_leave_no_task_behind() {
+    let server = Setup::default().start().await;
+    assert!(is_injected(&server.review(REVIEW).await));
+    server.wait_for_metric("gomemlimit_connections", 0).await;
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    for number in 0..1000 {
+        match number % 4 {
+            // Closed before, during and after the handshake, and after a request.
+            0 => drop(TcpStream::connect(server.webhook).await.unwrap()),
+            1 => send(&mut TcpStream::connect(server.webhook).await.unwrap(), b"\x16\x03\x01").await,
+            2 => drop(server.connect().await),
+            _ => assert!(is_injected(&server.review(REVIEW).await)),
+        }
+    }
+    server.wait_for_metric("gomemlimit_connections", 0).await;
+    let started = Instant::now();
+    while tasks() > before && started.elapsed() < support::LONG {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(tasks(), before);
+    assert_eq!(server.metric("gomemlimit_connections_accepted_total").await, 1001);
+}
+
+/// Timeouts that differ enough to tell which one ended a connection.
+fn impatient() -> Setup {
+    let mut setup = Setup::default();
+    setup.options.connections.handshake = Duration::from_millis(200);
+    setup.options.connections.head = Duration::from_millis(600);
+    setup.options.connections.idle = Duration::from_millis(1500);
+    setup
+}
+
+/// Asserts that a connection ended at one timeout, not at a shorter one.
+fn assert_at(took: Duration, timeout: u64) {
+    let timeout = Duration::from_millis(timeout);
+    assert!(took >= timeout.mul_f64(0.9), "too early: {took:?} instead of {timeout:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mute_clients_are_dropped_at_their_timeouts_while_others_are_served() {
+    let server = impatient().start().await;
+    let mute_tcp = async {
+        let mut stream = TcpStream::connect(server.webhook).await.unwrap();
+        assert_at(until_closed(&mut stream).await, 200);
+    };
+    let mute_tls = async {
+        let mut stream = server.connect().await;
+        assert_at(until_closed(&mut stream).await, 600);
+    };
+    // One byte after the other does not prolong it.
+    let slow_head = async {
+        let stream = server.connect().await;
+        let (mut reading, mut writing) = tokio::io::split(stream);
+        let drip = async {
+            loop {
+                if tokio::io::AsyncWriteExt::write_all(&mut writing, b"P").await.is_err() {
+                    break;
+                }
+                let _ = tokio::io::AsyncWriteExt::flush(&mut writing).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            took = until_closed(&mut reading) => assert_at(took, 600),
+            () = drip => {}
+        }
+    };
+    let honest = async {
+        for _ in 0..20 {
+            assert!(is_injected(&server.review(REVIEW).await));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let all = async { tokio::join!(mute_tcp, mute_tls, slow_head, honest) };
+    tokio::time::timeout(support::LONG, all).await.expect("every mute client was dropped");
+    assert_eq!(server.metric(r#"gomemlimit_tls_handshake_failures_total{reason="timeout"}"#).await, 1);
+    server.wait_for_metric("gomemlimit_connections", 0).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_outlives_the_head_timeout_but_not_its_own() {
+    let server = impatient().start().await;
+    let mut stream = server.connect().await;
+    for pause in [0, 900] {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        send(&mut stream, &request(REVIEW)).await;
+        assert!(is_injected(&read_answer(&mut stream).await.unwrap()));
+    }
+    let idle = tokio::time::timeout(support::LONG, until_closed(&mut stream)).await;
+    assert_at(idle.expect("the idle connection was closed"), 1500);
+
+    // A head that starts after a pause has the head's time, not the rest of the idle time.
+    let mut stream = server.connect().await;
+    send(&mut stream, &request(REVIEW)).await;
+    read_answer(&mut stream).await.unwrap();
+    send(&mut stream, b"POST").await;
+    let took = tokio::time::timeout(Duration::from_millis(1400), until_closed(&mut stream)).await;
+    assert_at(took.expect("closed before the idle timeout"), 600);
+}
+
+#[tokio::test]
+async fn the_connection_cap_holds() {
+    let mut setup = Setup::default();
+    setup.options.connections.connections = 3;
+    let server = setup.start().await;
+    let mut open = vec![server.connect().await, server.connect().await, server.connect().await];
+    // The kernel takes the fourth, but nobody talks to it.
+    let mut fourth = Box::pin(server.connect());
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut fourth).await.is_err());
+    assert_eq!(server.metric("gomemlimit_connections").await, 3);
+    open.pop();
+    let mut fourth = tokio::time::timeout(support::LONG, fourth).await.expect("its turn");
+    send(&mut fourth, &request(REVIEW)).await;
+    assert!(is_injected(&read_answer(&mut fourth).await.unwrap()));
+    assert_eq!(server.metric("gomemlimit_connections").await, 3);
+}
+
+/// A Secret as kubelet mounts it: files are links into `..data`, which is a link that is swapped.
+struct Mount(tempfile::TempDir);
+
+impl Mount {
+    fn new(pair: &Pair) -> Self {
+        let mount = Self(tempfile::tempdir().unwrap());
+        mount.swap(&pair.certificate, &pair.key);
+        for file in ["tls.crt", "tls.key"] {
+            symlink(Path::new("..data").join(file), mount.0.path().join(file)).unwrap();
+        }
+        mount
+    }
+
+    fn swap(&self, certificate: &str, key: &str) {
+        let directory = self.0.path();
+        let version = directory.join(format!("..{}", fs::read_dir(directory).unwrap().count()));
+        fs::create_dir(&version).unwrap();
+        fs::write(version.join("tls.crt"), certificate).unwrap();
+        fs::write(version.join("tls.key"), key).unwrap();
+        symlink(version.file_name().unwrap(), directory.join("..data_tmp")).unwrap();
+        fs::rename(directory.join("..data_tmp"), directory.join("..data")).unwrap();
+    }
+
+    fn files(&self) -> CertificateFiles {
+        CertificateFiles { certificate: self.0.path().join("tls.crt"), key: self.0.path().join("tls.key") }
+    }
+
+    async fn serve(&self, pair: &Pair) -> Server {
+        let mut setup = Setup { pair: pair.clone(), ..Setup::default() };
+        let (_, content) = self.files().load(SystemTime::now()).unwrap();
+        setup.reloader = Some(Reloader::new(self.files(), content, setup.metrics.clone()));
+        setup.start().await
+    }
+}
+
+async fn trusts(server: &Server, pair: &Pair) -> bool {
+    connect(server.webhook, pair).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_certificate_swapped_by_symlink_is_served_within_one_poll() {
+    let (first, second) = (Pair::new(), Pair::new());
+    let mount = Mount::new(&first);
+    let server = mount.serve(&first).await;
+    let mut old_connection = server.connect().await;
+
+    mount.swap(&second.certificate, &second.key);
+    // One poll is 50 ms; the counter says that it happened.
+    server.wait_for_metric(r#"gomemlimit_certificate_reloads_total{result="loaded"}"#, 1).await;
+    assert!(trusts(&server, &second).await);
+    assert!(!trusts(&server, &first).await);
+    send(&mut old_connection, &request(REVIEW)).await;
+    assert!(is_injected(&read_answer(&mut old_connection).await.unwrap()), "open connections go on");
+}
+
+#[rstest]
+#[case::torn(|_: &Pair, new: &Pair| (new.certificate.clone(), Pair::new().key))]
+#[case::torn_the_other_way(|old: &Pair, new: &Pair| (old.certificate.clone(), new.key.clone()))]
+#[case::expired(|_: &Pair, _: &Pair| { let old = Pair::valid(-48, -24); (old.certificate, old.key) })]
+#[case::empty(|_: &Pair, _: &Pair| (String::new(), String::new()))]
+#[case::half_written(|_: &Pair, new: &Pair| (new.certificate[..200].to_owned(), new.key.clone()))]
+#[case::not_pem(|_: &Pair, _: &Pair| ("certificate".to_owned(), "key".to_owned()))]
+#[tokio::test]
+async fn a_broken_pair_is_never_served(#[case] broken: fn(&Pair, &Pair) -> (String, String)) {
+    let (first, second) = (Pair::new(), Pair::new());
+    let mount = Mount::new(&first);
+    let server = mount.serve(&first).await;
+
+    let (certificate, key) = broken(&first, &second);
+    mount.swap(&certificate, &key);
+    let refused = r#"gomemlimit_certificate_reloads_total{result="refused"}"#;
+    let started = Instant::now();
+    while server.metric(refused).await < 1 {
+        assert!(started.elapsed() < support::LONG);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(trusts(&server, &first).await, "the earlier certificate stays");
+    assert_eq!(server.admin("/readyz").await.0, 200);
+
+    mount.swap(&second.certificate, &second.key);
+    server.wait_for_metric(r#"gomemlimit_certificate_reloads_total{result="loaded"}"#, 1).await;
+    assert!(trusts(&server, &second).await, "a good pair is taken after a bad one");
+}
+
+#[tokio::test]
+async fn vanished_files_change_nothing() {
+    let first = Pair::new();
+    let mount = Mount::new(&first);
+    let server = mount.serve(&first).await;
+    fs::remove_file(mount.0.path().join("..data")).unwrap();
+    let started = Instant::now();
+    while server.metric(r#"gomemlimit_certificate_reloads_total{result="refused"}"#).await < 2 {
+        assert!(started.elapsed() < support::LONG);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(trusts(&server, &first).await);
+}
+
+#[tokio::test]
+async fn not_ready_while_the_certificate_is_not_valid_yet() {
+    let server = Setup { pair: Pair::valid(1, 24), ..Setup::default() }.start().await;
+    let (status, body) = server.admin("/readyz").await;
+    assert_eq!((status, &*body), (503, "not ready: the certificate is not valid now\n"));
+    assert_eq!(server.admin("/livez").await.0, 200);
+    assert_eq!(server.metric("gomemlimit_ready").await, 0);
+}
