@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 /// Label a namespace, and every container in it with a memory limit gets the GOMEMLIMIT that fits
 #[derive(Debug, Parser)]
-#[command(name = "gomemlimit", version, about, propagate_version = true, max_term_width = 100)]
+#[command(name = "gomemlimit", version, propagate_version = true, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 fine, 1 findings (with --fail-on) or an unclean shutdown, 2 usage or environment."
 )]

@@ -150,6 +150,9 @@ impl ServeArgs {
             shutdown_delay,
             drain_timeout,
         } = self.limits;
+        if self.listen == self.admin_listen && self.listen.port() != 0 {
+            bail!("--listen and --admin-listen cannot be the same: {}", self.listen);
+        }
         if max_body == 0 {
             bail!("--max-body must be more than 0");
         }

@@ -10,6 +10,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::buffer::Buffer;
 use crate::metrics::Metrics;
 
 /// The budget counts in these, so that it fits a semaphore.
@@ -56,7 +57,7 @@ pub(super) struct Bodies {
 /// A body, and its part of the budget until dropped.
 #[derive(Debug)]
 pub(super) struct Reserved {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Buffer,
     _share: Share,
 }
 
@@ -100,7 +101,7 @@ impl Bodies {
             return Err(BodyError::TooLarge(self.limits.one));
         }
         let share = self.reserve(declared.unwrap_or(self.limits.one)).await?;
-        let read = self.collect(body, declared.unwrap_or_default());
+        let read = self.collect(body, declared.unwrap_or(self.limits.one));
         let bytes = timeout(self.limits.arrival, read).await.map_err(|_| BodyError::TooSlow)??;
         Ok(Reserved { bytes, _share: share })
     }
@@ -112,16 +113,16 @@ impl Bodies {
         Ok(Share::new(permit, self.metrics.clone()))
     }
 
-    async fn collect(&self, mut body: Body, capacity: usize) -> Result<Vec<u8>, BodyError> {
-        let mut bytes = Vec::with_capacity(capacity);
+    /// Keeps a body of at most `capacity` bytes, which is within the limit of one body.
+    async fn collect(&self, mut body: Body, capacity: usize) -> Result<Buffer, BodyError> {
+        let mut bytes = Buffer::with_capacity(capacity).map_err(|_| BodyError::Busy)?;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| BodyError::Broken)?;
-            let Ok(data) = frame.into_data() else { continue };
-            if bytes.len() + data.len() > self.limits.one {
+            let Ok(piece) = frame.into_data() else { continue };
+            if !bytes.push(&piece) {
                 discard(body).await;
                 return Err(BodyError::TooLarge(self.limits.one));
             }
-            bytes.extend_from_slice(&data);
         }
         Ok(bytes)
     }

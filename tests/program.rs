@@ -1,0 +1,276 @@
+//! The real program as a process: flags, readiness, signals, memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use rstest::rstest;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+};
+
+mod support;
+use support::{LONG, Pair, REVIEW, connect, is_injected, read_answer, request, review_of_size, send};
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs to the end: exit code, stdout, stderr.
+async fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = program().args(arguments).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[rstest]
+#[case::cert_without_key(&["--tls-cert", "a"], "--tls-key")]
+#[case::key_without_cert(&["--tls-key", "a"], "--tls-cert")]
+#[case::missing_cert(&["--tls-cert", "/nowhere/tls.crt", "--tls-key", "/nowhere/tls.key"], "cannot read /nowhere/tls.crt: No such file")]
+#[case::cert_is_a_directory(&["--tls-cert", "/", "--tls-key", "/"], "cannot read /: Is a directory")]
+#[case::not_a_cert(&["--tls-cert", "/dev/null", "--tls-key", "/dev/null"], "cannot use /dev/null with /dev/null")]
+#[case::ratio_out_of_range(&["--ratio", "1.2"], "--ratio <RATIO>': is outside 0.10 to 0.98")]
+#[case::ratio_malformed(&["--ratio", "lots"], "--ratio <RATIO>': is not a ratio")]
+#[case::headroom(&["--headroom", "64MiB"], "--headroom <QUANTITY>': is not a Kubernetes quantity")]
+#[case::min_limit(&["--min-limit=-1"], "--min-limit <QUANTITY>': is negative")]
+#[case::mode(&["--mode", "fix"], "--mode <MODE>'")]
+#[case::repair_fix_is_not_there_yet(&["--repair", "fix"], "--repair <REPAIR>'")]
+#[case::no_body(&["--max-body", "0"], "--max-body must be more than 0")]
+#[case::budget_below_body(&["--max-body", "8Mi", "--max-bodies", "7Mi"], "--max-bodies (7340032 bytes) must not be less than --max-body")]
+#[case::huge_budget(&["--max-bodies", "1Ti"], "--max-bodies must be less than 4Gi")]
+#[case::no_connections(&["--max-connections", "0"], "--max-connections <N>': is not a number above 0")]
+#[case::no_timeout(&["--handshake-timeout", "0s"], "--handshake-timeout <DURATION>': must be more than 0s")]
+#[case::not_a_duration(&["--shutdown-delay", "soon"], "--shutdown-delay <DURATION>'")]
+#[case::not_an_address(&["--listen", "8443"], "--listen <ADDRESS>'")]
+#[case::log_level(&["--log-level", "a=b=c"], "--log-level")]
+#[case::unknown_flag(&["--rato", "0.9"], "--rato")]
+#[case::same_port(&["--listen", "127.0.0.1:1", "--admin-listen", "127.0.0.1:1"], "cannot be the same")]
+#[case::selector_alone(&["--namespace-selector", "a=b"], "--namespace-settings")]
+#[tokio::test]
+async fn a_bad_flag_exits_2_and_is_named(#[case] arguments: &[&str], #[case] says: &str) {
+    let (code, stdout, stderr) = run(&[&["serve"], arguments].concat()).await;
+    assert_eq!((code, &*stdout), (2, ""), "{stderr}");
+    assert!(stderr.starts_with("error: ") && stderr.contains(says), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, _, stderr) = run(&["serve", "--admin-listen", "127.0.0.1:0", "--listen", &address]).await;
+    assert_eq!(code, 2);
+    assert!(
+        stderr.contains(&format!("error: cannot listen on --listen {address}: Address already in use")),
+        "{stderr}"
+    );
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused_at_start() {
+    let (directory, expired) = (tempfile::tempdir().unwrap(), Pair::valid(-48, -24));
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("tls.crt"), expired.certificate).unwrap();
+    fs::write(path("tls.key"), expired.key).unwrap();
+    let (code, _, stderr) =
+        run(&["serve", "--tls-cert", &path("tls.crt"), "--tls-key", &path("tls.key")]).await;
+    assert_eq!(code, 2);
+    assert!(stderr.contains("the certificate expired at 20"), "{stderr}");
+}
+
+#[rstest]
+#[case::version(&["--version"], "gomemlimit 0.")]
+#[case::help(&["--help"], "Label a namespace")]
+#[case::serve_help(&["serve", "--help"], "Examples:")]
+#[case::bash(&["completions", "bash"], "_gomemlimit")]
+#[case::zsh(&["completions", "zsh"], "#compdef gomemlimit")]
+#[case::fish(&["completions", "fish"], "complete -c gomemlimit")]
+#[tokio::test]
+async fn what_is_asked_for_goes_to_stdout(#[case] arguments: &[&str], #[case] says: &str) {
+    let (code, stdout, stderr) = run(arguments).await;
+    assert_eq!((code, &*stderr), (0, ""));
+    assert!(stdout.contains(says), "{stdout}");
+}
+
+/// `serve` on ports of its own choice, with a certificate from files.
+struct Running {
+    child: Child,
+    webhook: SocketAddr,
+    admin: SocketAddr,
+    pair: Pair,
+    _files: tempfile::TempDir,
+}
+
+/// Two ports that are free right now.
+fn free_ports() -> (SocketAddr, SocketAddr) {
+    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (a, b) = (bind(), bind());
+    (a.local_addr().unwrap(), b.local_addr().unwrap())
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let (files, pair) = (tempfile::tempdir().unwrap(), Pair::new());
+        let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+        fs::write(path("tls.crt"), &pair.certificate).unwrap();
+        fs::write(path("tls.key"), &pair.key).unwrap();
+        let (webhook, admin) = free_ports();
+        let child = program()
+            .args(["serve", "--listen", &webhook.to_string(), "--admin-listen", &admin.to_string()])
+            .args(["--tls-cert", &path("tls.crt"), "--tls-key", &path("tls.key"), "--log-format", "json"])
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { child, webhook, admin, pair, _files: files }
+    }
+
+    /// 200 on `/readyz`; false also while nobody listens.
+    async fn is_ready(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(self.admin).await else { return false };
+        send(&mut stream, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        read_answer(&mut stream).await.is_ok_and(|answer| answer.status == 200)
+    }
+
+    async fn wait_until_ready(&self) {
+        let started = Instant::now();
+        while !self.is_ready().await {
+            assert!(started.elapsed() < LONG, "not ready");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(
+            std::process::Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success()
+        );
+    }
+
+    /// The largest resident set so far, in KiB.
+    fn peak_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    async fn exit(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+        (self.child.wait().await.unwrap().code(), log)
+    }
+}
+
+#[tokio::test]
+async fn ready_means_that_the_webhook_port_answers() {
+    for _ in 0..5 {
+        let running = Running::start(&["--shutdown-delay", "0s"]);
+        running.wait_until_ready().await;
+        let mut stream =
+            connect(running.webhook, &running.pair).await.expect("ready before the port answers");
+        send(&mut stream, &request(REVIEW)).await;
+        assert!(is_injected(&read_answer(&mut stream).await.unwrap()));
+        running.signal("TERM");
+        let (code, log) = running.exit().await;
+        assert_eq!(code, Some(0), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn sigterm_makes_unready_and_serves_on_and_a_second_signal_aborts() {
+    let running = Running::start(&["--shutdown-delay", "60s"]);
+    running.wait_until_ready().await;
+    running.signal("TERM");
+    let started = Instant::now();
+    while running.is_ready().await {
+        assert!(started.elapsed() < LONG);
+    }
+    let mut stream = connect(running.webhook, &running.pair).await.unwrap();
+    send(&mut stream, &request(REVIEW)).await;
+    let answer = read_answer(&mut stream).await.unwrap();
+    assert!(is_injected(&answer) && answer.closes());
+    running.signal("TERM");
+    let (code, log) = running.exit().await;
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("a second signal"), "{log}");
+}
+
+#[tokio::test]
+async fn one_log_line_a_mutation() {
+    let running = Running::start(&["--shutdown-delay", "0s"]);
+    running.wait_until_ready().await;
+    let mut stream = connect(running.webhook, &running.pair).await.unwrap();
+    for review in [REVIEW, include_bytes!("../crates/core/tests/golden/reviews/057-create-deployment.json")] {
+        send(&mut stream, &request(review)).await;
+        read_answer(&mut stream).await.unwrap();
+    }
+    running.signal("TERM");
+    let (_, log) = running.exit().await;
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let lines: Vec<_> = lines.filter(|line| line["message"] == "injected").collect();
+    let [pod, generated] = &lines[..] else { panic!("two lines in {log}") };
+    assert_eq!(pod["uid"], "878372b6-6cd1-4b23-8ee0-63f81e016fd6");
+    assert_eq!((&pod["namespace"], &pod["pod"]), (&"shop".into(), &"limit-1gi".into()));
+    assert_eq!(pod["containers"], "app=966367641 (injected)");
+    assert_eq!(generated["pod"], "deployment-6cdb76cfd4-");
+}
+
+#[tokio::test]
+async fn without_flags_it_prints_a_curl_line_that_works() {
+    let (webhook, admin) = free_ports();
+    let mut child = program()
+        .args(["serve", "--listen", &webhook.to_string(), "--admin-listen", &admin.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let curl = loop {
+        let line = lines.next_line().await.unwrap().expect("a curl line");
+        if line.trim_start().starts_with("curl ") {
+            break line;
+        }
+    };
+    assert!(curl.contains(&format!("https://{webhook}/mutate")), "{curl}");
+    let output = Command::new("sh").args(["-c", curl.trim()]).output().await.unwrap();
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert!(answer.contains(r#""allowed":true,"patchType":"JSONPatch""#), "{answer}");
+}
+
+/// 448 MiB of bodies at once; with the budget of 32 MiB the process stays within 64 MiB.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_budget_bounds_the_memory_of_64_large_bodies() {
+    let running =
+        Running::start(&["--body-wait", "120s", "--body-timeout", "120s", "--shutdown-delay", "0s"]);
+    running.wait_until_ready().await;
+    let body: &'static [u8] = request(&review_of_size(7 << 20)).leak();
+    let clients = (0..64).map(|_| {
+        let (webhook, pair) = (running.webhook, running.pair.clone());
+        async move {
+            let mut stream = connect(webhook, &pair).await.unwrap();
+            send(&mut stream, body).await;
+            read_answer(&mut stream).await.unwrap()
+        }
+    });
+    let mut set = tokio::task::JoinSet::new();
+    clients.for_each(|client| drop(set.spawn(client)));
+    for answer in set.join_all().await {
+        assert!(is_injected(&answer));
+    }
+    let peak = running.peak_kib();
+    println!("64 bodies of 7 MiB at once: peak resident {peak} KiB");
+    assert!(peak < 64 << 10, "{peak} KiB");
+}
