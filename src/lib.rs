@@ -3,5 +3,6 @@
 pub mod cli;
 pub mod cluster;
 pub mod logging;
+pub mod manifest;
 pub mod metrics;
 pub mod serve;

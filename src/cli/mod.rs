@@ -1,6 +1,9 @@
 //! The command line: one file a subcommand, each with its own arguments and its own printing.
 
 mod completions;
+mod explain;
+mod inject;
+mod manifests;
 mod output;
 mod policy_args;
 mod serve;
@@ -23,6 +26,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::ServeArgs>),
+    Inject(inject::InjectArgs),
+    Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -32,6 +37,8 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let done = match self.command {
             Command::Serve(args) => args.run(),
+            Command::Inject(args) => args.run(),
+            Command::Explain(args) => args.run(),
             Command::Completions(args) => args.run(&mut Self::command()),
         };
         done.unwrap_or_else(|error| {

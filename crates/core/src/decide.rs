@@ -26,6 +26,27 @@ pub struct Verdict<'a> {
     pub(crate) annotations: AnnotationsPlace,
 }
 
+impl Verdict<'_> {
+    /// The same, borrowing nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Verdict<'static> {
+        let containers = self.containers.into_iter().map(|container| ContainerVerdict {
+            name: container.name.into_owned(),
+            list: container.list,
+            index: container.index,
+            decision: container.decision,
+            env_from: container.env_from,
+            env: container.env,
+        });
+        Verdict {
+            containers: containers.collect(),
+            reason: self.reason,
+            warnings: self.warnings,
+            annotations: self.annotations,
+        }
+    }
+}
+
 /// What a patch has to know about the pod's annotations.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AnnotationsPlace {

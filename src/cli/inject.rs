@@ -1,0 +1,160 @@
+//! `gomemlimit inject`: manifests in, manifests out.
+
+use std::{fs, io::Write, path::Path, process::ExitCode};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::{
+    manifests::{Decided, Input, ManifestArgs, Manifests, Source},
+    output,
+};
+use crate::manifest::{self, Edit};
+
+/// Add GOMEMLIMIT to manifests, as the webhook would when their pods are created
+///
+/// Pods, every built-in workload and Lists are changed; everything else passes through. Comments and
+/// formatting of what is not changed are kept. What was done is reported on stderr.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  # Straight into a cluster
+  gomemlimit inject -f deployment.yaml | kubectl apply -f -
+  # See what would change in a directory, then change it
+  gomemlimit inject -R -f manifests/ --diff
+  gomemlimit inject -R -f manifests/ --in-place
+  # Rendered by another tool, with a lower ratio
+  helm template shop ./chart | gomemlimit inject -f - --ratio 80%")]
+pub(super) struct InjectArgs {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    /// Print a unified diff instead of the manifests
+    #[arg(long, conflicts_with_all = ["in_place", "output"])]
+    diff: bool,
+    /// Write the changed manifests back to their files
+    #[arg(long, conflicts_with = "output")]
+    in_place: bool,
+    /// Print the objects in this format instead of as they were written
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// One object, or a List
+    Json,
+    /// As they were written
+    Yaml,
+}
+
+impl InjectArgs {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let Manifests { inputs, decided } = self.manifests.decide()?;
+        if self.in_place && inputs.iter().any(|input| input.source == Source::Stdin) {
+            bail!("--in-place needs files: stdin cannot be written back");
+        }
+        let mut changed = Vec::with_capacity(inputs.len());
+        for (index, input) in inputs.iter().enumerate() {
+            let of_input = decided.iter().filter(|decided| decided.input == index);
+            let edits: Vec<Vec<Edit>> = of_input.map(Decided::edits).collect::<Result<_, _>>()?;
+            let text =
+                manifest::apply(&input.text, &edits.concat()).with_context(|| input.source.to_string())?;
+            changed.push((input, text));
+        }
+        report(&decided);
+        if self.in_place {
+            return write_back(&changed);
+        }
+        let text = match self.output {
+            _ if self.diff => diff(&changed),
+            Some(Format::Json) => as_json(&changed)?,
+            None | Some(Format::Yaml) => joined(&changed),
+        };
+        Ok(output::stdout(text.as_bytes()))
+    }
+}
+
+/// Tells what was done to each container, and every warning.
+fn report(decided: &[Decided]) {
+    for one in decided {
+        for container in &one.verdict.containers {
+            let reason = container.decision.reason;
+            let outcome = match container.decision.plan.filter(|_| reason.is_set()) {
+                Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.value),
+                None => format!("unchanged ({reason}: {})", reason.explanation()),
+            };
+            eprintln!("{}, container {}: {outcome}", one.object(), container.name());
+        }
+        for warning in &one.verdict.warnings {
+            eprintln!("warning: {}: {}", one.object(), warning.text);
+        }
+    }
+    if decided.is_empty() {
+        eprintln!("no pods in these manifests: nothing to do");
+    }
+}
+
+fn write_back(changed: &[(&Input, String)]) -> anyhow::Result<ExitCode> {
+    for (input, text) in changed {
+        let Source::File(path) = &input.source else { continue };
+        if *text != input.text {
+            replace(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Replaces a file in one step, so that it is never half written; a link stays a link.
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let permissions = fs::metadata(&path)?.permissions();
+    let directory = path.parent().context("it has no directory")?;
+    let mut new = tempfile::NamedTempFile::new_in(directory)?;
+    new.write_all(text.as_bytes())?;
+    new.as_file().set_permissions(permissions)?;
+    new.persist(&path)?;
+    Ok(())
+}
+
+fn diff(changed: &[(&Input, String)]) -> String {
+    let mut text = String::new();
+    for (input, after) in changed {
+        if *after != input.text {
+            let name = input.source.to_string();
+            let name = name.trim_start_matches('/');
+            let diff = similar::TextDiff::from_lines(&input.text, after);
+            text += &diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string();
+        }
+    }
+    text
+}
+
+/// All inputs as one stream; a document ends where the next input begins.
+fn joined(changed: &[(&Input, String)]) -> String {
+    let mut stream = String::new();
+    for (_, text) in changed {
+        if !stream.is_empty() {
+            if !stream.ends_with('\n') {
+                stream.push('\n');
+            }
+            if !text.trim_start_matches('\u{feff}').starts_with("---") {
+                stream += "---\n";
+            }
+        }
+        stream += text;
+    }
+    stream
+}
+
+fn as_json(changed: &[(&Input, String)]) -> anyhow::Result<String> {
+    let mut objects = Vec::new();
+    for (input, text) in changed {
+        let documents = manifest::parse(text).with_context(|| input.source.to_string())?;
+        objects.extend(documents.into_iter().map(|document| document.value).filter(|value| !value.is_null()));
+    }
+    let document: Value = match <[Value; 1]>::try_from(objects) {
+        Ok([object]) => object,
+        Err(objects) => json!({"apiVersion": "v1", "kind": "List", "items": objects}),
+    };
+    Ok(format!("{document:#}\n"))
+}

@@ -1,0 +1,60 @@
+//! Texts before and after edits, by the style that the text is written in.
+
+mod annotations;
+mod block;
+mod flow;
+mod properties;
+mod refused;
+mod streams;
+mod styles;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// An edit of the first document; `path` is a JSON pointer.
+fn edit(path: &str, change: Change) -> Edit {
+    let tokens = path.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
+    Edit { document: 0, path: tokens.collect(), change }
+}
+
+fn add(path: &str, value: Value) -> Edit {
+    edit(path, Change::Add(value))
+}
+
+fn replace(path: &str, value: &str) -> Edit {
+    edit(path, Change::Replace(json!(value)))
+}
+
+fn variable() -> Value {
+    json!({"name": "GOMEMLIMIT", "value": "966367641"})
+}
+
+/// The `env` of a container that has none, or has it empty.
+fn add_env(container: &str) -> Edit {
+    add(&format!("{container}/env"), json!([variable()]))
+}
+
+/// One more variable for a container that has some.
+fn append_env(container: &str) -> Edit {
+    add(&format!("{container}/env/-"), variable())
+}
+
+/// The annotation that the webhook sets, on the pod at the root.
+fn annotate() -> Edit {
+    add("/metadata/annotations/gomemlimit.dev~1status", json!(r#"{"app":"it's 90%"}"#))
+}
+
+/// The text with the line ends of Windows.
+fn windows(text: &str) -> String {
+    text.replace('\n', "\r\n")
+}
+
+#[track_caller]
+fn check(before: &str, edits: &[Edit], after: &str) {
+    match apply(before, edits) {
+        Ok(text) if text == after => {}
+        Ok(text) => panic!("--- got\n{text}\n--- expected\n{after}\n{text:?}"),
+        Err(error) => panic!("{error}\n{before}"),
+    }
+}

@@ -1,0 +1,106 @@
+//! What can go wrong when a manifest is read or edited, always with the place in the file.
+
+use thiserror::Error;
+
+/// Why a manifest could not be read or edited. Documents, lines and columns are counted from 1, in the
+/// messages and in the fields.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// The text is neither YAML nor JSON.
+    #[error("document {document}, line {line}, column {column}: {message}")]
+    Syntax {
+        /// Number of the document in the input.
+        document: usize,
+        /// Line in the input.
+        line: usize,
+        /// Column (in characters) in that line.
+        column: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// The text is not YAML because it is still a template.
+    #[error(
+        "document {document}, line {line}: this is a template ({{{{ … }}}}), not YAML; render it first, for \
+         example with `helm template`"
+    )]
+    Template {
+        /// Number of the document in the input.
+        document: usize,
+        /// The first line that has template syntax.
+        line: usize,
+    },
+    /// A key stands twice in one mapping.
+    #[error(
+        "document {document}, line {line}, column {column}: the key {key:?} stands twice in this mapping"
+    )]
+    DuplicateKey {
+        /// Number of the document in the input.
+        document: usize,
+        /// Line of the second one.
+        line: usize,
+        /// Column of the second one.
+        column: usize,
+        /// The key.
+        key: String,
+    },
+    /// Aliases within aliases: the document unfolds to more than any manifest needs.
+    #[error("document {document}, line {line}: the aliases of this document unfold to too many values")]
+    TooManyAliases {
+        /// Number of the document in the input.
+        document: usize,
+        /// Line of the alias at which the limit was reached.
+        line: usize,
+    },
+    /// An edit names a document that the input does not have.
+    #[error("there is no document {document} to edit")]
+    NoSuchDocument {
+        /// Number of the document.
+        document: usize,
+    },
+    /// An edit names a place that the document does not have.
+    #[error("document {document}: there is no {path} to edit")]
+    PathNotFound {
+        /// Number of the document in the input.
+        document: usize,
+        /// JSON pointer of the edit.
+        path: String,
+    },
+    /// The place to edit is shared by an anchor, an alias or a merge key.
+    #[error(
+        "document {document}, line {line}: cannot edit {path}, because it is shared through {what}; write the \
+         value out in this place instead"
+    )]
+    Shared {
+        /// Number of the document in the input.
+        document: usize,
+        /// Line of the anchor, alias or merge key.
+        line: usize,
+        /// JSON pointer of the edit.
+        path: String,
+        /// The anchor, alias or merge key.
+        what: String,
+    },
+    /// The place is written in a way that this program cannot edit.
+    #[error("document {document}, line {line}: cannot edit {path}: {what}")]
+    Unsupported {
+        /// Number of the document in the input.
+        document: usize,
+        /// Line of the place.
+        line: usize,
+        /// JSON pointer of the edit.
+        path: String,
+        /// What is in the way.
+        what: String,
+    },
+    /// The edited text was checked and did not say what it should.
+    #[error(
+        "document {document}, line {line}: could not edit this document without changing something else in it"
+    )]
+    ChangedMore {
+        /// Number of the document in the input.
+        document: usize,
+        /// First line of the document.
+        line: usize,
+    },
+}

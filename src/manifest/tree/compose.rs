@@ -1,0 +1,313 @@
+//! Builds the trees of a YAML stream from the events of the parser.
+
+use std::collections::{HashMap, HashSet};
+
+use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
+use serde_json::{Map, Value};
+
+use super::{Entry, Kind, Node, Style, Tree};
+use crate::manifest::error::ManifestError;
+use crate::manifest::{scalar, text};
+
+/// More values than this from aliases in one document is an attack or a mistake, not a manifest.
+const MAX_ALIASED_VALUES: usize = 200_000;
+
+/// Reads all documents of the YAML stream `source.get(offset..end)`; `first` is the index of its first one.
+pub(in crate::manifest) fn compose(
+    source: &str,
+    offset: usize,
+    end: usize,
+    first: usize,
+) -> Result<Vec<Tree>, ManifestError> {
+    let options = options! { emit_comments: false, block_scalar_eof_without_line_feed: true };
+    let mut composer = Composer::new(source, offset, first);
+    for next in Parser::new_from_str_with_options(source.get(offset..end).unwrap_or(""), options) {
+        match next {
+            Ok((event, span)) => composer.event(event, span)?,
+            Err(error) => {
+                let at = error.marker().byte_offset().map_or(end, |at| at + offset);
+                return Err(composer.syntax(at, error.info()));
+            }
+        }
+    }
+    Ok(composer.trees)
+}
+
+/// A list or mapping that has been opened but not closed yet.
+struct Open {
+    node: Node,
+    values: Values,
+}
+
+enum Values {
+    Sequence(Vec<Value>),
+    Mapping {
+        map: Map<String, Value>,
+        /// Keys that only a merge has set: they may still be written out.
+        merged: HashSet<String>,
+        key: Option<Key>,
+    },
+}
+
+struct Key {
+    text: String,
+    start: usize,
+    end: usize,
+    merge: bool,
+}
+
+struct Composer<'s> {
+    source: &'s str,
+    offset: usize,
+    first: usize,
+    trees: Vec<Tree>,
+    /// Where the document being read starts.
+    start: usize,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Value>,
+    referenced: HashSet<usize>,
+    aliased_values: usize,
+}
+
+impl<'s> Composer<'s> {
+    fn new(source: &'s str, offset: usize, first: usize) -> Self {
+        Self {
+            source,
+            offset,
+            first,
+            trees: Vec::new(),
+            start: offset,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            referenced: HashSet::new(),
+            aliased_values: 0,
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), ManifestError> {
+        let range = span.byte_range().unwrap_or_default();
+        let (start, end) = (range.start + self.offset, range.end + self.offset);
+        let node = |kind, anchor, tagged| Node { start, end, anchor, tagged, kind };
+        match event {
+            Event::DocumentStart(..) => {
+                self.start = start;
+                self.anchors.clear();
+                self.referenced.clear();
+                self.aliased_values = 0;
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let value = self.scalar(start, &text, style, tag.as_deref())?;
+                self.close(node(Kind::Scalar(own_style(style)), anchor, tag.is_some()), value)?;
+            }
+            Event::Alias(id) => {
+                let value = self.alias(id, start)?;
+                self.close(node(Kind::Alias, 0, false), value)?;
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                let kind = Kind::Sequence { flow: style == StructureStyle::Flow, items: Vec::new() };
+                self.open.push(Open {
+                    node: node(kind, anchor, tag.is_some()),
+                    values: Values::Sequence(Vec::new()),
+                });
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                let kind = Kind::Mapping { flow: style == StructureStyle::Flow, entries: Vec::new() };
+                let values = Values::Mapping { map: Map::new(), merged: HashSet::new(), key: None };
+                self.open.push(Open { node: node(kind, anchor, tag.is_some()), values });
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end_collection(end)?,
+            // Comments are not asked for, and the other events carry nothing that is needed here.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end_collection(&mut self, end: usize) -> Result<(), ManifestError> {
+        let Some(Open { mut node, values }) = self.open.pop() else {
+            return Err(self.syntax(end, "a list or mapping ends that did not begin".to_owned()));
+        };
+        node.end = end;
+        let value = match values {
+            Values::Sequence(items) => Value::Array(items),
+            Values::Mapping { map, .. } => Value::Object(map),
+        };
+        self.close(node, value)
+    }
+
+    /// Puts a complete node where it belongs: into the innermost open list or mapping, or at the root.
+    fn close(&mut self, node: Node, value: Value) -> Result<(), ManifestError> {
+        if node.anchor != 0 {
+            self.anchors.insert(node.anchor, value.clone());
+        }
+        match self.open.last_mut() {
+            None => {
+                let referenced = std::mem::take(&mut self.referenced);
+                self.trees.push(Tree { value, start: self.start, root: node, referenced });
+                Ok(())
+            }
+            Some(Open { node: parent, values: Values::Sequence(values) }) => {
+                values.push(value);
+                if let Kind::Sequence { items, .. } = &mut parent.kind {
+                    items.push(node);
+                }
+                Ok(())
+            }
+            Some(Open { values: Values::Mapping { key, .. }, .. }) => match key.take() {
+                None => self.key(&node, &value),
+                Some(key) => self.entry(key, node, value),
+            },
+        }
+    }
+
+    fn key(&mut self, node: &Node, value: &Value) -> Result<(), ManifestError> {
+        let written = self.source.get(node.start..node.end).unwrap_or("");
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            Value::Null => {
+                return Err(self.syntax(node.start, "a null key is no key for Kubernetes".to_owned()));
+            }
+            Value::Array(_) | Value::Object(_) => {
+                return Err(
+                    self.syntax(node.start, "a key must be a text, not a list or a mapping".to_owned())
+                );
+            }
+        };
+        let merge = written == "<<" && !node.tagged;
+        if let Some(Open { values: Values::Mapping { key, .. }, .. }) = self.open.last_mut() {
+            *key = Some(Key { text, start: node.start, end: node.end, merge });
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, key: Key, node: Node, value: Value) -> Result<(), ManifestError> {
+        let Some(Open { values: Values::Mapping { map, merged, .. }, .. }) = self.open.last_mut() else {
+            return Err(self.syntax(key.start, "this entry is in no mapping".to_owned()));
+        };
+        if key.merge {
+            merge_into(map, merged, value).map_err(|message| self.syntax(key.start, message.to_owned()))?;
+        } else if map.insert(key.text.clone(), value).is_some() && !merged.remove(&key.text) {
+            return Err(ManifestError::DuplicateKey {
+                document: self.document(),
+                line: text::line_number(self.source, key.start),
+                column: text::column_number(self.source, key.start),
+                key: key.text,
+            });
+        }
+        if let Some(Open { node: Node { kind: Kind::Mapping { entries, .. }, .. }, .. }) =
+            self.open.last_mut()
+        {
+            let (start, key_end) = (key.start, key.end);
+            entries.push(Entry { key: key.text, start, key_end, merge: key.merge, value: node });
+        }
+        Ok(())
+    }
+
+    fn scalar(
+        &self,
+        at: usize,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+    ) -> Result<Value, ManifestError> {
+        let string = || Value::String(text.to_owned());
+        let plain = || {
+            scalar::resolve(text)
+                .ok_or_else(|| self.syntax(at, format!("{text} is a number that Kubernetes cannot hold")))
+        };
+        let Some(tag) = tag else {
+            return if style == ScalarStyle::Plain { plain() } else { Ok(string()) };
+        };
+        match tag.core_suffix() {
+            Some("null" | "bool" | "int" | "float") => plain(),
+            _ => Ok(string()),
+        }
+    }
+
+    fn alias(&mut self, id: usize, at: usize) -> Result<Value, ManifestError> {
+        self.referenced.insert(id);
+        let Some(value) = self.anchors.get(&id).cloned() else {
+            return Err(
+                self.syntax(at, "this alias stands inside the very value that it refers to".to_owned())
+            );
+        };
+        self.aliased_values += count(&value);
+        if self.aliased_values > MAX_ALIASED_VALUES {
+            let line = text::line_number(self.source, at);
+            return Err(ManifestError::TooManyAliases { document: self.document(), line });
+        }
+        Ok(value)
+    }
+
+    /// Number (from 1) of the document being read.
+    fn document(&self) -> usize {
+        self.first + self.trees.len() + 1
+    }
+
+    fn syntax(&self, at: usize, message: String) -> ManifestError {
+        let at = self.source.floor_char_boundary(at);
+        let line = text::line_number(self.source, at);
+        let read = self.source.get(self.start..text::line_end(self.source, at)).unwrap_or("");
+        if let Some(position) = template_line(read) {
+            let line = text::line_number(self.source, self.start) + position;
+            return ManifestError::Template { document: self.document(), line };
+        }
+        let column = text::column_number(self.source, at);
+        ManifestError::Syntax { document: self.document(), line, column, message }
+    }
+}
+
+/// What `<<: value` does: as in kubectl's parser, it wins over what stands before it, and in a list of
+/// mappings the earlier ones win.
+fn merge_into(
+    map: &mut Map<String, Value>,
+    merged: &mut HashSet<String>,
+    value: Value,
+) -> Result<(), &'static str> {
+    let mappings = match value {
+        Value::Array(items) => items,
+        other => vec![other],
+    };
+    for mapping in mappings.into_iter().rev() {
+        let Value::Object(mapping) = mapping else {
+            return Err("a merge key (<<) must have a mapping or a list of mappings");
+        };
+        for (key, value) in mapping {
+            if map.insert(key.clone(), value).is_none() {
+                merged.insert(key);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Which line of `read`, the text up to a syntax error, makes it a template and no YAML. The forms looked for
+/// can't stand in a manifest, while `{{` in quotes can; on the line of the error any place is suspect.
+fn template_line(read: &str) -> Option<usize> {
+    let last = read.lines().count().saturating_sub(1);
+    read.lines().enumerate().position(|(number, line)| {
+        let value = [": {{", "- {{"].iter().any(|form| line.contains(form));
+        let unquoted = line.split_once("{{").is_some_and(|(before, _)| {
+            ['"', '\''].iter().all(|quote| before.matches(*quote).count() % 2 == 0)
+        });
+        let comment = line.trim_start().starts_with('#');
+        unquoted && !comment && (line.trim_start().starts_with("{{") || value || number == last)
+    })
+}
+
+fn own_style(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+        ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+    }
+}
+
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(map) => map.values().map(count).sum(),
+        _ => 0,
+    }
+}
