@@ -1,0 +1,148 @@
+//! The documentation says what the program does: names, defaults and examples are checked, not copied.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use gomemlimit_core::{
+    Reason, Review, Settings, decide::Verdict, memlimit::Ratio, settings::Setting, warning::WarningKind,
+};
+
+const README: &str = include_str!("../README.md");
+const METRICS: &str = include_str!("../docs/metrics.md");
+const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
+const TEXTS: [&str; 6] = [
+    README,
+    METRICS,
+    ARCHITECTURE,
+    include_str!("../CONTRIBUTING.md"),
+    include_str!("../SECURITY.md"),
+    include_str!("../CHANGELOG.md"),
+];
+
+fn run(arguments: &[&str], stdin: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn the_readme_lists_every_reason_and_setting_with_its_default() {
+    for reason in Reason::ALL {
+        assert!(README.contains(&format!("`{reason}`")), "{reason}");
+    }
+    for setting in Setting::ALL.into_iter().filter(|setting| *setting != Setting::Value) {
+        assert!(README.contains(&format!("`{}`: ", setting.as_str())), "{}", setting.as_str());
+    }
+    assert_eq!(Ratio::DEFAULT.ppm(), 900_000);
+    assert_eq!((Ratio::MIN.ppm(), Ratio::MAX.ppm()), (100_000, 980_000));
+    assert!(README.contains("0.10 to 0.98 | 0.90 |"));
+    assert_eq!(Settings::default().min_limit, 32 << 20);
+    assert!(README.contains("`min-limit`: a quantity | 32Mi |"));
+}
+
+#[test]
+fn the_metrics_page_lists_every_kind_of_warning() {
+    for kind in WarningKind::NAMES {
+        assert!(METRICS.contains(&format!("`{kind}`")), "{kind}");
+    }
+}
+
+/// The defaults of the command line are those of the core: no flag changes nothing.
+#[test]
+fn the_defaults_of_the_flags_are_those_of_the_core() {
+    let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - {name: a, resources: \
+                    {limits: {memory: 32Mi}}}\n  - {name: b, resources: {limits: {memory: 33554431}}}\n";
+    let report = run(&["explain", "-f", "-", "-o", "json"], manifest);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let containers = &report["objects"][0]["containers"];
+    assert_eq!(containers[0]["value"], (Settings::DEFAULT_MIN_LIMIT * 9 / 10).to_string());
+    assert_eq!(containers[1]["reason"], "below-minimum");
+}
+
+#[test]
+fn the_readmes_patch_is_the_answer_to_the_printed_curl_line() {
+    let source = include_str!("../src/cli/serve.rs");
+    let review = source.split("EXAMPLE_REVIEW: &str = r#\"").nth(1).unwrap().split("\"#;").next().unwrap();
+    let review = Review::parse(review.as_bytes()).unwrap();
+    let mut verdict: Verdict<'_> = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
+    let patch = serde_json::to_value(verdict.patch()).unwrap();
+    let shown = README.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(shown).unwrap(), patch);
+}
+
+#[test]
+fn the_readmes_explain_output_is_real() {
+    let manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api, namespace: shop}\nspec:\n  template:\n    \
+                    spec:\n      containers:\n      - {name: api, resources: {limits: {memory: 1Gi}}}\n      - {name: envoy}\n";
+    let output = run(&["explain", "-f", "-"], manifest);
+    assert!(README.contains(&output), "{output}");
+}
+
+#[test]
+fn every_flag_in_the_texts_exists() {
+    let help: String = ["serve", "inject", "explain"].map(|command| run(&[command, "--help"], "")).concat();
+    // Flags of other programs.
+    let foreign = [
+        "--all",
+        "--check",
+        "--workspace",
+        "--all-targets",
+        "--features",
+        "--test",
+        "--bench",
+        "--auto-gomemlimit",
+    ];
+    for text in TEXTS {
+        let flags = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| {
+            word.strip_prefix("--").is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
+        });
+        for flag in flags.filter(|flag| !foreign.contains(flag)) {
+            let is_known =
+                help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).any(|word| word == flag);
+            assert!(is_known, "{flag} is in the texts but not in the help");
+        }
+    }
+}
+
+#[test]
+fn every_file_in_the_texts_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let endings = [".rs", ".md", ".tsv", ".toml"];
+    for text in TEXTS {
+        let words = text.split(|c: char| c.is_whitespace() || "()[]`,;→".contains(c));
+        for word in words
+            .map(|word| word.trim_end_matches('.'))
+            .filter(|word| !word.contains("://") && endings.iter().any(|end| word.ends_with(end)))
+        {
+            let places = ["", "src", "crates/core/src", "crates/core/tests", "docs", "docs/.."];
+            assert!(places.iter().any(|place| root.join(place).join(word).exists()), "{word}");
+        }
+    }
+}
+
+#[test]
+fn the_sources_stay_readable() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("crates/core/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
+            assert!(text.lines().count() <= 450, "{} has grown into two", path.display());
+        }
+    }
+}
