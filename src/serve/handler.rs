@@ -202,7 +202,7 @@ fn log(review: &Review<'_>, judgement: &Judgement<'_>) {
     info!(
         uid = review.uid(),
         namespace = review.namespace(),
-        pod = %pod_name,
+        pod = &**pod_name,
         dry_run = review.is_dry_run(),
         containers = values.join(", "),
         warnings = warnings.join("; "),
