@@ -290,7 +290,7 @@ fn explain_as_a_gate(#[case] fail_on: &str, #[case] code: i32) {
         assert!(
             output
                 .stderr
-                .starts_with("warning: Deployment shop/api: annotation gomemlimit.dev/ratio: \"lots\"")
+                .starts_with("warning: Deployment shop/api: annotation \"gomemlimit.dev/ratio\": \"lots\"")
         );
     }
 }

@@ -206,6 +206,7 @@ fn log(review: &Review<'_>, judgement: &Judgement<'_>) {
         dry_run = review.is_dry_run(),
         containers = values.join(", "),
         warnings = warnings.join("; "),
-        "{}", if is_changed { "injected" } else { "unchanged" }
+        "{}",
+        if is_changed { "injected" } else { "unchanged" }
     );
 }

@@ -69,7 +69,7 @@ impl Layer {
         match self.put(setting, text) {
             Err(problem) => warnings.push(Warning::new(
                 WarningKind::BadSetting(setting, level),
-                format!("{place} {key}: {} {problem}; ignored", quote(text)),
+                format!("{place} {}: {} {problem}; ignored", quote(key), quote(text)),
             )),
             Ok(()) => {
                 if setting == Setting::Ratio
@@ -78,7 +78,8 @@ impl Layer {
                     warnings.push(Warning::new(
                         WarningKind::DoubtfulSetting,
                         format!(
-                            "{place} {key}: {} leaves more than half of the memory limit unused",
+                            "{place} {}: {} leaves more than half of the memory limit unused",
+                            quote(key),
                             quote(text)
                         ),
                     ));

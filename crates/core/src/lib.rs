@@ -9,6 +9,7 @@
 pub mod annotations;
 pub mod decide;
 pub mod existing;
+mod json;
 pub mod memlimit;
 pub mod names;
 pub mod patch;

@@ -123,7 +123,7 @@ impl FromStr for GoLimit {
     /// `runtime/string.go` `parseByteCount`): digits, optionally with `B`, `KiB`, `MiB`, `GiB` or `TiB`.
     ///
     /// Go 1.26 began to accept a leading `+` as well; a value that older programs die of is malformed
-    /// here. `-0` has always been zero.
+    /// here, and so is `-KiB`, which Go 1.21 to 1.25 read as zero and Go 1.26 dies of. `-0` is zero everywhere.
     fn from_str(text: &str) -> Result<Self, Malformed> {
         if text.is_empty() || text == "off" {
             return Ok(Self::Unlimited);

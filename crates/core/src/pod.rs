@@ -12,6 +12,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
+    json::{self, Object},
     names::{AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, INJECT_LABEL, MIRROR_ANNOTATION},
     text::Text,
 };
@@ -20,16 +21,16 @@ use crate::{
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Pod<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "json::object")]
     pub(crate) metadata: Option<Metadata<'a>>,
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::object_or_default")]
     pub(crate) spec: Spec<'a>,
 }
 
 impl<'a> Pod<'a> {
     /// Reads a Pod or pod template from its JSON text.
     pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(json)
+        serde_json::from_str(json).map(|Object(pod)| pod)
     }
 
     /// `metadata.name`, or `metadata.generateName` of a pod that has no name yet.
@@ -57,9 +58,9 @@ pub(crate) struct Metadata<'a> {
     name: Option<Text<'a>>,
     #[serde(borrow)]
     generate_name: Option<Text<'a>>,
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::or_default")]
     pub(crate) labels: OwnEntries<'a>,
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::or_default")]
     pub(crate) annotations: OwnEntries<'a>,
 }
 
@@ -144,16 +145,16 @@ impl<'de> Deserialize<'de> for Length {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Spec<'a> {
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::objects")]
     pub(crate) containers: Vec<Container<'a>>,
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::objects")]
     pub(crate) init_containers: Vec<Container<'a>>,
     /// Pod-level resources, KEP-2837.
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::object_or_default")]
     pub(crate) resources: Resources<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "json::object")]
     os: Option<Os<'a>>,
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::object_or_default")]
     node_selector: NodeSelector<'a>,
 }
 
@@ -165,7 +166,8 @@ impl Spec<'_> {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Os<'a> {
     #[serde(borrow)]
     name: Option<Text<'a>>,
@@ -181,17 +183,17 @@ struct NodeSelector<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Container<'a> {
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::or_default")]
     pub(crate) name: Text<'a>,
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::object_or_default")]
     pub(crate) resources: Resources<'a>,
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::or_default")]
     pub(crate) env: Env<'a>,
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::objects")]
     env_from: Vec<EnvFromSource<'a>>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "json::or_default")]
     command: Arguments,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "json::or_default")]
     args: Arguments,
     #[serde(borrow)]
     restart_policy: Option<Text<'a>>,
@@ -219,7 +221,8 @@ impl Container<'_> {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct EnvFromSource<'a> {
     #[serde(borrow)]
     prefix: Option<Text<'a>>,
@@ -228,7 +231,7 @@ struct EnvFromSource<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Resources<'a> {
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::object_or_default")]
     limits: Limits<'a>,
 }
 
@@ -289,7 +292,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
             fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
                 let mut env = Env::default();
                 let mut index = 0;
-                while let Some(variable) = seq.next_element::<EnvVar<'a>>()? {
+                while let Some(Object(variable)) = seq.next_element::<Object<EnvVar<'a>>>()? {
                     if &*variable.name == AUTOMEMLIMIT {
                         // The last one counts, as in kubelet.
                         env.has_automemlimit = variable.value.as_deref() != Some("off");
@@ -306,28 +309,28 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct EnvVar<'a> {
-    #[serde(borrow, default, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::or_default")]
     name: Text<'a>,
     #[serde(borrow)]
     pub(crate) value: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "json::object")]
     pub(crate) value_from: Option<EnvVarSource<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct EnvVarSource<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "json::object")]
     pub(crate) resource_field_ref: Option<ResourceFieldRef<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct ResourceFieldRef<'a> {
-    #[serde(borrow, default, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "json::or_default")]
     pub(crate) resource: Text<'a>,
     #[serde(borrow)]
     pub(crate) container_name: Option<Text<'a>>,
@@ -369,9 +372,4 @@ impl<'de> Deserialize<'de> for Arguments {
         }
         deserializer.deserialize_seq(ArgumentsVisitor)
     }
-}
-
-/// Go's decoder leaves a field at its zero value where JSON says `null`.
-fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
-    Option::<T>::deserialize(d).map(Option::unwrap_or_default)
 }

@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::{
     annotations::NamespaceAnnotations,
     decide::{Verdict, decide},
+    json::{self, Object},
     names::AUDIT_ANNOTATION,
     pod::Pod,
     reason::Reason,
@@ -57,7 +58,7 @@ struct Envelope<'a> {
     api_version: Option<Text<'a>>,
     #[serde(borrow)]
     kind: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "json::object")]
     request: Option<Request<'a>>,
 }
 
@@ -66,7 +67,7 @@ struct Envelope<'a> {
 struct Request<'a> {
     #[serde(borrow)]
     uid: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "json::object_or_default")]
     kind: GroupVersionKind<'a>,
     #[serde(borrow)]
     sub_resource: Option<Text<'a>>,
@@ -100,8 +101,8 @@ impl<'a> Review<'a> {
     /// # Errors
     /// Only where no uid can be read. Everything else that is wrong becomes a warning of the answer.
     pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
-        let envelope = match serde_json::from_slice::<Envelope<'a>>(body) {
-            Ok(envelope) => envelope,
+        let envelope = match serde_json::from_slice::<Object<Envelope<'a>>>(body) {
+            Ok(Object(envelope)) => envelope,
             Err(error) => return Self::parse_uid_only(body, error),
         };
         let mut request = envelope.request.ok_or(ReviewError::NoUid)?;
@@ -118,9 +119,10 @@ impl<'a> Review<'a> {
 
     /// Some field of the request is not what it should be; the uid may be there all the same.
     fn parse_uid_only(body: &'a [u8], error: serde_json::Error) -> Result<Self, ReviewError> {
-        #[derive(Deserialize)]
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
         struct Envelope<'a> {
-            #[serde(borrow)]
+            #[serde(borrow, deserialize_with = "json::object")]
             request: Option<Request<'a>>,
         }
         #[derive(Deserialize)]
@@ -128,8 +130,8 @@ impl<'a> Review<'a> {
             #[serde(borrow)]
             uid: Text<'a>,
         }
-        match serde_json::from_slice::<Envelope<'a>>(body) {
-            Ok(Envelope { request: Some(Request { uid }) }) if !uid.is_empty() => {
+        match serde_json::from_slice::<Object<Envelope<'a>>>(body) {
+            Ok(Object(Envelope { request: Some(Request { uid }) })) if !uid.is_empty() => {
                 Ok(Self { uid, request: Err(format!("the AdmissionReview cannot be read: {error}")) })
             }
             _ => Err(ReviewError::Malformed(error)),

@@ -45,9 +45,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 }
 
 /// Quotes text that a user wrote for a message: control characters escaped (the API server drops a
-/// warning that holds one), at most 60 characters.
+/// warning that holds one), at most 100 characters.
 pub(crate) fn quote(text: &str) -> String {
-    const MOST: usize = 60;
+    const MOST: usize = 100;
     let mut quoted = String::from("\"");
     for (seen, c) in text.chars().enumerate() {
         if seen == MOST {

@@ -23,6 +23,8 @@ use support::{answer, answer_in, patched, review_of};
 #[case::uid_of_wrong_type(
     r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":7}}"#
 )]
+#[case::review_as_array(r#"["admission.k8s.io/v1","AdmissionReview",{"uid":"u"}]"#)]
+#[case::request_as_array(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":["u"]}"#)]
 #[case::two_uids(r#"{"request":{"uid":"a","uid":"b"}}"#)]
 #[case::two_requests(r#"{"request":{"uid":"a"},"request":{"uid":"b"}}"#)]
 #[case::trailing_text(r#"{"request":{"uid":"a"}} x"#)]
@@ -76,6 +78,13 @@ fn with_a_uid_it_is_allowed_with_a_warning(#[case] outer: Value, #[case] request
 #[case::invalid_utf8(b"{\"metadata\":{\"name\":\"\xff\"}}".as_slice())]
 #[case::duplicate_spec(br#"{"spec":{},"spec":{}}"#.as_slice())]
 #[case::duplicate_env(br#"{"spec":{"containers":[{"name":"a","env":[],"env":[]}]}}"#.as_slice())]
+// Serde reads a struct from an array, too, where a patch could not point into it.
+#[case::pod_as_array(br#"[{"name":"p"},{"containers":[]}]"#.as_slice())]
+#[case::spec_as_array(br#"{"spec":[[{"name":"a","resources":{"limits":{"memory":"1Gi"}}}]]}"#.as_slice())]
+#[case::metadata_as_array(br#"{"metadata":["p"],"spec":{"containers":[]}}"#.as_slice())]
+#[case::container_as_array(br#"{"spec":{"containers":[["app",[["1Gi"]]]]}}"#.as_slice())]
+#[case::resources_as_array(br#"{"spec":{"containers":[{"name":"a","resources":[["1Gi"]]}]}}"#.as_slice())]
+#[case::variable_as_array(br#"{"spec":{"containers":[{"name":"a","env":[["GOMEMLIMIT","1"]]}]}}"#.as_slice())]
 #[case::lone_surrogate(br#"{"spec":{"containers":[{"name":"\ud800"}]}}"#.as_slice())]
 fn an_odd_pod_is_allowed_with_a_warning(#[case] pod: &[u8]) {
     let body = review_of(&json!("POD"));
@@ -185,13 +194,24 @@ fn precedence(
 fn a_warning_quotes_what_the_user_wrote_without_control_characters() {
     let text = format!("a\n\u{7}\"{}", "x".repeat(500));
     let (_, warnings) = decide(&app("1Gi"), json!({"gomemlimit.dev/ratio": text}), &[]);
-    let x = "x".repeat(56);
+    let x = "x".repeat(96);
     assert_eq!(
         warnings,
         [format!(
-            r#"annotation gomemlimit.dev/ratio: "a\n\u{{7}}\"{x}…" is not a ratio such as 0.85 or 85%; ignored"#
+            r#"annotation "gomemlimit.dev/ratio": "a\n\u{{7}}\"{x}…" is not a ratio such as 0.85 or 85%; ignored"#
         )]
     );
+}
+
+#[test]
+fn a_warning_quotes_the_key_too() {
+    // The API server validates names of containers and annotations only after mutating webhooks.
+    let mut pod = app("1Gi");
+    pod["spec"]["containers"][0]["name"] = "app\n".into();
+    pod["metadata"]["annotations"] =
+        json!({"ratio.gomemlimit.dev/app\n": "0.4", "mode.gomemlimit.dev/app\n": "x"});
+    // `answer` checks for control characters.
+    assert_eq!(answer(&review_of(&pod)).warnings.len(), 2);
 }
 
 #[test]

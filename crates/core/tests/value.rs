@@ -80,8 +80,8 @@ fn ratio_is_written_as_it_is_read() {
     assert_eq!(Ratio::DEFAULT.to_string(), "0.9");
 }
 
-/// What the Go runtime accepts, as seen with Go 1.22, 1.26 and 1.27. `tests/go_runtime.rs` of the
-/// program asks a real Go runtime about the same texts.
+/// What the Go runtime accepts, as seen with Go 1.21 to 1.27. `tests/go_runtime.rs` asks a real Go
+/// runtime about the same texts.
 #[test]
 fn go_limits() {
     let bytes = |bytes| Ok(GoLimit::Bytes(bytes));
