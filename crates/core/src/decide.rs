@@ -9,7 +9,7 @@ use crate::{
     podlimit::{Limit, PodLimits},
     reason::Reason,
     settings::{EnvFrom, InitContainers, Level, Mode, Policy, Repair},
-    status::Recorded,
+    status::{Record, Recorded},
     text::{Text, quote},
     warning::{Warning, WarningKind},
 };
@@ -37,6 +37,7 @@ impl Verdict<'_> {
             decision: container.decision,
             env_from: container.env_from,
             env: container.env,
+            own: container.own,
         });
         Verdict {
             containers: containers.collect(),
@@ -69,6 +70,8 @@ pub struct ContainerVerdict<'a> {
     /// Set where an `envFrom` may define GOMEMLIMIT: whether it was overridden or respected.
     pub env_from: Option<EnvFrom>,
     pub(crate) env: EnvPlace,
+    /// Our own earlier value, if that is what stands in env.
+    pub(crate) own: Option<Record>,
 }
 
 impl ContainerVerdict<'_> {
@@ -174,23 +177,29 @@ pub fn decide<'a>(pod: &Pod<'a>, namespace: &NamespaceAnnotations, policy: &Poli
         &mut warnings,
     );
     let status = pod.annotations().and_then(|annotations| annotations.get(STATUS_ANNOTATION));
-    let judge =
-        Judge { policy, pod_reason, limits: PodLimits::new(&pod.spec), recorded: Recorded::read(status) };
+    let judge = Judge {
+        policy,
+        pod_reason,
+        limits: PodLimits::new(&pod.spec),
+        recorded: Recorded::read(status, &names),
+    };
 
     let containers = containers(pod)
         .map(|(list, index, container)| {
             let chain = annotations.chain(&container.name, &policy.defaults);
+            let own = judge.own_value(container);
             let mut env_from = None;
-            let decision = judge.container(list, container, chain, &mut env_from, &mut warnings);
+            let decision = judge.container(list, container, own, chain, &mut env_from, &mut warnings);
             ContainerVerdict {
                 name: container.name.clone(),
                 list,
                 index,
                 decision,
                 env_from,
-                env: match container.env.gomemlimit.first() {
-                    Some((index, _)) => EnvPlace::Replace(*index),
-                    None if container.env.is_empty => EnvPlace::NewList,
+                own,
+                env: match container.env.gomemlimit {
+                    Some((index, _)) => EnvPlace::Replace(index),
+                    None if container.env.is_empty() => EnvPlace::NewList,
                     None => EnvPlace::End,
                 },
             }
@@ -257,71 +266,88 @@ impl Judge<'_> {
         &self,
         list: ContainerList,
         container: &Container<'_>,
+        own: Option<Record>,
         chain: Chain<'_>,
         env_from: &mut Option<EnvFrom>,
         warnings: &mut Vec<Warning>,
     ) -> Decision {
         let is_plain_init = list == ContainerList::Init && !container.is_sidecar();
         let limit = self.limits.of(container, is_plain_init);
-        let skip = |reason| Decision { reason, limit: limit.bytes(), plan: None };
-
-        if let Some(reason) = self.pod_reason {
-            return skip(reason);
-        }
-        if chain.mode() == Mode::Off {
-            return skip(Reason::OptedOut);
-        }
-        if is_plain_init && self.policy.init_containers == InitContainers::Sidecars {
-            return skip(Reason::InitContainer);
-        }
-        let own = self.own_value(container);
-        if own.is_none() && !container.env.gomemlimit.is_empty() {
-            if chain.repair() == Repair::Report {
+        let planned = match self.skip_reason(container, is_plain_init, own, chain, env_from) {
+            None => plan(container, limit, chain, warnings),
+            Some(reason) => Err(reason),
+        };
+        let (reason, plan) = match planned {
+            Err(reason) => (reason, None),
+            Ok(plan) => {
+                let reason = match own {
+                    _ if chain.mode() == Mode::Audit => Reason::AuditMode,
+                    None => Reason::Injected,
+                    Some(own) if own.value == plan.value => Reason::Kept,
+                    Some(_) => Reason::Updated,
+                };
+                (reason, Some(plan))
+            }
+        };
+        match own {
+            // Our value stays where we would not set one now: we never remove.
+            Some(own) if plan.is_none() && limit.bytes() != Some(own.limit) => {
+                warnings.push(left_behind(container, own, reason));
+            }
+            None if reason == Reason::AlreadySet && chain.repair() == Repair::Report => {
                 self.report_existing(container, limit, warnings);
             }
-            return skip(Reason::AlreadySet);
+            _ => {}
+        }
+        Decision { reason, limit: limit.bytes(), plan }
+    }
+
+    /// The first reason that keeps us away from the container, whatever its limit.
+    fn skip_reason(
+        &self,
+        container: &Container<'_>,
+        is_plain_init: bool,
+        own: Option<Record>,
+        chain: Chain<'_>,
+        env_from: &mut Option<EnvFrom>,
+    ) -> Option<Reason> {
+        if self.pod_reason.is_some() {
+            return self.pod_reason;
+        }
+        if chain.mode() == Mode::Off {
+            return Some(Reason::OptedOut);
+        }
+        if is_plain_init && self.policy.init_containers == InitContainers::Sidecars {
+            return Some(Reason::InitContainer);
+        }
+        if own.is_none() && container.env.gomemlimit.is_some() {
+            return Some(Reason::AlreadySet);
         }
         if own.is_none() && container.env_from_may_define() {
             *env_from = Some(self.policy.env_from);
             if self.policy.env_from == EnvFrom::Skip {
-                return skip(Reason::AlreadySet);
+                return Some(Reason::AlreadySet);
             }
         }
-        if container.is_self_managed() {
-            return skip(Reason::SelfManaged);
-        }
-        let plan = match plan(container, limit, chain, warnings) {
-            Ok(plan) => plan,
-            Err(reason) => {
-                if let Some(own) = own {
-                    warnings.push(left_behind(container, own, reason));
-                }
-                return skip(reason);
-            }
-        };
-        let reason = match own {
-            _ if chain.mode() == Mode::Audit => Reason::AuditMode,
-            None => Reason::Injected,
-            Some(own) if own == plan.value.to_string() => Reason::Kept,
-            Some(_) => Reason::Updated,
-        };
-        Decision { reason, limit: limit.bytes(), plan: Some(plan) }
+        container.is_self_managed().then_some(Reason::SelfManaged)
     }
 
-    /// The text of GOMEMLIMIT where it is the only one and provably ours.
-    fn own_value<'c>(&self, container: &'c Container<'_>) -> Option<&'c str> {
-        let [(_, entry)] = container.env.gomemlimit.as_slice() else { return None };
+    /// What was recorded of GOMEMLIMIT, where it is the only one in env and provably ours.
+    fn own_value(&self, container: &Container<'_>) -> Option<Record> {
+        let (_, entry) = container.env.gomemlimit.as_ref().filter(|_| container.env.gomemlimit_count == 1)?;
         let text = entry.value.as_deref().filter(|_| entry.value_from.is_none())?;
-        self.recorded.is_own_value(&container.name, text).then_some(text)
+        self.recorded.of_own_value(&container.name, text)
     }
 
     fn report_existing(&self, container: &Container<'_>, limit: Limit, warnings: &mut Vec<Warning>) {
-        let yardstick =
-            Yardstick { limit: limit.bytes(), downward: limit.own_bytes().or(self.limits.pod_level()) };
-        // The last of several entries counts, as in kubelet.
-        let Some((_, entry)) = container.env.gomemlimit.last() else { return };
+        let Some((_, entry)) = &container.env.gomemlimit else { return };
+        let yardstick = Yardstick {
+            limit: limit.bytes(),
+            downward: limit.own_bytes().or(self.limits.pod_level()),
+            is_invalid: limit == Limit::Invalid,
+        };
         let broken = existing::inspect(entry, &container.name, yardstick);
-        let several = container.env.gomemlimit.len() > 1;
+        let several = container.env.gomemlimit_count > 1;
         let text = match (broken, several) {
             (Some(broken), false) => broken.to_string(),
             (Some(broken), true) => format!("{broken} (the last of several entries, which counts)"),
@@ -358,13 +384,16 @@ fn plan(
     Ok(Plan { value, limit, from_pod_limit, ratio, ratio_level, headroom, headroom_level })
 }
 
-/// Our own earlier value in a container that would not get one now. It stays: we never remove.
-fn left_behind(container: &Container<'_>, own: &str, reason: Reason) -> Warning {
+/// Our own earlier value in a container that would not get one now, made for another limit.
+fn left_behind(container: &Container<'_>, own: Record, reason: Reason) -> Warning {
     Warning::new(
         WarningKind::StaleValue,
         format!(
-            "container {}: GOMEMLIMIT={own} was injected earlier, but now: {}; remove the variable from the manifest",
+            "container {}: GOMEMLIMIT={} was injected for a limit of {} bytes and stays, although now: {}; remove it \
+             from the manifest",
             quote(&container.name),
+            own.value,
+            own.limit,
             reason.explanation()
         ),
     )

@@ -36,13 +36,13 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WholeLimit => {
-                f.write_str("GOMEMLIMIT is 100 % of the memory limit, which leaves no headroom")
+                f.write_str("GOMEMLIMIT is 100 % of the memory limit, which leaves no headroom; remove it to have one injected")
             }
             Self::NodeSize => {
-                f.write_str("GOMEMLIMIT refers to a memory limit that is not set: it becomes the node's size")
+                f.write_str("GOMEMLIMIT refers to a memory limit that is not set: it becomes the node's size; set the limit")
             }
             Self::AboveLimit { bytes, limit } => {
-                write!(f, "GOMEMLIMIT is {bytes} bytes, above 98 % of the memory limit of {limit}")
+                write!(f, "GOMEMLIMIT is {bytes} bytes, above 98 % of the memory limit of {limit}; lower it, or remove it")
             }
             Self::Malformed(text) => write!(
                 f,
@@ -52,7 +52,7 @@ impl fmt::Display for Broken {
             Self::TooLow { bytes } => {
                 write!(
                     f,
-                    "GOMEMLIMIT is {bytes} bytes, so low that a Go program does little but collect garbage"
+                    "GOMEMLIMIT is {bytes} bytes, so low that a Go program does little but collect garbage; raise it, or remove it"
                 )
             }
         }
@@ -66,6 +66,8 @@ pub(crate) struct Yardstick {
     pub(crate) limit: Option<u64>,
     /// What the downward API gives for `limits.memory`: the container's limit or else the pod's.
     pub(crate) downward: Option<u64>,
+    /// There is a limit, but it is no amount of bytes.
+    pub(crate) is_invalid: bool,
 }
 
 /// What is wrong with the GOMEMLIMIT entry of the container called `container`; `None` for a sound
@@ -94,7 +96,9 @@ fn inspect_reference(
     if &*reference.resource != "limits.memory" || other {
         return None;
     }
-    let Some(limit) = yardstick.downward else { return Some(Broken::NodeSize) };
+    let Some(limit) = yardstick.downward else {
+        return (!yardstick.is_invalid).then_some(Broken::NodeSize);
+    };
     // A divisor of zero is the API's way to write "not given".
     let divisor = reference.divisor.as_ref().map_or(Ok(1), |divisor| quantity::parse(&divisor.0)).ok()?;
     match divisor {

@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
 /// A struct that is read from an object only; serde's derived readers take an array, too, whose fields
@@ -51,8 +51,39 @@ where
     object(d).map(Option::unwrap_or_default)
 }
 
-/// A list of objects that is empty where it is missing or `null`.
-pub(crate) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
-    let objects = Option::<Vec<Object<T>>>::deserialize(d)?.unwrap_or_default();
-    Ok(objects.into_iter().map(|object| object.0).collect())
+/// Hands every element of a list to `take`, so that nothing is kept that does not matter.
+pub(crate) fn each<'de, D, T>(
+    deserializer: D,
+    expected: &'static str,
+    take: impl FnMut(T) -> Result<(), D::Error>,
+) -> Result<(), D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct ListVisitor<T, F, E> {
+        expected: &'static str,
+        take: F,
+        types: PhantomData<(T, E)>,
+    }
+    impl<'de, T, F, E> Visitor<'de> for ListVisitor<T, F, E>
+    where
+        T: Deserialize<'de>,
+        F: FnMut(T) -> Result<(), E>,
+        E: Error,
+    {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.expected)
+        }
+
+        fn visit_seq<S: SeqAccess<'de>>(mut self, mut list: S) -> Result<(), S::Error> {
+            while let Some(element) = list.next_element()? {
+                (self.take)(element).map_err(S::Error::custom)?;
+            }
+            Ok(())
+        }
+    }
+    deserializer.deserialize_seq(ListVisitor { expected, take, types: PhantomData })
 }

@@ -3,19 +3,28 @@
 //! Unknown fields are ignored, so a newer Kubernetes never breaks it. `null` counts as absent, as in
 //! Go's decoder. Field names follow `k8s.io/api/core/v1`.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, ops::Deref};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
+    de::{Error, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
 use crate::{
     json::{self, Object},
     names::{AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, INJECT_LABEL, MIRROR_ANNOTATION},
-    text::Text,
+    text::{Key, Text, quote},
 };
+
+/// More containers (of one kind) than any real pod has: the object would not fit etcd.
+const MOST_CONTAINERS: usize = 1000;
+
+/// More of our labels or annotations than settings for that many containers need.
+const MOST_OWN_ENTRIES: usize = 1000;
+
+/// Annotations are limited to 256 KiB in all, of which escapes in JSON make six times as much at most.
+const MOST_ANNOTATION_JSON: usize = 6 * (256 << 10);
 
 /// The parts of a Pod, or of a pod template, that matter.
 #[derive(Debug, Default, Deserialize)]
@@ -94,17 +103,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for OwnEntries<'a> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 let mut entries = OwnEntries { present: true, ..OwnEntries::default() };
-                while let Some(key) = map.next_key::<Text<'a>>()? {
-                    entries.size += key.len();
+                while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
                     entries.is_mirror |= &*key == MIRROR_ANNOTATION;
+                    let value = map.next_value::<Option<&'a RawValue>>()?;
+                    let value = value.map(|value| text_within_limit(value.get())).transpose();
+                    let value = value.map_err(M::Error::custom)?.unwrap_or_default();
+                    entries.size += key.len() + value.len();
                     if is_ours(&key) {
-                        let value: Text<'a> = map.next_value::<Option<Text<'a>>>()?.unwrap_or_default();
-                        entries.size += value.len();
                         // A key given twice counts as its last value, as in Go's decoder.
                         entries.ours.retain(|(earlier, _)| *earlier != key);
                         entries.ours.push((key, value));
-                    } else {
-                        entries.size += map.next_value::<Option<Length>>()?.map_or(0, |length| length.0);
+                        at_most(MOST_OWN_ENTRIES, entries.ours.len(), "labels or annotations of ours")?;
                     }
                 }
                 Ok(entries)
@@ -114,41 +123,35 @@ impl<'de: 'a, 'a> Deserialize<'de> for OwnEntries<'a> {
     }
 }
 
-/// `gomemlimit.dev/x` and `x.gomemlimit.dev/container`.
-pub(crate) fn is_ours(key: &str) -> bool {
+/// Whether the key of a label or annotation is of our domain: `gomemlimit.dev/x` and
+/// `x.gomemlimit.dev/container`.
+#[must_use]
+pub fn is_ours(key: &str) -> bool {
     key.split_once('/').is_some_and(|(prefix, _)| {
         prefix.strip_suffix(DOMAIN).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     })
 }
 
-/// The length of a string in bytes; its text is not kept.
-struct Length(usize);
-
-impl<'de> Deserialize<'de> for Length {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct LengthVisitor;
-        impl Visitor<'_> for LengthVisitor {
-            type Value = Length;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Length, E> {
-                Ok(Length(text.len()))
-            }
-        }
-        deserializer.deserialize_str(LengthVisitor)
+/// The text of a label or annotation. One that is too long for any pod counts by its raw length.
+fn text_within_limit(json: &str) -> serde_json::Result<Text<'_>> {
+    match json.strip_prefix('"').filter(|_| json.len() > MOST_ANNOTATION_JSON) {
+        Some(raw) => Ok(Text(raw.into())),
+        None => serde_json::from_str(json),
     }
+}
+
+/// Refuses a list that no real pod has, before it takes many times the memory of its text.
+fn at_most<E: Error>(most: usize, count: usize, what: &str) -> Result<(), E> {
+    if count > most { Err(E::custom(format!("more than {most} {what}"))) } else { Ok(()) }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Spec<'a> {
-    #[serde(borrow, deserialize_with = "json::objects")]
-    pub(crate) containers: Vec<Container<'a>>,
-    #[serde(borrow, deserialize_with = "json::objects")]
-    pub(crate) init_containers: Vec<Container<'a>>,
+    #[serde(borrow, deserialize_with = "json::or_default")]
+    pub(crate) containers: Containers<'a>,
+    #[serde(borrow, deserialize_with = "json::or_default")]
+    pub(crate) init_containers: Containers<'a>,
     /// Pod-level resources, KEP-2837.
     #[serde(borrow, deserialize_with = "json::object_or_default")]
     pub(crate) resources: Resources<'a>,
@@ -180,6 +183,29 @@ struct NodeSelector<'a> {
     os: Option<Text<'a>>,
 }
 
+/// A list of containers that is not longer than real ones.
+#[derive(Debug, Default)]
+pub(crate) struct Containers<'a>(Vec<Container<'a>>);
+
+impl<'a> Deref for Containers<'a> {
+    type Target = [Container<'a>];
+
+    fn deref(&self) -> &[Container<'a>] {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Containers<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut containers = Vec::new();
+        json::each(deserializer, "a list of containers", |container: Object<Container<'a>>| {
+            containers.push(container.0);
+            at_most(MOST_CONTAINERS, containers.len(), "containers")
+        })?;
+        Ok(Self(containers))
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Container<'a> {
@@ -189,8 +215,8 @@ pub(crate) struct Container<'a> {
     pub(crate) resources: Resources<'a>,
     #[serde(borrow, deserialize_with = "json::or_default")]
     pub(crate) env: Env<'a>,
-    #[serde(borrow, deserialize_with = "json::objects")]
-    env_from: Vec<EnvFromSource<'a>>,
+    #[serde(deserialize_with = "json::or_default")]
+    env_from: EnvFrom,
     #[serde(deserialize_with = "json::or_default")]
     command: Arguments,
     #[serde(deserialize_with = "json::or_default")]
@@ -205,19 +231,35 @@ impl Container<'_> {
         self.restart_policy.as_deref() == Some("Always")
     }
 
-    /// Whether an `envFrom` of the container can define GOMEMLIMIT: a prefix may rule it out.
+    /// Whether an `envFrom` of the container can define GOMEMLIMIT.
     pub(crate) fn env_from_may_define(&self) -> bool {
-        self.env_from
-            .iter()
-            .any(|source| GOMEMLIMIT.starts_with(source.prefix.as_deref().unwrap_or_default()))
+        self.env_from.may_define
     }
 
     /// Whether the program sets GOMEMLIMIT itself, as far as the pod tells.
     pub(crate) fn is_self_managed(&self) -> bool {
-        if self.command.refuses_auto_gomemlimit || self.args.refuses_auto_gomemlimit {
-            return false;
-        }
-        self.env.has_automemlimit || self.command.has_auto_gomemlimit || self.args.has_auto_gomemlimit
+        let is_refused = self.command.refuses_auto_gomemlimit || self.args.refuses_auto_gomemlimit;
+        let has_flag = self.command.has_auto_gomemlimit || self.args.has_auto_gomemlimit;
+        self.env.has_automemlimit || (has_flag && !is_refused)
+    }
+}
+
+/// What a container's `envFrom` says about GOMEMLIMIT.
+#[derive(Debug, Default)]
+struct EnvFrom {
+    /// A source whose prefix does not rule it out.
+    may_define: bool,
+}
+
+impl<'de> Deserialize<'de> for EnvFrom {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut env_from = Self::default();
+        json::each(deserializer, "a list of sources", |source: Object<EnvFromSource<'de>>| {
+            let prefix = source.0.prefix.as_deref().unwrap_or_default();
+            env_from.may_define |= GOMEMLIMIT.starts_with(prefix);
+            Ok(())
+        })?;
+        Ok(env_from)
     }
 }
 
@@ -264,60 +306,68 @@ impl<'de: 'a, 'a> Deserialize<'de> for QuantityText<'a> {
 }
 
 /// What a container's `env` says about memory limits.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Env<'a> {
-    /// Whether there is no entry at all.
-    pub(crate) is_empty: bool,
-    /// Every entry named GOMEMLIMIT with its index, in order.
-    pub(crate) gomemlimit: Vec<(usize, EnvVar<'a>)>,
+    /// Entries of any name.
+    len: usize,
+    /// Entries named GOMEMLIMIT.
+    pub(crate) gomemlimit_count: usize,
+    /// The last entry named GOMEMLIMIT, which counts as in kubelet, with its index.
+    pub(crate) gomemlimit: Option<(usize, EnvVar<'a>)>,
     has_automemlimit: bool,
 }
 
-impl Default for Env<'_> {
-    fn default() -> Self {
-        Self { is_empty: true, gomemlimit: Vec::new(), has_automemlimit: false }
+impl Env<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EnvVisitor<'a>(PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for EnvVisitor<'a> {
-            type Value = Env<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of environment variables")
+        let mut env = Self::default();
+        json::each(deserializer, "a list of variables", |variable: Object<EnvEntry<'a>>| {
+            let EnvEntry { name, value, value_from } = variable.0;
+            // Only two of them are of interest, and the others can be long: their text stays unread.
+            let text = |value: Option<&'a RawValue>| {
+                value.map(|value| serde_json::from_str(value.get())).transpose()
+            };
+            if &*name == AUTOMEMLIMIT {
+                let value: Option<Text<'_>> = text(value).map_err(D::Error::custom)?;
+                env.has_automemlimit = value.as_deref() != Some("off");
+            } else if &*name == GOMEMLIMIT {
+                env.gomemlimit_count += 1;
+                let value = text(value).map_err(D::Error::custom)?;
+                env.gomemlimit = Some((env.len, EnvVar { value, value_from }));
+            } else if value.is_some_and(|value| !value.get().starts_with('"')) {
+                return Err(D::Error::custom(format!(
+                    "the value of variable {} is not a string",
+                    quote(&name)
+                )));
             }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
-                let mut env = Env::default();
-                let mut index = 0;
-                while let Some(Object(variable)) = seq.next_element::<Object<EnvVar<'a>>>()? {
-                    if &*variable.name == AUTOMEMLIMIT {
-                        // The last one counts, as in kubelet.
-                        env.has_automemlimit = variable.value.as_deref() != Some("off");
-                    } else if &*variable.name == GOMEMLIMIT {
-                        env.gomemlimit.push((index, variable));
-                    }
-                    index += 1;
-                    env.is_empty = false;
-                }
-                Ok(env)
-            }
-        }
-        deserializer.deserialize_seq(EnvVisitor(PhantomData))
+            env.len += 1;
+            Ok(())
+        })?;
+        Ok(env)
     }
+}
+
+/// A variable that matters.
+#[derive(Debug)]
+pub(crate) struct EnvVar<'a> {
+    pub(crate) value: Option<Text<'a>>,
+    pub(crate) value_from: Option<EnvVarSource<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct EnvVar<'a> {
+struct EnvEntry<'a> {
     #[serde(borrow, deserialize_with = "json::or_default")]
     name: Text<'a>,
     #[serde(borrow)]
-    pub(crate) value: Option<Text<'a>>,
+    value: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "json::object")]
-    pub(crate) value_from: Option<EnvVarSource<'a>>,
+    value_from: Option<EnvVarSource<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -347,29 +397,23 @@ struct Arguments {
 
 impl<'de> Deserialize<'de> for Arguments {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ArgumentsVisitor;
-        impl<'de> Visitor<'de> for ArgumentsVisitor {
-            type Value = Arguments;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of arguments")
+        /// No flag of automemlimit is nearly as long; a whole script may be an argument, too.
+        const LONGEST_FLAG: usize = 256;
+        let mut arguments = Self::default();
+        json::each(deserializer, "a list of arguments", |json: &'de RawValue| {
+            let json = json.get();
+            if json.len() > LONGEST_FLAG && json.starts_with('"') {
+                return Ok(());
             }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Arguments, S::Error> {
-                let mut arguments = Arguments::default();
-                while let Some(argument) = seq.next_element::<Text<'de>>()? {
-                    match argument.strip_prefix(AUTO_GOMEMLIMIT_FLAG) {
-                        Some("=false") => arguments.refuses_auto_gomemlimit = true,
-                        Some(_) => arguments.has_auto_gomemlimit = true,
-                        None if &*argument == "--no-auto-gomemlimit" => {
-                            arguments.refuses_auto_gomemlimit = true;
-                        }
-                        None => {}
-                    }
-                }
-                Ok(arguments)
+            let argument: Text<'_> = serde_json::from_str(json).map_err(D::Error::custom)?;
+            match argument.strip_prefix(AUTO_GOMEMLIMIT_FLAG) {
+                Some("=false") => arguments.refuses_auto_gomemlimit = true,
+                Some(_) => arguments.has_auto_gomemlimit = true,
+                None if &*argument == "--no-auto-gomemlimit" => arguments.refuses_auto_gomemlimit = true,
+                None => {}
             }
-        }
-        deserializer.deserialize_seq(ArgumentsVisitor)
+            Ok(())
+        })?;
+        Ok(arguments)
     }
 }

@@ -79,7 +79,7 @@ fn remainder(pod: Limit, spec: &Spec<'_>) -> Limit {
     let Limit::Own(mut left) = pod else { return pod };
     let sidecars = spec.init_containers.iter().filter(|container| container.is_sidecar());
     let mut without_own = 0;
-    for container in sidecars.chain(&spec.containers) {
+    for container in sidecars.chain(spec.containers.iter()) {
         match Limit::parse(container.resources.memory_limit()) {
             Limit::Own(bytes) => left = left.saturating_sub(bytes),
             Limit::Invalid => return Limit::Invalid,

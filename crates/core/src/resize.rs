@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use crate::{
     names::GOMEMLIMIT,
     pod::{Container, Pod},
-    quantity,
+    podlimit::PodLimits,
     text::quote,
     warning::{Warning, WarningKind},
 };
@@ -15,11 +15,18 @@ use crate::{
 /// Env comes from the old object: it cannot change, and a resize request need not repeat it.
 pub(crate) fn warnings(old: Option<&RawValue>, new: Option<&RawValue>) -> Vec<Warning> {
     let (Some(old), Some(new)) = (old.and_then(parse), new.and_then(parse)) else { return Vec::new() };
+    let (old_limits, new_limits) = (PodLimits::new(&old.spec), PodLimits::new(&new.spec));
     let mut warnings = Vec::new();
-    for before in old.spec.init_containers.iter().chain(&old.spec.containers) {
-        let mut candidates = new.spec.init_containers.iter().chain(&new.spec.containers);
-        let after = candidates.find(|after| after.name == before.name);
-        warnings.extend(after.and_then(|after| warning(before, after)));
+    for before in old.spec.init_containers.iter().chain(old.spec.containers.iter()) {
+        let mut candidates = new.spec.init_containers.iter().chain(new.spec.containers.iter());
+        let Some(after) = candidates.find(|after| after.name == before.name) else { continue };
+        // Plain init containers have ended before a pod is resized: that they count as sidecars is harmless.
+        let limits = (old_limits.of(before, false).bytes(), new_limits.of(after, false).bytes());
+        if let (Some(old), Some(new)) = limits
+            && old != new
+        {
+            warnings.extend(warning(before, old, new));
+        }
     }
     warnings
 }
@@ -28,18 +35,14 @@ fn parse(object: &RawValue) -> Option<Pod<'_>> {
     Pod::parse(object.get()).ok()
 }
 
-fn warning(before: &Container<'_>, after: &Container<'_>) -> Option<Warning> {
-    let limit = |container: &Container<'_>| quantity::parse(container.resources.memory_limit()?).ok();
-    let (old, new) = (limit(before)?, limit(after)?);
-    let (_, entry) = before.env.gomemlimit.last()?;
+fn warning(container: &Container<'_>, old: u64, new: u64) -> Option<Warning> {
+    let (_, entry) = container.env.gomemlimit.as_ref()?;
     let value = entry.value.as_deref().filter(|value| value.starts_with(|c: char| c.is_ascii_digit()))?;
-    (old != new).then(|| {
-        let text = format!(
-            "container {}: {GOMEMLIMIT}={} was made for the old memory limit and stays as it is under the new \
-             one of {new} bytes; recreate the pod to get a value that fits",
-            quote(&before.name),
-            quote(value)
-        );
-        Warning::new(WarningKind::StaleValue, text)
-    })
+    let text = format!(
+        "container {}: {GOMEMLIMIT}={} stays as it is while the memory limit changes from {old} to {new} bytes; \
+         recreate the pod to get a value that fits",
+        quote(&container.name),
+        quote(value)
+    );
+    Some(Warning::new(WarningKind::StaleValue, text))
 }

@@ -28,8 +28,8 @@ use crate::{
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
-/// The API server cuts a warning after 256 characters and all of them after 4096
-/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+/// The API server passes on 4096 characters of warnings in all; where there are more, it cuts each
+/// after 256 (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
 const MOST_WARNING_CHARS: usize = 256;
 const MOST_WARNINGS_CHARS: usize = 4096;
 
@@ -235,7 +235,8 @@ impl Judgement<'_> {
 
 impl Verdict<'_> {
     /// The texts of the warnings, each and all within what the API server passes on.
-    pub(crate) fn warning_texts(&self) -> Vec<&str> {
+    #[must_use]
+    pub fn warning_texts(&self) -> Vec<&str> {
         let mut left = MOST_WARNINGS_CHARS;
         let cut =
             |text: &'_ str| text.char_indices().nth(MOST_WARNING_CHARS).map_or(text.len(), |(end, _)| end);

@@ -5,7 +5,11 @@
 
 use std::{collections::HashMap, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor, ser::SerializeMap};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor},
+    ser::SerializeMap,
+};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -13,10 +17,14 @@ use crate::{
     memlimit::{self, Ratio},
     reason::Reason,
     settings::EnvFrom,
+    text::Key,
 };
 
 /// Version of the schema that this release writes.
 pub const SCHEMA_VERSION: u32 = 1;
+
+/// The kind of a value that is written as a number.
+const LITERAL: &str = "literal";
 
 /// The outcome of one review as the status annotation and the audit annotation show it.
 #[derive(Serialize)]
@@ -84,7 +92,8 @@ impl Entry {
         let decision = &container.decision;
         let is_set = decision.reason.is_set();
         let value = decision.plan.as_ref().map(SetEntry::new);
-        let (set, would) = if is_set { (value, None) } else { (None, value) };
+        let stays = || container.own.as_ref().map(SetEntry::of_record);
+        let (set, would) = if is_set { (value, None) } else { (stays(), value) };
         let env_from = container.env_from.map(|env_from| match env_from {
             EnvFrom::Inject => "overridden",
             EnvFrom::Skip => "respected",
@@ -103,7 +112,8 @@ struct SetEntry {
     ratio: String,
     headroom: u64,
     kind: &'static str,
-    source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
 }
 
 impl SetEntry {
@@ -114,8 +124,22 @@ impl SetEntry {
             pod_limit: plan.from_pod_limit,
             ratio: plan.ratio.to_string(),
             headroom: plan.headroom,
-            kind: "literal",
-            source: plan.source().as_str(),
+            kind: LITERAL,
+            source: Some(plan.source().as_str()),
+        }
+    }
+
+    /// An own value that stays although the container would not get one now.
+    fn of_record(record: &Record) -> Self {
+        let Record { value, limit, ratio, headroom } = *record;
+        Self {
+            value: value.to_string(),
+            limit,
+            pod_limit: false,
+            ratio: ratio.to_string(),
+            headroom,
+            kind: LITERAL,
+            source: None,
         }
     }
 }
@@ -125,42 +149,91 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// A value of ours and what it was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) value: u64,
+    pub(crate) limit: u64,
+    ratio: Ratio,
+    headroom: u64,
+}
+
 /// What an earlier status annotation says about the containers that we set.
 #[derive(Debug, Default)]
-pub(crate) struct Recorded(HashMap<String, u64>);
+pub(crate) struct Recorded(HashMap<String, Record>);
 
 impl Recorded {
     /// Reads an annotation that anybody may have written. A value is ours only where the recorded
     /// limit, ratio and headroom yield exactly that value.
-    pub(crate) fn read(annotation: Option<&str>) -> Self {
+    pub(crate) fn read(annotation: Option<&str>, containers: &[&str]) -> Self {
         #[derive(Deserialize)]
         struct Document<'a> {
             #[serde(borrow)]
-            containers: HashMap<String, &'a RawValue>,
+            containers: &'a RawValue,
         }
-        let document = annotation.and_then(|text| serde_json::from_str::<Document<'_>>(text).ok());
-        let containers = document.map(|document| document.containers).unwrap_or_default();
-        let own = containers.into_iter().filter_map(|(name, entry)| {
-            let entry: RecordedEntry = serde_json::from_str(entry.get()).ok()?;
-            let ratio: Ratio = entry.ratio.parse().ok()?;
-            let value = memlimit::value(entry.limit.0?, ratio, entry.headroom.0?)?;
-            (entry.value.0? == value).then_some((name, value))
-        });
-        Self(own.collect())
+        let Some(document) = annotation.and_then(|text| serde_json::from_str::<Document<'_>>(text).ok())
+        else {
+            return Self::default();
+        };
+        let mut recorded = Self::default();
+        let mut entries = serde_json::Deserializer::from_str(document.containers.get());
+        // What was read before a broken end does not count.
+        match entries.deserialize_map(RecordsVisitor { containers, recorded: &mut recorded }) {
+            Ok(()) => recorded,
+            Err(_) => Self::default(),
+        }
     }
 
-    /// Whether `text`, found in the env of the container called `name`, is what we wrote there.
-    pub(crate) fn is_own_value(&self, name: &str, text: &str) -> bool {
-        self.0.get(name).is_some_and(|value| value.to_string() == text)
+    /// The record of the container called `name`, if `text` from its env is the value that we wrote.
+    pub(crate) fn of_own_value(&self, name: &str, text: &str) -> Option<Record> {
+        self.0.get(name).copied().filter(|record| record.value.to_string() == text)
+    }
+}
+
+/// Collects the records of the pod's own containers; a forged annotation may name many others.
+struct RecordsVisitor<'r> {
+    containers: &'r [&'r str],
+    recorded: &'r mut Recorded,
+}
+
+impl<'de> Visitor<'de> for RecordsVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("containers")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while let Some(Key(name)) = map.next_key::<Key<'de>>()? {
+            let entry = map.next_value::<&'de RawValue>()?;
+            if self.containers.contains(&&*name)
+                && let Some(record) = RecordedEntry::parse(entry.get())
+            {
+                self.recorded.0.insert(name.to_string(), record);
+            }
+        }
+        Ok(())
     }
 }
 
 #[derive(Deserialize)]
 struct RecordedEntry {
-    value: Bytes,
+    value: String,
     limit: Bytes,
     ratio: String,
     headroom: Bytes,
+    kind: Option<String>,
+}
+
+impl RecordedEntry {
+    fn parse(json: &str) -> Option<Record> {
+        let entry: Self = serde_json::from_str(json).ok()?;
+        let (limit, headroom) = (entry.limit.0?, entry.headroom.0?);
+        let ratio: Ratio = entry.ratio.parse().ok()?;
+        let value = memlimit::value(limit, ratio, headroom)?;
+        let is_ours = entry.value == value.to_string() && entry.kind.is_none_or(|kind| kind == LITERAL);
+        is_ours.then_some(Record { value, limit, ratio, headroom })
+    }
 }
 
 /// A number, or digits in a string; anything else is no number.

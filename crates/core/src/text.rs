@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, fmt, ops::Deref};
 
-use serde::{Deserialize, Deserializer, de::Visitor};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
+use serde_json::value::RawValue;
 
 /// `Cow<str>` that also borrows inside `Option`, `Vec` and map values, where serde's own `Cow` copies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,25 +26,47 @@ impl Deref for Text<'_> {
     }
 }
 
+/// Longest text with escapes that is copied; what we read is a fraction of it, and copies of whole
+/// bodies would not be within the budget for bodies.
+const MOST_ESCAPED: usize = 1 << 20;
+
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
+        let json = <&'a RawValue>::deserialize(deserializer)?.get();
+        let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match inner {
+            None => Err(D::Error::custom(format!("expected a string, not {}", quote(json)))),
+            Some(inner) if !inner.contains('\\') => Ok(Self(Cow::Borrowed(inner))),
+            Some(inner) if inner.len() > MOST_ESCAPED => Err(D::Error::custom("a string is too long")),
+            Some(_) => {
+                serde_json::from_str(json).map(|text| Self(Cow::Owned(text))).map_err(D::Error::custom)
+            }
+        }
+    }
+}
+
+/// The key of a map entry, which serde hands out differently.
+pub(crate) struct Key<'a>(pub(crate) Text<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
+                f.write_str("a key")
             }
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
+                Ok(Key(Text(Cow::Borrowed(text))))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+                Ok(Key(Text(Cow::Owned(text.to_owned()))))
             }
         }
-        deserializer.deserialize_str(TextVisitor)
+        deserializer.deserialize_str(KeyVisitor)
     }
 }
 
