@@ -298,7 +298,6 @@ fn explain_as_a_gate(#[case] fail_on: &str, #[case] code: i32) {
 #[rstest]
 #[case::no_input(&["inject"], "", "--filename")]
 #[case::missing_file(&["explain", "-f", "/nowhere/a.yaml"], "", "cannot read /nowhere/a.yaml: No such file")]
-#[case::empty_directory(&["explain", "-f", env!("CARGO_MANIFEST_DIR"), "-n", "x"], "", "this directory")]
 #[case::broken_yaml(&["inject", "-f", "-"], "a: [1\nb: {", "(stdin): document 1, line")]
 #[case::a_template(&["inject", "-f", "-"], "kind: {{ .Values.kind }}\n", "helm template")]
 #[case::a_tab(&["inject", "-f", "-"], "a:\n\tb: 1\n", "line 2")]
@@ -324,6 +323,14 @@ fn bad_input_is_one_sentence_and_exit_code_2(
     let output = run_with_stdin(arguments, stdin);
     assert_eq!((output.code, &*output.stdout), (2, ""), "{}", output.stderr);
     assert!(output.stderr.starts_with("error: ") && output.stderr.contains(says), "{}", output.stderr);
+}
+
+#[test]
+fn a_directory_without_manifests_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = run(&["explain", "-f", directory.path().to_str().unwrap()]);
+    assert_eq!(output.code, 2);
+    assert!(output.stderr.contains("no *.yaml, *.yml or *.json in this directory"), "{}", output.stderr);
 }
 
 #[test]

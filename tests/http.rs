@@ -112,24 +112,79 @@ async fn a_body_at_the_limit_is_answered_and_one_above_it_is_not() {
     assert_eq!(server.metric("gomemlimit_bodies_in_flight_bytes").await, 0);
 }
 
+const BODIES: &str = "gomemlimit_bodies_in_flight_bytes";
+
 #[tokio::test]
-async fn past_the_budget_a_request_waits_and_is_then_told_to_try_again() {
+async fn past_the_budget_a_large_request_is_told_to_try_again_and_small_ones_go_on() {
     let mut setup = Setup::default();
-    setup.options.bodies.all = 7 << 20;
+    setup.options.bodies.all = 10 << 20;
     setup.options.bodies.budget_wait = Duration::from_millis(200);
     let server = setup.start().await;
-    // Reserves everything and does not send it.
+    // Reserves nearly everything with its first byte and does not go on.
     let mut greedy = server.connect().await;
     send(&mut greedy, head(7 << 20).as_bytes()).await;
-    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 7 << 20).await;
+    send(&mut greedy, b"{").await;
+    server.wait_for_metric(BODIES, 7 << 20).await;
 
-    let refused = server.review(REVIEW).await;
+    let refused = server.review(&review_of_size(1 << 20)).await;
     assert_eq!(refused.status, 503);
     assert!(refused.head.contains("retry-after: 1"), "{}", refused.head);
+    assert!(is_injected(&server.review(REVIEW).await), "a quarter is kept for small bodies");
 
     drop(greedy);
-    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 0).await;
+    server.wait_for_metric(BODIES, 0).await;
+    assert!(is_injected(&server.review(&review_of_size(1 << 20)).await));
+}
+
+#[tokio::test]
+async fn clients_that_send_nothing_reserve_nothing() {
+    let mut setup = Setup::default();
+    setup.options.bodies.budget_wait = Duration::from_millis(200);
+    let server = setup.start().await;
+    let mut mute = Vec::new();
+    for length in [7 << 20, 200 << 10].repeat(20) {
+        let mut stream = server.connect().await;
+        send(&mut stream, head(length).as_bytes()).await;
+        mute.push(stream);
+    }
     assert!(is_injected(&server.review(REVIEW).await));
+    assert!(is_injected(&server.review(&review_of_size(7 << 20)).await));
+    assert_eq!(server.metric(BODIES).await, 0);
+}
+
+#[tokio::test]
+async fn a_small_body_reserves_as_it_arrives_and_one_of_unknown_length_as_the_largest() {
+    let server = Setup::default().start().await;
+    let mut small = server.connect().await;
+    send(&mut small, head(200 << 10).as_bytes()).await;
+    send(&mut small, b"{").await;
+    server.wait_for_metric(BODIES, 16 << 10).await;
+    send(&mut small, &vec![b' '; 16 << 10]).await;
+    server.wait_for_metric(BODIES, 32 << 10).await;
+    drop(small);
+    server.wait_for_metric(BODIES, 0).await;
+
+    let mut chunked = server.connect().await;
+    let head = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n";
+    send(&mut chunked, head.as_bytes()).await;
+    server.wait_for_metric(BODIES, 7 << 20).await;
+}
+
+#[tokio::test]
+async fn statuses_warnings_and_bad_settings_are_counted() {
+    let server = Setup::default().start().await;
+    let bad = include_bytes!("../crates/core/tests/golden/reviews/037-create-annotation-ratio-bad.json");
+    assert!(is_injected(&server.review(bad).await));
+    assert_eq!(server.review(b"{}").await.status, 400);
+    for (series, count) in [
+        (r#"gomemlimit_requests_total{code="200"}"#, 1),
+        (r#"gomemlimit_requests_total{code="400"}"#, 1),
+        (r#"gomemlimit_warnings_total{kind="bad-setting"}"#, 1),
+        (r#"gomemlimit_warnings_total{kind="bad-review"}"#, 0),
+        (r#"gomemlimit_bad_settings_total{setting="ratio",level="pod"}"#, 1),
+    ] {
+        assert_eq!(server.metric(series).await, count, "{series}");
+    }
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn a_request_in_flight_survives_sigterm() {
     let mut stream = server.connect().await;
     send(&mut stream, head(REVIEW.len()).as_bytes()).await;
     send(&mut stream, &REVIEW[..1000]).await;
-    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 4096).await;
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 16 << 10).await;
 
     server.signals.send(Signal::Terminate).await.unwrap();
     until_closed(&mut idle).await;
@@ -61,13 +61,32 @@ async fn a_request_in_flight_survives_sigterm() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_half_read_survives_the_stop() {
+    let server = Setup::default().start().await;
+    let mut stream = server.connect().await;
+    send(&mut stream, &request(REVIEW)).await;
+    read_answer(&mut stream).await.unwrap();
+    let next = request(REVIEW);
+    send(&mut stream, &next[..40]).await;
+    // The server has to have seen it.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.signals.send(Signal::Terminate).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    send(&mut stream, &next[40..]).await;
+    let answer = read_answer(&mut stream).await.expect("an answer");
+    assert!(is_injected(&answer) && answer.closes());
+    server.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_request_that_never_ends_is_given_up_at_the_drain_timeout() {
     let mut setup = Setup::default();
     setup.options.drain_timeout = Duration::from_millis(200);
     let server = setup.start().await;
     let mut stream = server.connect().await;
     send(&mut stream, head(REVIEW.len()).as_bytes()).await;
-    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 4096).await;
+    send(&mut stream, &REVIEW[..1]).await;
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 16 << 10).await;
     server.signals.send(Signal::Terminate).await.unwrap();
     assert!(matches!(server.ended.await.unwrap(), Err(ServeError::DrainTimeout(_))));
 }

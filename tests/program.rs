@@ -50,9 +50,11 @@ async fn run(arguments: &[&str]) -> (i32, String, String) {
 #[case::mode(&["--mode", "fix"], "--mode <MODE>'")]
 #[case::repair_fix_is_not_there_yet(&["--repair", "fix"], "--repair <REPAIR>'")]
 #[case::no_body(&["--max-body", "0"], "--max-body must be more than 0")]
-#[case::budget_below_body(&["--max-body", "8Mi", "--max-bodies", "7Mi"], "--max-bodies (7340032 bytes) must not be less than --max-body")]
+#[case::budget_below_body(&["--max-body", "8Mi", "--max-bodies", "7Mi"], "three quarters of --max-bodies (7340032 bytes) must hold --max-body")]
 #[case::huge_budget(&["--max-bodies", "1Ti"], "--max-bodies must be less than 4Gi")]
-#[case::no_connections(&["--max-connections", "0"], "--max-connections <N>': is not a number above 0")]
+#[case::no_connections(&["--max-connections", "0"], "--max-connections <N>': is not a number from 1 to 1000000")]
+#[case::too_many_connections(&["--max-connections", "9999999999999999999"], "--max-connections <N>': is not a number")]
+#[case::endless_timeout(&["--idle-timeout", "300000years"], "--idle-timeout <DURATION>': must be at most 24h")]
 #[case::no_timeout(&["--handshake-timeout", "0s"], "--handshake-timeout <DURATION>': must be more than 0s")]
 #[case::not_a_duration(&["--shutdown-delay", "soon"], "--shutdown-delay <DURATION>'")]
 #[case::not_an_address(&["--listen", "8443"], "--listen <ADDRESS>'")]
@@ -272,5 +274,53 @@ async fn the_budget_bounds_the_memory_of_64_large_bodies() {
     }
     let peak = running.peak_kib();
     println!("64 bodies of 7 MiB at once: peak resident {peak} KiB");
+    assert!(peak < 64 << 10, "{peak} KiB");
+}
+
+/// Bodies whose parsed form is many times their text: refused early, so that memory follows the budget.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_bodies_stay_within_the_memory() {
+    let running = Running::start(&["--body-wait", "60s", "--body-timeout", "60s", "--shutdown-delay", "0s"]);
+    running.wait_until_ready().await;
+    let body = |pod: String| {
+        request(
+            format!(
+                r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"1","kind":{{"group":"","version":"v1","kind":"Pod"}},"operation":"CREATE","object":{pod}}}}}"#
+            )
+            .as_bytes(),
+        )
+    };
+    let container = |inner: String| format!(r#"{{"spec":{{"containers":[{{"name":"a",{inner}}}]}}}}"#);
+    let list = |element: &str| {
+        format!("[{0}{1}]", format!("{element},").repeat((6 << 20) / (element.len() + 1)), element)
+    };
+    let keys: Vec<String> = (0..200_000).map(|n| format!(r#""gomemlimit.dev/{n}":"x","#)).collect();
+    let keys = keys.concat();
+    let escaped = "\\n".repeat(3 << 20);
+    let bodies = [
+        body(format!(r#"{{"spec":{{"containers":{}}}}}"#, list("{}"))),
+        body(container(format!(r#""envFrom":{}"#, list("{}")))),
+        body(container(format!(r#""env":{}"#, list(r#"{"name":"GOMEMLIMIT"}"#)))),
+        body(container(format!(r#""args":{}"#, list(r#""x""#)))),
+        body(format!(r#"{{"metadata":{{"annotations":{{{keys}"a":"b"}}}}}}"#)),
+        body(format!(r#"{{"metadata":{{"annotations":{{"gomemlimit.dev/status":"{escaped}"}}}}}}"#)),
+        body(format!(r#"{{"metadata":{{"name":"{escaped}"}}}}"#)),
+        body(container(format!(r#""env":[{{"name":"A","value":"{escaped}"}}]"#))),
+    ];
+    let mut set = tokio::task::JoinSet::new();
+    for body in bodies.into_iter().cycle().take(32) {
+        let (webhook, pair) = (running.webhook, running.pair.clone());
+        set.spawn(async move {
+            let mut stream = connect(webhook, &pair).await.unwrap();
+            send(&mut stream, &body).await;
+            read_answer(&mut stream).await.unwrap()
+        });
+    }
+    for answer in set.join_all().await {
+        assert_eq!(answer.status, 200, "{}", &answer.body[..100.min(answer.body.len())]);
+        assert_eq!(answer.json()["response"]["allowed"], true);
+    }
+    let peak = running.peak_kib();
+    println!("32 hostile bodies of 6 MiB at once: peak resident {peak} KiB");
     assert!(peak < 64 << 10, "{peak} KiB");
 }

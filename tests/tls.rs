@@ -134,6 +134,53 @@ async fn the_connection_cap_holds() {
     assert_eq!(server.metric("gomemlimit_connections").await, 3);
 }
 
+#[tokio::test]
+async fn at_the_cap_the_connection_idle_longest_makes_room() {
+    let mut setup = Setup::default();
+    setup.options.connections.connections = 3;
+    let server = setup.start().await;
+    let mut idle = Vec::new();
+    for _ in 0..3 {
+        let mut stream = server.connect().await;
+        send(&mut stream, &request(REVIEW)).await;
+        read_answer(&mut stream).await.unwrap();
+        // Idle in this order.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        idle.push(stream);
+    }
+    let fourth = tokio::time::timeout(Duration::from_secs(5), server.review(REVIEW)).await;
+    assert!(is_injected(&fourth.expect("room was made")));
+    let mut idle = idle.into_iter();
+    until_closed(&mut idle.next().unwrap()).await;
+    for mut stream in idle {
+        send(&mut stream, &request(REVIEW)).await;
+        assert!(is_injected(&read_answer(&mut stream).await.unwrap()), "the others stay");
+    }
+}
+
+#[tokio::test]
+async fn the_second_port_answers_one_request_a_connection() {
+    let server = Setup::default().start().await;
+    let mut streams = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(server.admin).await.unwrap();
+        send(&mut stream, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let answer = read_answer(&mut stream).await.unwrap();
+        assert!(answer.status == 200 && answer.closes());
+        streams.push(stream);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_never_reads_its_answers_is_dropped() {
+    let server = impatient().start().await;
+    let (_reading, mut writing) = tokio::io::split(server.connect().await);
+    let many = request(REVIEW).repeat(100);
+    let sending = async { while tokio::io::AsyncWriteExt::write_all(&mut writing, &many).await.is_ok() {} };
+    tokio::time::timeout(support::LONG, sending).await.expect("dropped");
+    server.wait_for_metric("gomemlimit_connections", 0).await;
+}
+
 /// A Secret as kubelet mounts it: files are links into `..data`, which is a link that is swapped.
 struct Mount(tempfile::TempDir);
 
@@ -175,9 +222,10 @@ async fn trusts(server: &Server, pair: &Pair) -> bool {
 
 #[tokio::test]
 async fn a_certificate_swapped_by_symlink_is_served_within_one_poll() {
-    let (first, second) = (Pair::new(), Pair::new());
+    let (first, second) = (Pair::new(), Pair::valid(-1, 48));
     let mount = Mount::new(&first);
     let server = mount.serve(&first).await;
+    let expiry = server.metric("gomemlimit_certificate_expiry_timestamp_seconds").await;
     let mut old_connection = server.connect().await;
 
     mount.swap(&second.certificate, &second.key);
@@ -187,12 +235,19 @@ async fn a_certificate_swapped_by_symlink_is_served_within_one_poll() {
     assert!(!trusts(&server, &first).await);
     send(&mut old_connection, &request(REVIEW)).await;
     assert!(is_injected(&read_answer(&mut old_connection).await.unwrap()), "open connections go on");
+
+    let later = server.metric("gomemlimit_certificate_expiry_timestamp_seconds").await;
+    assert!((later - expiry - 24 * 3600).abs() < 60, "from {expiry} to {later}");
+    // Four polls later it has still been loaded once.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(server.metric(r#"gomemlimit_certificate_reloads_total{result="loaded"}"#).await, 1);
 }
 
 #[rstest]
 #[case::torn(|_: &Pair, new: &Pair| (new.certificate.clone(), Pair::new().key))]
 #[case::torn_the_other_way(|old: &Pair, new: &Pair| (old.certificate.clone(), new.key.clone()))]
 #[case::expired(|_: &Pair, _: &Pair| { let old = Pair::valid(-48, -24); (old.certificate, old.key) })]
+#[case::not_valid_yet(|_: &Pair, _: &Pair| { let next = Pair::valid(24, 48); (next.certificate, next.key) })]
 #[case::empty(|_: &Pair, _: &Pair| (String::new(), String::new()))]
 #[case::half_written(|_: &Pair, new: &Pair| (new.certificate[..200].to_owned(), new.key.clone()))]
 #[case::not_pem(|_: &Pair, _: &Pair| ("certificate".to_owned(), "key".to_owned()))]

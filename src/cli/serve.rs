@@ -112,7 +112,7 @@ struct LimitArgs {
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = parse_duration)]
     idle_timeout: Duration,
     /// How long to keep serving after SIGTERM, while the endpoint is still being removed
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_delay)]
     shutdown_delay: Duration,
     /// How long requests in flight may take after that
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
@@ -156,8 +156,11 @@ impl ServeArgs {
         if max_body == 0 {
             bail!("--max-body must be more than 0");
         }
-        if max_bodies < max_body {
-            bail!("--max-bodies ({max_bodies} bytes) must not be less than --max-body ({max_body} bytes)");
+        // A quarter is kept for small bodies.
+        if max_bodies - max_bodies / 4 < max_body {
+            bail!(
+                "three quarters of --max-bodies ({max_bodies} bytes) must hold --max-body ({max_body} bytes)"
+            );
         }
         let bytes = |flag: &str, bytes: u64| {
             // A semaphore counts the budget in KiB with 32 bits.
@@ -171,6 +174,7 @@ impl ServeArgs {
                 handshake: handshake_timeout,
                 head: header_timeout,
                 idle: idle_timeout,
+                keep_alive: true,
             },
             bodies: BodyLimits {
                 one: bytes("--max-body", max_body)?,
@@ -254,14 +258,23 @@ fn try_it(address: SocketAddr) -> String {
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
+    /// More than a process gets file descriptors for.
+    const MOST: usize = 1_000_000;
     match text.parse() {
-        Ok(0) | Err(_) => Err("is not a number above 0".to_owned()),
-        Ok(count) => Ok(count),
+        Ok(count) if (1..=MOST).contains(&count) => Ok(count),
+        _ => Err(format!("is not a number from 1 to {MOST}")),
     }
 }
 
 /// A duration such as `10s` that is not zero.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let duration = parse_delay(text)?;
     if duration.is_zero() { Err("must be more than 0s".to_owned()) } else { Ok(duration) }
+}
+
+/// A duration such as `10s`.
+fn parse_delay(text: &str) -> Result<Duration, String> {
+    const MOST: Duration = Duration::from_hours(24);
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration > MOST { Err("must be at most 24h".to_owned()) } else { Ok(duration) }
 }

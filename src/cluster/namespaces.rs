@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use futures::{Stream, TryStreamExt};
-use gomemlimit_core::{NamespaceAnnotations, names::DOMAIN};
+use gomemlimit_core::{NamespaceAnnotations, pod::is_ours};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
@@ -89,8 +89,5 @@ impl WatchedNamespaces {
 /// Only what the core reads: other annotations can be large.
 fn own_annotations(namespace: &PartialObjectMeta<Namespace>) -> NamespaceAnnotations {
     let annotations = namespace.annotations().iter();
-    annotations
-        .filter(|(key, _)| key.split('/').next().is_some_and(|prefix| prefix.ends_with(DOMAIN)))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+    annotations.filter(|(key, _)| is_ours(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }

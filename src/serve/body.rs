@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use thiserror::Error;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::buffer::Buffer;
@@ -16,16 +16,23 @@ use crate::metrics::Metrics;
 /// The budget counts in these, so that it fits a semaphore.
 const BYTES_PER_PERMIT: usize = 1 << 10;
 
+/// Up to this size a body is small, as nearly every review is.
+const SMALL: usize = 256 << 10;
+
+/// Small bodies reserve this much at a time, as they arrive: a client that sends little holds little.
+const STEP: usize = 16 << 10;
+
 /// How much memory bodies may take, and how long they may take.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
     /// Bytes of one body.
     pub one: usize,
-    /// Bytes of all bodies in flight; at least `one`.
+    /// Bytes of all bodies in flight. A quarter is kept for small bodies, so that large ones cannot block
+    /// them; the rest is at least `one`.
     pub all: usize,
-    /// From the head to the last byte of the body.
+    /// For a body to arrive in, not counting waits for the budget.
     pub arrival: Duration,
-    /// How long a request waits for its part of the budget.
+    /// How long a request waits for its part of the budget, each time.
     pub budget_wait: Duration,
 }
 
@@ -50,7 +57,8 @@ pub(super) enum BodyError {
 #[derive(Clone, Debug)]
 pub(super) struct Bodies {
     limits: BodyLimits,
-    budget: Arc<Semaphore>,
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     metrics: Metrics,
 }
 
@@ -58,9 +66,12 @@ pub(super) struct Bodies {
 #[derive(Debug)]
 pub(super) struct Reserved {
     pub(super) bytes: Buffer,
-    _share: Share,
+    shares: Vec<Share>,
+    /// Bytes that the shares are for.
+    room: usize,
 }
 
+/// A part of the budget.
 #[derive(Debug)]
 struct Share {
     permit: OwnedSemaphorePermit,
@@ -86,48 +97,57 @@ impl Drop for Share {
 
 impl Bodies {
     pub(super) fn new(limits: BodyLimits, metrics: Metrics) -> Self {
-        let budget = Arc::new(Semaphore::new(limits.all.max(limits.one).div_ceil(BYTES_PER_PERMIT)));
-        Self { limits, budget, metrics }
+        let budget = |bytes: usize| Arc::new(Semaphore::new(bytes.div_ceil(BYTES_PER_PERMIT)));
+        let small = limits.all / 4;
+        Self { limits, small: budget(small), large: budget(limits.all - small), metrics }
     }
 
-    /// Reads a whole body. Its length is reserved from the budget before the first byte is kept; a
-    /// body of unknown length counts as the largest one.
-    pub(super) async fn read(&self, body: Body) -> Result<Reserved, BodyError> {
+    /// Reads a whole body. No byte is kept before its place in the budget is reserved, and nothing is
+    /// reserved for a client that sends nothing. A large body, or one of unknown length, is reserved
+    /// whole with its first byte, so that several of them cannot wait for each other half-way.
+    pub(super) async fn read(&self, mut body: Body) -> Result<Reserved, BodyError> {
         let declared =
             HttpBody::size_hint(&body).exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-        if declared.is_some_and(|length| length > self.limits.one) {
-            // Taken off the wire, so that the client gets to read the answer, but not kept.
-            let _ = timeout(self.limits.arrival, discard(body)).await;
-            return Err(BodyError::TooLarge(self.limits.one));
+        let capacity = declared.unwrap_or(self.limits.one);
+        if capacity > self.limits.one {
+            return Err(self.too_large(body).await);
         }
-        let share = self.reserve(declared.unwrap_or(self.limits.one)).await?;
-        let read = self.collect(body, declared.unwrap_or(self.limits.one));
-        let bytes = timeout(self.limits.arrival, read).await.map_err(|_| BodyError::TooSlow)??;
-        Ok(Reserved { bytes, _share: share })
-    }
-
-    async fn reserve(&self, bytes: usize) -> Result<Share, BodyError> {
-        let permits = u32::try_from(bytes.div_ceil(BYTES_PER_PERMIT)).map_err(|_| BodyError::Busy)?;
-        let wait = timeout(self.limits.budget_wait, self.budget.clone().acquire_many_owned(permits));
-        let permit = wait.await.map_err(|_| BodyError::Busy)?.map_err(|_| BodyError::Busy)?;
-        Ok(Share::new(permit, self.metrics.clone()))
-    }
-
-    /// Keeps a body of at most `capacity` bytes, which is within the limit of one body.
-    async fn collect(&self, mut body: Body, capacity: usize) -> Result<Buffer, BodyError> {
-        let mut bytes = Buffer::with_capacity(capacity).map_err(|_| BodyError::Busy)?;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| BodyError::Broken)?;
-            let Ok(piece) = frame.into_data() else { continue };
-            if !bytes.push(&piece) {
-                discard(body).await;
-                return Err(BodyError::TooLarge(self.limits.one));
+        let bytes = Buffer::with_capacity(capacity).map_err(|_| BodyError::Busy)?;
+        let mut kept = Reserved { bytes, shares: Vec::new(), room: 0 };
+        let mut deadline = Instant::now() + self.limits.arrival;
+        loop {
+            let frame = timeout_at(deadline, body.frame()).await.map_err(|_| BodyError::TooSlow)?;
+            let Some(frame) = frame else { return Ok(kept) };
+            let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+            let waiting = Instant::now();
+            self.reserve(&mut kept, capacity, piece.len()).await?;
+            deadline += waiting.elapsed();
+            if !kept.bytes.push(&piece) {
+                drop(kept);
+                return Err(self.too_large(body).await);
             }
         }
-        Ok(bytes)
     }
-}
 
-async fn discard(mut body: Body) {
-    while let Some(Ok(_)) = body.frame().await {}
+    /// Takes the rest off the wire without keeping it, so that the client gets to read the answer.
+    async fn too_large(&self, mut body: Body) -> BodyError {
+        let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+        let _ = timeout(self.limits.arrival, rest).await;
+        BodyError::TooLarge(self.limits.one)
+    }
+
+    /// Reserves room for `more` bytes behind those that are kept already.
+    async fn reserve(&self, kept: &mut Reserved, capacity: usize, more: usize) -> Result<(), BodyError> {
+        let needed = kept.bytes.len() + more;
+        while kept.room < needed.min(capacity) {
+            let (budget, bytes) =
+                if capacity > SMALL { (&self.large, capacity) } else { (&self.small, STEP) };
+            let permits = u32::try_from(bytes.div_ceil(BYTES_PER_PERMIT)).map_err(|_| BodyError::Busy)?;
+            let wait = timeout(self.limits.budget_wait, budget.clone().acquire_many_owned(permits));
+            let permit = wait.await.map_err(|_| BodyError::Busy)?.map_err(|_| BodyError::Busy)?;
+            kept.shares.push(Share::new(permit, self.metrics.clone()));
+            kept.room += bytes;
+        }
+        Ok(())
+    }
 }

@@ -169,15 +169,15 @@ impl Handler {
             let namespace = self.namespaces.annotations(review.namespace());
             let mut judgement = review.judge(&namespace, &self.policy);
             let answer = judgement.verdict.respond(review.uid());
-            (judgement, answer)
+            self.metrics.count_verdict(&judgement.verdict);
+            log(&review, &judgement);
+            answer
         }));
-        let Ok((judgement, answer)) = judged else {
+        let Ok(answer) = judged else {
             self.metrics.count_panic();
             error!(uid = review.uid(), namespace = review.namespace(), "failed; the pod was left unchanged");
             return Ok(respond_failure(review.uid()));
         };
-        self.metrics.count_verdict(&judgement.verdict);
-        log(&review, &judgement);
         Ok(answer)
     }
 }
@@ -198,14 +198,13 @@ fn log(review: &Review<'_>, judgement: &Judgement<'_>) {
             Some(format!("{}={} ({})", container.name(), plan.value, container.decision.reason))
         })
         .collect();
-    let warnings: Vec<&str> = verdict.warnings.iter().map(|warning| &*warning.text).collect();
     info!(
         uid = review.uid(),
         namespace = review.namespace(),
         pod = &**pod_name,
         dry_run = review.is_dry_run(),
         containers = values.join(", "),
-        warnings = warnings.join("; "),
+        warnings = verdict.warning_texts().join("; "),
         "{}",
         if is_changed { "injected" } else { "unchanged" }
     );

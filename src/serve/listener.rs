@@ -1,6 +1,6 @@
 //! The accept loop: a cap on connections, and nothing awaited in it but a permit and a connection.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use hyper::{
@@ -22,12 +22,18 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::timed_io::{Progress, Silence, TimedIo};
+use super::{
+    idle::Idle,
+    timed_io::{Progress, Silence, TimedIo},
+};
 use crate::metrics::{HandshakeFailure, Metrics};
 
 /// Pauses after a failed accept (file descriptors used up, say): the first and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long to wait for an idle connection to make room before asking the next one.
+const MAKE_ROOM: Duration = Duration::from_millis(20);
 
 /// hyper's read buffer of one connection; bodies are collected elsewhere, so heads decide.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -35,7 +41,8 @@ const BUFFER_BYTES: usize = 16 << 10;
 /// What one connection may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at the same time; further ones wait in the kernel's queue.
+    /// Connections at the same time. At the cap the one idle longest makes room; without an idle one,
+    /// new ones wait, all but one of them in the kernel's queue.
     pub connections: usize,
     /// From the connection to the end of the TLS handshake.
     pub handshake: Duration,
@@ -43,6 +50,8 @@ pub struct ConnectionLimits {
     pub head: Duration,
     /// Between two requests of a connection.
     pub idle: Duration,
+    /// Whether a connection may carry more than one request.
+    pub keep_alive: bool,
 }
 
 /// When to close connections, and when to stop.
@@ -76,12 +85,13 @@ impl Listener {
         let connections = TaskTracker::new();
         let permits = Arc::new(Semaphore::new(self.limits.connections));
         let Self { tcp, tls, router, limits, stop, metrics } = self;
+        let idle = Idle::default();
         let mut pause = FIRST_PAUSE;
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.stopped.cancelled() => break,
-                accepted = accept(&tcp, &permits) => accepted,
+                accepted = accept(&tcp, &permits, &idle) => accepted,
             };
             match accepted {
                 Ok((stream, permit)) => {
@@ -90,6 +100,7 @@ impl Listener {
                         tls: tls.clone(),
                         router: router.clone(),
                         limits,
+                        idle: idle.clone(),
                         stop: stop.clone(),
                         metrics: metrics.clone(),
                     };
@@ -111,14 +122,24 @@ impl Listener {
     }
 }
 
+/// A connection and a place for it.
 async fn accept(
     tcp: &TcpListener,
     permits: &Arc<Semaphore>,
+    idle: &Idle,
 ) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    // The semaphore is never closed.
-    let permit = permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, _) = tcp.accept().await?;
-    Ok((stream, permit))
+    let mut permit = pin!(permits.clone().acquire_owned());
+    loop {
+        if permits.available_permits() == 0 {
+            idle.end_oldest();
+        }
+        // It takes a moment to end, and others may become idle meanwhile.
+        if let Ok(permit) = timeout(MAKE_ROOM, permit.as_mut()).await {
+            // The semaphore is never closed.
+            return Ok((stream, permit.map_err(std::io::Error::other)?));
+        }
+    }
 }
 
 /// Everything that one connection needs.
@@ -126,6 +147,7 @@ struct Connection {
     tls: Option<TlsAcceptor>,
     router: Router,
     limits: ConnectionLimits,
+    idle: Idle,
     stop: Stop,
     metrics: Metrics,
 }
@@ -163,11 +185,11 @@ impl Connection {
     }
 
     async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Self { router, limits, stop, .. } = self;
+        let Self { router, limits, idle, stop, .. } = self;
         let progress = Progress::default();
         let silence = Silence { head: limits.head, idle: limits.idle };
-        let io = TokioIo::new(TimedIo::new(stream, silence, progress.clone()));
-        let draining = stop.draining;
+        let io = TokioIo::new(TimedIo::new(stream, silence, progress.clone(), idle));
+        let (draining, in_head) = (stop.draining, progress.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             progress.request_started();
             let (router, progress, draining) = (router.clone(), progress.clone(), draining.clone());
@@ -182,12 +204,17 @@ impl Connection {
         });
         let mut http = http1::Builder::new();
         // Deadlines are those of `TimedIo`.
-        http.header_read_timeout(None).max_buf_size(BUFFER_BYTES);
-        let mut connection = std::pin::pin!(http.serve_connection(io, service));
+        http.header_read_timeout(None).max_buf_size(BUFFER_BYTES).keep_alive(limits.keep_alive);
+        let mut connection = pin!(http.serve_connection(io, service));
         let ended = tokio::select! {
+            // First, so that a request which has arrived is seen before the stop.
+            biased;
             ended = connection.as_mut() => ended,
             () = stop.stopped.cancelled() => {
-                connection.as_mut().graceful_shutdown();
+                // hyper would drop a half-read head; its answer closes the connection anyway.
+                if !in_head.is_in_head() {
+                    connection.as_mut().graceful_shutdown();
+                }
                 connection.await
             }
         };

@@ -7,6 +7,7 @@ pub mod admin;
 mod body;
 mod buffer;
 pub mod handler;
+mod idle;
 pub mod lifecycle;
 pub mod listener;
 pub mod readiness;
@@ -28,7 +29,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 pub use self::body::BodyLimits;
 use self::{
@@ -40,8 +41,9 @@ use self::{
 };
 use crate::metrics::Metrics;
 
-/// Connections to the second port; probes and scrapes need a handful.
-const ADMIN_CONNECTIONS: usize = 32;
+/// Connections to the second port: probes and scrapes need a handful, one request each, at once.
+const ADMIN_CONNECTIONS: usize = 128;
+const ADMIN_HEAD: Duration = Duration::from_secs(1);
 
 /// How the server behaves.
 #[derive(Clone, Debug)]
@@ -86,6 +88,9 @@ pub enum ServeError {
     /// TLS could not be set up.
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// The webhook port is gone, which only a defect can bring about.
+    #[error("the webhook port ended by itself")]
+    ListenerEnded,
     /// A second signal.
     #[error("a second signal: ended with requests in flight")]
     Aborted,
@@ -107,7 +112,12 @@ pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
         tcp: admin,
         tls: None,
         router: admin::router(readiness.clone(), metrics.registry()),
-        limits: ConnectionLimits { connections: ADMIN_CONNECTIONS, ..options.connections },
+        limits: ConnectionLimits {
+            connections: ADMIN_CONNECTIONS,
+            head: ADMIN_HEAD,
+            keep_alive: false,
+            ..options.connections
+        },
         stop: admin_stop.clone(),
         // The metrics are about the webhook port.
         metrics: Metrics::default(),
@@ -143,9 +153,12 @@ async fn shut_down(
     signals: &mut mpsc::Receiver<Signal>,
     readiness: &Readiness,
     stop: &Stop,
-    webhook: tokio::task::JoinHandle<()>,
+    mut webhook: tokio::task::JoinHandle<()>,
 ) -> Result<(), ServeError> {
-    let signal = signals.recv().await;
+    let signal = tokio::select! {
+        signal = signals.recv() => signal,
+        _ = &mut webhook => return Err(ServeError::ListenerEnded),
+    };
     readiness.set_draining();
     stop.draining.cancel();
     // Nobody routes to a process that a person stops at a terminal.
@@ -158,10 +171,11 @@ async fn shut_down(
     };
     tokio::select! {
         drained = drain => match drained {
-            Ok(_) => {
+            Ok(Ok(())) => {
                 info!("every request was answered");
                 Ok(())
             }
+            Ok(Err(_)) => Err(ServeError::ListenerEnded),
             Err(_) => Err(ServeError::DrainTimeout(options.drain_timeout)),
         },
         Some(_) = signals.recv() => {
@@ -176,6 +190,18 @@ async fn poll_certificate(mut reloader: Reloader, serving: Arc<Serving>, every: 
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        reloader.poll(&serving, SystemTime::now());
+        let serving = serving.clone();
+        // A network file system may block.
+        let polled = tokio::task::spawn_blocking(move || {
+            reloader.poll(&serving, SystemTime::now());
+            reloader
+        });
+        match polled.await {
+            Ok(polled) => reloader = polled,
+            Err(error) => {
+                error!(%error, "certificate files are no longer looked at");
+                return;
+            }
+        }
     }
 }

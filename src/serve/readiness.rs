@@ -86,3 +86,27 @@ impl Readiness {
         self.metrics.ready.set(i64::from(self.missing(now).is_empty()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::tls::ephemeral;
+
+    #[test]
+    fn ready_is_the_sum_of_all_conditions() {
+        let metrics = Metrics::default();
+        let serving = Serving::new(ephemeral([127, 0, 0, 1].into()).unwrap(), metrics.clone());
+        let namespaces = Gate::default();
+        let readiness = Readiness::new(serving, Some(namespaces.clone()), metrics);
+        let now = SystemTime::now();
+        assert_eq!(readiness.missing(now), [NotReady::NotBound, NotReady::NamespacesUnknown]);
+        readiness.set_bound();
+        assert_eq!(readiness.missing(now), [NotReady::NamespacesUnknown]);
+        namespaces.store(true, Ordering::Relaxed);
+        assert_eq!(readiness.missing(now), []);
+        let in_two_years = now + std::time::Duration::from_hours(2 * 365 * 24);
+        assert_eq!(readiness.missing(in_two_years), [NotReady::CertificateInvalid]);
+        readiness.set_draining();
+        assert_eq!(readiness.missing(now), [NotReady::Draining]);
+    }
+}

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use super::idle::{Idle, Place};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
@@ -34,12 +35,14 @@ pub(super) struct Silence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Waiting {
+    /// The first byte of the first request.
+    First = 0,
     /// The rest of a request's head.
-    Head = 0,
+    Head = 1,
     /// The next request.
-    Idle = 1,
+    Idle = 2,
     /// Our own answer; the body has its own timeout.
-    Answer = 2,
+    Answer = 3,
 }
 
 /// Tells the connection where a request stands.
@@ -55,15 +58,25 @@ impl Progress {
         self.0.store(Waiting::Idle as u8, Ordering::Relaxed);
     }
 
-    fn bytes_arrived(&self) {
-        let (idle, head) = (Waiting::Idle as u8, Waiting::Head as u8);
-        let _ = self.0.compare_exchange(idle, head, Ordering::Relaxed, Ordering::Relaxed);
+    /// Whether a request has begun to arrive that no answer is being made for yet.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.waiting() == Waiting::Head
+    }
+
+    /// True where this is the start of a head.
+    fn bytes_arrived(&self) -> bool {
+        let starts = matches!(self.waiting(), Waiting::First | Waiting::Idle);
+        if starts {
+            self.0.store(Waiting::Head as u8, Ordering::Relaxed);
+        }
+        starts
     }
 
     fn waiting(&self) -> Waiting {
         match self.0.load(Ordering::Relaxed) {
-            0 => Waiting::Head,
-            1 => Waiting::Idle,
+            0 => Waiting::First,
+            1 => Waiting::Head,
+            2 => Waiting::Idle,
             _ => Waiting::Answer,
         }
     }
@@ -78,25 +91,30 @@ pub(super) struct TimedIo<S> {
     /// What the read deadline was set for.
     armed_for: Option<Waiting>,
     write_deadline: Option<Pin<Box<Sleep>>>,
+    idle: Idle,
+    /// Set while the connection is idle: another one may need its place.
+    place: Option<Place>,
 }
 
 impl<S> TimedIo<S> {
-    pub(super) fn new(stream: S, silence: Silence, progress: Progress) -> Self {
+    pub(super) fn new(stream: S, silence: Silence, progress: Progress, idle: Idle) -> Self {
         let read_deadline = Box::pin(sleep(silence.head));
         Self {
             stream,
             silence,
             progress,
             read_deadline,
-            armed_for: Some(Waiting::Head),
+            armed_for: Some(Waiting::First),
             write_deadline: None,
+            idle,
+            place: None,
         }
     }
 
     fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let waiting = self.progress.waiting();
         let patience = match waiting {
-            Waiting::Head => self.silence.head,
+            Waiting::First | Waiting::Head => self.silence.head,
             Waiting::Idle => self.silence.idle,
             Waiting::Answer => {
                 self.armed_for = None;
@@ -106,6 +124,12 @@ impl<S> TimedIo<S> {
         if self.armed_for != Some(waiting) {
             self.armed_for = Some(waiting);
             self.read_deadline.as_mut().reset(Instant::now() + patience);
+        }
+        if waiting == Waiting::Idle {
+            let place = self.place.get_or_insert_with(|| self.idle.enter());
+            if place.poll_wanted(cx).is_ready() {
+                return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
+            }
         }
         ready!(self.read_deadline.as_mut().poll(cx));
         Poll::Ready(io::ErrorKind::TimedOut.into())
@@ -136,8 +160,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
         let before = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             Poll::Ready(result) => {
-                if buf.filled().len() > before {
-                    self.progress.bytes_arrived();
+                self.place = None;
+                if buf.filled().len() > before && self.progress.bytes_arrived() {
+                    self.armed_for = None;
                 }
                 Poll::Ready(result)
             }

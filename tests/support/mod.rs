@@ -86,7 +86,13 @@ impl Default for Setup {
     fn default() -> Self {
         let options = Options {
             policy: Policy::default(),
-            connections: ConnectionLimits { connections: 64, handshake: LONG, head: LONG, idle: LONG },
+            connections: ConnectionLimits {
+                connections: 64,
+                handshake: LONG,
+                head: LONG,
+                idle: LONG,
+                keep_alive: true,
+            },
             bodies: BodyLimits { one: 7 << 20, all: 32 << 20, arrival: LONG, budget_wait: LONG },
             shutdown_delay: Duration::ZERO,
             drain_timeout: LONG,

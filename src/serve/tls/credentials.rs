@@ -32,6 +32,9 @@ pub enum CredentialsError {
     /// The key is of no supported kind, or belongs to another certificate.
     #[error("certificate and private key do not go together: {0}")]
     Mismatch(#[source] rustls::Error),
+    /// Before `notBefore`, while what is served is valid.
+    #[error("the certificate is not valid before {}", humantime::format_rfc3339_seconds(*.0))]
+    NotYetValid(SystemTime),
     /// Past `notAfter`.
     #[error("the certificate expired at {}", humantime::format_rfc3339_seconds(*.0))]
     Expired(SystemTime),
@@ -81,6 +84,10 @@ impl Credentials {
     #[must_use]
     pub fn not_after(&self) -> SystemTime {
         self.not_after
+    }
+
+    pub(super) fn not_before(&self) -> SystemTime {
+        self.not_before
     }
 
     pub(super) fn is_valid_at(&self, now: SystemTime) -> bool {

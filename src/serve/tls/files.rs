@@ -88,7 +88,7 @@ impl Reloader {
 
     /// Serves the files' content if it changed and is good.
     pub fn poll(&mut self, serving: &Serving, now: SystemTime) {
-        match self.changed(now) {
+        match self.changed(serving, now) {
             Ok(None) => self.refused = None,
             Ok(Some((credentials, content))) => {
                 let expires = humantime::format_rfc3339_seconds(credentials.not_after());
@@ -109,11 +109,20 @@ impl Reloader {
         }
     }
 
-    fn changed(&self, now: SystemTime) -> Result<Option<(Credentials, Content)>, CertificateFilesError> {
+    fn changed(
+        &self,
+        serving: &Serving,
+        now: SystemTime,
+    ) -> Result<Option<(Credentials, Content)>, CertificateFilesError> {
         let content = self.files.read()?;
         if content == self.served {
             return Ok(None);
         }
-        Ok(Some((self.files.check(&content, now)?, content)))
+        let credentials = self.files.check(&content, now)?;
+        if serving.is_valid_at(now) && !credentials.is_valid_at(now) {
+            let source = CredentialsError::NotYetValid(credentials.not_before());
+            return Err(CertificateFilesError::Use { files: self.files.clone(), source });
+        }
+        Ok(Some((credentials, content)))
     }
 }
