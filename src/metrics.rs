@@ -20,6 +20,9 @@ const PREFIX: &str = "gomemlimit";
 const LATENCY_BUCKETS: [f64; 12] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
 
+/// Every HTTP status that a request to `/mutate` is counted by; others are turned away by the router.
+pub(crate) const REQUEST_CODES: [&str; 7] = ["200", "400", "408", "413", "415", "500", "503"];
+
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// Counters and gauges of one process. Cloning gives a handle on the same numbers.
@@ -126,12 +129,15 @@ impl Metrics {
         self.certificate_reloads.get_or_create(&[("result", result)]).inc();
     }
 
-    /// The registry with everything in it. Series of closed lists exist from the start, at zero, so
-    /// that rates and alerts work from the first scrape.
+    /// The registry with everything in it. Series exist from the start, at zero, so that rates and alerts
+    /// work from the first scrape; but for `bad_settings`, which has two labels and mostly no news.
     #[must_use]
     pub fn registry(&self) -> Registry {
         for reason in Reason::ALL {
             let _ = self.decision(reason);
+        }
+        for code in REQUEST_CODES {
+            let _ = self.requests.get_or_create(&[("code", code)]);
         }
         for kind in WarningKind::NAMES {
             let _ = self.warnings.get_or_create(&[("kind", kind)]);
@@ -163,7 +169,11 @@ impl Metrics {
     }
 
     fn register_serving(&self, registry: &mut Registry) {
-        registry.register("requests", "Requests to the webhook by HTTP status", self.requests.clone());
+        registry.register(
+            "requests",
+            "Reviews received, by the HTTP status of the answer",
+            self.requests.clone(),
+        );
         registry.register_with_unit(
             "request_duration",
             "Time from the request's head to its answer",
@@ -193,7 +203,7 @@ impl Metrics {
         );
         registry.register(
             "certificate_reloads",
-            "Changed certificates that were loaded or refused",
+            "Looks at changed certificate files that loaded or refused them",
             self.certificate_reloads.clone(),
         );
         registry.register("ready", "1 while ready", self.ready.clone());

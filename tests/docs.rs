@@ -113,6 +113,30 @@ fn every_flag_in_the_texts_exists() {
     }
 }
 
+/// The parts of each sentence that the README explains stand in the sources.
+#[test]
+fn the_readme_explains_sentences_that_the_program_says() {
+    let mut sources = String::new();
+    for path in sources_of(&["src", "crates/core/src"]) {
+        let text = std::fs::read_to_string(path).unwrap();
+        // Texts that are broken over lines, and names that are filled in.
+        sources += &text.replace("\\\n", "\u{0}").split('\u{0}').map(str::trim_start).collect::<String>();
+    }
+    let sources =
+        sources.replace("{GOMEMLIMIT}", "GOMEMLIMIT").replace("{STATUS_ANNOTATION}", "gomemlimit.dev/status");
+    let table = README.split("## When it says").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let mut count = 0;
+    for sentence in rows.flat_map(|cell| cell.split("`, `")) {
+        let sentence = sentence.trim_matches('`').trim_end_matches(": Address already in use");
+        for part in sentence.split(['…', ':']).map(str::trim).filter(|part| part.len() > 8) {
+            assert!(sources.contains(part), "nobody says {part:?}");
+            count += 1;
+        }
+    }
+    assert!(count >= 12, "{count}");
+}
+
 #[test]
 fn every_file_in_the_texts_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -129,20 +153,25 @@ fn every_file_in_the_texts_exists() {
     }
 }
 
-#[test]
-fn the_sources_stay_readable() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src"), root.join("crates/core/src")];
+/// Every Rust file in these folders.
+fn sources_of(folders: &[&str]) -> Vec<std::path::PathBuf> {
+    let mut folders: Vec<_> =
+        folders.iter().map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).collect();
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).unwrap();
-            assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
-            assert!(text.lines().count() <= 450, "{} has grown into two", path.display());
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
+    }
+    files
+}
+
+#[test]
+fn the_sources_stay_readable() {
+    for path in sources_of(&["src", "crates/core/src"]) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
+        assert!(text.lines().count() <= 450, "{} has grown into two", path.display());
     }
 }

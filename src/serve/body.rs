@@ -30,7 +30,7 @@ pub struct BodyLimits {
     /// Bytes of all bodies in flight. A quarter is kept for small bodies, so that large ones cannot block
     /// them; the rest is at least `one`.
     pub all: usize,
-    /// For a body to arrive in, not counting waits for the budget.
+    /// For a body to arrive in after its head, not counting waits for the budget.
     pub arrival: Duration,
     /// How long a request waits for its part of the budget, each time.
     pub budget_wait: Duration,

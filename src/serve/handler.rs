@@ -26,7 +26,7 @@ use gomemlimit_core::{
 use tracing::{error, info, warn};
 
 use super::body::{Bodies, BodyError, BodyLimits};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, REQUEST_CODES};
 
 /// Above this, parsing moves off the threads that serve connections: it takes milliseconds.
 const LARGE_BODY: usize = 256 << 10;
@@ -119,17 +119,9 @@ fn response(status: StatusCode, content_type: &'static str, body: Body) -> Respo
     response
 }
 
-/// The status as a metric label, from a closed list.
+/// The status as a metric label, from the closed list.
 fn code_label(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::OK => "200",
-        StatusCode::BAD_REQUEST => "400",
-        StatusCode::REQUEST_TIMEOUT => "408",
-        StatusCode::PAYLOAD_TOO_LARGE => "413",
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => "415",
-        StatusCode::SERVICE_UNAVAILABLE => "503",
-        _ => "500",
-    }
+    REQUEST_CODES.into_iter().find(|code| *code == status.as_str()).unwrap_or("500")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

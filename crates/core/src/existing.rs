@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::{
+    env::{EnvVar, ResourceFieldRef},
     memlimit::GoLimit,
-    pod::{EnvVar, ResourceFieldRef},
     quantity,
     text::quote,
 };

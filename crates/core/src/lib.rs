@@ -8,6 +8,7 @@
 
 pub mod annotations;
 pub mod decide;
+mod env;
 pub mod existing;
 mod json;
 pub mod memlimit;

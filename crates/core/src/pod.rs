@@ -12,9 +12,10 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
+    env::{Arguments, Env, EnvFrom},
     json::{self, Object},
-    names::{AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, INJECT_LABEL, MIRROR_ANNOTATION},
-    text::{Key, Text, quote},
+    names::{DOMAIN, INJECT_LABEL, MIRROR_ANNOTATION},
+    text::{Key, Text},
 };
 
 /// More containers (of one kind) than any real pod has: the object would not fit etcd.
@@ -244,32 +245,6 @@ impl Container<'_> {
     }
 }
 
-/// What a container's `envFrom` says about GOMEMLIMIT.
-#[derive(Debug, Default)]
-struct EnvFrom {
-    /// A source whose prefix does not rule it out.
-    may_define: bool,
-}
-
-impl<'de> Deserialize<'de> for EnvFrom {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut env_from = Self::default();
-        json::each(deserializer, "a list of sources", |source: Object<EnvFromSource<'de>>| {
-            let prefix = source.0.prefix.as_deref().unwrap_or_default();
-            env_from.may_define |= GOMEMLIMIT.starts_with(prefix);
-            Ok(())
-        })?;
-        Ok(env_from)
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct EnvFromSource<'a> {
-    #[serde(borrow)]
-    prefix: Option<Text<'a>>,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Resources<'a> {
@@ -302,118 +277,5 @@ impl<'de: 'a, 'a> Deserialize<'de> for QuantityText<'a> {
             return Ok(Self(Text(json.into())));
         }
         serde_json::from_str(json).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-/// What a container's `env` says about memory limits.
-#[derive(Debug, Default)]
-pub(crate) struct Env<'a> {
-    /// Entries of any name.
-    len: usize,
-    /// Entries named GOMEMLIMIT.
-    pub(crate) gomemlimit_count: usize,
-    /// The last entry named GOMEMLIMIT, which counts as in kubelet, with its index.
-    pub(crate) gomemlimit: Option<(usize, EnvVar<'a>)>,
-    has_automemlimit: bool,
-}
-
-impl Env<'_> {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut env = Self::default();
-        json::each(deserializer, "a list of variables", |variable: Object<EnvEntry<'a>>| {
-            let EnvEntry { name, value, value_from } = variable.0;
-            // Only two of them are of interest, and the others can be long: their text stays unread.
-            let text = |value: Option<&'a RawValue>| {
-                value.map(|value| serde_json::from_str(value.get())).transpose()
-            };
-            if &*name == AUTOMEMLIMIT {
-                let value: Option<Text<'_>> = text(value).map_err(D::Error::custom)?;
-                env.has_automemlimit = value.as_deref() != Some("off");
-            } else if &*name == GOMEMLIMIT {
-                env.gomemlimit_count += 1;
-                let value = text(value).map_err(D::Error::custom)?;
-                env.gomemlimit = Some((env.len, EnvVar { value, value_from }));
-            } else if value.is_some_and(|value| !value.get().starts_with('"')) {
-                return Err(D::Error::custom(format!(
-                    "the value of variable {} is not a string",
-                    quote(&name)
-                )));
-            }
-            env.len += 1;
-            Ok(())
-        })?;
-        Ok(env)
-    }
-}
-
-/// A variable that matters.
-#[derive(Debug)]
-pub(crate) struct EnvVar<'a> {
-    pub(crate) value: Option<Text<'a>>,
-    pub(crate) value_from: Option<EnvVarSource<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct EnvEntry<'a> {
-    #[serde(borrow, deserialize_with = "json::or_default")]
-    name: Text<'a>,
-    #[serde(borrow)]
-    value: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "json::object")]
-    value_from: Option<EnvVarSource<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct EnvVarSource<'a> {
-    #[serde(borrow, deserialize_with = "json::object")]
-    pub(crate) resource_field_ref: Option<ResourceFieldRef<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct ResourceFieldRef<'a> {
-    #[serde(borrow, deserialize_with = "json::or_default")]
-    pub(crate) resource: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) container_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(crate) divisor: Option<QuantityText<'a>>,
-}
-
-/// What a command line says about automemlimit.
-#[derive(Debug, Default)]
-struct Arguments {
-    has_auto_gomemlimit: bool,
-    refuses_auto_gomemlimit: bool,
-}
-
-impl<'de> Deserialize<'de> for Arguments {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// No flag of automemlimit is nearly as long; a whole script may be an argument, too.
-        const LONGEST_FLAG: usize = 256;
-        let mut arguments = Self::default();
-        json::each(deserializer, "a list of arguments", |json: &'de RawValue| {
-            let json = json.get();
-            if json.len() > LONGEST_FLAG && json.starts_with('"') {
-                return Ok(());
-            }
-            let argument: Text<'_> = serde_json::from_str(json).map_err(D::Error::custom)?;
-            match argument.strip_prefix(AUTO_GOMEMLIMIT_FLAG) {
-                Some("=false") => arguments.refuses_auto_gomemlimit = true,
-                Some(_) => arguments.has_auto_gomemlimit = true,
-                None if &*argument == "--no-auto-gomemlimit" => arguments.refuses_auto_gomemlimit = true,
-                None => {}
-            }
-            Ok(())
-        })?;
-        Ok(arguments)
     }
 }
