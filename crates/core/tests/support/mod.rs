@@ -87,3 +87,10 @@ pub(crate) fn containers(pod: &Value) -> impl Iterator<Item = (&'static str, &Va
         pod["spec"][list].as_array().into_iter().flatten().map(move |container| (list, container))
     })
 }
+
+/// A pod with one container, `app`, and its memory limit.
+pub(crate) fn app(limit: &str) -> Value {
+    json!({"metadata": {"name": "p"}, "spec": {"containers": [
+        {"name": "app", "resources": {"limits": {"memory": limit}}},
+    ]}})
+}
