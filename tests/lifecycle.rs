@@ -11,7 +11,7 @@ use support::{REVIEW, Setup, connect, head, is_injected, read_answer, request, s
 #[tokio::test]
 async fn ready_until_sigterm_and_serving_during_the_delay() {
     let mut setup = Setup::default();
-    setup.options.shutdown_delay = Duration::from_millis(700);
+    setup.options.shutdown_delay = Duration::from_secs(3);
     let server = setup.start().await;
     let mut kept = server.connect().await;
     send(&mut kept, &request(REVIEW)).await;
@@ -24,9 +24,7 @@ async fn ready_until_sigterm_and_serving_during_the_delay() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_millis(500), not_ready)
-        .await
-        .expect("false the moment SIGTERM arrives");
+    tokio::time::timeout(Duration::from_secs(2), not_ready).await.expect("false the moment SIGTERM arrives");
     assert_eq!(server.admin("/readyz").await, (503, "not ready: shutting down\n".to_owned()));
     assert_eq!(server.admin("/livez").await.0, 200);
 
