@@ -162,7 +162,12 @@ pub(crate) struct Spec<'a> {
     node_selector: NodeSelector<'a>,
 }
 
-impl Spec<'_> {
+impl<'a> Spec<'a> {
+    /// Init containers, then the others.
+    pub(crate) fn all_containers(&self) -> impl Iterator<Item = &Container<'a>> {
+        self.init_containers.iter().chain(self.containers.iter())
+    }
+
     /// Whether the pod says that it is for Windows.
     pub(crate) fn is_windows(&self) -> bool {
         let os = self.os.as_ref().and_then(|os| os.name.as_deref());

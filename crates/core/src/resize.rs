@@ -17,9 +17,8 @@ pub(crate) fn warnings(old: Option<&RawValue>, new: Option<&RawValue>) -> Vec<Wa
     let (Some(old), Some(new)) = (old.and_then(parse), new.and_then(parse)) else { return Vec::new() };
     let (old_limits, new_limits) = (PodLimits::new(&old.spec), PodLimits::new(&new.spec));
     let mut warnings = Vec::new();
-    for before in old.spec.init_containers.iter().chain(old.spec.containers.iter()) {
-        let mut candidates = new.spec.init_containers.iter().chain(new.spec.containers.iter());
-        let Some(after) = candidates.find(|after| after.name == before.name) else { continue };
+    for before in old.spec.all_containers() {
+        let Some(after) = new.spec.all_containers().find(|after| after.name == before.name) else { continue };
         // Plain init containers have ended before a pod is resized: that they count as sidecars is harmless.
         let limits = (old_limits.of(before, false).bytes(), new_limits.of(after, false).bytes());
         if let (Some(old), Some(new)) = limits

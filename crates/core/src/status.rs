@@ -118,14 +118,11 @@ struct SetEntry {
 
 impl SetEntry {
     fn new(plan: &Plan) -> Self {
+        let Plan { value, limit, ratio, headroom, .. } = *plan;
         Self {
-            value: plan.value.to_string(),
-            limit: plan.limit,
             pod_limit: plan.from_pod_limit,
-            ratio: plan.ratio.to_string(),
-            headroom: plan.headroom,
-            kind: LITERAL,
             source: Some(plan.source().as_str()),
+            ..Self::of_record(&Record { value, limit, ratio, headroom })
         }
     }
 
