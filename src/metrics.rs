@@ -1,6 +1,6 @@
 //! Every metric that the webhook exports, defined once. Labels are closed lists.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use gomemlimit_core::{
     Reason, Verdict,
@@ -44,6 +44,13 @@ pub struct Metrics {
     /// Seconds since 1970 at which the serving certificate expires.
     pub(crate) certificate_expiry: Gauge,
     certificate_reloads: Family<Labels<1>, Counter>,
+    /// Seconds since 1970 at which the CA that signs expires; 0 where certificates are not self-managed.
+    pub(crate) ca_expiry: Gauge,
+    /// 1 while the webhook configuration's CA bundle is not what it should be.
+    pub(crate) ca_bundle_out_of_sync: Gauge,
+    certificate_rotations: Family<Labels<2>, Counter>,
+    ca_bundle_patches: Family<Labels<1>, Counter>,
+    watch_up: Family<Labels<1>, Gauge>,
     /// 1 while ready.
     pub(crate) ready: Gauge,
 }
@@ -73,6 +80,55 @@ pub(crate) enum Reload {
     Loaded,
     /// It was not usable; the earlier one stays.
     Refused,
+}
+
+/// What was replaced before it expired.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rotation {
+    /// The CA that all replicas share.
+    Ca,
+    /// Our own certificate.
+    Leaf,
+}
+
+/// What is watched in the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Watch {
+    /// The Secret of the CA.
+    Secret,
+    /// The webhook configuration.
+    WebhookConfiguration,
+    /// Opted-in namespaces.
+    Namespaces,
+}
+
+impl Watch {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::WebhookConfiguration => "webhook-configuration",
+            Self::Namespaces => "namespaces",
+        }
+    }
+}
+
+impl fmt::Display for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secret => "Secret of the CA",
+            Self::WebhookConfiguration => "webhook configuration",
+            Self::Namespaces => "namespaces",
+        })
+    }
+}
+
+impl Rotation {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::Leaf => "leaf",
+        }
+    }
 }
 
 impl Metrics {
@@ -129,6 +185,23 @@ impl Metrics {
         self.certificate_reloads.get_or_create(&[("result", result)]).inc();
     }
 
+    pub(crate) fn count_rotation(&self, what: Rotation, done: bool) {
+        self.rotation(what, done).inc();
+    }
+
+    fn rotation(&self, what: Rotation, done: bool) -> impl std::ops::Deref<Target = Counter> {
+        self.certificate_rotations.get_or_create(&[("kind", what.as_str()), ("result", result(done))])
+    }
+
+    pub(crate) fn count_bundle_patch(&self, done: bool) {
+        self.ca_bundle_patches.get_or_create(&[("result", result(done))]).inc();
+    }
+
+    /// The series exists from the first call on, so only for watches that are used.
+    pub(crate) fn watch_up(&self, watch: Watch, up: bool) {
+        self.watch_up.get_or_create(&[("watch", watch.as_str())]).set(i64::from(up));
+    }
+
     /// The registry with everything in it. Series exist from the start, at zero, so that rates and alerts
     /// work from the first scrape; but for `bad_settings`, which has two labels and mostly no news.
     #[must_use]
@@ -148,9 +221,15 @@ impl Metrics {
         for result in ["loaded", "refused"] {
             let _ = self.certificate_reloads.get_or_create(&[("result", result)]);
         }
+        for done in [true, false] {
+            let _ = self.rotation(Rotation::Ca, done);
+            let _ = self.rotation(Rotation::Leaf, done);
+            let _ = self.ca_bundle_patches.get_or_create(&[("result", result(done))]);
+        }
         let mut registry = Registry::with_prefix(PREFIX);
         self.register_decisions(&mut registry);
         self.register_serving(&mut registry);
+        self.register_certificates(&mut registry);
         registry
     }
 
@@ -195,6 +274,10 @@ impl Metrics {
             "TLS handshakes that failed, by reason",
             self.handshake_failures.clone(),
         );
+        registry.register("ready", "1 while ready", self.ready.clone());
+    }
+
+    fn register_certificates(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "certificate_expiry_timestamp",
             "When the serving certificate expires, since 1970",
@@ -206,8 +289,37 @@ impl Metrics {
             "Looks at changed certificate files that loaded or refused them",
             self.certificate_reloads.clone(),
         );
-        registry.register("ready", "1 while ready", self.ready.clone());
+        registry.register_with_unit(
+            "ca_expiry_timestamp",
+            "When the CA that signs expires, since 1970; 0 unless self-managed",
+            Unit::Seconds,
+            self.ca_expiry.clone(),
+        );
+        registry.register(
+            "ca_bundle_out_of_sync",
+            "1 while the CA bundle of the webhook configuration is not what it should be",
+            self.ca_bundle_out_of_sync.clone(),
+        );
+        registry.register(
+            "certificate_rotations",
+            "Certificates replaced, by kind and result",
+            self.certificate_rotations.clone(),
+        );
+        registry.register(
+            "ca_bundle_patches",
+            "Writes of the CA bundle, by result",
+            self.ca_bundle_patches.clone(),
+        );
+        registry.register(
+            "watch_up",
+            "1 while what is watched in the API server can be watched",
+            self.watch_up.clone(),
+        );
     }
+}
+
+fn result(done: bool) -> &'static str {
+    if done { "done" } else { "failed" }
 }
 
 /// The text that Prometheus scrapes, in the `OpenMetrics` format.

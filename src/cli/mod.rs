@@ -1,6 +1,8 @@
 //! The command line: one file a subcommand, each with its own arguments and its own printing.
 
+mod certificate_args;
 mod completions;
+mod duration;
 mod explain;
 mod inject;
 mod manifests;

@@ -1,12 +1,6 @@
 //! `gomemlimit serve`: the webhook.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -15,6 +9,8 @@ use tokio_util::task::TaskTracker;
 use tracing::info;
 
 use super::{
+    certificate_args::{CertificateArgs, Certificates, client},
+    duration::{parse_delay, parse_duration},
     output,
     policy_args::{PolicyArgs, parse_quantity},
 };
@@ -27,8 +23,9 @@ use crate::{
         handler::{Namespaces, NoNamespaces},
         lifecycle,
         listener::ConnectionLimits,
+        readiness::{Condition, NotReady},
         serve,
-        tls::{CertificateFiles, Reloader, Serving, ephemeral, provider},
+        tls::provider,
     },
 };
 
@@ -45,6 +42,9 @@ const EXAMPLE_REVIEW: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"Admi
 #[command(after_help = "Examples:
   # Try it here; the curl line to send a review with is printed
   gomemlimit serve
+  # In a cluster, with certificates that it makes and rotates itself (what the chart does)
+  gomemlimit serve --listen 0.0.0.0:10250 --admin-listen 0.0.0.0:8081 \\
+    --tls-secret gomemlimit-ca --webhook-config gomemlimit --service gomemlimit --namespace gomemlimit
   # In a cluster, with a certificate from a mounted Secret
   gomemlimit serve --listen 0.0.0.0:10250 --admin-listen 0.0.0.0:8081 \\
     --tls-cert /tls/tls.crt --tls-key /tls/tls.key --namespace-settings --log-format json")]
@@ -55,15 +55,6 @@ pub(super) struct ServeArgs {
     /// Address of /livez, /readyz and /metrics (plain HTTP)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     admin_listen: SocketAddr,
-    /// PEM certificate chain; replaced files are picked up. Default: self-signed, in memory
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// PEM private key of the certificate
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// How often to look at the certificate files
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
-    tls_poll: Duration,
     /// Follow the annotations of opted-in namespaces (needs list and watch on namespaces)
     #[arg(long)]
     namespace_settings: bool,
@@ -75,6 +66,8 @@ pub(super) struct ServeArgs {
         requires = "namespace_settings"
     )]
     namespace_selector: String,
+    #[command(flatten)]
+    certificates: CertificateArgs,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -184,31 +177,40 @@ impl ServeArgs {
             },
             shutdown_delay,
             drain_timeout,
-            certificate_poll: self.tls_poll,
+            certificate_poll: self.certificates.poll(),
         })
     }
 
     async fn serve(&self, options: Options) -> anyhow::Result<ExitCode> {
         let signals = lifecycle::signals().context("cannot listen for signals")?;
         let metrics = Metrics::default();
-        let (serving, reloader) = self.certificate(&metrics)?;
         let background = TaskTracker::new();
-        let (namespaces, namespaces_known) = match self.watch_namespaces(&background).await? {
-            None => (Arc::new(NoNamespaces) as Arc<dyn Namespaces>, None),
-            Some(watched) => {
-                let known = watched.known.clone();
-                (watched as Arc<dyn Namespaces>, Some(known))
-            }
-        };
+        let Certificates { serving, reloader, keeper, ephemeral } =
+            self.certificates.open(self.listen.ip(), &metrics).await?;
+        let (mut conditions, mut troubles) = (Vec::new(), Vec::new());
+        if let Some(keeper) = keeper {
+            conditions.push(Condition { gate: keeper.trusted.clone(), missing: NotReady::NotTrusted });
+            troubles.push(keeper.trouble.clone());
+            background.spawn(keeper.run());
+        }
+        let mut namespaces = Arc::new(NoNamespaces) as Arc<dyn Namespaces>;
+        if self.namespace_settings {
+            let client = client("--namespace-settings").await?;
+            let watched = Arc::new(WatchedNamespaces::new(metrics.clone()));
+            conditions.push(Condition { gate: watched.known.clone(), missing: NotReady::NamespacesUnknown });
+            troubles.push(watched.trouble.clone());
+            background.spawn(watched.clone().follow(client, self.namespace_selector.clone()));
+            namespaces = watched;
+        }
         let webhook = bind("--listen", self.listen).await?;
         let admin = bind("--admin-listen", self.admin_listen).await?;
         let (address, admin_address) = (webhook.local_addr()?, admin.local_addr()?);
         info!(version = env!("CARGO_PKG_VERSION"), webhook = %address, admin = %admin_address, "serving");
-        if reloader.is_none() {
+        if ephemeral {
             output::stdout(try_it(address).as_bytes());
         }
         let parts =
-            Parts { webhook, admin, serving, reloader, namespaces, namespaces_known, metrics, signals };
+            Parts { webhook, admin, serving, reloader, namespaces, conditions, troubles, metrics, signals };
         match serve(options, parts).await {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error @ ServeError::Tls(_)) => Err(error.into()),
@@ -217,31 +219,6 @@ impl ServeArgs {
                 Ok(ExitCode::FAILURE)
             }
         }
-    }
-
-    fn certificate(&self, metrics: &Metrics) -> anyhow::Result<(Arc<Serving>, Option<Reloader>)> {
-        let (Some(certificate), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) else {
-            return Ok((Serving::new(ephemeral(self.listen.ip())?, metrics.clone()), None));
-        };
-        let files = CertificateFiles { certificate, key };
-        let (credentials, content) = files.load(SystemTime::now()).context("--tls-cert, --tls-key")?;
-        let serving = Serving::new(credentials, metrics.clone());
-        Ok((serving, Some(Reloader::new(files, content, metrics.clone()))))
-    }
-
-    async fn watch_namespaces(
-        &self,
-        background: &TaskTracker,
-    ) -> anyhow::Result<Option<Arc<WatchedNamespaces>>> {
-        if !self.namespace_settings {
-            return Ok(None);
-        }
-        let client = kube::Client::try_default().await.context(
-            "--namespace-settings needs a cluster: run in a pod with a service account, or set KUBECONFIG",
-        )?;
-        let watched = Arc::new(WatchedNamespaces::default());
-        background.spawn(watched.clone().follow(client, self.namespace_selector.clone()));
-        Ok(Some(watched))
     }
 }
 
@@ -264,17 +241,4 @@ fn parse_count(text: &str) -> Result<usize, String> {
         Ok(count) if (1..=MOST).contains(&count) => Ok(count),
         _ => Err(format!("is not a number from 1 to {MOST}")),
     }
-}
-
-/// A duration such as `10s` that is not zero.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration = parse_delay(text)?;
-    if duration.is_zero() { Err("must be more than 0s".to_owned()) } else { Ok(duration) }
-}
-
-/// A duration such as `10s`.
-fn parse_delay(text: &str) -> Result<Duration, String> {
-    const MOST: Duration = Duration::from_hours(24);
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration > MOST { Err("must be at most 24h".to_owned()) } else { Ok(duration) }
 }

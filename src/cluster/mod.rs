@@ -1,3 +1,5 @@
 //! The only part of the program that talks to the API server.
 
+pub mod certificates;
 pub mod namespaces;
+mod pace;

@@ -22,7 +22,13 @@ use kube::{
 };
 use tracing::{info, warn};
 
-use crate::serve::{handler::Namespaces, readiness::Gate};
+use crate::{
+    metrics::{Metrics, Watch},
+    serve::{
+        handler::Namespaces,
+        readiness::{Gate, Trouble},
+    },
+};
 
 type Snapshot = HashMap<String, NamespaceAnnotations>;
 
@@ -32,6 +38,9 @@ pub struct WatchedNamespaces {
     snapshot: ArcSwap<Snapshot>,
     /// Set after the first complete list.
     pub known: Gate,
+    /// What is wrong at the moment.
+    pub trouble: Trouble,
+    metrics: Metrics,
 }
 
 impl Namespaces for WatchedNamespaces {
@@ -41,6 +50,12 @@ impl Namespaces for WatchedNamespaces {
 }
 
 impl WatchedNamespaces {
+    /// Knows nothing yet.
+    #[must_use]
+    pub fn new(metrics: Metrics) -> Self {
+        Self { metrics, ..Self::default() }
+    }
+
     /// Follows the namespaces with this label until the future is dropped.
     pub async fn follow(self: Arc<Self>, client: Client, label: String) {
         let config = watcher::Config::default().labels(&label);
@@ -56,7 +71,9 @@ impl WatchedNamespaces {
         // The list under way; it replaces the snapshot when it is complete.
         let mut listed = Snapshot::new();
         loop {
-            match events.try_next().await {
+            let event = events.try_next().await;
+            self.note(event.as_ref().err());
+            match event {
                 Ok(Some(Event::Init)) => listed.clear(),
                 Ok(Some(Event::InitApply(namespace))) => {
                     listed.insert(namespace.name_any(), own_annotations(&namespace));
@@ -76,6 +93,12 @@ impl WatchedNamespaces {
                 Err(error) => warn!(%error, "cannot watch the namespaces; what is known stays, trying again"),
             }
         }
+    }
+
+    fn note(&self, error: Option<&watcher::Error>) {
+        self.metrics.watch_up(Watch::Namespaces, error.is_none());
+        let problem = error.map(|error| format!("cannot watch the {}: {error}", Watch::Namespaces));
+        self.trouble.store(Arc::new(problem.into_iter().collect()));
     }
 
     fn update(&self, change: impl FnOnce(&mut Snapshot)) {

@@ -33,11 +33,15 @@ pub fn router(readiness: Readiness, registry: Registry) -> Router {
 
 async fn readyz(State(admin): State<Admin>) -> Response {
     let missing = admin.readiness.missing(SystemTime::now());
+    let troubles = admin.readiness.troubles().into_iter();
+    let troubles: String =
+        troubles.flat_map(|trouble| ["trouble: ".to_owned(), trouble, "\n".to_owned()]).collect();
     if missing.is_empty() {
-        return "ok\n".into_response();
+        return format!("ok\n{troubles}").into_response();
     }
     let problems: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", problems.join("; "))).into_response()
+    let problems = problems.join("; ");
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {problems}\n{troubles}")).into_response()
 }
 
 async fn scrape(State(admin): State<Admin>) -> Response {

@@ -36,7 +36,7 @@ use self::{
     handler::Namespaces,
     lifecycle::Signal,
     listener::{ConnectionLimits, Listener, Stop},
-    readiness::{Gate, Readiness},
+    readiness::{Condition, Readiness, Trouble},
     tls::{Reloader, Serving},
 };
 use crate::metrics::Metrics;
@@ -74,8 +74,10 @@ pub struct Parts {
     pub reloader: Option<Reloader>,
     /// Where the annotations of namespaces come from.
     pub namespaces: Arc<dyn Namespaces>,
-    /// Set once the namespaces are known; `None` where nobody asks.
-    pub namespaces_known: Option<Gate>,
+    /// What has to happen before we are ready, besides what the server itself waits for.
+    pub conditions: Vec<Condition>,
+    /// What `/readyz` says besides.
+    pub troubles: Vec<Trouble>,
     /// Counters.
     pub metrics: Metrics,
     /// SIGTERM and SIGINT.
@@ -101,10 +103,10 @@ pub enum ServeError {
 
 /// Serves until the first signal and a clean shutdown.
 pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
-    let Parts { webhook, admin, serving, reloader, namespaces, namespaces_known, metrics, mut signals } =
+    let Parts { webhook, admin, serving, reloader, namespaces, conditions, troubles, metrics, mut signals } =
         parts;
     let config: ServerConfig = serving.server_config()?;
-    let readiness = Readiness::new(serving.clone(), namespaces_known, metrics.clone());
+    let readiness = Readiness::new(serving.clone(), conditions, troubles, metrics.clone());
     let (webhook_stop, admin_stop) = (Stop::default(), Stop::default());
 
     let background = TaskTracker::new();

@@ -9,18 +9,33 @@ use std::{
     time::SystemTime,
 };
 
+use arc_swap::ArcSwap;
+
 use super::tls::Serving;
 use crate::metrics::Metrics;
 
 /// Something that is waited for once, such as a first list from the API server.
 pub type Gate = Arc<AtomicBool>;
 
+/// A gate that has to be set, and what is missing until it is.
+#[derive(Clone)]
+pub struct Condition {
+    /// Set once and for all.
+    pub gate: Gate,
+    /// What to say until then.
+    pub missing: NotReady,
+}
+
+/// What is wrong at the moment though it does not make us unready, such as an API server that is away.
+pub type Trouble = Arc<ArcSwap<Vec<String>>>;
+
 /// The sum of all conditions. Cloning gives a handle on the same conditions.
 #[derive(Clone)]
 pub struct Readiness {
     bound: Gate,
     draining: Gate,
-    namespaces: Option<Gate>,
+    conditions: Vec<Condition>,
+    troubles: Vec<Trouble>,
     serving: Arc<Serving>,
     metrics: Metrics,
 }
@@ -30,8 +45,12 @@ pub struct Readiness {
 pub enum NotReady {
     /// The webhook port does not answer yet.
     NotBound,
+    /// The certificate authority that signs ours is not known yet.
+    NoCertificate,
     /// The certificate is not valid now.
     CertificateInvalid,
+    /// The API server does not trust our certificate yet.
+    NotTrusted,
     /// The namespaces have not been listed yet.
     NamespacesUnknown,
     /// Shutting down.
@@ -42,6 +61,10 @@ impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotBound => "the webhook port does not answer yet",
+            Self::NoCertificate => "there is no certificate yet",
+            Self::NotTrusted => {
+                "the CA bundle of the webhook configuration does not verify our certificate yet"
+            }
             Self::CertificateInvalid => "the certificate is not valid now",
             Self::NamespacesUnknown => "the namespaces have not been listed yet",
             Self::Draining => "shutting down",
@@ -50,10 +73,21 @@ impl fmt::Display for NotReady {
 }
 
 impl Readiness {
-    /// Nothing is ready but the certificate; `namespaces`, if given, has to be set too.
+    /// Nothing is ready but, maybe, the certificate; every one of `conditions` has to be set too.
     #[must_use]
-    pub fn new(serving: Arc<Serving>, namespaces: Option<Gate>, metrics: Metrics) -> Self {
-        Self { bound: Gate::default(), draining: Gate::default(), namespaces, serving, metrics }
+    pub fn new(
+        serving: Arc<Serving>,
+        conditions: Vec<Condition>,
+        troubles: Vec<Trouble>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { bound: Gate::default(), draining: Gate::default(), conditions, troubles, serving, metrics }
+    }
+
+    /// What is wrong at the moment, ready or not.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        self.troubles.iter().flat_map(|trouble| trouble.load().iter().cloned().collect::<Vec<_>>()).collect()
     }
 
     /// The webhook port answers from here on.
@@ -70,15 +104,18 @@ impl Readiness {
     #[must_use]
     pub fn missing(&self, now: SystemTime) -> Vec<NotReady> {
         let is_set = |gate: &Gate| gate.load(Ordering::Relaxed);
-        let conditions = [
-            (is_set(&self.bound), NotReady::NotBound),
-            (self.serving.is_valid_at(now), NotReady::CertificateInvalid),
-            (self.namespaces.as_ref().is_none_or(is_set), NotReady::NamespacesUnknown),
-            (!is_set(&self.draining), NotReady::Draining),
-        ];
-        let missing: Vec<_> =
-            conditions.into_iter().filter_map(|(holds, problem)| (!holds).then_some(problem)).collect();
-        missing
+        let certificate = if self.serving.has_certificate() {
+            (self.serving.is_valid_at(now), NotReady::CertificateInvalid)
+        } else {
+            (false, NotReady::NoCertificate)
+        };
+        let waited_for = self.conditions.iter().map(|condition| (is_set(&condition.gate), condition.missing));
+        [(is_set(&self.bound), NotReady::NotBound), certificate]
+            .into_iter()
+            .chain(waited_for)
+            .chain([(!is_set(&self.draining), NotReady::Draining)])
+            .filter_map(|(holds, missing)| (!holds).then_some(missing))
+            .collect()
     }
 
     /// Brings the metric up to date.
@@ -97,7 +134,8 @@ mod tests {
         let metrics = Metrics::default();
         let serving = Serving::new(ephemeral([127, 0, 0, 1].into()).unwrap(), metrics.clone());
         let namespaces = Gate::default();
-        let readiness = Readiness::new(serving, Some(namespaces.clone()), metrics);
+        let condition = Condition { gate: namespaces.clone(), missing: NotReady::NamespacesUnknown };
+        let readiness = Readiness::new(serving, vec![condition], Vec::new(), metrics);
         let now = SystemTime::now();
         assert_eq!(readiness.missing(now), [NotReady::NotBound, NotReady::NamespacesUnknown]);
         readiness.set_bound();

@@ -129,7 +129,8 @@ impl Setup {
             serving: Serving::new(self.pair.credentials(), self.metrics.clone()),
             reloader: self.reloader,
             namespaces: self.namespaces,
-            namespaces_known: None,
+            conditions: Vec::new(),
+            troubles: Vec::new(),
             metrics: self.metrics,
             signals,
         };

@@ -58,7 +58,7 @@ impl Credentials {
         Self::new(chain, key, now)
     }
 
-    pub(super) fn new(
+    pub(crate) fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
         now: SystemTime,
@@ -80,6 +80,12 @@ impl Credentials {
         self.key.clone()
     }
 
+    /// The certificates, the server's own first.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.key.cert
+    }
+
     /// When the certificate expires.
     #[must_use]
     pub fn not_after(&self) -> SystemTime {
@@ -90,7 +96,7 @@ impl Credentials {
         self.not_before
     }
 
-    pub(super) fn is_valid_at(&self, now: SystemTime) -> bool {
+    pub(crate) fn is_valid_at(&self, now: SystemTime) -> bool {
         self.not_before <= now && now <= self.not_after
     }
 }

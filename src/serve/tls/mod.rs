@@ -7,7 +7,7 @@ pub mod provider;
 
 use std::{sync::Arc, time::SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use rustls::{
     ServerConfig,
     server::{ClientHello, ResolvesServerCert},
@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 /// What is served right now. New connections see a new certificate at once, open ones keep theirs.
 #[derive(Debug)]
 pub struct Serving {
-    current: ArcSwap<Credentials>,
+    current: ArcSwapOption<Credentials>,
     metrics: Metrics,
 }
 
@@ -32,37 +32,45 @@ impl Serving {
     /// Starts with these credentials.
     #[must_use]
     pub fn new(credentials: Credentials, metrics: Metrics) -> Arc<Self> {
-        let serving = Self { current: ArcSwap::from_pointee(credentials), metrics };
-        serving.report_expiry();
-        Arc::new(serving)
+        let serving = Self::none_yet(metrics);
+        serving.replace(credentials);
+        serving
+    }
+
+    /// Starts without a certificate; handshakes fail until there is one.
+    #[must_use]
+    pub fn none_yet(metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self { current: ArcSwapOption::empty(), metrics })
     }
 
     /// Serves `credentials` from the next connection on.
     pub fn replace(&self, credentials: Credentials) {
-        self.current.store(Arc::new(credentials));
-        self.report_expiry();
+        let expiry = credentials.not_after().duration_since(SystemTime::UNIX_EPOCH);
+        let seconds = expiry.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        self.metrics.certificate_expiry.set(seconds);
+        self.current.store(Some(Arc::new(credentials)));
+    }
+
+    /// Whether there is a certificate at all.
+    #[must_use]
+    pub fn has_certificate(&self) -> bool {
+        self.current.load().is_some()
     }
 
     /// Whether the certificate is valid at `now`.
     #[must_use]
     pub fn is_valid_at(&self, now: SystemTime) -> bool {
-        self.current.load().is_valid_at(now)
+        self.current.load().as_ref().is_some_and(|current| current.is_valid_at(now))
     }
 
     /// The configuration of the TLS listener.
     pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
         provider::server_config(self.clone())
     }
-
-    fn report_expiry(&self) {
-        let expiry = self.current.load().not_after().duration_since(SystemTime::UNIX_EPOCH);
-        let seconds = expiry.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
-        self.metrics.certificate_expiry.set(seconds);
-    }
 }
 
 impl ResolvesServerCert for Serving {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load().key())
+        self.current.load().as_ref().map(|current| current.key())
     }
 }

@@ -1,0 +1,159 @@
+//! A certificate authority: made, read back, and what it signs.
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use super::trust::{CA_NAME, CaCertificate, verifies};
+use crate::serve::tls::{Credentials, CredentialsError};
+
+/// How far a clock may run behind ours.
+const CLOCK_TOLERANCE: Duration = Duration::from_hours(1);
+
+/// Why a CA cannot be made or used.
+#[derive(Debug, Error)]
+pub enum AuthorityError {
+    /// The library refused.
+    #[error("cannot make a certificate: {0}")]
+    Make(#[from] rcgen::Error),
+    /// What was signed cannot be served.
+    #[error("cannot use a certificate that was made: {0}")]
+    Leaf(#[from] CredentialsError),
+    /// The certificate is not PEM or not X.509.
+    #[error("its certificate cannot be read")]
+    Certificate,
+    /// The key is not PEM or not PKCS #8.
+    #[error("its key cannot be read: {0}")]
+    Key(#[source] rcgen::Error),
+    /// Expired, or not yet valid.
+    #[error("it is not valid now")]
+    NotValid,
+    /// The key belongs to another certificate, or the certificate may not sign for this service.
+    #[error("what it signs for {0} is not trusted by its own certificate")]
+    SignsNothing(String),
+}
+
+/// A CA with its key.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    /// Its certificate.
+    pub certificate: CaCertificate,
+    key: Arc<KeyPair>,
+}
+
+/// What a replica serves: a certificate signed by a CA, its key in memory only.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    /// What to serve.
+    pub credentials: Credentials,
+    pub(super) certificate: CertificateDer<'static>,
+    /// The CA that signed it.
+    pub(super) signer: CaCertificate,
+    /// From here on it should be renewed.
+    pub(super) renew_at: SystemTime,
+}
+
+impl Authority {
+    /// Makes a CA for this server name only. ECDSA P-256, valid from an hour ago.
+    pub fn mint(server_name: &str, now: SystemTime, life: Duration) -> Result<Self, AuthorityError> {
+        let key = KeyPair::generate()?;
+        let mut params = ca_params();
+        params.not_before = OffsetDateTime::from(now - CLOCK_TOLERANCE);
+        params.not_after = OffsetDateTime::from(now + life);
+        // RFC 5280, 4.2.1.10: a stolen key is of no use for any other name.
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName(server_name.to_owned())],
+            excluded_subtrees: vec![
+                GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(Ipv4Addr::UNSPECIFIED.into(), 0)),
+                GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(Ipv6Addr::UNSPECIFIED.into(), 0)),
+            ],
+        });
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let der = params.self_signed(&key)?.der().clone();
+        let certificate = CaCertificate::from_der(der).ok_or(AuthorityError::Certificate)?;
+        Ok(Self { certificate, key: Arc::new(key) })
+    }
+
+    /// Reads a CA and tries it: a certificate signed by it has to be trusted for `server_name`.
+    pub fn from_pem(
+        certificate: &[u8],
+        key: &[u8],
+        server_name: &str,
+        now: SystemTime,
+    ) -> Result<Self, AuthorityError> {
+        let der = CertificateDer::from_pem_slice(certificate).map_err(|_| AuthorityError::Certificate)?;
+        let certificate = CaCertificate::from_der(der).ok_or(AuthorityError::Certificate)?;
+        let key =
+            std::str::from_utf8(key).map_err(|_| AuthorityError::Key(rcgen::Error::CouldNotParseKeyPair))?;
+        let key = KeyPair::from_pem(key).map_err(AuthorityError::Key)?;
+        let authority = Self { certificate, key: Arc::new(key) };
+        if !authority.certificate.is_valid_at(now) {
+            return Err(AuthorityError::NotValid);
+        }
+        let trial = authority.sign(server_name, now, CLOCK_TOLERANCE)?;
+        if !verifies(std::slice::from_ref(&authority.certificate), &trial.certificate, server_name, now) {
+            return Err(AuthorityError::SignsNothing(server_name.to_owned()));
+        }
+        Ok(authority)
+    }
+
+    /// Signs a certificate with a key of its own, which never outlives the CA.
+    pub fn sign(&self, server_name: &str, now: SystemTime, life: Duration) -> Result<Leaf, AuthorityError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(vec![server_name.to_owned()])?;
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "gomemlimit");
+        params.not_before = OffsetDateTime::from(now - CLOCK_TOLERANCE);
+        let not_after = (now + life).min(self.certificate.not_after);
+        params.not_after = OffsetDateTime::from(not_after);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let ca = ca_params();
+        let certificate = params.signed_by(&key, &Issuer::from_params(&ca, &*self.key))?.der().clone();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let credentials = Credentials::new(vec![certificate.clone()], key, now)?;
+        let remaining = not_after.duration_since(now).unwrap_or_default();
+        Ok(Leaf {
+            credentials,
+            certificate,
+            signer: self.certificate.clone(),
+            renew_at: not_after - remaining / 3,
+        })
+    }
+
+    /// From here on, two thirds of its life, another CA should take over.
+    #[must_use]
+    pub fn replace_at(&self) -> SystemTime {
+        let CaCertificate { not_before, not_after, .. } = self.certificate;
+        let life = not_after.duration_since(not_before).unwrap_or_default().saturating_sub(CLOCK_TOLERANCE);
+        not_after - life / 3
+    }
+
+    /// The private key as PEM text (PKCS #8).
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+}
+
+/// What every CA has in common, which is all that an issuer needs besides the key.
+fn ca_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, CA_NAME);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}

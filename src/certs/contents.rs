@@ -1,0 +1,141 @@
+//! What the shared Secret holds, both ways.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+    time::SystemTime,
+};
+
+use thiserror::Error;
+
+use super::{
+    authority::{Authority, AuthorityError},
+    trust::CaCertificate,
+};
+
+/// The keys of the Secret that are ours; others are left alone.
+pub const KEYS: [&str; 5] = [CA_CERTIFICATE, CA_KEY, NEXT_CERTIFICATE, NEXT_KEY, BUNDLE];
+
+const CA_CERTIFICATE: &str = "ca.crt";
+const CA_KEY: &str = "ca.key";
+const NEXT_CERTIFICATE: &str = "next.crt";
+const NEXT_KEY: &str = "next.key";
+const BUNDLE: &str = "bundle.crt";
+
+/// Old CAs kept in the bundle at most; there is one at a time unless somebody adds more.
+const MOST_RETIRED: usize = 16;
+
+/// The data of the Secret.
+pub type Data = BTreeMap<String, Vec<u8>>;
+
+/// The CAs that all replicas share.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// Signs what replicas serve.
+    pub signer: Authority,
+    /// Will sign, once the API server trusts it.
+    pub next: Option<Authority>,
+    /// Signed earlier, and what they signed may still be served.
+    pub retired: Vec<CaCertificate>,
+}
+
+/// Why a Secret cannot be used.
+#[derive(Debug, Error)]
+pub enum Unusable {
+    /// There is nothing in it yet, or somebody emptied it.
+    #[error("it is empty")]
+    Empty,
+    /// One of the two parts of the CA is missing.
+    #[error("it has no {0}")]
+    Missing(&'static str),
+    /// The CA is of no use.
+    #[error("its CA cannot be used: {0}")]
+    Authority(#[from] AuthorityError),
+}
+
+impl Contents {
+    /// Reads the Secret. A next CA or an old one that cannot be used is left out.
+    pub fn parse(data: &Data, server_name: &str, now: SystemTime) -> Result<Self, Unusable> {
+        let part =
+            |key: &'static str| data.get(key).filter(|value| !value.is_empty()).ok_or(Unusable::Missing(key));
+        if KEYS.iter().all(|key| part(key).is_err()) {
+            return Err(Unusable::Empty);
+        }
+        let signer = Authority::from_pem(part(CA_CERTIFICATE)?, part(CA_KEY)?, server_name, now)?;
+        let next = match (part(NEXT_CERTIFICATE), part(NEXT_KEY)) {
+            (Ok(certificate), Ok(key)) => Authority::from_pem(certificate, key, server_name, now).ok(),
+            _ => None,
+        };
+        let retired = part(BUNDLE).map(|bundle| CaCertificate::all_from_pem(bundle)).unwrap_or_default();
+        let mut contents = Self { signer, next, retired };
+        contents.tidy(now);
+        Ok(contents)
+    }
+
+    pub(super) fn is_usable_at(&self, now: SystemTime) -> bool {
+        std::iter::once(&self.signer).chain(&self.next).all(|ca| ca.certificate.is_valid_at(now))
+    }
+
+    /// Drops old CAs that expired, that are said twice, or that are not old.
+    pub(super) fn tidy(&mut self, now: SystemTime) {
+        let mut seen = HashSet::from([self.signer.certificate.der.clone()]);
+        seen.extend(self.next.iter().map(|next| next.certificate.der.clone()));
+        self.retired.retain(|ca| now <= ca.not_after && seen.insert(ca.der.clone()));
+        self.retired.sort_by(|a, b| b.not_after.cmp(&a.not_after).then_with(|| a.der.cmp(&b.der)));
+        self.retired.truncate(MOST_RETIRED);
+    }
+
+    /// Every CA that the API server should trust.
+    pub fn trusted(&self) -> impl Iterator<Item = &CaCertificate> {
+        let next = self.next.iter().map(|next| &next.certificate);
+        std::iter::once(&self.signer.certificate).chain(next).chain(&self.retired)
+    }
+
+    /// The CA bundle, in one order whoever writes it and whichever of them signs.
+    #[must_use]
+    pub fn bundle(&self) -> String {
+        let mut trusted: Vec<_> = self.trusted().collect();
+        trusted.sort_by(|a, b| b.not_after.cmp(&a.not_after).then_with(|| a.der.cmp(&b.der)));
+        trusted.into_iter().fold(String::new(), |mut bundle, ca| {
+            let _ = bundle.write_str(&ca.to_pem());
+            bundle
+        })
+    }
+
+    /// As the Secret holds them.
+    #[must_use]
+    pub fn to_data(&self) -> Data {
+        let mut data = Data::new();
+        let mut put = |key: &str, value: String| data.insert(key.to_owned(), value.into_bytes());
+        put(CA_CERTIFICATE, self.signer.certificate.to_pem());
+        put(CA_KEY, self.signer.key_pem());
+        if let Some(next) = &self.next {
+            put(NEXT_CERTIFICATE, next.certificate.to_pem());
+            put(NEXT_KEY, next.key_pem());
+        }
+        put(BUNDLE, self.bundle());
+        data
+    }
+
+    /// Whether the Secret says exactly this under our keys.
+    #[must_use]
+    pub fn is_said_by(&self, data: &Data) -> bool {
+        let ours = self.to_data();
+        KEYS.iter().all(|key| data.get(*key).filter(|value| !value.is_empty()) == ours.get(*key))
+    }
+
+    /// The next CA signs from now on; the present one stays trusted until it expires.
+    #[must_use]
+    pub(super) fn promoted(&self, now: SystemTime) -> Option<Self> {
+        let signer = self.next.clone()?;
+        Some(Self::replaced(signer, self.trusted().cloned().collect(), now))
+    }
+
+    /// Another signer beside CAs that are still trusted.
+    #[must_use]
+    pub(super) fn replaced(signer: Authority, retired: Vec<CaCertificate>, now: SystemTime) -> Self {
+        let mut contents = Self { signer, next: None, retired };
+        contents.tidy(now);
+        contents
+    }
+}

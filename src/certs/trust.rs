@@ -1,0 +1,90 @@
+//! CA certificates as the API server uses them: which of a bundle count, and what they verify.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use rustls::{
+    RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+};
+use x509_cert::{Certificate, der::Decode};
+
+use crate::serve::tls::provider::provider;
+
+/// The common name of every CA; which one it is the key identifiers tell.
+pub(super) const CA_NAME: &str = "gomemlimit CA";
+
+/// One CA certificate of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaCertificate {
+    /// The certificate.
+    pub der: CertificateDer<'static>,
+    /// Before this it verifies nothing.
+    pub not_before: SystemTime,
+    /// After this it verifies nothing.
+    pub not_after: SystemTime,
+}
+
+impl CaCertificate {
+    /// `None` where the bytes are not X.509.
+    #[must_use]
+    pub fn from_der(der: CertificateDer<'static>) -> Option<Self> {
+        let certificate = Certificate::from_der(&der).ok()?;
+        let validity = certificate.tbs_certificate().validity();
+        let at = |since_epoch: Duration| SystemTime::UNIX_EPOCH + since_epoch;
+        let not_before = at(validity.not_before.to_unix_duration());
+        let not_after = at(validity.not_after.to_unix_duration());
+        Some(Self { der, not_before, not_after })
+    }
+
+    /// Every certificate in PEM text. What is not one is passed over, as Go's `AppendCertsFromPEM` does.
+    #[must_use]
+    pub fn all_from_pem(pem: &[u8]) -> Vec<Self> {
+        CertificateDer::pem_slice_iter(pem).filter_map(|der| Self::from_der(der.ok()?)).collect()
+    }
+
+    /// Whether it calls itself a CA of this program.
+    #[must_use]
+    pub(super) fn is_ours(&self) -> bool {
+        let certificate = Certificate::from_der(&self.der);
+        certificate.is_ok_and(|ca| ca.tbs_certificate().subject().to_string() == format!("CN={CA_NAME}"))
+    }
+
+    /// As PEM text.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.to_vec()), config)
+    }
+
+    /// Whether `now` is within its validity.
+    #[must_use]
+    pub fn is_valid_at(&self, now: SystemTime) -> bool {
+        self.not_before <= now && now <= self.not_after
+    }
+}
+
+/// Whether a client that trusts `bundle` accepts `leaf` for `server_name` at `now`.
+///
+/// Go checks the validity of roots too (`crypto/x509/verify.go`, `isValid`), webpki does not.
+#[must_use]
+pub(super) fn verifies(
+    bundle: &[CaCertificate],
+    leaf: &CertificateDer<'_>,
+    server_name: &str,
+    now: SystemTime,
+) -> bool {
+    let mut roots = RootCertStore::empty();
+    for ca in bundle.iter().filter(|ca| ca.is_valid_at(now)) {
+        // One that cannot be an anchor verifies nothing.
+        let _ = roots.add(ca.der.clone());
+    }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+    let name = ServerName::try_from(server_name);
+    let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH);
+    let (Ok(verifier), Ok(name), Ok(since_epoch)) = (verifier, name, since_epoch) else { return false };
+    verifier.verify_server_cert(leaf, &[], &name, &[], UnixTime::since_unix_epoch(since_epoch)).is_ok()
+}

@@ -1,0 +1,27 @@
+//! Durations on the command line: `10s`, `1h30m`, `8760h`.
+
+use std::time::Duration;
+
+/// A duration that is not zero, at most a day.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    not_zero(parse_delay(text)?)
+}
+
+/// A duration, at most a day.
+pub(super) fn parse_delay(text: &str) -> Result<Duration, String> {
+    at_most(text, Duration::from_hours(24), "24h")
+}
+
+/// The life of a certificate, at most ten years.
+pub(super) fn parse_life(text: &str) -> Result<Duration, String> {
+    not_zero(at_most(text, Duration::from_hours(87_600), "87600h")?)
+}
+
+fn at_most(text: &str, most: Duration, said: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration > most { Err(format!("must be at most {said}")) } else { Ok(duration) }
+}
+
+fn not_zero(duration: Duration) -> Result<Duration, String> {
+    if duration.is_zero() { Err("must be more than 0s".to_owned()) } else { Ok(duration) }
+}
