@@ -21,7 +21,7 @@ use rustls::{
 
 const NAME: &str = "gomemlimit.gomemlimit.svc";
 const HOUR: Duration = Duration::from_hours(1);
-const TICK: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_mins(1);
 const PUBLISH_DELAY: Duration = Duration::from_mins(3);
 
 fn settings() -> Settings {
@@ -34,7 +34,7 @@ fn settings() -> Settings {
 }
 
 fn start() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)
 }
 
 fn accepts(bundle: &[u8], name: &str, credentials: &Credentials, now: SystemTime) -> bool {

@@ -8,6 +8,7 @@ mod inject;
 mod manifests;
 mod output;
 mod policy_args;
+mod probe;
 mod serve;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     Inject(inject::InjectArgs),
     Explain(explain::ExplainArgs),
+    Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -41,6 +43,7 @@ impl Cli {
             Command::Serve(args) => args.run(),
             Command::Inject(args) => args.run(),
             Command::Explain(args) => args.run(),
+            Command::Probe(args) => args.run(),
             Command::Completions(args) => args.run(&mut Self::command()),
         };
         done.unwrap_or_else(|error| {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Version of the schema that this release writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = if cfg!(feature = "status-schema-next") { 2 } else { 1 };
 
 /// The kind of a value that is written as a number.
 const LITERAL: &str = "literal";
@@ -36,6 +36,8 @@ pub(crate) struct Status<'v> {
     containers: Containers<'v>,
     #[serde(skip_serializing_if = "<[&str]>::is_empty")]
     warnings: &'v [&'v str],
+    #[cfg(feature = "status-schema-next")]
+    unknown_to_version_1: bool,
 }
 
 impl<'v> Status<'v> {
@@ -45,6 +47,8 @@ impl<'v> Status<'v> {
             skipped: verdict.reason.map(Reason::as_str),
             containers: Containers(&verdict.containers),
             warnings,
+            #[cfg(feature = "status-schema-next")]
+            unknown_to_version_1: true,
         }
     }
 
@@ -114,6 +118,8 @@ struct SetEntry {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'static str>,
+    #[cfg(feature = "status-schema-next")]
+    unknown_to_version_1: [u8; 2],
 }
 
 impl SetEntry {
@@ -137,6 +143,8 @@ impl SetEntry {
             headroom,
             kind: LITERAL,
             source: None,
+            #[cfg(feature = "status-schema-next")]
+            unknown_to_version_1: [4, 2],
         }
     }
 }

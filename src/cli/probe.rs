@@ -1,0 +1,220 @@
+//! `gomemlimit probe`: calls a running webhook as the API server does; what `helm test` runs.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use axum::body::Bytes;
+use clap::Args;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, StatusCode, Uri, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    runtime::Runtime,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{duration::parse_duration, output};
+use crate::serve::tls::provider;
+
+/// A megabyte: more than any answer or scrape.
+const MOST_BYTES: usize = 1 << 20;
+const UID: &str = "gomemlimit-probe";
+/// 1 GiB at 0.90; another ratio gives another value, which is as good.
+const LIMIT: u64 = 1 << 30;
+
+/// Call a running webhook as the API server does, and check its answer
+///
+/// Sends a review of a sample pod over verified TLS and applies the patch; or reads the metrics.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  # Through the Service, by its address, with the name that the API server verifies
+  gomemlimit probe --url https://10.96.0.12:443/mutate \\
+    --server-name gomemlimit.gomemlimit.svc --ca-file bundle.crt
+  # The metrics
+  gomemlimit probe --metrics-url http://10.96.0.12:8081/metrics
+
+Exit codes: 0 answered as it should, 1 answered otherwise, 2 not reached or not trusted.")]
+#[group(required = true, multiple = true)]
+pub(super) struct ProbeArgs {
+    /// The webhook
+    #[arg(long, value_name = "URL", requires = "ca_file")]
+    url: Option<Uri>,
+    /// Name in the certificate; default: the host of the URL
+    #[arg(long, value_name = "NAME", requires = "url")]
+    server_name: Option<String>,
+    /// PEM certificates to trust
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca_file: Option<PathBuf>,
+    /// The metrics
+    #[arg(long, value_name = "URL")]
+    metrics_url: Option<Uri>,
+    /// How long one request may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    timeout: Duration,
+}
+
+impl ProbeArgs {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (mut fine, mut findings) = (String::new(), Vec::new());
+        let mut note = |url: &Uri, judged: anyhow::Result<String>| match judged {
+            Ok(line) => fine.extend([url.to_string().as_str(), ": ", &line, "\n"]),
+            Err(problem) => findings.push(format!("{url}: {problem:#}")),
+        };
+        if let (Some(url), Some(ca_file)) = (&self.url, &self.ca_file) {
+            let answer = self.within(&runtime, url, self.review(url, ca_file))?;
+            note(url, judge_review(&answer));
+        }
+        if let Some(url) = &self.metrics_url {
+            let answer = self.within(&runtime, url, scrape(url))?;
+            note(url, judge_metrics(&answer));
+        }
+        for finding in &findings {
+            eprintln!("error: {finding}");
+        }
+        let printed = output::stdout(fine.as_bytes());
+        Ok(if findings.is_empty() { printed } else { ExitCode::FAILURE })
+    }
+
+    fn within(
+        &self,
+        runtime: &Runtime,
+        url: &Uri,
+        answer: impl Future<Output = anyhow::Result<Answer>>,
+    ) -> anyhow::Result<Answer> {
+        let answer = runtime.block_on(async { timeout(self.timeout, answer).await });
+        let answer = answer.map_err(|_| anyhow!("{url}: no answer within {:?}", self.timeout))?;
+        answer.with_context(|| url.to_string())
+    }
+
+    async fn review(&self, url: &Uri, ca_file: &PathBuf) -> anyhow::Result<Answer> {
+        ensure!(url.scheme_str() == Some("https"), "is not an https:// URL");
+        let pem = std::fs::read(ca_file).with_context(|| format!("cannot read {}", ca_file.display()))?;
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            roots.add(certificate.with_context(|| format!("{} is not PEM", ca_file.display()))?)?;
+        }
+        ensure!(!roots.is_empty(), "there is no certificate in {}", ca_file.display());
+        let config = ClientConfig::builder_with_provider(provider::provider())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let host = host(url)?;
+        let name = self.server_name.clone().unwrap_or_else(|| host.to_owned());
+        let name =
+            ServerName::try_from(name.clone()).with_context(|| format!("{name} is not a server name"))?;
+        let stream = connect(url, 443).await?;
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        send(stream.context("TLS handshake")?, url, Some(sample_review())).await
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    body: Bytes,
+}
+
+async fn scrape(url: &Uri) -> anyhow::Result<Answer> {
+    ensure!(url.scheme_str() == Some("http"), "is not an http:// URL");
+    send(connect(url, 80).await?, url, None).await
+}
+
+fn host(url: &Uri) -> anyhow::Result<&str> {
+    let host = url.host().context("has no host")?;
+    Ok(host.trim_start_matches('[').trim_end_matches(']'))
+}
+
+async fn connect(url: &Uri, default_port: u16) -> anyhow::Result<TcpStream> {
+    let address = (host(url)?, url.port_u16().unwrap_or(default_port));
+    TcpStream::connect(address).await.context("cannot connect")
+}
+
+async fn send(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    url: &Uri,
+    review: Option<Value>,
+) -> anyhow::Result<Answer> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let authority = url.authority().context("has no host")?.as_str();
+    let path = url.path_and_query().map_or("/", |path| path.as_str());
+    let request = Request::builder().uri(path).header(header::HOST, authority);
+    let request = match review {
+        None => request.method("GET").body(Full::default())?,
+        Some(review) => request
+            .method("POST")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(review.to_string())))?,
+    };
+    let exchange = async {
+        let response = sender.send_request(request).await.context("no answer")?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
+        let body = body.map_err(|error| anyhow!("the answer could not be read: {error}"))?;
+        anyhow::Ok(Answer { status, body: body.to_bytes() })
+    };
+    let mut exchange = std::pin::pin!(exchange);
+    tokio::select! {
+        answer = &mut exchange => answer,
+        // The connection may end with the last byte of the answer.
+        ended = connection => { ended?; exchange.await }
+    }
+}
+
+/// The creation of a pod with one container of 1 GiB.
+fn sample_review() -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": UID, "operation": "CREATE", "namespace": "default", "dryRun": true,
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "object": sample_pod(),
+        },
+    })
+}
+
+fn sample_pod() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"},
+        "spec": {"containers": [{"name": "probe", "resources": {"limits": {"memory": LIMIT.to_string()}}}]},
+    })
+}
+
+fn judge_review(answer: &Answer) -> anyhow::Result<String> {
+    ensure!(answer.status == StatusCode::OK, "answered with HTTP {}", answer.status);
+    let review: Value = serde_json::from_slice(&answer.body).context("the answer is not JSON")?;
+    ensure!(review.pointer("/response/uid") == Some(&json!(UID)), "the answer has another uid");
+    ensure!(review.pointer("/response/allowed") == Some(&json!(true)), "the pod was refused");
+    let Some(patch) = review.pointer("/response/patch") else {
+        bail!("nothing was injected (is the webhook in mode audit or off?)");
+    };
+    let patch: k8s_openapi::ByteString =
+        serde_json::from_value(patch.clone()).context("the patch is not base64")?;
+    let patch: json_patch::Patch = serde_json::from_slice(&patch.0).context("the patch is not JSON Patch")?;
+    let mut pod = sample_pod();
+    json_patch::patch(&mut pod, &patch).context("the patch does not apply")?;
+    let env = pod.pointer("/spec/containers/0/env").and_then(Value::as_array);
+    let ours = env.into_iter().flatten().find(|env| env.get("name") == Some(&json!("GOMEMLIMIT")));
+    let value = ours.and_then(|env| env.get("value")).and_then(Value::as_str);
+    let value = value.context("there is no GOMEMLIMIT in the patched pod")?;
+    let below_limit = value.parse().is_ok_and(|bytes: u64| bytes < LIMIT);
+    ensure!(below_limit, "GOMEMLIMIT={value} is not a number below the limit");
+    Ok(format!("injects GOMEMLIMIT={value} for 1Gi"))
+}
+
+fn judge_metrics(answer: &Answer) -> anyhow::Result<String> {
+    ensure!(answer.status == StatusCode::OK, "answered with HTTP {}", answer.status);
+    let text = std::str::from_utf8(&answer.body).context("the metrics are not text")?;
+    let series = text.lines().filter(|line| line.starts_with("gomemlimit_")).count();
+    ensure!(series > 0, "there is no metric of gomemlimit");
+    ensure!(text.lines().any(|line| line == "gomemlimit_ready 1"), "it is not ready");
+    Ok(format!("{series} series"))
+}
