@@ -14,13 +14,14 @@ use gomemlimit_core::{
 const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 7] = [
     README,
     METRICS,
     ARCHITECTURE,
     include_str!("../CONTRIBUTING.md"),
     include_str!("../SECURITY.md"),
     include_str!("../CHANGELOG.md"),
+    include_str!("../docs/certificates.md"),
 ];
 
 fn run(arguments: &[&str], stdin: &str) -> String {
@@ -89,7 +90,8 @@ fn the_readmes_explain_output_is_real() {
 
 #[test]
 fn every_flag_in_the_texts_exists() {
-    let help: String = ["serve", "inject", "explain"].map(|command| run(&[command, "--help"], "")).concat();
+    let help: String =
+        ["serve", "inject", "explain", "probe"].map(|command| run(&[command, "--help"], "")).concat();
     // Flags of other programs.
     let foreign = [
         "--all",
@@ -100,6 +102,10 @@ fn every_flag_in_the_texts_exists() {
         "--test",
         "--bench",
         "--auto-gomemlimit",
+        "--create-namespace",
+        "--wait",
+        "--long",
+        "--kubernetes-version",
     ];
     for text in TEXTS {
         let flags = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| {
