@@ -62,6 +62,11 @@ async fn run(arguments: &[&str]) -> (i32, String, String) {
 #[case::unknown_flag(&["--rato", "0.9"], "--rato")]
 #[case::same_port(&["--listen", "127.0.0.1:1", "--admin-listen", "127.0.0.1:1"], "cannot be the same")]
 #[case::selector_alone(&["--namespace-selector", "a=b"], "--namespace-settings")]
+#[case::secret_alone(&["--tls-secret", "ca"], "--webhook-config <NAME>")]
+#[case::two_kinds_of_certificates(&["--tls-secret", "ca", "--webhook-config", "a", "--service", "b", "--tls-cert", "c", "--tls-key", "d"], "cannot be used with")]
+#[case::ca_shorter_than_its_publication(&["--tls-secret", "ca", "--webhook-config", "a", "--service", "b", "--ca-duration", "20m"], "--ca-duration is too short: a third of it, 6m 40s, has to hold --ca-publish-delay")]
+#[case::leaf_longer_than_ca(&["--tls-secret", "ca", "--webhook-config", "a", "--service", "b", "--leaf-duration", "8761h"], "--leaf-duration cannot be longer than --ca-duration")]
+#[case::endless_ca(&["--ca-duration", "100years"], "--ca-duration <DURATION>': must be at most 87600h")]
 #[tokio::test]
 async fn a_bad_flag_exits_2_and_is_named(#[case] arguments: &[&str], #[case] says: &str) {
     let (code, stdout, stderr) = run(&[&["serve"], arguments].concat()).await;

@@ -42,10 +42,9 @@ const LIMIT: u64 = 1 << 30;
   gomemlimit probe --metrics-url http://10.96.0.12:8081/metrics
 
 Exit codes: 0 answered as it should, 1 answered otherwise, 2 not reached or not trusted.")]
-#[group(required = true, multiple = true)]
 pub(super) struct ProbeArgs {
     /// The webhook
-    #[arg(long, value_name = "URL", requires = "ca_file")]
+    #[arg(long, value_name = "URL", requires = "ca_file", required_unless_present = "metrics_url")]
     url: Option<Uri>,
     /// Name in the certificate; default: the host of the URL
     #[arg(long, value_name = "NAME", requires = "url")]

@@ -1,0 +1,107 @@
+//! `gomemlimit probe` against real servers: what is fine, what is a finding, what cannot be reached.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::process::Stdio;
+
+use gomemlimit_core::{Policy, settings::Mode};
+use rstest::rstest;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    process::Command,
+};
+
+mod support;
+use support::{Pair, Server, Setup};
+
+async fn probe(arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
+    let output = command.arg("probe").args(arguments).stdin(Stdio::null()).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// Calls the webhook at `path`, trusting `trusted`.
+async fn probe_webhook(server: &Server, path: &str, trusted: &Pair) -> (i32, String, String) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &trusted.certificate).unwrap();
+    let url = format!("https://{}{path}", server.webhook);
+    let ca_file = file.path().to_str().unwrap();
+    probe(&["--url", &url, "--server-name", "localhost", "--ca-file", ca_file]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_working_webhook_is_fine() {
+    let server = Setup::default().start().await;
+    let (code, stdout, stderr) = probe_webhook(&server, "/mutate", &server.pair).await;
+    assert_eq!((code, &*stderr), (0, ""));
+    assert!(stdout.ends_with("/mutate: injects GOMEMLIMIT=966367641 for 1Gi\n"), "{stdout}");
+    let (code, stdout, stderr) = probe(&["--metrics-url", &format!("http://{}/metrics", server.admin)]).await;
+    assert_eq!((code, &*stderr), (0, ""));
+    assert!(stdout.ends_with(" series\n"), "{stdout}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_injects_nothing_is_a_finding() {
+    let mut setup = Setup::default();
+    setup.options.policy = Policy::default();
+    setup.options.policy.defaults.mode = Mode::Audit;
+    let server = setup.start().await;
+    let (code, stdout, stderr) = probe_webhook(&server, "/mutate", &server.pair).await;
+    assert_eq!((code, &*stdout), (1, ""));
+    assert!(stderr.contains("nothing was injected (is the webhook in mode audit or off?)"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_path_is_a_finding() {
+    let server = Setup::default().start().await;
+    let (code, _, stderr) = probe_webhook(&server, "/elsewhere", &server.pair).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("answered with HTTP 404"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_somebody_else_is_not_trusted() {
+    let server = Setup::default().start().await;
+    let (code, _, stderr) = probe_webhook(&server, "/mutate", &Pair::new()).await;
+    assert_eq!(code, 2);
+    assert!(stderr.contains("TLS handshake: invalid peer certificate"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_or_says_something_else_is_named() {
+    for (says, code, expected) in [
+        ("", 2, "no answer"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 1, "there is no metric of gomemlimit"),
+        ("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", 1, "answered with HTTP 503"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", 2, "the answer could not be read"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            stream.write_all(says.as_bytes()).await.unwrap();
+        };
+        let arguments = ["--metrics-url", &url];
+        let ((got, _, stderr), ()) = tokio::join!(probe(&arguments), answer);
+        assert_eq!(got, code, "{says:?}: {stderr}");
+        assert!(stderr.contains(expected), "{says:?}: {stderr}");
+    }
+}
+
+#[rstest]
+#[case::nothing(&[], "--url <URL>")]
+#[case::no_ca(&["--url", "https://127.0.0.1:1/mutate"], "--ca-file <FILE>")]
+#[case::ca_missing(&["--url", "https://127.0.0.1:1/mutate", "--ca-file", "/nowhere/ca"], "cannot read /nowhere/ca")]
+#[case::ca_empty(&["--url", "https://127.0.0.1:1/mutate", "--ca-file", "/dev/null"], "there is no certificate in /dev/null")]
+#[case::not_https(&["--url", "http://127.0.0.1:1/mutate", "--ca-file", "/dev/null"], "is not an https:// URL")]
+#[case::metrics_not_http(&["--metrics-url", "https://127.0.0.1:1/metrics"], "is not an http:// URL")]
+#[case::refused(&["--metrics-url", "http://127.0.0.1:1/metrics"], "http://127.0.0.1:1/metrics: cannot connect: Connection refused")]
+#[case::not_a_url(&["--metrics-url", "http://"], "--metrics-url <URL>")]
+#[tokio::test]
+async fn what_cannot_be_reached_exits_2_and_is_named(#[case] arguments: &[&str], #[case] says: &str) {
+    let (code, stdout, stderr) = probe(arguments).await;
+    assert_eq!((code, &*stdout), (2, ""), "{stderr}");
+    assert!(stderr.starts_with("error: ") && stderr.contains(says), "{stderr}");
+}
