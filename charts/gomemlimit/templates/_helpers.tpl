@@ -1,0 +1,194 @@
+{{/* Names, labels and small decisions that several templates share. */}}
+
+{{- define "gomemlimit.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Name of all objects; 50 characters leave room for what some of them append. */}}
+{{- define "gomemlimit.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gomemlimit.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "gomemlimit.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Labels of every object. */}}
+{{- define "gomemlimit.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "gomemlimit.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "gomemlimit.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "gomemlimit.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gomemlimit.image" -}}
+{{- with .Values.image -}}
+{{- with .registry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- .repository -}}
+{{- if .digest }}@{{ .digest }}{{ else }}:{{ default $.Chart.AppVersion .tag }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The webhook runs in pods ("true"), or the API server does everything itself (""). */}}
+{{- define "gomemlimit.hasPods" -}}
+{{- if eq .Values.engine "webhook" }}true{{ end -}}
+{{- end -}}
+
+{{- define "gomemlimit.isSelfManaged" -}}
+{{- if and (include "gomemlimit.hasPods" .) (eq .Values.tls.mode "self-managed") }}true{{ end -}}
+{{- end -}}
+
+{{- define "gomemlimit.isCertManager" -}}
+{{- if and (include "gomemlimit.hasPods" .) (eq .Values.tls.mode "cert-manager") }}true{{ end -}}
+{{- end -}}
+
+{{/* The pods talk to the API server ("true"): they need rights and a token. */}}
+{{- define "gomemlimit.usesApi" -}}
+{{- if or (include "gomemlimit.isSelfManaged" .) (and (include "gomemlimit.hasPods" .) .Values.namespaceSettings) }}true{{ end -}}
+{{- end -}}
+
+{{- define "gomemlimit.minReplicas" -}}
+{{- if .Values.autoscaling.enabled }}{{ .Values.autoscaling.minReplicas }}{{ else }}{{ .Values.replicaCount }}{{ end -}}
+{{- end -}}
+
+{{- define "gomemlimit.caSecret" -}}
+{{ include "gomemlimit.fullname" . }}-ca
+{{- end -}}
+
+{{/* Secret with the certificate that pods mount: modes cert-manager and existing-secret. */}}
+{{- define "gomemlimit.tlsSecret" -}}
+{{- if eq .Values.tls.mode "existing-secret" -}}
+{{ .Values.tls.existingSecret.name }}
+{{- else -}}
+{{ include "gomemlimit.fullname" . }}-tls
+{{- end -}}
+{{- end -}}
+
+{{/* The name in the certificate, by which the API server calls the Service. */}}
+{{- define "gomemlimit.serverName" -}}
+{{ include "gomemlimit.fullname" . }}.{{ .Release.Namespace }}.svc
+{{- end -}}
+
+{{/* "host:port" to listen on; takes a list of the root context and the port. */}}
+{{- define "gomemlimit.address" -}}
+{{- $host := (index . 0).Values.server.bindAddress -}}
+{{- if contains ":" $host }}[{{ $host }}]{{ else }}{{ $host }}{{ end }}:{{ int (index . 1) }}
+{{- end -}}
+
+{{/* Requirement that keeps the webhook away from namespaces a cluster cannot do without, and from its own. */}}
+{{- define "gomemlimit.excludedNamespaces" -}}
+- key: kubernetes.io/metadata.name
+  operator: NotIn
+  values:
+    {{- concat (list "kube-system" "kube-node-lease" "kube-public" .Release.Namespace) (default list .Values.webhook.extraExcludedNamespaces) | uniq | toYaml | nindent 4 }}
+{{- end -}}
+
+{{/* Namespaces that have opted in. */}}
+{{- define "gomemlimit.namespaceSelector" -}}
+{{- with .Values.webhook.namespaceSelector -}}
+{{- with .matchLabels }}
+matchLabels:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+matchExpressions:
+  {{- with .matchExpressions }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- else -}}
+matchExpressions:
+  - key: {{ .Values.webhook.optInLabel.key }}
+    operator: In
+    values: [{{ .Values.webhook.optInLabel.value | quote }}]
+{{- end }}
+  {{- include "gomemlimit.excludedNamespaces" . | nindent 2 }}
+{{- end -}}
+
+{{/* Other namespaces, where single pods may opt in. */}}
+{{- define "gomemlimit.otherNamespaceSelector" -}}
+matchExpressions:
+  - key: {{ .Values.webhook.optInLabel.key }}
+    operator: NotIn
+    values: {{ list .Values.webhook.optInLabel.value "disabled" | uniq | toJson }}
+  {{- include "gomemlimit.excludedNamespaces" . | nindent 2 }}
+{{- end -}}
+
+{{/* Pods that have not opted out. */}}
+{{- define "gomemlimit.objectSelector" -}}
+{{- with .Values.webhook.objectSelector -}}
+{{ toYaml . }}
+{{- else -}}
+matchExpressions:
+  - key: gomemlimit.dev/inject
+    operator: NotIn
+    values: [disabled, "false"]
+{{- end -}}
+{{- end -}}
+
+{{/* Pods that have opted in by themselves. */}}
+{{- define "gomemlimit.optedInPods" -}}
+matchExpressions:
+  - key: gomemlimit.dev/inject
+    operator: In
+    values: [enabled, "true"]
+{{- end -}}
+
+{{/* Only facts that no other webhook changes later: one that is skipped now is not asked again. */}}
+{{- define "gomemlimit.matchConditions" -}}
+- name: not-mirror-pod
+  expression: "!has(object.metadata.annotations) || !('kubernetes.io/config.mirror' in object.metadata.annotations)"
+- name: not-windows
+  expression: "!has(object.spec.os) || object.spec.os.name != 'windows'"
+{{- with .Values.webhook.matchConditions }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The opted-in namespaces as a selector on one line, for --namespace-selector. */}}
+{{- define "gomemlimit.namespaceSelectorText" -}}
+{{- $parts := list -}}
+{{- with .Values.webhook.namespaceSelector -}}
+{{- range $key, $value := .matchLabels -}}
+{{- $parts = append $parts (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{- range .matchExpressions -}}
+{{- if eq .operator "Exists" -}}
+{{- $parts = append $parts .key -}}
+{{- else if eq .operator "DoesNotExist" -}}
+{{- $parts = append $parts (printf "!%s" .key) -}}
+{{- else -}}
+{{- $parts = append $parts (printf "%s %s (%s)" .key (lower .operator) (join "," .values)) -}}
+{{- end -}}
+{{- end -}}
+{{- else -}}
+{{- $parts = append $parts (printf "%s=%s" .Values.webhook.optInLabel.key .Values.webhook.optInLabel.value) -}}
+{{- end -}}
+{{- join "," $parts -}}
+{{- end -}}
+
+{{/* Seconds of a duration of one unit ("10s", "2m"); empty for others. */}}
+{{- define "gomemlimit.seconds" -}}
+{{- if regexMatch "^[0-9]+s$" . -}}
+{{- trimSuffix "s" . -}}
+{{- else if regexMatch "^[0-9]+m$" . -}}
+{{- mul 60 (trimSuffix "m" .) -}}
+{{- end -}}
+{{- end -}}

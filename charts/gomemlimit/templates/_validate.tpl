@@ -1,0 +1,90 @@
+{{/* Contradictions in the values, each refused with one sentence. */}}
+{{- define "gomemlimit.validate" -}}
+{{- $fullname := include "gomemlimit.fullname" . -}}
+{{- $policy := eq .Values.engine "policy" -}}
+{{- $tls := .Values.tls -}}
+{{- $webhook := .Values.webhook -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $fullname) -}}
+{{- fail (printf "The name %q cannot be a Service's: it must start with a letter and hold only small letters, digits and dashes; set fullnameOverride." $fullname) -}}
+{{- end -}}
+{{- if and $webhook.podOptIn.enabled $webhook.namespaceSelector -}}
+{{- fail "webhook.podOptIn needs to know which namespaces have opted in, so it works with webhook.optInLabel, not with webhook.namespaceSelector." -}}
+{{- end -}}
+{{- if $policy -}}
+{{- include "gomemlimit.validatePolicy" . -}}
+{{- else -}}
+{{- include "gomemlimit.validateTls" . -}}
+{{- include "gomemlimit.validatePods" . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gomemlimit.validatePolicy" -}}
+{{- range $key, $value := omit .Values.settings "ratio" "minLimit" -}}
+{{- if $value -}}
+{{- fail (printf "settings.%s needs engine: webhook; a policy knows only settings.ratio and settings.minLimit." $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.webhook.caBundle -}}
+{{- fail "webhook.caBundle needs engine: webhook; a policy has no certificates." -}}
+{{- end -}}
+{{- range $name, $part := dict "autoscaling" .Values.autoscaling "networkPolicy" .Values.networkPolicy "metrics.serviceMonitor" .Values.metrics.serviceMonitor "metrics.podMonitor" .Values.metrics.podMonitor "metrics.prometheusRule" .Values.metrics.prometheusRule "metrics.dashboard" .Values.metrics.dashboard -}}
+{{- if $part.enabled -}}
+{{- fail (printf "%s needs engine: webhook; a policy has neither pods nor metrics of its own." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gomemlimit.validateTls" -}}
+{{- $tls := .Values.tls -}}
+{{- $webhook := .Values.webhook -}}
+{{- if eq $tls.mode "existing-secret" -}}
+{{- if not $tls.existingSecret.name -}}
+{{- fail "tls.mode existing-secret needs tls.existingSecret.name." -}}
+{{- end -}}
+{{- $injects := false -}}
+{{- range $key, $_ := $webhook.annotations -}}
+{{- if contains "inject" $key }}{{ $injects = true }}{{ end -}}
+{{- end -}}
+{{- if not (or $webhook.caBundle $injects) -}}
+{{- fail "tls.mode existing-secret needs webhook.caBundle, or an annotation in webhook.annotations that has something else inject it; without it the API server trusts no replica." -}}
+{{- end -}}
+{{- else -}}
+{{- if $webhook.caBundle -}}
+{{- fail (printf "webhook.caBundle is for tls.mode existing-secret; with %s it is kept up to date in the cluster." $tls.mode) -}}
+{{- end -}}
+{{- if $tls.existingSecret.name -}}
+{{- fail (printf "tls.existingSecret.name is for tls.mode existing-secret, but tls.mode is %s." $tls.mode) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $tls.certManager.issuerRef (ne $tls.mode "cert-manager") -}}
+{{- fail (printf "tls.certManager.issuerRef is for tls.mode cert-manager, but tls.mode is %s." $tls.mode) -}}
+{{- end -}}
+{{- if and $tls.certManager.issuerRef (not $tls.certManager.issuerRef.name) -}}
+{{- fail "tls.certManager.issuerRef needs a name." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gomemlimit.validatePods" -}}
+{{- if eq (int .Values.server.port) (int .Values.server.adminPort) -}}
+{{- fail (printf "server.port and server.adminPort are both %d; they must differ." (int .Values.server.port)) -}}
+{{- end -}}
+{{- if and .Values.hostNetwork (or (eq (int .Values.server.port) 10250) (eq (int .Values.server.adminPort) 10250)) -}}
+{{- fail "With hostNetwork port 10250 belongs to the kubelet; set server.port (and server.adminPort) to ports that are free on the nodes." -}}
+{{- end -}}
+{{- $delay := include "gomemlimit.seconds" .Values.server.shutdownDelay -}}
+{{- $drain := include "gomemlimit.seconds" .Values.server.drainTimeout -}}
+{{- if and $delay $drain -}}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (add (int $delay) (int $drain) | int) -}}
+{{- fail (printf "terminationGracePeriodSeconds is %d, less than server.shutdownDelay (%s) and server.drainTimeout (%s) together; replicas would be killed while they serve." (int .Values.terminationGracePeriodSeconds) .Values.server.shutdownDelay .Values.server.drainTimeout) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) .Values.rbac.create (include "gomemlimit.usesApi" .) -}}
+{{- fail "serviceAccount.create is false, so serviceAccount.name must say which account gets the rights; they are not given to the namespace's default account." -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (lt (int .Values.autoscaling.maxReplicas) (int .Values.autoscaling.minReplicas)) -}}
+{{- fail (printf "autoscaling.maxReplicas (%d) is less than autoscaling.minReplicas (%d)." (int .Values.autoscaling.maxReplicas) (int .Values.autoscaling.minReplicas)) -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- fail "metrics.serviceMonitor and metrics.podMonitor would scrape every replica twice; enable one of them." -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,157 @@
+"""What was made from the chart is current, and the chart is in step with the program."""
+
+import os
+import re
+import subprocess
+
+import yaml
+
+import values_table
+from support import ROOT, documents, get, leaves, load, one, pod_specs
+
+# In the schema but not in values.yaml: a place for other charts' conditions.
+SCHEMA_ONLY = {"enabled"}
+# Flags that --help does not show.
+HIDDEN = {"--ca-publish-delay", "--certificate-tick"}
+
+
+def run(checks, chart):
+    readme, current = values_table.rewritten(chart.path)
+    checks.check(readme == current, "charts/gomemlimit/README.md is not current: python3 tests/chart/values_table.py")
+    rendered = subprocess.run([str(ROOT / "deploy" / "render"), "--chart", str(chart.path), "--output", "-"], capture_output=True, text=True)
+    checks.check(rendered.returncode == 0, f"deploy/render: {rendered.stderr}")
+    manifest = (ROOT / "deploy" / "install.yaml").read_text()
+    checks.check(rendered.stdout == manifest, "deploy/install.yaml is not current: deploy/render")
+    plain(checks, chart, manifest)
+    schema(checks, chart)
+    flags(checks, chart)
+    versions(checks, chart)
+    texts(checks, chart)
+    policy_defaults(checks, chart)
+
+
+def plain(checks, chart, manifest):
+    """The manifest for people without Helm is the default install in a namespace of its own."""
+    items = documents(manifest)
+    namespace = items[0]
+    checks.equal((namespace["kind"], namespace["metadata"]["name"]), ("Namespace", "gomemlimit"), "the namespace comes first")
+    checks.equal(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted", "Pod Security")
+    ours = {(item["kind"], item["metadata"]["name"]) for item in items[1:]}
+    default = {(item["kind"], item["metadata"]["name"]) for item in chart.rendered["default"] if "helm.sh/hook" not in item["metadata"].get("annotations", {})}
+    checks.equal(ours, default, "objects of deploy/install.yaml")
+    checks.check("managed-by" not in manifest and "helm.sh/" not in manifest, "nothing says that Helm manages it")
+
+
+def schema(checks, chart):
+    """values.yaml and values.schema.json know the same values."""
+    definition = load(chart.path / "values.schema.json")
+
+    def resolve(part):
+        return get(definition, part["$ref"].removeprefix("#/").split("/")) if "$ref" in part else part
+
+    def walk(values, part, path):
+        part = resolve(part)
+        fixed = part.get("properties")
+        name = ".".join(path) or "values"
+        if fixed is None:
+            return
+        checks.equal(part.get("additionalProperties"), False, f"{name}: the schema refuses unknown keys")
+        for key, value in values.items():
+            if checks.check(key in fixed, f"{name}.{key} is not in the schema") and isinstance(value, dict):
+                walk(value, fixed[key], (*path, key))
+        if values:
+            optional = set(fixed) - set(values)
+            expected = SCHEMA_ONLY if not path else optional if path[-1].endswith("Probe") or path == ("resources",) else set()
+            checks.equal(optional, expected, f"{name}: values in the schema only")
+
+    walk(chart.defaults, definition, ())
+    documented = values_table.described(chart.read("values.yaml"))
+    for path in leaves(chart.defaults, set(documented)):
+        name = ".".join(path)
+        checks.check(any(name == at or name.startswith(f"{at}.") for at in documented), f"{name} is not documented")
+
+
+def flags(checks, chart):
+    known = {"serve": program_flags("serve") | HIDDEN, "probe": program_flags("probe")}
+    used = set()
+    for name, items in chart.rendered.items():
+        for pod, _, spec in pod_specs(items):
+            for container in spec["containers"]:
+                command, *arguments = container["args"]
+                checks.check(command in known, f"{name}: {pod} runs {command}")
+                for flag in (argument.split("=")[0] for argument in arguments):
+                    used.add(flag)
+                    checks.check(flag in known[command], f"{name}: {pod} passes {flag}, which `gomemlimit {command}` does not know")
+    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url"):
+        checks.check(flag in used, f"{flag} is passed by some ci file")
+
+
+def program_flags(command):
+    """Flags of a command: from the program where there is one, from its sources otherwise."""
+    if binary := os.environ.get("GOMEMLIMIT_BIN"):
+        text = subprocess.run([binary, command, "--help"], capture_output=True, text=True, check=True).stdout
+        return set(re.findall(r"--[a-z][a-z-]+", text))
+    # The arguments of `serve` are spread over files that it flattens.
+    names = {"serve": ["cli/serve.rs", "cli/policy_args.rs", "cli/certificate_args.rs", "logging.rs"], "probe": ["cli/probe.rs"]}
+    found = set()
+    for name in names[command]:
+        path = ROOT / "src" / name
+        text = path.read_text() if path.exists() else ""
+        for attributes, field in re.findall(r"#\[arg\((.*?)\)\]\s*(?:pub(?:\(\w+\))? )?(\w+):", text, re.S):
+            if named := re.search(r'\blong\b(?:\s*=\s*"([\w-]+)")?', attributes):
+                found.add("--" + (named[1] or field.replace("_", "-")))
+    return found
+
+
+def versions(checks, chart):
+    metadata = yaml.safe_load(chart.read("Chart.yaml"))
+    cargo = re.search(r'^version = "([^"]+)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    checks.equal(metadata["appVersion"], cargo, "appVersion is the version of the program")
+    images = yaml.safe_load(metadata["annotations"]["artifacthub.io/images"])
+    container = one(chart.rendered["default"], "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    checks.equal([image["image"] for image in images], [container["image"]], "image in Chart.yaml")
+    image = one(chart.rendered["ha"], "Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
+    checks.check(re.fullmatch(r"registry.example.com:5000/platform/gomemlimit@sha256:\w{64}", image), f"image by digest: {image}")
+
+
+def texts(checks, chart):
+    """Values and files that the documentation names exist."""
+    pages = {path: path.read_text() for path in (chart.path / "README.md", ROOT / "deploy" / "README.md", ROOT / "docs" / "alerts.md")}
+    tops = set(chart.defaults)
+    for path, text in pages.items():
+        for name in re.findall(r"`([a-z]\w+(?:\.\w+)+)(?:: [^`]*|=[^`]*)?`", text):
+            if name.split(".")[0] in tops:
+                free = get(chart.defaults, name.split(".")[:-1]) == {}
+                checks.check(get(chart.defaults, name.split(".")) is not None or free, f"{path.name} names {name}, which is no value")
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            checks.check((path.parent / target).exists(), f"{path.name} links to {target}")
+    for path in [*(ROOT / "deploy" / "examples").glob("*.yaml"), ROOT / "deploy" / "install.yaml"]:
+        checks.check(documents(path.read_text()), f"{path.name} is YAML")
+    ci = " ".join(pages.values())
+    for path in chart.ci_files():
+        checks.check(path.name in ci, f"the chart's README does not mention ci/{path.name}")
+    troubleshooting(checks, chart, pages[chart.path / "README.md"])
+
+
+def troubleshooting(checks, chart, readme):
+    """Sentences of ours that the README explains are really said."""
+    said = "".join(path.read_text() for path in chart.path.glob("templates/**/*.*"))
+    table = readme.split("## When it says")[1].split("\n## ")[0]
+    ours = [cell for cell in re.findall(r"^\| `([^`]+)` \|", table, re.M) if cell.startswith(("tls.", "webhook.", "With hostNetwork", "terminationGrace"))]
+    checks.check(len(ours) >= 2, "the README explains sentences of the chart")
+    for sentence in ours:
+        for part in sentence.split("…"):
+            checks.check(part.strip() in said, f"nobody says {part.strip()!r}")
+
+
+def policy_defaults(checks, chart):
+    """The policy cannot ask the program for its defaults: they stand twice and must be the same."""
+    policy = one(chart.objects("--set", "engine=policy"), "MutatingAdmissionPolicy")
+    text = yaml.safe_dump(policy, width=10_000)
+    core = ROOT / "crates" / "core" / "src"
+    ratio = int(re.search(r"DEFAULT: Self = Self\(([\d_]+)\)", (core / "memlimit.rs").read_text())[1].replace("_", "")) / 1_000_000
+    floor = int(re.search(r"DEFAULT_MIN_LIMIT: u64 = (\d+) << 20", (core / "settings.rs").read_text())[1])
+    checks.check(f"variables.asked : {ratio:.2f}" in text, f"the policy's ratio is {ratio}")
+    checks.check(f"quantity(''{floor}Mi'')" in text or f"quantity('{floor}Mi')" in text, f"the policy's least limit is {floor}Mi")
+    for name in re.findall(r"'(gomemlimit\.dev/\w+)'", text):
+        checks.check(name.split("/")[1] in ("ratio", "mode", "inject"), f"{name} is known")

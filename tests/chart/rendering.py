@@ -1,0 +1,182 @@
+"""What is rendered, for every ci file: the same twice, whole, and what its situation asks for."""
+
+import concurrent.futures
+import subprocess
+
+from support import get, load, one, pod_specs
+
+CLUSTER_WIDE = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "MutatingWebhookConfiguration",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+}
+PODLESS = {"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"}
+HOME_NAMESPACES = {"kube-system", "kube-node-lease", "kube-public", "gomemlimit"}
+
+
+def run(checks, chart):
+    checks.check(len(chart.ci_files()) >= 10, "at least ten situations in ci/")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        again = list(pool.map(lambda path: chart.template("-f", path), chart.ci_files()))
+        lint = ["helm", "lint", "--strict", str(chart.path), "-f"]
+        lints = list(pool.map(lambda path: subprocess.run([*lint, path], capture_output=True, text=True), chart.ci_files()))
+    for path, second, linted in zip(chart.ci_files(), again, lints):
+        name = path.name.removesuffix("-values.yaml")
+        checks.check(chart.texts[name] == second, f"{name}: rendered twice, differently")
+        checks.check(linted.returncode == 0, f"{name}: helm lint --strict: {linted.stdout}{linted.stderr}")
+        checks.check(path.read_text().startswith("# "), f"{name}: the file says what it is for")
+        objects(checks, name, chart.rendered[name], load(path) or {})
+    webhook(checks, chart)
+    deployment(checks, chart)
+    names(checks, chart)
+
+
+def objects(checks, name, items, values):
+    seen = [(item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"]) for item in items]
+    checks.equal(len(set(seen)), len(seen), f"{name}: no object twice in {seen}")
+    added = values.get("extraObjects", [])
+    ours = [item for item in items if not added or "labels" in item["metadata"]]
+    checks.equal(len(items) - len(ours), len(added), f"{name}: added objects")
+    for item in ours:
+        kind, metadata = item["kind"], item["metadata"]
+        what = f"{name}: {kind} {metadata['name']}"
+        checks.equal("namespace" in metadata, kind not in CLUSTER_WIDE, f"{what} has a namespace")
+        labels = metadata.get("labels", {})
+        for label in ("helm.sh/chart", "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by"):
+            checks.check(labels.get(label), f"{what} has the label {label}")
+        for label, value in values.get("commonLabels", {}).items():
+            checks.equal(labels.get(label), value, f"{what}: common label {label}")
+        checks.equal([path for path in nulls(item)], [], f"{what} has empty fields")
+
+    bundle = get(values, ("webhook", "caBundle"))
+    bundles = [path for item in items for path in keys(item, "caBundle")]
+    checks.equal(bool(bundles), bool(bundle), f"{name}: caBundle only where it is given")
+    kinds = {item["kind"] for item in items}
+    if values.get("engine") == "policy":
+        checks.equal(kinds, PODLESS, f"{name}: only the policy and its bindings")
+    else:
+        checks.check(not kinds & PODLESS, f"{name}: no policy")
+    own_secrets = [item for item in items if item["kind"] == "Secret"]
+    mode = get(values, ("tls", "mode")) or "self-managed"
+    is_self_managed = mode == "self-managed" and values.get("engine") != "policy"
+    checks.equal(len(own_secrets), int(is_self_managed), f"{name}: the empty Secret only where the program fills it")
+    for secret in own_secrets:
+        checks.check("data" not in secret and "stringData" not in secret, f"{name}: the Secret has no data key")
+    for pod, metadata, _ in pod_specs(items):
+        checks.equal(metadata["labels"].get("gomemlimit.dev/inject"), "disabled", f"{name}: {pod} has opted out")
+    selected(checks, name, items)
+
+
+def selected(checks, name, items):
+    """Whatever selects the replicas selects them, and not the pods of `helm test`."""
+    pods = {pod: metadata["labels"] for pod, metadata, _ in pod_specs(items)}
+    paths = {
+        "Service": ("spec", "selector"),
+        "PodDisruptionBudget": ("spec", "selector", "matchLabels"),
+        "NetworkPolicy": ("spec", "podSelector", "matchLabels"),
+        "PodMonitor": ("spec", "selector", "matchLabels"),
+        "Deployment": ("spec", "selector", "matchLabels"),
+    }
+    for item in items:
+        if item["kind"] in paths:
+            selector = get(item, paths[item["kind"]])
+            chosen = [pod for pod, labels in pods.items() if selector.items() <= labels.items()]
+            checks.check(len(chosen) == 1 and chosen[0].startswith("Deployment"), f"{name}: {item['kind']} selects {chosen}")
+        if item["kind"] == "ServiceMonitor":
+            labels = one(items, "Service")["metadata"]["labels"]
+            checks.check(get(item, ("spec", "selector", "matchLabels")).items() <= labels.items(), f"{name}: ServiceMonitor selects the Service")
+
+
+def webhook(checks, chart):
+    for name, items in chart.rendered.items():
+        for configuration in (item for item in items if item["kind"] == "MutatingWebhookConfiguration"):
+            for entry in configuration["webhooks"]:
+                what = f"{name}: {entry['name']}"
+                is_resize = entry["name"] == "resize.gomemlimit.dev"
+                excluded = [
+                    set(expression["values"])
+                    for expression in entry["namespaceSelector"]["matchExpressions"]
+                    if expression["key"] == "kubernetes.io/metadata.name" and expression["operator"] == "NotIn"
+                ]
+                checks.check(len(excluded) == 1 and excluded[0] >= HOME_NAMESPACES, f"{what} stays out of {HOME_NAMESPACES}")
+                checks.equal([item["name"] for item in entry["matchConditions"]][:2], ["not-mirror-pod", "not-windows"], what)
+                rules = [(rule["operations"], rule["resources"]) for rule in entry["rules"]]
+                checks.equal(rules, [(["UPDATE"], ["pods/resize"]) if is_resize else (["CREATE"], ["pods"])], what)
+                checks.equal((entry["sideEffects"], entry["matchPolicy"]), ("None", "Equivalent"), what)
+                checks.equal(entry["clientConfig"]["service"]["path"], "/mutate", what)
+                if is_resize:
+                    checks.equal(entry["failurePolicy"], "Ignore", f"{what} never refuses")
+
+    def entries(name):
+        return [entry["name"].split(".")[0] for entry in one(chart.rendered[name], "MutatingWebhookConfiguration")["webhooks"]]
+
+    checks.equal(entries("default"), ["namespaces", "resize"], "entries of the default")
+    checks.equal(entries("pod-opt-in"), ["namespaces", "pods", "resize"], "entries with podOptIn")
+    checks.equal(entries("minimal"), ["namespaces"], "entries without resize warnings")
+    first = one(chart.rendered["default"], "MutatingWebhookConfiguration")["webhooks"][0]
+    checks.equal((first["failurePolicy"], first["timeoutSeconds"], first["reinvocationPolicy"]), ("Ignore", 3, "IfNeeded"), "defaults")
+    checks.check({"key": "gomemlimit.dev/inject", "operator": "In", "values": ["enabled"]} in first["namespaceSelector"]["matchExpressions"], "opt-in label")
+    checks.equal(first["objectSelector"]["matchExpressions"], [{"key": "gomemlimit.dev/inject", "operator": "NotIn", "values": ["disabled", "false"]}], "opt-out label")
+    certificate = one(chart.rendered["cert-manager"], "MutatingWebhookConfiguration")["metadata"]["annotations"]
+    checks.equal(certificate["cert-manager.io/inject-ca-from"], "gomemlimit/gomemlimit-tls", "cert-manager injects the CA")
+
+
+def deployment(checks, chart):
+    def spec(name):
+        return one(chart.rendered[name], "Deployment")["spec"]
+
+    default = spec("default")
+    checks.equal((default["replicas"], default["minReadySeconds"], default["revisionHistoryLimit"]), (2, 5, 3), "Deployment")
+    checks.equal(default["strategy"]["rollingUpdate"], {"maxUnavailable": 0, "maxSurge": 1}, "rolling update")
+    container = default["template"]["spec"]["containers"][0]
+    checks.equal(container["name"], "webhook", "container")
+    checks.equal(container["resources"], {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"memory": "96Mi"}}, "resources")
+    paths = [container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
+    checks.equal(paths, ["/livez", "/readyz", "/livez"], "probes")
+    checks.check("replicas" not in spec("autoscaling"), "the autoscaler alone sets replicas")
+    for name, has_budget in {"default": True, "minimal": False, "ha": True, "autoscaling": True}.items():
+        checks.equal(any(item["kind"] == "PodDisruptionBudget" for item in chart.rendered[name]), has_budget, f"{name}: budget")
+    single = chart.objects("--set", "replicaCount=1")
+    checks.check(all(item["kind"] != "PodDisruptionBudget" for item in single), "no budget for one replica")
+    for name in chart.rendered:
+        for item in chart.rendered[name]:
+            if item["kind"] == "Deployment":
+                pod = item["spec"]["template"]["spec"]
+                args = pod["containers"][0]["args"]
+                uses_api = any(arg.startswith(("--tls-secret", "--namespace-settings")) for arg in args)
+                checks.equal(pod["automountServiceAccountToken"], uses_api, f"{name}: a token only where the API is used")
+                checks.equal(pod["enableServiceLinks"], False, f"{name}: no service links")
+
+
+def names(checks, chart):
+    """Other releases have other names, everywhere."""
+    ours = {item["metadata"]["name"] for item in chart.objects(release="blue")}
+    checks.check(all(name.startswith("blue-gomemlimit") for name in ours), f"names of release blue: {ours}")
+    checks.equal({item["metadata"]["name"] for item in chart.objects(release="my-gomemlimit")} & ours, set(), "no name is shared")
+    long = chart.objects(release="a" * 53)
+    checks.check(all(len(item["metadata"]["name"]) <= 63 for item in long), "names fit")
+    args = one(chart.objects(release="blue", namespace="infra"), "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
+    for flag in ("--tls-secret=blue-gomemlimit-ca", "--webhook-config=blue-gomemlimit", "--service=blue-gomemlimit", "--namespace=infra"):
+        checks.check(flag in args, f"{flag} in {args}")
+    probe = next(item for item in chart.objects(release="blue", namespace="infra") if item["metadata"]["name"].endswith("-test-webhook"))
+    probe = probe["spec"]["containers"][0]["args"]
+    checks.check("--url=https://$(BLUE_GOMEMLIMIT_SERVICE_HOST):443/mutate" in probe, f"test pod: {probe}")
+    checks.check("--server-name=blue-gomemlimit.infra.svc" in probe, f"test pod: {probe}")
+    selector = next(arg for arg in one(chart.rendered["all-namespaces"], "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"] if arg.startswith("--namespace-selector"))
+    checks.equal(selector, "--namespace-selector=environment=production,gomemlimit.dev/inject notin (disabled),tenant", "selector as text")
+
+
+def nulls(value, path=""):
+    if value is None:
+        yield path
+    for key, child in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from nulls(child, f"{path}.{key}")
+
+
+def keys(value, wanted):
+    for key, child in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if key == wanted:
+            yield key
+        yield from keys(child, wanted)

@@ -1,0 +1,87 @@
+"""Pod Security `restricted` accepts every pod, and the rights are the least that work."""
+
+from support import one, pod_specs
+
+ALLOWED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+
+
+def run(checks, chart):
+    for name, items in chart.rendered.items():
+        for pod, _, spec in pod_specs(items):
+            expected = ["hostNetwork", "host port"] if name == "host-network" and pod.startswith("Deployment") else []
+            checks.equal(violations(spec), expected, f"{name}: {pod} against Pod Security restricted")
+            for container in spec["containers"]:
+                user = {**spec["securityContext"], **container["securityContext"]}.get("runAsUser")
+                checks.equal(user, 1000 if name == "extras" else None, f"{name}: {pod} has no fixed user")
+                checks.check(container["securityContext"]["readOnlyRootFilesystem"], f"{name}: {pod} writes nothing")
+                checks.check("cpu" not in container["resources"].get("limits", {}), f"{name}: {pod} has no CPU limit")
+                checks.check(container["resources"]["limits"]["memory"], f"{name}: {pod} has a memory limit")
+    teeth(checks)
+    rights(checks, chart)
+
+
+def violations(spec):
+    """The controls of the standard `restricted` that this pod does not meet."""
+    found = []
+    for field in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(field):
+            found.append(field)
+    context = spec.get("securityContext", {})
+    for volume in spec.get("volumes", []):
+        if not set(volume) - {"name"} <= ALLOWED_VOLUMES:
+            found.append(f"volume {volume['name']}")
+    for container in spec["containers"] + spec.get("initContainers", []):
+        own = container.get("securityContext", {})
+        both = {**context, **own}
+        if both.get("runAsNonRoot") is not True:
+            found.append("runAsNonRoot")
+        if both.get("runAsUser") == 0:
+            found.append("runAsUser")
+        if both.get("seccompProfile", {}).get("type") not in ("RuntimeDefault", "Localhost"):
+            found.append("seccompProfile")
+        if own.get("allowPrivilegeEscalation") is not False:
+            found.append("allowPrivilegeEscalation")
+        if own.get("privileged"):
+            found.append("privileged")
+        capabilities = own.get("capabilities", {})
+        if "ALL" not in capabilities.get("drop", []) or not set(capabilities.get("add", [])) <= {"NET_BIND_SERVICE"}:
+            found.append("capabilities")
+        # On the node's network every port is one of the host.
+        if spec.get("hostNetwork") or any(port.get("hostPort") for port in container.get("ports", [])):
+            found.append("host port")
+    return found
+
+
+def teeth(checks):
+    bare = {"hostPID": True, "volumes": [{"name": "v", "hostPath": {}}], "containers": [{"name": "c"}]}
+    expected = ["hostPID", "volume v", "runAsNonRoot", "seccompProfile", "allowPrivilegeEscalation", "capabilities"]
+    checks.equal(violations(bare), expected, "a bare pod is refused")
+
+
+def rights(checks, chart):
+    secrets = ([""], ["secrets"], ["gomemlimit-ca"], ["list", "watch", "update"])
+    configuration = (["admissionregistration.k8s.io"], ["mutatingwebhookconfigurations"], ["gomemlimit"], ["list", "watch", "patch"])
+    namespaces = ([""], ["namespaces"], None, ["list", "watch"])
+    expected = {
+        "default": [configuration, namespaces, secrets],
+        "cert-manager": [],
+        "cert-manager-own-issuer": [namespaces],
+        "existing-secret": [namespaces],
+        "minimal": [configuration, secrets],
+        "own-accounts": [],
+        "policy-engine": [],
+    }
+    for name, rules in expected.items():
+        roles = [item for item in chart.rendered[name] if item["kind"] in ("ClusterRole", "Role")]
+        found = [
+            (rule["apiGroups"], rule["resources"], rule.get("resourceNames"), rule["verbs"])
+            for role in roles
+            for rule in role["rules"]
+        ]
+        checks.equal(sorted(found, key=str), sorted(rules, key=str), f"{name}: rights")
+        bindings = [item for item in chart.rendered[name] if item["kind"].endswith("Binding") and "roleRef" in item]
+        checks.equal(len(bindings), len(roles), f"{name}: one binding a role")
+        for binding in bindings:
+            account = one(chart.rendered[name], "ServiceAccount")["metadata"]["name"]
+            subjects = [(subject["kind"], subject["name"], subject["namespace"]) for subject in binding["subjects"]]
+            checks.equal(subjects, [("ServiceAccount", account, "gomemlimit")], f"{name}: {binding['kind']}")
