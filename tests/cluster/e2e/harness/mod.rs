@@ -1,0 +1,72 @@
+//! What all tests share.
+
+mod creator;
+mod namespace;
+mod objects;
+mod process;
+mod release;
+
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use kube::{Client, Config};
+
+pub use self::{
+    creator::Creator,
+    namespace::Namespace,
+    objects::{Manifest, VALUE_1GI, gated_pod, values},
+    process::{helm, host_pid, kubectl, run, try_helm, try_kubectl},
+    release::{FULLNAME, RELEASE_NAMESPACE, Release, failed_calls},
+};
+
+/// A client of the cluster that is tested; one a test, since it belongs to the test's runtime.
+pub async fn client() -> Client {
+    let kubeconfig = env::var_os("KUBECONFIG").expect("KUBECONFIG is not set: see tests/cluster/test --help");
+    assert!(!kubeconfig.is_empty(), "KUBECONFIG is empty: see tests/cluster/test --help");
+    let mut config = Config::infer().await.expect("a kubeconfig");
+    config.read_timeout = None;
+    Client::try_from(config).expect("a client")
+}
+
+/// The long form of soaks, where it was asked for.
+pub fn is_long() -> bool {
+    env::var("GOMEMLIMIT_LONG").is_ok_and(|long| long == "1")
+}
+
+/// Whether the cluster is one of tests/cluster/up, whose components and processes are at hand.
+/// Says what is left out where it is not.
+pub fn is_own_cluster(what: &str) -> bool {
+    let own = env::var_os("CLUSTER_DIR").is_some();
+    if !own {
+        println!("SKIPPED on a cluster that is not of tests/cluster/up: {what}");
+    }
+    own
+}
+
+/// Asks until the answer is `Ok`; says why it was not, when the time is over.
+pub async fn wait_for<T>(
+    what: &str,
+    deadline: Duration,
+    mut probe: impl AsyncFnMut() -> Result<T, String>,
+) -> T {
+    let started = Instant::now();
+    loop {
+        match probe().await {
+            Ok(answer) => return answer,
+            Err(reason) if started.elapsed() > deadline => {
+                panic!("not within {deadline:?}: {what}: {reason}")
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// `Ok` where it holds.
+pub fn check(holds: bool, reason: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(reason()) }
+}
+
+/// Long enough for anything on a busy machine.
+pub const LONG: Duration = Duration::from_secs(90);

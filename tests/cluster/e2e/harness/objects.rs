@@ -1,0 +1,73 @@
+//! Manifests as JSON, and what stands in pods.
+
+use kube::{
+    Api, Client,
+    api::{DynamicObject, PostParams},
+    core::{ApiResource, GroupVersionKind},
+};
+use serde_json::{Value, json};
+
+/// What 1Gi yields by default.
+pub const VALUE_1GI: &str = "966367641";
+
+/// A pod that the API server accepts and nobody starts: one container, `app`, with this memory limit.
+pub fn gated_pod(name: &str, limit: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "schedulingGates": [{"name": "gomemlimit.dev/e2e"}],
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{
+                "name": "app", "image": "gomemlimit.invalid/pause:1",
+                "resources": {"limits": {"memory": limit}, "requests": {"memory": "1Mi"}},
+            }],
+        },
+    })
+}
+
+/// An object as its manifest says, nothing lost.
+pub struct Manifest(pub Value);
+
+impl Manifest {
+    /// Creates it in `namespace` and returns it as stored.
+    pub async fn create(&self, client: &Client, namespace: &str) -> Result<Value, kube::Error> {
+        self.create_with(client, namespace, &PostParams::default()).await
+    }
+
+    /// What would be stored.
+    pub async fn dry_run(&self, client: &Client, namespace: &str) -> Result<Value, kube::Error> {
+        self.create_with(client, namespace, &PostParams { dry_run: true, ..PostParams::default() }).await
+    }
+
+    async fn create_with(
+        &self,
+        client: &Client,
+        namespace: &str,
+        parameters: &PostParams,
+    ) -> Result<Value, kube::Error> {
+        let mut object = self.0.clone();
+        object["metadata"]["namespace"] = namespace.into();
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        let stored = self.api(client, namespace).create(parameters, &object).await?;
+        Ok(serde_json::to_value(stored).unwrap())
+    }
+
+    fn api(&self, client: &Client, namespace: &str) -> Api<DynamicObject> {
+        let text = |key: &str| self.0[key].as_str().unwrap();
+        let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+        let kind = GroupVersionKind::gvk(group, version, text("kind"));
+        Api::namespaced_with(client.clone(), namespace, &ApiResource::from_gvk(&kind))
+    }
+}
+
+/// All values of GOMEMLIMIT in a container of a pod, in order; one from elsewhere is `""`.
+pub fn values(pod: &Value, container: &str) -> Vec<String> {
+    let lists = ["initContainers", "containers"];
+    let containers = lists.iter().flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
+    let mut named = containers.filter(|candidate| candidate["name"] == container);
+    let container = named.next().unwrap_or_else(|| panic!("no container {container} in {pod}"));
+    let env = container["env"].as_array().into_iter().flatten();
+    let ours = env.filter(|variable| variable["name"] == "GOMEMLIMIT");
+    ours.map(|variable| variable["value"].as_str().unwrap_or_default().to_owned()).collect()
+}

@@ -1,0 +1,92 @@
+//! What others do to the certificates, and how long it takes until all is well again.
+
+use std::time::Instant;
+
+use crate::harness::{
+    LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod, kubectl,
+    try_kubectl, values, wait_for,
+};
+
+const GARBAGE: &str = "bm90IGEgY2VydGlmaWNhdGU=";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_do_to_the_certificates_is_mended() {
+    let client = client().await;
+    let release = Release::shared(&client).await;
+    release.assert_ready().await;
+    let namespace = Namespace::labelled(&client).await;
+    let patch_secret = |patch: &str| {
+        let secret = ["patch", "secret", "gomemlimit-ca", "-n", RELEASE_NAMESPACE, "--type=merge"];
+        kubectl(&[&secret[..], &["-p", patch]].concat());
+    };
+    let bundle_patch = |bundle: &str| {
+        let operation =
+            format!(r#"[{{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"{bundle}"}}]"#);
+        kubectl(&["patch", "mutatingwebhookconfiguration", "gomemlimit", "--type=json", "-p", &operation]);
+    };
+    let damages: [(&str, &dyn Fn()); 5] = [
+        ("caBundle overwritten with garbage", &|| bundle_patch(GARBAGE)),
+        ("caBundle emptied", &|| bundle_patch("")),
+        ("Secret emptied", &|| patch_secret(r#"{"data":null}"#)),
+        ("Secret filled with garbage", &|| {
+            patch_secret(&format!(
+                r#"{{"data":{{"ca.crt":"{GARBAGE}","ca.key":"{GARBAGE}","bundle.crt":"{GARBAGE}"}}}}"#
+            ));
+        }),
+        ("configuration replaced by kubectl replace", &|| {
+            let configuration = kubectl(&["get", "mutatingwebhookconfiguration", "gomemlimit", "-o", "json"]);
+            let mut configuration: serde_json::Value = serde_json::from_str(&configuration).unwrap();
+            for entry in configuration["webhooks"].as_array_mut().unwrap() {
+                entry["clientConfig"].as_object_mut().unwrap().remove("caBundle");
+            }
+            configuration["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+            try_kubectl(&["replace", "-f", "-"], &configuration.to_string()).unwrap();
+        }),
+    ];
+    let authority = release.secret_value("ca.crt").await;
+    for (what, damage) in damages {
+        let started = Instant::now();
+        damage();
+        release.wait_for_bundles().await;
+        wait_for("the CA is the one it was", LONG, async || {
+            let now = release.secret_value("ca.crt").await;
+            check(now == authority, || format!("{} bytes", now.len()))
+        })
+        .await;
+        let healed = started.elapsed();
+        wait_for("pods are injected", LONG, async || {
+            let pod = Manifest(gated_pod("after", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();
+            check(values(&pod, "app") == [VALUE_1GI], || "no value".to_owned())
+        })
+        .await;
+        let injected = started.elapsed();
+        println!("healing: {what}: healed after {healed:.2?}, injecting after {injected:.2?}");
+    }
+    assert_eq!(release.restarts().await.values().sum::<i32>(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_secret_is_survived_and_helm_upgrade_restores_it() {
+    let client = client().await;
+    let release = Release::shared(&client).await;
+    release.assert_ready().await;
+    let namespace = Namespace::labelled(&client).await;
+    let authority = release.secret_value("ca.crt").await;
+    kubectl(&["delete", "secret", "gomemlimit-ca", "-n", RELEASE_NAMESPACE]);
+    let names = release.pod_names().await;
+    for name in &names {
+        wait_for("readyz says that the Secret is gone", LONG, async || {
+            let said = release.admin(name, "readyz");
+            check(said.starts_with("ok\ntrouble: the Secret of the CA does not exist"), || said.clone())
+        })
+        .await;
+    }
+    let pod = Manifest(gated_pod("without-secret", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();
+    assert_eq!(values(&pod, "app"), [VALUE_1GI]);
+    let started = Instant::now();
+    release.upgrade(&[]);
+    release.wait_for_bundles().await;
+    println!("healing: Secret deleted: survived; restored {:.2?} after helm upgrade", started.elapsed());
+    assert_eq!(release.secret_value("ca.crt").await, authority, "from memory");
+    assert_eq!(release.pod_names().await, names, "no replica was replaced");
+}

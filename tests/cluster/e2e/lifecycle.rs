@@ -1,0 +1,95 @@
+//! Upgrades, the emergency stop, the way out.
+
+use crate::harness::{
+    LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod, helm,
+    kubectl, try_helm, values, wait_for,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn helm_upgrades_and_rolls_back_without_a_conflict() {
+    let client = client().await;
+    let release = Release::fresh(&client, &[]).await;
+    let bundles = release.bundles().await;
+    for arguments in [
+        &["--set", "webhook.timeoutSeconds=4"][..],
+        &["--set", "webhook.timeoutSeconds=5", "--server-side=false"],
+        &["--set", "commonLabels.e2e=changed"],
+    ] {
+        release.upgrade(arguments);
+        assert_eq!(release.bundles().await, bundles, "{arguments:?}");
+    }
+    helm(&["rollback", "gomemlimit", "1", "-n", RELEASE_NAMESPACE, "--wait", "--timeout=3m"]);
+    assert_eq!(release.bundles().await, bundles, "rollback");
+    println!("lifecycle: 3 upgrades and a rollback, no conflict, {} bundles kept", bundles.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_misspelt_value_is_refused_by_name() {
+    let said =
+        try_helm(&["template", "gomemlimit", "charts/gomemlimit", "--set", "replicaCuont=3"]).unwrap_err();
+    assert!(said.contains("replicaCuont"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn helm_test_passes() {
+    let client = client().await;
+    Release::shared(&client).await.assert_ready().await;
+    let said = helm(&["test", "gomemlimit", "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
+    assert_eq!(said.matches("Phase:          Succeeded").count(), 2, "{said}");
+    println!("lifecycle: helm test: both pods succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_emergency_stop_ends_injection_and_nobody_undoes_it() {
+    let client = client().await;
+    let release = Release::shared(&client).await;
+    release.assert_ready().await;
+    let namespace = Namespace::labelled(&client).await;
+    let created = async || {
+        let pod = Manifest(gated_pod("stopped", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();
+        values(&pod, "app")
+    };
+    assert_eq!(created().await, [VALUE_1GI]);
+    kubectl(&["delete", "mutatingwebhookconfiguration", "gomemlimit"]);
+    wait_for("no pod is injected", LONG, async || {
+        check(created().await.is_empty(), || "injected".to_owned())
+    })
+    .await;
+    // Longer than the tick of the certificates.
+    tokio::time::sleep(std::time::Duration::from_secs(35)).await;
+    assert!(created().await.is_empty(), "somebody made it anew");
+    release.assert_ready().await;
+    release.upgrade(&[]);
+    wait_for("pods are injected", LONG, async || {
+        check(created().await == [VALUE_1GI], || "no value".to_owned())
+    })
+    .await;
+    println!("lifecycle: emergency stop: ended, left alone for 35 s, restored by helm upgrade");
+}
+
+/// Every object of every kind that can be listed, but for events and leases.
+fn inventory() -> Vec<String> {
+    let kinds = kubectl(&["api-resources", "--verbs=list", "-o", "name"]);
+    let kinds: Vec<_> =
+        kinds.lines().filter(|kind| !kind.starts_with("events") && !kind.starts_with("leases")).collect();
+    let all = kubectl(&["get", &kinds.join(","), "-A", "--ignore-not-found", "-o", "name"]);
+    all.lines().filter(|name| name.contains("gomemlimit")).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uninstalling_leaves_nothing() {
+    let client = client().await;
+    let release = Release::shared(&client).await;
+    release.assert_ready().await;
+    assert!(inventory().len() > 10, "{:?}", inventory());
+    Release::remove(&client).await;
+    wait_for("nothing is left", LONG, async || {
+        let left: Vec<_> = inventory()
+            .into_iter()
+            .filter(|name| !name.starts_with("namespace/") && !name.starts_with("pod/"))
+            .collect();
+        check(left.is_empty(), || format!("{left:?}"))
+    })
+    .await;
+    println!("lifecycle: uninstall: nothing left");
+}

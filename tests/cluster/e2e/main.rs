@@ -1,0 +1,16 @@
+//! End-to-end tests: the chart and the image on a real cluster, the API server as the judge.
+//!
+//! `tests/cluster/test` runs them. They take the cluster of `KUBECONFIG`, and change what is installed in
+//! the namespace `gomemlimit`, so they run one after another (`--test-threads=1`). `GOMEMLIMIT_LONG=1`
+//! makes the soaks long.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stdout, reason = "figures are printed")]
+#![allow(unreachable_pub, reason = "one program")]
+
+mod corpus;
+mod harness;
+mod healing;
+mod install;
+mod lifecycle;
+mod rollouts;
+mod soak;

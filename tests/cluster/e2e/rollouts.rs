@@ -1,0 +1,49 @@
+//! Replicas that come and go, under continuous creation of pods.
+
+use std::time::Duration;
+
+use crate::harness::{Creator, RELEASE_NAMESPACE, Release, client, host_pid, is_own_cluster, kubectl, run};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_and_an_upgrade_lose_no_pod() {
+    let client = client().await;
+    let release = Release::shared(&client).await;
+    release.assert_ready().await;
+    let creator = Creator::start(&client, 20).await;
+    kubectl(&["rollout", "restart", "deployment/gomemlimit", "-n", RELEASE_NAMESPACE]);
+    kubectl(&["rollout", "status", "deployment/gomemlimit", "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
+    // The old replicas serve on for the shutdown delay.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let tally = creator.stop().await;
+    println!("rollouts: kubectl rollout restart: {tally}");
+    tally.assert_all_injected(100);
+
+    let creator = Creator::start(&client, 20).await;
+    release.upgrade(&["--set", "podAnnotations.e2e=upgraded"]);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let tally = creator.stop().await;
+    println!("rollouts: helm upgrade: {tally}");
+    tally.assert_all_injected(100);
+    Release::remove(&client).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_replica_is_counted() {
+    if !is_own_cluster("SIGKILL of a replica") {
+        return;
+    }
+    let client = client().await;
+    let release = Release::shared(&client).await;
+    release.assert_ready().await;
+    let creator = Creator::start(&client, 20).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let name = release.pod_names().await.remove(0);
+    let pid = host_pid(RELEASE_NAMESPACE, &name, "webhook").to_string();
+    run("kill", &["-KILL", &pid], "").unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let tally = creator.stop().await;
+    println!("rollouts: SIGKILL of a replica: {tally}");
+    assert!(tally.errors.is_empty(), "a pod was refused: {:?}", tally.errors);
+    release.assert_ready().await;
+    Release::remove(&client).await;
+}

@@ -1,0 +1,41 @@
+//! Certificates that rotate all the time, under continuous creation of pods.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use crate::harness::{Creator, Release, client, failed_calls, is_long};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_pod_misses_its_value_while_all_certificates_rotate() {
+    let client = client().await;
+    let extra =
+        "extraArgs={--ca-duration=24s,--leaf-duration=6s,--ca-publish-delay=3s,--certificate-tick=500ms}";
+    let release = Release::fresh(&client, &["--set", "replicaCount=3", "--set", extra]).await;
+    release.assert_ready().await;
+    let before = failed_calls();
+    let creator = Creator::start(&client, 20).await;
+    let length = Duration::from_secs(if is_long() { 180 } else { 40 });
+    let (started, mut authorities) = (Instant::now(), BTreeSet::new());
+    while started.elapsed() < length {
+        authorities.insert(release.secret_value("ca.crt").await);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let tally = creator.stop().await;
+    let leaves =
+        release.metrics("gomemlimit_certificate_rotations_total{kind=\"leaf\",result=\"done\"}").await;
+    let after = failed_calls();
+    println!(
+        "rotation_soak: {length:?}, 3 replicas, {} CAs signed, leaves per replica {leaves:?}; {tally}; \
+         fail_open {} -> {}, rejections {} -> {}",
+        authorities.len(),
+        before.0,
+        after.0,
+        before.1,
+        after.1
+    );
+    tally.assert_all_injected(100);
+    assert_eq!(before, after);
+    assert!(authorities.len() >= 2, "the CA did not rotate");
+}

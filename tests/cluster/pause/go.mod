@@ -1,0 +1,3 @@
+module cluster.invalid/pause
+
+go 1.24
