@@ -10,9 +10,9 @@ use crate::harness::{Creator, Release, client, failed_calls, is_long};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_pod_misses_its_value_while_all_certificates_rotate() {
     let client = client().await;
-    let extra =
-        "extraArgs={--ca-duration=24s,--leaf-duration=6s,--ca-publish-delay=3s,--certificate-tick=500ms}";
-    let release = Release::fresh(&client, &["--set", "replicaCount=3", "--set", extra]).await;
+    let extra = "extraArgs={--ca-publish-delay=3s,--certificate-tick=500ms}";
+    let lives = "tls.selfManaged.caDuration=24s,tls.selfManaged.leafDuration=6s";
+    let release = Release::fresh(&client, &["--set", "replicaCount=3", "--set", extra, "--set", lives]).await;
     release.assert_ready().await;
     let before = failed_calls();
     let creator = Creator::start(&client, 20).await;
