@@ -207,7 +207,7 @@ pub fn failed_calls() -> (f64, f64) {
     let text = kubectl(&["get", "--raw", "/metrics"]);
     let sum = |name: &str| -> f64 {
         let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(".gomemlimit.dev\""));
-        0.0 + lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     };
     (sum("apiserver_admission_webhook_fail_open_count{"), sum("apiserver_admission_webhook_rejection_count{"))
 }
