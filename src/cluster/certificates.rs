@@ -20,16 +20,16 @@ use k8s_openapi::{
 use kube::{
     Api, Client, ResourceExt,
     api::{ListParams, Patch, PatchParams, PostParams},
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event, watcher},
 };
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::pace::Pace;
+use super::{
+    pace::Pace,
+    patience::{patient, with_causes},
+};
 use crate::{
     certs::{Data, Entry, KEYS, Machine, Settings, Step, Stored},
     metrics::{Metrics, Rotation, Watch},
@@ -125,9 +125,8 @@ impl CertificateKeeper {
     pub async fn run(mut self) {
         // `resourceNames` in RBAC allow list and watch of one object by this selector.
         let only = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
-        let secrets = watcher(self.secrets.clone(), only(&self.places.secret)).default_backoff();
-        let configurations =
-            watcher(self.configurations.clone(), only(&self.places.configuration)).default_backoff();
+        let secrets = patient(watcher(self.secrets.clone(), only(&self.places.secret)));
+        let configurations = patient(watcher(self.configurations.clone(), only(&self.places.configuration)));
         let mut secrets = std::pin::pin!(single(secrets));
         let mut configurations = std::pin::pin!(single(configurations));
         // Replicas that start together do not tick together.
@@ -164,7 +163,7 @@ impl CertificateKeeper {
                 take(self, object);
             }
             Err(error) => {
-                let problem = format!("cannot watch the {watch}: {error}");
+                let problem = format!("cannot watch the {watch}: {}", with_causes(&error));
                 if self.watching.insert(watch, problem.clone()).is_none() {
                     warn!(%problem, "serving on with what is known, trying again");
                 }
@@ -212,7 +211,7 @@ impl CertificateKeeper {
                 Ok(()) => {}
                 Err(WriteError::Conflict) => return,
                 Err(error) => {
-                    let problem = error.to_string();
+                    let problem = with_causes(&error);
                     if self.writing.as_ref() != Some(&problem) {
                         warn!(%problem, "cannot bring the certificates up to date; serving on, trying again");
                     }

@@ -3,3 +3,4 @@
 pub mod certificates;
 pub mod namespaces;
 mod pace;
+mod patience;

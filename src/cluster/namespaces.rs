@@ -15,13 +15,11 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
     core::PartialObjectMeta,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event, watcher},
 };
 use tracing::{info, warn};
 
+use super::patience::{patient, with_causes};
 use crate::{
     metrics::{Metrics, Watch},
     serve::{
@@ -59,7 +57,7 @@ impl WatchedNamespaces {
     /// Follows the namespaces with this label until the future is dropped.
     pub async fn follow(self: Arc<Self>, client: Client, label: String) {
         let config = watcher::Config::default().labels(&label);
-        let events = watcher(Api::<PartialObjectMeta<Namespace>>::all(client), config).default_backoff();
+        let events = patient(watcher(Api::<PartialObjectMeta<Namespace>>::all(client), config));
         self.apply(events).await;
     }
 
@@ -90,14 +88,18 @@ impl WatchedNamespaces {
                     snapshot.remove(&namespace.name_any());
                 }),
                 Ok(None) => break,
-                Err(error) => warn!(%error, "cannot watch the namespaces; what is known stays, trying again"),
+                Err(error) => warn!(
+                    error = with_causes(&error),
+                    "cannot watch the namespaces; what is known stays, trying again"
+                ),
             }
         }
     }
 
     fn note(&self, error: Option<&watcher::Error>) {
         self.metrics.watch_up(Watch::Namespaces, error.is_none());
-        let problem = error.map(|error| format!("cannot watch the {}: {error}", Watch::Namespaces));
+        let problem =
+            error.map(|error| format!("cannot watch the {}: {}", Watch::Namespaces, with_causes(error)));
         self.trouble.store(Arc::new(problem.into_iter().collect()));
     }
 

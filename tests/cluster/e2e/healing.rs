@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::harness::{
-    LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod, kubectl,
-    try_kubectl, values, wait_for,
+    Authority, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, bundle, check, client,
+    gated_pod, helm, kubectl, try_kubectl, values, wait_for,
 };
 
 const GARBAGE: &str = "bm90IGEgY2VydGlmaWNhdGU=";
@@ -24,7 +24,9 @@ async fn what_others_do_to_the_certificates_is_mended() {
             format!(r#"[{{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"{bundle}"}}]"#);
         kubectl(&["patch", "mutatingwebhookconfiguration", "gomemlimit", "--type=json", "-p", &operation]);
     };
-    let damages: [(&str, &dyn Fn()); 5] = [
+    let foreign = bundle(&[&Authority::new("somebody else's")]);
+    let damages: [(&str, &dyn Fn()); 7] = [
+        ("caBundle of another CA", &|| bundle_patch(&foreign)),
         ("caBundle overwritten with garbage", &|| bundle_patch(GARBAGE)),
         ("caBundle emptied", &|| bundle_patch("")),
         ("Secret emptied", &|| patch_secret(r#"{"data":null}"#)),
@@ -33,7 +35,14 @@ async fn what_others_do_to_the_certificates_is_mended() {
                 r#"{{"data":{{"ca.crt":"{GARBAGE}","ca.key":"{GARBAGE}","bundle.crt":"{GARBAGE}"}}}}"#
             ));
         }),
-        ("configuration replaced by kubectl replace", &|| {
+        ("configuration replaced by kubectl replace with the chart's manifest", &|| {
+            let manifest = helm(&["get", "manifest", "gomemlimit", "-n", RELEASE_NAMESPACE]);
+            let all: Vec<serde_json::Value> = serde_saphyr::from_multiple(&manifest).unwrap();
+            let ours = all.iter().find(|object| object["kind"] == "MutatingWebhookConfiguration").unwrap();
+            assert!(ours["webhooks"][0]["clientConfig"]["caBundle"].is_null(), "{ours}");
+            try_kubectl(&["replace", "-f", "-"], &ours.to_string()).unwrap();
+        }),
+        ("configuration replaced by kubectl replace with what it was", &|| {
             let configuration = kubectl(&["get", "mutatingwebhookconfiguration", "gomemlimit", "-o", "json"]);
             let mut configuration: serde_json::Value = serde_json::from_str(&configuration).unwrap();
             for entry in configuration["webhooks"].as_array_mut().unwrap() {
@@ -63,6 +72,8 @@ async fn what_others_do_to_the_certificates_is_mended() {
         println!("healing: {what}: healed after {healed:.2?}, injecting after {injected:.2?}");
     }
     assert_eq!(release.restarts().await.values().sum::<i32>(), 0);
+    // Helm finds its release as it was.
+    release.upgrade(&[]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

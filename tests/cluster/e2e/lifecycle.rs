@@ -1,8 +1,10 @@
 //! Upgrades, the emergency stop, the way out.
 
+use std::collections::BTreeSet;
+
 use crate::harness::{
     LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod, helm,
-    kubectl, try_helm, values, wait_for,
+    kubectl, try_helm, try_kubectl, values, wait_for,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,32 +69,47 @@ async fn the_emergency_stop_ends_injection_and_nobody_undoes_it() {
     println!("lifecycle: emergency stop: ended, left alone for 35 s, restored by helm upgrade");
 }
 
-/// Every object of every kind that can be listed, but for events and leases.
-fn inventory() -> Vec<String> {
+/// Every object of every kind that can be listed, but for what comes and goes by itself.
+fn inventory() -> BTreeSet<String> {
     let kinds = kubectl(&["api-resources", "--verbs=list", "-o", "name"]);
-    let kinds: Vec<_> =
-        kinds.lines().filter(|kind| !kind.starts_with("events") && !kind.starts_with("leases")).collect();
-    let all = kubectl(&["get", &kinds.join(","), "-A", "--ignore-not-found", "-o", "name"]);
-    // The node of tests/cluster/up has this name, too.
-    let is_node = |name: &str| name.starts_with("node/") || name.starts_with("csinode.");
-    let ours = all.lines().filter(|name| name.contains("gomemlimit") && !is_node(name));
-    ours.map(str::to_owned).collect()
+    let passing = ["events", "leases", "pods", "endpointslices", "endpoints", "namespaces"];
+    let is_passing = |kind: &&str| passing.contains(&kind.split('.').next().unwrap_or_default());
+    let kinds: Vec<_> = kinds.lines().filter(|kind| !is_passing(kind)).collect();
+    let columns = "-o=custom-columns=K:.kind,S:.metadata.namespace,N:.metadata.name";
+    let all = kubectl(&["get", &kinds.join(","), "-A", "--ignore-not-found", columns]);
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    // The namespaces of other tests are on their way out.
+    all.lines().filter(|line| !line.contains("gomemlimit-e2e-")).map(words).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn uninstalling_leaves_nothing() {
     let client = client().await;
-    let release = Release::shared(&client).await;
+    Release::remove(&client).await;
+    // Made by the cluster in a new namespace, and kept after the release.
+    let _ = try_kubectl(&["create", "namespace", RELEASE_NAMESPACE], "");
+    wait_for("the namespace is complete", LONG, async || {
+        try_kubectl(&["get", "sa/default", "configmap/kube-root-ca.crt", "-n", RELEASE_NAMESPACE], "")
+            .map(drop)
+    })
+    .await;
+    let before = inventory();
+    let release = Release::fresh(&client, &["--set", "webhook.podOptIn.enabled=true"]).await;
     release.assert_ready().await;
-    assert!(inventory().len() > 10, "{:?}", inventory());
+    let installed: Vec<_> = inventory().difference(&before).cloned().collect();
+    assert!(installed.len() > 10, "{installed:?}");
+    helm(&["test", "gomemlimit", "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
     Release::remove(&client).await;
     wait_for("nothing is left", LONG, async || {
-        let left: Vec<_> = inventory()
-            .into_iter()
-            .filter(|name| !name.starts_with("namespace/") && !name.starts_with("pod/"))
-            .collect();
+        let left: Vec<_> = inventory().difference(&before).cloned().collect();
         check(left.is_empty(), || format!("{left:?}"))
     })
     .await;
-    println!("lifecycle: uninstall: nothing left");
+    let pods = kubectl(&["get", "pods", "-n", RELEASE_NAMESPACE, "-o", "name"]);
+    assert_eq!(pods, "");
+    println!(
+        "lifecycle: uninstall: {} objects came with the release, {} were there before; nothing is left",
+        installed.len(),
+        before.len()
+    );
 }

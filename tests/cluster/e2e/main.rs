@@ -8,9 +8,15 @@
 #![allow(unreachable_pub, reason = "one program")]
 
 mod corpus;
+mod files;
 mod harness;
 mod healing;
 mod install;
 mod lifecycle;
+mod outage;
+mod reinvocation;
+mod rights;
 mod rollouts;
+mod settings;
 mod soak;
+mod versions;

@@ -1,10 +1,12 @@
 //! What all tests share.
 
 mod creator;
+mod identity;
 mod namespace;
 mod objects;
 mod process;
 mod release;
+mod webhook;
 
 use std::{
     env,
@@ -15,10 +17,12 @@ use kube::{Client, Config};
 
 pub use self::{
     creator::Creator,
+    identity::{Authority, Identity, bundle},
     namespace::Namespace,
     objects::{Manifest, VALUE_1GI, gated_pod, values},
-    process::{helm, host_pid, kubectl, run, try_helm, try_kubectl},
-    release::{FULLNAME, RELEASE_NAMESPACE, Release, failed_calls},
+    process::{get, helm, host_pid, kubectl, repository, run, script, try_helm, try_kubectl},
+    release::{FULLNAME, RELEASE_NAMESPACE, Release, failed_calls, metric},
+    webhook::Webhook,
 };
 
 /// A client of the cluster that is tested; one a test, since it belongs to the test's runtime.

@@ -6,6 +6,11 @@ use std::{
     process::{Command, Stdio},
 };
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
 /// Text on stdout, or all that was said.
 type Said = Result<String, String>;
 
@@ -68,4 +73,19 @@ pub fn host_pid(namespace: &str, pod: &str, container: &str) -> u32 {
 /// The root of the repository.
 pub fn repository() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."))
+}
+
+/// A page of the admin port of a pod, without the API server.
+pub async fn get(address: &str, path: &str) -> Result<String, String> {
+    let said = async {
+        let mut stream = TcpStream::connect((address, 8081)).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    };
+    let answer: Result<String, std::io::Error> = said.await;
+    let answer = answer.map_err(|error| format!("{address}{path}: {error}"))?;
+    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).ok_or(answer)
 }

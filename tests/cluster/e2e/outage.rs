@@ -1,0 +1,122 @@
+//! The API server is away for a while.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use crate::harness::{
+    Creator, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod, get,
+    host_pid, is_long, is_own_cluster, kubectl, metric, script, values, wait_for,
+};
+
+/// Processor time of a process so far.
+fn cpu(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name before it may contain anything; utime and stime are the 12th and 13th after it.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// Starts it again, also when a test fails.
+struct Stopped;
+
+impl Stopped {
+    fn stop() -> Self {
+        script("component", &["stop", "kube-apiserver"]);
+        Self
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        script("component", &["start", "kube-apiserver"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_server_that_is_away_is_waited_for() {
+    if !is_own_cluster("the API server stopped") {
+        return;
+    }
+    let client = client().await;
+    let lives = "tls.selfManaged.caDuration=1h,tls.selfManaged.leafDuration=15s";
+    let release = Release::fresh(&client, &["--set", lives]).await;
+    release.assert_ready().await;
+    let namespace = Namespace::labelled(&client).await;
+    let replicas: Vec<_> = release
+        .pods()
+        .await
+        .into_iter()
+        .map(|pod| {
+            let name = pod.metadata.name.unwrap();
+            let pid = host_pid(RELEASE_NAMESPACE, &name, "webhook");
+            (name, pod.status.unwrap().pod_ip.unwrap(), pid)
+        })
+        .collect();
+    let restarts = release.restarts().await;
+    let used: Vec<_> = replicas.iter().map(|(_, _, pid)| cpu(*pid)).collect();
+    let leaves =
+        |text: &str| metric(text, "gomemlimit_certificate_rotations_total{kind=\"leaf\",result=\"done\"}");
+    let mut renewed = Vec::new();
+    for (_, address, _) in &replicas {
+        renewed.push(leaves(&get(address, "/metrics").await.unwrap()));
+    }
+
+    let away = Duration::from_secs(if is_long() { 60 } else { 20 });
+    let stopped = Stopped::stop();
+    tokio::time::sleep(away).await;
+    for (place, (name, address, pid)) in replicas.iter().enumerate() {
+        let spent = cpu(*pid).saturating_sub(used[place]);
+        let readyz = get(address, "/readyz").await.unwrap();
+        let metrics = get(address, "/metrics").await.unwrap();
+        println!(
+            "outage: {name}: {away:?} without the API server: {spent:.2?} of processor time, {} leaves renewed; readyz: {}",
+            leaves(&metrics) - renewed[place],
+            readyz.trim().replace('\n', " | ")
+        );
+        assert!(readyz.starts_with("ok\n"), "ready on what it holds: {readyz}");
+        assert!(readyz.contains("trouble: cannot watch"), "and says so: {readyz}");
+        let down = |watch: &str| metrics.contains(&format!("gomemlimit_watch_up{{watch=\"{watch}\"}} 0"));
+        assert!(down("secret") || down("webhook-configuration") || down("namespaces"), "{metrics}");
+        assert!(leaves(&metrics) > renewed[place], "its own certificate is renewed all the same");
+        assert!(spent < away / 10, "it spins: {spent:?} of {away:?}");
+    }
+    // Somebody breaks the bundle the moment the API server is back.
+    drop(stopped);
+    let started = Instant::now();
+    wait_for("the API server is back", LONG, async || {
+        crate::harness::try_kubectl(&["get", "--raw", "/readyz"], "").map(drop)
+    })
+    .await;
+    let back = started.elapsed();
+    let damage = r#"[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":""}]"#;
+    kubectl(&["patch", "mutatingwebhookconfiguration", "gomemlimit", "--type=json", "-p", damage]);
+    release.wait_for_bundles().await;
+    wait_for("pods are injected", LONG, async || {
+        let pod = Manifest(gated_pod("after", "1Gi")).dry_run(&client, &namespace.name).await;
+        let pod = pod.map_err(|error| error.to_string())?;
+        check(values(&pod, "app") == [VALUE_1GI], || "no value".to_owned())
+    })
+    .await;
+    for (name, address, _) in &replicas {
+        wait_for("all watches are up and there is no trouble", LONG, async || {
+            let (readyz, metrics) = (get(address, "/readyz").await?, get(address, "/metrics").await?);
+            let down =
+                metrics.lines().any(|line| line.starts_with("gomemlimit_watch_up{") && line.ends_with(" 0"));
+            check(readyz.trim() == "ok" && !down, || format!("{name}: {readyz}"))
+        })
+        .await;
+    }
+    println!(
+        "outage: API server back after {back:.1?}; all is well {:.1?} after its start",
+        started.elapsed()
+    );
+    assert_eq!(release.restarts().await, restarts, "the same replicas, none restarted");
+    let creator = Creator::start(&client, 20).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    creator.stop().await.assert_all_injected(50);
+    Release::remove(&client).await;
+}
