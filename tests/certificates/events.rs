@@ -1,0 +1,138 @@
+//! What may befall that cluster.
+
+use std::time::Duration;
+
+use gomemlimit::certs::{Authority, Contents, Data};
+use proptest::prelude::*;
+
+use crate::world::{HOUR, NAME, Replica, World};
+
+/// What befalls the Secret.
+#[derive(Clone, Debug)]
+pub enum Damage {
+    Emptied,
+    Deleted,
+    Cut(&'static str, prop::sample::Index),
+    Garbage(&'static str),
+    Removed(&'static str),
+    AnotherCa,
+    Backup(prop::sample::Index),
+}
+
+#[derive(Clone, Debug)]
+pub enum Event {
+    Advance(u64),
+    Damage(Damage),
+    /// Somebody writes this into `caBundle`: nothing, garbage, or what was there earlier.
+    Bundle(u8),
+    ConfigurationReplaced,
+    Restart(usize),
+    /// `true`: SIGSTOP; `false`: no connection to the API server.
+    Away(usize, bool, u64),
+    /// One replica sees or does one thing; others may do theirs before it goes on.
+    One(usize, u8),
+}
+
+pub fn key() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(gomemlimit::certs::KEYS.to_vec())
+}
+
+pub fn damage() -> impl Strategy<Value = Damage> {
+    prop_oneof![
+        Just(Damage::Emptied),
+        Just(Damage::Deleted),
+        (key(), any::<prop::sample::Index>()).prop_map(|(key, at)| Damage::Cut(key, at)),
+        key().prop_map(Damage::Garbage),
+        key().prop_map(Damage::Removed),
+        Just(Damage::AnotherCa),
+        any::<prop::sample::Index>().prop_map(Damage::Backup),
+    ]
+}
+
+pub fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (1..4000_u64).prop_map(Event::Advance),
+        3 => damage().prop_map(Event::Damage),
+        1 => (0..3_u8).prop_map(Event::Bundle),
+        1 => Just(Event::ConfigurationReplaced),
+        2 => (0..3_usize).prop_map(Event::Restart),
+        1 => (0..3_usize, any::<bool>(), 1..9000_u64).prop_map(|(who, how, long)| Event::Away(who, how, long)),
+        12 => (0..3_usize, 0..3_u8).prop_map(|(who, what)| Event::One(who, what)),
+    ]
+}
+
+impl World {
+    pub fn damage(&mut self, damage: &Damage) {
+        let Some(mut data) = self.cluster.secret.1.clone() else { return };
+        match damage {
+            Damage::Emptied => data.clear(),
+            Damage::Deleted => return self.cluster.write_secret(None),
+            Damage::Cut(key, at) => {
+                if let Some(value) = data.get_mut(*key) {
+                    value.truncate(at.index(value.len().max(1)));
+                }
+            }
+            Damage::Garbage(key) => drop(data.insert((*key).to_owned(), b"\xff garbage \0".to_vec())),
+            Damage::Removed(key) => drop(data.remove(*key)),
+            Damage::AnotherCa => {
+                let other = Authority::mint(NAME, self.cluster.now, HOUR).unwrap();
+                data = Contents { signer: other, next: None, retired: vec![] }.to_data();
+            }
+            Damage::Backup(at) => {
+                if !self.cluster.backups.is_empty() {
+                    data = at.get(&self.cluster.backups).clone();
+                }
+            }
+        }
+        self.cluster.write_secret(Some(data));
+    }
+
+    pub fn befalls(&mut self, event: &Event) {
+        match event {
+            Event::Advance(seconds) => self.advance(Duration::from_secs(*seconds)),
+            Event::Damage(damage) => {
+                self.settle();
+                if self.cluster.secret.1.is_none() {
+                    // `helm upgrade` brings an empty one.
+                    self.cluster.write_secret(Some(Data::new()));
+                    self.settle();
+                }
+                self.damage(damage);
+            }
+            // Until a replica has seen these, nothing can be trusted.
+            Event::Bundle(what) => {
+                let earlier = self.cluster.backups.iter().find_map(|data| data.get("bundle.crt").cloned());
+                let bundle = [Vec::new(), b"garbage".to_vec(), earlier.unwrap_or_default()];
+                self.cluster.write_bundles(&bundle[usize::from(*what)]);
+                self.settle();
+            }
+            Event::ConfigurationReplaced => {
+                self.cluster.configuration = (self.cluster.version + 1, None);
+                self.settle();
+                self.cluster.write_bundles(b"");
+                self.settle();
+            }
+            Event::Restart(who) => self.replicas[*who] = Replica::new(),
+            Event::Away(who, paused, seconds) => {
+                self.settle();
+                let replica = &mut self.replicas[*who];
+                (replica.paused, replica.cut) = (*paused, !*paused);
+                self.advance(Duration::from_secs(*seconds));
+                // The first thing after a pause is a tick, with what was known before it.
+                self.replicas[*who].paused = false;
+                self.replicas[*who].step(&mut self.cluster);
+                self.check("after a pause");
+                self.replicas[*who].cut = false;
+            }
+            Event::One(who, what) => {
+                let replica = &mut self.replicas[*who];
+                match what {
+                    0 => replica.see_secret(&self.cluster),
+                    1 => replica.see_configuration(&self.cluster),
+                    _ => drop(replica.step(&mut self.cluster)),
+                }
+            }
+        }
+        self.check(&format!("after {event:?}"));
+    }
+}

@@ -1,0 +1,238 @@
+//! A modelled cluster with replicas, and what has to hold in it at every instant.
+
+use std::time::{Duration, SystemTime};
+
+use gomemlimit::{
+    certs::{CaCertificate, Contents, Data, Entry, Machine, Settings, Step, Stored},
+    serve::tls::{Credentials, provider},
+};
+use rustls::{
+    RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    pki_types::{ServerName, UnixTime},
+};
+
+pub const NAME: &str = "gomemlimit.gomemlimit.svc";
+pub const HOUR: Duration = Duration::from_hours(1);
+pub const TICK: Duration = Duration::from_mins(1);
+pub const PUBLISH_DELAY: Duration = Duration::from_mins(3);
+
+pub fn settings() -> Settings {
+    Settings {
+        server_name: NAME.to_owned(),
+        ca_life: HOUR,
+        leaf_life: Duration::from_mins(10),
+        publish_delay: PUBLISH_DELAY,
+    }
+}
+
+pub fn start() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)
+}
+
+pub fn accepts(bundle: &[u8], name: &str, credentials: &Credentials, now: SystemTime) -> bool {
+    let mut roots = RootCertStore::empty();
+    for ca in CaCertificate::all_from_pem(bundle).into_iter().filter(|ca| ca.is_valid_at(now)) {
+        roots.add(ca.der).unwrap();
+    }
+    let Ok(verifier) =
+        WebPkiServerVerifier::builder_with_provider(roots.into(), provider::provider()).build()
+    else {
+        return false;
+    };
+    let name = ServerName::try_from(name).unwrap();
+    let now = UnixTime::since_unix_epoch(now.duration_since(SystemTime::UNIX_EPOCH).unwrap());
+    verifier.verify_server_cert(&credentials.chain()[0], &credentials.chain()[1..], &name, &[], now).is_ok()
+}
+
+/// The objects in the API server.
+pub struct Cluster {
+    pub now: SystemTime,
+    /// Counts every change of either object.
+    pub version: u64,
+    pub secret: (u64, Option<Data>),
+    pub configuration: (u64, Option<Vec<Entry>>),
+    /// What the Secret held at earlier times.
+    pub backups: Vec<Data>,
+}
+
+impl Cluster {
+    pub fn write_secret(&mut self, data: Option<Data>) {
+        self.version += 1;
+        self.backups.extend(self.secret.1.clone());
+        self.secret = (self.version, data);
+    }
+
+    pub fn write_bundles(&mut self, bundle: &[u8]) {
+        self.version += 1;
+        let entries = ["namespaces", "resize"]
+            .map(|entry| Entry { name: format!("{entry}.gomemlimit.dev"), bundle: bundle.to_vec() });
+        self.configuration = (self.version, Some(entries.to_vec()));
+    }
+}
+
+/// One process.
+pub struct Replica {
+    pub machine: Machine,
+    pub seen_secret: Option<u64>,
+    pub serving: Option<Credentials>,
+    pub trusted: bool,
+    /// Stopped by SIGSTOP: does nothing, and serves nobody.
+    pub paused: bool,
+    /// Cannot reach the API server.
+    pub cut: bool,
+    pub log: Vec<Stored>,
+}
+
+impl Replica {
+    pub fn new() -> Self {
+        let machine = Machine::new(settings());
+        Self {
+            machine,
+            seen_secret: None,
+            serving: None,
+            trusted: false,
+            paused: false,
+            cut: false,
+            log: vec![],
+        }
+    }
+
+    pub fn see_secret(&mut self, cluster: &Cluster) {
+        if !self.cut && !self.paused {
+            self.machine.see_secret(cluster.secret.1.clone());
+            self.seen_secret = Some(cluster.secret.0);
+        }
+    }
+
+    pub fn see_configuration(&mut self, cluster: &Cluster) {
+        if !self.cut && !self.paused {
+            self.machine.see_configuration(cluster.configuration.1.clone());
+        }
+    }
+
+    /// One step, as the driver does it; whether there may be another.
+    pub fn step(&mut self, cluster: &mut Cluster) -> bool {
+        if self.paused {
+            return false;
+        }
+        let more = match self.machine.step(cluster.now).unwrap() {
+            None => false,
+            Some(Step::Serve(credentials)) => {
+                self.serving = Some(credentials);
+                true
+            }
+            Some(_) if self.cut => false,
+            // Another replica was faster: the API server refuses the old resourceVersion.
+            Some(Step::Store(..)) if self.seen_secret != Some(cluster.secret.0) => false,
+            Some(Step::Store(data, why)) => {
+                cluster.write_secret(Some(data));
+                self.log.push(why);
+                self.see_secret(cluster);
+                true
+            }
+            Some(Step::Publish { .. }) if self.seen_secret != Some(cluster.secret.0) => {
+                self.see_secret(cluster);
+                true
+            }
+            Some(Step::Publish { entries, bundle }) => {
+                let Some(live) = &mut cluster.configuration.1 else { return false };
+                for (place, name) in entries {
+                    assert_eq!(live[place].name, name);
+                    live[place].bundle = bundle.clone().into_bytes();
+                }
+                cluster.version += 1;
+                cluster.configuration.0 = cluster.version;
+                self.see_configuration(cluster);
+                true
+            }
+        };
+        self.trusted |= self.machine.is_verified(cluster.now);
+        more
+    }
+}
+
+pub struct World {
+    pub cluster: Cluster,
+    pub replicas: Vec<Replica>,
+}
+
+impl World {
+    /// As `helm install` leaves it, some seconds later.
+    pub fn installed(replicas: usize) -> Self {
+        let mut cluster = Cluster {
+            now: start(),
+            version: 0,
+            secret: (0, Some(Data::new())),
+            configuration: (0, None),
+            backups: Vec::new(),
+        };
+        cluster.write_bundles(b"");
+        let mut world = Self { cluster, replicas: (0..replicas).map(|_| Replica::new()).collect() };
+        world.settle();
+        world
+    }
+
+    /// Everybody sees everything and does everything, until nobody has anything left to do.
+    pub fn settle(&mut self) {
+        for _ in 0..50 {
+            let mut busy = false;
+            let before = self.cluster.version;
+            for replica in &mut self.replicas {
+                replica.see_secret(&self.cluster);
+                replica.see_configuration(&self.cluster);
+                while replica.step(&mut self.cluster) {
+                    busy = true;
+                }
+            }
+            if !busy && before == self.cluster.version {
+                return;
+            }
+        }
+        panic!("replicas fight: {:?}", self.replicas.iter().map(|replica| &replica.log).collect::<Vec<_>>());
+    }
+
+    pub fn advance(&mut self, time: Duration) {
+        let until = self.cluster.now + time;
+        while self.cluster.now < until {
+            self.cluster.now += TICK.min(until.duration_since(self.cluster.now).unwrap());
+            self.settle();
+            self.check("after a tick");
+        }
+    }
+
+    pub fn check(&self, when: &str) {
+        let Some(live) = &self.cluster.configuration.1 else { return };
+        for (place, replica) in self.replicas.iter().enumerate() {
+            let Some(serving) = &replica.serving else { continue };
+            let valid = serving.not_after() >= self.cluster.now;
+            if replica.trusted && valid && !replica.paused {
+                for entry in live {
+                    let trusted = accepts(&entry.bundle, NAME, serving, self.cluster.now);
+                    assert!(trusted, "replica {place} is not trusted by {} {when}", entry.name);
+                }
+            }
+        }
+    }
+
+    /// Everything is as it should be.
+    pub fn check_calm(&mut self) {
+        self.settle();
+        self.check("when calm");
+        let secret = self.cluster.secret.1.as_ref().unwrap();
+        let contents = Contents::parse(secret, NAME, self.cluster.now).unwrap();
+        assert!(contents.is_said_by(secret));
+        for entry in self.cluster.configuration.1.as_ref().unwrap() {
+            assert_eq!(entry.bundle, secret["bundle.crt"], "{}", entry.name);
+        }
+        for replica in &self.replicas {
+            assert!(replica.trusted && replica.machine.is_verified(self.cluster.now));
+            assert_eq!(replica.machine.out_of_sync(), []);
+            assert_eq!(replica.machine.troubles(), []);
+        }
+    }
+
+    pub fn ca_certificate(&self) -> Vec<u8> {
+        self.cluster.secret.1.as_ref().unwrap()["ca.crt"].clone()
+    }
+}
