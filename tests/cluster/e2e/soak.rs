@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{Creator, Release, client, failed_calls, is_long};
+use crate::harness::{
+    Creator, Manifest, Namespace, RELEASE_NAMESPACE, Release, client, failed_calls, gated_pod, is_long,
+    kubectl, values,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_pod_misses_its_value_while_all_certificates_rotate() {
@@ -38,4 +41,20 @@ async fn no_pod_misses_its_value_while_all_certificates_rotate() {
     tally.assert_all_injected(100);
     assert_eq!(before, after);
     assert!(authorities.len() >= 2, "the CA did not rotate");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_counts_that_have_to_stay_zero_see_a_missing_webhook() {
+    let client = client().await;
+    let release = Release::fresh(&client, &[]).await;
+    let namespace = Namespace::labelled(&client).await;
+    let before = failed_calls();
+    kubectl(&["scale", "deployment", "gomemlimit", "-n", RELEASE_NAMESPACE, "--replicas=0"]);
+    kubectl(&["delete", "pods", "-n", RELEASE_NAMESPACE, "--all", "--grace-period=1", "--wait"]);
+    assert!(release.pod_names().await.is_empty());
+    let pod = Manifest(gated_pod("alone", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();
+    let after = failed_calls();
+    println!("without a replica: {:?}, fail_open {} -> {}", values(&pod, "app"), before.0, after.0);
+    assert!(values(&pod, "app").is_empty() && after.0 > before.0);
+    Release::remove(&client).await;
 }

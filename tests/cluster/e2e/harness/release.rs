@@ -205,9 +205,12 @@ pub fn metric(text: &str, series: &str) -> f64 {
 /// The API server's counts of calls of ours that failed: let through, and refused.
 pub fn failed_calls() -> (f64, f64) {
     let text = kubectl(&["get", "--raw", "/metrics"]);
+    // A count appears with the first failure.
     let sum = |name: &str| -> f64 {
         let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(".gomemlimit.dev\""));
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .fold(0.0, |sum, count| sum + count)
     };
     (sum("apiserver_admission_webhook_fail_open_count{"), sum("apiserver_admission_webhook_rejection_count{"))
 }
