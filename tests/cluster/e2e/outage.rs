@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use k8s_openapi::api::{core::v1::Node, discovery::v1::EndpointSlice};
+use kube::{Api, Client, ResourceExt, api::ListParams};
 use tokio::net::TcpStream;
 
 use crate::harness::{
@@ -36,6 +38,50 @@ impl Drop for Stopped {
     fn drop(&mut self) {
         script("component", &["start", "kube-apiserver"]);
     }
+}
+
+/// Waits until the cluster itself has come to rest and stays so. The controllers, which were cut off like
+/// everybody, may give the node up for a moment, and then take all its pods out of their Services.
+async fn at_rest(client: &Client, release: &Release, namespace: &Namespace, started: Instant) {
+    let mut since = Instant::now();
+    let mut said = None;
+    wait_for("the cluster is at rest for ten seconds", LONG, async || {
+        let unrest = unrest(client, release, namespace).await;
+        if let Err(reason) = unrest {
+            if said.as_ref() != Some(&reason) {
+                println!("outage: {:.1?} after the start: {reason}", started.elapsed());
+                said = Some(reason.clone());
+            }
+            since = Instant::now();
+            return Err(reason);
+        }
+        let quiet = since.elapsed();
+        check(quiet > Duration::from_secs(10), || format!("for {quiet:.1?} only"))
+    })
+    .await;
+    println!("outage: at rest since {:.1?} after the start", since.duration_since(started));
+}
+
+/// The node is there, every replica gets calls, and a pod is injected; or why not.
+async fn unrest(client: &Client, release: &Release, namespace: &Namespace) -> Result<(), String> {
+    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
+    for node in nodes.map_err(|error| error.to_string())? {
+        let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+        let ready = conditions.into_iter().flatten().any(|one| one.type_ == "Ready" && one.status == "True");
+        check(ready, || format!("node {} is not ready", node.name_any()))?;
+        let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
+        check(taints.is_empty(), || format!("the node's taints: {taints:?}"))?;
+    }
+    let slices = Api::<EndpointSlice>::namespaced(client.clone(), RELEASE_NAMESPACE);
+    let slices = slices.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+    let ready = slices.iter().flat_map(|slice| slice.endpoints.iter()).filter(|endpoint| {
+        endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(false)
+    });
+    let (ready, replicas) = (ready.count(), release.pods().await.len());
+    check(ready >= replicas, || format!("{ready} endpoints of {replicas} replicas are ready"))?;
+    let pod = Manifest(gated_pod("rest", "1Gi")).dry_run(client, &namespace.name).await;
+    let pod = pod.map_err(|error| error.to_string())?;
+    check(values(&pod, "app") == [VALUE_1GI], || "a pod was not injected".to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,6 +177,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
         started.elapsed()
     );
     assert_eq!(release.restarts().await, restarts, "the same replicas, none restarted");
+    at_rest(&client, &release, &namespace, started).await;
     let creator = Creator::start(&client, 20).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     creator.stop().await.assert_all_injected(50);
