@@ -336,6 +336,12 @@ impl Machine {
         self.leaf.as_ref().is_some_and(|leaf| self.is_trusted(leaf, now))
     }
 
+    /// When the certificate that is served should be renewed.
+    #[must_use]
+    pub fn renew_at(&self) -> Option<SystemTime> {
+        self.leaf.as_ref().map(|leaf| leaf.renew_at)
+    }
+
     /// When the CA that signs expires.
     #[must_use]
     pub fn ca_expires(&self) -> Option<SystemTime> {

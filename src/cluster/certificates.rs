@@ -23,7 +23,7 @@ use kube::{
     runtime::watcher::{self, Event, watcher},
 };
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::{
@@ -134,7 +134,7 @@ impl CertificateKeeper {
         let mut ticks = interval_at(first, self.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let retry = self.pace.retry_at();
+            let (retry, renewal) = (self.pace.retry_at(), self.renewal());
             tokio::select! {
                 Some(secret) = secrets.next() => self.see(Watch::Secret, secret, Self::see_secret),
                 Some(configuration) = configurations.next() => {
@@ -144,10 +144,17 @@ impl CertificateKeeper {
                 }
                 _ = ticks.tick() => {}
                 () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {}
+                () = sleep(renewal.unwrap_or_default()), if renewal.is_some() => {}
             }
             self.reconcile().await;
             self.report(SystemTime::now());
         }
+    }
+
+    /// Time until our own certificate is renewed, which no watch and no tick may be there to notice. What
+    /// cannot be renewed when it should be waits for the next tick.
+    fn renewal(&self) -> Option<Duration> {
+        self.machine.renew_at()?.duration_since(SystemTime::now()).ok()
     }
 
     fn see<T>(

@@ -55,6 +55,22 @@ fn three_replicas_agree_on_one_ca_and_each_signs_its_own_leaf() {
 }
 
 #[test]
+fn a_certificate_is_renewed_at_the_time_it_says_and_no_event_is_needed_for_it() {
+    let mut world = World::installed(1);
+    for _ in 0..3 {
+        let replica = &mut world.replicas[0];
+        let expires = replica.serving.as_ref().unwrap().not_after();
+        world.cluster.now = replica.machine.renew_at().unwrap() - Duration::from_millis(1);
+        assert!(!replica.step(&mut world.cluster), "not before");
+        world.cluster.now += Duration::from_millis(1);
+        assert!(world.cluster.now < expires, "in good time");
+        assert!(replica.step(&mut world.cluster), "renewed");
+        assert!(replica.serving.as_ref().unwrap().not_after() > expires);
+        assert!(replica.machine.renew_at().unwrap() > world.cluster.now);
+    }
+}
+
+#[test]
 fn the_next_ca_is_trusted_for_the_delay_before_it_signs_and_the_old_one_until_it_expires() {
     let mut world = World::installed(2);
     let first = world.ca_certificate();

@@ -14,6 +14,9 @@ use crate::harness::{
     host_pid, is_long, is_own_cluster, kubectl, metric, script, values, wait_for,
 };
 
+/// Shorter than the tick of the certificates, which is 30 s.
+const LEAF_LIFE: Duration = Duration::from_secs(15);
+
 /// Processor time of a process so far.
 fn cpu(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -90,8 +93,8 @@ async fn an_api_server_that_is_away_is_waited_for() {
         return;
     }
     let client = client().await;
-    let lives = "tls.selfManaged.caDuration=1h,tls.selfManaged.leafDuration=15s";
-    let release = Release::fresh(&client, &["--set", lives]).await;
+    let lives = format!("tls.selfManaged.caDuration=1h,tls.selfManaged.leafDuration={LEAF_LIFE:?}");
+    let release = Release::fresh(&client, &["--set", &lives]).await;
     release.assert_ready().await;
     let namespace = Namespace::labelled(&client).await;
     let replicas: Vec<_> = release
@@ -178,8 +181,9 @@ async fn an_api_server_that_is_away_is_waited_for() {
     );
     assert_eq!(release.restarts().await, restarts, "the same replicas, none restarted");
     at_rest(&client, &release, &namespace, started).await;
+    // Longer than a certificate lives, with nothing else going on that would have it renewed.
     let creator = Creator::start(&client, 20).await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    creator.stop().await.assert_all_injected(50);
+    tokio::time::sleep(LEAF_LIFE + Duration::from_secs(5)).await;
+    creator.stop().await.assert_all_injected(200);
     Release::remove(&client).await;
 }
