@@ -1,0 +1,3 @@
+module oom-demo
+
+go 1.22
