@@ -8,7 +8,11 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"time"
 )
+
+// started tells one life of the service from the next.
+var started = time.Now()
 
 // writeMetrics writes the runtime's own figures in the Prometheus text format, named as client_golang names them,
 // and a few of the demo's.
@@ -32,6 +36,7 @@ func writeMetrics(w io.Writer, requests, leaked int64) {
 			fmt.Fprintf(w, "%s %g\n", names[i], sample.Value.Float64())
 		}
 	}
+	fmt.Fprintf(w, "process_start_time_seconds %.3f\n", float64(started.UnixMilli())/1000)
 	if resident, ok := residentBytes(); ok {
 		fmt.Fprintf(w, "process_resident_memory_bytes %d\n", resident)
 	}

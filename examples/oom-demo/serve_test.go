@@ -57,7 +57,7 @@ func TestTheMetricsAreTheRuntimesOwn(t *testing.T) {
 	for _, name := range []string{
 		"go_gc_heap_live_bytes", "go_memory_classes_total_bytes", "go_cpu_classes_gc_total_cpu_seconds_total",
 		"go_cpu_classes_total_cpu_seconds_total", "go_cpu_classes_idle_cpu_seconds_total",
-		"process_resident_memory_bytes", "go_goroutines",
+		"process_resident_memory_bytes", "process_start_time_seconds", "go_goroutines",
 	} {
 		if _, found := values[name]; !found {
 			t.Errorf("no %s", name)

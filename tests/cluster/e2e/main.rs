@@ -15,6 +15,7 @@ mod install;
 mod lifecycle;
 mod outage;
 mod reinvocation;
+mod resize;
 mod rights;
 mod rollouts;
 mod settings;
