@@ -4,7 +4,7 @@
 //! itself, as between the levels: the first rule that matches *and* gives it counts. So does `is`, by which
 //! a rule keeps us away from a program. The built-in rules come last.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -12,6 +12,7 @@ use crate::{
     annotations::Layer,
     builtin,
     glob::Glob,
+    json,
     pod::{Container, Pod},
     settings::Setting,
     text::quote,
@@ -55,33 +56,43 @@ impl Rules {
     }
 }
 
-/// The whole of a policy file, as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct File {
-    #[serde(default)]
-    rules: Vec<Rule>,
-    #[serde(default = "yes")]
-    built_in_rules: bool,
-}
-
-const fn yes() -> bool {
-    true
-}
-
 impl<'de> Deserialize<'de> for Rules {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let File { rules, built_in_rules } = File::deserialize(deserializer)?;
-        if rules.len() > MOST_RULES {
-            return Err(D::Error::custom(format!("more than {MOST_RULES} rules")));
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase", rename = "policy file")]
+        struct File {
+            #[serde(default)]
+            rules: Named,
+            #[serde(default = "yes")]
+            built_in_rules: bool,
         }
-        let mut names = BTreeSet::new();
-        for rule in &rules {
-            if !names.insert(&*rule.name) {
+        const fn yes() -> bool {
+            true
+        }
+        let File { rules, built_in_rules } = File::deserialize(deserializer)?;
+        Ok(Self { own: rules.0, without_built_in: !built_in_rules })
+    }
+}
+
+/// Rules with names of their own.
+#[derive(Default)]
+struct Named(Vec<Rule>);
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut rules: Vec<Rule> = Vec::new();
+        // One by one, so that an error stands where the rule does.
+        json::each(deserializer, "a list of rules", |rule: Rule| {
+            if rules.iter().any(|earlier| earlier.name == rule.name) {
                 return Err(D::Error::custom(format!("two rules have the name {}", quote(&rule.name))));
             }
-        }
-        Ok(Self { own: rules, without_built_in: !built_in_rules })
+            if rules.len() == MOST_RULES {
+                return Err(D::Error::custom(format!("more than {MOST_RULES} rules")));
+            }
+            rules.push(rule);
+            Ok(())
+        })?;
+        Ok(Self(rules))
     }
 }
 
