@@ -385,7 +385,7 @@ fn existing_warning(
 ) -> Option<Warning> {
     let several = container.env.places.len() > 1;
     let Some(broken) = broken else {
-        let text = "GOMEMLIMIT is in env more than once; the last one counts".to_owned();
+        let text = "GOMEMLIMIT is in env more than once; the last one counts";
         return several.then(|| broken_value(container, text));
     };
     let which = if several { " (the last of several entries, which counts)" } else { "" };
@@ -394,10 +394,10 @@ fn existing_warning(
         (_, Some(reason)) => format!("not repaired: {}", reason.explanation()),
         (None, None) => broken.advice().to_owned(),
     };
-    Some(broken_value(container, format!("{broken}{which}; {end}")))
+    Some(broken_value(container, &format!("{broken}{which}; {end}")))
 }
 
-fn broken_value(container: &Container<'_>, text: String) -> Warning {
+fn broken_value(container: &Container<'_>, text: &str) -> Warning {
     Warning::new(WarningKind::BrokenValue, format!("container {}: {text}", quote(&container.name)))
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Env<'a> {
     pub(crate) has_automemlimit: bool,
 }
 
-/// What stands in `env` under the name GOMEMLIMIT_MIB.
+/// What stands in `env` under the name `GOMEMLIMIT_MIB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mib {
     #[default]

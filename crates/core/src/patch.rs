@@ -1,6 +1,6 @@
 //! From decisions to RFC 6902 operations.
 //!
-//! They touch env entries named GOMEMLIMIT and GOMEMLIMIT_MIB and our status annotation, nothing else, and are
+//! They touch env entries named GOMEMLIMIT and `GOMEMLIMIT_MIB` and our status annotation, nothing else, and are
 //! computed from the very object received, so they always apply to it.
 
 use std::borrow::Cow;
@@ -76,7 +76,7 @@ pub enum Variable {
         /// Its text.
         value: Cow<'static, str>,
     },
-    /// GOMEMLIMIT_MIB.
+    /// `GOMEMLIMIT_MIB`.
     Mib {
         /// Its name.
         name: &'static str,

@@ -124,7 +124,7 @@ pub(crate) enum EnvPlace {
     NewList,
     /// At the end of the list.
     End,
-    /// Into the entry of ours with this index; where it tracks, its GOMEMLIMIT_MIB stands before it.
+    /// Into the entry of ours with this index; where it tracks, its `GOMEMLIMIT_MIB` stands before it.
     Own { index: usize, mib: Option<usize> },
     /// In place of a broken value of the user: into the first of its entries, so that whatever expands it
     /// still stands behind it. The others go.
@@ -222,7 +222,7 @@ pub enum NotTracked {
     NoOwnLimit,
     /// Rounding up to whole MiB would come too near to the limit.
     OddLimit,
-    /// The user has a GOMEMLIMIT_MIB, which is never overwritten.
+    /// The user has a `GOMEMLIMIT_MIB`, which is never overwritten.
     VariableTaken,
 }
 

@@ -281,7 +281,7 @@ fn limits(container: &Value) -> Vec<&Value> {
     env.filter(|variable| variable["name"] == "GOMEMLIMIT").collect()
 }
 
-/// Every env entry named GOMEMLIMIT_MIB of a container.
+/// Every env entry named `GOMEMLIMIT_MIB` of a container.
 fn mibs(container: &Value) -> Vec<&Value> {
     let env = container["env"].as_array().into_iter().flatten();
     env.filter(|variable| variable["name"] == "GOMEMLIMIT_MIB").collect()

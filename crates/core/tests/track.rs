@@ -24,7 +24,7 @@ fn injected(pod: &Value, policy: &Policy) -> Value {
     patched(pod, &ask(pod, policy).patch)
 }
 
-fn limited(pod: &Value, limit: Value) -> Value {
+fn limited(pod: &Value, limit: Option<&str>) -> Value {
     let mut pod = pod.clone();
     pod["spec"]["containers"][0]["resources"]["limits"] = json!({"memory": limit});
     pod
@@ -110,7 +110,7 @@ fn the_minimum_holds_and_the_ratio_does_not() {
 #[test]
 fn another_limit_changes_the_status_only() {
     let before = injected(&app("1Gi"), &tracking());
-    let raised = limited(&before, "2Gi".into());
+    let raised = limited(&before, Some("2Gi"));
     let answer = ask(&raised, &tracking());
     assert_eq!(answer.patch.len(), 1, "{:?}", answer.patch);
     let after = patched(&raised, &answer.patch);
@@ -150,7 +150,7 @@ fn settings_switch_our_own_value_and_nobody_elses() {
 #[test]
 fn a_limit_that_cannot_be_tracked_makes_it_a_literal_again() {
     let tracks = injected(&app("1Gi"), &tracking());
-    let odd = injected(&limited(&tracks, "50000001".into()), &tracking());
+    let odd = injected(&limited(&tracks, Some("50000001")), &tracking());
     assert_eq!(env(&odd), [limit("45000000")]);
     assert!(entry(&odd)["notTracked"].as_str().unwrap().contains("64Mi"));
 }
@@ -158,11 +158,11 @@ fn a_limit_that_cannot_be_tracked_makes_it_a_literal_again() {
 #[test]
 fn a_limit_that_goes_away_is_reported() {
     let tracks = injected(&app("1Gi"), &tracking());
-    let answer = ask(&limited(&tracks, Value::Null), &tracking());
+    let answer = ask(&limited(&tracks, None), &tracking());
     assert_eq!(answer.patch.len(), 0);
     assert!(answer.warnings[0].contains("becomes the node's size"), "{:?}", answer.warnings);
     // Opted out, it goes on following the limit: nothing is wrong.
-    let mut out = limited(&tracks, "2Gi".into());
+    let mut out = limited(&tracks, Some("2Gi"));
     out["metadata"]["labels"] = json!({"gomemlimit.dev/inject": "disabled"});
     assert_eq!(ask(&out, &tracking()).warnings, [] as [&str; 0]);
 }
@@ -170,7 +170,7 @@ fn a_limit_that_goes_away_is_reported() {
 #[test]
 fn a_resize_says_nothing_about_a_value_that_tracks() {
     let old = injected(&app("1Gi"), &tracking());
-    let mut review: Value = serde_json::from_slice(&review_of(&limited(&old, "2Gi".into()))).unwrap();
+    let mut review: Value = serde_json::from_slice(&review_of(&limited(&old, Some("2Gi")))).unwrap();
     review["request"]["operation"] = "UPDATE".into();
     review["request"]["subResource"] = "resize".into();
     review["request"]["oldObject"] = old;

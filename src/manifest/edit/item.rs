@@ -70,14 +70,13 @@ pub(super) fn remove(site: &Site<'_>, sequence: &Node, place: usize) -> Result<V
         _ => {
             let line = line_of_dash(site, item)?;
             let end = end(site, item)?;
-            match next_line(site.source, end) {
-                Some(next) => line..next,
+            if let Some(next) = next_line(site.source, end) {
+                line..next
+            } else {
                 // The last line of the file: what goes is the line break before it.
-                None => {
-                    let before = site.source.get(..line).unwrap_or("");
-                    let before = before.strip_suffix('\n').unwrap_or(before);
-                    before.strip_suffix('\r').unwrap_or(before).len()..line_end(site.source, end)
-                }
+                let before = site.source.get(..line).unwrap_or("");
+                let before = before.strip_suffix('\n').unwrap_or(before);
+                before.strip_suffix('\r').unwrap_or(before).len()..line_end(site.source, end)
             }
         }
     };

@@ -49,7 +49,7 @@ pub(super) fn apply(value: &mut Value, edit: &Edit) -> Result<Edit, ManifestErro
             }
             // Entries of mappings are never taken out.
             (_, Value::Object(map)) if !(edit.change == Change::Remove && rest.is_empty()) => {
-                parent = map.get_mut(token).ok_or_else(not_found)?
+                parent = map.get_mut(token).ok_or_else(not_found)?;
             }
             (_, Value::Array(items)) => parent = index(items, token).ok_or_else(not_found)?,
             _ => return Err(not_found()),
