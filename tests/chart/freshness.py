@@ -82,7 +82,7 @@ def flags(checks, chart):
                 for flag in (argument.split("=")[0] for argument in arguments):
                     used.add(flag)
                     checks.check(flag in known[command], f"{name}: {pod} passes {flag}, which `gomemlimit {command}` does not know")
-    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url"):
+    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--value"):
         checks.check(flag in used, f"{flag} is passed by some ci file")
 
 
