@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, process::ExitCode, str::FromStr};
 
 use clap::{Args, ValueEnum};
-use comfy_table::{Table, presets};
 use gomemlimit_core::{
     Reason,
     decide::{ContainerVerdict, Plan},
@@ -92,24 +91,20 @@ fn table(manifests: &Manifests) -> String {
     if manifests.decided.is_empty() {
         return "No pods in these manifests.\n".to_owned();
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "REASON", "WHY"]);
-    for one in &manifests.decided {
-        for container in &one.verdict.containers {
+    let rows = manifests.decided.iter().flat_map(|one| {
+        one.verdict.containers.iter().map(|container| {
             let decision = container.decision;
-            table.add_row([
+            vec![
                 one.object(),
                 container.name().to_owned(),
-                decision.limit.map_or_else(|| "-".to_owned(), quantity),
+                decision.limit.map_or_else(|| "-".to_owned(), output::quantity),
                 decision.plan.map_or_else(|| "-".to_owned(), |plan| plan.value.to_string()),
                 decision.reason.to_string(),
                 why(container),
-            ]);
-        }
-    }
-    let lines = table.lines().map(|line| format!("{}\n", line.trim()));
-    lines.collect()
+            ]
+        })
+    });
+    output::table(&["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "REASON", "WHY"], rows)
 }
 
 /// The setting that made the value, or what the reason means.
@@ -123,17 +118,10 @@ fn why(container: &ContainerVerdict<'_>) -> String {
     };
     let of = if plan.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
     if plan.is_by_headroom() {
-        format!("headroom {} ({level})", quantity(plan.headroom))
+        format!("headroom {} ({level})", output::quantity(plan.headroom))
     } else {
         format!("ratio {} {of} ({level})", plan.ratio)
     }
-}
-
-/// Bytes as a quantity of the largest unit that loses nothing.
-fn quantity(bytes: u64) -> String {
-    let units = [(40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
-    let unit = units.into_iter().find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift);
-    unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
 }
 
 fn report(manifests: &Manifests) -> Value {

@@ -1,6 +1,6 @@
 //! The weakest level of settings, as flags; the same for every command that decides.
 
-use clap::{Args, ValueEnum};
+use clap::{ArgMatches, Args, Command, ValueEnum, parser::ValueSource};
 use gomemlimit_core::{
     Policy, Settings,
     memlimit::{Ratio, RatioError},
@@ -63,6 +63,15 @@ impl PolicyArgs {
             },
         }
     }
+}
+
+/// Whether one of these flags stands on the command line.
+pub(super) fn are_given(matches: &ArgMatches) -> bool {
+    let flags = PolicyArgs::augment_args(Command::new(""));
+    let mut ids = flags.get_arguments().map(clap::Arg::get_id);
+    ids.any(|id| {
+        matches.ids().any(|other| other == id) && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+    })
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use gomemlimit_core::Policy;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use tracing::info;
@@ -128,6 +129,12 @@ impl ServeArgs {
         // Not waiting for tasks that were told to end and did not.
         runtime.shutdown_background();
         served
+    }
+
+    /// What it decides by, for commands that look at its flags: the policy, and whether annotations of
+    /// namespaces count.
+    pub(super) fn decides_by(&self) -> (Policy, bool) {
+        (self.policy.policy(), self.namespace_settings)
     }
 
     fn options(&self) -> anyhow::Result<Options> {

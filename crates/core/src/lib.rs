@@ -7,10 +7,12 @@
 //! `review` → `pod` → `settings` → `decide` (with `quantity`, `memlimit`, `existing`, `status`) → `patch`.
 
 pub mod annotations;
+pub mod coverage;
 pub mod decide;
 mod env;
 pub mod existing;
 mod json;
+pub mod live;
 pub mod memlimit;
 pub mod names;
 pub mod patch;
@@ -20,6 +22,7 @@ pub mod quantity;
 pub mod reason;
 mod resize;
 pub mod review;
+pub mod selection;
 pub mod settings;
 pub mod status;
 mod text;

@@ -1,0 +1,324 @@
+//! How gomemlimit is installed in a cluster: its webhook configuration, its Service, its pods and their flags.
+
+use std::collections::BTreeMap;
+
+use gomemlimit_core::selection::{Entry, LabelSelector, Labels, Selection};
+use serde::Deserialize;
+
+use super::{
+    api::{ApiError, Cluster, path_of},
+    pages::{Heard, Listing},
+};
+
+/// Where webhook configurations are.
+const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+
+/// Ending of the names of our entries, whatever the release is called.
+const ENTRY_ENDING: &str = ".gomemlimit.dev";
+
+/// Metadata of any object.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Metadata {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A `MutatingWebhookConfiguration`, as far as it matters.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Configuration {
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// Its entries.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// One entry of a webhook configuration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Webhook {
+    /// Its name.
+    pub name: String,
+    /// Whom to call.
+    pub client_config: ClientConfig,
+    /// Which namespaces.
+    pub namespace_selector: LabelSelector,
+    /// Which objects.
+    pub object_selector: LabelSelector,
+    /// Which requests.
+    pub rules: Vec<Rule>,
+    /// Conditions in CEL.
+    pub match_conditions: Vec<MatchCondition>,
+    /// `Ignore` or `Fail`.
+    pub failure_policy: String,
+}
+
+/// Whom the API server calls.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ClientConfig {
+    /// Base64 of PEM certificates.
+    pub ca_bundle: Option<k8s_openapi::ByteString>,
+    /// The Service.
+    pub service: Option<ServiceReference>,
+    /// Instead of a Service.
+    pub url: Option<String>,
+}
+
+/// A Service and a port of it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct ServiceReference {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// 443 where not given.
+    pub port: Option<u16>,
+}
+
+impl ServiceReference {
+    /// The name that the API server verifies the certificate for.
+    #[must_use]
+    pub fn server_name(&self) -> String {
+        format!("{}.{}.svc", self.name, self.namespace)
+    }
+
+    /// The port of the Service.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(443)
+    }
+}
+
+/// Which requests an entry is about.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Rule {
+    api_groups: Vec<String>,
+    api_versions: Vec<String>,
+    operations: Vec<String>,
+    resources: Vec<String>,
+    scope: Option<String>,
+}
+
+impl Rule {
+    /// Whether it is about the creation of pods.
+    #[must_use]
+    pub fn is_pod_creation(&self) -> bool {
+        let has = |list: &[String], word: &str| list.iter().any(|one| one == word || one == "*");
+        has(&self.api_groups, "")
+            && has(&self.api_versions, "v1")
+            && has(&self.operations, "CREATE")
+            && (has(&self.resources, "pods") || self.resources.iter().any(|one| one == "*/*"))
+            && self.scope.as_deref().is_none_or(|scope| scope != "Cluster")
+    }
+}
+
+/// A condition in CEL.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct MatchCondition {
+    /// Its name.
+    pub name: String,
+    /// The expression.
+    pub expression: String,
+}
+
+impl Configuration {
+    /// The configurations of the cluster that have entries of ours, or the one with this name.
+    pub async fn find(cluster: &Cluster, name: Option<&str>) -> Result<Vec<Self>, ApiError> {
+        if let Some(name) = name {
+            return Ok(cluster.find(CONFIGURATIONS, name).await?.into_iter().collect());
+        }
+        let mut found = Vec::new();
+        Listing::all(CONFIGURATIONS)
+            .read(cluster, |heard| match heard {
+                Heard::Begin => found.clear(),
+                Heard::Item(item) => {
+                    let configuration: Option<Self> = serde_json::from_str(item).ok();
+                    found.extend(configuration.filter(|one| one.ours().next().is_some()));
+                }
+                Heard::Page { .. } => {}
+            })
+            .await?;
+        Ok(found)
+    }
+
+    /// Our entries.
+    pub fn ours(&self) -> impl Iterator<Item = &Webhook> {
+        self.webhooks.iter().filter(|entry| entry.name.ends_with(ENTRY_ENDING))
+    }
+
+    /// Our entries that are asked about the creation of pods.
+    pub fn pod_entries(&self) -> impl Iterator<Item = &Webhook> {
+        self.ours().filter(|entry| entry.rules.iter().any(Rule::is_pod_creation))
+    }
+
+    /// Which pods they are asked about.
+    #[must_use]
+    pub fn selection(&self) -> Selection {
+        let entries = self.pod_entries().map(|entry| Entry {
+            namespaces: entry.namespace_selector.clone(),
+            objects: entry.object_selector.clone(),
+        });
+        Selection::new(entries.collect())
+    }
+
+    /// The Service that they name.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceReference> {
+        self.ours().find_map(|entry| entry.client_config.service.as_ref())
+    }
+}
+
+/// A Service, as far as it matters.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// What it selects and where it listens.
+    pub spec: ServiceSpec,
+}
+
+/// What a Service selects and where it listens.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ServiceSpec {
+    /// Labels of its pods.
+    pub selector: Labels,
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ServicePort {
+    /// What clients connect to.
+    pub port: u16,
+    /// Number or name of the container's port.
+    pub target_port: serde_json::Value,
+}
+
+/// A pod of the webhook.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct WebhookPod {
+    /// Its name.
+    pub metadata: Metadata,
+    spec: PodSpec,
+    status: PodStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodSpec {
+    containers: Vec<PodContainer>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodContainer {
+    args: Vec<String>,
+    ports: Vec<ContainerPort>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerPort {
+    name: String,
+    container_port: u16,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PodStatus {
+    conditions: Vec<Condition>,
+    container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    message: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerStatus {
+    state: BTreeMap<String, WaitingOrEnded>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct WaitingOrEnded {
+    reason: String,
+}
+
+impl WebhookPod {
+    /// The pods that a Service selects.
+    pub async fn of(cluster: &Cluster, namespace: &str, service: &Service) -> Result<Vec<Self>, ApiError> {
+        let selector: Vec<_> =
+            service.spec.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        if selector.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listing = Listing {
+            selector: Some(selector.join(",")),
+            ..Listing::all(path_of("/api/v1", Some(namespace), "pods"))
+        };
+        let mut pods: Vec<Self> = Vec::new();
+        listing
+            .read(cluster, |heard| match heard {
+                Heard::Begin => pods.clear(),
+                Heard::Item(item) => pods.extend(serde_json::from_str::<Self>(item).ok()),
+                Heard::Page { .. } => {}
+            })
+            .await?;
+        Ok(pods)
+    }
+
+    /// Whether it may be called.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.status.conditions.iter().any(|condition| condition.kind == "Ready" && condition.status == "True")
+    }
+
+    /// Why it is not ready.
+    #[must_use]
+    pub fn trouble(&self) -> String {
+        let states = self.status.container_statuses.iter().flat_map(|status| status.state.values());
+        let reason = states.map(|state| &state.reason).find(|reason| !reason.is_empty()).cloned();
+        let conditions = self.status.conditions.iter();
+        let message = || conditions.map(|one| &one.message).find(|message| !message.is_empty()).cloned();
+        reason.or_else(message).unwrap_or_else(|| "not ready".to_owned())
+    }
+
+    /// The arguments of `serve` in it.
+    #[must_use]
+    pub fn serve_args(&self) -> Option<&[String]> {
+        let containers = self.spec.containers.iter().map(|container| container.args.as_slice());
+        containers.into_iter().find(|args| args.first().is_some_and(|first| first == "serve"))
+    }
+
+    /// The number of the container's port that a Service port goes to.
+    #[must_use]
+    pub fn target_port(&self, port: &ServicePort) -> Option<u16> {
+        match &port.target_port {
+            serde_json::Value::Number(number) => u16::try_from(number.as_u64()?).ok(),
+            serde_json::Value::String(name) => {
+                let mut ports = self.spec.containers.iter().flat_map(|container| &container.ports);
+                ports.find(|port| port.name == *name).map(|port| port.container_port)
+            }
+            _ => Some(port.port),
+        }
+    }
+}
