@@ -2,6 +2,7 @@
 
 mod audit;
 mod certificate_args;
+mod check;
 mod cluster_args;
 mod complete;
 mod completions;
@@ -38,6 +39,7 @@ enum Command {
     Inject(inject::InjectArgs),
     Explain(explain::ExplainArgs),
     Audit(Box<audit::AuditArgs>),
+    Check(check::CheckArgs),
     Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -57,8 +59,9 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => args.run(),
         Command::Inject(args) => args.run(),
-        Command::Explain(args) => args.run(),
+        Command::Explain(args) => args.run(policy_is_given),
         Command::Audit(args) => args.run(policy_is_given),
+        Command::Check(args) => args.run(),
         Command::Probe(args) => args.run(),
         Command::Completions(args) => args.run(),
     };

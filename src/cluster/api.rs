@@ -1,6 +1,6 @@
 //! Calls of the commands that look at a cluster: a client, objects as raw JSON, and errors that people understand.
 
-use std::{path::PathBuf, time::Duration};
+use std::{error::Error, path::PathBuf, time::Duration};
 
 use kube::{
     Client, Config,
@@ -71,14 +71,18 @@ impl Cluster {
     /// Reads the kubeconfig; nothing is sent yet.
     pub async fn open(target: &Target) -> Result<Self, ApiError> {
         let options = KubeConfigOptions { context: target.context.clone(), ..KubeConfigOptions::default() };
-        let no_cluster = |error: &dyn std::error::Error| ApiError::NoCluster(with_causes(error));
+        let no_cluster = |error: &dyn Error| ApiError::NoCluster(with_causes(error));
         let config = match (&target.kubeconfig, &target.context) {
             (Some(path), _) => {
                 let kubeconfig = Kubeconfig::read_from(path).map_err(|error| no_cluster(&error))?;
                 Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| no_cluster(&error))
             }
             (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|error| no_cluster(&error)),
-            (None, None) => Config::infer().await.map_err(|error| no_cluster(&error)),
+            // Both what a kubeconfig and what a pod lacks would be said; the former is what helps.
+            (None, None) => Config::infer().await.map_err(|error| match error.source() {
+                Some(kubeconfig) => no_cluster(kubeconfig),
+                None => no_cluster(&error),
+            }),
         };
         let mut config = config?;
         config.connect_timeout = Some(CONNECT);

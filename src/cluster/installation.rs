@@ -13,6 +13,13 @@ use super::{
 /// Where webhook configurations are.
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
+/// The chart's label with its own name.
+const NAME_LABEL: &str = "app.kubernetes.io/name";
+const NAME: &str = "gomemlimit";
+
+/// Selects what serves, in any release.
+const WEBHOOKS: &str = "app.kubernetes.io/name=gomemlimit,app.kubernetes.io/component=webhook";
+
 /// Ending of the names of our entries, whatever the release is called.
 const ENTRY_ENDING: &str = ".gomemlimit.dev";
 
@@ -22,6 +29,8 @@ const ENTRY_ENDING: &str = ".gomemlimit.dev";
 pub struct Metadata {
     /// Its name.
     pub name: String,
+    /// Its namespace; empty where it has none.
+    pub namespace: String,
     /// Its labels.
     pub labels: Labels,
     /// Its annotations.
@@ -131,7 +140,7 @@ pub struct MatchCondition {
 }
 
 impl Configuration {
-    /// The configurations of the cluster that have entries of ours, or the one with this name.
+    /// The configurations of the cluster that are ours or have entries of ours, or the one with this name.
     pub async fn find(cluster: &Cluster, name: Option<&str>) -> Result<Vec<Self>, ApiError> {
         if let Some(name) = name {
             return Ok(cluster.find(CONFIGURATIONS, name).await?.into_iter().collect());
@@ -142,12 +151,17 @@ impl Configuration {
                 Heard::Begin => found.clear(),
                 Heard::Item(item) => {
                     let configuration: Option<Self> = serde_json::from_str(item).ok();
-                    found.extend(configuration.filter(|one| one.ours().next().is_some()));
+                    found.extend(configuration.filter(Self::is_ours));
                 }
                 Heard::Page { .. } => {}
             })
             .await?;
         Ok(found)
+    }
+
+    /// By its labels or its entries: either may have been damaged.
+    fn is_ours(&self) -> bool {
+        self.metadata.labels.get(NAME_LABEL).is_some_and(|name| name == NAME) || self.ours().next().is_some()
     }
 
     /// Our entries.
@@ -203,6 +217,88 @@ pub struct ServicePort {
     pub port: u16,
     /// Number or name of the container's port.
     pub target_port: serde_json::Value,
+}
+
+/// A Deployment of the webhook.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Deployment {
+    /// Name, namespace and labels.
+    pub metadata: Metadata,
+    /// How many, and of what.
+    pub spec: DeploymentSpec,
+}
+
+/// How many pods, and of what.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DeploymentSpec {
+    /// How many are wanted.
+    pub replicas: Option<u32>,
+    /// What they are made of.
+    pub template: Template,
+}
+
+/// What pods are made of.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Template {
+    /// Their labels.
+    pub metadata: Metadata,
+}
+
+impl Deployment {
+    /// The webhook's Deployments, in one namespace or in all.
+    pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<Self>, ApiError> {
+        let listing = Listing {
+            selector: Some(WEBHOOKS.to_owned()),
+            ..Listing::all(path_of("/apis/apps/v1", namespace, "deployments"))
+        };
+        let mut found: Vec<Self> = Vec::new();
+        listing
+            .read(cluster, |heard| match heard {
+                Heard::Begin => found.clear(),
+                Heard::Item(item) => found.extend(serde_json::from_str::<Self>(item).ok()),
+                Heard::Page { .. } => {}
+            })
+            .await?;
+        Ok(found)
+    }
+}
+
+/// How many endpoints of a Service may be called.
+pub async fn ready_endpoints(cluster: &Cluster, reference: &ServiceReference) -> Result<usize, ApiError> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Slice {
+        endpoints: Vec<Endpoint>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Endpoint {
+        conditions: Conditions,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Conditions {
+        ready: Option<bool>,
+    }
+    let listing = Listing {
+        selector: Some(format!("kubernetes.io/service-name={}", reference.name)),
+        ..Listing::all(path_of("/apis/discovery.k8s.io/v1", Some(&reference.namespace), "endpointslices"))
+    };
+    let mut ready = 0;
+    listing
+        .read(cluster, |heard| match heard {
+            Heard::Begin => ready = 0,
+            Heard::Item(item) => {
+                let slice: Slice = serde_json::from_str(item).unwrap_or_default();
+                ready += slice.endpoints.iter().filter(|one| one.conditions.ready != Some(false)).count();
+            }
+            Heard::Page { .. } => {}
+        })
+        .await?;
+    Ok(ready)
 }
 
 /// A pod of the webhook.

@@ -7,4 +7,5 @@ pub mod namespaces;
 mod pace;
 pub mod pages;
 mod patience;
+pub mod served;
 pub mod surroundings;

@@ -68,7 +68,12 @@ impl Surroundings {
         }
     }
 
-    async fn read_namespaces(&mut self, cluster: &Cluster, namespace: Option<&str>) -> Result<(), ApiError> {
+    /// Reads one namespace, or all.
+    pub async fn read_namespaces(
+        &mut self,
+        cluster: &Cluster,
+        namespace: Option<&str>,
+    ) -> Result<(), ApiError> {
         let put = |namespaces: &mut HashMap<_, _>, object: Object| {
             let annotations = object.metadata.annotations.into_iter().filter(|(key, _)| is_ours(key)).collect();
             let facts = NamespaceFacts { labels: object.metadata.labels, annotations };
