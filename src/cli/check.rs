@@ -14,9 +14,9 @@ use gomemlimit_core::{names::INJECT_LABEL, selection::Selected};
 use serde_json::{Value, json};
 
 use self::{
-    installation::Installation,
+    installation::{DRY_RUN_TELLS, Installation},
     link::{Finding, Link, State, first_broken},
-    opted_in::OptedIn,
+    opted_in::{NO_VALUE, OptedIn},
     release::Release,
 };
 use super::{
@@ -79,8 +79,8 @@ impl CheckArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         runtime()?.block_on(async {
             let cluster = self.cluster.open().await?;
-            let mut findings = self.walk(&cluster).await?;
-            eliminate(&mut findings);
+            let (mut findings, release) = self.walk(&cluster).await?;
+            eliminate(&mut findings, &release);
             findings.sort_by(|a, b| (a.link, &a.namespace).cmp(&(b.link, &b.namespace)));
             let broken = first_broken(&findings);
             let text = match self.output {
@@ -92,7 +92,7 @@ impl CheckArgs {
         })
     }
 
-    async fn walk(&self, cluster: &Cluster) -> anyhow::Result<Vec<Finding>> {
+    async fn walk(&self, cluster: &Cluster) -> anyhow::Result<(Vec<Finding>, Release)> {
         let mut findings = Vec::new();
         let found = Configuration::find(cluster, self.webhook_config.as_deref()).await;
         let may_read = !matches!(found, Err(ApiError::Forbidden(_)));
@@ -131,7 +131,7 @@ impl CheckArgs {
         for (name, facts) in self.namespaces(cluster, configuration.as_ref(), &mut findings).await? {
             findings.extend(opted_in.walk(&name, &facts).await?);
         }
-        Ok(findings)
+        Ok((findings, release))
     }
 
     /// The namespaces to look at.
@@ -168,19 +168,28 @@ impl CheckArgs {
     }
 }
 
-/// Where nothing else is broken and a pod got no value, conditions that are not the chart's are to blame.
-fn eliminate(findings: &mut [Finding]) {
-    let broken: Vec<_> = findings.iter().filter(|one| one.state == State::Broken).collect();
-    let only_the_pod = broken.iter().all(|one| one.link == Link::DryRun && one.what.contains("got no value"));
-    if broken.is_empty() || !only_the_pod {
+/// Where a pod got no value and nothing else is broken, conditions that are not the chart's are to blame, or
+/// else the way from the API server to the webhook, which only the API server sees.
+fn eliminate(findings: &mut [Finding], release: &Release) {
+    let is_without_value =
+        |one: &Finding| one.state == State::Broken && one.link == Link::DryRun && one.what == NO_VALUE;
+    let has_other = findings.iter().any(|one| one.state == State::Broken && !is_without_value(one));
+    if has_other || !findings.iter().any(is_without_value) {
         return;
     }
-    let unknown = |one: &&mut Finding| one.link == Link::MatchConditions && one.state == State::Unknown;
-    if let Some(conditions) = findings.iter_mut().find(unknown) {
+    let is_unknown = |one: &&mut Finding| one.link == Link::MatchConditions && one.state == State::Unknown;
+    if let Some(conditions) = findings.iter_mut().find(is_unknown) {
         conditions.state = State::Broken;
-        conditions.what = conditions.what.replace(
-            "; the dry run tells what they do",
-            ", and a pod got no value although every other link is fine",
+        conditions.what = conditions.what.replace(DRY_RUN_TELLS, ", and a pod got no value although all else is fine");
+        return;
+    }
+    for finding in findings.iter_mut().filter(|one| is_without_value(one)) {
+        finding.what += " although all else is fine: the API server did not reach the webhook (a NetworkPolicy, firewall \
+                         or proxy between them), or the webhook was too slow; its log, and that of the API server, say \
+                         more";
+        finding.command = format!(
+            "kubectl logs -n {} -l app.kubernetes.io/component=webhook --tail=50",
+            release.namespace
         );
     }
 }

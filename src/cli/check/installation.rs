@@ -28,6 +28,9 @@ pub(super) const CONDITIONS: [(&str, &str); 2] = [
     ("not-windows", "!has(object.spec.os) || object.spec.os.name != 'windows'"),
 ];
 
+/// Conditions are CEL, which only the API server evaluates.
+pub(super) const DRY_RUN_TELLS: &str = "; the dry run tells what they do";
+
 /// So many pods are asked for their certificate; each has its own.
 const MOST_PODS: usize = 5;
 
@@ -86,7 +89,7 @@ impl Installation<'_> {
         if foreign.is_empty() {
             return Finding::ok(Link::MatchConditions, "the chart's own");
         }
-        let what = format!("there are others than the chart's: {}; the dry run tells what they do", foreign.join(", "));
+        let what = format!("there are others than the chart's: {}{DRY_RUN_TELLS}", foreign.join(", "));
         let command = self.release.restore_configuration(&self.configuration);
         Finding { command, ..Finding::unknown(Link::MatchConditions, what) }
     }

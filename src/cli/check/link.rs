@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 /// A link. The first that is broken is the one to mend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Link {
-    NamespaceLabel,
     Configuration,
+    NamespaceLabel,
     NamespaceSelector,
     Rules,
     ObjectSelector,

@@ -271,9 +271,10 @@ fn text_of(entry: &EnvVar<'_>) -> String {
     entry.value.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(MOST).collect()
 }
 
-/// `90 %`, rounded down to tenths without a float.
+/// `90 %`, rounded to tenths without a float.
 fn percent(bytes: u64, limit: u64) -> String {
-    let thousandths = u128::from(bytes) * 1000 / u128::from(limit.max(1));
+    let limit = u128::from(limit.max(1));
+    let thousandths = (u128::from(bytes) * 1000 + limit / 2) / limit;
     match (thousandths / 10, thousandths % 10) {
         (whole, 0) => format!("{whole} %"),
         (whole, tenths) => format!("{whole}.{tenths} %"),
