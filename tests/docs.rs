@@ -14,7 +14,7 @@ use gomemlimit_core::{
 const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 11] = [
     README,
     METRICS,
     ARCHITECTURE,
@@ -22,6 +22,10 @@ const TEXTS: [&str; 7] = [
     include_str!("../SECURITY.md"),
     include_str!("../CHANGELOG.md"),
     include_str!("../docs/certificates.md"),
+    include_str!("../docs/audit.md"),
+    include_str!("../docs/check.md"),
+    include_str!("../docs/explain.md"),
+    include_str!("../deploy/krew/README.md"),
 ];
 
 fn run(arguments: &[&str], stdin: &str) -> String {
@@ -91,7 +95,7 @@ fn the_readmes_explain_output_is_real() {
 #[test]
 fn every_flag_in_the_texts_exists() {
     let help: String =
-        ["serve", "inject", "explain", "probe"].map(|command| run(&[command, "--help"], "")).concat();
+        ["serve", "inject", "explain", "audit", "check", "probe"].map(|command| run(&[command, "--help"], "")).concat();
     // Flags of other programs.
     let foreign = [
         "--all",
@@ -106,6 +110,13 @@ fn every_flag_in_the_texts_exists() {
         "--wait",
         "--long",
         "--kubernetes-version",
+        "--path",
+        "--locked",
+        "--manifest",
+        "--replicas",
+        "--reuse-values",
+        "--overwrite",
+        "--subresource",
     ];
     for text in TEXTS {
         let flags = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| {

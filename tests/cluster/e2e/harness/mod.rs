@@ -5,6 +5,7 @@ mod identity;
 mod namespace;
 mod objects;
 mod process;
+mod program;
 mod release;
 mod webhook;
 
@@ -21,6 +22,7 @@ pub use self::{
     namespace::Namespace,
     objects::{Manifest, VALUE_1GI, gated_pod, values},
     process::{get, helm, host_pid, kubectl, repository, run, script, try_helm, try_kubectl},
+    program::{gomemlimit, gomemlimit_with, program},
     release::{FULLNAME, RELEASE_NAMESPACE, Release, failed_calls, metric},
     webhook::Webhook,
 };
