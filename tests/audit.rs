@@ -9,13 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use axum::{
-    Router,
-    body::Body,
-    extract::Request,
-    http::StatusCode,
-    response::IntoResponse,
-};
+use axum::{Router, body::Body, extract::Request, http::StatusCode, response::IntoResponse};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -102,7 +96,8 @@ fn list(items: &[Value], next: &str) -> (u16, String) {
 }
 
 fn failure(code: u16, message: &str) -> (u16, String) {
-    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message});
+    let status =
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message});
     (code, status.to_string())
 }
 
@@ -131,7 +126,8 @@ async fn pages_that_expire_are_read_again_from_the_beginning() {
     let (code, stdout, stderr) = server.run(&["audit", "-A", "-o", "json", "--chunk-size", "2"]).await;
     assert_eq!(code, 0, "{stderr}");
     let report: Value = serde_json::from_str(&stdout).unwrap();
-    let pods: Vec<_> = report["containers"].as_array().unwrap().iter().map(|one| one["pod"].clone()).collect();
+    let pods: Vec<_> =
+        report["containers"].as_array().unwrap().iter().map(|one| one["pod"].clone()).collect();
     assert_eq!(pods, ["a", "b", "c", "d"], "nothing twice");
     assert_eq!(report["summary"]["total"]["covered"], 4);
     assert_eq!(server.pages(), ["", "two", "three", "", "two", "three", "", "two", "three"]);
@@ -238,7 +234,8 @@ async fn a_watch_that_has_expired_lists_again_and_tells_only_what_changed() {
             list(&[pod("a"), changed], "")
         }
         ("/api/v1/namespaces/shop/pods", Some(_)) => {
-            let event = |kind: &str, object: &Value| json!({"type": kind, "object": object}).to_string() + "\n";
+            let event =
+                |kind: &str, object: &Value| json!({"type": kind, "object": object}).to_string() + "\n";
             let expired = json!({"kind": "Status", "code": 410, "message": "too old resource version"});
             (200, event("ADDED", &pod("c")) + &event("ERROR", &expired))
         }
@@ -253,7 +250,8 @@ async fn a_watch_that_has_expired_lists_again_and_tells_only_what_changed() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut lines =
+        tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stdout.take().unwrap()));
     let mut seen = Vec::new();
     while seen.len() < 3 {
         let line = lines.next_line().await.unwrap().unwrap();

@@ -71,7 +71,8 @@ fn dead_server() -> tempfile::NamedTempFile {
 #[case(&["explain", "deployment/api"])]
 fn a_server_that_does_not_answer_is_told_with_its_address(#[case] arguments: &[&str]) {
     let kubeconfig = dead_server();
-    let output = run_as(Path::new(PROGRAM), arguments, &[("KUBECONFIG", kubeconfig.path().to_str().unwrap())]);
+    let output =
+        run_as(Path::new(PROGRAM), arguments, &[("KUBECONFIG", kubeconfig.path().to_str().unwrap())]);
     assert_eq!((output.code, output.stdout.as_str()), (2, ""));
     assert!(output.stderr.starts_with("error: the API server at http://127.0.0.1:"), "{}", output.stderr);
     assert!(output.stderr.contains("Connection refused"), "{}", output.stderr);
@@ -104,7 +105,8 @@ fn bad_usage_is_exit_code_2(#[case] arguments: &[&str], #[case] said: &str) {
 fn help_has_examples_and_the_flags_of_kubectl(#[case] command: &str) {
     let help = run(&[command, "--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (0, ""));
-    let words = ["Examples:\n  ", "--kubeconfig <FILE>", "--context <NAME>", "-n, --namespace", "-o, --output"];
+    let words =
+        ["Examples:\n  ", "--kubeconfig <FILE>", "--context <NAME>", "-n, --namespace", "-o, --output"];
     for word in words {
         assert!(help.stdout.contains(word), "{word}: {}", help.stdout);
     }
@@ -126,7 +128,10 @@ fn the_page_of_audit_has_every_word_and_every_field() {
         assert!(page.contains(&format!("`{word}`")), "{word}");
     }
     let source = include_str!("../src/cli/audit/report.rs");
-    let fields = source.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\":")).map(|(key, _)| key);
+    let fields = source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"')?.split_once("\":"))
+        .map(|(key, _)| key);
     let fields: BTreeSet<_> = fields.collect();
     assert!(fields.len() > 18, "{fields:?}");
     for field in fields {
@@ -145,7 +150,10 @@ fn the_page_of_check_has_every_link_in_order() {
         .take(13)
         .collect();
     assert_eq!((links.first(), links.last()), (Some(&"configuration"), Some(&"dry-run")));
-    let places: Vec<_> = links.iter().map(|link| page.find(&format!("| `{link}` |")).unwrap_or_else(|| panic!("{link}"))).collect();
+    let places: Vec<_> = links
+        .iter()
+        .map(|link| page.find(&format!("| `{link}` |")).unwrap_or_else(|| panic!("{link}")))
+        .collect();
     assert!(places.is_sorted(), "{places:?}");
 }
 

@@ -94,8 +94,9 @@ fn the_readmes_explain_output_is_real() {
 
 #[test]
 fn every_flag_in_the_texts_exists() {
-    let help: String =
-        ["serve", "inject", "explain", "audit", "check", "probe"].map(|command| run(&[command, "--help"], "")).concat();
+    let help: String = ["serve", "inject", "explain", "audit", "check", "probe"]
+        .map(|command| run(&[command, "--help"], ""))
+        .concat();
     // Flags of other programs.
     let foreign = [
         "--all",

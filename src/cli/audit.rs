@@ -11,6 +11,8 @@ use clap::{Args, ValueEnum};
 use gomemlimit_core::{coverage::Word, live::LivePod};
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub(super) use self::report::why;
+
 use self::fleet::Fleet;
 use super::{
     cluster_args::{ClusterArgs, ScopeArgs, runtime},
@@ -100,7 +102,8 @@ impl AuditArgs {
             };
             let judge = self.judge(&cluster, namespace.as_deref(), policy_is_given).await?;
             if self.watch {
-                return watch::run(&self, &cluster, &listing, judge, namespace.as_deref(), policy_is_given).await;
+                return watch::run(&self, &cluster, &listing, judge, namespace.as_deref(), policy_is_given)
+                    .await;
             }
             let (fleet, _) = self.list(&cluster, &listing, &judge).await?;
             Ok(self.print(&fleet, &judge))
@@ -145,7 +148,9 @@ impl AuditArgs {
         match version {
             Ok(version) => Ok((fleet, version)),
             Err(ApiError::Forbidden(problem)) => {
-                bail!("{problem}; grant get and list on pods (and watch, for --watch), or name a namespace with -n")
+                bail!(
+                    "{problem}; grant get and list on pods (and watch, for --watch), or name a namespace with -n"
+                )
             }
             Err(error) => Err(error.into()),
         }

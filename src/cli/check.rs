@@ -102,10 +102,14 @@ impl CheckArgs {
         }
         if found.len() > 1 {
             let names: Vec<_> = found.iter().map(|one| one.metadata.name.as_str()).collect();
-            bail!("there are several webhook configurations of gomemlimit ({}): choose one with --webhook-config", names.join(", "));
+            bail!(
+                "there are several webhook configurations of gomemlimit ({}): choose one with --webhook-config",
+                names.join(", ")
+            );
         }
         let configuration = found.pop();
-        let release = Release::find(cluster, configuration.as_ref(), self.release_namespace.as_deref()).await?;
+        let release =
+            Release::find(cluster, configuration.as_ref(), self.release_namespace.as_deref()).await?;
         let mut decides_by = None;
         if let Some(configuration) = &configuration {
             let (configuration, release) = (configuration.clone(), release.clone());
@@ -180,17 +184,16 @@ fn eliminate(findings: &mut [Finding], release: &Release) {
     let is_unknown = |one: &&mut Finding| one.link == Link::MatchConditions && one.state == State::Unknown;
     if let Some(conditions) = findings.iter_mut().find(is_unknown) {
         conditions.state = State::Broken;
-        conditions.what = conditions.what.replace(DRY_RUN_TELLS, ", and a pod got no value although all else is fine");
+        conditions.what =
+            conditions.what.replace(DRY_RUN_TELLS, ", and a pod got no value although all else is fine");
         return;
     }
     for finding in findings.iter_mut().filter(|one| is_without_value(one)) {
         finding.what += " although all else is fine: the API server did not reach the webhook (a NetworkPolicy, firewall \
                          or proxy between them), or the webhook was too slow; its log, and that of the API server, say \
                          more";
-        finding.command = format!(
-            "kubectl logs -n {} -l app.kubernetes.io/component=webhook --tail=50",
-            release.namespace
-        );
+        finding.command =
+            format!("kubectl logs -n {} -l app.kubernetes.io/component=webhook --tail=50", release.namespace);
     }
 }
 

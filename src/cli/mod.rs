@@ -53,8 +53,7 @@ pub fn main() -> ExitCode {
     }
     CompleteEnv::with_factory(|| plugin::command(name)).var(completions::VARIABLE).complete();
     let matches = plugin::command(name).get_matches();
-    let policy_is_given =
-        matches.subcommand().is_some_and(|(_, matches)| policy_args::are_given(matches));
+    let policy_is_given = matches.subcommand().is_some_and(|(_, matches)| policy_args::are_given(matches));
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match cli.command {
         Command::Serve(args) => args.run(),

@@ -49,7 +49,8 @@ pub(super) fn command(name: Name) -> Command {
 pub(super) fn complete() -> ExitCode {
     /// `ShellCompDirectiveNoFileComp`: there is nothing else to offer.
     const NO_FILES: &str = ":4\n";
-    let words: Vec<OsString> = std::iter::once("gomemlimit".into()).chain(std::env::args_os().skip(1)).collect();
+    let words: Vec<OsString> =
+        std::iter::once("gomemlimit".into()).chain(std::env::args_os().skip(1)).collect();
     let last = words.len() - 1;
     let directory = std::env::current_dir().ok();
     let mut command = command(Name::KubectlPlugin);

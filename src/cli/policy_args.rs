@@ -70,7 +70,8 @@ pub(super) fn are_given(matches: &ArgMatches) -> bool {
     let flags = PolicyArgs::augment_args(Command::new(""));
     let mut ids = flags.get_arguments().map(clap::Arg::get_id);
     ids.any(|id| {
-        matches.ids().any(|other| other == id) && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+        matches.ids().any(|other| other == id)
+            && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
     })
 }
 

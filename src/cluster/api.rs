@@ -35,7 +35,9 @@ pub enum ApiError {
     #[error("there is no cluster to talk to: {0}; set KUBECONFIG, or name a file with --kubeconfig")]
     NoCluster(String),
     /// The API server is not there, or not trusted.
-    #[error("the API server at {url} does not answer: {problem}; check the context, or name another with --context")]
+    #[error(
+        "the API server at {url} does not answer: {problem}; check the context, or name another with --context"
+    )]
     Unreachable {
         /// Where.
         url: String,
@@ -94,7 +96,10 @@ impl Cluster {
     }
 
     /// The text of the answer to a request.
-    pub async fn text(&self, request: Result<hyper::Request<Vec<u8>>, request::Error>) -> Result<String, ApiError> {
+    pub async fn text(
+        &self,
+        request: Result<hyper::Request<Vec<u8>>, request::Error>,
+    ) -> Result<String, ApiError> {
         let request = request.map_err(|error| ApiError::Other(with_causes(&error)))?;
         match timeout(CALL, self.client.request_text(request)).await {
             Ok(answer) => answer.map_err(|error| self.told(&error)),

@@ -48,7 +48,10 @@ impl Surroundings {
     pub async fn read(cluster: &Cluster, namespace: Option<&str>) -> Result<Self, ApiError> {
         let mut known = Self::default();
         let namespaces = known.read_namespaces(cluster, namespace).await;
-        known.note(namespaces, "namespaces, so which of them have opted in and their settings are not known")?;
+        known.note(
+            namespaces,
+            "namespaces, so which of them have opted in and their settings are not known",
+        )?;
         let webhook = known.read_webhook(cluster).await;
         known.note(
             webhook,
@@ -75,7 +78,8 @@ impl Surroundings {
         namespace: Option<&str>,
     ) -> Result<(), ApiError> {
         let put = |namespaces: &mut HashMap<_, _>, object: Object| {
-            let annotations = object.metadata.annotations.into_iter().filter(|(key, _)| is_ours(key)).collect();
+            let annotations =
+                object.metadata.annotations.into_iter().filter(|(key, _)| is_ours(key)).collect();
             let facts = NamespaceFacts { labels: object.metadata.labels, annotations };
             namespaces.insert(object.metadata.name, facts);
         };

@@ -123,7 +123,9 @@ impl Gap {
             Self::NotInjected => {
                 "created before the namespace opted in, or while the webhook was away; a new pod gets a value"
             }
-            Self::NamespaceUnknown => "a new pod gets a value if the namespace has opted in, which cannot be read",
+            Self::NamespaceUnknown => {
+                "a new pod gets a value if the namespace has opted in, which cannot be read"
+            }
         }
     }
 }

@@ -30,7 +30,10 @@ impl<'a> LivePod<'a> {
         let Object(Document { metadata, mut status }) = serde_json::from_str(json)?;
         put_actual(&mut pod.spec.init_containers, &mut status.init_container_statuses);
         put_actual(&mut pod.spec.containers, &mut status.container_statuses);
-        if let Some(resources) = status.resources.take() {
+        // A cluster may report the sum of the containers' there, which is no limit of the pod.
+        if let Some(resources) = status.resources.take()
+            && pod.spec.resources.memory_limit().is_some()
+        {
             pod.spec.resources = resources;
         }
         Ok(Self { pod, metadata, status })

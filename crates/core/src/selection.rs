@@ -47,7 +47,8 @@ impl Requirement {
     }
 
     fn told(&self, labels: &Labels) -> String {
-        let has = labels.get(&self.key).map_or_else(|| "is not there".to_owned(), |value| format!("is {value:?}"));
+        let has =
+            labels.get(&self.key).map_or_else(|| "is not there".to_owned(), |value| format!("is {value:?}"));
         let values = self.values.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", ");
         format!("label {} {has}, wanted: {} {values}", self.key, self.operator).trim_end().to_owned()
     }
@@ -157,7 +158,8 @@ impl Default for Selection {
             operator: operator.to_owned(),
             values: Some(values.iter().map(|value| (*value).to_owned()).collect()),
         };
-        let selector = |requirements| LabelSelector { match_labels: None, match_expressions: Some(requirements) };
+        let selector =
+            |requirements| LabelSelector { match_labels: None, match_expressions: Some(requirements) };
         Self::new(vec![Entry {
             namespaces: selector(vec![
                 requirement(INJECT_LABEL, "In", &["enabled"]),

@@ -16,7 +16,8 @@ const GI: u64 = 1 << 30;
 
 /// A pod of one container `app`, with this env and limits of spec and status.
 fn pod(env: &Value, spec: Option<&str>, running: Option<&str>) -> Value {
-    let resources = |limit: Option<&str>| limit.map_or(json!({}), |limit| json!({"limits": {"memory": limit}}));
+    let resources =
+        |limit: Option<&str>| limit.map_or(json!({}), |limit| json!({"limits": {"memory": limit}}));
     let mut status = json!({"name": "app", "restartCount": 0, "state": {"running": {}}});
     if let Some(running) = running {
         status["resources"] = resources(Some(running).filter(|limit| *limit != "none"));
@@ -98,10 +99,25 @@ fn values_of_the_user(
 #[case::fits("1Gi", Some("1Gi"), Coverage::Covered, "90 % of the limit")]
 #[case::not_running_yet("1Gi", None, Coverage::Covered, "90 % of the limit")]
 #[case::rounded_down_to_a_page("1Gi", Some("1073737728"), Coverage::Covered, "90 % of the limit")]
-#[case::raised("2Gi", Some("2Gi"), Coverage::Stale, "made for a limit of 1073741824 bytes; 45 % of the limit now")]
+#[case::raised(
+    "2Gi",
+    Some("2Gi"),
+    Coverage::Stale,
+    "made for a limit of 1073741824 bytes; 45 % of the limit now"
+)]
 #[case::raised_but_not_yet("2Gi", Some("1Gi"), Coverage::Covered, "90 % of the limit")]
-#[case::lowered("512Mi", Some("512Mi"), Coverage::Stale, "made for a limit of 1073741824 bytes; 180 % of the limit now")]
-#[case::removed("1Gi", Some("none"), Coverage::Stale, "made for a limit of 1073741824 bytes; there is none now")]
+#[case::lowered(
+    "512Mi",
+    Some("512Mi"),
+    Coverage::Stale,
+    "made for a limit of 1073741824 bytes; 180 % of the limit now"
+)]
+#[case::removed(
+    "1Gi",
+    Some("none"),
+    Coverage::Stale,
+    "made for a limit of 1073741824 bytes; there is none now"
+)]
 fn values_of_ours(
     #[case] spec: &str,
     #[case] running: Option<&str>,
@@ -142,7 +158,8 @@ fn the_thing_to_do_is_a_command_that_fits_the_owner() {
     let todo = |pod: &Value| assess_one(pod, &Selected::Yes).todo;
     assert_eq!(todo(&pod), "create pod p in shop again");
     pod["metadata"]["labels"] = json!({"pod-template-hash": "5d"});
-    pod["metadata"]["ownerReferences"] = json!([{"kind": "ReplicaSet", "name": "api-5d", "controller": true}]);
+    pod["metadata"]["ownerReferences"] =
+        json!([{"kind": "ReplicaSet", "name": "api-5d", "controller": true}]);
     assert_eq!(todo(&pod), "kubectl rollout restart deployment/api -n shop");
     let label = Selected::NotLabelled { label: "gomemlimit.dev/inject=enabled".to_owned() };
     assert_eq!(
@@ -161,7 +178,8 @@ fn ends_are_told_apart() {
         let mut pod = pod(&literal(value), Some("1Gi"), Some("1Gi"));
         let status = &mut pod["status"]["containerStatuses"][0];
         status["restartCount"] = json!(3);
-        status[state] = json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:00:00Z"}});
+        status[state] =
+            json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:00:00Z"}});
         assess_one(&pod, &Selected::Yes)
     };
     let found = ended("900MiB", "lastState", "OOMKilled", 137);
@@ -208,6 +226,16 @@ fn a_part_of_the_pods_limit_is_measured_against() {
     );
     assert_eq!(found[1].limit, Some((512 << 20, LimitSource::Running)));
     assert_eq!(found[2].limit, Some((512 << 20, LimitSource::Pod)));
+}
+
+#[test]
+fn the_sum_that_a_cluster_reports_is_no_limit_of_the_pod() {
+    let mut pod = pod(&json!([]), None, Some("none"));
+    pod["status"]["resources"] = json!({"limits": {"memory": "1Gi"}});
+    let found = assess_one(&pod, &Selected::Yes);
+    assert_eq!((found.limit, found.gap.map(Gap::as_str)), (None, Some("no-memory-limit")));
+    pod["spec"]["resources"] = json!({"limits": {"memory": "512Mi"}});
+    assert_eq!(assess_one(&pod, &Selected::Yes).limit, Some((GI, LimitSource::Pod)), "resized");
 }
 
 #[test]

@@ -28,8 +28,10 @@ pub(super) fn tables(fleet: &Fleet, only_summary: bool) -> String {
         text = table(&header, fleet.rows.iter().map(cells)) + "\n";
     }
     let statuses = Coverage::ALL.map(|status| status.as_str().to_uppercase());
-    let header: Vec<&str> =
-        std::iter::once("NAMESPACE").chain(statuses.iter().map(String::as_str)).chain(["OOM-KILLED"]).collect();
+    let header: Vec<&str> = std::iter::once("NAMESPACE")
+        .chain(statuses.iter().map(String::as_str))
+        .chain(["OOM-KILLED"])
+        .collect();
     let total = fleet.total();
     let named = fleet.namespaces.iter().map(|(name, counts)| (name.as_str(), counts));
     let all = named.chain((fleet.namespaces.len() > 1).then_some(("(all)", &total)));
@@ -41,7 +43,11 @@ fn cells(row: &Row) -> Vec<String> {
     let dash = || "-".to_owned();
     let restarts = match &found.end {
         Some(end) if found.was_oom_killed() || found.died_of_malformed_value() => {
-            let how = if end.reason == "OOMKilled" { end.reason.clone() } else { format!("exit {}", end.exit_code) };
+            let how = if end.reason == "OOMKilled" {
+                end.reason.clone()
+            } else {
+                format!("exit {}", end.exit_code)
+            };
             format!("{} ({how})", found.restarts)
         }
         _ => found.restarts.to_string(),
@@ -69,8 +75,8 @@ fn value(found: &ContainerCoverage) -> Option<String> {
 }
 
 /// What it means, and what to do.
-pub(super) fn why(found: &ContainerCoverage) -> String {
-    if found.todo.is_empty() { found.why.clone() } else { format!("{}: {}", found.why, found.todo) }
+pub(in crate::cli) fn why(found: &ContainerCoverage) -> String {
+    if found.todo.is_empty() { found.why.clone() } else { format!("{}; {}", found.why, found.todo) }
 }
 
 fn counts_cells(name: &str, counts: &Counts) -> Vec<String> {
@@ -134,15 +140,18 @@ fn counts_json(counts: &Counts) -> Value {
 
 /// Counts in the text format of Prometheus. Every status of every namespace, so that nothing is absent.
 pub(super) fn prometheus(fleet: &Fleet) -> String {
-    let mut text = "# HELP gomemlimit_containers Containers by what their GOMEMLIMIT means against the actual \
+    let mut text =
+        "# HELP gomemlimit_containers Containers by what their GOMEMLIMIT means against the actual \
                     memory limit.\n# TYPE gomemlimit_containers gauge\n"
-        .to_owned();
+            .to_owned();
     // Writing to a String cannot fail.
     for (namespace, counts) in &fleet.namespaces {
         for status in Coverage::ALL {
             let count = counts.of(status);
-            let _ =
-                writeln!(text, "gomemlimit_containers{{namespace=\"{namespace}\",status=\"{status}\"}} {count}");
+            let _ = writeln!(
+                text,
+                "gomemlimit_containers{{namespace=\"{namespace}\",status=\"{status}\"}} {count}"
+            );
         }
     }
     text += "# HELP gomemlimit_containers_oom_killed Containers that the OOM killer ended last.\n# TYPE \

@@ -46,7 +46,8 @@ impl Installation<'_> {
     /// Walks from the rules to the certificate.
     pub(super) async fn walk(&mut self) -> Result<Vec<Finding>, ApiError> {
         let name = &self.configuration.metadata.name;
-        let mut findings = vec![Finding::ok(Link::Configuration, format!("mutatingwebhookconfiguration {name}"))];
+        let mut findings =
+            vec![Finding::ok(Link::Configuration, format!("mutatingwebhookconfiguration {name}"))];
         findings.push(self.rules());
         findings.push(self.conditions());
         let Some(reference) = self.configuration.service().cloned() else {
@@ -108,7 +109,8 @@ impl Installation<'_> {
             let what = format!("{place}, which the configuration names, does not exist");
             return Ok((None, Finding::broken(Link::Service, what, command)));
         };
-        let restore = || self.release.restore(&format!("service {} -n {}", reference.name, reference.namespace));
+        let restore =
+            || self.release.restore(&format!("service {} -n {}", reference.name, reference.namespace));
         let port = reference.port();
         if !service.spec.ports.iter().any(|one| one.port == port) {
             let what = format!("{place} has no port {port}, which the configuration names");
@@ -117,7 +119,8 @@ impl Installation<'_> {
         for deployment in Deployment::find(self.cluster, Some(&reference.namespace)).await? {
             let labels = &deployment.spec.template.metadata.labels;
             if let Some((key, value)) = unmatched(&service.spec.selector, labels) {
-                let what = format!("{place} selects {key}={value}, which the pods of the Deployment do not have");
+                let what =
+                    format!("{place} selects {key}={value}, which the pods of the Deployment do not have");
                 return Ok((None, Finding::broken(Link::Service, what, restore())));
             }
         }
@@ -133,7 +136,11 @@ impl Installation<'_> {
         let namespace = &reference.namespace;
         if let Some(pod) = self.pods.first() {
             let name = &pod.metadata.name;
-            let what = format!("none of {all} is ready; {name}: {}{}", pod.trouble(), self.trouble(namespace, pod).await);
+            let what = format!(
+                "none of {all} is ready; {name}: {}{}",
+                pod.trouble(),
+                self.trouble(namespace, pod).await
+            );
             let command = format!("kubectl describe pod {name} -n {namespace}");
             return Ok(Finding::broken(Link::Pods, what, command));
         }
@@ -149,7 +156,9 @@ impl Installation<'_> {
                 let command = format!("kubectl describe replicasets -n {namespace}");
                 Finding::broken(Link::Pods, format!("deployment {name} has no pods"), command)
             }
-            None => Finding::broken(Link::Pods, "there is no Deployment of the webhook", self.release.upgrade("")),
+            None => {
+                Finding::broken(Link::Pods, "there is no Deployment of the webhook", self.release.upgrade(""))
+            }
         })
     }
 
@@ -159,15 +168,16 @@ impl Installation<'_> {
             arg.strip_prefix("--admin-listen=")?.rsplit_once(':').map(|(_, port)| port.to_owned())
         });
         let port = port.unwrap_or_else(|| "8081".to_owned());
-        let path =
-            format!("/api/v1/namespaces/{namespace}/pods/{}:{port}/proxy/readyz", pod.metadata.name);
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{}:{port}/proxy/readyz", pod.metadata.name);
         let request = hyper::Request::get(path).body(Vec::new());
         let said = match request {
             Ok(request) => self.cluster.client.request_text(request).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         let said = said.unwrap_or_default();
-        said.lines().filter(|line| line.starts_with("trouble: ")).fold(String::new(), |all, line| all + "; " + line)
+        said.lines()
+            .filter(|line| line.starts_with("trouble: "))
+            .fold(String::new(), |all, line| all + "; " + line)
     }
 
     async fn certificates(
@@ -181,7 +191,8 @@ impl Installation<'_> {
             match bundle(entry) {
                 Ok(bundle) => bundles.push((entry.name.as_str(), bundle)),
                 Err(problem) => {
-                    let what = format!("entry {}: {problem}{}", entry.name, self.all_trouble(reference).await);
+                    let what =
+                        format!("entry {}: {problem}{}", entry.name, self.all_trouble(reference).await);
                     findings.push(Finding::broken(Link::CaBundle, what, self.mend_bundle(reference)));
                     return Ok(());
                 }
@@ -256,7 +267,9 @@ impl Installation<'_> {
             }
             if let Err(problem) = verify(bundle, leaf, intermediates, &server, now) {
                 let trouble = self.trouble(&reference.namespace, pod).await;
-                let what = format!("entry {entry} does not verify the certificate of pod {name}: {problem}{trouble}");
+                let what = format!(
+                    "entry {entry} does not verify the certificate of pod {name}: {problem}{trouble}"
+                );
                 let link = if problem.contains("UnknownIssuer") { Link::CaBundle } else { Link::Certificate };
                 return Ok(Some(Finding::broken(link, what, self.mend_bundle(reference))));
             }

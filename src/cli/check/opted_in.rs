@@ -50,7 +50,8 @@ impl OptedIn<'_> {
         let selection = self.configuration.map(Configuration::selection).unwrap_or_default();
         let is_labelled = labels.get(INJECT_LABEL).is_some_and(|value| value == ENABLED);
         let entries: Vec<_> = self.configuration.into_iter().flat_map(Configuration::pod_entries).collect();
-        let selecting: Vec<_> = entries.iter().filter(|entry| entry.namespace_selector.matches(labels)).collect();
+        let selecting: Vec<_> =
+            entries.iter().filter(|entry| entry.namespace_selector.matches(labels)).collect();
         if selecting.is_empty() {
             return match self.unselected(name, labels, &selection) {
                 Some(finding) => vec![finding],
@@ -85,7 +86,8 @@ impl OptedIn<'_> {
         let configuration = self.configuration?;
         let unmet = configuration.pod_entries().find_map(|entry| entry.namespace_selector.unmet(labels))?;
         if unmet.contains("NotIn") {
-            let what = format!("the namespace is one that the webhook is never asked about ({unmet}); use another");
+            let what =
+                format!("the namespace is one that the webhook is never asked about ({unmet}); use another");
             return Some(Finding::broken(Link::NamespaceSelector, what, ""));
         }
         let what = format!("the configuration's namespaceSelector leaves it out: {unmet}");
@@ -135,7 +137,10 @@ impl OptedIn<'_> {
                 return Ok(Finding::broken(Link::DryRun, said, ""));
             }
             Err(ApiError::Forbidden(said) | ApiError::Other(said)) => {
-                return Ok(Finding::unknown(Link::DryRun, format!("the API server takes no pod of ours: {said}")));
+                return Ok(Finding::unknown(
+                    Link::DryRun,
+                    format!("the API server takes no pod of ours: {said}"),
+                ));
             }
             Err(error) => return Err(error),
         };

@@ -25,7 +25,8 @@ impl Release {
         configuration: Option<&Configuration>,
         namespace: Option<&str>,
     ) -> Result<Self, ApiError> {
-        let instance = |labels: &gomemlimit_core::selection::Labels| labels.get("app.kubernetes.io/instance").cloned();
+        let instance =
+            |labels: &gomemlimit_core::selection::Labels| labels.get("app.kubernetes.io/instance").cloned();
         let is_helm = |annotations: &std::collections::BTreeMap<String, String>| {
             annotations.contains_key("meta.helm.sh/release-name")
         };
@@ -63,8 +64,12 @@ impl Release {
     pub(super) fn upgrade(&self, arguments: &str) -> String {
         let Self { name, namespace, .. } = self;
         let command = match (self.exists, self.is_helm) {
-            (false, _) => format!("helm install {name} charts/gomemlimit -n {namespace} --create-namespace --wait"),
-            (true, true) => format!("helm upgrade {name} charts/gomemlimit -n {namespace} --reuse-values {arguments}"),
+            (false, _) => {
+                format!("helm install {name} charts/gomemlimit -n {namespace} --create-namespace --wait")
+            }
+            (true, true) => {
+                format!("helm upgrade {name} charts/gomemlimit -n {namespace} --reuse-values {arguments}")
+            }
             (true, false) => "kubectl apply -f deploy/install.yaml".to_owned(),
         };
         command.trim_end().to_owned()

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{ExplainArgs, Format, container_report, decisions, warn};
 use crate::{
     cli::{
+        audit::why,
         cluster_args::{parse_name, runtime},
         complete::kind_of,
         judge::Judge,
@@ -88,7 +89,9 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
 async fn fetch(cluster: &Cluster, namespace: &str, target: &str) -> anyhow::Result<String> {
     let (kind, name) = target.split_once('/').unwrap_or(("pod", target));
     let Some((plural, group)) = kind_of(&kind.to_ascii_lowercase()) else {
-        bail!("{kind:?} is not a kind with pods: deployment, statefulset, daemonset, replicaset, job, cronjob or pod");
+        bail!(
+            "{kind:?} is not a kind with pods: deployment, statefulset, daemonset, replicaset, job, cronjob or pod"
+        );
     };
     parse_name(name).map_err(|problem| anyhow::anyhow!("{name:?} {problem}"))?;
     let request = Request::new(path_of(group, Some(namespace), plural)).get(name, &GetParams::default());
@@ -121,7 +124,8 @@ fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Exp
         };
         if explained.location.kind == "Pod" {
             explained.running = judge.assess(&LivePod::parse(text)?);
-            let annotation = metadata.and_then(|metadata| metadata.get("annotations")?.get(STATUS_ANNOTATION));
+            let annotation =
+                metadata.and_then(|metadata| metadata.get("annotations")?.get(STATUS_ANNOTATION));
             let status = annotation.and_then(Value::as_str).map(serde_json::from_str);
             explained.status = status.and_then(Result::ok);
         }
@@ -134,14 +138,17 @@ fn tables(all: &[Explained]) -> String {
     let rows = all.iter().flat_map(|one| {
         one.running.iter().map(|found| {
             let recorded = one.recorded(&found.name).map(|recorded| recorded + "; ").unwrap_or_default();
-            let todo = if found.todo.is_empty() { String::new() } else { format!(": {}", found.todo) };
             vec![
                 one.object(),
                 found.name.clone(),
                 found.limit.map_or_else(|| "-".to_owned(), |(bytes, _)| quantity(bytes)),
-                found.text.clone().or(found.bytes.map(|bytes| bytes.to_string())).unwrap_or_else(|| "-".to_owned()),
+                found
+                    .text
+                    .clone()
+                    .or(found.bytes.map(|bytes| bytes.to_string()))
+                    .unwrap_or_else(|| "-".to_owned()),
                 found.status.to_string(),
-                format!("{recorded}{}{todo}", found.why),
+                recorded + &why(found),
             ]
         })
     });
@@ -173,7 +180,9 @@ fn unasked(one: &Explained) -> Option<String> {
     let namespace = &one.namespace;
     match &one.selected {
         Selected::Yes | Selected::Unknown => None,
-        Selected::OptedOut => Some("the webhook is not asked about new pods: the pod has opted out".to_owned()),
+        Selected::OptedOut => {
+            Some("the webhook is not asked about new pods: the pod has opted out".to_owned())
+        }
         Selected::NotLabelled { label } => Some(format!(
             "the webhook is not asked about new pods: kubectl label namespace {namespace} {label}"
         )),

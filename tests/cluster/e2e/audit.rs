@@ -12,8 +12,8 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    LONG, Manifest, Namespace, Release, VALUE_1GI, check, client, gated_pod, gomemlimit, gomemlimit_with, is_long,
-    is_own_cluster, kubectl, program, script, try_kubectl, wait_for,
+    LONG, Manifest, Namespace, Release, VALUE_1GI, check, client, gated_pod, gomemlimit, gomemlimit_with,
+    is_long, is_own_cluster, kubectl, program, script, try_kubectl, wait_for,
 };
 
 /// An account with these rights and no others: its kubeconfig. Gone with the namespace and the file.
@@ -81,7 +81,10 @@ async fn an_audit_needs_no_more_than_to_list_pods() {
     .await;
     assert_eq!(seen["containers"][0]["reason"], "namespace-unknown", "{seen}");
     let unknown = seen["unknown"].to_string();
-    assert!(unknown.contains("cannot read namespaces") && unknown.contains("cannot read the installation"), "{unknown}");
+    assert!(
+        unknown.contains("cannot read namespaces") && unknown.contains("cannot read the installation"),
+        "{unknown}"
+    );
     assert_eq!(seen["decidedBy"], "this program's defaults");
 
     account.may("get,list", "namespaces");

@@ -5,8 +5,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Authority, FULLNAME, LONG, Namespace, RELEASE_NAMESPACE, Release, bundle, check, client, gomemlimit, kubectl, repository,
-    run, try_kubectl, wait_for,
+    Authority, FULLNAME, LONG, Namespace, RELEASE_NAMESPACE, Release, bundle, check, client, gomemlimit,
+    kubectl, repository, run, try_kubectl, wait_for,
 };
 
 fn report(namespace: &str) -> (i32, Value) {
@@ -62,8 +62,12 @@ fn breakages<'a>(name: &'a str, foreign: &'a str) -> Vec<Breakage<'a>> {
         breakage("the namespaceSelector selects others", "namespace-selector", move || {
             replace("namespaceSelector", &namespace);
         }),
-        breakage("the objectSelector selects others", "object-selector", move || replace("objectSelector", &pods)),
-        breakage("the rules are about updates", "rules", || replace("rules/0/operations", &json!(["UPDATE"]))),
+        breakage("the objectSelector selects others", "object-selector", move || {
+            replace("objectSelector", &pods)
+        }),
+        breakage("the rules are about updates", "rules", || {
+            replace("rules/0/operations", &json!(["UPDATE"]))
+        }),
         breakage("a condition is never met", "match-conditions", move || {
             configuration(&json!([{"op": "add", "path": "/webhooks/0/matchConditions/-", "value": never}]));
         }),
@@ -72,7 +76,9 @@ fn breakages<'a>(name: &'a str, foreign: &'a str) -> Vec<Breakage<'a>> {
         }),
         breakage("the Service is deleted", "service", || in_release(&["delete", "service", FULLNAME])),
         breakage("the Service has another port", "service", || {
-            patch_service(&json!({"spec": {"ports": [{"name": "https", "port": 444, "targetPort": "https"}]}}));
+            patch_service(
+                &json!({"spec": {"ports": [{"name": "https", "port": 444, "targetPort": "https"}]}}),
+            );
         }),
         breakage("the Service selects other pods", "service", || {
             patch_service(&json!({"spec": {"selector": {"app.kubernetes.io/component": "other"}}}));
@@ -94,7 +100,13 @@ fn breakages<'a>(name: &'a str, foreign: &'a str) -> Vec<Breakage<'a>> {
             link: "pods",
             damage: Box::new(|| {
                 let image = "webhook=gomemlimit.invalid/missing:1";
-                in_release(&["patch", "deployment", FULLNAME, "-p", r#"{"spec":{"strategy":{"rollingUpdate":{"maxUnavailable":"100%"}}}}"#]);
+                in_release(&[
+                    "patch",
+                    "deployment",
+                    FULLNAME,
+                    "-p",
+                    r#"{"spec":{"strategy":{"rollingUpdate":{"maxUnavailable":"100%"}}}}"#,
+                ]);
                 in_release(&["set", "image", "deployment", FULLNAME, image]);
                 in_release(&["delete", "pods", "--all", "--grace-period=1", "--wait"]);
             }),

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    LONG, Manifest, Namespace, Release, check, client, gomemlimit, is_own_cluster, kubectl, try_kubectl, wait_for,
+    LONG, Manifest, Namespace, Release, check, client, gomemlimit, is_own_cluster, kubectl, try_kubectl,
+    wait_for,
 };
 
 /// Pod, container, limit, GOMEMLIMIT, status, reason, what ended it. A line a container, sorted.
@@ -88,7 +89,11 @@ fn fleet() -> Vec<Value> {
         pod("broken", usual, &literal("48Mi")),
         pod("low", usual, &literal("1MiB")),
         pod("by-config-map", usual, &from(&by_config_map)),
-        pod("by-expansion", usual, &json!([{"name": "MIB", "value": "50"}, {"name": "GOMEMLIMIT", "value": "$(MIB)MiB"}])),
+        pod(
+            "by-expansion",
+            usual,
+            &json!([{"name": "MIB", "value": "50"}, {"name": "GOMEMLIMIT", "value": "$(MIB)MiB"}]),
+        ),
         pod("switched-off", usual, &literal("off")),
         pod("no-limit", None, &none),
         pod("below", Some("16Mi"), &none),
@@ -208,7 +213,8 @@ fn the_summary_and_the_exit_codes(name: &str) {
     assert_eq!(code(&["--fail-on", "malformed"]), 1);
     assert_eq!(code(&["--fail-on", "stale,not-labelled"]), 0);
     assert_eq!(code(&["--fail-on", "oom-killed"]), 1);
-    let only = gomemlimit(&["audit", "-n", name, "--only", "malformed-crash,oom-killed", "-o", "json"]).json();
+    let only =
+        gomemlimit(&["audit", "-n", name, "--only", "malformed-crash,oom-killed", "-o", "json"]).json();
     let pods: Vec<_> = only["containers"].as_array().unwrap().iter().map(|one| one["pod"].clone()).collect();
     assert_eq!(pods, ["broken", "oom"]);
     let metrics = gomemlimit(&["audit", "-n", name, "-o", "prometheus"]).stdout;
@@ -218,7 +224,8 @@ fn the_summary_and_the_exit_codes(name: &str) {
 
 async fn in_place_resize(name: &str) {
     let resize = |pod: &str, limit: &str| {
-        let patch = json!({"spec": {"containers": [{"name": "app", "resources": {"limits": {"memory": limit}}}]}});
+        let patch =
+            json!({"spec": {"containers": [{"name": "app", "resources": {"limits": {"memory": limit}}}]}});
         kubectl(&["patch", "pod", pod, "-n", name, "--subresource=resize", "-p", &patch.to_string()]);
     };
     resize("resized", "128Mi");
@@ -230,8 +237,15 @@ async fn in_place_resize(name: &str) {
     let report = audit(name);
     let containers = report["containers"].as_array().unwrap();
     let resized = containers.iter().find(|one| one["pod"] == "resized").unwrap();
-    assert_eq!((&resized["limit"], &resized["limitFrom"]), (&json!(128 << 20), &json!("running")), "{resized}");
-    assert_eq!(resized["todo"], json!(format!("to get a value that fits: create pod resized in {name} again")));
+    assert_eq!(
+        (&resized["limit"], &resized["limitFrom"]),
+        (&json!(128 << 20), &json!("running")),
+        "{resized}"
+    );
+    assert_eq!(
+        resized["todo"],
+        json!(format!("to get a value that fits: create pod resized in {name} again"))
+    );
     // What is only wanted does not count: this cannot be had.
     resize("follows", "900Gi");
     wait_for("the kubelet refuses", LONG, async || {

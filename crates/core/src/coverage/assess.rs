@@ -24,7 +24,8 @@ pub fn assess(
     selected: &Selected,
 ) -> Vec<ContainerCoverage> {
     let verdict = decide(&pod.pod, namespace, policy);
-    let assessor = Assessor { pod, limits: PodLimits::new(&pod.pod.spec), selected, workload: pod.workload() };
+    let assessor =
+        Assessor { pod, limits: PodLimits::new(&pod.pod.spec), selected, workload: pod.workload() };
     let containers = pod.pod.spec.all_containers().zip(&verdict.containers);
     containers.map(|(container, verdict)| assessor.container(container, verdict)).collect()
 }
@@ -85,9 +86,12 @@ impl Assessor<'_, '_> {
     /// A value that we made for a limit of `made_for` bytes.
     fn own(&self, value: u64, made_for: u64, limit: Limit) -> Meaning {
         match limit.bytes() {
-            Some(limit) if is_same_limit(made_for, limit) => {
-                Meaning::new(Coverage::Covered, Some(value), format!("{} of the limit", percent(value, limit)), "")
-            }
+            Some(limit) if is_same_limit(made_for, limit) => Meaning::new(
+                Coverage::Covered,
+                Some(value),
+                format!("{} of the limit", percent(value, limit)),
+                "",
+            ),
             Some(limit) => Meaning::new(
                 Coverage::Stale,
                 Some(value),
@@ -125,12 +129,9 @@ impl Assessor<'_, '_> {
                 };
                 Meaning::new(Coverage::Covered, Some(bytes), why, "")
             }
-            (None, Err(_)) => Meaning::new(
-                Coverage::Opaque,
-                None,
-                "made of other variables when the container starts",
-                "",
-            ),
+            (None, Err(_)) => {
+                Meaning::new(Coverage::Opaque, None, "made of other variables when the container starts", "")
+            }
             (Some(source), _) => {
                 let why = match &source.resource_field_ref {
                     Some(reference) => format!("a reference to {}", &*reference.resource),
@@ -153,7 +154,10 @@ impl Assessor<'_, '_> {
             Broken::AboveLimit { bytes, limit } if bytes <= limit => Meaning::new(
                 Coverage::AtLimit,
                 Some(*bytes),
-                format!("{} of the limit: no room for what the runtime does not count", percent(*bytes, *limit)),
+                format!(
+                    "{} of the limit: no room for what the runtime does not count",
+                    percent(*bytes, *limit)
+                ),
                 format!("lower it, or {remove}"),
             ),
             Broken::AboveLimit { bytes, limit } => Meaning::new(
