@@ -14,7 +14,7 @@ use gomemlimit_core::{
 const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
-const TEXTS: [&str; 8] = [
+const TEXTS: [&str; 12] = [
     README,
     METRICS,
     ARCHITECTURE,
@@ -23,6 +23,10 @@ const TEXTS: [&str; 8] = [
     include_str!("../CHANGELOG.md"),
     include_str!("../docs/certificates.md"),
     include_str!("../docs/policy-file.md"),
+    include_str!("../docs/audit.md"),
+    include_str!("../docs/check.md"),
+    include_str!("../docs/explain.md"),
+    include_str!("../deploy/krew/README.md"),
 ];
 
 fn run(arguments: &[&str], stdin: &str) -> String {
@@ -101,8 +105,9 @@ fn the_readmes_repaired_status_is_real() {
 
 #[test]
 fn every_flag_in_the_texts_exists() {
-    let help: String =
-        ["serve", "inject", "explain", "probe"].map(|command| run(&[command, "--help"], "")).concat();
+    let help: String = ["serve", "inject", "explain", "audit", "check", "probe"]
+        .map(|command| run(&[command, "--help"], ""))
+        .concat();
     // Flags of other programs.
     let foreign = [
         "--all",
@@ -118,6 +123,13 @@ fn every_flag_in_the_texts_exists() {
         "--wait",
         "--long",
         "--kubernetes-version",
+        "--path",
+        "--locked",
+        "--manifest",
+        "--replicas",
+        "--reuse-values",
+        "--overwrite",
+        "--subresource",
     ];
     for text in TEXTS {
         let flags = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| {

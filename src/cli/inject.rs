@@ -3,7 +3,7 @@
 use std::{fs, io::Write, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
@@ -25,6 +25,7 @@ use crate::manifest::{self, Edit};
   gomemlimit inject -R -f manifests/ --in-place
   # Rendered by another tool, with a lower ratio
   helm template shop ./chart | gomemlimit inject -f - --ratio 80%")]
+#[command(group = ArgGroup::new("input").args(["filenames"]).required(true))]
 pub(super) struct InjectArgs {
     #[command(flatten)]
     manifests: ManifestArgs,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{ArgMatches, Args, Command, ValueEnum, parser::ValueSource};
 use gomemlimit_core::{
     Policy, Rules, Settings,
     memlimit::{Ratio, RatioError},
@@ -94,6 +94,16 @@ impl PolicyArgs {
             rules,
         }
     }
+}
+
+/// Whether one of these flags stands on the command line.
+pub(super) fn are_given(matches: &ArgMatches) -> bool {
+    let flags = PolicyArgs::augment_args(Command::new(""));
+    let mut ids = flags.get_arguments().map(clap::Arg::get_id);
+    ids.any(|id| {
+        matches.ids().any(|other| other == id)
+            && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+    })
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use gomemlimit_core::Rules;
+use gomemlimit_core::{Policy, Rules};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use tracing::info;
@@ -133,6 +133,12 @@ impl ServeArgs {
         // Not waiting for tasks that were told to end and did not.
         runtime.shutdown_background();
         served
+    }
+
+    /// What it decides by with these rules, for commands that look at its flags: the policy, and whether annotations
+    /// of namespaces count.
+    pub(super) fn decides_by(&self, rules: Rules) -> (Policy, bool) {
+        (self.policy.policy_with(rules), self.namespace_settings)
     }
 
     fn options(&self) -> anyhow::Result<Options> {

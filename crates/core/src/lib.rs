@@ -8,11 +8,13 @@
 
 pub mod annotations;
 pub mod builtin;
+pub mod coverage;
 pub mod decide;
 mod env;
 pub mod existing;
 mod glob;
 mod json;
+pub mod live;
 pub mod memlimit;
 pub mod names;
 pub mod patch;
@@ -24,6 +26,7 @@ mod remarks;
 mod resize;
 pub mod review;
 pub mod rules;
+pub mod selection;
 pub mod settings;
 pub mod status;
 mod text;

@@ -3,7 +3,11 @@
 //! Unknown fields are ignored, so a newer Kubernetes never breaks it. `null` counts as absent, as in
 //! Go's decoder. Field names follow `k8s.io/api/core/v1`.
 
-use std::{fmt, marker::PhantomData, ops::Deref};
+use std::{
+    fmt,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -285,6 +289,12 @@ impl<'a> Deref for Containers<'a> {
 
     fn deref(&self) -> &[Container<'a>] {
         &self.0
+    }
+}
+
+impl DerefMut for Containers<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
     }
 }
 

@@ -197,6 +197,13 @@ pub(crate) enum Basis {
 }
 
 impl Basis {
+    /// GOMEMLIMIT in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        match *self {
+            Self::Literal { bytes, .. } | Self::Track { bytes } => bytes,
+        }
+    }
+
     pub(crate) fn kind(&self) -> ValueKind {
         match self {
             Self::Literal { .. } => ValueKind::Literal,

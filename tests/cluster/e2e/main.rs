@@ -7,8 +7,11 @@
 #![allow(clippy::print_stdout, reason = "figures are printed")]
 #![allow(unreachable_pub, reason = "one program")]
 
+mod audit;
+mod check;
 mod corpus;
 mod files;
+mod fleet;
 mod harness;
 mod healing;
 mod install;
