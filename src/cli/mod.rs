@@ -7,6 +7,7 @@ mod explain;
 mod inject;
 mod manifests;
 mod output;
+mod policy;
 mod policy_args;
 mod probe;
 mod serve;
@@ -31,6 +32,7 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     Inject(inject::InjectArgs),
     Explain(explain::ExplainArgs),
+    Policy(policy::PolicyCommandArgs),
     Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -43,6 +45,7 @@ impl Cli {
             Command::Serve(args) => args.run(),
             Command::Inject(args) => args.run(),
             Command::Explain(args) => args.run(),
+            Command::Policy(args) => args.run(),
             Command::Probe(args) => args.run(),
             Command::Completions(args) => args.run(&mut Self::command()),
         };

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     json::{self, Object},
-    names::{AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT},
+    names::{AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT, NO_AUTO_GOMEMLIMIT_FLAG},
     pod::QuantityText,
     text::{Text, quote},
 };
@@ -114,7 +114,7 @@ impl<'de> Deserialize<'de> for Arguments {
             match argument.strip_prefix(AUTO_GOMEMLIMIT_FLAG) {
                 Some("=false") => arguments.refuses_auto_gomemlimit = true,
                 Some(_) => arguments.has_auto_gomemlimit = true,
-                None if &*argument == "--no-auto-gomemlimit" => arguments.refuses_auto_gomemlimit = true,
+                None if &*argument == NO_AUTO_GOMEMLIMIT_FLAG => arguments.refuses_auto_gomemlimit = true,
                 None => {}
             }
             Ok(())

@@ -11,6 +11,9 @@ pub const AUTOMEMLIMIT: &str = "AUTOMEMLIMIT";
 /// of `--auto-gomemlimit.ratio`.
 pub const AUTO_GOMEMLIMIT_FLAG: &str = "--auto-gomemlimit";
 
+/// The flag that switches automemlimit off again.
+pub const NO_AUTO_GOMEMLIMIT_FLAG: &str = "--no-auto-gomemlimit";
+
 /// Domain of every label and annotation of ours.
 pub const DOMAIN: &str = "gomemlimit.dev";
 
