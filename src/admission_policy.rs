@@ -20,13 +20,12 @@ use crate::manifest::{self, ManifestError};
 const TEMPLATE: &str = include_str!("admission_policy.yaml");
 
 /// What the webhook does and a policy cannot. Each stands with its reason in docs/policy-engine.md.
-pub const LIMITS: [&str; 6] = [
+pub const LIMITS: [&str; 5] = [
     "A value is never updated: where a later webhook changes the limit, or a manifest is copied from a pod, the \
      earlier value stays.",
     "No status annotation, no warnings, no reasons in metrics or the audit log.",
     "mode: audit only leaves alone, repair does nothing, a resize is not looked at.",
     "One container that the policy fails on keeps all of the pod from a value.",
-    "Limits of 2Pi and more get no value.",
     "Kubernetes 1.36 or later is needed.",
 ];
 
@@ -123,7 +122,7 @@ fn chain(setting: Setting) -> String {
         "dyn([
             variables.annotations[?'{name}.{DOMAIN}/' + x.name].orValue(''),
             variables.annotations[?'{DOMAIN}/{name}'].orValue(''),
-            variables.namespace[?'{DOMAIN}/{name}'].orValue(''),
+            variables.of_namespace[?'{DOMAIN}/{name}'].orValue(''),
             variables.settings['{name}']])"
     )
 }

@@ -14,6 +14,8 @@ mod healing;
 mod install;
 mod lifecycle;
 mod outage;
+mod policy_engine;
+mod random_pods;
 mod reinvocation;
 mod rights;
 mod rollouts;
