@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use gomemlimit_core::{
     Reason, Verdict,
+    settings::Level,
     warning::{Warning, WarningKind},
 };
 use prometheus_client::{
@@ -23,12 +24,39 @@ const LATENCY_BUCKETS: [f64; 12] =
 /// Every HTTP status that a request to `/mutate` is counted by; others are turned away by the router.
 pub(crate) const REQUEST_CODES: [&str; 7] = ["200", "400", "408", "413", "415", "500", "503"];
 
+/// A gauge of an audit, as `audit -o prometheus` prints it. The webhook exports none of them: it sees pods when they
+/// are created, not while they run.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditGauge {
+    /// The whole name.
+    pub name: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// The labels of each series.
+    pub labels: &'static [&'static str],
+}
+
+/// Containers by namespace and by what their GOMEMLIMIT means.
+pub const AUDITED_CONTAINERS: AuditGauge = AuditGauge {
+    name: "gomemlimit_containers",
+    help: "Containers by what their GOMEMLIMIT means against the actual memory limit",
+    labels: &["namespace", "status"],
+};
+
+/// Containers by namespace whose last end was an OOM kill.
+pub const AUDITED_OOM_KILLS: AuditGauge = AuditGauge {
+    name: "gomemlimit_containers_oom_killed",
+    help: "Containers that the OOM killer ended last",
+    labels: &["namespace"],
+};
+
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// Counters and gauges of one process. Cloning gives a handle on the same numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     decisions: Family<Labels<2>, Counter>,
+    values: Family<Labels<1>, Counter>,
     warnings: Family<Labels<1>, Counter>,
     bad_settings: Family<Labels<2>, Counter>,
     requests: Family<Labels<1>, Counter>,
@@ -138,6 +166,11 @@ impl Metrics {
         for reason in verdict.reason.into_iter().chain(of_containers) {
             self.decision(reason).inc();
         }
+        for container in &verdict.containers {
+            if let Some(plan) = container.decision.plan.filter(|_| container.decision.reason.is_set()) {
+                self.values_by(plan.source()).inc();
+            }
+        }
         for Warning { kind, .. } in &verdict.warnings {
             self.warnings.get_or_create(&[("kind", kind.as_str())]).inc();
             if let WarningKind::BadSetting(setting, level) = kind {
@@ -149,6 +182,10 @@ impl Metrics {
 
     fn decision(&self, reason: Reason) -> impl std::ops::Deref<Target = Counter> {
         self.decisions.get_or_create(&[("decision", reason.decision()), ("reason", reason.as_str())])
+    }
+
+    fn values_by(&self, level: Level) -> impl std::ops::Deref<Target = Counter> {
+        self.values.get_or_create(&[("level", level.as_str())])
     }
 
     /// Counts one request to the webhook by its HTTP status and time.
@@ -209,6 +246,9 @@ impl Metrics {
         for reason in Reason::ALL {
             let _ = self.decision(reason);
         }
+        for level in Level::ALL {
+            let _ = self.values_by(level);
+        }
         for code in REQUEST_CODES {
             let _ = self.requests.get_or_create(&[("code", code)]);
         }
@@ -238,6 +278,11 @@ impl Metrics {
             "decisions",
             "Decisions about containers (or whole requests that are not about one)",
             self.decisions.clone(),
+        );
+        registry.register(
+            "values",
+            "Values that containers got or kept, by the level of the setting that made them",
+            self.values.clone(),
         );
         registry.register("warnings", "Admission warnings by kind", self.warnings.clone());
         registry.register(
@@ -346,6 +391,22 @@ mod tests {
     }
 
     #[test]
+    fn a_value_counts_at_the_level_that_made_it() {
+        let pod = r#"{"metadata": {"annotations": {"gomemlimit.dev/ratio": "0.8", "mode.gomemlimit.dev/c": "off"}},
+            "spec": {"containers": [{"name": "a", "resources": {"limits": {"memory": "1Gi"}}},
+                {"name": "b"}, {"name": "c", "resources": {"limits": {"memory": "1Gi"}}}]}}"#;
+        let pod = gomemlimit_core::Pod::parse(pod).unwrap();
+        let metrics = Metrics::default();
+        let policy = gomemlimit_core::Policy::default();
+        metrics.count_verdict(&gomemlimit_core::decide(&pod, &[].into(), &policy));
+        let text = render(&metrics.registry()).unwrap();
+        for (level, count) in [("container", 0), ("pod", 1), ("namespace", 0), ("default", 0)] {
+            let series = format!("gomemlimit_values_total{{level=\"{level}\"}} {count}\n");
+            assert!(text.contains(&series), "{series} not in:\n{text}");
+        }
+    }
+
+    #[test]
     fn documentation_lists_every_metric() {
         let text = render(&Metrics::default().registry()).unwrap();
         let docs = include_str!("../docs/metrics.md");
@@ -355,6 +416,11 @@ mod tests {
         });
         for name in names {
             assert!(docs.contains(&format!("`{name}`")), "{name} is not in docs/metrics.md");
+        }
+        for AuditGauge { name, labels, .. } in [AUDITED_CONTAINERS, AUDITED_OOM_KILLS] {
+            let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+            let row = format!("| `{name}` | {labels} | ");
+            assert!(docs.contains(&row), "{row:?} is not in docs/metrics.md");
         }
     }
 }

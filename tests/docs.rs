@@ -14,7 +14,7 @@ use gomemlimit_core::{
 const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 8] = [
     README,
     METRICS,
     ARCHITECTURE,
@@ -22,6 +22,7 @@ const TEXTS: [&str; 7] = [
     include_str!("../SECURITY.md"),
     include_str!("../CHANGELOG.md"),
     include_str!("../docs/certificates.md"),
+    include_str!("../docs/policy-engine.md"),
 ];
 
 fn run(arguments: &[&str], stdin: &str) -> String {
@@ -90,8 +91,9 @@ fn the_readmes_explain_output_is_real() {
 
 #[test]
 fn every_flag_in_the_texts_exists() {
-    let help: String =
-        ["serve", "inject", "explain", "probe"].map(|command| run(&[command, "--help"], "")).concat();
+    let help: String = ["serve", "inject", "explain", "policy", "probe"]
+        .map(|command| run(&[command, "--help"], ""))
+        .concat();
     // Flags of other programs.
     let foreign = [
         "--all",

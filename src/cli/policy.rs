@@ -50,8 +50,11 @@ impl PolicyCommandArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let policy = self.settings.policy();
         let (mode, repair) = (policy.defaults.mode, policy.defaults.repair);
-        let objects =
-            AdmissionPolicy { name: self.name, policy, follow_namespaces: !self.ignore_namespace_annotations };
+        let objects = AdmissionPolicy {
+            name: self.name,
+            policy,
+            follow_namespaces: !self.ignore_namespace_annotations,
+        };
         let text = match self.output {
             Format::Yaml => objects.yaml(),
             Format::Json => format!("{:#}\n", objects.json()?),
@@ -61,7 +64,9 @@ impl PolicyCommandArgs {
             eprintln!("- {limit}");
         }
         if mode != Mode::Inject {
-            eprintln!("note: with this --mode only containers whose annotations say mode: inject get a value");
+            eprintln!(
+                "note: with this --mode only containers whose annotations say mode: inject get a value"
+            );
         }
         if repair != Repair::default() {
             eprintln!("note: --repair has no effect on a policy");

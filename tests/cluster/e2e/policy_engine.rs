@@ -195,10 +195,8 @@ async fn webhook_and_policy_agree_on_random_pods() {
     Release::shared(&client).await.assert_ready().await;
     let _policy = Applied::policy(&client).await;
     let plain = Pair::new(&client, &[]).await;
-    let settings =
-        [("ratio", "0.8"), ("headroom", "100Mi"), ("min-limit", "48Mi"), ("mode", "audit")].map(|(name, value)| {
-            (format!("gomemlimit.dev/{name}"), value)
-        });
+    let settings = [("ratio", "0.8"), ("headroom", "100Mi"), ("min-limit", "48Mi"), ("mode", "audit")]
+        .map(|(name, value)| (format!("gomemlimit.dev/{name}"), value));
     let settings: Vec<_> = settings.iter().map(|(key, value)| (&**key, *value)).collect();
     let with_settings = Pair::new(&client, &settings).await;
     let mut probe = gated_pod("known", "1Gi");

@@ -4,21 +4,82 @@
 use serde_json::{Map, Value, json};
 
 const RATIOS: &[&str] = &[
-    "0.5", "85%", "0.98", "0.99", "off", "0.1", "0.0999999", "98.5%", "nonsense", "0.8500000", "1", "0.1234567",
-    "33.3333%", "00.7", "", "0.", "%", ".5", "+0.5", "0.85 ", "0097.9999%", "0.980001", "5e-1",
+    "0.5",
+    "85%",
+    "0.98",
+    "0.99",
+    "off",
+    "0.1",
+    "0.0999999",
+    "98.5%",
+    "nonsense",
+    "0.8500000",
+    "1",
+    "0.1234567",
+    "33.3333%",
+    "00.7",
+    "",
+    "0.",
+    "%",
+    ".5",
+    "+0.5",
+    "0.85 ",
+    "0097.9999%",
+    "0.980001",
+    "5e-1",
 ];
 const MODES: &[&str] = &["inject", "inject", "audit", "off", "no", ""];
 const QUANTITIES: &[&str] = &[
-    "0", "32Mi", "100m", "1.5Gi", "nonsense", "1Gi", "0.1Gi", "-1Mi", "10M", "123456789Ki", "9Ei", "1k", "1K",
-    "1e3", "1E", "+5Mi", ".5Gi", "5.", "Mi", "99999999999999999999", "",
+    "0",
+    "32Mi",
+    "100m",
+    "1.5Gi",
+    "nonsense",
+    "1Gi",
+    "0.1Gi",
+    "-1Mi",
+    "10M",
+    "123456789Ki",
+    "9Ei",
+    "1k",
+    "1K",
+    "1e3",
+    "1E",
+    "+5Mi",
+    ".5Gi",
+    "5.",
+    "Mi",
+    "99999999999999999999",
+    "",
 ];
 const LIMITS: &[&str] = &[
-    "1Gi", "0.1Gi", "129e6", "16Mi", "32Mi", "33554431", "128974848m", "1Ti", "123456789Ki", "987654321Ki", "700M",
-    "64Mi", "0", "12345678901", "1.000000001Gi", "999999999999999", "1e9", "3333333333m", "4T",
+    "1Gi",
+    "0.1Gi",
+    "129e6",
+    "16Mi",
+    "32Mi",
+    "33554431",
+    "128974848m",
+    "1Ti",
+    "123456789Ki",
+    "987654321Ki",
+    "700M",
+    "64Mi",
+    "0",
+    "12345678901",
+    "1.000000001Gi",
+    "999999999999999",
+    "1e9",
+    "3333333333m",
+    "4T",
 ];
 const FLAGS: &[&str] = &[
-    "--auto-gomemlimit", "--auto-gomemlimit=false", "--no-auto-gomemlimit", "--auto-gomemlimit.ratio=0.8",
-    "--verbose", "/app",
+    "--auto-gomemlimit",
+    "--auto-gomemlimit=false",
+    "--no-auto-gomemlimit",
+    "--auto-gomemlimit.ratio=0.8",
+    "--verbose",
+    "/app",
 ];
 
 /// The same pods for the same seed.
@@ -78,7 +139,8 @@ impl RandomPods {
     fn container(&mut self, name: &str, is_init: bool) -> Value {
         let mut container = json!({"name": name, "image": "gomemlimit.invalid/pause:1"});
         if self.happens(75) {
-            container["resources"] = json!({"limits": {"memory": self.one(LIMITS)}, "requests": {"memory": "0"}});
+            container["resources"] =
+                json!({"limits": {"memory": self.one(LIMITS)}, "requests": {"memory": "0"}});
         }
         if self.happens(50) {
             container["env"] = self.env();
