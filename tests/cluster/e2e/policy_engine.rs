@@ -233,6 +233,37 @@ async fn webhook_and_policy_agree_on_random_pods() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_huge_pod_stays_below_the_limit_for_the_cost_of_an_expression() {
+    const CONTAINERS: usize = 100;
+    const VARIABLES: usize = 200;
+    if !has_policies() {
+        return;
+    }
+    let client = client().await;
+    let _policy = Applied::policy(&client).await;
+    let namespace = Namespace::new(&client, &[POLICY_LABEL], &[]).await;
+    let variables: Vec<_> =
+        (0..VARIABLES).map(|number| json!({"name": format!("V{number}"), "value": "x"})).collect();
+    let mut pod = gated_pod("huge", "1Gi");
+    let mut container = pod["spec"]["containers"][0].clone();
+    container["env"] = variables.into();
+    let containers = (0..CONTAINERS).map(|number| {
+        container["name"] = format!("c{number}").into();
+        pod["metadata"]["annotations"][format!("headroom.gomemlimit.dev/c{number}")] =
+            format!("{}Mi", 110 + number).into();
+        container.clone()
+    });
+    let containers: Vec<_> = containers.collect();
+    pod["spec"]["containers"] = containers.into();
+    let stored = Manifest(pod).dry_run(&client, &namespace.name).await.unwrap();
+    for number in 0..CONTAINERS {
+        let value = (1_073_741_824 - ((110 + number) << 20)).to_string();
+        assert_eq!(values(&stored, &format!("c{number}")), [value], "c{number}");
+    }
+    println!("policy: a pod of {CONTAINERS} containers with {VARIABLES} variables and a setting each");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_value_of_a_policy_does_not_follow_a_later_webhook() {
     if !has_policies() || !is_own_cluster("webhooks of the test's own") {
         return;
