@@ -1,4 +1,4 @@
-//! The webhook's decisions as a MutatingAdmissionPolicy: CEL that the API server evaluates by itself.
+//! The webhook's decisions as a `MutatingAdmissionPolicy`: CEL that the API server evaluates by itself.
 //!
 //! `admission_policy.yaml` is the text; names, defaults and bounds are filled in from the core. PURE.
 
@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use gomemlimit_core::{
     Policy,
-    memlimit::Ratio,
+    builtin::BUILT_IN,
+    memlimit::{LEAST_TRACKED, MIB, Ratio},
     names::{
-        AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, INJECT_LABEL, MIRROR_ANNOTATION,
-        NO_AUTO_GOMEMLIMIT_FLAG, OS_LABEL,
+        AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, GOMEMLIMIT_MIB, INJECT_LABEL,
+        MIRROR_ANNOTATION, NO_AUTO_GOMEMLIMIT_FLAG, OS_LABEL, TRACKING_VALUE,
     },
     settings::{EnvFrom, InitContainers, Mode, Setting},
 };
@@ -20,11 +21,12 @@ use crate::manifest::{self, ManifestError};
 const TEMPLATE: &str = include_str!("admission_policy.yaml");
 
 /// What the webhook does and a policy cannot. Each stands with its reason in docs/policy-engine.md.
-pub const LIMITS: [&str; 5] = [
+pub const LIMITS: [&str; 6] = [
     "A value is never updated: where a later webhook changes the limit, or a manifest is copied from a pod, the \
      earlier value stays.",
     "No status annotation, no warnings, no reasons in metrics or the audit log.",
     "mode: audit only leaves alone, repair does nothing, a resize is not looked at.",
+    "There are no rules of a policy file, only the built-in ones.",
     "One container that the policy fails on keeps all of the pod from a value.",
     "Kubernetes 1.36 or later is needed.",
 ];
@@ -44,11 +46,8 @@ impl AdmissionPolicy {
     /// The policy and its binding as YAML with comments.
     #[must_use]
     pub fn yaml(&self) -> String {
-        let mut limits = String::from("# What the webhook does and this policy cannot:\n");
-        for limit in LIMITS {
-            limits += &format!("# - {limit}\n");
-        }
-        limits + &self.fill(TEMPLATE)
+        let limits = LIMITS.map(|limit| format!("# - {limit}\n")).concat();
+        format!("# What the webhook does and this policy cannot:\n{limits}{}", self.fill(TEMPLATE))
     }
 
     /// The same objects as a List.
@@ -60,20 +59,26 @@ impl AdmissionPolicy {
 
     fn fill(&self, template: &str) -> String {
         let mut text = template.to_owned();
-        for setting in [Setting::Ratio, Setting::Headroom, Setting::MinLimit, Setting::Mode] {
+        for setting in Setting::ALL {
             let constant = setting.as_str().to_ascii_uppercase().replace('-', "_");
             text = text.replace(&format!("${{CHAIN({constant})}}"), &chain(setting));
             text = text.replace(&format!("${{{constant}}}"), setting.as_str());
         }
         let settings = json!(self.settings()).to_string();
-        let (least, most) = (Ratio::MIN.ppm().to_string(), Ratio::MAX.ppm().to_string());
+        let [least, most] = [Ratio::MIN, Ratio::MAX].map(|ratio| ratio.ppm().to_string());
+        let [mib, least_tracked] = [MIB, LEAST_TRACKED].map(|bytes| bytes.to_string());
         for (name, value) in [
             ("NAME", &*self.name),
             ("SETTINGS", &settings),
             ("LEAST_RATIO", &least),
             ("MOST_RATIO", &most),
             ("DOMAIN", DOMAIN),
+            ("BUILT_IN", &built_in()),
+            ("MIB", &mib),
+            ("LEAST_TRACKED", &least_tracked),
             ("GOMEMLIMIT", GOMEMLIMIT),
+            ("GOMEMLIMIT_MIB", GOMEMLIMIT_MIB),
+            ("TRACKING_VALUE", TRACKING_VALUE),
             ("AUTOMEMLIMIT", AUTOMEMLIMIT),
             ("AUTO_GOMEMLIMIT_FLAG", AUTO_GOMEMLIMIT_FLAG),
             ("NO_AUTO_GOMEMLIMIT_FLAG", NO_AUTO_GOMEMLIMIT_FLAG),
@@ -108,6 +113,7 @@ impl AdmissionPolicy {
             (Setting::Headroom.as_str(), quantity(defaults.headroom)),
             (Setting::MinLimit.as_str(), quantity(defaults.min_limit)),
             (Setting::Mode.as_str(), mode.to_owned()),
+            (Setting::Value.as_str(), defaults.value.as_str().to_owned()),
             ("env-from", env_from.to_owned()),
             ("init-containers", init_containers.to_owned()),
             ("namespace-annotations", namespaces.to_owned()),
@@ -125,6 +131,33 @@ fn chain(setting: Setting) -> String {
             variables.of_namespace[?'{DOMAIN}/{name}'].orValue(''),
             variables.settings['{name}']])"
     )
+}
+
+/// Whether one of the built-in rules is about the container `x`.
+fn built_in() -> String {
+    let rules = BUILT_IN.iter().map(|rule| {
+        let image = format!("x.image.matches('{}')", regex(rule.images));
+        match rule.without_arguments {
+            [] => image,
+            arguments => {
+                format!("{image} &&\n              !x.arguments.exists(a, a.matches('{}'))", regex(arguments))
+            }
+        }
+    });
+    rules.collect::<Vec<_>>().join(" ||\n            ")
+}
+
+/// A regular expression for what one of the patterns matches as a whole.
+fn regex(patterns: &[&str]) -> String {
+    let one = |pattern: &&str| {
+        pattern.chars().fold(String::new(), |regex, c| match c {
+            '*' => regex + ".*",
+            '?' => regex + ".",
+            c if c.is_ascii_alphanumeric() || "-/:_".contains(c) => format!("{regex}{c}"),
+            c => format!("{regex}[{c}]"),
+        })
+    };
+    format!("^({})$", patterns.iter().map(one).collect::<Vec<_>>().join("|"))
 }
 
 /// Bytes as the shortest quantity that is exactly so many.

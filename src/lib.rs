@@ -7,4 +7,5 @@ pub mod cluster;
 pub mod logging;
 pub mod manifest;
 pub mod metrics;
+pub mod policy_file;
 pub mod serve;

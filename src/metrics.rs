@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use gomemlimit_core::{
-    Reason, Verdict,
+    Reason, Rules, Verdict,
     settings::Level,
     warning::{Warning, WarningKind},
 };
@@ -79,6 +79,10 @@ pub struct Metrics {
     certificate_rotations: Family<Labels<2>, Counter>,
     ca_bundle_patches: Family<Labels<1>, Counter>,
     watch_up: Family<Labels<1>, Gauge>,
+    policy_rules: Gauge,
+    policy_reloads: Family<Labels<1>, Counter>,
+    /// 1 while the policy file is not what holds.
+    pub(crate) policy_out_of_date: Gauge,
     /// 1 while ready.
     pub(crate) ready: Gauge,
 }
@@ -101,13 +105,24 @@ pub(crate) enum HandshakeFailure {
     Tls,
 }
 
-/// What became of a certificate that changed on disk.
+/// What became of a file that changed on disk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reload {
-    /// It is served.
+    /// It is in use.
     Loaded,
     /// It was not usable; the earlier one stays.
     Refused,
+}
+
+impl Reload {
+    const ALL: [Self; 2] = [Self::Loaded, Self::Refused];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// What was replaced before it expired.
@@ -215,11 +230,15 @@ impl Metrics {
     }
 
     pub(crate) fn count_reload(&self, reload: Reload) {
-        let result = match reload {
-            Reload::Loaded => "loaded",
-            Reload::Refused => "refused",
-        };
-        self.certificate_reloads.get_or_create(&[("result", result)]).inc();
+        self.certificate_reloads.get_or_create(&[("result", reload.as_str())]).inc();
+    }
+
+    pub(crate) fn count_policy_reload(&self, reload: Reload) {
+        self.policy_reloads.get_or_create(&[("result", reload.as_str())]).inc();
+    }
+
+    pub(crate) fn count_policy_rules(&self, rules: &Rules) {
+        self.policy_rules.set(i64::try_from(rules.len()).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn count_rotation(&self, what: Rotation, done: bool) {
@@ -258,8 +277,9 @@ impl Metrics {
         for reason in ["timeout", "tls"] {
             let _ = self.handshake_failures.get_or_create(&[("reason", reason)]);
         }
-        for result in ["loaded", "refused"] {
-            let _ = self.certificate_reloads.get_or_create(&[("result", result)]);
+        for reload in Reload::ALL {
+            let _ = self.certificate_reloads.get_or_create(&[("result", reload.as_str())]);
+            let _ = self.policy_reloads.get_or_create(&[("result", reload.as_str())]);
         }
         for done in [true, false] {
             let _ = self.rotation(Rotation::Ca, done);
@@ -270,6 +290,7 @@ impl Metrics {
         self.register_decisions(&mut registry);
         self.register_serving(&mut registry);
         self.register_certificates(&mut registry);
+        self.register_policy(&mut registry);
         registry
     }
 
@@ -320,6 +341,24 @@ impl Metrics {
             self.handshake_failures.clone(),
         );
         registry.register("ready", "1 while ready", self.ready.clone());
+    }
+
+    fn register_policy(&self, registry: &mut Registry) {
+        registry.register(
+            "policy_rules",
+            "Rules of the policy file that are in force",
+            self.policy_rules.clone(),
+        );
+        registry.register(
+            "policy_reloads",
+            "Looks at a changed policy file that loaded or refused it",
+            self.policy_reloads.clone(),
+        );
+        registry.register(
+            "policy_out_of_date",
+            "1 while the policy file cannot be used and an earlier one holds",
+            self.policy_out_of_date.clone(),
+        );
     }
 
     fn register_certificates(&self, registry: &mut Registry) {

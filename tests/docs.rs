@@ -14,7 +14,7 @@ use gomemlimit_core::{
 const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
-const TEXTS: [&str; 8] = [
+const TEXTS: [&str; 9] = [
     README,
     METRICS,
     ARCHITECTURE,
@@ -23,6 +23,7 @@ const TEXTS: [&str; 8] = [
     include_str!("../CHANGELOG.md"),
     include_str!("../docs/certificates.md"),
     include_str!("../docs/policy-engine.md"),
+    include_str!("../docs/policy-file.md"),
 ];
 
 fn run(arguments: &[&str], stdin: &str) -> String {
@@ -41,7 +42,7 @@ fn the_readme_lists_every_reason_and_setting_with_its_default() {
     for reason in Reason::ALL {
         assert!(README.contains(&format!("`{reason}`")), "{reason}");
     }
-    for setting in Setting::ALL.into_iter().filter(|setting| *setting != Setting::Value) {
+    for setting in Setting::ALL {
         assert!(README.contains(&format!("`{}`: ", setting.as_str())), "{}", setting.as_str());
     }
     assert_eq!(Ratio::DEFAULT.ppm(), 900_000);
@@ -90,6 +91,16 @@ fn the_readmes_explain_output_is_real() {
 }
 
 #[test]
+fn the_readmes_repaired_status_is_real() {
+    let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: api\n    resources: \
+                    {limits: {memory: 1Gi}}\n    env: [{name: GOMEMLIMIT, value: 900Mi}]\n";
+    let pod = run(&["inject", "-f", "-", "-o", "json", "--repair", "fix"], manifest);
+    let pod: serde_json::Value = serde_json::from_str(&pod).unwrap();
+    let status = pod["metadata"]["annotations"]["gomemlimit.dev/status"].as_str().unwrap();
+    assert!(README.contains(&format!("```json\n{status}\n```")), "{status}");
+}
+
+#[test]
 fn every_flag_in_the_texts_exists() {
     let help: String = ["serve", "inject", "explain", "policy", "probe"]
         .map(|command| run(&[command, "--help"], ""))
@@ -104,6 +115,7 @@ fn every_flag_in_the_texts_exists() {
         "--test",
         "--bench",
         "--auto-gomemlimit",
+        "--no-auto-gomemlimit",
         "--create-namespace",
         "--wait",
         "--long",

@@ -83,8 +83,8 @@ fn the_defaults_are_those_of_the_core() {
     assert_eq!(quantity::parse(settings["headroom"].as_str().unwrap()), Ok(defaults.headroom));
     assert_eq!(quantity::parse(settings["min-limit"].as_str().unwrap()), Ok(defaults.min_limit));
     assert_eq!(
-        [&settings["mode"], &settings["env-from"], &settings["init-containers"]],
-        ["inject", "inject", "sidecars"]
+        [&settings["mode"], &settings["value"], &settings["env-from"], &settings["init-containers"]],
+        ["inject", "literal", "inject", "sidecars"]
     );
 }
 
@@ -97,6 +97,7 @@ fn the_defaults_are_those_of_the_core() {
 #[case(&["--min-limit", "0"], "min-limit", "0")]
 #[case(&["--mode", "audit"], "mode", "audit")]
 #[case(&["--mode", "off"], "mode", "off")]
+#[case(&["--value", "track"], "value", "track")]
 #[case(&["--env-from", "skip"], "env-from", "skip")]
 #[case(&["--init-containers", "all"], "init-containers", "all")]
 #[case(&["--ignore-namespace-annotations"], "namespace-annotations", "ignore")]
@@ -131,6 +132,7 @@ fn the_name_is_that_of_both_objects() {
 #[case(&["--name=-shop"], "small letters, digits, dashes and dots only")]
 #[case(&["--name", ""], "small letters, digits, dashes and dots only")]
 #[case(&["-o", "table"], "[possible values: yaml, json]")]
+#[case(&["--policy-file", "rules.yaml"], "a MutatingAdmissionPolicy has no rules of a policy file")]
 #[case(&["shop"], "unexpected argument 'shop'")]
 fn wrong_usage_ends_with_two_and_one_sentence(#[case] arguments: &[&str], #[case] said: &str) {
     let output = policy(arguments);

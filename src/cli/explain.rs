@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use gomemlimit_core::{
     Reason,
-    decide::{ContainerVerdict, Plan},
+    decide::{ContainerVerdict, NotTracked, Plan},
+    settings::{Level, Setting},
 };
 use serde_json::{Value, json};
 
@@ -115,17 +116,20 @@ fn table(manifests: &Manifests) -> String {
 /// The setting that made the value, or what the reason means.
 fn why(container: &ContainerVerdict<'_>) -> String {
     let Some(plan) = container.decision.plan else {
-        return container.decision.reason.explanation().to_owned();
+        let rule = container.rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
+        return format!("{}{rule}", container.decision.reason.explanation());
     };
-    let level = match plan.source().as_str() {
-        "default" => "default".to_owned(),
-        level => format!("{level} annotation"),
+    let level = match (plan.source(), &container.rule) {
+        (Level::Default, _) => "default".to_owned(),
+        (Level::Rule, rule) => format!("rule {}", rule.as_deref().unwrap_or_default()),
+        (level, _) => format!("{} annotation", level.as_str()),
     };
+    let not_tracked = plan.not_tracked.map(|why| format!("; {}", why.explanation())).unwrap_or_default();
     let of = if plan.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
-    if plan.is_by_headroom() {
-        format!("headroom {} ({level})", quantity(plan.headroom))
-    } else {
-        format!("ratio {} {of} ({level})", plan.ratio)
+    match plan.decided_by() {
+        Setting::Value => format!("tracks the limit: 95.37 % of it ({level})"),
+        Setting::Headroom => format!("headroom {} ({level}){not_tracked}", quantity(plan.headroom)),
+        _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),
     }
 }
 
@@ -170,7 +174,10 @@ fn container_report(container: &ContainerVerdict<'_>) -> Value {
         "reason": decision.reason.as_str(),
         "explanation": decision.reason.explanation(),
         "limit": decision.limit,
-        "value": decision.plan.map(|plan| plan.value.to_string()),
+        "value": decision.plan.map(|plan| plan.text()),
+        "bytes": decision.plan.map(|plan| plan.value),
+        "rule": container.rule,
+        "repaired": container.repaired(),
         "basis": decision.plan.as_ref().map(basis),
     })
 }
@@ -178,10 +185,13 @@ fn container_report(container: &ContainerVerdict<'_>) -> Value {
 fn basis(plan: &Plan) -> Value {
     json!({
         "podLimit": plan.from_pod_limit,
+        "kind": plan.kind.as_str(),
+        "kindFrom": plan.kind_level.as_str(),
+        "notTracked": plan.not_tracked.map(NotTracked::explanation),
         "ratio": plan.ratio.to_string(),
         "ratioFrom": plan.ratio_level.as_str(),
         "headroom": plan.headroom,
         "headroomFrom": plan.headroom_level.as_str(),
-        "decidedBy": if plan.is_by_headroom() { "headroom" } else { "ratio" },
+        "decidedBy": plan.decided_by().as_str(),
     })
 }

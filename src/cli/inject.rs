@@ -80,7 +80,7 @@ fn report(decided: &[Decided]) {
         for container in &one.verdict.containers {
             let reason = container.decision.reason;
             let outcome = match container.decision.plan.filter(|_| reason.is_set()) {
-                Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.value),
+                Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.text()),
                 None => format!("unchanged ({reason}: {})", reason.explanation()),
             };
             eprintln!("{}, container {}: {outcome}", one.object(), container.name());

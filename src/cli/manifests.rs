@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use gomemlimit_core::{NamespaceAnnotations, Pod, Policy, Verdict, decide, patch::Operation};
+use gomemlimit_core::{NamespaceAnnotations, Pod, Policy, Surroundings, Verdict, decide, patch::Operation};
 use serde_json::Value;
 
 use super::policy_args::PolicyArgs;
@@ -81,7 +81,11 @@ impl Decided {
             let tokens =
                 operation.path.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
             let value = serde_json::to_value(&operation.value)?;
-            let change = if operation.op == "replace" { Change::Replace(value) } else { Change::Add(value) };
+            let change = match operation.op {
+                "replace" => Change::Replace(value),
+                "remove" => Change::Remove,
+                _ => Change::Add(value),
+            };
             Ok(Edit {
                 document: self.document,
                 path: self.location.path.iter().cloned().chain(tokens).collect(),
@@ -108,7 +112,7 @@ impl ManifestArgs {
             inputs.push(Input { source, text, documents });
         }
         let namespaces = namespace_annotations(&inputs);
-        let policy = self.policy.policy();
+        let policy = self.policy.policy()?;
         let mut decided = Vec::new();
         for (index, input) in inputs.iter().enumerate() {
             for document in &input.documents {
@@ -141,7 +145,12 @@ impl ManifestArgs {
             format!("line {}: cannot read the pod of {} {}", document.line, location.kind, location.name)
         })?;
         let none = NamespaceAnnotations::new();
-        let mut verdict = decide(&pod, namespaces.get(&namespace).unwrap_or(&none), policy).into_owned();
+        let surroundings = Surroundings {
+            namespace: &namespace,
+            annotations: namespaces.get(&namespace).unwrap_or(&none),
+            owner: location.pods_owner(),
+        };
+        let mut verdict = decide(&pod, surroundings, policy).into_owned();
         let operations = verdict.patch();
         Ok(Decided { input, document: document.index, location, namespace, verdict, operations })
     }

@@ -1,9 +1,13 @@
-//! `gomemlimit policy`: the webhook's decisions as a MutatingAdmissionPolicy, without pods and certificates.
+//! `gomemlimit policy`: the webhook's decisions as a `MutatingAdmissionPolicy`, without pods and certificates.
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Args, ValueEnum};
-use gomemlimit_core::settings::{Mode, Repair};
+use gomemlimit_core::{
+    Rules,
+    settings::{Mode, Repair},
+};
 
 use super::{output, policy_args::PolicyArgs};
 use crate::admission_policy::{AdmissionPolicy, LIMITS};
@@ -14,6 +18,7 @@ use crate::admission_policy::{AdmissionPolicy, LIMITS};
 /// for namespaces with the label gomemlimit.dev/inject=enabled. What a policy cannot do is said on stderr, in
 /// comments of the YAML, and at length in docs/policy-engine.md.
 #[derive(Args, Debug)]
+#[expect(clippy::doc_markdown, reason = "the text of the help")]
 #[command(after_help = "Examples:
   # Install it, then opt in a namespace
   gomemlimit policy | kubectl apply -f -
@@ -48,7 +53,12 @@ enum Format {
 
 impl PolicyCommandArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let policy = self.settings.policy();
+        if self.settings.policy_file().is_some() {
+            bail!(
+                "a MutatingAdmissionPolicy has no rules of a policy file; leave --policy-file to the webhook"
+            );
+        }
+        let policy = self.settings.policy_with(Rules::default());
         let (mode, repair) = (policy.defaults.mode, policy.defaults.repair);
         let objects = AdmissionPolicy {
             name: self.name,

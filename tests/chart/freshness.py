@@ -84,7 +84,7 @@ def flags(checks, chart):
                 for flag in (argument.split("=")[0] for argument in arguments):
                     used.add(flag)
                     checks.check(flag in known[command], f"{name}: {pod} passes {flag}, which `gomemlimit {command}` does not know")
-    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url"):
+    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--value"):
         checks.check(flag in used, f"{flag} is passed by some ci file")
 
 
@@ -151,7 +151,7 @@ POLICIES = [
     ({}, [], {}),
     ({"settings": {"ratio": 0.8}}, ["--ratio=0.8"], {"ratio": "0.8"}),
     ({"settings": {"headroom": "64Mi", "minLimit": "1Gi"}}, ["--headroom=64Mi", "--min-limit=1Gi"], {"headroom": "64Mi", "min-limit": "1Gi"}),
-    ({"settings": {"mode": "off"}}, ["--mode=off"], {"mode": "off"}),
+    ({"settings": {"mode": "off", "value": "track"}}, ["--mode=off", "--value=track"], {"mode": "off", "value": "track"}),
     ({"settings": {"envFrom": "skip", "initContainers": "all"}}, ["--env-from=skip", "--init-containers=all"], {"env-from": "skip", "init-containers": "all"}),
     ({"namespaceSettings": False}, ["--ignore-namespace-annotations"], {"namespace-annotations": "ignore"}),
 ]

@@ -28,6 +28,9 @@
 {{- if eq .Values.settings.mode "audit" -}}
 {{- fail "settings.mode audit needs engine: webhook; a policy has no way to report." -}}
 {{- end -}}
+{{- if or .Values.policy.rules (eq (toString .Values.policy.builtInRules) "false") -}}
+{{- fail "policy needs engine: webhook; a MutatingAdmissionPolicy has no rules of a policy file." -}}
+{{- end -}}
 {{- if .Values.webhook.caBundle -}}
 {{- fail "webhook.caBundle needs engine: webhook; a policy has no certificates." -}}
 {{- end -}}
@@ -69,6 +72,13 @@
 {{- end -}}
 
 {{- define "gomemlimit.validatePods" -}}
+{{- $names := list -}}
+{{- range .Values.policy.rules -}}
+{{- if has .name $names -}}
+{{- fail (printf "policy.rules: two rules have the name %q." .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
 {{- if eq (int .Values.server.port) (int .Values.server.adminPort) -}}
 {{- fail (printf "server.port and server.adminPort are both %d; they must differ." (int .Values.server.port)) -}}
 {{- end -}}

@@ -4,12 +4,14 @@
 //! and `explain` all go through [`decide::decide`], so they cannot disagree.
 //!
 //! Data flows one way:
-//! `review` → `pod` → `settings` → `decide` (with `quantity`, `memlimit`, `existing`, `status`) → `patch`.
+//! `review` → `pod` → `settings` and `rules` → `decide` (with `quantity`, `memlimit`, `existing`, `status`) → `patch`.
 
 pub mod annotations;
+pub mod builtin;
 pub mod decide;
 mod env;
 pub mod existing;
+mod glob;
 mod json;
 pub mod memlimit;
 pub mod names;
@@ -20,14 +22,17 @@ pub mod quantity;
 pub mod reason;
 mod resize;
 pub mod review;
+pub mod rules;
 pub mod settings;
 pub mod status;
 mod text;
+mod verdict;
 pub mod warning;
 
 pub use annotations::NamespaceAnnotations;
-pub use decide::{Decision, Verdict, decide};
+pub use decide::{Decision, Surroundings, Verdict, decide};
 pub use pod::Pod;
 pub use reason::Reason;
 pub use review::{Review, ReviewError};
+pub use rules::Rules;
 pub use settings::{Policy, Settings};

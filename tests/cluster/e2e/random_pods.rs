@@ -29,6 +29,15 @@ const RATIOS: &[&str] = &[
     "5e-1",
 ];
 const MODES: &[&str] = &["inject", "inject", "audit", "off", "no", ""];
+const KINDS: &[&str] = &["literal", "track", "track", "tracked"];
+const IMAGES: &[&str] = &[
+    "gomemlimit.invalid/pause:1",
+    "gomemlimit.invalid/pause:1",
+    "prom/prometheus:v3.1.0",
+    "quay.io/prometheus/prometheus:v2.55.1",
+    "docker.io/grafana/alloy:v1.11.0",
+    "victoriametrics/vmagent:v1.100.0",
+];
 const QUANTITIES: &[&str] = &[
     "0",
     "32Mi",
@@ -111,9 +120,13 @@ impl RandomPods {
 
     fn annotations(&mut self, containers: &[&str]) -> Value {
         let mut annotations = Map::new();
-        for (setting, texts) in
-            [("ratio", RATIOS), ("mode", MODES), ("headroom", QUANTITIES), ("min-limit", QUANTITIES)]
-        {
+        for (setting, texts) in [
+            ("ratio", RATIOS),
+            ("mode", MODES),
+            ("headroom", QUANTITIES),
+            ("min-limit", QUANTITIES),
+            ("value", KINDS),
+        ] {
             let of_containers = containers.iter().map(|name| format!("{setting}.gomemlimit.dev/{name}"));
             for key in of_containers.chain([format!("gomemlimit.dev/{setting}")]) {
                 if self.happens(25) {
@@ -129,6 +142,7 @@ impl RandomPods {
         let variables = (0..count).map(|place| match self.below(20) {
             0 => json!({"name": "GOMEMLIMIT", "value": self.one(&["", "1", "off"])}),
             1..4 => json!({"name": "AUTOMEMLIMIT", "value": self.one(&["off", "", "0.9"])}),
+            5 => json!({"name": "GOMEMLIMIT_MIB", "value": "7"}),
             4 => json!({"name": "AUTOMEMLIMIT", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}),
             // Names twice are common, and legal.
             _ => json!({"name": self.one(&["PORT", "LOG_LEVEL"]), "value": place.to_string()}),
@@ -137,7 +151,7 @@ impl RandomPods {
     }
 
     fn container(&mut self, name: &str, is_init: bool) -> Value {
-        let mut container = json!({"name": name, "image": "gomemlimit.invalid/pause:1"});
+        let mut container = json!({"name": name, "image": self.one(IMAGES)});
         if self.happens(75) {
             container["resources"] =
                 json!({"limits": {"memory": self.one(LIMITS)}, "requests": {"memory": "0"}});
