@@ -1,4 +1,4 @@
-//! The webhook's decisions as a MutatingAdmissionPolicy: CEL that the API server evaluates by itself.
+//! The webhook's decisions as a `MutatingAdmissionPolicy`: CEL that the API server evaluates by itself.
 //!
 //! `admission_policy.yaml` is the text; names, defaults and bounds are filled in from the core. PURE.
 
@@ -44,11 +44,8 @@ impl AdmissionPolicy {
     /// The policy and its binding as YAML with comments.
     #[must_use]
     pub fn yaml(&self) -> String {
-        let mut limits = String::from("# What the webhook does and this policy cannot:\n");
-        for limit in LIMITS {
-            limits += &format!("# - {limit}\n");
-        }
-        limits + &self.fill(TEMPLATE)
+        let limits = LIMITS.map(|limit| format!("# - {limit}\n")).concat();
+        format!("# What the webhook does and this policy cannot:\n{limits}{}", self.fill(TEMPLATE))
     }
 
     /// The same objects as a List.

@@ -1,4 +1,4 @@
-//! `gomemlimit policy`: the webhook's decisions as a MutatingAdmissionPolicy, without pods and certificates.
+//! `gomemlimit policy`: the webhook's decisions as a `MutatingAdmissionPolicy`, without pods and certificates.
 
 use std::process::ExitCode;
 
@@ -14,6 +14,7 @@ use crate::admission_policy::{AdmissionPolicy, LIMITS};
 /// for namespaces with the label gomemlimit.dev/inject=enabled. What a policy cannot do is said on stderr, in
 /// comments of the YAML, and at length in docs/policy-engine.md.
 #[derive(Args, Debug)]
+#[expect(clippy::doc_markdown, reason = "the text of the help")]
 #[command(after_help = "Examples:
   # Install it, then opt in a namespace
   gomemlimit policy | kubectl apply -f -

@@ -11,7 +11,7 @@ pub const AUTOMEMLIMIT: &str = "AUTOMEMLIMIT";
 /// of `--auto-gomemlimit.ratio`.
 pub const AUTO_GOMEMLIMIT_FLAG: &str = "--auto-gomemlimit";
 
-/// The flag that switches automemlimit off again.
+/// The flag that switches automemlimit off in Prometheus and others; `--auto-gomemlimit=false` does so, too.
 pub const NO_AUTO_GOMEMLIMIT_FLAG: &str = "--no-auto-gomemlimit";
 
 /// Domain of every label and annotation of ours.
