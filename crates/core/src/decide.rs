@@ -9,6 +9,7 @@ use crate::{
     pod::{Container, Pod},
     podlimit::{Limit, PodLimits},
     reason::Reason,
+    remarks::{Outcome, existing_warning, left_behind},
     rules::{Program, Ruling, Target},
     settings::{EnvFrom, InitContainers, Level, Mode, Policy, Repair, Setting, ValueKind},
     status::{Basis, Record, Recorded, Repaired},
@@ -368,55 +369,4 @@ fn not_tracked(container: &Container<'_>, limit: Limit, own: Option<&Record>) ->
         Some(_) if container.env.mib != Mib::Absent && !is_own_variable => Some(NotTracked::VariableTaken),
         Some(_) => None,
     }
-}
-
-/// What became of a broken value under `repair: fix`.
-#[derive(Clone, Copy)]
-struct Outcome {
-    repaired: Option<Plan>,
-    hindrance: Option<Reason>,
-}
-
-/// What is to be said about a value of the user.
-fn existing_warning(
-    container: &Container<'_>,
-    broken: Option<&Broken>,
-    Outcome { repaired, hindrance }: Outcome,
-) -> Option<Warning> {
-    let several = container.env.places.len() > 1;
-    let Some(broken) = broken else {
-        let text = "GOMEMLIMIT is in env more than once; the last one counts";
-        return several.then(|| broken_value(container, text));
-    };
-    let which = if several { " (the last of several entries, which counts)" } else { "" };
-    let end = match (repaired, hindrance) {
-        (Some(plan), _) => format!("repaired: GOMEMLIMIT={}", plan.text()),
-        (_, Some(reason)) => format!("not repaired: {}", reason.explanation()),
-        (None, None) => broken.advice().to_owned(),
-    };
-    Some(broken_value(container, &format!("{broken}{which}; {end}")))
-}
-
-fn broken_value(container: &Container<'_>, text: &str) -> Warning {
-    Warning::new(WarningKind::BrokenValue, format!("container {}: {text}", quote(&container.name)))
-}
-
-/// Our own earlier value stays where we would not set one now, since we never remove. This says so where it
-/// does not fit any more.
-fn left_behind(container: &Container<'_>, own: &Record, limit: Limit, reason: Reason) -> Option<Warning> {
-    let name = quote(&container.name);
-    let text = match own.basis {
-        Basis::Literal { bytes, .. } if limit.bytes() != Some(own.limit) => format!(
-            "container {name}: GOMEMLIMIT={bytes} was injected for a limit of {} bytes and stays, although now: {}; remove \
-             it from the manifest",
-            own.limit,
-            reason.explanation()
-        ),
-        Basis::Track { .. } if limit.own_bytes().is_none() => format!(
-            "container {name}: GOMEMLIMIT follows a memory limit of the container that is not there any more, so it \
-             becomes the node's size; remove it from the manifest, or set the limit"
-        ),
-        _ => return None,
-    };
-    Some(Warning::new(WarningKind::StaleValue, text))
 }

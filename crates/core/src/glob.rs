@@ -14,7 +14,11 @@ const LONGEST_PATTERN: usize = 512;
 
 /// One pattern; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Glob(String);
+pub(crate) struct Glob {
+    pattern: String,
+    /// Its longest part without `*` and `?`. Most texts do not have it, and to find that out is fast.
+    longest: String,
+}
 
 impl Glob {
     /// The error says what is wrong with the pattern.
@@ -27,12 +31,13 @@ impl Glob {
                 "a pattern is longer than {LONGEST_PATTERN} bytes or has control characters"
             ));
         }
-        Ok(Self(pattern.to_owned()))
+        let longest = pattern.split(['*', '?']).max_by_key(|part| part.len()).unwrap_or_default();
+        Ok(Self { pattern: pattern.to_owned(), longest: longest.to_owned() })
     }
 
     /// Whether the whole of `text` fits.
     pub(crate) fn matches(&self, text: &str) -> bool {
-        text.len() <= LONGEST_TEXT && matches(&self.0, text)
+        text.len() <= LONGEST_TEXT && text.contains(&self.longest) && matches(&self.pattern, text)
     }
 }
 

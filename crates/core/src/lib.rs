@@ -20,6 +20,7 @@ pub mod pod;
 mod podlimit;
 pub mod quantity;
 pub mod reason;
+mod remarks;
 mod resize;
 pub mod review;
 pub mod rules;
