@@ -1,5 +1,6 @@
 //! The program `gomemlimit` as a library, so that its tests can run it in their own process.
 
+pub mod admission_policy;
 pub mod certs;
 pub mod cli;
 pub mod cluster;

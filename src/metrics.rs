@@ -1,9 +1,12 @@
 //! Every metric that the webhook exports, defined once. Labels are closed lists.
 
+pub mod audit;
+
 use std::{fmt, time::Duration};
 
 use gomemlimit_core::{
     Reason, Rules, Verdict,
+    settings::Level,
     warning::{Warning, WarningKind},
 };
 use prometheus_client::{
@@ -29,6 +32,7 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     decisions: Family<Labels<2>, Counter>,
+    values: Family<Labels<1>, Counter>,
     warnings: Family<Labels<1>, Counter>,
     bad_settings: Family<Labels<2>, Counter>,
     requests: Family<Labels<1>, Counter>,
@@ -153,6 +157,11 @@ impl Metrics {
         for reason in verdict.reason.into_iter().chain(of_containers) {
             self.decision(reason).inc();
         }
+        for container in &verdict.containers {
+            if let Some(plan) = container.decision.plan.filter(|_| container.decision.reason.is_set()) {
+                self.values_by(plan.source()).inc();
+            }
+        }
         for Warning { kind, .. } in &verdict.warnings {
             self.warnings.get_or_create(&[("kind", kind.as_str())]).inc();
             if let WarningKind::BadSetting(setting, level) = kind {
@@ -164,6 +173,10 @@ impl Metrics {
 
     fn decision(&self, reason: Reason) -> impl std::ops::Deref<Target = Counter> {
         self.decisions.get_or_create(&[("decision", reason.decision()), ("reason", reason.as_str())])
+    }
+
+    fn values_by(&self, level: Level) -> impl std::ops::Deref<Target = Counter> {
+        self.values.get_or_create(&[("level", level.as_str())])
     }
 
     /// Counts one request to the webhook by its HTTP status and time.
@@ -228,6 +241,9 @@ impl Metrics {
         for reason in Reason::ALL {
             let _ = self.decision(reason);
         }
+        for level in Level::ALL {
+            let _ = self.values_by(level);
+        }
         for code in REQUEST_CODES {
             let _ = self.requests.get_or_create(&[("code", code)]);
         }
@@ -259,6 +275,11 @@ impl Metrics {
             "decisions",
             "Decisions about containers (or whole requests that are not about one)",
             self.decisions.clone(),
+        );
+        registry.register(
+            "values",
+            "Values that containers got or kept, by the level of the setting that made them",
+            self.values.clone(),
         );
         registry.register("warnings", "Admission warnings by kind", self.warnings.clone());
         registry.register(
@@ -380,6 +401,22 @@ mod tests {
                 "gomemlimit_decisions_total{{decision=\"{}\",reason=\"{reason}\"}} 0",
                 reason.decision()
             );
+            assert!(text.contains(&series), "{series} not in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_counts_at_the_level_that_made_it() {
+        let pod = r#"{"metadata": {"annotations": {"gomemlimit.dev/ratio": "0.8", "mode.gomemlimit.dev/c": "off"}},
+            "spec": {"containers": [{"name": "a", "resources": {"limits": {"memory": "1Gi"}}},
+                {"name": "b"}, {"name": "c", "resources": {"limits": {"memory": "1Gi"}}}]}}"#;
+        let pod = gomemlimit_core::Pod::parse(pod).unwrap();
+        let metrics = Metrics::default();
+        let policy = gomemlimit_core::Policy::default();
+        metrics.count_verdict(&gomemlimit_core::decide(&pod, &[].into(), &policy));
+        let text = render(&metrics.registry()).unwrap();
+        for (level, count) in [("container", 0), ("pod", 1), ("namespace", 0), ("default", 0)] {
+            let series = format!("gomemlimit_values_total{{level=\"{level}\"}} {count}\n");
             assert!(text.contains(&series), "{series} not in:\n{text}");
         }
     }

@@ -119,7 +119,6 @@ mod tests {
         assert!(error.starts_with("policy file policy.yaml, line "), "{error}");
         assert!(error.contains(place) && error.contains(says), "{error}");
         assert!(error.ends_with("; see docs/policy-file.md") && !error.contains('\n'), "{error}");
-        println!("{error}");
     }
 
     #[rstest]

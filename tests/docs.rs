@@ -14,7 +14,7 @@ use gomemlimit_core::{
 const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 13] = [
     README,
     METRICS,
     ARCHITECTURE,
@@ -22,6 +22,7 @@ const TEXTS: [&str; 12] = [
     include_str!("../SECURITY.md"),
     include_str!("../CHANGELOG.md"),
     include_str!("../docs/certificates.md"),
+    include_str!("../docs/policy-engine.md"),
     include_str!("../docs/policy-file.md"),
     include_str!("../docs/audit.md"),
     include_str!("../docs/check.md"),
@@ -105,7 +106,7 @@ fn the_readmes_repaired_status_is_real() {
 
 #[test]
 fn every_flag_in_the_texts_exists() {
-    let help: String = ["serve", "inject", "explain", "audit", "check", "probe"]
+    let help: String = ["serve", "inject", "explain", "audit", "check", "policy", "probe"]
         .map(|command| run(&[command, "--help"], ""))
         .concat();
     // Flags of other programs.
@@ -191,7 +192,11 @@ fn sources_of(folders: &[&str]) -> Vec<std::path::PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
         }
     }
     files

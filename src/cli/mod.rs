@@ -13,6 +13,7 @@ mod judge;
 mod manifests;
 mod output;
 mod plugin;
+mod policy;
 mod policy_args;
 mod probe;
 mod serve;
@@ -40,6 +41,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Audit(Box<audit::AuditArgs>),
     Check(check::CheckArgs),
+    Policy(policy::PolicyCommandArgs),
     Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => args.run(policy_is_given),
         Command::Audit(args) => args.run(policy_is_given),
         Command::Check(args) => args.run(),
+        Command::Policy(args) => args.run(),
         Command::Probe(args) => args.run(),
         Command::Completions(args) => args.run(),
     };

@@ -7,7 +7,11 @@ use thiserror::Error;
 /// One million: ratios are parts per million, so that no float touches bytes.
 const MILLION: u32 = 1_000_000;
 
-const MIB: u64 = 1 << 20;
+/// One MiB in bytes, the unit of the downward API that a tracking value is made of.
+pub const MIB: u64 = 1 << 20;
+
+/// From this limit on a tracking value keeps its distance also where the limit is no whole number of MiB.
+pub const LEAST_TRACKED: u64 = 64 * MIB;
 
 /// A share of the memory limit in parts per million, between [`Ratio::MIN`] and [`Ratio::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +119,7 @@ pub fn tracking_value(limit: u64) -> u64 {
 /// takes more of a small limit, and from 64 MiB on leaves 3 % at least.
 #[must_use]
 pub const fn is_trackable(limit: u64) -> bool {
-    limit.is_multiple_of(MIB) || limit >= 64 * MIB
+    limit.is_multiple_of(MIB) || limit >= LEAST_TRACKED
 }
 
 /// What the Go runtime reads from the text of GOMEMLIMIT.

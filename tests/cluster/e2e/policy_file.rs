@@ -5,8 +5,8 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::harness::{
-    FULLNAME, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod,
-    kubectl, values, wait_for,
+    FULLNAME, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, check, client, gated_pod, kubectl,
+    values, wait_for,
 };
 
 /// Rules for one namespace.
@@ -61,7 +61,5 @@ async fn rules_hold_and_change_without_a_restart() {
     assert_eq!(release.pod_names().await, pods, "nothing was restarted");
     println!("policy file: a changed rule held {changed:.1} s after helm upgrade, without a restart");
 
-    release.upgrade(&["--reset-values"]);
-    settled(VALUE_1GI).await;
     Release::remove(&client).await;
 }
