@@ -35,6 +35,9 @@ pub struct Metadata {
     pub labels: Labels,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Since when it is about to go.
+    #[serde(rename = "deletionTimestamp")]
+    pub deletion_timestamp: Option<String>,
 }
 
 /// A `MutatingWebhookConfiguration`, as far as it matters.
@@ -360,7 +363,7 @@ struct WaitingOrEnded {
 }
 
 impl WebhookPod {
-    /// The pods that a Service selects.
+    /// The pods that a Service selects and that are not about to end.
     pub async fn of(cluster: &Cluster, namespace: &str, service: &Service) -> Result<Vec<Self>, ApiError> {
         let selector: Vec<_> =
             service.spec.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -375,7 +378,10 @@ impl WebhookPod {
         listing
             .read(cluster, |heard| match heard {
                 Heard::Begin => pods.clear(),
-                Heard::Item(item) => pods.extend(serde_json::from_str::<Self>(item).ok()),
+                Heard::Item(item) => {
+                    let pod = serde_json::from_str::<Self>(item).ok();
+                    pods.extend(pod.filter(|pod| pod.metadata.deletion_timestamp.is_none()));
+                }
                 Heard::Page { .. } => {}
             })
             .await?;

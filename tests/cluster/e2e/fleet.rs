@@ -228,7 +228,7 @@ async fn in_place_resize(name: &str) {
             json!({"spec": {"containers": [{"name": "app", "resources": {"limits": {"memory": limit}}}]}});
         kubectl(&["patch", "pod", pod, "-n", name, "--subresource=resize", "-p", &patch.to_string()]);
     };
-    resize("resized", "128Mi");
+    resize("resized", "128Mi", "1Mi");
     wait_for("a resized pod is stale", LONG, async || {
         let seen = of(name, "resized");
         check(seen == pair("stale", "-"), || format!("{seen:?}"))
@@ -247,7 +247,7 @@ async fn in_place_resize(name: &str) {
         json!(format!("to get a value that fits: create pod resized in {name} again"))
     );
     // What is only wanted does not count: this cannot be had.
-    resize("follows", "900Gi");
+    resize("follows", "9000Gi", "9000Gi");
     wait_for("the kubelet refuses", LONG, async || {
         let pod = kubectl(&["get", "pod", "follows", "-n", name, "-o", "json"]);
         check(pod.contains("PodResizePending"), || pod)
