@@ -27,7 +27,8 @@ use super::{
 };
 use crate::cluster::{
     api::{ApiError, Cluster},
-    installation::{Configuration, WebhookPod},
+    installation::Configuration,
+    serving::WebhookPod,
     surroundings::{NamespaceFacts, Surroundings},
 };
 

@@ -8,4 +8,5 @@ mod pace;
 pub mod pages;
 mod patience;
 pub mod served;
+pub mod serving;
 pub mod surroundings;
