@@ -223,9 +223,9 @@ fn the_summary_and_the_exit_codes(name: &str) {
 }
 
 async fn in_place_resize(name: &str) {
-    let resize = |pod: &str, limit: &str| {
-        let patch =
-            json!({"spec": {"containers": [{"name": "app", "resources": {"limits": {"memory": limit}}}]}});
+    let resize = |pod: &str, limit: &str, request: &str| {
+        let resources = json!({"limits": {"memory": limit}, "requests": {"memory": request}});
+        let patch = json!({"spec": {"containers": [{"name": "app", "resources": resources}]}});
         kubectl(&["patch", "pod", pod, "-n", name, "--subresource=resize", "-p", &patch.to_string()]);
     };
     resize("resized", "128Mi", "1Mi");
