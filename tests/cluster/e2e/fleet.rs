@@ -246,9 +246,10 @@ async fn in_place_resize(name: &str) {
         resized["todo"],
         json!(format!("to get a value that fits: create pod resized in {name} again"))
     );
-    // What is only wanted does not count: this cannot be had.
-    resize("follows", "9000Gi", "9000Gi");
-    wait_for("the kubelet refuses", LONG, async || {
+    // What is only wanted does not count: the whole node cannot be had while others are on it.
+    let node = kubectl(&["get", "nodes", "-o", "jsonpath={.items[0].status.allocatable.memory}"]);
+    resize("follows", &node, &node);
+    wait_for("the kubelet defers it", LONG, async || {
         let pod = kubectl(&["get", "pod", "follows", "-n", name, "-o", "json"]);
         check(pod.contains("PodResizePending"), || pod)
     })
