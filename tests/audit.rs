@@ -19,15 +19,18 @@ type Query = HashMap<String, String>;
 /// What the server says to a path and its query: status and body.
 type Answer = Arc<dyn Fn(&str, &Query) -> (u16, String) + Send + Sync>;
 
+/// What was asked: paths and their queries.
+type Asked = Arc<Mutex<Vec<(String, Query)>>>;
+
 /// A server, its kubeconfig, and the paths with queries that were asked for.
 struct Server {
     kubeconfig: tempfile::NamedTempFile,
-    asked: Arc<Mutex<Vec<(String, Query)>>>,
+    asked: Asked,
 }
 
 impl Server {
     async fn start(answer: impl Fn(&str, &Query) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let (answer, asked): (Answer, Arc<Mutex<Vec<(String, Query)>>>) = (Arc::new(answer), Arc::default());
+        let (answer, asked): (Answer, Asked) = (Arc::new(answer), Arc::default());
         let heard = asked.clone();
         let app = Router::new().fallback(move |request: Request| {
             let (answer, heard) = (answer.clone(), heard.clone());

@@ -97,7 +97,7 @@ pub fn verify(
     let name = ServerName::try_from(server_name).map_err(|error| error.to_string())?;
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
     let verifier = verifier.map_err(|error| error.to_string())?;
-    let verified =
+    let outcome =
         verifier.verify_server_cert(leaf, intermediates, &name, &[], UnixTime::since_unix_epoch(since_epoch));
-    verified.map(|_| ()).map_err(|error| error.to_string())
+    outcome.map(|_| ()).map_err(|error| error.to_string())
 }

@@ -5,7 +5,7 @@ mod link;
 mod opted_in;
 mod release;
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{collections::BTreeMap, fmt::Write, process::ExitCode};
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -219,9 +219,10 @@ fn table(findings: &[Finding], broken: Option<&Finding>) -> String {
     });
     let mut text = output::table(&["LINK", "STATE", "NAMESPACE", "WHAT"], rows);
     if let Some(broken) = broken {
-        text += &format!("\nThe first broken link is {}: {}.\n", broken.link.as_str(), broken.what);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "\nThe first broken link is {}: {}.", broken.link.as_str(), broken.what);
         if !broken.command.is_empty() {
-            text += &format!("\n  {}\n", broken.command);
+            let _ = writeln!(text, "\n  {}", broken.command);
         }
     }
     text

@@ -8,5 +8,6 @@ mod pace;
 pub mod pages;
 mod patience;
 pub mod served;
+pub mod serving;
 pub mod surroundings;
 pub mod webhook_policy;

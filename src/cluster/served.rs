@@ -69,7 +69,7 @@ pub async fn chain(
         }
         Ok(Ok(stream)) => {
             let (_, connection) = stream.get_ref();
-            Ok(connection.peer_certificates().unwrap_or_default().iter().cloned().collect())
+            Ok(connection.peer_certificates().unwrap_or_default().to_vec())
         }
     };
     forward.abort();

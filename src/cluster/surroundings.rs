@@ -12,8 +12,9 @@ use serde::Deserialize;
 
 use super::{
     api::{ApiError, Cluster, path_of},
-    installation::{Configuration, Metadata, Service, WebhookPod},
+    installation::{Configuration, Metadata},
     pages::{Heard, Listing},
+    serving::{Service, WebhookPod},
     webhook_policy::{PolicyText, policy_text},
 };
 

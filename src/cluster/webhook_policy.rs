@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     api::{ApiError, Cluster, path_of},
-    installation::WebhookPod,
+    serving::WebhookPod,
 };
 
 /// A policy file as it stands in the cluster.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use gomemlimit_core::coverage::{ContainerCoverage, Coverage};
+use gomemlimit_core::coverage::{ContainerCoverage, Coverage, Gap};
 use serde_json::{Value, json};
 
 use super::{
@@ -112,7 +112,7 @@ pub(super) fn row_json(row: &Row) -> Value {
         "container": found.name,
         "list": found.list.as_str(),
         "status": found.status.as_str(),
-        "reason": found.gap.map(|gap| gap.as_str()),
+        "reason": found.gap.map(Gap::as_str),
         "limit": found.limit.map(|(bytes, _)| bytes),
         "limitFrom": found.limit.map(|(_, source)| source.as_str()),
         "value": found.text,

@@ -180,25 +180,23 @@ impl Watcher<'_> {
 
     fn say(&mut self, row: &Row) {
         self.has_failed |= self.args.fail_on.iter().any(|word| word.holds(&row.found));
-        let line = match self.args.output {
-            Format::Json => format!("{}\n", event("changed", row)),
-            _ => {
-                let found = &row.found;
-                let reason = found.gap.map(|gap| format!("/{gap}")).unwrap_or_default();
-                let what = format!("{}{reason}", found.status);
-                format!("{}/{} {}: {what}, {}\n", row.namespace, row.pod, found.name, why(found))
-            }
+        let line = if self.args.output == Format::Json {
+            format!("{}\n", event("changed", row))
+        } else {
+            let found = &row.found;
+            let reason = found.gap.map(|gap| format!("/{gap}")).unwrap_or_default();
+            let what = format!("{}{reason}", found.status);
+            format!("{}/{} {}: {what}, {}\n", row.namespace, row.pod, found.name, why(found))
         };
         output::stdout(line.as_bytes());
     }
 
     fn say_gone(&self, pod: &str) {
-        let line = match self.args.output {
-            Format::Json => {
-                let (namespace, name) = pod.split_once('/').unwrap_or_default();
-                format!("{}\n", json!({"event": "gone", "namespace": namespace, "pod": name}))
-            }
-            _ => format!("{pod}: gone\n"),
+        let line = if self.args.output == Format::Json {
+            let (namespace, name) = pod.split_once('/').unwrap_or_default();
+            format!("{}\n", json!({"event": "gone", "namespace": namespace, "pod": name}))
+        } else {
+            format!("{pod}: gone\n")
         };
         output::stdout(line.as_bytes());
     }

@@ -12,10 +12,9 @@ use crate::{
     certs::{CaCertificate, verify},
     cluster::{
         api::{ApiError, Cluster, path_of},
-        installation::{
-            Configuration, Deployment, Service, ServiceReference, Webhook, WebhookPod, ready_endpoints,
-        },
+        installation::{Configuration, ServiceReference, Webhook},
         served::{self, ServedError},
+        serving::{Deployment, Service, WebhookPod, ready_endpoints},
     },
 };
 

@@ -23,8 +23,8 @@ pub(super) enum Link {
 impl Link {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
-            Self::NamespaceLabel => "namespace-label",
             Self::Configuration => "configuration",
+            Self::NamespaceLabel => "namespace-label",
             Self::NamespaceSelector => "namespace-selector",
             Self::Rules => "rules",
             Self::ObjectSelector => "object-selector",

@@ -2,7 +2,8 @@
 
 use crate::cluster::{
     api::{ApiError, Cluster},
-    installation::{Configuration, Deployment},
+    installation::Configuration,
+    serving::Deployment,
 };
 
 /// What the chart is called by default, and its release in the README.

@@ -4,7 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use gomemlimit_core::{
-    Verdict, coverage::ContainerCoverage, live::LivePod, names::STATUS_ANNOTATION, selection::Selected,
+    Verdict,
+    coverage::{ContainerCoverage, Gap},
+    live::LivePod,
+    names::STATUS_ANNOTATION,
+    selection::Selected,
 };
 use kube::{api::GetParams, core::Request};
 use serde_json::{Value, json};
@@ -206,7 +210,7 @@ fn report(all: &[Explained], judge: &Judge) -> Value {
             "running": one.running.iter().map(|found| json!({
                 "name": found.name,
                 "status": found.status.as_str(),
-                "reason": found.gap.map(|gap| gap.as_str()),
+                "reason": found.gap.map(Gap::as_str),
                 "limit": found.limit.map(|(bytes, _)| bytes),
                 "value": found.text,
                 "why": found.why,

@@ -63,10 +63,10 @@ fn breakages<'a>(name: &'a str, foreign: &'a str) -> Vec<Breakage<'a>> {
             replace("namespaceSelector", &namespace);
         }),
         breakage("the objectSelector selects others", "object-selector", move || {
-            replace("objectSelector", &pods)
+            replace("objectSelector", &pods);
         }),
         breakage("the rules are about updates", "rules", || {
-            replace("rules/0/operations", &json!(["UPDATE"]))
+            replace("rules/0/operations", &json!(["UPDATE"]));
         }),
         breakage("a condition is never met", "match-conditions", move || {
             configuration(&json!([{"op": "add", "path": "/webhooks/0/matchConditions/-", "value": never}]));
@@ -141,12 +141,11 @@ async fn the_broken_link_is_named_and_the_printed_command_mends_it() {
         let seconds = started.elapsed().as_secs_f64();
         let command = broken["command"].as_str().unwrap();
         println!("check: {}: {}: {}: {command} ({seconds:.1} s)", one.what, one.link, broken["what"]);
-        match &one.mend {
-            Some(mend) => mend(),
-            None => {
-                let script = format!("cd {} && {command}", repository().display());
-                run("sh", &["-c", &script], "").unwrap_or_else(|said| panic!("{}: {said}", one.what));
-            }
+        if let Some(mend) = &one.mend {
+            mend();
+        } else {
+            let script = format!("cd {} && {command}", repository().display());
+            run("sh", &["-c", &script], "").unwrap_or_else(|said| panic!("{}: {said}", one.what));
         }
         all_is_well(name).await;
         named += 1;

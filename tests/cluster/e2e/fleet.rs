@@ -223,12 +223,12 @@ fn the_summary_and_the_exit_codes(name: &str) {
 }
 
 async fn in_place_resize(name: &str) {
-    let resize = |pod: &str, limit: &str| {
-        let patch =
-            json!({"spec": {"containers": [{"name": "app", "resources": {"limits": {"memory": limit}}}]}});
+    let resize = |pod: &str, limit: &str, request: &str| {
+        let resources = json!({"limits": {"memory": limit}, "requests": {"memory": request}});
+        let patch = json!({"spec": {"containers": [{"name": "app", "resources": resources}]}});
         kubectl(&["patch", "pod", pod, "-n", name, "--subresource=resize", "-p", &patch.to_string()]);
     };
-    resize("resized", "128Mi");
+    resize("resized", "128Mi", "1Mi");
     wait_for("a resized pod is stale", LONG, async || {
         let seen = of(name, "resized");
         check(seen == pair("stale", "-"), || format!("{seen:?}"))
@@ -246,9 +246,10 @@ async fn in_place_resize(name: &str) {
         resized["todo"],
         json!(format!("to get a value that fits: create pod resized in {name} again"))
     );
-    // What is only wanted does not count: this cannot be had.
-    resize("follows", "900Gi");
-    wait_for("the kubelet refuses", LONG, async || {
+    // What is only wanted does not count: the whole node cannot be had while others are on it.
+    let node = kubectl(&["get", "nodes", "-o", "jsonpath={.items[0].status.allocatable.memory}"]);
+    resize("follows", &node, &node);
+    wait_for("the kubelet defers it", LONG, async || {
         let pod = kubectl(&["get", "pod", "follows", "-n", name, "-o", "json"]);
         check(pod.contains("PodResizePending"), || pod)
     })
