@@ -54,6 +54,28 @@ fn reference(resource: &str, more: &Value) -> Value {
     json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": reference}}])
 }
 
+/// A value that follows the limit is read again when the container starts, and only then.
+#[rstest]
+#[case::as_made("1Gi", 0, Coverage::Covered, 1_024_000_000)]
+#[case::resized_without_a_restart("2Gi", 0, Coverage::Stale, 1_024_000_000)]
+#[case::resized_and_restarted("2Gi", 1, Coverage::Covered, 2_048_000_000)]
+fn values_that_track_the_limit(
+    #[case] running: &str,
+    #[case] restarts: u32,
+    #[case] status: Coverage,
+    #[case] bytes: u64,
+) {
+    let mib = json!({"name": "GOMEMLIMIT_MIB", "valueFrom": {
+        "resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}});
+    let value = "$(GOMEMLIMIT_MIB)000000";
+    let mut pod = pod(&json!([mib, {"name": "GOMEMLIMIT", "value": value}]), Some(running), Some(running));
+    let recorded = json!({"version": 1, "containers": {"app": {"value": value, "bytes": 1_024_000_000, "limit": GI, "kind": "track"}}});
+    pod["metadata"]["annotations"] = json!({"gomemlimit.dev/status": recorded.to_string()});
+    pod["status"]["containerStatuses"][0]["restartCount"] = restarts.into();
+    let found = assess_one(&pod, &Selected::Yes);
+    assert_eq!((found.status, found.bytes, found.is_ours), (status, Some(bytes), true), "{}", found.why);
+}
+
 #[rstest]
 #[case::sound(literal("900MiB"), Some("1Gi"), Some("1Gi"), Coverage::Covered)]
 #[case::sound_without_a_limit(literal("900MiB"), None, None, Coverage::Covered)]

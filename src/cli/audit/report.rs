@@ -12,6 +12,7 @@ use super::{
     },
     fleet::{Counts, Fleet, Row},
 };
+use crate::metrics::audit::{CONTAINERS, Gauge, OOM_KILLED};
 
 /// Version of the schema; fields are added without a new one.
 pub(super) const SCHEMA_VERSION: u32 = 1;
@@ -140,25 +141,23 @@ fn counts_json(counts: &Counts) -> Value {
 
 /// Counts in the text format of Prometheus. Every status of every namespace, so that nothing is absent.
 pub(super) fn prometheus(fleet: &Fleet) -> String {
-    let mut text =
-        "# HELP gomemlimit_containers Containers by what their GOMEMLIMIT means against the actual \
-                    memory limit.\n# TYPE gomemlimit_containers gauge\n"
-            .to_owned();
+    let mut text = String::new();
     // Writing to a String cannot fail.
+    let head = |text: &mut String, gauge: &Gauge| {
+        let Gauge { name, help, .. } = gauge;
+        let _ = write!(text, "# HELP {name} {help}.\n# TYPE {name} gauge\n");
+    };
+    head(&mut text, &CONTAINERS);
     for (namespace, counts) in &fleet.namespaces {
         for status in Coverage::ALL {
-            let count = counts.of(status);
-            let _ = writeln!(
-                text,
-                "gomemlimit_containers{{namespace=\"{namespace}\",status=\"{status}\"}} {count}"
-            );
+            let (name, count) = (CONTAINERS.name, counts.of(status));
+            let _ = writeln!(text, "{name}{{namespace=\"{namespace}\",status=\"{status}\"}} {count}");
         }
     }
-    text += "# HELP gomemlimit_containers_oom_killed Containers that the OOM killer ended last.\n# TYPE \
-             gomemlimit_containers_oom_killed gauge\n";
+    head(&mut text, &OOM_KILLED);
     for (namespace, counts) in &fleet.namespaces {
-        let count = counts.oom_killed;
-        let _ = writeln!(text, "gomemlimit_containers_oom_killed{{namespace=\"{namespace}\"}} {count}");
+        let (name, count) = (OOM_KILLED.name, counts.oom_killed);
+        let _ = writeln!(text, "{name}{{namespace=\"{namespace}\"}} {count}");
     }
     text
 }
