@@ -1,9 +1,11 @@
 //! The program `gomemlimit` as a library, so that its tests can run it in their own process.
 
+pub mod admission_policy;
 pub mod certs;
 pub mod cli;
 pub mod cluster;
 pub mod logging;
 pub mod manifest;
 pub mod metrics;
+pub mod policy_file;
 pub mod serve;

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    gomemlimit::cli::Cli::parse().run()
+    gomemlimit::cli::main()
 }

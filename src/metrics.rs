@@ -1,9 +1,12 @@
 //! Every metric that the webhook exports, defined once. Labels are closed lists.
 
+pub mod audit;
+
 use std::{fmt, time::Duration};
 
 use gomemlimit_core::{
-    Reason, Verdict,
+    Reason, Rules, Verdict,
+    settings::Level,
     warning::{Warning, WarningKind},
 };
 use prometheus_client::{
@@ -29,6 +32,7 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     decisions: Family<Labels<2>, Counter>,
+    values: Family<Labels<1>, Counter>,
     warnings: Family<Labels<1>, Counter>,
     bad_settings: Family<Labels<2>, Counter>,
     requests: Family<Labels<1>, Counter>,
@@ -51,6 +55,10 @@ pub struct Metrics {
     certificate_rotations: Family<Labels<2>, Counter>,
     ca_bundle_patches: Family<Labels<1>, Counter>,
     watch_up: Family<Labels<1>, Gauge>,
+    policy_rules: Gauge,
+    policy_reloads: Family<Labels<1>, Counter>,
+    /// 1 while the policy file is not what holds.
+    pub(crate) policy_out_of_date: Gauge,
     /// 1 while ready.
     pub(crate) ready: Gauge,
 }
@@ -73,13 +81,24 @@ pub(crate) enum HandshakeFailure {
     Tls,
 }
 
-/// What became of a certificate that changed on disk.
+/// What became of a file that changed on disk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reload {
-    /// It is served.
+    /// It is in use.
     Loaded,
     /// It was not usable; the earlier one stays.
     Refused,
+}
+
+impl Reload {
+    const ALL: [Self; 2] = [Self::Loaded, Self::Refused];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// What was replaced before it expired.
@@ -138,6 +157,11 @@ impl Metrics {
         for reason in verdict.reason.into_iter().chain(of_containers) {
             self.decision(reason).inc();
         }
+        for container in &verdict.containers {
+            if let Some(plan) = container.decision.plan.filter(|_| container.decision.reason.is_set()) {
+                self.values_by(plan.source()).inc();
+            }
+        }
         for Warning { kind, .. } in &verdict.warnings {
             self.warnings.get_or_create(&[("kind", kind.as_str())]).inc();
             if let WarningKind::BadSetting(setting, level) = kind {
@@ -149,6 +173,10 @@ impl Metrics {
 
     fn decision(&self, reason: Reason) -> impl std::ops::Deref<Target = Counter> {
         self.decisions.get_or_create(&[("decision", reason.decision()), ("reason", reason.as_str())])
+    }
+
+    fn values_by(&self, level: Level) -> impl std::ops::Deref<Target = Counter> {
+        self.values.get_or_create(&[("level", level.as_str())])
     }
 
     /// Counts one request to the webhook by its HTTP status and time.
@@ -178,11 +206,15 @@ impl Metrics {
     }
 
     pub(crate) fn count_reload(&self, reload: Reload) {
-        let result = match reload {
-            Reload::Loaded => "loaded",
-            Reload::Refused => "refused",
-        };
-        self.certificate_reloads.get_or_create(&[("result", result)]).inc();
+        self.certificate_reloads.get_or_create(&[("result", reload.as_str())]).inc();
+    }
+
+    pub(crate) fn count_policy_reload(&self, reload: Reload) {
+        self.policy_reloads.get_or_create(&[("result", reload.as_str())]).inc();
+    }
+
+    pub(crate) fn count_policy_rules(&self, rules: &Rules) {
+        self.policy_rules.set(i64::try_from(rules.len()).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn count_rotation(&self, what: Rotation, done: bool) {
@@ -209,6 +241,9 @@ impl Metrics {
         for reason in Reason::ALL {
             let _ = self.decision(reason);
         }
+        for level in Level::ALL {
+            let _ = self.values_by(level);
+        }
         for code in REQUEST_CODES {
             let _ = self.requests.get_or_create(&[("code", code)]);
         }
@@ -218,8 +253,9 @@ impl Metrics {
         for reason in ["timeout", "tls"] {
             let _ = self.handshake_failures.get_or_create(&[("reason", reason)]);
         }
-        for result in ["loaded", "refused"] {
-            let _ = self.certificate_reloads.get_or_create(&[("result", result)]);
+        for reload in Reload::ALL {
+            let _ = self.certificate_reloads.get_or_create(&[("result", reload.as_str())]);
+            let _ = self.policy_reloads.get_or_create(&[("result", reload.as_str())]);
         }
         for done in [true, false] {
             let _ = self.rotation(Rotation::Ca, done);
@@ -230,6 +266,7 @@ impl Metrics {
         self.register_decisions(&mut registry);
         self.register_serving(&mut registry);
         self.register_certificates(&mut registry);
+        self.register_policy(&mut registry);
         registry
     }
 
@@ -238,6 +275,11 @@ impl Metrics {
             "decisions",
             "Decisions about containers (or whole requests that are not about one)",
             self.decisions.clone(),
+        );
+        registry.register(
+            "values",
+            "Values that containers got or kept, by the level of the setting that made them",
+            self.values.clone(),
         );
         registry.register("warnings", "Admission warnings by kind", self.warnings.clone());
         registry.register(
@@ -275,6 +317,24 @@ impl Metrics {
             self.handshake_failures.clone(),
         );
         registry.register("ready", "1 while ready", self.ready.clone());
+    }
+
+    fn register_policy(&self, registry: &mut Registry) {
+        registry.register(
+            "policy_rules",
+            "Rules of the policy file that are in force",
+            self.policy_rules.clone(),
+        );
+        registry.register(
+            "policy_reloads",
+            "Looks at a changed policy file that loaded or refused it",
+            self.policy_reloads.clone(),
+        );
+        registry.register(
+            "policy_out_of_date",
+            "1 while the policy file cannot be used and an earlier one holds",
+            self.policy_out_of_date.clone(),
+        );
     }
 
     fn register_certificates(&self, registry: &mut Registry) {
@@ -341,6 +401,22 @@ mod tests {
                 "gomemlimit_decisions_total{{decision=\"{}\",reason=\"{reason}\"}} 0",
                 reason.decision()
             );
+            assert!(text.contains(&series), "{series} not in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_counts_at_the_level_that_made_it() {
+        let pod = r#"{"metadata": {"annotations": {"gomemlimit.dev/ratio": "0.8", "mode.gomemlimit.dev/c": "off"}},
+            "spec": {"containers": [{"name": "a", "resources": {"limits": {"memory": "1Gi"}}},
+                {"name": "b"}, {"name": "c", "resources": {"limits": {"memory": "1Gi"}}}]}}"#;
+        let pod = gomemlimit_core::Pod::parse(pod).unwrap();
+        let metrics = Metrics::default();
+        let policy = gomemlimit_core::Policy::default();
+        metrics.count_verdict(&gomemlimit_core::decide(&pod, &[].into(), &policy));
+        let text = render(&metrics.registry()).unwrap();
+        for (level, count) in [("container", 0), ("pod", 1), ("namespace", 0), ("default", 0)] {
+            let series = format!("gomemlimit_values_total{{level=\"{level}\"}} {count}\n");
             assert!(text.contains(&series), "{series} not in:\n{text}");
         }
     }

@@ -14,7 +14,7 @@ use gomemlimit_core::{
 const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 13] = [
     README,
     METRICS,
     ARCHITECTURE,
@@ -22,6 +22,12 @@ const TEXTS: [&str; 7] = [
     include_str!("../SECURITY.md"),
     include_str!("../CHANGELOG.md"),
     include_str!("../docs/certificates.md"),
+    include_str!("../docs/policy-engine.md"),
+    include_str!("../docs/policy-file.md"),
+    include_str!("../docs/audit.md"),
+    include_str!("../docs/check.md"),
+    include_str!("../docs/explain.md"),
+    include_str!("../deploy/krew/README.md"),
 ];
 
 fn run(arguments: &[&str], stdin: &str) -> String {
@@ -40,7 +46,7 @@ fn the_readme_lists_every_reason_and_setting_with_its_default() {
     for reason in Reason::ALL {
         assert!(README.contains(&format!("`{reason}`")), "{reason}");
     }
-    for setting in Setting::ALL.into_iter().filter(|setting| *setting != Setting::Value) {
+    for setting in Setting::ALL {
         assert!(README.contains(&format!("`{}`: ", setting.as_str())), "{}", setting.as_str());
     }
     assert_eq!(Ratio::DEFAULT.ppm(), 900_000);
@@ -89,9 +95,20 @@ fn the_readmes_explain_output_is_real() {
 }
 
 #[test]
+fn the_readmes_repaired_status_is_real() {
+    let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: api\n    resources: \
+                    {limits: {memory: 1Gi}}\n    env: [{name: GOMEMLIMIT, value: 900Mi}]\n";
+    let pod = run(&["inject", "-f", "-", "-o", "json", "--repair", "fix"], manifest);
+    let pod: serde_json::Value = serde_json::from_str(&pod).unwrap();
+    let status = pod["metadata"]["annotations"]["gomemlimit.dev/status"].as_str().unwrap();
+    assert!(README.contains(&format!("```json\n{status}\n```")), "{status}");
+}
+
+#[test]
 fn every_flag_in_the_texts_exists() {
-    let help: String =
-        ["serve", "inject", "explain", "probe"].map(|command| run(&[command, "--help"], "")).concat();
+    let help: String = ["serve", "inject", "explain", "audit", "check", "policy", "probe"]
+        .map(|command| run(&[command, "--help"], ""))
+        .concat();
     // Flags of other programs.
     let foreign = [
         "--all",
@@ -102,10 +119,18 @@ fn every_flag_in_the_texts_exists() {
         "--test",
         "--bench",
         "--auto-gomemlimit",
+        "--no-auto-gomemlimit",
         "--create-namespace",
         "--wait",
         "--long",
         "--kubernetes-version",
+        "--path",
+        "--locked",
+        "--manifest",
+        "--replicas",
+        "--reuse-values",
+        "--overwrite",
+        "--subresource",
     ];
     for text in TEXTS {
         let flags = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| {
@@ -167,7 +192,11 @@ fn sources_of(folders: &[&str]) -> Vec<std::path::PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
         }
     }
     files

@@ -48,7 +48,7 @@ async fn run(arguments: &[&str]) -> (i32, String, String) {
 #[case::headroom(&["--headroom", "64MiB"], "--headroom <QUANTITY>': is not a Kubernetes quantity")]
 #[case::min_limit(&["--min-limit=-1"], "--min-limit <QUANTITY>': is negative")]
 #[case::mode(&["--mode", "fix"], "--mode <MODE>'")]
-#[case::repair_fix_is_not_there_yet(&["--repair", "fix"], "--repair <REPAIR>'")]
+#[case::no_such_repair(&["--repair", "mend"], "--repair <REPAIR>'")]
 #[case::no_body(&["--max-body", "0"], "--max-body must be more than 0")]
 #[case::budget_below_body(&["--max-body", "8Mi", "--max-bodies", "7Mi"], "three quarters of --max-bodies (7340032 bytes) must hold --max-body")]
 #[case::huge_budget(&["--max-bodies", "1Ti"], "--max-bodies must be less than 4Gi")]

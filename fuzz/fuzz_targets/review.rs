@@ -11,9 +11,14 @@ use serde_json::Value;
 
 /// Something at the level of the namespace, so that precedence takes part.
 static NAMESPACE: LazyLock<NamespaceAnnotations> = LazyLock::new(|| {
-    [("gomemlimit.dev/ratio", "0.8"), ("gomemlimit.dev/headroom", "16Mi"), ("gomemlimit.dev/mode", "inject")]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
+    [
+        ("gomemlimit.dev/ratio", "0.8"),
+        ("gomemlimit.dev/headroom", "16Mi"),
+        ("gomemlimit.dev/mode", "inject"),
+        ("gomemlimit.dev/repair", "fix"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
 });
 
 fuzz_target!(|body: &[u8]| {

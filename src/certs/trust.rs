@@ -68,8 +68,6 @@ impl CaCertificate {
 }
 
 /// Whether a client that trusts `bundle` accepts `leaf` for `server_name` at `now`.
-///
-/// Go checks the validity of roots too (`crypto/x509/verify.go`, `isValid`), webpki does not.
 #[must_use]
 pub(super) fn verifies(
     bundle: &[CaCertificate],
@@ -77,14 +75,29 @@ pub(super) fn verifies(
     server_name: &str,
     now: SystemTime,
 ) -> bool {
+    verify(bundle, leaf, &[], server_name, now).is_ok()
+}
+
+/// Verifies as the API server does; the error says why it would refuse.
+///
+/// Go checks the validity of roots too (`crypto/x509/verify.go`, `isValid`), webpki does not.
+pub fn verify(
+    bundle: &[CaCertificate],
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    server_name: &str,
+    now: SystemTime,
+) -> Result<(), String> {
     let mut roots = RootCertStore::empty();
     for ca in bundle.iter().filter(|ca| ca.is_valid_at(now)) {
         // One that cannot be an anchor verifies nothing.
         let _ = roots.add(ca.der.clone());
     }
+    let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).map_err(|error| error.to_string())?;
+    let name = ServerName::try_from(server_name).map_err(|error| error.to_string())?;
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-    let name = ServerName::try_from(server_name);
-    let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH);
-    let (Ok(verifier), Ok(name), Ok(since_epoch)) = (verifier, name, since_epoch) else { return false };
-    verifier.verify_server_cert(leaf, &[], &name, &[], UnixTime::since_unix_epoch(since_epoch)).is_ok()
+    let verifier = verifier.map_err(|error| error.to_string())?;
+    let outcome =
+        verifier.verify_server_cert(leaf, intermediates, &name, &[], UnixTime::since_unix_epoch(since_epoch));
+    outcome.map(|_| ()).map_err(|error| error.to_string())
 }

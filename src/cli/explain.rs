@@ -1,28 +1,43 @@
-//! `gomemlimit explain`: a line a container, what it gets and why.
+//! `gomemlimit explain`: a line a container, what it gets and why; of manifests, and of what runs in a cluster.
+
+mod live;
 
 use std::{collections::BTreeMap, process::ExitCode, str::FromStr};
 
-use clap::{Args, ValueEnum};
-use comfy_table::{Table, presets};
+use clap::{ArgGroup, Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{
-    Reason,
-    decide::{ContainerVerdict, Plan},
+    Reason, Verdict,
+    decide::{ContainerVerdict, NotTracked, Plan},
+    settings::{Level, Setting},
 };
 use serde_json::{Value, json};
 
 use super::{
-    manifests::{Decided, ManifestArgs, Manifests},
+    cluster_args::ClusterArgs,
+    complete,
+    manifests::{ManifestArgs, Manifests},
     output,
 };
 
-/// Show what each container of manifests would get, and which setting decided
+/// Show what each container gets, and which setting decided: of manifests, or of pods and workloads in a cluster
+///
+/// Of a pod in a cluster it says two things: what its GOMEMLIMIT is now and where it came from, and what a new pod
+/// like it would get. Annotations of namespaces count, and so do the flags that the webhook runs with.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   gomemlimit explain -f deployment.yaml
   helm template shop ./chart | gomemlimit explain -f - -o json
   # A gate for CI: exit 1 where a container has no memory limit or something is wrong
-  gomemlimit explain -R -f manifests/ --fail-on no-memory-limit,warning")]
+  gomemlimit explain -R -f manifests/ --fail-on no-memory-limit,warning
+  # In a cluster
+  gomemlimit explain api-7d9c5b8f4-x2x9q -n shop
+  gomemlimit explain deployment/api cronjob/report -n shop")]
+#[command(group = ArgGroup::new("input").args(["filenames", "targets"]).required(true))]
 pub(super) struct ExplainArgs {
+    /// Pods, or workloads as KIND/NAME, of a cluster
+    #[arg(value_name = "POD|KIND/NAME", add = ArgValueCompleter::new(complete::targets))]
+    targets: Vec<String>,
     #[command(flatten)]
     manifests: ManifestArgs,
     /// Format of the output
@@ -31,6 +46,8 @@ pub(super) struct ExplainArgs {
     /// Exit with 1 where one of these reasons occurs, or `warning`
     #[arg(long, value_name = "REASON", value_delimiter = ',')]
     fail_on: Vec<Finding>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -60,31 +77,47 @@ impl FromStr for Finding {
 }
 
 impl ExplainArgs {
-    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(self, policy_is_given: bool) -> anyhow::Result<ExitCode> {
+        if !self.targets.is_empty() {
+            return live::run(&self, policy_is_given);
+        }
         let manifests = self.manifests.decide()?;
         let code = match self.output {
             Format::Table => {
                 let code = output::stdout(table(&manifests).as_bytes());
                 for one in &manifests.decided {
-                    for warning in &one.verdict.warnings {
-                        eprintln!("warning: {}: {}", one.object(), warning.text);
-                    }
+                    warn(&one.object(), &one.verdict);
                 }
                 code
             }
             Format::Json => output::stdout(format!("{:#}\n", report(&manifests)).as_bytes()),
         };
-        let found = manifests.decided.iter().any(|one| self.is_finding(one));
-        Ok(if found && code == ExitCode::SUCCESS { ExitCode::FAILURE } else { code })
+        Ok(self.exit_code(code, manifests.decided.iter().map(|one| &one.verdict)))
     }
 
-    fn is_finding(&self, one: &Decided) -> bool {
+    /// 1 where printing went well and something was found.
+    fn exit_code<'v>(
+        &self,
+        printed: ExitCode,
+        mut verdicts: impl Iterator<Item = &'v Verdict<'static>>,
+    ) -> ExitCode {
+        let found = verdicts.any(|verdict| self.is_finding(verdict));
+        if found && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed }
+    }
+
+    fn is_finding(&self, verdict: &Verdict<'_>) -> bool {
         self.fail_on.iter().any(|finding| match finding {
-            Finding::Warning => !one.verdict.warnings.is_empty(),
+            Finding::Warning => !verdict.warnings.is_empty(),
             Finding::Reason(reason) => {
-                one.verdict.containers.iter().any(|container| container.decision.reason == *reason)
+                verdict.containers.iter().any(|container| container.decision.reason == *reason)
             }
         })
+    }
+}
+
+fn warn(object: &str, verdict: &Verdict<'_>) {
+    for warning in &verdict.warnings {
+        eprintln!("warning: {object}: {}", warning.text);
     }
 }
 
@@ -92,48 +125,46 @@ fn table(manifests: &Manifests) -> String {
     if manifests.decided.is_empty() {
         return "No pods in these manifests.\n".to_owned();
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "REASON", "WHY"]);
-    for one in &manifests.decided {
-        for container in &one.verdict.containers {
+    let all = manifests.decided.iter();
+    decisions(&all.map(|one| (one.object(), &one.verdict)).collect::<Vec<_>>())
+}
+
+/// What was decided about the containers of these objects.
+fn decisions(all: &[(String, &Verdict<'_>)]) -> String {
+    let rows = all.iter().flat_map(|(object, verdict)| {
+        verdict.containers.iter().map(|container| {
             let decision = container.decision;
-            table.add_row([
-                one.object(),
+            vec![
+                object.clone(),
                 container.name().to_owned(),
-                decision.limit.map_or_else(|| "-".to_owned(), quantity),
+                decision.limit.map_or_else(|| "-".to_owned(), output::quantity),
                 decision.plan.map_or_else(|| "-".to_owned(), |plan| plan.value.to_string()),
                 decision.reason.to_string(),
                 why(container),
-            ]);
-        }
-    }
-    let lines = table.lines().map(|line| format!("{}\n", line.trim()));
-    lines.collect()
+            ]
+        })
+    });
+    output::table(&["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "REASON", "WHY"], rows)
 }
 
 /// The setting that made the value, or what the reason means.
 fn why(container: &ContainerVerdict<'_>) -> String {
     let Some(plan) = container.decision.plan else {
-        return container.decision.reason.explanation().to_owned();
+        let rule = container.rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
+        return format!("{}{rule}", container.decision.reason.explanation());
     };
-    let level = match plan.source().as_str() {
-        "default" => "default".to_owned(),
-        level => format!("{level} annotation"),
+    let level = match (plan.source(), &container.rule) {
+        (Level::Default, _) => "default".to_owned(),
+        (Level::Rule, rule) => format!("rule {}", rule.as_deref().unwrap_or_default()),
+        (level, _) => format!("{} annotation", level.as_str()),
     };
+    let not_tracked = plan.not_tracked.map(|why| format!("; {}", why.explanation())).unwrap_or_default();
     let of = if plan.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
-    if plan.is_by_headroom() {
-        format!("headroom {} ({level})", quantity(plan.headroom))
-    } else {
-        format!("ratio {} {of} ({level})", plan.ratio)
+    match plan.decided_by() {
+        Setting::Value => format!("tracks the limit: 95.37 % of it ({level})"),
+        Setting::Headroom => format!("headroom {} ({level}){not_tracked}", output::quantity(plan.headroom)),
+        _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),
     }
-}
-
-/// Bytes as a quantity of the largest unit that loses nothing.
-fn quantity(bytes: u64) -> String {
-    let units = [(40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
-    let unit = units.into_iter().find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift);
-    unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
 }
 
 fn report(manifests: &Manifests) -> Value {
@@ -170,7 +201,10 @@ fn container_report(container: &ContainerVerdict<'_>) -> Value {
         "reason": decision.reason.as_str(),
         "explanation": decision.reason.explanation(),
         "limit": decision.limit,
-        "value": decision.plan.map(|plan| plan.value.to_string()),
+        "value": decision.plan.map(|plan| plan.text()),
+        "bytes": decision.plan.map(|plan| plan.value),
+        "rule": container.rule,
+        "repaired": container.repaired(),
         "basis": decision.plan.as_ref().map(basis),
     })
 }
@@ -178,10 +212,13 @@ fn container_report(container: &ContainerVerdict<'_>) -> Value {
 fn basis(plan: &Plan) -> Value {
     json!({
         "podLimit": plan.from_pod_limit,
+        "kind": plan.kind.as_str(),
+        "kindFrom": plan.kind_level.as_str(),
+        "notTracked": plan.not_tracked.map(NotTracked::explanation),
         "ratio": plan.ratio.to_string(),
         "ratioFrom": plan.ratio_level.as_str(),
         "headroom": plan.headroom,
         "headroomFrom": plan.headroom_level.as_str(),
-        "decidedBy": if plan.is_by_headroom() { "headroom" } else { "ratio" },
+        "decidedBy": plan.decided_by().as_str(),
     })
 }

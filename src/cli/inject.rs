@@ -3,7 +3,7 @@
 use std::{fs, io::Write, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
@@ -25,6 +25,7 @@ use crate::manifest::{self, Edit};
   gomemlimit inject -R -f manifests/ --in-place
   # Rendered by another tool, with a lower ratio
   helm template shop ./chart | gomemlimit inject -f - --ratio 80%")]
+#[command(group = ArgGroup::new("input").args(["filenames"]).required(true))]
 pub(super) struct InjectArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
@@ -80,7 +81,7 @@ fn report(decided: &[Decided]) {
         for container in &one.verdict.containers {
             let reason = container.decision.reason;
             let outcome = match container.decision.plan.filter(|_| reason.is_set()) {
-                Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.value),
+                Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.text()),
                 None => format!("unchanged ({reason}: {})", reason.explanation()),
             };
             eprintln!("{}, container {}: {outcome}", one.object(), container.name());

@@ -9,10 +9,11 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use gomemlimit_core::{NamespaceAnnotations, Pod, Policy, Verdict, decide, patch::Operation};
+use clap_complete::engine::ArgValueCompleter;
+use gomemlimit_core::{NamespaceAnnotations, Pod, Policy, Surroundings, Verdict, decide, patch::Operation};
 use serde_json::Value;
 
-use super::policy_args::PolicyArgs;
+use super::{cluster_args::parse_name, complete, policy_args::PolicyArgs};
 use crate::manifest::{self, Change, Document, Edit, PodLocation};
 
 /// Endings of the files that a directory is searched for.
@@ -22,14 +23,14 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 #[derive(Args, Debug)]
 pub(super) struct ManifestArgs {
     /// File, directory (its *.yaml, *.yml and *.json) or - for stdin; may be repeated
-    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", required = true)]
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
     /// Search directories within directories, too
     #[arg(short = 'R', long)]
     recursive: bool,
-    /// Namespace of objects that name none
-    #[arg(short = 'n', long, value_name = "NAMESPACE", default_value = "default")]
-    namespace: String,
+    /// Namespace of objects that name none; default: `default`, or that of the context
+    #[arg(short = 'n', long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
+    namespace: Option<String>,
     #[command(flatten)]
     policy: PolicyArgs,
 }
@@ -81,7 +82,11 @@ impl Decided {
             let tokens =
                 operation.path.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
             let value = serde_json::to_value(&operation.value)?;
-            let change = if operation.op == "replace" { Change::Replace(value) } else { Change::Add(value) };
+            let change = match operation.op {
+                "replace" => Change::Replace(value),
+                "remove" => Change::Remove,
+                _ => Change::Add(value),
+            };
             Ok(Edit {
                 document: self.document,
                 path: self.location.path.iter().cloned().chain(tokens).collect(),
@@ -99,6 +104,16 @@ pub(super) struct Manifests {
 }
 
 impl ManifestArgs {
+    /// The namespace that was given.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// The flags that stand for what no annotation sets.
+    pub(super) fn policy_args(&self) -> &PolicyArgs {
+        &self.policy
+    }
+
     /// Reads everything and decides. Namespaces among the manifests lend their annotations.
     pub(super) fn decide(&self) -> anyhow::Result<Manifests> {
         let mut inputs = Vec::new();
@@ -108,7 +123,7 @@ impl ManifestArgs {
             inputs.push(Input { source, text, documents });
         }
         let namespaces = namespace_annotations(&inputs);
-        let policy = self.policy.policy();
+        let policy = self.policy.policy()?;
         let mut decided = Vec::new();
         for (index, input) in inputs.iter().enumerate() {
             for document in &input.documents {
@@ -131,17 +146,15 @@ impl ManifestArgs {
         namespaces: &HashMap<String, NamespaceAnnotations>,
         policy: &Policy,
     ) -> anyhow::Result<Decided> {
-        let namespace = location.namespace.clone().unwrap_or_else(|| self.namespace.clone());
-        let pod = location.path.iter().try_fold(&document.value, |value, token| match value {
-            Value::Array(items) => items.get(token.parse::<usize>().ok()?),
-            value => value.get(token),
-        });
-        let json = serde_json::to_string(&pod)?;
-        let pod = Pod::parse(&json).with_context(|| {
-            format!("line {}: cannot read the pod of {} {}", document.line, location.kind, location.name)
-        })?;
+        let namespace = location.namespace.as_deref().or(self.namespace()).unwrap_or("default").to_owned();
         let none = NamespaceAnnotations::new();
-        let mut verdict = decide(&pod, namespaces.get(&namespace).unwrap_or(&none), policy).into_owned();
+        let surroundings = Surroundings {
+            namespace: &namespace,
+            annotations: namespaces.get(&namespace).unwrap_or(&none),
+            owner: location.pods_owner(),
+        };
+        let verdict = decide_at(&document.value, &location, surroundings, policy);
+        let mut verdict = verdict.with_context(|| format!("line {}", document.line))?;
         let operations = verdict.patch();
         Ok(Decided { input, document: document.index, location, namespace, verdict, operations })
     }
@@ -166,6 +179,23 @@ impl ManifestArgs {
         }
         Ok(sources)
     }
+}
+
+/// Decides about the pod that stands at a place of an object.
+pub(super) fn decide_at<'n>(
+    object: &Value,
+    location: &PodLocation,
+    surroundings: impl Into<Surroundings<'n>>,
+    policy: &Policy,
+) -> anyhow::Result<Verdict<'static>> {
+    let pod = location.path.iter().try_fold(object, |value, token| match value {
+        Value::Array(items) => items.get(token.parse::<usize>().ok()?),
+        value => value.get(token),
+    });
+    let json = serde_json::to_string(&pod)?;
+    let pod = Pod::parse(&json)
+        .with_context(|| format!("cannot read the pod of {} {}", location.kind, location.name))?;
+    Ok(decide(&pod, surroundings, policy).into_owned())
 }
 
 /// Finds manifests in a directory, sorted by name.

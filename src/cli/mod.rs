@@ -1,19 +1,27 @@
 //! The command line: one file a subcommand, each with its own arguments and its own printing.
 
+mod audit;
 mod certificate_args;
+mod check;
+mod cluster_args;
+mod complete;
 mod completions;
 mod duration;
 mod explain;
 mod inject;
+mod judge;
 mod manifests;
 mod output;
+mod plugin;
+mod policy;
 mod policy_args;
 mod probe;
 mod serve;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 
 /// Label a namespace, and every container in it with a memory limit gets the GOMEMLIMIT that fits
 #[derive(Debug, Parser)]
@@ -31,24 +39,36 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     Inject(inject::InjectArgs),
     Explain(explain::ExplainArgs),
+    Audit(Box<audit::AuditArgs>),
+    Check(check::CheckArgs),
+    Policy(policy::PolicyCommandArgs),
     Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
 }
 
-impl Cli {
-    /// Runs the command. Errors go to stderr as one sentence, with exit code 2.
-    #[must_use]
-    pub fn run(self) -> ExitCode {
-        let done = match self.command {
-            Command::Serve(args) => args.run(),
-            Command::Inject(args) => args.run(),
-            Command::Explain(args) => args.run(),
-            Command::Probe(args) => args.run(),
-            Command::Completions(args) => args.run(&mut Self::command()),
-        };
-        done.unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        })
+/// Parses the command line and runs the command. Errors go to stderr as one sentence, with exit code 2.
+#[must_use]
+pub fn main() -> ExitCode {
+    let name = plugin::Name::of_this_program();
+    if name == plugin::Name::KubectlComplete {
+        return plugin::complete();
     }
+    CompleteEnv::with_factory(|| plugin::command(name)).var(completions::VARIABLE).complete();
+    let matches = plugin::command(name).get_matches();
+    let policy_is_given = matches.subcommand().is_some_and(|(_, matches)| policy_args::are_given(matches));
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let done = match cli.command {
+        Command::Serve(args) => args.run(),
+        Command::Inject(args) => args.run(),
+        Command::Explain(args) => args.run(policy_is_given),
+        Command::Audit(args) => args.run(policy_is_given),
+        Command::Check(args) => args.run(),
+        Command::Policy(args) => args.run(),
+        Command::Probe(args) => args.run(),
+        Command::Completions(args) => args.run(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
 }

@@ -1,12 +1,16 @@
 //! The weakest level of settings, as flags; the same for every command that decides.
 
-use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Args, Command, ValueEnum, parser::ValueSource};
 use gomemlimit_core::{
-    Policy, Settings,
+    Policy, Rules, Settings,
     memlimit::{Ratio, RatioError},
     quantity,
-    settings::{EnvFrom, InitContainers, Mode, Repair},
+    settings::{EnvFrom, InitContainers, Mode, Repair, ValueKind},
 };
+
+use crate::policy_file::{self, PolicyFileError};
 
 /// Defaults, for what no annotation sets.
 #[derive(Args, Clone, Debug)]
@@ -24,6 +28,9 @@ pub(super) struct PolicyArgs {
     /// Inject, only report, or leave alone
     #[arg(long, value_enum, default_value_t = ModeArg::Inject)]
     mode: ModeArg,
+    /// Write bytes, or let the value follow the limit at every restart of the container
+    #[arg(long, value_enum, default_value_t = ValueArg::Literal)]
+    value: ValueArg,
     /// What to do about a GOMEMLIMIT of the user that hurts
     #[arg(long, value_enum, default_value_t = RepairArg::Report)]
     repair: RepairArg,
@@ -33,11 +40,29 @@ pub(super) struct PolicyArgs {
     /// Which init containers get a value
     #[arg(long, value_enum, default_value_t = InitContainersArg::Sidecars)]
     init_containers: InitContainersArg,
+    /// Rules for namespaces, labels, owners, containers and images; see docs/policy-file.md
+    #[arg(long, value_name = "FILE")]
+    policy_file: Option<PathBuf>,
 }
 
 impl PolicyArgs {
-    pub(super) fn policy(&self) -> Policy {
-        let Self { ratio, headroom, min_limit, mode, repair, env_from, init_containers } = self.clone();
+    /// With the rules of the policy file.
+    pub(super) fn policy(&self) -> Result<Policy, PolicyFileError> {
+        let rules = match self.policy_file() {
+            None => Rules::default(),
+            Some(path) => policy_file::parse(path, &policy_file::read(path)?)?,
+        };
+        Ok(self.policy_with(rules))
+    }
+
+    pub(super) fn policy_file(&self) -> Option<&Path> {
+        self.policy_file.as_deref()
+    }
+
+    /// With these rules instead of those of the policy file.
+    pub(super) fn policy_with(&self, rules: Rules) -> Policy {
+        let Self { ratio, headroom, min_limit, mode, value, repair, env_from, init_containers, .. } =
+            self.clone();
         Policy {
             defaults: Settings {
                 ratio,
@@ -48,9 +73,14 @@ impl PolicyArgs {
                     ModeArg::Audit => Mode::Audit,
                     ModeArg::Off => Mode::Off,
                 },
+                value: match value {
+                    ValueArg::Literal => ValueKind::Literal,
+                    ValueArg::Track => ValueKind::Track,
+                },
                 repair: match repair {
                     RepairArg::Off => Repair::Off,
                     RepairArg::Report => Repair::Report,
+                    RepairArg::Fix => Repair::Fix,
                 },
             },
             env_from: match env_from {
@@ -61,8 +91,19 @@ impl PolicyArgs {
                 InitContainersArg::Sidecars => InitContainers::Sidecars,
                 InitContainersArg::All => InitContainers::All,
             },
+            rules,
         }
     }
+}
+
+/// Whether one of these flags stands on the command line.
+pub(super) fn are_given(matches: &ArgMatches) -> bool {
+    let flags = PolicyArgs::augment_args(Command::new(""));
+    let mut ids = flags.get_arguments().map(clap::Arg::get_id);
+    ids.any(|id| {
+        matches.ids().any(|other| other == id)
+            && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+    })
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -81,6 +122,16 @@ enum RepairArg {
     Off,
     /// Warn
     Report,
+    /// Replace it by what would be injected
+    Fix,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ValueArg {
+    /// As bytes
+    Literal,
+    /// By the downward API: 95.37 % of the limit
+    Track,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

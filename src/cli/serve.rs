@@ -4,6 +4,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use gomemlimit_core::{Policy, Rules};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use tracing::info;
@@ -23,6 +24,7 @@ use crate::{
         handler::{Namespaces, NoNamespaces},
         lifecycle,
         listener::ConnectionLimits,
+        policy::PolicyReloader,
         readiness::{Condition, NotReady},
         serve,
         tls::provider,
@@ -72,6 +74,9 @@ pub(super) struct ServeArgs {
     limits: LimitArgs,
     #[command(flatten)]
     policy: PolicyArgs,
+    /// How often to look at the policy file
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration, requires = "policy_file")]
+    policy_poll: Duration,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -130,6 +135,12 @@ impl ServeArgs {
         served
     }
 
+    /// What it decides by with these rules, for commands that look at its flags: the policy, and whether annotations
+    /// of namespaces count.
+    pub(super) fn decides_by(&self, rules: Rules) -> (Policy, bool) {
+        (self.policy.policy_with(rules), self.namespace_settings)
+    }
+
     fn options(&self) -> anyhow::Result<Options> {
         let LimitArgs {
             max_connections,
@@ -161,7 +172,7 @@ impl ServeArgs {
             bytes.with_context(|| format!("{flag} must be less than 4Gi"))
         };
         Ok(Options {
-            policy: self.policy.policy(),
+            policy: self.policy.policy_with(Rules::default()),
             connections: ConnectionLimits {
                 connections: max_connections,
                 handshake: handshake_timeout,
@@ -178,13 +189,21 @@ impl ServeArgs {
             shutdown_delay,
             drain_timeout,
             certificate_poll: self.certificates.poll(),
+            policy_poll: self.policy_poll,
         })
     }
 
-    async fn serve(&self, options: Options) -> anyhow::Result<ExitCode> {
+    async fn serve(&self, mut options: Options) -> anyhow::Result<ExitCode> {
         let signals = lifecycle::signals().context("cannot listen for signals")?;
         let metrics = Metrics::default();
         let background = TaskTracker::new();
+        let mut policy_file = None;
+        if let Some(path) = self.policy.policy_file() {
+            let (reloader, rules) = PolicyReloader::open(path.to_owned(), metrics.clone())?;
+            info!(file = %path.display(), rules = rules.len(), "policy file");
+            options.policy.rules = rules;
+            policy_file = Some(reloader);
+        }
         let Certificates { serving, reloader, keeper, ephemeral } =
             self.certificates.open(self.listen.ip(), &metrics).await?;
         let (mut conditions, mut troubles) = (Vec::new(), Vec::new());
@@ -209,8 +228,18 @@ impl ServeArgs {
         if ephemeral {
             output::stdout(try_it(address).as_bytes());
         }
-        let parts =
-            Parts { webhook, admin, serving, reloader, namespaces, conditions, troubles, metrics, signals };
+        let parts = Parts {
+            webhook,
+            admin,
+            serving,
+            reloader,
+            policy_file,
+            namespaces,
+            conditions,
+            troubles,
+            metrics,
+            signals,
+        };
         match serve(options, parts).await {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error @ ServeError::Tls(_)) => Err(error.into()),

@@ -1,6 +1,13 @@
 //! The only part of the program that talks to the API server.
 
+pub mod api;
 pub mod certificates;
+pub mod installation;
 pub mod namespaces;
 mod pace;
+pub mod pages;
 mod patience;
+pub mod served;
+pub mod serving;
+pub mod surroundings;
+pub mod webhook_policy;

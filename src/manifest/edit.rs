@@ -2,6 +2,7 @@
 
 mod block;
 mod flow;
+mod item;
 mod pointer;
 mod quote;
 mod site;
@@ -27,6 +28,8 @@ pub enum Change {
     Add(Value),
     /// As `replace` of RFC 6902.
     Replace(Value),
+    /// As `remove` of RFC 6902, for items of lists.
+    Remove,
 }
 
 /// One change of one document.
@@ -96,6 +99,8 @@ fn split_round(edits: Vec<Edit>) -> (Vec<Edit>, Vec<Edit>) {
     let mut containers: HashSet<(usize, Vec<String>)> = HashSet::new();
     let mut targets: HashSet<(usize, Vec<String>)> = HashSet::new();
     let mut ancestors: HashSet<(usize, Vec<String>)> = HashSet::new();
+    // Lists whose items have other places once an edit is done.
+    let mut shifted: HashSet<(usize, Vec<String>)> = HashSet::new();
     let (mut now, mut later) = (Vec::new(), Vec::new());
     for edit in edits {
         let place =
@@ -104,7 +109,11 @@ fn split_round(edits: Vec<Edit>) -> (Vec<Edit>, Vec<Edit>) {
         let container = place(length.saturating_sub(1));
         let waits = containers.contains(&container)
             || ancestors.contains(&place(length))
-            || (0..=length).any(|length| targets.contains(&place(length)));
+            || (0..=length)
+                .any(|length| targets.contains(&place(length)) || shifted.contains(&place(length)));
+        if !matches!(edit.change, Change::Replace(_)) {
+            shifted.insert(container.clone());
+        }
         ancestors.extend((0..length).map(place));
         targets.insert(place(length));
         containers.insert(container);
@@ -125,27 +134,31 @@ fn plan(source: &str, trees: &[Tree], edits: &[Edit]) -> Result<Vec<Splice>, Man
 }
 
 fn plan_one(site: &Site<'_>, edit: &Edit) -> Result<Vec<Splice>, ManifestError> {
-    let (Change::Add(value) | Change::Replace(value)) = &edit.change;
     let container = site.container()?;
     let last = edit.path.last().map_or("", String::as_str);
     match &container.kind {
         Kind::Mapping { flow, entries } => {
-            if let Some(entry) = entries.iter().find(|entry| entry.key == last && !entry.merge) {
+            let entry = entries.iter().find(|entry| entry.key == last && !entry.merge);
+            if let (Some(entry), Change::Add(value) | Change::Replace(value)) = (entry, &edit.change) {
                 return slot::set(site, &entry.value, Some(entry), value);
             }
             let merge = entries.iter().find(|entry| entry.merge);
             match (&edit.change, merge, flow) {
-                (Change::Replace(_), Some(merge), _) => Err(site.shared(merge.start, "the merge key <<")),
-                (Change::Replace(_), None, _) => Err(site.not_found()),
-                (Change::Add(_), _, true) => flow::insert(site, container, Some(last), value),
-                (Change::Add(_), _, false) => block::insert_entry(site, container, last, value),
+                (Change::Add(value), _, true) => flow::insert(site, container, Some(last), value),
+                (Change::Add(value), _, false) => block::insert_entry(site, container, last, value),
+                (_, Some(merge), _) => Err(site.shared(merge.start, "the merge key <<")),
+                (_, None, _) => Err(site.not_found()),
             }
         }
         Kind::Sequence { flow, items } => {
-            match (last.parse::<usize>().ok().and_then(|at| items.get(at)), flow) {
-                (Some(item), _) => slot::set(site, item, None, value),
-                (None, true) => flow::insert(site, container, None, value),
-                (None, false) => block::append_item(site, container, value),
+            let at = last.parse::<usize>().ok().filter(|at| *at < items.len());
+            match (&edit.change, at, flow) {
+                (Change::Add(value), Some(at), _) => item::insert_before(site, container, at, value),
+                (Change::Add(value), None, true) => flow::insert(site, container, None, value),
+                (Change::Add(value), None, false) => block::append_item(site, container, value),
+                (Change::Replace(value), Some(at), _) => item::replace(site, container, at, value),
+                (Change::Remove, Some(at), _) => item::remove(site, container, at),
+                (_, None, _) => Err(site.not_found()),
             }
         }
         Kind::Scalar(_) | Kind::Alias => Err(site.not_found()),

@@ -17,6 +17,20 @@ pub struct PodLocation {
     pub namespace: Option<String>,
 }
 
+impl PodLocation {
+    /// The kind of the object that owns the pods of a template: what a rule about owners sees when they are
+    /// created. `None` for a pod, which says it itself.
+    #[must_use]
+    pub fn pods_owner(&self) -> Option<&str> {
+        match &*self.kind {
+            "Pod" => None,
+            "Deployment" => Some("ReplicaSet"),
+            "CronJob" => Some("Job"),
+            kind => Some(kind),
+        }
+    }
+}
+
 /// Finds the pods and pod templates in a document; none in kinds that are unknown or of a foreign API group.
 #[must_use]
 pub fn pod_locations(value: &Value) -> Vec<PodLocation> {

@@ -19,13 +19,16 @@ use axum::{
     routing::post,
 };
 use gomemlimit_core::{
-    NamespaceAnnotations, Policy, Review,
+    NamespaceAnnotations, Review,
     decide::ContainerVerdict,
     review::{Judgement, respond_failure},
 };
 use tracing::{error, info, warn};
 
-use super::body::{Bodies, BodyError, BodyLimits};
+use super::{
+    body::{Bodies, BodyError, BodyLimits},
+    policy::CurrentPolicy,
+};
 use crate::metrics::{Metrics, REQUEST_CODES};
 
 /// Above this, parsing moves off the threads that serve connections: it takes milliseconds.
@@ -47,7 +50,7 @@ impl Namespaces for NoNamespaces {
 }
 
 struct Handler {
-    policy: Policy,
+    policy: CurrentPolicy,
     namespaces: Arc<dyn Namespaces>,
     bodies: Bodies,
     metrics: Metrics,
@@ -55,7 +58,7 @@ struct Handler {
 
 /// The routes of the webhook port.
 pub fn router(
-    policy: Policy,
+    policy: CurrentPolicy,
     namespaces: Arc<dyn Namespaces>,
     limits: BodyLimits,
     metrics: Metrics,
@@ -159,7 +162,7 @@ impl Handler {
         };
         let judged = catch_unwind(AssertUnwindSafe(|| {
             let namespace = self.namespaces.annotations(review.namespace());
-            let mut judgement = review.judge(&namespace, &self.policy);
+            let mut judgement = review.judge(&namespace, &self.policy.load());
             let answer = judgement.verdict.respond(review.uid());
             self.metrics.count_verdict(&judgement.verdict);
             log(&review, &judgement);
@@ -187,7 +190,7 @@ fn log(review: &Review<'_>, judgement: &Judgement<'_>) {
         .iter()
         .filter_map(|container| {
             let plan = container.decision.plan?;
-            Some(format!("{}={} ({})", container.name(), plan.value, container.decision.reason))
+            Some(format!("{}={} ({})", container.name(), plan.text(), container.decision.reason))
         })
         .collect();
     info!(

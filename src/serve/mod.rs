@@ -10,6 +10,7 @@ pub mod handler;
 mod idle;
 pub mod lifecycle;
 pub mod listener;
+pub mod policy;
 pub mod readiness;
 mod timed_io;
 pub mod tls;
@@ -19,6 +20,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use arc_swap::ArcSwap;
+use futures::{FutureExt, future::BoxFuture};
 use gomemlimit_core::Policy;
 use rustls::ServerConfig;
 use thiserror::Error;
@@ -36,6 +39,7 @@ use self::{
     handler::Namespaces,
     lifecycle::Signal,
     listener::{ConnectionLimits, Listener, Stop},
+    policy::{CurrentPolicy, PolicyReloader},
     readiness::{Condition, Readiness, Trouble},
     tls::{Reloader, Serving},
 };
@@ -48,7 +52,7 @@ const ADMIN_HEAD: Duration = Duration::from_secs(1);
 /// How the server behaves.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What is decided.
+    /// What is decided, until the policy file changes.
     pub policy: Policy,
     /// What a connection may cost.
     pub connections: ConnectionLimits,
@@ -60,6 +64,8 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// How often certificate files are looked at.
     pub certificate_poll: Duration,
+    /// How often the policy file is looked at.
+    pub policy_poll: Duration,
 }
 
 /// What the server is made of besides its options.
@@ -72,6 +78,8 @@ pub struct Parts {
     pub serving: Arc<Serving>,
     /// Set where the certificate comes from files.
     pub reloader: Option<Reloader>,
+    /// Set where there is a policy file.
+    pub policy_file: Option<PolicyReloader>,
     /// Where the annotations of namespaces come from.
     pub namespaces: Arc<dyn Namespaces>,
     /// What has to happen before we are ready, besides what the server itself waits for.
@@ -103,8 +111,9 @@ pub enum ServeError {
 
 /// Serves until the first signal and a clean shutdown.
 pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
-    let Parts { webhook, admin, serving, reloader, namespaces, conditions, troubles, metrics, mut signals } =
-        parts;
+    let Parts { webhook, admin, serving, reloader, policy_file, namespaces, .. } = parts;
+    let Parts { conditions, mut troubles, metrics, mut signals, .. } = parts;
+    troubles.extend(policy_file.as_ref().map(|file| file.trouble.clone()));
     let config: ServerConfig = serving.server_config()?;
     let readiness = Readiness::new(serving.clone(), conditions, troubles, metrics.clone());
     let (webhook_stop, admin_stop) = (Stop::default(), Stop::default());
@@ -125,15 +134,24 @@ pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
         metrics: Metrics::default(),
     };
     background.spawn(admin.run());
-    if let Some(reloader) = reloader {
-        let polling = poll_certificate(reloader, serving, options.certificate_poll);
+    let polls = |polling: BoxFuture<'static, ()>| {
         let stop = admin_stop.clone();
         background.spawn(async move { stop.stopped.run_until_cancelled_owned(polling).await });
+    };
+    if let Some(reloader) = reloader {
+        let poll = move |reloader: &mut Reloader| reloader.poll(&serving, SystemTime::now());
+        polls(poll_files("certificate files", options.certificate_poll, reloader, poll).boxed());
+    }
+    let policy = CurrentPolicy::new(ArcSwap::from_pointee(options.policy.clone()));
+    if let Some(reloader) = policy_file {
+        let policy = policy.clone();
+        let poll = move |reloader: &mut PolicyReloader| reloader.poll(&policy);
+        polls(poll_files("the policy file", options.policy_poll, reloader, poll).boxed());
     }
     let webhook = Listener {
         tcp: webhook,
         tls: Some(TlsAcceptor::from(Arc::new(config))),
-        router: handler::router(options.policy, namespaces, options.bodies, metrics.clone()),
+        router: handler::router(policy, namespaces, options.bodies, metrics.clone()),
         limits: options.connections,
         stop: webhook_stop.clone(),
         metrics,
@@ -187,21 +205,27 @@ async fn shut_down(
     }
 }
 
-async fn poll_certificate(mut reloader: Reloader, serving: Arc<Serving>, every: Duration) {
+/// Calls `poll` at every interval, until this is dropped.
+async fn poll_files<R: Send + 'static>(
+    what: &'static str,
+    every: Duration,
+    mut reloader: R,
+    poll: impl Fn(&mut R) + Clone + Send + 'static,
+) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let serving = serving.clone();
+        let poll = poll.clone();
         // A network file system may block.
         let polled = tokio::task::spawn_blocking(move || {
-            reloader.poll(&serving, SystemTime::now());
+            poll(&mut reloader);
             reloader
         });
         match polled.await {
             Ok(polled) => reloader = polled,
             Err(error) => {
-                error!(%error, "certificate files are no longer looked at");
+                error!(%error, what, "files are no longer looked at");
                 return;
             }
         }

@@ -82,7 +82,7 @@ def rendered(checks, chart, rules):
     checks.equal(down["labels"], {"severity": "page", "team": "platform"}, "labels by values")
     checks.equal(down["annotations"]["runbook_url"], "https://runbooks.example.com/gomemlimit/alerts#gomemlimitdown", "runbook by values")
     groups = one(chart.rendered["pod-monitor"], "PrometheusRule")["spec"]["groups"]
-    checks.equal([group["name"] for group in groups], ["gomemlimit"], "alerts without the API server's")
+    checks.equal([group["name"] for group in groups], ["gomemlimit", "gomemlimit-coverage"], "alerts without the API server's")
 
 
 def dashboard(checks, chart, known):

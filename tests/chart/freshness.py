@@ -1,5 +1,7 @@
 """What was made from the chart is current, and the chart is in step with the program."""
 
+import copy
+import json
 import os
 import re
 import subprocess
@@ -27,7 +29,7 @@ def run(checks, chart):
     flags(checks, chart)
     versions(checks, chart)
     texts(checks, chart)
-    policy_defaults(checks, chart)
+    policies(checks, chart)
 
 
 def plain(checks, chart, manifest):
@@ -82,7 +84,7 @@ def flags(checks, chart):
                 for flag in (argument.split("=")[0] for argument in arguments):
                     used.add(flag)
                     checks.check(flag in known[command], f"{name}: {pod} passes {flag}, which `gomemlimit {command}` does not know")
-    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url"):
+    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--value"):
         checks.check(flag in used, f"{flag} is passed by some ci file")
 
 
@@ -144,14 +146,46 @@ def troubleshooting(checks, chart, readme):
             checks.check(part.strip() in said, f"nobody says {part.strip()!r}")
 
 
-def policy_defaults(checks, chart):
-    """The policy cannot ask the program for its defaults: they stand twice and must be the same."""
-    policy = one(chart.objects("--set", "engine=policy"), "MutatingAdmissionPolicy")
-    text = yaml.safe_dump(policy, width=10_000)
+# Values of a release with `engine: policy`, the flags of `gomemlimit policy` that say the same, and what both make of it.
+POLICIES = [
+    ({}, [], {}),
+    ({"settings": {"ratio": 0.8}}, ["--ratio=0.8"], {"ratio": "0.8"}),
+    ({"settings": {"headroom": "64Mi", "minLimit": "1Gi"}}, ["--headroom=64Mi", "--min-limit=1Gi"], {"headroom": "64Mi", "min-limit": "1Gi"}),
+    ({"settings": {"mode": "off", "value": "track"}}, ["--mode=off", "--value=track"], {"mode": "off", "value": "track"}),
+    ({"settings": {"envFrom": "skip", "initContainers": "all"}}, ["--env-from=skip", "--init-containers=all"], {"env-from": "skip", "init-containers": "all"}),
+    ({"namespaceSettings": False}, ["--ignore-namespace-annotations"], {"namespace-annotations": "ignore"}),
+]
+
+
+def policies(checks, chart):
+    """The chart installs what `gomemlimit policy` prints; tests/policy.rs says that the file is that."""
+    file = documents(chart.read("files/policy.yaml"))
+    defaults = settings_of(file[0])
     core = ROOT / "crates" / "core" / "src"
     ratio = int(re.search(r"DEFAULT: Self = Self\(([\d_]+)\)", (core / "memlimit.rs").read_text())[1].replace("_", "")) / 1_000_000
     floor = int(re.search(r"DEFAULT_MIN_LIMIT: u64 = (\d+) << 20", (core / "settings.rs").read_text())[1])
-    checks.check(f"variables.asked : {ratio:.2f}" in text, f"the policy's ratio is {ratio}")
-    checks.check(f"quantity(''{floor}Mi'')" in text or f"quantity('{floor}Mi')" in text, f"the policy's least limit is {floor}Mi")
-    for name in re.findall(r"'(gomemlimit\.dev/\w+)'", text):
-        checks.check(name.split("/")[1] in ("ratio", "mode", "inject"), f"{name} is known")
+    checks.equal((defaults["ratio"], defaults["min-limit"]), (f"{ratio}", f"{floor}Mi"), "the policy's defaults")
+    for values, flags, changed in POLICIES:
+        expected = copy.deepcopy(file)
+        of_release(expected, {**defaults, **changed})
+        rendered = chart.objects(values={"engine": "policy", **values})
+        for item in rendered:
+            item["metadata"].pop("labels")
+        checks.equal(rendered, expected, f"the policy with {values}")
+        if binary := os.environ.get("GOMEMLIMIT_BIN"):
+            done = subprocess.run([binary, "policy", *flags], capture_output=True, text=True, check=True)
+            printed = documents(done.stdout)
+            of_release(printed, settings_of(printed[0]))
+            checks.equal(printed, expected, f"gomemlimit policy {' '.join(flags)}")
+
+
+def settings_of(policy):
+    return json.loads(policy["spec"]["variables"][0]["expression"])
+
+
+def of_release(items, settings):
+    """What a release changes: the settings, and that its own namespace is excluded, too."""
+    policy, binding = items
+    policy["spec"]["variables"][0]["expression"] = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    excluded = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"][1]
+    excluded["values"].append("gomemlimit")

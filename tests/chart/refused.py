@@ -8,8 +8,9 @@ from support import RenderError, load
 def run(checks, chart):
     for case in load(pathlib.Path(__file__).with_name("refused.yaml")):
         options = {"release": case["release"]} if "release" in case else {}
+        arguments = ["--kube-version", case["kubernetes"]] if "kubernetes" in case else []
         try:
-            chart.template(values=case.get("values", {}), **options)
+            chart.template(*arguments, values=case.get("values", {}), **options)
             checks.check(False, f"accepted, but should say {case['says']!r}: {case}")
         except RenderError as error:
             said = " ".join(str(error).split())

@@ -15,6 +15,7 @@ use gomemlimit::{
         handler::{Namespaces, NoNamespaces},
         lifecycle::Signal,
         listener::ConnectionLimits,
+        policy::PolicyReloader,
         serve,
         tls::{Credentials, Reloader, Serving, provider},
     },
@@ -79,6 +80,7 @@ pub(crate) struct Setup {
     pub(crate) pair: Pair,
     pub(crate) namespaces: Arc<dyn Namespaces>,
     pub(crate) reloader: Option<Reloader>,
+    pub(crate) policy_file: Option<PolicyReloader>,
     pub(crate) metrics: Metrics,
 }
 
@@ -97,12 +99,14 @@ impl Default for Setup {
             shutdown_delay: Duration::ZERO,
             drain_timeout: LONG,
             certificate_poll: Duration::from_millis(50),
+            policy_poll: Duration::from_millis(50),
         };
         Self {
             options,
             pair: Pair::new(),
             namespaces: Arc::new(NoNamespaces),
             reloader: None,
+            policy_file: None,
             metrics: Metrics::default(),
         }
     }
@@ -128,6 +132,7 @@ impl Setup {
             admin,
             serving: Serving::new(self.pair.credentials(), self.metrics.clone()),
             reloader: self.reloader,
+            policy_file: self.policy_file,
             namespaces: self.namespaces,
             conditions: Vec::new(),
             troubles: Vec::new(),

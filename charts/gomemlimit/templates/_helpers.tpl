@@ -61,6 +61,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and (include "gomemlimit.hasPods" .) (eq .Values.tls.mode "cert-manager") }}true{{ end -}}
 {{- end -}}
 
+{{/* There is something to say in a policy file ("true"). */}}
+{{- define "gomemlimit.hasPolicyFile" -}}
+{{- if and (include "gomemlimit.hasPods" .) (or .Values.policy.rules (eq (toString .Values.policy.builtInRules) "false")) }}true{{ end -}}
+{{- end -}}
+
 {{/* The pods talk to the API server ("true"): they need rights and a token. */}}
 {{- define "gomemlimit.usesApi" -}}
 {{- if or (include "gomemlimit.isSelfManaged" .) (and (include "gomemlimit.hasPods" .) .Values.namespaceSettings) }}true{{ end -}}

@@ -19,10 +19,17 @@
 {{- end -}}
 
 {{- define "gomemlimit.validatePolicy" -}}
-{{- range $key, $value := omit .Values.settings "ratio" "minLimit" -}}
-{{- if $value -}}
-{{- fail (printf "settings.%s needs engine: webhook; a policy knows only settings.ratio and settings.minLimit." $key) -}}
+{{- if semverCompare "<1.36.0-0" .Capabilities.KubeVersion.Version -}}
+{{- fail (printf "engine: policy needs Kubernetes 1.36, where MutatingAdmissionPolicy v1 came; this cluster is %s. Use engine: webhook." .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
+{{- if .Values.settings.repair -}}
+{{- fail "settings.repair needs engine: webhook; a policy neither warns about values nor repairs them." -}}
+{{- end -}}
+{{- if eq .Values.settings.mode "audit" -}}
+{{- fail "settings.mode audit needs engine: webhook; a policy has no way to report." -}}
+{{- end -}}
+{{- if or .Values.policy.rules (eq (toString .Values.policy.builtInRules) "false") -}}
+{{- fail "policy needs engine: webhook; a MutatingAdmissionPolicy has no rules of a policy file." -}}
 {{- end -}}
 {{- if .Values.webhook.caBundle -}}
 {{- fail "webhook.caBundle needs engine: webhook; a policy has no certificates." -}}
@@ -65,6 +72,13 @@
 {{- end -}}
 
 {{- define "gomemlimit.validatePods" -}}
+{{- $names := list -}}
+{{- range .Values.policy.rules -}}
+{{- if has .name $names -}}
+{{- fail (printf "policy.rules: two rules have the name %q." .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
 {{- if eq (int .Values.server.port) (int .Values.server.adminPort) -}}
 {{- fail (printf "server.port and server.adminPort are both %d; they must differ." (int .Values.server.port)) -}}
 {{- end -}}

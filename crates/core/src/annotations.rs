@@ -1,16 +1,18 @@
-//! Settings from annotations and their precedence: container, pod, namespace, then the default.
+//! Settings from annotations and rules, and their precedence: container, pod, rule, namespace, then the default.
 //!
 //! A setting that cannot be followed is ignored at its own level only and reported; the next level
 //! counts. Each setting is looked up by itself.
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Deserializer, de::Error};
+
 use crate::{
     memlimit::{self, Ratio, RatioError},
     names::{DOMAIN, INJECT_LABEL, STATUS_ANNOTATION},
     pod::is_ours,
     quantity,
-    settings::{Level, Mode, Repair, Setting, Settings},
+    settings::{Level, Mode, Repair, Setting, Settings, ValueKind},
     text::quote,
     warning::{Warning, WarningKind},
 };
@@ -26,12 +28,13 @@ enum RatioSetting {
 }
 
 /// The settings that stand at one level.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Layer {
     ratio: Option<RatioSetting>,
     headroom: Option<u64>,
     min_limit: Option<u64>,
     mode: Option<Mode>,
+    value: Option<ValueKind>,
     repair: Option<Repair>,
 }
 
@@ -47,14 +50,28 @@ impl Layer {
             Setting::Headroom => self.headroom = Some(parse_bytes(text)?),
             Setting::MinLimit => self.min_limit = Some(parse_bytes(text)?),
             Setting::Mode => self.mode = Some(text.parse()?),
-            Setting::Value => match text {
-                "literal" => {}
-                "track" => return Err("is not supported by this version".to_owned()),
-                _ => return Err("is not `literal`".to_owned()),
-            },
+            Setting::Value => self.value = Some(text.parse()?),
             Setting::Repair => self.repair = Some(text.parse()?),
         }
         Ok(())
+    }
+
+    /// Takes from `weaker` what is not given here; the settings that it took.
+    pub(crate) fn fill_from(&mut self, weaker: &Self) -> impl Iterator<Item = Setting> {
+        fn fill<T: Copy>(own: &mut Option<T>, other: Option<T>) -> bool {
+            let takes = own.is_none() && other.is_some();
+            *own = own.or(other);
+            takes
+        }
+        let taken = [
+            (Setting::Ratio, fill(&mut self.ratio, weaker.ratio)),
+            (Setting::Headroom, fill(&mut self.headroom, weaker.headroom)),
+            (Setting::MinLimit, fill(&mut self.min_limit, weaker.min_limit)),
+            (Setting::Mode, fill(&mut self.mode, weaker.mode)),
+            (Setting::Value, fill(&mut self.value, weaker.value)),
+            (Setting::Repair, fill(&mut self.repair, weaker.repair)),
+        ];
+        taken.into_iter().filter_map(|(setting, takes)| takes.then_some(setting))
     }
 
     /// Reads one annotation into the layer, reporting what cannot be followed.
@@ -86,6 +103,39 @@ impl Layer {
                 }
             }
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Layer {
+    /// The settings of a rule; in YAML `minLimit` is written as Kubernetes writes names.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default, deny_unknown_fields, rename_all = "camelCase", rename = "set")]
+        struct Written {
+            ratio: Option<String>,
+            headroom: Option<String>,
+            min_limit: Option<String>,
+            mode: Option<String>,
+            value: Option<String>,
+            repair: Option<String>,
+        }
+        let Written { ratio, headroom, min_limit, mode, value, repair } = Written::deserialize(deserializer)?;
+        let mut layer = Self::default();
+        let texts = [
+            (Setting::Ratio, ratio),
+            (Setting::Headroom, headroom),
+            (Setting::MinLimit, min_limit),
+            (Setting::Mode, mode),
+            (Setting::Value, value),
+            (Setting::Repair, repair),
+        ];
+        for (setting, text) in texts {
+            let Some(text) = text else { continue };
+            layer.put(setting, &text).map_err(|problem| {
+                D::Error::custom(format!("{}: {} {problem}", setting.as_str(), quote(&text)))
+            })?;
+        }
+        Ok(layer)
     }
 }
 
@@ -154,12 +204,18 @@ impl<'a> Annotations<'a> {
         &mut self.containers[index].1
     }
 
-    /// The settings that hold for one container.
-    pub(crate) fn chain<'s>(&'s self, container: &str, defaults: &'s Settings) -> Chain<'s> {
+    /// The settings that hold for one container, about which the rules say `rules`.
+    pub(crate) fn chain<'s>(
+        &'s self,
+        container: &str,
+        rules: &'s Layer,
+        defaults: &'s Settings,
+    ) -> Chain<'s> {
         let own = self.containers.iter().find(|(name, _)| *name == container).map(|(_, layer)| layer);
         let layers = [
             own.map(|layer| (Level::Container, layer)),
             Some((Level::Pod, &self.pod)),
+            Some((Level::Rule, rules)),
             Some((Level::Namespace, &self.namespace)),
         ];
         Chain { layers, defaults }
@@ -198,7 +254,7 @@ fn unknown(place: &str, key: &str, problem: &str) -> Warning {
 /// The levels that apply to one container, the strongest first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chain<'s> {
-    layers: [Option<(Level, &'s Layer)>; 3],
+    layers: [Option<(Level, &'s Layer)>; 4],
     defaults: &'s Settings,
 }
 
@@ -207,33 +263,36 @@ impl Chain<'_> {
         self.layers.iter().flatten().copied()
     }
 
-    fn first<T>(&self, get: impl Fn(&Layer) -> Option<T>) -> Option<T> {
-        self.layers().find_map(|(_, layer)| get(layer))
+    fn first<T>(&self, get: impl Fn(&Layer) -> Option<T>) -> Option<(T, Level)> {
+        self.layers().find_map(|(level, layer)| Some((get(layer)?, level)))
     }
 
     /// `ratio: off` is short for `mode: off`, unless a stronger level gives a ratio or a mode.
-    pub(crate) fn mode(&self) -> Mode {
+    pub(crate) fn mode(&self) -> (Mode, Level) {
         let mut has_share = false;
-        for (_, layer) in self.layers() {
+        for (level, layer) in self.layers() {
             match layer.ratio {
-                Some(RatioSetting::Off) if !has_share => return Mode::Off,
+                Some(RatioSetting::Off) if !has_share => return (Mode::Off, level),
                 Some(RatioSetting::Share(_)) => has_share = true,
                 _ => {}
             }
             if let Some(mode) = layer.mode {
-                return mode;
+                return (mode, level);
             }
         }
-        self.defaults.mode
+        (self.defaults.mode, Level::Default)
     }
 
     pub(crate) fn ratio(&self) -> (Ratio, Level) {
-        self.layers()
-            .find_map(|(level, layer)| match layer.ratio {
-                Some(RatioSetting::Share(ratio)) => Some((ratio, level)),
-                _ => None,
-            })
-            .unwrap_or((self.defaults.ratio, Level::Default))
+        let share = |layer: &Layer| match layer.ratio {
+            Some(RatioSetting::Share(ratio)) => Some(ratio),
+            _ => None,
+        };
+        self.first(share).unwrap_or((self.defaults.ratio, Level::Default))
+    }
+
+    pub(crate) fn value(&self) -> (ValueKind, Level) {
+        self.first(|layer| layer.value).unwrap_or((self.defaults.value, Level::Default))
     }
 
     /// The first headroom that leaves at least 10 % of `limit`; the others are reported. None: zero.
@@ -257,10 +316,10 @@ impl Chain<'_> {
     }
 
     pub(crate) fn min_limit(&self) -> u64 {
-        self.first(|layer| layer.min_limit).unwrap_or(self.defaults.min_limit)
+        self.first(|layer| layer.min_limit).map_or(self.defaults.min_limit, |(bytes, _)| bytes)
     }
 
     pub(crate) fn repair(&self) -> Repair {
-        self.first(|layer| layer.repair).unwrap_or(self.defaults.repair)
+        self.first(|layer| layer.repair).map_or(self.defaults.repair, |(repair, _)| repair)
     }
 }

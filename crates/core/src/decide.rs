@@ -2,176 +2,59 @@
 
 use crate::{
     annotations::{Annotations, Chain, NamespaceAnnotations},
-    existing::{self, Yardstick},
-    memlimit::{self, Ratio},
-    names::{INJECT_LABEL, STATUS_ANNOTATION},
+    env::{EnvVar, Mib},
+    existing::{self, Broken, Yardstick},
+    memlimit,
+    names::{INJECT_LABEL, STATUS_ANNOTATION, TRACKING_VALUE},
     pod::{Container, Pod},
     podlimit::{Limit, PodLimits},
     reason::Reason,
-    settings::{EnvFrom, InitContainers, Level, Mode, Policy, Repair},
-    status::{Record, Recorded},
-    text::{Text, quote},
+    remarks::{Outcome, existing_warning, left_behind},
+    rules::{Program, Ruling, Target},
+    settings::{EnvFrom, InitContainers, Level, Mode, Policy, Repair, Setting, ValueKind},
+    status::{Basis, Record, Recorded, Repaired},
+    text::quote,
+    verdict::{AnnotationsPlace, EnvPlace},
     warning::{Warning, WarningKind},
 };
 
-/// What was decided about a pod.
-#[derive(Debug, Default)]
-pub struct Verdict<'a> {
-    /// The reason that holds for a request in which no container was looked at.
-    pub reason: Option<Reason>,
-    /// One for each container: init containers first, in the order of the pod.
-    pub containers: Vec<ContainerVerdict<'a>>,
-    /// What is wrong, in the order in which it was found.
-    pub warnings: Vec<Warning>,
-    pub(crate) annotations: AnnotationsPlace,
+pub use crate::verdict::{ContainerList, ContainerVerdict, Decision, NotTracked, Plan, Verdict};
+
+/// More entries of one name than anybody writes: such a container is not repaired.
+const MOST_REPAIRED_ENTRIES: usize = 100;
+
+/// What decides about a pod besides the pod itself and the policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'n> {
+    /// The namespace that the pod is created in; empty: the one that it names itself.
+    pub namespace: &'n str,
+    /// The annotations of that namespace.
+    pub annotations: &'n NamespaceAnnotations,
+    /// For a pod template: the kind of the object that will own its pods.
+    pub owner: Option<&'n str>,
 }
 
-impl Verdict<'_> {
-    /// The same, borrowing nothing.
-    #[must_use]
-    pub fn into_owned(self) -> Verdict<'static> {
-        let containers = self.containers.into_iter().map(|container| ContainerVerdict {
-            name: container.name.into_owned(),
-            list: container.list,
-            index: container.index,
-            decision: container.decision,
-            env_from: container.env_from,
-            env: container.env,
-            own: container.own,
-        });
-        Verdict {
-            containers: containers.collect(),
-            reason: self.reason,
-            warnings: self.warnings,
-            annotations: self.annotations,
-        }
+impl<'n> From<&'n NamespaceAnnotations> for Surroundings<'n> {
+    fn from(annotations: &'n NamespaceAnnotations) -> Self {
+        Self { namespace: "", annotations, owner: None }
     }
 }
 
-/// What a patch has to know about the pod's annotations.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct AnnotationsPlace {
-    pub(crate) has_metadata: bool,
-    pub(crate) has_annotations: bool,
-    /// Bytes of all keys and values but those of an earlier status annotation.
-    pub(crate) size: usize,
-}
-
-/// What was decided about one container.
-#[derive(Debug)]
-pub struct ContainerVerdict<'a> {
-    name: Text<'a>,
-    /// Which list of the pod it stands in.
-    pub list: ContainerList,
-    /// Its index in that list.
-    pub index: usize,
-    /// The decision.
-    pub decision: Decision,
-    /// Set where an `envFrom` may define GOMEMLIMIT: whether it was overridden or respected.
-    pub env_from: Option<EnvFrom>,
-    pub(crate) env: EnvPlace,
-    /// Our own earlier value, if that is what stands in env.
-    pub(crate) own: Option<Record>,
-}
-
-impl ContainerVerdict<'_> {
-    /// The container's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Whether the patch changes the container.
-    #[must_use]
-    pub fn is_changed(&self) -> bool {
-        matches!(self.decision.reason, Reason::Injected | Reason::Updated)
-    }
-}
-
-/// The list of a pod that a container stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ContainerList {
-    /// `spec.initContainers`.
-    Init,
-    /// `spec.containers`.
-    Main,
-}
-
-impl ContainerList {
-    /// The name of the field.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Init => "initContainers",
-            Self::Main => "containers",
-        }
-    }
-}
-
-/// Where in a container's `env` the value goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EnvPlace {
-    /// There is no list yet.
-    NewList,
-    /// At the end of the list.
-    End,
-    /// Into the entry of ours with this index.
-    Replace(usize),
-}
-
-/// Set or skip, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// The reason.
-    pub reason: Reason,
-    /// The memory limit that applies to the container in bytes, where there is one.
-    pub limit: Option<u64>,
-    /// The value: there when the reason is a `set` one, or audit mode.
-    pub plan: Option<Plan>,
-}
-
-/// A value and where it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// GOMEMLIMIT in bytes; more than zero and less than the limit.
-    pub value: u64,
-    /// The memory limit in bytes.
-    pub limit: u64,
-    /// Whether the limit is the container's part of a pod-level limit.
-    pub from_pod_limit: bool,
-    /// The share of the limit.
-    pub ratio: Ratio,
-    /// Where the ratio was set.
-    pub ratio_level: Level,
-    /// Bytes to leave free.
-    pub headroom: u64,
-    /// Where the headroom was set.
-    pub headroom_level: Level,
-}
-
-impl Plan {
-    /// Whether the headroom, not the ratio, made the value.
-    #[must_use]
-    pub fn is_by_headroom(&self) -> bool {
-        self.value == self.limit.saturating_sub(self.headroom)
-    }
-
-    /// The level of the setting that made the value.
-    #[must_use]
-    pub fn source(&self) -> Level {
-        if self.is_by_headroom() { self.headroom_level } else { self.ratio_level }
-    }
-}
-
-/// Decides about the creation of `pod` in a namespace with the given annotations.
+/// Decides about the creation of `pod`, for rules of the policy in the namespace that it names itself unless
+/// its [`Surroundings`] say another one.
 #[must_use]
-pub fn decide<'a>(pod: &Pod<'a>, namespace: &NamespaceAnnotations, policy: &Policy) -> Verdict<'a> {
+pub fn decide<'a, 'n>(
+    pod: &Pod<'a>,
+    surroundings: impl Into<Surroundings<'n>>,
+    policy: &Policy,
+) -> Verdict<'a> {
+    let surroundings = surroundings.into();
     let mut warnings = Vec::new();
     let pod_reason = pod_reason(pod, &mut warnings);
     let own = pod.annotations().map_or(&[][..], |annotations| &annotations.ours);
     let names: Vec<&str> = containers(pod).map(|(_, _, container)| &*container.name).collect();
     let annotations = Annotations::read(
-        namespace.iter().map(|(key, value)| (&**key, &**value)),
+        surroundings.annotations.iter().map(|(key, value)| (&**key, &**value)),
         own.iter().map(|(key, value)| (&**key, &**value)),
         &names,
         &mut warnings,
@@ -183,26 +66,14 @@ pub fn decide<'a>(pod: &Pod<'a>, namespace: &NamespaceAnnotations, policy: &Poli
         limits: PodLimits::new(&pod.spec),
         recorded: Recorded::read(status, &names),
     };
+    let namespace = Some(surroundings.namespace).filter(|name| !name.is_empty()).unwrap_or(pod.namespace());
 
     let containers = containers(pod)
         .map(|(list, index, container)| {
-            let chain = annotations.chain(&container.name, &policy.defaults);
-            let own = judge.own_value(container);
-            let mut env_from = None;
-            let decision = judge.container(list, container, own, chain, &mut env_from, &mut warnings);
-            ContainerVerdict {
-                name: container.name.clone(),
-                list,
-                index,
-                decision,
-                env_from,
-                own,
-                env: match container.env.gomemlimit {
-                    Some((index, _)) => EnvPlace::Replace(index),
-                    None if container.env.is_empty() => EnvPlace::NewList,
-                    None => EnvPlace::End,
-                },
-            }
+            let target = Target { namespace, owner: surroundings.owner, pod, container };
+            let ruling = policy.rules.about(&target);
+            let chain = annotations.chain(&container.name, &ruling.layer, &policy.defaults);
+            judge.container((list, index), container, &ruling, chain, &mut warnings)
         })
         .collect();
     Verdict { reason: None, containers, warnings, annotations: annotations_place(pod, status) }
@@ -262,102 +133,183 @@ struct Judge<'p> {
 }
 
 impl Judge<'_> {
-    fn container(
+    fn container<'a>(
         &self,
-        list: ContainerList,
-        container: &Container<'_>,
-        own: Option<Record>,
+        (list, index): (ContainerList, usize),
+        container: &Container<'a>,
+        ruling: &Ruling<'_>,
         chain: Chain<'_>,
-        env_from: &mut Option<EnvFrom>,
         warnings: &mut Vec<Warning>,
-    ) -> Decision {
+    ) -> ContainerVerdict<'a> {
         let is_plain_init = list == ContainerList::Init && !container.is_sidecar();
         let limit = self.limits.of(container, is_plain_init);
-        let planned = match self.skip_reason(container, is_plain_init, own, chain, env_from) {
-            None => plan(container, limit, chain, warnings),
+        let own = self.own_value(container);
+        let existing = container.env.gomemlimit.as_ref().map(|(_, entry)| entry).filter(|_| own.is_none());
+        let broken = existing.and_then(|entry| self.inspect(entry, container, limit));
+        let fixes = broken.is_some()
+            && chain.repair() == Repair::Fix
+            && container.env.places.len() <= MOST_REPAIRED_ENTRIES;
+
+        let mut env_from = None;
+        let skip =
+            self.skip_reason(container, is_plain_init, own.is_some() || fixes, ruling, chain, &mut env_from);
+        let planned = match skip {
+            None => plan(container, limit, own, chain, warnings),
             Some(reason) => Err(reason),
         };
-        let (reason, plan) = match planned {
+        let (mut reason, plan) = match planned {
             Err(reason) => (reason, None),
-            Ok(plan) => {
-                let reason = match own {
-                    _ if chain.mode() == Mode::Audit => Reason::AuditMode,
-                    None => Reason::Injected,
-                    Some(own) if own.value == plan.value => Reason::Kept,
-                    Some(_) => Reason::Updated,
-                };
-                (reason, Some(plan))
-            }
+            Ok(plan) => (set_reason(&plan, own, fixes, chain), Some(plan)),
         };
-        match own {
-            // Our value stays where we would not set one now: we never remove.
-            Some(own) if plan.is_none() && limit.bytes() != Some(own.limit) => {
-                warnings.push(left_behind(container, own, reason));
-            }
-            None if reason == Reason::AlreadySet && chain.repair() == Repair::Report => {
-                self.report_existing(container, limit, warnings);
-            }
-            _ => {}
+        // What cannot be repaired is the user's like everything that need not be.
+        let hindrance = (fixes && plan.is_none() && reason > Reason::AlreadySet).then_some(reason);
+        if hindrance.is_some() {
+            reason = Reason::AlreadySet;
         }
-        Decision { reason, limit: limit.bytes(), plan }
+
+        if let Some(own) = own.filter(|_| plan.is_none()) {
+            warnings.extend(left_behind(container, own, limit, reason));
+        }
+        let is_looked_at = reason == Reason::AlreadySet || (fixes && plan.is_some());
+        if existing.is_some() && is_looked_at && chain.repair() != Repair::Off {
+            let outcome = Outcome { repaired: plan.filter(|_| reason == Reason::Repaired), hindrance };
+            warnings.extend(existing_warning(container, broken.as_ref(), outcome));
+        }
+        let repaired = broken.filter(|_| fixes && plan.is_some()).zip(existing);
+        ContainerVerdict {
+            name: container.name.clone(),
+            list,
+            index,
+            decision: Decision { reason, limit: limit.bytes(), plan },
+            env_from,
+            rule: deciding_rule(reason, plan.as_ref(), container, ruling, chain).map(str::to_owned),
+            env: env_place(container, own.is_some()),
+            own: own.cloned(),
+            repaired: repaired.map(|(broken, entry)| Repaired {
+                was: existing::written(entry),
+                problem: broken.as_str().to_owned(),
+                entries: container.env.places.len(),
+            }),
+        }
     }
 
-    /// The first reason that keeps us away from the container, whatever its limit.
+    /// The first reason that keeps us away from the container, whatever its limit. `is_ours`: whether what
+    /// stands in env, if anything does, is ours to replace.
     fn skip_reason(
         &self,
         container: &Container<'_>,
         is_plain_init: bool,
-        own: Option<Record>,
+        is_ours: bool,
+        ruling: &Ruling<'_>,
         chain: Chain<'_>,
         env_from: &mut Option<EnvFrom>,
     ) -> Option<Reason> {
         if self.pod_reason.is_some() {
             return self.pod_reason;
         }
-        if chain.mode() == Mode::Off {
+        let (mode, mode_level) = chain.mode();
+        if mode == Mode::Off {
             return Some(Reason::OptedOut);
         }
         if is_plain_init && self.policy.init_containers == InitContainers::Sidecars {
             return Some(Reason::InitContainer);
         }
-        if own.is_none() && container.env.gomemlimit.is_some() {
+        if !is_ours && container.env.gomemlimit.is_some() {
             return Some(Reason::AlreadySet);
         }
-        if own.is_none() && container.env_from_may_define() {
+        if !is_ours && container.env_from_may_define() {
             *env_from = Some(self.policy.env_from);
             if self.policy.env_from == EnvFrom::Skip {
                 return Some(Reason::AlreadySet);
             }
         }
-        container.is_self_managed().then_some(Reason::SelfManaged)
+        if container.is_self_managed() {
+            return Some(Reason::SelfManaged);
+        }
+        // Whoever writes a mode on the pod knows better than a rule what runs in it.
+        let program = ruling.program.filter(|_| mode_level > Level::Pod)?.0;
+        match program {
+            Program::Go => None,
+            Program::SelfManaged => Some(Reason::SelfManaged),
+            Program::NotGo => Some(Reason::NotGo),
+        }
     }
 
     /// What was recorded of GOMEMLIMIT, where it is the only one in env and provably ours.
-    fn own_value(&self, container: &Container<'_>) -> Option<Record> {
-        let (_, entry) = container.env.gomemlimit.as_ref().filter(|_| container.env.gomemlimit_count == 1)?;
+    fn own_value(&self, container: &Container<'_>) -> Option<&Record> {
+        let env = &container.env;
+        let (index, entry) = env.gomemlimit.as_ref().filter(|_| env.places.len() == 1)?;
         let text = entry.value.as_deref().filter(|_| entry.value_from.is_none())?;
-        self.recorded.of_own_value(&container.name, text)
+        // A value that tracks is ours together with the variable before it.
+        let is_whole = text != TRACKING_VALUE || matches!(env.mib, Mib::AsOurs(mib) if mib < *index);
+        self.recorded.of_own_value(&container.name, text).filter(|_| is_whole)
     }
 
-    fn report_existing(&self, container: &Container<'_>, limit: Limit, warnings: &mut Vec<Warning>) {
-        let Some((_, entry)) = &container.env.gomemlimit else { return };
+    /// What is wrong with the user's value.
+    fn inspect(&self, entry: &EnvVar<'_>, container: &Container<'_>, limit: Limit) -> Option<Broken> {
         let yardstick = Yardstick {
             limit: limit.bytes(),
             downward: limit.own_bytes().or(self.limits.pod_level()),
             is_invalid: limit == Limit::Invalid,
         };
-        let broken = existing::inspect(entry, &container.name, yardstick);
-        let several = container.env.gomemlimit_count > 1;
-        let text = match (broken, several) {
-            (Some(broken), false) => broken.to_string(),
-            (Some(broken), true) => format!("{broken} (the last of several entries, which counts)"),
-            (None, true) => "GOMEMLIMIT is in env more than once; the last one counts".to_owned(),
-            (None, false) => return,
-        };
-        warnings.push(Warning::new(
-            WarningKind::BrokenValue,
-            format!("container {}: {text}", quote(&container.name)),
-        ));
+        existing::inspect(entry, &container.name, yardstick)
+    }
+}
+
+/// The reason for a value that can be given.
+fn set_reason(plan: &Plan, own: Option<&Record>, fixes: bool, chain: Chain<'_>) -> Reason {
+    let fits = |own: &Record| match own.basis {
+        Basis::Literal { bytes, .. } => plan.kind == ValueKind::Literal && bytes == plan.value,
+        // The text is always the same, but the status says for which limit.
+        Basis::Track { .. } => plan.kind == ValueKind::Track && own.limit == plan.limit,
+    };
+    match own {
+        _ if chain.mode().0 == Mode::Audit => Reason::AuditMode,
+        None if fixes => Reason::Repaired,
+        None => Reason::Injected,
+        Some(own) if fits(own) => Reason::Kept,
+        Some(_) => Reason::Updated,
+    }
+}
+
+/// The name of the rule that brought about the reason or the value.
+fn deciding_rule<'r>(
+    reason: Reason,
+    plan: Option<&Plan>,
+    container: &Container<'_>,
+    ruling: &Ruling<'r>,
+    chain: Chain<'_>,
+) -> Option<&'r str> {
+    match (reason, plan) {
+        (_, Some(plan)) if plan.source() == Level::Rule => ruling.name_of(plan.decided_by()),
+        (Reason::OptedOut, None) if chain.mode() == (Mode::Off, Level::Rule) => {
+            ruling.name_of(Setting::Mode).or(ruling.name_of(Setting::Ratio))
+        }
+        (Reason::SelfManaged | Reason::NotGo, None) if !container.is_self_managed() => {
+            ruling.program.filter(|(program, _)| *program != Program::Go).map(|(_, name)| name)
+        }
+        _ => None,
+    }
+}
+
+fn env_place(container: &Container<'_>, is_own: bool) -> EnvPlace {
+    let env = &container.env;
+    match (env.gomemlimit.as_ref(), &env.places[..]) {
+        (Some((index, entry)), _) if is_own => {
+            let tracks = entry.value.as_deref() == Some(TRACKING_VALUE);
+            let mib = match env.mib {
+                Mib::AsOurs(mib) if tracks => Some(mib),
+                _ => None,
+            };
+            EnvPlace::Own { index: *index, mib }
+        }
+        (Some((_, entry)), [first, others @ ..]) => EnvPlace::Broken {
+            first: *first,
+            is_text: others.is_empty() && entry.value_from.is_none(),
+            others: others.to_vec(),
+        },
+        _ if env.is_empty() => EnvPlace::NewList,
+        _ => EnvPlace::End,
     }
 }
 
@@ -365,36 +317,56 @@ impl Judge<'_> {
 fn plan(
     container: &Container<'_>,
     limit: Limit,
+    own: Option<&Record>,
     chain: Chain<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Plan, Reason> {
-    let (limit, from_pod_limit) = match limit {
+    let (bytes, from_pod_limit) = match limit {
         Limit::Own(bytes) => (bytes, false),
         Limit::FromPod(bytes) => (bytes, true),
         Limit::None => return Err(Reason::NoMemoryLimit),
         Limit::Shared => return Err(Reason::SharedPodLimit),
         Limit::Invalid => return Err(Reason::InvalidLimit),
     };
-    if limit < chain.min_limit() {
+    if bytes < chain.min_limit() {
         return Err(Reason::BelowMinimum);
     }
+    let (wanted, kind_level) = chain.value();
+    let not_tracked = match wanted {
+        ValueKind::Literal => None,
+        ValueKind::Track => not_tracked(container, limit, own),
+    };
+    let kind = if not_tracked.is_some() { ValueKind::Literal } else { wanted };
     let (ratio, ratio_level) = chain.ratio();
-    let (headroom, headroom_level) = chain.headroom(limit, &container.name, warnings);
-    let value = memlimit::value(limit, ratio, headroom).ok_or(Reason::BelowMinimum)?;
-    Ok(Plan { value, limit, from_pod_limit, ratio, ratio_level, headroom, headroom_level })
+    let (value, headroom, headroom_level) = match kind {
+        ValueKind::Track => (memlimit::tracking_value(bytes), 0, Level::Default),
+        ValueKind::Literal => {
+            let (headroom, level) = chain.headroom(bytes, &container.name, warnings);
+            let value = memlimit::value(bytes, ratio, headroom).ok_or(Reason::BelowMinimum)?;
+            (value, headroom, level)
+        }
+    };
+    Ok(Plan {
+        value,
+        limit: bytes,
+        from_pod_limit,
+        kind,
+        kind_level,
+        not_tracked,
+        ratio,
+        ratio_level,
+        headroom,
+        headroom_level,
+    })
 }
 
-/// Our own earlier value in a container that would not get one now, made for another limit.
-fn left_behind(container: &Container<'_>, own: Record, reason: Reason) -> Warning {
-    Warning::new(
-        WarningKind::StaleValue,
-        format!(
-            "container {}: GOMEMLIMIT={} was injected for a limit of {} bytes and stays, although now: {}; remove it \
-             from the manifest",
-            quote(&container.name),
-            own.value,
-            own.limit,
-            reason.explanation()
-        ),
-    )
+/// What keeps the value from tracking.
+fn not_tracked(container: &Container<'_>, limit: Limit, own: Option<&Record>) -> Option<NotTracked> {
+    let is_own_variable = own.is_some_and(|own| own.basis.kind() == ValueKind::Track);
+    match limit.own_bytes() {
+        None => Some(NotTracked::NoOwnLimit),
+        Some(bytes) if !memlimit::is_trackable(bytes) => Some(NotTracked::OddLimit),
+        Some(_) if container.env.mib != Mib::Absent && !is_own_variable => Some(NotTracked::VariableTaken),
+        Some(_) => None,
+    }
 }

@@ -4,9 +4,11 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::value::RawValue;
 
 use crate::{
+    glob::Glob,
     json::{self, Object},
-    names::{AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT},
+    names::{AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT, GOMEMLIMIT_MIB, NO_AUTO_GOMEMLIMIT_FLAG},
     pod::QuantityText,
+    quantity,
     text::{Text, quote},
 };
 
@@ -15,11 +17,23 @@ use crate::{
 pub(crate) struct Env<'a> {
     /// Entries of any name.
     len: usize,
-    /// Entries named GOMEMLIMIT.
-    pub(crate) gomemlimit_count: usize,
+    /// The indexes of all entries named GOMEMLIMIT.
+    pub(crate) places: Vec<usize>,
     /// The last entry named GOMEMLIMIT, which counts as in kubelet, with its index.
     pub(crate) gomemlimit: Option<(usize, EnvVar<'a>)>,
+    pub(crate) mib: Mib,
     pub(crate) has_automemlimit: bool,
+}
+
+/// What stands in `env` under the name `GOMEMLIMIT_MIB`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mib {
+    #[default]
+    Absent,
+    /// One entry, with this index, of exactly the form in which we write it.
+    AsOurs(usize),
+    /// Anything else.
+    Other,
 }
 
 impl Env<'_> {
@@ -33,15 +47,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
         let mut env = Self::default();
         json::each(deserializer, "a list of variables", |variable: Object<EnvEntry<'a>>| {
             let EnvEntry { name, value, value_from } = variable.0;
-            // Only two of them are of interest, and the others can be long: their text stays unread.
+            // Only three of them are of interest, and the others can be long: their text stays unread.
             let text = |value: Option<&'a RawValue>| {
                 value.map(|value| serde_json::from_str(value.get())).transpose()
             };
             if &*name == AUTOMEMLIMIT {
                 let value: Option<Text<'_>> = text(value).map_err(D::Error::custom)?;
                 env.has_automemlimit = value.as_deref() != Some("off");
+            } else if &*name == GOMEMLIMIT_MIB {
+                let value: Option<Text<'_>> = text(value).map_err(D::Error::custom)?;
+                let is_as_ours = env.mib == Mib::Absent
+                    && value.is_none_or(|value| value.is_empty())
+                    && value_from.is_some_and(|source| source.is_own_limit_in_mib());
+                env.mib = if is_as_ours { Mib::AsOurs(env.len) } else { Mib::Other };
             } else if &*name == GOMEMLIMIT {
-                env.gomemlimit_count += 1;
+                env.places.push(env.len);
                 let value = text(value).map_err(D::Error::custom)?;
                 env.gomemlimit = Some((env.len, EnvVar { value, value_from }));
             } else if value.is_some_and(|value| !value.get().starts_with('"')) {
@@ -82,6 +102,18 @@ pub(crate) struct EnvVarSource<'a> {
     pub(crate) resource_field_ref: Option<ResourceFieldRef<'a>>,
 }
 
+impl EnvVarSource<'_> {
+    /// Whether it is the memory limit of the container itself, in MiB.
+    fn is_own_limit_in_mib(&self) -> bool {
+        self.resource_field_ref.as_ref().is_some_and(|reference| {
+            let divisor = reference.divisor.as_ref().map(|divisor| quantity::parse(&divisor.0));
+            &*reference.resource == "limits.memory"
+                && reference.container_name.as_deref().is_none_or(str::is_empty)
+                && divisor == Some(Ok(1 << 20))
+        })
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct ResourceFieldRef<'a> {
@@ -95,32 +127,59 @@ pub(crate) struct ResourceFieldRef<'a> {
 
 /// What a command line says about automemlimit.
 #[derive(Debug, Default)]
-pub(crate) struct Arguments {
+pub(crate) struct Arguments<'a> {
     pub(crate) has_auto_gomemlimit: bool,
     pub(crate) refuses_auto_gomemlimit: bool,
+    /// All of it, for rules that ask for other arguments.
+    json: &'a str,
 }
 
-impl<'de> Deserialize<'de> for Arguments {
+impl Arguments<'_> {
+    /// Whether one of them fits.
+    pub(crate) fn any(&self, glob: &Glob) -> bool {
+        let mut found = false;
+        // It was read before; an empty text is a list that is not there.
+        let _ = each_argument(&mut serde_json::Deserializer::from_str(self.json), |argument| {
+            found |= glob.matches(argument);
+        });
+        found
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Arguments<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// No flag of automemlimit is nearly as long; a whole script may be an argument, too.
-        const LONGEST_FLAG: usize = 256;
-        let mut arguments = Self::default();
-        json::each(deserializer, "a list of arguments", |json: &'de RawValue| {
-            let json = json.get();
-            if json.len() > LONGEST_FLAG && json.starts_with('"') {
-                return Ok(());
-            }
-            let argument: Text<'_> = serde_json::from_str(json).map_err(D::Error::custom)?;
+        let mut arguments =
+            Self { json: <&'a RawValue>::deserialize(deserializer)?.get(), ..Self::default() };
+        let Self { has_auto_gomemlimit: has, refuses_auto_gomemlimit: refuses, json } = &mut arguments;
+        each_argument(&mut serde_json::Deserializer::from_str(json), |argument| {
             match argument.strip_prefix(AUTO_GOMEMLIMIT_FLAG) {
-                Some("=false") => arguments.refuses_auto_gomemlimit = true,
-                Some(_) => arguments.has_auto_gomemlimit = true,
-                None if &*argument == "--no-auto-gomemlimit" => arguments.refuses_auto_gomemlimit = true,
+                Some("=false") => *refuses = true,
+                Some(_) => *has = true,
+                None if argument == NO_AUTO_GOMEMLIMIT_FLAG => *refuses = true,
                 None => {}
             }
-            Ok(())
-        })?;
+        })
+        .map_err(D::Error::custom)?;
         Ok(arguments)
     }
+}
+
+/// Hands every argument of a list to `take` but very long ones.
+fn each_argument<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    mut take: impl FnMut(&str),
+) -> Result<(), D::Error> {
+    /// No flag of automemlimit is nearly as long; a whole script may be an argument, too.
+    const LONGEST_FLAG: usize = 256;
+    json::each(deserializer, "a list of arguments", |json: &'de RawValue| {
+        let json = json.get();
+        if json.len() > LONGEST_FLAG && json.starts_with('"') {
+            return Ok(());
+        }
+        let argument: Text<'_> = serde_json::from_str(json).map_err(D::Error::custom)?;
+        take(&argument);
+        Ok(())
+    })
 }
 
 /// What a container's `envFrom` says about GOMEMLIMIT.

@@ -32,27 +32,52 @@ pub enum Broken {
     },
 }
 
+impl Broken {
+    /// The word for it in the status annotation and in reports.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::WholeLimit => "at-limit",
+            Self::NodeSize => "node-size",
+            Self::AboveLimit { .. } => "above-limit",
+            Self::Malformed(_) => "malformed",
+            Self::TooLow { .. } => "too-low",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::WholeLimit => "remove it to have one injected",
+            Self::NodeSize => "set the limit",
+            Self::AboveLimit { .. } => "lower it, or remove it",
+            Self::Malformed(_) => "write bytes or MiB",
+            Self::TooLow { .. } => "raise it, or remove it",
+        }
+    }
+}
+
+/// What is wrong, without [`Broken::advice`].
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WholeLimit => {
-                f.write_str("GOMEMLIMIT is 100 % of the memory limit, which leaves no headroom; remove it to have one injected")
+                f.write_str("GOMEMLIMIT is 100 % of the memory limit, which leaves no headroom")
             }
             Self::NodeSize => {
-                f.write_str("GOMEMLIMIT refers to a memory limit that is not set: it becomes the node's size; set the limit")
+                f.write_str("GOMEMLIMIT refers to a memory limit that is not set: it becomes the node's size")
             }
             Self::AboveLimit { bytes, limit } => {
-                write!(f, "GOMEMLIMIT is {bytes} bytes, above 98 % of the memory limit of {limit}; lower it, or remove it")
+                write!(f, "GOMEMLIMIT is {bytes} bytes, above 98 % of the memory limit of {limit}")
             }
-            Self::Malformed(text) => write!(
-                f,
-                "GOMEMLIMIT={} is malformed: a Go program exits with code 2; write bytes or MiB",
-                quote(text)
-            ),
+            Self::Malformed(text) => {
+                write!(f, "GOMEMLIMIT={} is malformed: a Go program exits with code 2", quote(text))
+            }
             Self::TooLow { bytes } => {
                 write!(
                     f,
-                    "GOMEMLIMIT is {bytes} bytes, so low that a Go program does little but collect garbage; raise it, or remove it"
+                    "GOMEMLIMIT is {bytes} bytes, so low that a Go program does little but collect garbage"
                 )
             }
         }
@@ -84,6 +109,22 @@ pub(crate) fn inspect(entry: &EnvVar<'_>, container: &str, yardstick: Yardstick)
         Ok(GoLimit::Unlimited) => None,
         Ok(GoLimit::Bytes(bytes)) => inspect_bytes(bytes, yardstick.limit),
         Err(_) => Some(Broken::Malformed(text.to_owned())),
+    }
+}
+
+/// An existing value as it is written, cut to what fits an annotation.
+pub(crate) fn written(entry: &EnvVar<'_>) -> String {
+    const MOST: usize = 100;
+    let text = match entry.value_from.as_ref().and_then(|source| source.resource_field_ref.as_ref()) {
+        Some(ResourceFieldRef { resource, divisor, .. }) => {
+            let divisor = divisor.as_ref().map(|divisor| format!(", divisor {}", &*divisor.0));
+            format!("resourceFieldRef {}{}", &**resource, divisor.unwrap_or_default())
+        }
+        None => entry.value.as_deref().unwrap_or_default().to_owned(),
+    };
+    match text.char_indices().nth(MOST).and_then(|(end, _)| text.get(..end)) {
+        Some(start) => format!("{start}…"),
+        None => text,
     }
 }
 

@@ -4,13 +4,17 @@
 //! and `explain` all go through [`decide::decide`], so they cannot disagree.
 //!
 //! Data flows one way:
-//! `review` → `pod` → `settings` → `decide` (with `quantity`, `memlimit`, `existing`, `status`) → `patch`.
+//! `review` → `pod` → `settings` and `rules` → `decide` (with `quantity`, `memlimit`, `existing`, `status`) → `patch`.
 
 pub mod annotations;
+pub mod builtin;
+pub mod coverage;
 pub mod decide;
 mod env;
 pub mod existing;
+mod glob;
 mod json;
+pub mod live;
 pub mod memlimit;
 pub mod names;
 pub mod patch;
@@ -18,16 +22,21 @@ pub mod pod;
 mod podlimit;
 pub mod quantity;
 pub mod reason;
+mod remarks;
 mod resize;
 pub mod review;
+pub mod rules;
+pub mod selection;
 pub mod settings;
 pub mod status;
 mod text;
+mod verdict;
 pub mod warning;
 
 pub use annotations::NamespaceAnnotations;
-pub use decide::{Decision, Verdict, decide};
+pub use decide::{Decision, Surroundings, Verdict, decide};
 pub use pod::Pod;
 pub use reason::Reason;
 pub use review::{Review, ReviewError};
+pub use rules::Rules;
 pub use settings::{Policy, Settings};

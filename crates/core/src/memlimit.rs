@@ -7,6 +7,12 @@ use thiserror::Error;
 /// One million: ratios are parts per million, so that no float touches bytes.
 const MILLION: u32 = 1_000_000;
 
+/// One MiB in bytes, the unit of the downward API that a tracking value is made of.
+pub const MIB: u64 = 1 << 20;
+
+/// From this limit on a tracking value keeps its distance also where the limit is no whole number of MiB.
+pub const LEAST_TRACKED: u64 = 64 * MIB;
+
 /// A share of the memory limit in parts per million, between [`Ratio::MIN`] and [`Ratio::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ratio(u32);
@@ -100,6 +106,20 @@ pub fn value(limit: u64, ratio: Ratio, headroom: u64) -> Option<u64> {
     let share = u64::try_from(share).ok()?;
     let bytes = share.min(limit.checked_sub(headroom)?);
     (bytes > 0).then_some(bytes)
+}
+
+/// What a tracking value yields for `limit` bytes: kubelet rounds the limit up to whole MiB, and as many
+/// million bytes are 95.37 % of it (`ConvertResourceLimits`, k8s.io/kubernetes/pkg/api/v1/resource).
+#[must_use]
+pub fn tracking_value(limit: u64) -> u64 {
+    (limit.div_ceil(MIB)).saturating_mul(u64::from(MILLION))
+}
+
+/// Whether a tracking value keeps a distance from a limit of `limit` bytes: the rounding up to a whole MiB
+/// takes more of a small limit, and from 64 MiB on leaves 3 % at least.
+#[must_use]
+pub const fn is_trackable(limit: u64) -> bool {
+    limit.is_multiple_of(MIB) || limit >= LEAST_TRACKED
 }
 
 /// What the Go runtime reads from the text of GOMEMLIMIT.

@@ -1,14 +1,18 @@
 //! From decisions to RFC 6902 operations.
 //!
-//! They touch env entries named GOMEMLIMIT and our status annotation, nothing else, and are computed
-//! from the very object received, so they always apply to it.
+//! They touch env entries named GOMEMLIMIT and `GOMEMLIMIT_MIB` and our status annotation, nothing else, and are
+//! computed from the very object received, so they always apply to it.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
 use crate::{
-    decide::{ContainerVerdict, EnvPlace, Plan, Verdict},
-    names::{GOMEMLIMIT, STATUS_ANNOTATION},
+    decide::{ContainerVerdict, Verdict},
+    names::{GOMEMLIMIT, GOMEMLIMIT_MIB, STATUS_ANNOTATION},
+    settings::ValueKind,
     status::Status,
+    verdict::EnvPlace,
     warning::{Warning, WarningKind},
 };
 
@@ -19,12 +23,27 @@ const MOST_ANNOTATION_BYTES: usize = 256 << 10;
 /// One operation of a JSON Patch.
 #[derive(Debug, Serialize)]
 pub struct Operation {
-    /// `add` or `replace`.
+    /// `add`, `replace` or `remove`.
     pub op: &'static str,
     /// JSON pointer from the pod.
     pub path: String,
-    /// The new value.
-    pub value: PatchValue,
+    /// The new value; none is needed to remove.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<PatchValue>,
+}
+
+impl Operation {
+    fn add(path: String, value: PatchValue) -> Self {
+        Self { op: "add", path, value: Some(value) }
+    }
+
+    fn replace(path: String, value: PatchValue) -> Self {
+        Self { op: "replace", path, value: Some(value) }
+    }
+
+    fn remove(path: String) -> Self {
+        Self { op: "remove", path, value: None }
+    }
 }
 
 /// What an operation writes.
@@ -36,7 +55,7 @@ pub enum PatchValue {
     /// One entry of `env`.
     Variable(Variable),
     /// A new `env`.
-    Env([Variable; 1]),
+    Env(Vec<Variable>),
     /// New `annotations`.
     Annotations(Annotations),
     /// A new `metadata`.
@@ -48,9 +67,43 @@ pub enum PatchValue {
 
 /// An environment variable.
 #[derive(Debug, Serialize)]
-pub struct Variable {
-    name: &'static str,
-    value: String,
+#[serde(untagged)]
+pub enum Variable {
+    /// GOMEMLIMIT.
+    Limit {
+        /// Its name.
+        name: &'static str,
+        /// Its text.
+        value: Cow<'static, str>,
+    },
+    /// `GOMEMLIMIT_MIB`.
+    Mib {
+        /// Its name.
+        name: &'static str,
+        /// Where kubelet takes it from.
+        #[serde(rename = "valueFrom")]
+        value_from: ValueFrom,
+    },
+}
+
+impl Variable {
+    fn mib() -> Self {
+        let resource_field_ref = ResourceFieldRef { resource: "limits.memory", divisor: "1Mi" };
+        Self::Mib { name: GOMEMLIMIT_MIB, value_from: ValueFrom { resource_field_ref } }
+    }
+}
+
+/// The source of a variable.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValueFrom {
+    resource_field_ref: ResourceFieldRef,
+}
+
+#[derive(Debug, Serialize)]
+struct ResourceFieldRef {
+    resource: &'static str,
+    divisor: &'static str,
 }
 
 /// The status annotation alone.
@@ -64,10 +117,11 @@ impl Verdict<'_> {
     /// The operations that carry out the verdict; none where nothing changes. Adds a warning where the
     /// status annotation has no room.
     pub fn patch(&mut self) -> Vec<Operation> {
-        let mut operations: Vec<_> = self.containers.iter().filter_map(env_operation).collect();
-        if operations.is_empty() {
-            return operations;
+        let changed = || self.containers.iter().filter(|container| container.is_changed());
+        if changed().next().is_none() {
+            return Vec::new();
         }
+        let mut operations: Vec<_> = changed().flat_map(env_operations).collect();
         let status = Status::new(self, &self.warning_texts()).to_json();
         if self.annotations.size + STATUS_ANNOTATION.len() + status.len() > MOST_ANNOTATION_BYTES {
             self.warnings.push(Warning::new(
@@ -90,22 +144,52 @@ impl Verdict<'_> {
         } else {
             ("/metadata".to_owned(), PatchValue::Metadata { annotations: annotations(status) })
         };
-        Operation { op: "add", path, value }
+        Operation::add(path, value)
     }
 }
 
-/// The operation on one container's env, if its decision asks for one.
-fn env_operation(container: &ContainerVerdict<'_>) -> Option<Operation> {
-    let Plan { value, .. } = container.decision.plan.filter(|_| container.is_changed())?;
+/// The operations on one container's env, which its decision asks for.
+fn env_operations(container: &ContainerVerdict<'_>) -> Vec<Operation> {
+    let Some(plan) = container.decision.plan else { return Vec::new() };
     let env = format!("/spec/{}/{}/env", container.list.as_str(), container.index);
-    let value = value.to_string();
-    let variable = |value| Variable { name: GOMEMLIMIT, value };
-    let (op, path, value) = match container.env {
-        EnvPlace::NewList => ("add", env, PatchValue::Env([variable(value)])),
-        EnvPlace::End => ("add", format!("{env}/-"), PatchValue::Variable(variable(value))),
-        EnvPlace::Replace(index) => ("replace", format!("{env}/{index}/value"), PatchValue::Text(value)),
-    };
-    Some(Operation { op, path, value })
+    let at = |index: usize| format!("{env}/{index}");
+    let value_at = |index: usize| format!("{env}/{index}/value");
+    let limit = || Variable::Limit { name: GOMEMLIMIT, value: plan.text() };
+    let text = || PatchValue::Text(plan.text().into_owned());
+    // GOMEMLIMIT expands the other one, so that has to stand before it.
+    let mib = (plan.kind == ValueKind::Track).then(Variable::mib);
+    match &container.env {
+        EnvPlace::NewList => {
+            vec![Operation::add(env.clone(), PatchValue::Env(mib.into_iter().chain([limit()]).collect()))]
+        }
+        EnvPlace::End => {
+            let append = |variable| Operation::add(format!("{env}/-"), PatchValue::Variable(variable));
+            mib.into_iter().chain([limit()]).map(append).collect()
+        }
+        EnvPlace::Own { index, mib: earlier } => match (mib, earlier) {
+            (None, None) => vec![Operation::replace(value_at(*index), text())],
+            (Some(mib), None) => vec![
+                Operation::replace(value_at(*index), text()),
+                Operation::add(at(*index), PatchValue::Variable(mib)),
+            ],
+            (None, Some(earlier)) => {
+                vec![Operation::replace(value_at(*index), text()), Operation::remove(at(*earlier))]
+            }
+            // It is written already; only the status changes.
+            (Some(_), Some(_)) => Vec::new(),
+        },
+        EnvPlace::Broken { first, is_text, others } => {
+            let whole = if *is_text {
+                Operation::replace(value_at(*first), text())
+            } else {
+                Operation::replace(at(*first), PatchValue::Variable(limit()))
+            };
+            // From the end, so that the places of the others do not move.
+            let removals = others.iter().rev().map(|index| Operation::remove(at(*index)));
+            let mib = mib.map(|mib| Operation::add(at(*first), PatchValue::Variable(mib)));
+            [whole].into_iter().chain(removals).chain(mib).collect()
+        }
+    }
 }
 
 /// Escapes one reference token of a JSON pointer (RFC 6901).

@@ -3,7 +3,11 @@
 //! Unknown fields are ignored, so a newer Kubernetes never breaks it. `null` counts as absent, as in
 //! Go's decoder. Field names follow `k8s.io/api/core/v1`.
 
-use std::{fmt, marker::PhantomData, ops::Deref};
+use std::{
+    fmt,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -13,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     env::{Arguments, Env, EnvFrom},
+    glob::Glob,
     json::{self, Object},
     names::{DOMAIN, INJECT_LABEL, MIRROR_ANNOTATION},
     text::{Key, Text},
@@ -23,6 +28,9 @@ const MOST_CONTAINERS: usize = 1000;
 
 /// More of our labels or annotations than settings for that many containers need.
 const MOST_OWN_ENTRIES: usize = 1000;
+
+/// More owners than any pod has.
+const MOST_OWNERS: usize = 1000;
 
 /// Annotations are limited to 256 KiB in all, of which escapes in JSON make six times as much at most.
 const MOST_ANNOTATION_JSON: usize = 6 * (256 << 10);
@@ -57,7 +65,23 @@ impl<'a> Pod<'a> {
 
     /// The value of the label `gomemlimit.dev/inject`.
     pub(crate) fn inject_label(&self) -> Option<&str> {
-        self.metadata.as_ref()?.labels.get(INJECT_LABEL)
+        self.metadata.as_ref()?.labels.own.get(INJECT_LABEL)
+    }
+
+    /// The value of any label.
+    pub(crate) fn label(&self, key: &str) -> Option<Text<'a>> {
+        self.metadata.as_ref()?.labels.find(key)
+    }
+
+    /// `metadata.namespace`; empty in a template.
+    pub(crate) fn namespace(&self) -> &str {
+        self.metadata.as_ref().and_then(|metadata| metadata.namespace.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether an object of this kind owns the pod.
+    pub(crate) fn is_owned_by(&self, kind: &str) -> bool {
+        let owners = self.metadata.as_ref().map_or(&[][..], |metadata| &metadata.owner_references.0);
+        owners.iter().any(|owner| **owner == *kind)
     }
 }
 
@@ -68,10 +92,77 @@ pub(crate) struct Metadata<'a> {
     name: Option<Text<'a>>,
     #[serde(borrow)]
     generate_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    namespace: Option<Text<'a>>,
     #[serde(borrow, deserialize_with = "json::or_default")]
-    pub(crate) labels: OwnEntries<'a>,
+    owner_references: Owners<'a>,
+    #[serde(borrow, deserialize_with = "json::or_default")]
+    pub(crate) labels: Labels<'a>,
     #[serde(borrow, deserialize_with = "json::or_default")]
     pub(crate) annotations: OwnEntries<'a>,
+}
+
+/// The kinds of a pod's owners.
+#[derive(Debug, Default)]
+struct Owners<'a>(Vec<Text<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Owners<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Reference<'a> {
+            #[serde(borrow, deserialize_with = "json::or_default")]
+            kind: Text<'a>,
+        }
+        let mut kinds = Vec::new();
+        json::each(deserializer, "a list of owners", |owner: Object<Reference<'a>>| {
+            kinds.push(owner.0.kind);
+            at_most(MOST_OWNERS, kinds.len(), "owners")
+        })?;
+        Ok(Self(kinds))
+    }
+}
+
+/// The labels of a pod. Only rules ask for those that are not ours, so those are read when they are asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Labels<'a> {
+    own: OwnEntries<'a>,
+    json: &'a str,
+}
+
+impl<'a> Labels<'a> {
+    fn find(&self, wanted: &str) -> Option<Text<'a>> {
+        struct Search<'w, 'a>(&'w str, PhantomData<&'a ()>);
+        impl<'de: 'a, 'a> Visitor<'de> for Search<'_, 'a> {
+            type Value = Option<Text<'a>>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("labels")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut found = None;
+                while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
+                    let value = map.next_value::<Option<&'a RawValue>>()?;
+                    if &*key == self.0 {
+                        // As in Go's decoder, the last one counts, and null is the empty text.
+                        let value = value.map(|value| text_within_limit(value.get())).transpose();
+                        found = Some(value.map_err(M::Error::custom)?.unwrap_or_default());
+                    }
+                }
+                Ok(found)
+            }
+        }
+        let search = Search(wanted, PhantomData);
+        serde_json::Deserializer::from_str(self.json).deserialize_map(search).ok().flatten()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Labels<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&'a RawValue>::deserialize(deserializer)?.get();
+        Ok(Self { own: serde_json::from_str(json).map_err(D::Error::custom)?, json })
+    }
 }
 
 /// A string map of which only the entries of our domain are kept.
@@ -201,6 +292,12 @@ impl<'a> Deref for Containers<'a> {
     }
 }
 
+impl DerefMut for Containers<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Containers<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut containers = Vec::new();
@@ -217,16 +314,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Containers<'a> {
 pub(crate) struct Container<'a> {
     #[serde(borrow, deserialize_with = "json::or_default")]
     pub(crate) name: Text<'a>,
+    #[serde(borrow, deserialize_with = "json::or_default")]
+    image: Text<'a>,
     #[serde(borrow, deserialize_with = "json::object_or_default")]
     pub(crate) resources: Resources<'a>,
     #[serde(borrow, deserialize_with = "json::or_default")]
     pub(crate) env: Env<'a>,
     #[serde(deserialize_with = "json::or_default")]
     env_from: EnvFrom,
-    #[serde(deserialize_with = "json::or_default")]
-    command: Arguments,
-    #[serde(deserialize_with = "json::or_default")]
-    args: Arguments,
+    #[serde(borrow, deserialize_with = "json::or_default")]
+    command: Arguments<'a>,
+    #[serde(borrow, deserialize_with = "json::or_default")]
+    args: Arguments<'a>,
     #[serde(borrow)]
     restart_policy: Option<Text<'a>>,
 }
@@ -235,6 +334,16 @@ impl Container<'_> {
     /// An init container that keeps running beside the containers (KEP-753).
     pub(crate) fn is_sidecar(&self) -> bool {
         self.restart_policy.as_deref() == Some("Always")
+    }
+
+    /// The image, as the pod names it.
+    pub(crate) fn image(&self) -> &str {
+        &self.image
+    }
+
+    /// Whether one of the arguments, or a part of the command, fits.
+    pub(crate) fn has_argument(&self, glob: &Glob) -> bool {
+        self.command.any(glob) || self.args.any(glob)
     }
 
     /// Whether an `envFrom` of the container can define GOMEMLIMIT.

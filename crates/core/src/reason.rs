@@ -18,8 +18,10 @@ pub enum Reason {
     InitContainer,
     /// GOMEMLIMIT is set by the user, or may be set by an `envFrom` that the policy respects.
     AlreadySet,
-    /// The program sets its limit itself (automemlimit).
+    /// The program sets its limit itself (automemlimit, or a rule of the policy file says so).
     SelfManaged,
+    /// A rule of the policy file says that the program is not Go.
+    NotGo,
     /// Neither the container nor the pod has a memory limit.
     NoMemoryLimit,
     /// The limit is too small for GOMEMLIMIT to help.
@@ -32,15 +34,17 @@ pub enum Reason {
     AuditMode,
     /// A value was added.
     Injected,
-    /// Our own earlier value no longer fitted the limit and was replaced.
+    /// Our own earlier value no longer fitted the limit or the settings and was replaced.
     Updated,
+    /// `repair: fix`: a broken value of the user was replaced.
+    Repaired,
     /// Our own earlier value still fits (reinvocation, a copied manifest): nothing to change.
     Kept,
 }
 
 impl Reason {
     /// Every reason, in order of precedence.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::NotAPod,
         Self::NotCreate,
         Self::MirrorPod,
@@ -49,6 +53,7 @@ impl Reason {
         Self::InitContainer,
         Self::AlreadySet,
         Self::SelfManaged,
+        Self::NotGo,
         Self::NoMemoryLimit,
         Self::BelowMinimum,
         Self::SharedPodLimit,
@@ -56,6 +61,7 @@ impl Reason {
         Self::AuditMode,
         Self::Injected,
         Self::Updated,
+        Self::Repaired,
         Self::Kept,
     ];
 
@@ -71,6 +77,7 @@ impl Reason {
             Self::InitContainer => "init-container",
             Self::AlreadySet => "already-set",
             Self::SelfManaged => "self-managed",
+            Self::NotGo => "not-go",
             Self::NoMemoryLimit => "no-memory-limit",
             Self::BelowMinimum => "below-minimum",
             Self::SharedPodLimit => "shared-pod-limit",
@@ -78,6 +85,7 @@ impl Reason {
             Self::AuditMode => "audit-mode",
             Self::Injected => "injected",
             Self::Updated => "updated",
+            Self::Repaired => "repaired",
             Self::Kept => "kept",
         }
     }
@@ -93,7 +101,8 @@ impl Reason {
             Self::OptedOut => "opted out by label or annotation",
             Self::InitContainer => "a plain init container; --init-containers=all includes them",
             Self::AlreadySet => "GOMEMLIMIT is already set by the user",
-            Self::SelfManaged => "the program sets its limit itself (automemlimit)",
+            Self::SelfManaged => "the program sets its limit itself",
+            Self::NotGo => "not a Go program, as a rule of the policy file says",
             Self::NoMemoryLimit => "no memory limit; set resources.limits.memory",
             Self::BelowMinimum => "the memory limit is too small for GOMEMLIMIT to help",
             Self::SharedPodLimit => {
@@ -102,7 +111,8 @@ impl Reason {
             Self::InvalidLimit => "the memory limit is not a usable quantity",
             Self::AuditMode => "audit mode: reported, not patched",
             Self::Injected => "a value was added",
-            Self::Updated => "our earlier value no longer fitted the limit and was replaced",
+            Self::Updated => "our earlier value no longer fitted the limit or the settings and was replaced",
+            Self::Repaired => "a broken value of the user was replaced",
             Self::Kept => "our earlier value still fits",
         }
     }
@@ -110,7 +120,13 @@ impl Reason {
     /// Whether GOMEMLIMIT is (now) a value of ours.
     #[must_use]
     pub const fn is_set(self) -> bool {
-        matches!(self, Self::Injected | Self::Updated | Self::Kept)
+        matches!(self, Self::Injected | Self::Updated | Self::Repaired | Self::Kept)
+    }
+
+    /// Whether GOMEMLIMIT was written just now.
+    #[must_use]
+    pub const fn is_change(self) -> bool {
+        matches!(self, Self::Injected | Self::Updated | Self::Repaired)
     }
 
     /// `set` or `skip`, the coarse label beside the reason.

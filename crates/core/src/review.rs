@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::{
     annotations::NamespaceAnnotations,
-    decide::{Verdict, decide},
+    decide::{Surroundings, Verdict, decide},
     json::{self, Object},
     names::AUDIT_ANNOTATION,
     pod::Pod,
@@ -200,13 +200,15 @@ impl<'a> Request<'a> {
             let problem = "the AdmissionReview of a CREATE has no object".to_owned();
             return Judgement::nothing(Reason::NotAPod, Some(problem));
         };
+        let name = self.namespace.as_deref().unwrap_or_default();
+        let surroundings = Surroundings { namespace: name, annotations: namespace, owner: None };
         match Pod::parse(object.get()) {
             Ok(pod) => Judgement {
                 pod_name: match self.name.clone().filter(|name| !name.is_empty()) {
                     Some(name) => name.0,
                     None => Cow::Owned(pod.name().to_owned()),
                 },
-                verdict: decide(&pod, namespace, policy),
+                verdict: decide(&pod, surroundings, policy),
             },
             Err(error) => {
                 Judgement::nothing(Reason::NotAPod, Some(format!("the pod cannot be read: {error}")))

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::memlimit::Ratio;
+use crate::{memlimit::Ratio, rules::Rules};
 
 /// What can be set by annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +51,8 @@ pub enum Level {
     Container,
     /// An annotation of the pod.
     Pod,
+    /// A rule of the policy file.
+    Rule,
     /// An annotation of the namespace.
     Namespace,
     /// The command line, or what it defaults to.
@@ -59,7 +61,7 @@ pub enum Level {
 
 impl Level {
     /// Every level, the strongest first.
-    pub const ALL: [Self; 4] = [Self::Container, Self::Pod, Self::Namespace, Self::Default];
+    pub const ALL: [Self; 5] = [Self::Container, Self::Pod, Self::Rule, Self::Namespace, Self::Default];
 
     /// The name in the status annotation, metrics and logs.
     #[must_use]
@@ -67,6 +69,7 @@ impl Level {
         match self {
             Self::Container => "container",
             Self::Pod => "pod",
+            Self::Rule => "rule",
             Self::Namespace => "namespace",
             Self::Default => "default",
         }
@@ -85,6 +88,27 @@ pub enum Mode {
     Off,
 }
 
+/// How the value is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ValueKind {
+    /// As bytes.
+    #[default]
+    Literal,
+    /// By the downward API, so that it follows the limit at every restart of the container.
+    Track,
+}
+
+impl ValueKind {
+    /// The name in settings and in the status annotation.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Literal => "literal",
+            Self::Track => "track",
+        }
+    }
+}
+
 /// What to do about a broken value of the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Repair {
@@ -93,6 +117,8 @@ pub enum Repair {
     /// Warn.
     #[default]
     Report,
+    /// Replace it by what would be injected had the user set nothing.
+    Fix,
 }
 
 /// What an `envFrom` that may define GOMEMLIMIT means.
@@ -126,6 +152,8 @@ pub struct Settings {
     pub min_limit: u64,
     /// Inject, only report, or leave alone.
     pub mode: Mode,
+    /// How the value is written.
+    pub value: ValueKind,
     /// What happens to a broken value of the user.
     pub repair: Repair,
 }
@@ -142,13 +170,14 @@ impl Default for Settings {
             headroom: 0,
             min_limit: Self::DEFAULT_MIN_LIMIT,
             mode: Mode::default(),
+            value: ValueKind::default(),
             repair: Repair::default(),
         }
     }
 }
 
 /// Everything that is the same for all requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The weakest level of settings.
     pub defaults: Settings,
@@ -156,6 +185,8 @@ pub struct Policy {
     pub env_from: EnvFrom,
     /// Which init containers are looked at.
     pub init_containers: InitContainers,
+    /// The policy file.
+    pub rules: Rules,
 }
 
 impl FromStr for Mode {
@@ -178,8 +209,20 @@ impl FromStr for Repair {
         match text {
             "off" => Ok(Self::Off),
             "report" => Ok(Self::Report),
-            "fix" => Err("is not supported by this version".to_owned()),
-            _ => Err("is neither `off` nor `report`".to_owned()),
+            "fix" => Ok(Self::Fix),
+            _ => Err("is none of `off`, `report`, `fix`".to_owned()),
+        }
+    }
+}
+
+impl FromStr for ValueKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "literal" => Ok(Self::Literal),
+            "track" => Ok(Self::Track),
+            _ => Err("is neither `literal` nor `track`".to_owned()),
         }
     }
 }

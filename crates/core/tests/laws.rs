@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{
-    NamespaceAnnotations, Policy, Reason, Settings,
+    NamespaceAnnotations, Policy, Reason, Rules, Settings,
     memlimit::Ratio,
     quantity,
-    settings::{EnvFrom, InitContainers, Mode, Repair},
+    settings::{EnvFrom, InitContainers, Mode, Repair, ValueKind},
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 mod support;
 use support::{answer_in, containers, patched, review_of};
 
+const TRACKING: &str = "$(GOMEMLIMIT_MIB)000000";
 const STATUS: &str = "gomemlimit.dev/status";
 
 fn quantity_text() -> impl Strategy<Value = Value> {
@@ -66,6 +67,11 @@ fn variable() -> impl Strategy<Value = Value> {
         }),
         1 => Just(json!({"name": "GOMEMLIMIT", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}})),
         1 => select(vec!["off", "0.8"]).prop_map(|value| json!({"name": "AUTOMEMLIMIT", "value": value})),
+        1 => Just(json!({"name": "GOMEMLIMIT", "value": TRACKING})),
+        1 => select(vec!["1", "1Mi"]).prop_map(|divisor| {
+            json!({"name": "GOMEMLIMIT_MIB", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": divisor}}})
+        }),
+        1 => Just(json!({"name": "GOMEMLIMIT_MIB", "value": "7"})),
     ]
 }
 
@@ -131,9 +137,11 @@ fn status() -> impl Strategy<Value = String> {
         prop_oneof![Just(0_u64), any::<u64>()],
     )
         .prop_map(|(value, limit, ratio, headroom)| {
-            json!({"value": value, "limit": limit, "ratio": ratio, "headroom": headroom})
+            json!({"value": value, "limit": limit, "ratio": ratio, "headroom": headroom, "repaired": {"was": "x"}})
         })
     };
+    let tracking = select(vec![1_u64 << 30, 1 << 20, 0])
+        .prop_map(|limit| json!({"value": TRACKING, "limit": limit, "kind": "track"}));
     let honest = select(vec![("0.9", 966_367_641_u64), ("0.85", 912_680_550)]).prop_map(
         |(ratio, value)| json!({"value": value.to_string(), "limit": 1_073_741_824_u64, "ratio": ratio, "headroom": 0}),
     );
@@ -143,6 +151,7 @@ fn status() -> impl Strategy<Value = String> {
         Just(r#"{"version":9,"containers":{"c0":7}}"#.to_owned()),
         (entry(), entry())
             .prop_map(|(a, b)| json!({"version": 1, "containers": {"c0": a, "i0": b}}).to_string()),
+        tracking.prop_map(|e| json!({"version": 1, "containers": {"c0": e, "c1": e}}).to_string()),
         honest.prop_map(
             |e| json!({"version": 2, "new": [], "containers": {"c0": e, "c1": e, "i0": e}}).to_string()
         ),
@@ -170,6 +179,19 @@ fn metadata() -> impl Strategy<Value = Option<Value>> {
 
 /// Makes the first container one that an earlier answer has set, with the limit of then 1 GiB.
 fn plant_own_value(pod: &mut Value, ratio: &str, value: u64) {
+    if value == 0 {
+        let entry = json!({"value": TRACKING, "limit": 1_u64 << 30, "kind": "track"});
+        let status = json!({"version": 1, "containers": {"c0": entry}}).to_string();
+        pod["metadata"] = json!({"name": "p", "annotations": {STATUS: status}});
+        pod["spec"]["containers"][0]["env"] = json!([
+            {"name": "A"},
+            {"name": "GOMEMLIMIT_MIB", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},
+            {"name": "B"},
+            {"name": "GOMEMLIMIT", "value": TRACKING},
+            {"name": "C", "value": "$(GOMEMLIMIT)"},
+        ]);
+        return;
+    }
     let entry = json!({"value": value.to_string(), "limit": 1_u64 << 30, "ratio": ratio, "headroom": 0});
     let status = json!({"version": 1, "containers": {"c0": entry}}).to_string();
     pod["metadata"] = json!({"name": "p", "annotations": {STATUS: status}});
@@ -183,7 +205,7 @@ prop_compose! {
         mut main in vec(container("containers"), 1..3),
         resources in option::weighted(0.3, resources()),
         windows in prop::bool::weighted(0.05),
-        earlier in option::weighted(0.2, select(vec![("0.9", 966_367_641_u64), ("0.85", 912_680_550)])),
+        earlier in option::weighted(0.2, select(vec![("0.9", 966_367_641_u64), ("0.85", 912_680_550), ("", 0)])),
     ) -> Value {
         for (prefix, list) in [("i", &mut init), ("c", &mut main)] {
             for (index, container) in list.iter_mut().enumerate() {
@@ -207,18 +229,45 @@ prop_compose! {
     }
 }
 
+fn rules() -> impl Strategy<Value = Rules> {
+    let rule = (
+        select(vec![
+            json!({}),
+            json!({"containers": ["c0"]}),
+            json!({"namespaces": ["sh*"]}),
+            json!({"images": ["?"]}),
+        ]),
+        select(vec![
+            json!({"mode": "audit"}),
+            json!({"value": "track"}),
+            json!({"repair": "fix", "ratio": "0.7"}),
+        ]),
+        option::weighted(0.2, select(vec!["go", "not-go", "self-managed"])),
+    );
+    vec(rule, 0..3).prop_map(|rules| {
+        let written = rules.into_iter().enumerate();
+        let rules: Vec<_> = written
+            .map(|(index, (when, set, is))| json!({"name": index.to_string(), "match": when, "set": set, "is": is}))
+            .collect();
+        serde_json::from_value(json!({"rules": rules})).unwrap()
+    })
+}
+
 prop_compose! {
     fn policy()(
         ppm in prop_oneof![Just(900_000_u32), 100_000..=980_000_u32],
         headroom in prop_oneof![Just(0), Just(64_u64 << 20), any::<u64>()],
         min_limit in prop_oneof![Just(32_u64 << 20), Just(0), Just(1)],
         mode in select(vec![Mode::Inject, Mode::Inject, Mode::Inject, Mode::Audit, Mode::Off]),
-        repair in select(vec![Repair::Off, Repair::Report]),
+        value in select(vec![ValueKind::Literal, ValueKind::Track]),
+        repair in select(vec![Repair::Off, Repair::Report, Repair::Fix, Repair::Fix]),
         env_from in select(vec![EnvFrom::Inject, EnvFrom::Skip]),
         init_containers in select(vec![InitContainers::Sidecars, InitContainers::All]),
+        rules in rules(),
     ) -> Policy {
         let ratio = Ratio::from_ppm(ppm).unwrap();
-        Policy { defaults: Settings { ratio, headroom, min_limit, mode, repair }, env_from, init_containers }
+        let defaults = Settings { ratio, headroom, min_limit, mode, value, repair };
+        Policy { defaults, env_from, init_containers, rules }
     }
 }
 
@@ -232,6 +281,16 @@ fn limits(container: &Value) -> Vec<&Value> {
     env.filter(|variable| variable["name"] == "GOMEMLIMIT").collect()
 }
 
+/// Every env entry named `GOMEMLIMIT_MIB` of a container.
+fn mibs(container: &Value) -> Vec<&Value> {
+    let env = container["env"].as_array().into_iter().flatten();
+    env.filter(|variable| variable["name"] == "GOMEMLIMIT_MIB").collect()
+}
+
+fn is_ours_by_name(variable: &Value) -> bool {
+    variable["name"] == "GOMEMLIMIT" || variable["name"] == "GOMEMLIMIT_MIB"
+}
+
 /// The pod without what we may touch; absent, null and empty are the same.
 fn without_ours(pod: &Value) -> Value {
     let mut pod = pod.clone();
@@ -239,8 +298,7 @@ fn without_ours(pod: &Value) -> Value {
         for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
             let container = container.as_object_mut().unwrap();
             let env = container.remove("env").unwrap_or_default();
-            let others =
-                env.as_array().into_iter().flatten().filter(|variable| variable["name"] != "GOMEMLIMIT");
+            let others = env.as_array().into_iter().flatten().filter(|variable| !is_ours_by_name(variable));
             let others: Vec<_> = others.cloned().collect();
             container.insert("env".to_owned(), others.into());
         }
@@ -254,10 +312,55 @@ fn without_ours(pod: &Value) -> Value {
     pod
 }
 
+/// The same for a value that tracks: the variable that it expands belongs to it.
+fn is_provably_tracking(pod: &Value, container: &Value) -> bool {
+    let status = pod["metadata"]["annotations"][STATUS].as_str().unwrap_or_default();
+    let status: Value = serde_json::from_str(status).unwrap_or_default();
+    let entry = &status["containers"][container["name"].as_str().unwrap()];
+    let env = container["env"].as_array().unwrap();
+    let place = |name: &str| env.iter().position(|variable| variable["name"] == name);
+    let reference = json!({"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}});
+    matches!(mibs(container)[..], [mib] if mib["valueFrom"] == reference && mib.get("value").is_none())
+        && place("GOMEMLIMIT_MIB") < place("GOMEMLIMIT")
+        && limits(container)[0].get("valueFrom").is_none()
+        && entry["kind"] == "track"
+        && entry["value"] == TRACKING
+        && entry["limit"].is_u64()
+}
+
+/// The rule for what is broken, written down a second time, without what follows from the limit's place.
+fn is_broken(container: &Value, pod: &Value) -> bool {
+    let Some(last) = limits(container).last().copied() else { return false };
+    if !last["valueFrom"].is_null() {
+        return last["valueFrom"]["resourceFieldRef"]["resource"] == "limits.memory";
+    }
+    let text = last["value"].as_str().unwrap_or_default();
+    if text.is_empty() || text == "off" || text.contains("$(") {
+        return false;
+    }
+    let unit = ["KiB", "MiB", "GiB", "TiB"].iter().position(|unit| text.ends_with(unit));
+    let number = unit.map_or(text.strip_suffix('B').unwrap_or(text), |_| &text[..text.len() - 3]);
+    let shift = unit.map_or(0, |unit| 10 * (unit + 1));
+    let Ok(bytes) = number.parse::<i64>().map(|number| i128::from(number) << shift) else { return true };
+    let limit = |resources: &Value| {
+        let text = resources["limits"]["memory"].to_string();
+        quantity::parse(text.trim_matches('"')).ok().filter(|bytes| *bytes > 0)
+    };
+    let own = limit(&container["resources"]);
+    let measured = own.or(limit(&pod["spec"]["resources"])).map(i128::from);
+    let is_odd = number.starts_with(['+', '-']) || bytes > i128::from(i64::MAX);
+    is_odd || bytes == 0 || measured.is_some_and(|limit| bytes * 100 > limit * 98 || bytes * 100 < limit * 5)
+        // What is left of a pod's limit may be less than the pod's.
+        || own.is_none()
+}
+
 /// The rule for «ours», written down a second time.
 fn is_provably_ours(pod: &Value, container: &Value) -> bool {
     let check = || {
         let [variable] = limits(container)[..] else { return None };
+        if variable["value"] == TRACKING {
+            return is_provably_tracking(pod, container).then_some(());
+        }
         let status: Value = serde_json::from_str(pod["metadata"]["annotations"][STATUS].as_str()?).ok()?;
         let entry = &status["containers"][container["name"].as_str()?];
         let (limit, headroom) =
@@ -285,11 +388,55 @@ proptest! {
     }
 
     #[test]
-    fn a_value_of_the_user_never_changes(pod in pod(), policy in policy(), namespace in namespace()) {
+    fn a_value_of_the_user_never_changes_unless_it_is_broken_and_to_be_fixed(
+        pod in pod(), policy in policy(), namespace in namespace(),
+    ) {
+        let answer = answer_in(&review_of(&pod), &namespace, &policy);
+        let after = patched(&pod, &answer.patch);
+        for ((_, before), (_, after)) in containers(&pod).zip(containers(&after)) {
+            let is_users = !limits(before).is_empty() && !is_provably_ours(&pod, before);
+            if is_users && limits(before) != limits(after) {
+                prop_assert!(is_broken(before, &pod), "{}", before);
+                let settings = format!("{policy:?}{namespace:?}{}", pod["metadata"]);
+                prop_assert!(settings.contains("Fix") || settings.contains("\"fix\""), "{}", settings);
+                let name = before["name"].as_str().unwrap();
+                prop_assert!(answer.decisions["containers"][name]["repaired"].is_object(), "{}", answer.decisions);
+                prop_assert_eq!(limits(after).len(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_gomemlimit_mib_of_the_user_never_changes(pod in pod(), policy in policy(), namespace in namespace()) {
         let after = patched(&pod, &answer_in(&review_of(&pod), &namespace, &policy).patch);
         for ((_, before), (_, after)) in containers(&pod).zip(containers(&after)) {
-            if !limits(before).is_empty() && !is_provably_ours(&pod, before) {
-                prop_assert_eq!(limits(before), limits(after));
+            let is_ours = limits(before).first().is_some_and(|limit| limit["value"] == TRACKING)
+                && is_provably_ours(&pod, before);
+            if !mibs(before).is_empty() && !is_ours {
+                prop_assert_eq!(mibs(before), mibs(after));
+            }
+        }
+    }
+
+    /// Whatever stood behind the first GOMEMLIMIT may expand it, and GOMEMLIMIT may expand GOMEMLIMIT_MIB.
+    #[test]
+    fn order_is_kept_where_variables_expand_each_other(pod in pod(), policy in policy(), namespace in namespace()) {
+        let after = patched(&pod, &answer_in(&review_of(&pod), &namespace, &policy).patch);
+        let place = |container: &Value, name: &str| {
+            container["env"].as_array().into_iter().flatten().position(|variable| variable["name"] == name)
+        };
+        let others_before = |container: &Value| {
+            let env = container["env"].as_array().into_iter().flatten();
+            let until = env.take_while(|variable| variable["name"] != "GOMEMLIMIT");
+            until.filter(|variable| !is_ours_by_name(variable)).count()
+        };
+        for ((_, before), (_, after)) in containers(&pod).zip(containers(&after)) {
+            if !limits(before).is_empty() {
+                prop_assert_eq!(others_before(before), others_before(after));
+            }
+            if limits(before) != limits(after) && limits(after)[0]["value"] == TRACKING {
+                prop_assert!(place(after, "GOMEMLIMIT_MIB").unwrap() < place(after, "GOMEMLIMIT").unwrap());
+                prop_assert_eq!(mibs(after).len(), 1);
             }
         }
     }
@@ -306,6 +453,11 @@ proptest! {
                 continue;
             }
             let text = limits(after)[0]["value"].as_str().unwrap();
+            if text == TRACKING {
+                let limit = limit_of(&after["resources"]).unwrap();
+                prop_assert!(u128::from(limit.div_ceil(1 << 20)) * 100_000_000 <= u128::from(limit) * 98);
+                continue;
+            }
             prop_assert!(!text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()), "{}", text);
             let limit = limit_of(&after["resources"]).or(limit_of(&pod["spec"]["resources"])).unwrap();
             prop_assert!(text.parse::<u64>().unwrap() < limit, "{} of {}", text, limit);

@@ -163,8 +163,12 @@ const MIB: u64 = 1 << 20;
 #[case::audit(json!({"gomemlimit.dev/mode": "audit"}), &[], "audit-mode", 0)]
 #[case::bad_mode(json!({"gomemlimit.dev/mode": "Inject"}), &[], "90", 1)]
 #[case::literal(json!({"gomemlimit.dev/value": "literal"}), &[], "90", 0)]
-#[case::track_is_not_there_yet(json!({"gomemlimit.dev/value": "track"}), &[], "90", 1)]
-#[case::repair_fix_is_not_there_yet(json!({"repair.gomemlimit.dev/app": "fix"}), &[], "90", 1)]
+#[case::track(json!({"gomemlimit.dev/value": "track"}), &[], "$(GOMEMLIMIT_MIB)000000", 0)]
+#[case::literal_over_track(
+    json!({"value.gomemlimit.dev/app": "literal"}), &[("gomemlimit.dev/value", "track")], "90", 0
+)]
+#[case::bad_value(json!({"gomemlimit.dev/value": "tracked"}), &[], "90", 1)]
+#[case::bad_repair(json!({"repair.gomemlimit.dev/app": "fixed"}), &[], "90", 1)]
 #[case::unknown_setting(json!({"gomemlimit.dev/ration": "0.8"}), &[], "90", 1)]
 #[case::unknown_container(json!({"ratio.gomemlimit.dev/ap": "0.8"}), &[], "90", 1)]
 #[case::container_setting_on_a_namespace(json!({}), &[("ratio.gomemlimit.dev/app", "0.8")], "90", 1)]

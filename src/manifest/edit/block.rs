@@ -21,6 +21,11 @@ pub(super) struct BlockStyle {
 }
 
 impl BlockStyle {
+    /// The same with values so many columns from their dashes.
+    pub(super) fn with_dash(self, dash: usize) -> Self {
+        Self { dash, ..self }
+    }
+
     /// Takes the style from the nearest places that show it.
     pub(super) fn around(site: &Site<'_>) -> Self {
         let (mut mapping, mut sequence) = (None, None);
@@ -72,7 +77,7 @@ impl BlockStyle {
     }
 
     /// Writes an item whose value is at column `column`.
-    fn item(&self, value: &Value, column: usize) -> String {
+    pub(super) fn item(&self, value: &Value, column: usize) -> String {
         match value {
             Value::Object(map) if !map.is_empty() => {
                 let lines: Vec<String> =
@@ -84,12 +89,12 @@ impl BlockStyle {
     }
 }
 
-fn spaces(count: usize) -> String {
+pub(super) fn spaces(count: usize) -> String {
     " ".repeat(count)
 }
 
 /// The column of the dashes of a block list below a key, and how far from them its values are.
-fn dashes(source: &str, sequence: &Node) -> Option<(usize, usize)> {
+pub(super) fn dashes(source: &str, sequence: &Node) -> Option<(usize, usize)> {
     let Kind::Sequence { flow: false, items } = &sequence.kind else { return None };
     // The parser does not say where the dash is; below a key, it is the first thing on its line.
     let dash = line_start(source, sequence.start) + indentation(source, sequence.start).len();
@@ -154,7 +159,7 @@ pub(super) fn append_item(
     let text = if last.is_flow() && !last.entries().is_empty() {
         FlowStyle::around(site).write(value, None)
     } else {
-        BlockStyle { dash: gap, ..BlockStyle::around(site) }.item(value, dash + gap)
+        BlockStyle::around(site).with_dash(gap).item(value, dash + gap)
     };
     let end = end_of(site.source, last)
         .ok_or_else(|| site.unsupported(last.start, "an empty block scalar stands last in this list"))?;
@@ -206,7 +211,7 @@ fn after_comments(site: &Site<'_>, end: usize, indent: usize) -> Result<usize, M
 
 /// Where the last line of a value ends, or a byte before that on the same line; `None` for a block scalar
 /// without any line.
-fn end_of(source: &str, node: &Node) -> Option<usize> {
+pub(super) fn end_of(source: &str, node: &Node) -> Option<usize> {
     match &node.kind {
         Kind::Sequence { flow: false, items } => end_of(source, items.last()?),
         Kind::Mapping { flow: false, entries } => end_of(source, &entries.last()?.value),

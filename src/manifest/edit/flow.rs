@@ -132,6 +132,24 @@ pub(super) fn insert(
     Ok(vec![site.splice(end..end, ","), site.splice(line..line, &format!("\n{indent}{text}"))])
 }
 
+/// Puts `value` before the item `item` of a flow list.
+pub(super) fn insert_before(site: &Site<'_>, sequence: &Node, item: &Node, value: &Value) -> Vec<Splice> {
+    let style = FlowStyle::around(site);
+    let text = style.write(value, lines_of_item(site, sequence).as_ref());
+    let between = match own_line(site.source, sequence.start, item.start) {
+        Some(indent) => format!(",\n{indent}"),
+        None => style.comma.to_owned(),
+    };
+    vec![site.splice(item.start..item.start, &format!("{text}{between}"))]
+}
+
+/// Writes `value` in the place of the item `item`, which is in flow style.
+pub(super) fn replace_item(site: &Site<'_>, sequence: &Node, item: &Node, value: &Value) -> Vec<Splice> {
+    let lines = lines_of_item(site, sequence).filter(|_| is_over_lines(site.source, item));
+    let text = FlowStyle::around(site).write(value, lines.as_ref());
+    vec![site.splice(item.start..item.end, &text)]
+}
+
 /// Puts `value` into the empty list or mapping `node` of the same kind.
 pub(super) fn fill(site: &Site<'_>, node: &Node, value: &Value) -> Result<Vec<Splice>, ManifestError> {
     let text = FlowStyle::around(site).write(value, None);

@@ -29,6 +29,16 @@ pub(super) fn apply(value: &mut Value, edit: &Edit) -> Result<Edit, ManifestErro
                 path.splice(depth.., ["-".to_owned()]);
                 return Ok(Edit { document: edit.document, path, change: Change::Add(new.clone()) });
             }
+            (Change::Add(new), Value::Array(items)) if rest.is_empty() => {
+                let place = token.parse().ok().filter(|place| *place < items.len()).ok_or_else(not_found)?;
+                items.insert(place, new.clone());
+                return Ok(edit.clone());
+            }
+            (Change::Remove, Value::Array(items)) if rest.is_empty() => {
+                let place = token.parse().ok().filter(|place| *place < items.len()).ok_or_else(not_found)?;
+                items.remove(place);
+                return Ok(edit.clone());
+            }
             (Change::Replace(new), Value::Object(map)) if rest.is_empty() => {
                 *map.get_mut(token).ok_or_else(not_found)? = new.clone();
                 return Ok(edit.clone());
@@ -37,11 +47,11 @@ pub(super) fn apply(value: &mut Value, edit: &Edit) -> Result<Edit, ManifestErro
                 *index(items, token).ok_or_else(not_found)? = new.clone();
                 return Ok(edit.clone());
             }
-            (_, Value::Object(map)) => parent = map.get_mut(token).ok_or_else(not_found)?,
-            // An insertion before other items is nothing that a webhook patch needs.
-            (_, Value::Array(items)) if !rest.is_empty() => {
-                parent = index(items, token).ok_or_else(not_found)?;
+            // Entries of mappings are never taken out.
+            (_, Value::Object(map)) if !(edit.change == Change::Remove && rest.is_empty()) => {
+                parent = map.get_mut(token).ok_or_else(not_found)?;
             }
+            (_, Value::Array(items)) => parent = index(items, token).ok_or_else(not_found)?,
             _ => return Err(not_found()),
         }
     }

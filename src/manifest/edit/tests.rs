@@ -3,6 +3,7 @@
 mod annotations;
 mod block;
 mod flow;
+mod item;
 mod properties;
 mod refused;
 mod streams;

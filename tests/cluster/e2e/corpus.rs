@@ -14,7 +14,7 @@ use crate::harness::{
     host_pid, is_own_cluster, kubectl, try_kubectl, values, wait_for,
 };
 
-const MANIFESTS: &str = include_str!("../../manifests/cases.yaml");
+pub const MANIFESTS: &str = include_str!("../../manifests/cases.yaml");
 const EXPECTED: &str = include_str!("../../../crates/core/tests/golden/expected.tsv");
 
 /// Case → container → value; `None` where nothing may be added.
@@ -35,7 +35,7 @@ fn expected() -> Expected {
 }
 
 /// The pod's part of a pod or of a workload.
-fn template(object: &mut Value) -> &mut Value {
+pub fn template(object: &mut Value) -> &mut Value {
     match object["kind"].as_str().unwrap() {
         "Pod" => object,
         "CronJob" => &mut object["spec"]["jobTemplate"]["spec"]["template"],

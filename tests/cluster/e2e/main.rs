@@ -7,17 +7,25 @@
 #![allow(clippy::print_stdout, reason = "figures are printed")]
 #![allow(unreachable_pub, reason = "one program")]
 
+mod audit;
+mod check;
 mod corpus;
 mod files;
+mod fleet;
 mod harness;
 mod healing;
 mod install;
 mod lifecycle;
 mod outage;
+mod policy_engine;
+mod policy_file;
+mod random_pods;
 mod reinvocation;
+mod repair;
 mod resize;
 mod rights;
 mod rollouts;
 mod settings;
 mod soak;
+mod track;
 mod versions;

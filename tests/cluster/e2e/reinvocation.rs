@@ -10,7 +10,7 @@ use crate::harness::{
 const STATUS: &str = "gomemlimit.dev/status";
 
 /// Raises the limit of `app` to 2Gi.
-fn raise_limit(pod: &Value) -> Vec<Value> {
+pub fn raise_limit(pod: &Value) -> Vec<Value> {
     let containers = pod["spec"]["containers"].as_array().unwrap();
     let places = containers.iter().enumerate().filter(|(_, container)| container["name"] == "app");
     places

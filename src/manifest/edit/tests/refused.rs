@@ -42,7 +42,9 @@ c:
 fn paths_that_do_not_exist_are_named() {
     refuse("a: 1\n", replace("/b", "x"), "document 1: there is no /b to edit");
     refuse("a: []\n", add_env("/a/0"), "there is no /a/0/env to edit");
-    refuse("a: [1, 2]\n", add("/a/0", json!(0)), "there is no /a/0 to edit");
+    refuse("a: [1, 2]\n", add("/a/3", json!(0)), "there is no /a/3 to edit");
+    refuse("a: [1, 2]\n", edit("/a/2", Change::Remove), "there is no /a/2 to edit");
+    refuse("a: {b: 1}\n", edit("/a/b", Change::Remove), "there is no /a/b to edit");
     refuse("a: 1\n", add("/a/b", json!(0)), "there is no /a/b to edit");
     refuse("a: 1\n", add_env("/containers/0"), "there is no /containers/0/env to edit");
     refuse("a: 1\n", add("", json!(0)), "to edit");

@@ -5,6 +5,8 @@ mod identity;
 mod namespace;
 mod objects;
 mod process;
+mod program;
+mod reader;
 mod release;
 mod webhook;
 
@@ -20,7 +22,9 @@ pub use self::{
     identity::{Authority, Identity, bundle},
     namespace::Namespace,
     objects::{Manifest, VALUE_1GI, gated_pod, values},
-    process::{get, helm, host_pid, kubectl, repository, run, script, try_helm, try_kubectl},
+    process::{get, helm, host_pid, kubectl, kubectl_says, repository, run, script, try_helm, try_kubectl},
+    program::{gomemlimit, gomemlimit_with, program},
+    reader::{reader_pod, wait_for_limit},
     release::{FULLNAME, RELEASE_NAMESPACE, Release, failed_calls, metric},
     webhook::Webhook,
 };

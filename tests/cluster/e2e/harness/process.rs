@@ -58,6 +58,12 @@ pub fn kubectl(arguments: &[&str]) -> String {
     try_kubectl(arguments, "").unwrap_or_else(|said| panic!("{said}"))
 }
 
+/// The same with the warnings that kubectl prints on stderr.
+pub fn kubectl_says(arguments: &[&str]) -> String {
+    let shell = ["-c", "exec kubectl \"$@\" 2>&1", "kubectl"];
+    run("sh", &[&shell, arguments].concat(), "").unwrap_or_else(|said| panic!("{said}"))
+}
+
 /// A script of tests/cluster, which has to succeed.
 pub fn script(name: &str, arguments: &[&str]) -> String {
     let path = repository().join("tests/cluster").join(name);

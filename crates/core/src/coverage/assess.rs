@@ -1,0 +1,294 @@
+//! Judges the containers of one running pod.
+
+use super::{ContainerCoverage, Coverage, Gap, LimitSource};
+use crate::{
+    annotations::NamespaceAnnotations,
+    decide::{ContainerList, ContainerVerdict, decide},
+    env::EnvVar,
+    existing::{self, Broken, Yardstick},
+    live::{History, LivePod, Workload},
+    memlimit::{self, GoLimit},
+    pod::Container,
+    podlimit::{Limit, PodLimits},
+    reason::Reason,
+    selection::Selected,
+    settings::Policy,
+    status::{Basis, Record},
+};
+
+/// Judges every container of a running pod.
+#[must_use]
+pub fn assess(
+    pod: &LivePod<'_>,
+    namespace: &NamespaceAnnotations,
+    policy: &Policy,
+    selected: &Selected,
+) -> Vec<ContainerCoverage> {
+    let verdict = decide(&pod.pod, namespace, policy);
+    let assessor =
+        Assessor { pod, limits: PodLimits::new(&pod.pod.spec), selected, workload: pod.workload() };
+    let containers = pod.pod.spec.all_containers().zip(&verdict.containers);
+    containers.map(|(container, verdict)| assessor.container(container, verdict)).collect()
+}
+
+struct Assessor<'p, 'a> {
+    pod: &'p LivePod<'a>,
+    limits: PodLimits,
+    selected: &'p Selected,
+    workload: Option<Workload>,
+}
+
+/// What a GOMEMLIMIT means, before history is added.
+struct Meaning {
+    status: Coverage,
+    gap: Option<Gap>,
+    bytes: Option<u64>,
+    why: String,
+    todo: String,
+}
+
+impl Meaning {
+    fn new(status: Coverage, bytes: Option<u64>, why: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { status, gap: None, bytes, why: why.into(), todo: todo.into() }
+    }
+}
+
+impl Assessor<'_, '_> {
+    fn container(&self, container: &Container<'_>, verdict: &ContainerVerdict<'_>) -> ContainerCoverage {
+        let is_plain_init = verdict.list == ContainerList::Init && !container.is_sidecar();
+        let limit = self.limits.of(container, is_plain_init);
+        let history = self.pod.history(&container.name);
+        let entry = container.env.gomemlimit.as_ref().map(|(_, entry)| entry);
+        let mut meaning = match (&verdict.own, entry) {
+            (Some(own), _) => self.own(own, limit, history.restarts),
+            (None, Some(entry)) => self.users(entry, container, limit),
+            (None, None) => self.gap(container, verdict.decision.reason),
+        };
+        if container.env.places.len() > 1 {
+            meaning.why += "; it is in env more than once, and the last one counts";
+        }
+        add_history(&mut meaning, &history);
+        ContainerCoverage {
+            name: container.name.to_string(),
+            list: verdict.list,
+            status: meaning.status,
+            gap: meaning.gap,
+            limit: limit.bytes().map(|bytes| (bytes, source(limit, &history))),
+            text: entry.filter(|entry| entry.value_from.is_none()).map(text_of),
+            bytes: meaning.bytes,
+            is_ours: verdict.own.is_some(),
+            why: meaning.why,
+            todo: meaning.todo,
+            restarts: history.restarts,
+            end: history.end,
+        }
+    }
+
+    /// A value of ours, and the limit that it was made for.
+    fn own(&self, own: &Record, limit: Limit, restarts: u32) -> Meaning {
+        let made_for = own.limit;
+        let Some(limit) = limit.bytes() else {
+            let (bytes, why) =
+                (own.basis.bytes(), format!("made for a limit of {made_for} bytes; there is none now"));
+            return Meaning::new(Coverage::Stale, Some(bytes), why, "set resources.limits.memory");
+        };
+        let is_same = is_same_limit(made_for, limit);
+        match own.basis {
+            // The limit is read again whenever the container starts.
+            Basis::Track { .. } if is_same || restarts > 0 => {
+                let bytes = memlimit::tracking_value(limit);
+                let why = format!("{} of the limit, which it follows at every start", percent(bytes, limit));
+                Meaning::new(Coverage::Covered, Some(bytes), why, "")
+            }
+            Basis::Literal { bytes, .. } if is_same => Meaning::new(
+                Coverage::Covered,
+                Some(bytes),
+                format!("{} of the limit", percent(bytes, limit)),
+                "",
+            ),
+            Basis::Track { bytes } | Basis::Literal { bytes, .. } => Meaning::new(
+                Coverage::Stale,
+                Some(bytes),
+                format!("made for a limit of {made_for} bytes; {} of the limit now", percent(bytes, limit)),
+                format!("to get a value that fits: {}", self.renew()),
+            ),
+        }
+    }
+
+    /// A value of the user's.
+    fn users(&self, entry: &EnvVar<'_>, container: &Container<'_>, limit: Limit) -> Meaning {
+        let yardstick = Yardstick {
+            limit: limit.bytes(),
+            downward: limit.own_bytes().or(self.limits.pod_level()),
+            is_invalid: limit == Limit::Invalid,
+        };
+        if let Some(broken) = existing::inspect(entry, &container.name, yardstick) {
+            return self.broken(&broken, yardstick);
+        }
+        let text = entry.value.as_deref().unwrap_or_default();
+        match (&entry.value_from, text.parse()) {
+            (None, Ok(GoLimit::Unlimited)) => {
+                Meaning::new(Coverage::Off, None, "switched off by the user: empty or `off`", "")
+            }
+            (None, Ok(GoLimit::Bytes(bytes))) => {
+                let why = match limit.bytes() {
+                    Some(limit) => format!("set by the user: {} of the limit", percent(bytes, limit)),
+                    None => "set by the user; there is no memory limit to measure it against".to_owned(),
+                };
+                Meaning::new(Coverage::Covered, Some(bytes), why, "")
+            }
+            (None, Err(_)) => {
+                Meaning::new(Coverage::Opaque, None, "made of other variables when the container starts", "")
+            }
+            (Some(source), _) => {
+                let why = match &source.resource_field_ref {
+                    Some(reference) => format!("a reference to {}", &*reference.resource),
+                    None => "from a ConfigMap, a Secret or a field of the pod, which are not read".to_owned(),
+                };
+                Meaning::new(Coverage::Opaque, None, why, "")
+            }
+        }
+    }
+
+    fn broken(&self, broken: &Broken, yardstick: Yardstick) -> Meaning {
+        let remove = format!("remove it from the manifest and {}", self.renew());
+        match broken {
+            Broken::WholeLimit => Meaning::new(
+                Coverage::AtLimit,
+                yardstick.downward,
+                "a reference to 100 % of the limit: no room for what the runtime does not count",
+                remove,
+            ),
+            Broken::AboveLimit { bytes, limit } if bytes <= limit => Meaning::new(
+                Coverage::AtLimit,
+                Some(*bytes),
+                format!(
+                    "{} of the limit: no room for what the runtime does not count",
+                    percent(*bytes, *limit)
+                ),
+                format!("lower it, or {remove}"),
+            ),
+            Broken::AboveLimit { bytes, limit } => Meaning::new(
+                Coverage::AboveLimit,
+                Some(*bytes),
+                format!("{} of the limit: the OOM killer comes first", percent(*bytes, *limit)),
+                format!("lower it, or {remove}"),
+            ),
+            Broken::Malformed(_) => Meaning::new(
+                Coverage::Malformed,
+                None,
+                "malformed: a Go program exits with code 2",
+                format!("write bytes or MiB, or {remove}"),
+            ),
+            Broken::TooLow { bytes } => Meaning::new(
+                Coverage::TooLow,
+                Some(*bytes),
+                "so low that a Go program does little but collect garbage",
+                format!("raise it, or {remove}"),
+            ),
+            Broken::NodeSize => Meaning {
+                gap: Some(Gap::Decided(Reason::NoMemoryLimit)),
+                ..Meaning::new(
+                    Coverage::Uncovered,
+                    None,
+                    "a reference to a memory limit that is not set: it is the node's size",
+                    "set resources.limits.memory",
+                )
+            },
+        }
+    }
+
+    /// There is no GOMEMLIMIT in env.
+    fn gap(&self, container: &Container<'_>, reason: Reason) -> Meaning {
+        if reason == Reason::AlreadySet {
+            return Meaning::new(Coverage::Opaque, None, "an envFrom may define it, which is not read", "");
+        }
+        let gap = match (reason, self.selected) {
+            (Reason::Injected, Selected::Yes) => Gap::NotInjected,
+            (Reason::Injected, Selected::OptedOut) => Gap::Decided(Reason::OptedOut),
+            (Reason::Injected, Selected::NotLabelled { .. }) => Gap::NotLabelled,
+            (Reason::Injected, Selected::Excluded) => Gap::ExcludedNamespace,
+            (Reason::Injected, Selected::Unknown) => Gap::NamespaceUnknown,
+            (reason, _) => Gap::Decided(reason),
+        };
+        let mut why = gap.explanation().split("; ").next().unwrap_or_default().to_owned();
+        if container.env_from_may_define() {
+            why += ", unless an envFrom defines it";
+        }
+        Meaning { gap: Some(gap), ..Meaning::new(Coverage::Uncovered, None, why, self.todo(gap)) }
+    }
+
+    fn todo(&self, gap: Gap) -> String {
+        match gap {
+            Gap::NotInjected => self.renew(),
+            Gap::NotLabelled => {
+                let Selected::NotLabelled { label } = self.selected else { return String::new() };
+                format!("kubectl label namespace {} {label}; then {}", self.pod.namespace(), self.renew())
+            }
+            Gap::NamespaceUnknown => {
+                "grant get and list on namespaces, to know whether it has opted in".to_owned()
+            }
+            Gap::Decided(Reason::NoMemoryLimit) => "set resources.limits.memory".to_owned(),
+            Gap::Decided(Reason::SharedPodLimit) => "give the container a memory limit of its own".to_owned(),
+            Gap::Decided(Reason::InvalidLimit) => "correct the memory limit".to_owned(),
+            Gap::Decided(Reason::BelowMinimum) => "raise the memory limit, or set min-limit lower".to_owned(),
+            Gap::Decided(Reason::AuditMode) => format!("set mode to inject; then {}", self.renew()),
+            Gap::Decided(_) | Gap::ExcludedNamespace => String::new(),
+        }
+    }
+
+    /// The command that makes a new pod of this one.
+    fn renew(&self) -> String {
+        let namespace = self.pod.namespace();
+        match &self.workload {
+            Some(Workload { kind, name })
+                if ["Deployment", "StatefulSet", "DaemonSet"].contains(&kind.as_str()) =>
+            {
+                format!("kubectl rollout restart {}/{name} -n {namespace}", kind.to_ascii_lowercase())
+            }
+            Some(Workload { kind, name }) if kind == "Job" => format!("run job/{name} in {namespace} again"),
+            Some(_) => format!("kubectl delete pod {} -n {namespace}", self.pod.name()),
+            None => format!("create pod {} in {namespace} again", self.pod.name()),
+        }
+    }
+}
+
+fn add_history(meaning: &mut Meaning, history: &History) {
+    let Some(end) = &history.end else { return };
+    if meaning.status == Coverage::Malformed && end.exit_code == 2 {
+        meaning.why += ", and it did";
+    } else if end.is_oom_kill() && meaning.status == Coverage::Covered {
+        "OOM-killed all the same: raise the limit, lower the ratio, or look for a leak or for memory outside of Go's heap"
+            .clone_into(&mut meaning.todo);
+    }
+}
+
+/// A kernel rounds a cgroup's limit down to pages, of at most 64 KiB, and that is what runtimes report.
+fn is_same_limit(recorded: u64, actual: u64) -> bool {
+    const LARGEST_PAGE: u64 = 64 << 10;
+    recorded.checked_sub(actual).is_some_and(|difference| difference < LARGEST_PAGE)
+}
+
+fn source(limit: Limit, history: &History) -> LimitSource {
+    match limit {
+        Limit::FromPod(_) => LimitSource::Pod,
+        _ if history.has_actual_resources => LimitSource::Running,
+        _ => LimitSource::Spec,
+    }
+}
+
+fn text_of(entry: &EnvVar<'_>) -> String {
+    /// As long as a table bears; no number is nearly as long.
+    const MOST: usize = 64;
+    entry.value.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(MOST).collect()
+}
+
+/// `90 %`, rounded to tenths without a float.
+fn percent(bytes: u64, limit: u64) -> String {
+    let limit = u128::from(limit.max(1));
+    let thousandths = (u128::from(bytes) * 1000 + limit / 2) / limit;
+    match (thousandths / 10, thousandths % 10) {
+        (whole, 0) => format!("{whole} %"),
+        (whole, tenths) => format!("{whole}.{tenths} %"),
+    }
+}

@@ -1,0 +1,250 @@
+//! The rules of a policy file: which containers each matches, and what it says about them.
+//!
+//! A rule matches where everything that it names holds. Rules are ordered, and every setting is looked up by
+//! itself, as between the levels: the first rule that matches *and* gives it counts. So does `is`, by which
+//! a rule keeps us away from a program. The built-in rules come last.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, de::Error};
+
+use crate::{
+    annotations::Layer,
+    builtin,
+    glob::Glob,
+    json,
+    pod::{Container, Pod},
+    settings::Setting,
+    text::quote,
+};
+
+/// More rules than anybody reads; each costs time in every request.
+const MOST_RULES: usize = 500;
+
+/// Longest name of a rule, in bytes; names stand in the status annotation.
+const LONGEST_NAME: usize = 63;
+
+/// The rules that hold: those of a policy file, then the built-in ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    own: Vec<Rule>,
+    /// Off only where a file says so.
+    without_built_in: bool,
+}
+
+impl Rules {
+    /// How many rules there are besides the built-in ones.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.own.len()
+    }
+
+    /// Whether there are none besides the built-in ones.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty()
+    }
+
+    /// What the rules say about one container.
+    pub(crate) fn about<'r>(&'r self, target: &Target<'_, '_>) -> Ruling<'r> {
+        let built_in = if self.without_built_in { &[][..] } else { builtin::rules() };
+        let mut ruling = Ruling::default();
+        for rule in self.own.iter().chain(built_in).filter(|rule| rule.when.matches(target)) {
+            ruling.add(rule);
+        }
+        ruling
+    }
+}
+
+impl<'de> Deserialize<'de> for Rules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase", rename = "policy file")]
+        struct File {
+            #[serde(default)]
+            rules: Named,
+            #[serde(default = "yes")]
+            built_in_rules: bool,
+        }
+        const fn yes() -> bool {
+            true
+        }
+        let File { rules, built_in_rules } = File::deserialize(deserializer)?;
+        Ok(Self { own: rules.0, without_built_in: !built_in_rules })
+    }
+}
+
+/// Rules with names of their own.
+#[derive(Default)]
+struct Named(Vec<Rule>);
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut rules: Vec<Rule> = Vec::new();
+        // One by one, so that an error stands where the rule does.
+        json::each(deserializer, "a list of rules", |rule: Rule| {
+            if rules.iter().any(|earlier| earlier.name == rule.name) {
+                return Err(D::Error::custom(format!("two rules have the name {}", quote(&rule.name))));
+            }
+            if rules.len() == MOST_RULES {
+                return Err(D::Error::custom(format!("more than {MOST_RULES} rules")));
+            }
+            rules.push(rule);
+            Ok(())
+        })?;
+        Ok(Self(rules))
+    }
+}
+
+/// What kind of program a rule takes a container for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Program {
+    /// An ordinary Go program: whatever later rules say.
+    Go,
+    /// It sets its limit itself.
+    SelfManaged,
+    /// It is not Go.
+    NotGo,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) when: Selector,
+    pub(crate) set: Layer,
+    pub(crate) is: Option<Program>,
+}
+
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename = "rule")]
+        struct Written {
+            name: String,
+            #[serde(default, rename = "match")]
+            when: Selector,
+            #[serde(default)]
+            set: Layer,
+            is: Option<Program>,
+        }
+        let Written { name, when, set, is } = Written::deserialize(deserializer)?;
+        let problem = if name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) {
+            format!("the name of a rule has 1 to {LONGEST_NAME} bytes and no control characters")
+        } else if set == Layer::default() && is.is_none() {
+            format!("rule {} says nothing: give it `set` or `is`", quote(&name))
+        } else {
+            return Ok(Self { name, when, set, is });
+        };
+        Err(D::Error::custom(problem))
+    }
+}
+
+/// What a rule matches; a list that is not given matches everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase", rename = "match")]
+pub(crate) struct Selector {
+    pub(crate) namespaces: Any<Glob>,
+    /// All of them.
+    pub(crate) pod_labels: BTreeMap<String, Glob>,
+    pub(crate) owners: Any<OwnerKind>,
+    pub(crate) containers: Any<Glob>,
+    pub(crate) images: Any<Glob>,
+    /// None of these is an argument.
+    pub(crate) without_arguments: Any<Glob>,
+}
+
+impl Selector {
+    fn matches(&self, target: &Target<'_, '_>) -> bool {
+        let Target { namespace, owner, pod, container } = target;
+        self.namespaces.allows(|glob| glob.matches(namespace))
+            && self.containers.allows(|glob| glob.matches(&container.name))
+            && self.images.allows(|glob| glob.matches(container.image()))
+            && self
+                .owners
+                .allows(|OwnerKind(kind)| owner.map_or_else(|| pod.is_owned_by(kind), |owner| owner == kind))
+            && self
+                .pod_labels
+                .iter()
+                .all(|(key, glob)| pod.label(key).is_some_and(|value| glob.matches(&value)))
+            && !self.without_arguments.0.iter().any(|glob| container.has_argument(glob))
+    }
+}
+
+/// Alternatives; none at all means that everything is right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Any<T>(pub(crate) Vec<T>);
+
+impl<T> Default for Any<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Any<T> {
+    fn allows(&self, is_right: impl FnMut(&T) -> bool) -> bool {
+        self.0.is_empty() || self.0.iter().any(is_right)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Any<T> {
+    /// A list that is written but empty is most likely a template gone wrong: it would match everything.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let list = Vec::deserialize(deserializer)?;
+        if list.is_empty() {
+            return Err(D::Error::custom("the list is empty; leave it out to match everything"));
+        }
+        Ok(Self(list))
+    }
+}
+
+/// The kind of the object that a pod belongs to, such as `Job`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnerKind(String);
+
+impl<'de> Deserialize<'de> for OwnerKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let kind = String::deserialize(deserializer)?;
+        match &*kind {
+            "Deployment" => {
+                Err(D::Error::custom("the owner of a Deployment's pods is a ReplicaSet; write that"))
+            }
+            "CronJob" => Err(D::Error::custom("the owner of a CronJob's pods is a Job; write that")),
+            "" => Err(D::Error::custom("an owner's kind is empty")),
+            _ => Ok(Self(kind)),
+        }
+    }
+}
+
+/// What rules are matched against.
+pub(crate) struct Target<'t, 'a> {
+    pub(crate) namespace: &'t str,
+    /// The kind of the pod's owner where the pod itself does not say it: in a template.
+    pub(crate) owner: Option<&'t str>,
+    pub(crate) pod: &'t Pod<'a>,
+    pub(crate) container: &'t Container<'a>,
+}
+
+/// What all rules together say about one container, and which rule said it.
+#[derive(Debug, Default)]
+pub(crate) struct Ruling<'r> {
+    pub(crate) layer: Layer,
+    pub(crate) program: Option<(Program, &'r str)>,
+    names: Vec<(Setting, &'r str)>,
+}
+
+impl<'r> Ruling<'r> {
+    fn add(&mut self, rule: &'r Rule) {
+        if self.program.is_none() {
+            self.program = rule.is.map(|program| (program, &*rule.name));
+        }
+        let added = self.layer.fill_from(&rule.set);
+        self.names.extend(added.map(|setting| (setting, &*rule.name)));
+    }
+
+    /// The name of the rule that gave this setting.
+    pub(crate) fn name_of(&self, setting: Setting) -> Option<&'r str> {
+        self.names.iter().find(|(named, _)| *named == setting).map(|(_, name)| *name)
+    }
+}

@@ -1,0 +1,171 @@
+//! Which pods the API server asks the webhook about: label selectors, as in
+//! `k8s.io/apimachinery/pkg/apis/meta/v1.LabelSelector`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::names::INJECT_LABEL;
+
+/// Labels of an object.
+pub type Labels = BTreeMap<String, String>;
+
+/// The label of every namespace with its own name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// Namespaces that the chart never selects, beside its own.
+const NEVER: [&str; 3] = ["kube-system", "kube-node-lease", "kube-public"];
+
+/// A label selector. One without requirements matches everything.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, rename_all = "camelCase")]
+pub struct LabelSelector {
+    match_labels: Option<Labels>,
+    match_expressions: Option<Vec<Requirement>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+struct Requirement {
+    key: String,
+    operator: String,
+    values: Option<Vec<String>>,
+}
+
+impl Requirement {
+    fn is_met(&self, labels: &Labels) -> bool {
+        let value = labels.get(&self.key);
+        let is_listed = || value.is_some_and(|value| self.values.iter().flatten().any(|one| one == value));
+        match self.operator.as_str() {
+            "In" => is_listed(),
+            "NotIn" => !is_listed(),
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            // The API server accepts no other.
+            _ => false,
+        }
+    }
+
+    fn told(&self, labels: &Labels) -> String {
+        let has =
+            labels.get(&self.key).map_or_else(|| "is not there".to_owned(), |value| format!("is {value:?}"));
+        let values = self.values.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", ");
+        format!("label {} {has}, wanted: {} {values}", self.key, self.operator).trim_end().to_owned()
+    }
+}
+
+impl LabelSelector {
+    /// Whether an object with these labels is selected.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.unmet(labels).is_none()
+    }
+
+    /// The first requirement that these labels do not meet, in words.
+    #[must_use]
+    pub fn unmet(&self, labels: &Labels) -> Option<String> {
+        let equal = self.match_labels.iter().flatten().map(|(key, value)| Requirement {
+            key: key.clone(),
+            operator: "In".to_owned(),
+            values: Some(vec![value.clone()]),
+        });
+        let expressions = self.match_expressions.iter().flatten().cloned();
+        equal.chain(expressions).find(|one| !one.is_met(labels)).map(|one| one.told(labels))
+    }
+
+    /// A label that a namespace lacks and that would make these labels match: key and value. `None` where
+    /// a label alone does not help.
+    #[must_use]
+    pub fn missing_label(&self, labels: &Labels) -> Option<(String, String)> {
+        let equal = self.match_labels.iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
+        let listed = self.match_expressions.iter().flatten().filter(|one| one.operator == "In");
+        let listed = listed.filter_map(|one| Some((one.key.clone(), one.values.as_ref()?.first()?.clone())));
+        equal.chain(listed).find(|(key, value)| {
+            let mut more = labels.clone();
+            more.insert(key.clone(), value.clone());
+            !self.matches(labels) && self.matches(&more)
+        })
+    }
+}
+
+/// One entry of the webhook configuration that asks about the creation of pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// Which namespaces.
+    pub namespaces: LabelSelector,
+    /// Which pods in them.
+    pub objects: LabelSelector,
+}
+
+/// Whether the webhook is asked about a pod when it is created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selected {
+    /// It is.
+    Yes,
+    /// The namespace has opted in, and the pod has opted out.
+    OptedOut,
+    /// The namespace has not opted in.
+    NotLabelled {
+        /// The label that would do it, `key=value`.
+        label: String,
+    },
+    /// The namespace is one that no label opts in.
+    Excluded,
+    /// The namespace's labels are not known.
+    Unknown,
+}
+
+/// The entries of the webhook configuration, or what the chart makes of them by default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    entries: Vec<Entry>,
+}
+
+impl Selection {
+    /// As the webhook configuration says.
+    #[must_use]
+    pub fn new(entries: Vec<Entry>) -> Self {
+        Self { entries }
+    }
+
+    /// Whether a pod with labels `pod` in a namespace with labels `namespace` is sent to the webhook.
+    #[must_use]
+    pub fn selects(&self, namespace: Option<&Labels>, pod: impl FnOnce() -> Labels) -> Selected {
+        let Some(namespace) = namespace else { return Selected::Unknown };
+        let mut entries = self.entries.iter().filter(|entry| entry.namespaces.matches(namespace)).peekable();
+        if entries.peek().is_none() {
+            return match self.missing_label(namespace) {
+                Some((key, value)) => Selected::NotLabelled { label: format!("{key}={value}") },
+                None => Selected::Excluded,
+            };
+        }
+        let pod = pod();
+        if entries.any(|entry| entry.objects.matches(&pod)) { Selected::Yes } else { Selected::OptedOut }
+    }
+
+    /// A label that would opt in a namespace with these labels.
+    #[must_use]
+    pub fn missing_label(&self, namespace: &Labels) -> Option<(String, String)> {
+        self.entries.iter().find_map(|entry| entry.namespaces.missing_label(namespace))
+    }
+}
+
+impl Default for Selection {
+    /// What the chart makes with its default values.
+    fn default() -> Self {
+        let requirement = |key: &str, operator: &str, values: &[&str]| Requirement {
+            key: key.to_owned(),
+            operator: operator.to_owned(),
+            values: Some(values.iter().map(|value| (*value).to_owned()).collect()),
+        };
+        let selector =
+            |requirements| LabelSelector { match_labels: None, match_expressions: Some(requirements) };
+        Self::new(vec![Entry {
+            namespaces: selector(vec![
+                requirement(INJECT_LABEL, "In", &["enabled"]),
+                requirement(NAME_LABEL, "NotIn", &NEVER),
+            ]),
+            objects: selector(vec![requirement(INJECT_LABEL, "NotIn", &["disabled", "false"])]),
+        }])
+    }
+}

@@ -1,0 +1,224 @@
+//! Rules of a policy file: what they match, which of them counts, and the built-in ones.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use gomemlimit_core::{NamespaceAnnotations, Pod, Policy, Rules, Surroundings, builtin::BUILT_IN, decide};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+mod support;
+use support::{Answer, answer_in, review_of};
+
+fn rules(file: Value) -> Rules {
+    serde_json::from_value(file).unwrap()
+}
+
+/// A pod of a Job in the namespace `shop`, whose container has 100 MiB.
+fn pod() -> Value {
+    json!({
+        "metadata": {
+            "name": "p", "labels": {"app": "billing-api", "tier": "back"},
+            "ownerReferences": [{"kind": "Job", "name": "j"}],
+        },
+        "spec": {"containers": [{
+            "name": "app", "image": "registry.example/shop/api:1.4.2", "args": ["--verbose", "--port=1"],
+            "resources": {"limits": {"memory": "100Mi"}},
+        }]},
+    })
+}
+
+fn ask(pod: &Value, namespace: &NamespaceAnnotations, rules: Rules) -> Answer {
+    answer_in(&review_of(pod), namespace, &Policy { rules, ..Policy::default() })
+}
+
+fn outcome(answer: &Answer) -> String {
+    let app = &answer.decisions["containers"]["app"];
+    let outcome = app.get("skipped").or(app.get("value")).unwrap().as_str().unwrap();
+    match outcome.parse::<u64>() {
+        Ok(bytes) => format!("{}Mi", bytes >> 20),
+        Err(_) => outcome.to_owned(),
+    }
+}
+
+#[rstest]
+#[case::everything(json!({}), true)]
+#[case::namespace(json!({"namespaces": ["shop"]}), true)]
+#[case::one_of_several(json!({"namespaces": ["other", "sh*"]}), true)]
+#[case::another_namespace(json!({"namespaces": ["other"]}), false)]
+#[case::label(json!({"podLabels": {"app": "billing-*"}}), true)]
+#[case::both_labels(json!({"podLabels": {"app": "billing-*", "tier": "back"}}), true)]
+#[case::one_label_is_not_enough(json!({"podLabels": {"app": "billing-*", "tier": "front"}}), false)]
+#[case::no_such_label(json!({"podLabels": {"zone": "*"}}), false)]
+#[case::owner(json!({"owners": ["Job"]}), true)]
+#[case::another_owner(json!({"owners": ["ReplicaSet", "DaemonSet"]}), false)]
+#[case::container(json!({"containers": ["a??"]}), true)]
+#[case::another_container(json!({"containers": ["istio-proxy"]}), false)]
+#[case::image(json!({"images": ["*/shop/api:*"]}), true)]
+#[case::another_image(json!({"images": ["shop/api:*"]}), false)]
+#[case::without_an_argument(json!({"withoutArguments": ["--quiet"]}), true)]
+#[case::with_the_argument(json!({"withoutArguments": ["--quiet", "--port=*"]}), false)]
+#[case::all_must_hold(json!({"namespaces": ["shop"], "owners": ["ReplicaSet"]}), false)]
+fn what_a_rule_matches(#[case] selector: Value, #[case] matches: bool) {
+    let rules = rules(json!({"rules": [{"name": "r", "match": selector, "set": {"ratio": "0.5"}}]}));
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules);
+    assert_eq!(outcome(&answer), if matches { "50Mi" } else { "90Mi" });
+    let app = &answer.decisions["containers"]["app"];
+    assert_eq!(app.get("rule").is_some(), matches);
+    assert_eq!(app["source"], if matches { "rule" } else { "default" });
+}
+
+#[test]
+fn the_first_rule_that_gives_a_setting_counts() {
+    let rules = rules(json!({"rules": [
+        {"name": "elsewhere", "match": {"namespaces": ["other"]}, "set": {"ratio": "0.2"}},
+        {"name": "first", "set": {"ratio": "0.6"}},
+        {"name": "second", "set": {"ratio": "0.7", "headroom": "45Mi"}},
+    ]}));
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules.clone());
+    assert_eq!(
+        (outcome(&answer), &answer.decisions["containers"]["app"]["rule"]),
+        ("55Mi".to_owned(), &"second".into())
+    );
+    let mut small = pod();
+    small["spec"]["containers"][0]["resources"]["limits"]["memory"] = "1000Mi".into();
+    let answer = ask(&small, &NamespaceAnnotations::new(), rules);
+    assert_eq!(
+        (outcome(&answer), &answer.decisions["containers"]["app"]["rule"]),
+        ("600Mi".to_owned(), &"first".into())
+    );
+}
+
+#[rstest]
+#[case::over_the_namespace(json!({}), "60Mi", "rule")]
+#[case::below_the_pod(json!({"gomemlimit.dev/ratio": "0.7"}), "70Mi", "pod")]
+#[case::below_the_container(json!({"gomemlimit.dev/ratio": "0.7", "ratio.gomemlimit.dev/app": "0.8"}), "80Mi", "container")]
+fn rules_stand_between_pod_and_namespace(
+    #[case] annotations: Value,
+    #[case] wanted: &str,
+    #[case] source: &str,
+) {
+    let rules = rules(json!({"rules": [{"name": "r", "set": {"ratio": "0.6"}}]}));
+    let mut pod = pod();
+    pod["metadata"]["annotations"] = annotations;
+    let namespace = [("gomemlimit.dev/ratio".to_owned(), "0.5".to_owned())].into();
+    let answer = ask(&pod, &namespace, rules);
+    assert_eq!(
+        (&*outcome(&answer), &answer.decisions["containers"]["app"]["source"]),
+        (wanted, &source.into())
+    );
+}
+
+#[rstest]
+#[case::mode(json!({"mode": "off"}), "opted-out")]
+#[case::ratio(json!({"ratio": "off"}), "opted-out")]
+#[case::audit(json!({"mode": "audit"}), "audit-mode")]
+#[case::min_limit(json!({"minLimit": "101Mi"}), "below-minimum")]
+#[case::value(json!({"value": "track"}), "$(GOMEMLIMIT_MIB)000000")]
+fn every_setting_can_be_given(#[case] set: Value, #[case] wanted: &str) {
+    let rules = rules(json!({"rules": [{"name": "r", "set": set}]}));
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules);
+    assert_eq!(outcome(&answer), wanted);
+    let names_the_rule = answer.decisions["containers"]["app"]["rule"] == "r";
+    assert_eq!(names_the_rule, wanted == "opted-out" || wanted.starts_with('$'));
+}
+
+#[test]
+fn a_program_is_known_by_rules_and_a_mode_on_the_pod_knows_better() {
+    let rules = rules(json!({"rules": [
+        {"name": "java", "match": {"images": ["*/shop/*"]}, "is": "not-go"},
+        {"name": "late", "is": "self-managed"},
+    ]}));
+    let mut pod = pod();
+    let answer = ask(&pod, &NamespaceAnnotations::new(), rules.clone());
+    assert_eq!(answer.decisions["containers"]["app"], json!({"skipped": "not-go", "rule": "java"}));
+    pod["spec"]["containers"][0]["image"] = "other".into();
+    let answer = ask(&pod, &NamespaceAnnotations::new(), rules.clone());
+    assert_eq!(answer.decisions["containers"]["app"], json!({"skipped": "self-managed", "rule": "late"}));
+    for key in ["gomemlimit.dev/mode", "mode.gomemlimit.dev/app"] {
+        pod["metadata"]["annotations"] = json!({key: "inject"});
+        assert_eq!(outcome(&ask(&pod, &NamespaceAnnotations::new(), rules.clone())), "90Mi");
+    }
+}
+
+fn of_image(image: &str, args: Value) -> Value {
+    let mut pod = pod();
+    pod["spec"]["containers"][0]["image"] = image.into();
+    pod["spec"]["containers"][0]["args"] = args;
+    pod
+}
+
+#[rstest]
+#[case("prom/prometheus:v3.5.0", json!([]), Some("prometheus-3"))]
+#[case("quay.io/prometheus/prometheus:v3.5.0-distroless@sha256:00", json!(["--web.enable-lifecycle"]), Some("prometheus-3"))]
+#[case("quay.io/prometheus/prometheus:v3.5.0", json!(["--no-auto-gomemlimit"]), None)]
+#[case("quay.io/prometheus/prometheus:v2.55.0", json!([]), None)]
+#[case("quay.io/prometheus/node-exporter:v3.0.0", json!([]), None)]
+#[case("docker.io/grafana/alloy:v1.5.0", json!(["run"]), Some("grafana-alloy"))]
+#[case("docker.io/grafana/alloy:v1.12.1", json!(["run"]), Some("grafana-alloy"))]
+#[case("docker.io/grafana/alloy:v1.4.3", json!(["run"]), None)]
+#[case("victoriametrics/vmstorage:v1.120.0-cluster", json!([]), Some("victoria-metrics"))]
+#[case("notvictoriametrics/app:1", json!([]), None)]
+fn built_in_rules(#[case] image: &str, #[case] args: Value, #[case] rule: Option<&str>) {
+    let pod = of_image(image, args);
+    let answer = ask(&pod, &NamespaceAnnotations::new(), Rules::default());
+    let wanted = rule.map_or(json!(null), |rule| json!({"skipped": "self-managed", "rule": rule}));
+    if rule.is_some() {
+        assert_eq!(answer.decisions["containers"]["app"], wanted);
+        for file in [json!({"builtInRules": false}), json!({"rules": [{"name": "a", "is": "go"}]})] {
+            assert_eq!(
+                outcome(&ask(&pod, &NamespaceAnnotations::new(), rules(file))),
+                "90Mi",
+                "switched off"
+            );
+        }
+    } else {
+        assert_eq!(outcome(&answer), "90Mi");
+    }
+}
+
+#[test]
+fn built_in_rules_are_well_formed_and_have_a_source() {
+    for rule in BUILT_IN {
+        // As somebody would write it.
+        let mut when = json!({"images": rule.images});
+        if !rule.without_arguments.is_empty() {
+            when["withoutArguments"] = json!(rule.without_arguments);
+        }
+        rules(json!({"rules": [{"name": rule.name, "match": when, "is": "self-managed"}]}));
+        assert!(rule.source.starts_with("https://"), "{rule:?}");
+    }
+}
+
+#[test]
+fn where_the_namespace_and_the_owner_come_from() {
+    let rules = rules(json!({"rules": [
+        {"name": "n", "match": {"namespaces": ["shop"]}, "set": {"ratio": "0.5"}},
+        {"name": "o", "match": {"owners": ["ReplicaSet"]}, "set": {"ratio": "0.6"}},
+    ]}));
+    let policy = Policy { rules, ..Policy::default() };
+    let none = NamespaceAnnotations::new();
+    let value = |pod: &Value, surroundings: Surroundings<'_>| {
+        let json = pod.to_string();
+        let verdict = decide(&Pod::parse(&json).unwrap(), surroundings, &policy);
+        verdict.containers[0].decision.plan.unwrap().value >> 20
+    };
+    let mut live = pod();
+    assert_eq!(value(&live, (&none).into()), 90, "nobody says where it is");
+    live["metadata"]["namespace"] = "shop".into();
+    assert_eq!(value(&live, (&none).into()), 50, "the pod says it");
+    let elsewhere = Surroundings { namespace: "other", annotations: &none, owner: None };
+    assert_eq!(value(&live, elsewhere), 90, "the request knows better");
+    let template = Surroundings { owner: Some("ReplicaSet"), ..elsewhere };
+    assert_eq!(value(&live, template), 60);
+}
+
+#[test]
+fn labels_are_read_as_go_reads_them() {
+    let rules =
+        rules(json!({"rules": [{"name": "r", "match": {"podLabels": {"a": "2"}}, "set": {"ratio": "0.5"}}]}));
+    let pod = r#"{"metadata":{"labels":{"a":"1","a":"2","b":null}},"spec":{"containers":[
+        {"name":"app","resources":{"limits":{"memory":"100Mi"}}}]}}"#;
+    let body = String::from_utf8(review_of(&json!("POD"))).unwrap().replace("\"POD\"", pod);
+    let answer =
+        answer_in(body.as_bytes(), &NamespaceAnnotations::new(), &Policy { rules, ..Policy::default() });
+    assert_eq!(outcome(&answer), "50Mi");
+}

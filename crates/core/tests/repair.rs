@@ -1,0 +1,195 @@
+//! `repair: fix`: what is broken is replaced by what would have been injected, everything else is left.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use gomemlimit_core::{
+    NamespaceAnnotations, Policy, Rules, Settings,
+    settings::{Mode, Repair, ValueKind},
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+mod support;
+use support::{Answer, answer_in, app, patched, review_of};
+
+const STATUS: &str = "gomemlimit.dev/status";
+const SOUND: &str = "966367641";
+
+fn fixing() -> Policy {
+    Policy { defaults: Settings { repair: Repair::Fix, ..Settings::default() }, ..Policy::default() }
+}
+
+fn ask(pod: &Value, policy: &Policy) -> Answer {
+    answer_in(&review_of(pod), &NamespaceAnnotations::new(), policy)
+}
+
+/// A container with a limit of 1Gi, or none, and this env.
+fn with(limit: Option<&str>, env: Value) -> Value {
+    let mut pod = app("1Gi");
+    pod["spec"]["containers"][0]["resources"]["limits"] = json!({"memory": limit});
+    pod["spec"]["containers"][0]["env"] = env;
+    pod
+}
+
+fn literal(value: &str) -> Value {
+    json!({"name": "GOMEMLIMIT", "value": value})
+}
+
+fn reference(divisor: Option<&str>) -> Value {
+    json!({"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": divisor}}})
+}
+
+fn env(pod: &Value) -> Vec<Value> {
+    pod["spec"]["containers"][0]["env"].as_array().unwrap().clone()
+}
+
+#[rstest]
+#[case::whole_limit(json!([reference(Some("0"))]), "resourceFieldRef limits.memory, divisor 0", "at-limit", 1)]
+#[case::whole_limit_without_divisor(json!([reference(None)]), "resourceFieldRef limits.memory", "at-limit", 1)]
+#[case::equal_to_the_limit(json!([literal("1073741824")]), "1073741824", "above-limit", 1)]
+#[case::above_98_percent(json!([literal("1010MiB")]), "1010MiB", "above-limit", 1)]
+#[case::malformed(json!([literal("900Mi")]), "900Mi", "malformed", 1)]
+#[case::malformed_and_long(json!([literal(&"x".repeat(3000))]), &format!("{}…", "x".repeat(100)), "malformed", 1)]
+#[case::zero(json!([literal("0")]), "0", "too-low", 1)]
+#[case::below_5_percent(json!([literal("50MiB")]), "50MiB", "too-low", 1)]
+#[case::twice(json!([literal("700MiB"), literal("900Mi")]), "900Mi", "malformed", 2)]
+#[case::twice_over_a_reference(json!([reference(Some("1")), literal("2Gi")]), "2Gi", "malformed", 2)]
+fn each_broken_kind_becomes_sound_and_ours(
+    #[case] entries: Value,
+    #[case] was: &str,
+    #[case] problem: &str,
+    #[case] count: usize,
+) {
+    let pod = with(Some("1Gi"), entries);
+    let answer = ask(&pod, &fixing());
+    assert_eq!(answer.decisions["containers"]["app"]["value"], SOUND);
+    let after = patched(&pod, &answer.patch);
+    assert_eq!(env(&after), [literal(SOUND)]);
+    let status: Value =
+        serde_json::from_str(after["metadata"]["annotations"][STATUS].as_str().unwrap()).unwrap();
+    let mut repaired = json!({"was": was, "problem": problem});
+    if count > 1 {
+        repaired["entries"] = count.into();
+    }
+    assert_eq!(status["containers"]["app"]["repaired"], repaired);
+    let [warning] = &answer.warnings[..] else { panic!("{:?}", answer.warnings) };
+    assert!(warning.ends_with("; repaired: GOMEMLIMIT=966367641") || problem == "malformed", "{warning}");
+
+    // Now it is ours: nothing more to do, it follows the limit, and what it was is not forgotten.
+    let again = ask(&after, &Policy::default());
+    assert_eq!((again.patch.len(), again.warnings.len()), (0, 0), "{:?}", again.warnings);
+    let mut raised = after.clone();
+    raised["spec"]["containers"][0]["resources"]["limits"]["memory"] = "2Gi".into();
+    let followed = ask(&raised, &Policy::default());
+    assert_eq!(followed.decisions["containers"]["app"]["value"], "1932735283");
+    assert_eq!(followed.decisions["containers"]["app"]["repaired"], repaired);
+}
+
+#[rstest]
+#[case::sound(json!([literal("700MiB")]), 0)]
+#[case::sound_bytes(json!([literal("966367642")]), 0)]
+#[case::off(json!([literal("off")]), 0)]
+#[case::empty(json!([literal("")]), 0)]
+#[case::expansion(json!([literal("$(LIMIT)")]), 0)]
+#[case::tracking_without_a_status(json!([literal("$(GOMEMLIMIT_MIB)000000")]), 0)]
+#[case::config_map(json!([{"name": "GOMEMLIMIT", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}]), 0)]
+#[case::secret(json!([{"name": "GOMEMLIMIT", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]), 0)]
+#[case::field(json!([{"name": "GOMEMLIMIT", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]), 0)]
+#[case::of_the_request(
+    json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "requests.memory"}}}]), 0
+)]
+#[case::of_another_container(
+    json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "containerName": "b"}}}]), 0
+)]
+#[case::twice_but_the_last_is_sound(json!([literal("900Mi"), literal("700MiB")]), 1)]
+#[case::twice_but_the_last_is_opaque(json!([literal("0"), literal("$(X)")]), 1)]
+fn sound_and_opaque_values_are_never_touched(#[case] entries: Value, #[case] warnings: usize) {
+    let answer = ask(&with(Some("1Gi"), entries), &fixing());
+    assert_eq!((answer.patch.len(), answer.warnings.len()), (0, warnings), "{:?}", answer.warnings);
+    assert_eq!(answer.decisions["containers"]["app"], json!({"skipped": "already-set"}));
+}
+
+/// Where nothing would be injected, nothing is invented.
+#[rstest]
+#[case::node_size(None, reference(Some("1")), "no memory limit")]
+#[case::malformed_without_a_limit(None, literal("900Mi"), "no memory limit")]
+#[case::below_minimum(Some("16Mi"), reference(Some("1")), "too small")]
+#[case::invalid_limit(Some("9Ei"), literal("900Mi"), "not a usable quantity")]
+fn what_cannot_be_derived_is_reported(#[case] limit: Option<&str>, #[case] entry: Value, #[case] says: &str) {
+    let answer = ask(&with(limit, json!([entry])), &fixing());
+    assert_eq!(answer.patch.len(), 0);
+    assert_eq!(answer.decisions["containers"]["app"], json!({"skipped": "already-set"}));
+    let [warning] = &answer.warnings[..] else { panic!("{:?}", answer.warnings) };
+    assert!(warning.contains("; not repaired: ") && warning.contains(says), "{warning}");
+}
+
+#[test]
+fn a_program_that_would_get_no_value_is_not_repaired() {
+    let mut pod = with(Some("1Gi"), json!([literal("900Mi"), {"name": "AUTOMEMLIMIT", "value": "0.9"}]));
+    let answer = ask(&pod, &fixing());
+    assert_eq!(answer.decisions["containers"]["app"]["skipped"], "already-set");
+    assert!(
+        answer.warnings[0].ends_with("not repaired: the program sets its limit itself"),
+        "{:?}",
+        answer.warnings
+    );
+
+    // What keeps us away before anybody looks at the value says so.
+    pod["metadata"]["labels"] = json!({"gomemlimit.dev/inject": "disabled"});
+    let answer = ask(&pod, &fixing());
+    assert_eq!(
+        (&answer.decisions["containers"]["app"]["skipped"], answer.warnings.len()),
+        (&"opted-out".into(), 0)
+    );
+
+    let rules: Rules = serde_json::from_value(json!({"rules": [{"name": "a", "is": "not-go"}]})).unwrap();
+    let answer = ask(&with(Some("1Gi"), json!([literal("900Mi")])), &Policy { rules, ..fixing() });
+    assert_eq!((answer.patch.len(), answer.warnings.len()), (0, 1));
+}
+
+#[test]
+fn audit_mode_says_what_would_be_repaired() {
+    let mut policy = fixing();
+    policy.defaults.mode = Mode::Audit;
+    let answer = ask(&with(Some("1Gi"), json!([literal("900Mi")])), &policy);
+    let app = &answer.decisions["containers"]["app"];
+    assert_eq!(
+        (answer.patch.len(), &app["skipped"], &app["would"]["value"]),
+        (0, &"audit-mode".into(), &SOUND.into())
+    );
+    assert_eq!(app["would"]["repaired"]["was"], "900Mi");
+    assert!(answer.warnings[0].ends_with("write bytes or MiB"), "{:?}", answer.warnings);
+}
+
+#[test]
+fn the_first_place_is_kept_since_others_may_expand_it() {
+    let expands = json!({"name": "FLAGS", "value": "-m $(GOMEMLIMIT)"});
+    let (before, between) = (json!({"name": "A", "value": "1"}), json!({"name": "B", "value": "2"}));
+    let pod =
+        with(Some("1Gi"), json!([before, literal("x"), expands, literal("700MiB"), between, literal("y")]));
+    let after = patched(&pod, &ask(&pod, &fixing()).patch);
+    assert_eq!(env(&after), [before.clone(), literal(SOUND), expands.clone(), between.clone()]);
+
+    let mut tracking = fixing();
+    tracking.defaults.value = ValueKind::Track;
+    let after = patched(&pod, &ask(&pod, &tracking).patch);
+    let mib = json!({"name": "GOMEMLIMIT_MIB", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}});
+    assert_eq!(env(&after), [before, mib, literal("$(GOMEMLIMIT_MIB)000000"), expands, between]);
+    assert_eq!(ask(&after, &tracking).patch.len(), 0);
+}
+
+#[test]
+fn nobody_writes_a_hundred_entries() {
+    let pod = with(Some("1Gi"), (0..101).map(|_| literal("x")).collect());
+    let answer = ask(&pod, &fixing());
+    assert_eq!((answer.patch.len(), answer.warnings.len()), (0, 1));
+    let pod = with(Some("1Gi"), (0..100).map(|_| literal("x")).collect());
+    assert_eq!(env(&patched(&pod, &ask(&pod, &fixing()).patch)), [literal(SOUND)]);
+}
+
+#[test]
+fn an_env_from_that_is_respected_does_not_protect_a_broken_value() {
+    // `env` wins over `envFrom`, so the broken value is the one that counts.
+    let mut pod = with(Some("1Gi"), json!([literal("0")]));
+    pod["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "a"}}]);
+    assert_eq!(ask(&pod, &fixing()).decisions["containers"]["app"]["value"], SOUND);
+}

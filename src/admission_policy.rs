@@ -1,0 +1,190 @@
+//! The webhook's decisions as a `MutatingAdmissionPolicy`: CEL that the API server evaluates by itself.
+//!
+//! `admission_policy.yaml` is the text; names, defaults and bounds are filled in from the core. PURE.
+
+use std::collections::BTreeMap;
+
+use gomemlimit_core::{
+    Policy,
+    builtin::BUILT_IN,
+    memlimit::{LEAST_TRACKED, MIB, Ratio},
+    names::{
+        AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, GOMEMLIMIT_MIB, INJECT_LABEL,
+        MIRROR_ANNOTATION, NO_AUTO_GOMEMLIMIT_FLAG, OS_LABEL, TRACKING_VALUE,
+    },
+    settings::{EnvFrom, InitContainers, Mode, Setting},
+};
+use serde_json::{Value, json};
+
+use crate::manifest::{self, ManifestError};
+
+const TEMPLATE: &str = include_str!("admission_policy.yaml");
+
+/// What the webhook does and a policy cannot. Each stands with its reason in docs/policy-engine.md.
+pub const LIMITS: [&str; 6] = [
+    "A value is never updated: where a later webhook changes the limit, or a manifest is copied from a pod, the \
+     earlier value stays.",
+    "No status annotation, no warnings, no reasons in metrics or the audit log.",
+    "mode: audit only leaves alone, repair does nothing, a resize is not looked at.",
+    "There are no rules of a policy file, only the built-in ones.",
+    "One container that the policy fails on keeps all of the pod from a value.",
+    "Kubernetes 1.36 or later is needed.",
+];
+
+/// Objects of a policy.
+#[derive(Clone, Debug)]
+pub struct AdmissionPolicy {
+    /// The name of the policy and of its binding.
+    pub name: String,
+    /// The weakest level of settings. `repair` has no effect.
+    pub policy: Policy,
+    /// Whether annotations of namespaces are settings.
+    pub follow_namespaces: bool,
+}
+
+impl AdmissionPolicy {
+    /// The policy and its binding as YAML with comments.
+    #[must_use]
+    pub fn yaml(&self) -> String {
+        let limits = LIMITS.map(|limit| format!("# - {limit}\n")).concat();
+        format!("# What the webhook does and this policy cannot:\n{limits}{}", self.fill(TEMPLATE))
+    }
+
+    /// The same objects as a List.
+    pub fn json(&self) -> Result<Value, ManifestError> {
+        let items: Vec<Value> =
+            manifest::parse(&self.yaml())?.into_iter().map(|document| document.value).collect();
+        Ok(json!({"apiVersion": "v1", "kind": "List", "items": items}))
+    }
+
+    fn fill(&self, template: &str) -> String {
+        let mut text = template.to_owned();
+        for setting in Setting::ALL {
+            let constant = setting.as_str().to_ascii_uppercase().replace('-', "_");
+            text = text.replace(&format!("${{CHAIN({constant})}}"), &chain(setting));
+            text = text.replace(&format!("${{{constant}}}"), setting.as_str());
+        }
+        let settings = json!(self.settings()).to_string();
+        let [least, most] = [Ratio::MIN, Ratio::MAX].map(|ratio| ratio.ppm().to_string());
+        let [mib, least_tracked] = [MIB, LEAST_TRACKED].map(|bytes| bytes.to_string());
+        for (name, value) in [
+            ("NAME", &*self.name),
+            ("SETTINGS", &settings),
+            ("LEAST_RATIO", &least),
+            ("MOST_RATIO", &most),
+            ("DOMAIN", DOMAIN),
+            ("BUILT_IN", &built_in()),
+            ("MIB", &mib),
+            ("LEAST_TRACKED", &least_tracked),
+            ("GOMEMLIMIT", GOMEMLIMIT),
+            ("GOMEMLIMIT_MIB", GOMEMLIMIT_MIB),
+            ("TRACKING_VALUE", TRACKING_VALUE),
+            ("AUTOMEMLIMIT", AUTOMEMLIMIT),
+            ("AUTO_GOMEMLIMIT_FLAG", AUTO_GOMEMLIMIT_FLAG),
+            ("NO_AUTO_GOMEMLIMIT_FLAG", NO_AUTO_GOMEMLIMIT_FLAG),
+            ("INJECT_LABEL", INJECT_LABEL),
+            ("MIRROR_ANNOTATION", MIRROR_ANNOTATION),
+            ("OS_LABEL", OS_LABEL),
+        ] {
+            text = text.replace(&format!("${{{name}}}"), value);
+        }
+        text
+    }
+
+    /// A literal of both JSON and CEL, so that the chart can change single settings.
+    fn settings(&self) -> BTreeMap<&'static str, String> {
+        let defaults = self.policy.defaults;
+        let mode = match defaults.mode {
+            Mode::Inject => "inject",
+            Mode::Audit => "audit",
+            Mode::Off => "off",
+        };
+        let env_from = match self.policy.env_from {
+            EnvFrom::Inject => "inject",
+            EnvFrom::Skip => "skip",
+        };
+        let init_containers = match self.policy.init_containers {
+            InitContainers::Sidecars => "sidecars",
+            InitContainers::All => "all",
+        };
+        let namespaces = if self.follow_namespaces { "follow" } else { "ignore" };
+        BTreeMap::from([
+            (Setting::Ratio.as_str(), defaults.ratio.to_string()),
+            (Setting::Headroom.as_str(), quantity(defaults.headroom)),
+            (Setting::MinLimit.as_str(), quantity(defaults.min_limit)),
+            (Setting::Mode.as_str(), mode.to_owned()),
+            (Setting::Value.as_str(), defaults.value.as_str().to_owned()),
+            ("env-from", env_from.to_owned()),
+            ("init-containers", init_containers.to_owned()),
+            ("namespace-annotations", namespaces.to_owned()),
+        ])
+    }
+}
+
+/// What stands at each level, the strongest first, `''` where there is nothing.
+fn chain(setting: Setting) -> String {
+    let name = setting.as_str();
+    format!(
+        "dyn([
+            variables.annotations[?'{name}.{DOMAIN}/' + x.name].orValue(''),
+            variables.annotations[?'{DOMAIN}/{name}'].orValue(''),
+            variables.of_namespace[?'{DOMAIN}/{name}'].orValue(''),
+            variables.settings['{name}']])"
+    )
+}
+
+/// Whether one of the built-in rules is about the container `x`.
+fn built_in() -> String {
+    let rules = BUILT_IN.iter().map(|rule| {
+        let image = format!("x.image.matches('{}')", regex(rule.images));
+        match rule.without_arguments {
+            [] => image,
+            arguments => {
+                format!("{image} &&\n              !x.arguments.exists(a, a.matches('{}'))", regex(arguments))
+            }
+        }
+    });
+    rules.collect::<Vec<_>>().join(" ||\n            ")
+}
+
+/// A regular expression for what one of the patterns matches as a whole.
+fn regex(patterns: &[&str]) -> String {
+    let one = |pattern: &&str| {
+        pattern.chars().fold(String::new(), |regex, c| match c {
+            '*' => regex + ".*",
+            '?' => regex + ".",
+            c if c.is_ascii_alphanumeric() || "-/:_".contains(c) => format!("{regex}{c}"),
+            c => format!("{regex}[{c}]"),
+        })
+    };
+    format!("^({})$", patterns.iter().map(one).collect::<Vec<_>>().join("|"))
+}
+
+/// Bytes as the shortest quantity that is exactly so many.
+fn quantity(bytes: u64) -> String {
+    let units = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+    let exponent = if bytes == 0 { 0 } else { bytes.trailing_zeros() / 10 };
+    let unit = units.get(exponent as usize).copied().unwrap_or_default();
+    format!("{}{unit}", bytes >> (10 * exponent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_exact() {
+        for (bytes, text) in [(0, "0"), (1, "1"), (1000, "1000"), (32 << 20, "32Mi"), (3 << 29, "1536Mi")] {
+            assert_eq!(quantity(bytes), text);
+            assert_eq!(gomemlimit_core::quantity::parse(text), Ok(bytes));
+        }
+        assert_eq!(quantity(i64::MAX.unsigned_abs()), "9223372036854775807");
+        assert_eq!(quantity(1 << 62), "4Ei");
+    }
+
+    #[test]
+    fn nothing_is_left_to_fill_in() {
+        let policy = AdmissionPolicy { name: "x".into(), policy: Policy::default(), follow_namespaces: true };
+        assert!(!policy.yaml().contains("${"), "{}", policy.yaml());
+    }
+}

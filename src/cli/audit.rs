@@ -1,0 +1,191 @@
+//! `gomemlimit audit`: what GOMEMLIMIT means in every container of a cluster.
+
+mod fleet;
+mod report;
+mod watch;
+
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use gomemlimit_core::{coverage::Word, live::LivePod};
+use indicatif::{ProgressBar, ProgressStyle};
+
+pub(super) use self::report::why;
+
+use self::fleet::Fleet;
+use super::{
+    cluster_args::{ClusterArgs, ScopeArgs, runtime},
+    judge::Judge,
+    output,
+    policy_args::PolicyArgs,
+};
+use crate::cluster::{
+    api::{ApiError, Cluster, path_of},
+    pages::{Heard, Listing},
+    surroundings::Surroundings,
+};
+
+/// Show what GOMEMLIMIT means in every container of a cluster, against the memory limit that really applies
+///
+/// Needs the right to list pods (and to watch them, with --watch). With the right to read namespaces it knows
+/// which have opted in; with the right to read the installation, the webhook's selectors and flags.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  gomemlimit audit -A
+  # What is wrong, and nothing else
+  gomemlimit audit -A --only stale,at-limit,above-limit,malformed,too-low,oom-killed
+  # A gate for CI or a CronJob: exit 1 where something new in a namespace has no value
+  gomemlimit audit -n shop -l app=api --fail-on uncovered,malformed
+  gomemlimit audit -A -o json | jq '.summary.total'
+  # Go on, and print what changes
+  gomemlimit audit -n shop --watch
+
+Words for --only and --fail-on: the statuses covered, stale, at-limit, above-limit, malformed, too-low, opaque, off,
+uncovered; the reasons for being uncovered, such as no-memory-limit or not-labelled; oom-killed and malformed-crash.")]
+pub(super) struct AuditArgs {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Only pods with these labels
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// Print only containers for which one of these words holds; the summary counts all
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    only: Vec<Word>,
+    /// Print only the summary
+    #[arg(long)]
+    summary: bool,
+    /// Also pods that have ended well
+    #[arg(long)]
+    finished: bool,
+    /// Exit with 1 where one of these words holds for a container
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    fail_on: Vec<Word>,
+    /// Go on until interrupted, and print what changes
+    #[arg(short, long)]
+    watch: bool,
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    /// Pods a page of the list: fewer take less memory, more take fewer requests
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    chunk_size: u32,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For programs; with --watch one object a line
+    Json,
+    /// Counts as metrics in the text format of Prometheus
+    Prometheus,
+}
+
+impl AuditArgs {
+    pub(super) fn run(self, policy_is_given: bool) -> anyhow::Result<ExitCode> {
+        if self.watch && self.output == Format::Prometheus {
+            bail!("--watch prints changes, which -o prometheus has no form for; use -o json");
+        }
+        let runtime = runtime()?;
+        runtime.block_on(async {
+            let cluster = self.cluster.open().await?;
+            let namespace = self.scope.namespace(&cluster);
+            let listing = Listing {
+                path: path_of("/api/v1", namespace.as_deref(), "pods"),
+                selector: self.selector.clone(),
+                chunk: self.chunk_size,
+            };
+            let judge = self.judge(&cluster, namespace.as_deref(), policy_is_given).await?;
+            if self.watch {
+                return watch::run(&self, &cluster, &listing, judge, namespace.as_deref(), policy_is_given)
+                    .await;
+            }
+            let (fleet, _) = self.list(&cluster, &listing, &judge).await?;
+            Ok(self.print(&fleet, &judge))
+        })
+    }
+
+    async fn judge(
+        &self,
+        cluster: &Cluster,
+        namespace: Option<&str>,
+        policy_is_given: bool,
+    ) -> anyhow::Result<Judge> {
+        let surroundings = Surroundings::read(cluster, namespace).await?;
+        Ok(Judge::new(surroundings, &self.policy, policy_is_given)?)
+    }
+
+    /// Every pod, page by page, and the version of the list.
+    async fn list(
+        &self,
+        cluster: &Cluster,
+        listing: &Listing,
+        judge: &Judge,
+    ) -> anyhow::Result<(Fleet, String)> {
+        let mut fleet = Fleet::new(&self.only);
+        let bar = progress();
+        let read = listing.read(cluster, |heard| match heard {
+            Heard::Begin => fleet.clear(),
+            Heard::Item(json) => match LivePod::parse(json) {
+                Ok(pod) if pod.has_succeeded() && !self.finished => {}
+                Ok(pod) => fleet.add(&pod, judge.assess(&pod)),
+                Err(error) => fleet.add_unreadable(&error),
+            },
+            Heard::Page { seen, left } => {
+                if let Some(left) = left {
+                    bar.set_length(seen + left);
+                }
+                bar.set_position(seen);
+            }
+        });
+        let version = read.await;
+        bar.finish_and_clear();
+        match version {
+            Ok(version) => Ok((fleet, version)),
+            Err(ApiError::Forbidden(problem)) => {
+                bail!(
+                    "{problem}; grant get and list on pods (and watch, for --watch), or name a namespace with -n"
+                )
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn print(&self, fleet: &Fleet, judge: &Judge) -> ExitCode {
+        if self.output != Format::Json {
+            tell(fleet, judge);
+        }
+        let text = match self.output {
+            Format::Table => report::tables(fleet, self.summary),
+            Format::Json => format!("{:#}\n", report::json(fleet, judge, self.summary)),
+            Format::Prometheus => report::prometheus(fleet),
+        };
+        let printed = output::stdout(text.as_bytes());
+        if fleet.is_any(&self.fail_on) && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed }
+    }
+}
+
+/// What the reader has to know besides the data.
+fn tell(fleet: &Fleet, judge: &Judge) {
+    for unknown in judge.surroundings.unknown.iter().chain(fleet.unreadable().as_ref()) {
+        eprintln!("warning: {unknown}");
+    }
+    eprintln!("Decided by {}.", judge.source);
+}
+
+/// A bar on a terminal, where it takes longer than two seconds; nothing elsewhere.
+fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("Reading pods {bar:40} {pos}/{len}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,127 @@
+//! What was found about all containers: rows to print, and counts by namespace.
+
+use std::collections::BTreeMap;
+
+use gomemlimit_core::{
+    coverage::{ContainerCoverage, Coverage, Gap, Word},
+    live::{LivePod, Workload},
+};
+
+/// One container.
+pub(super) struct Row {
+    pub(super) namespace: String,
+    pub(super) pod: String,
+    pub(super) workload: Option<Workload>,
+    pub(super) found: ContainerCoverage,
+}
+
+/// Counts of one namespace.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) statuses: BTreeMap<Coverage, u64>,
+    pub(super) gaps: BTreeMap<Gap, u64>,
+    pub(super) oom_killed: u64,
+    pub(super) malformed_crashes: u64,
+}
+
+impl Counts {
+    fn add(&mut self, found: &ContainerCoverage) {
+        *self.statuses.entry(found.status).or_default() += 1;
+        if let Some(gap) = found.gap {
+            *self.gaps.entry(gap).or_default() += 1;
+        }
+        self.oom_killed += u64::from(found.was_oom_killed());
+        self.malformed_crashes += u64::from(found.died_of_malformed_value());
+    }
+
+    pub(super) fn of(&self, status: Coverage) -> u64 {
+        self.statuses.get(&status).copied().unwrap_or_default()
+    }
+
+    fn of_word(&self, word: Word) -> u64 {
+        match word {
+            Word::Status(status) => self.of(status),
+            Word::Gap(gap) => self.gaps.get(&gap).copied().unwrap_or_default(),
+            Word::OomKilled => self.oom_killed,
+            Word::MalformedCrash => self.malformed_crashes,
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += count;
+        }
+        for (gap, count) in &other.gaps {
+            *self.gaps.entry(*gap).or_default() += count;
+        }
+        self.oom_killed += other.oom_killed;
+        self.malformed_crashes += other.malformed_crashes;
+    }
+}
+
+/// All containers.
+pub(super) struct Fleet {
+    only: Vec<Word>,
+    pub(super) rows: Vec<Row>,
+    pub(super) namespaces: BTreeMap<String, Counts>,
+    unreadable: u64,
+    first_problem: Option<String>,
+}
+
+impl Fleet {
+    /// Keeps the rows for which one of the words holds; all of them where there is no word.
+    pub(super) fn new(only: &[Word]) -> Self {
+        Self {
+            only: only.to_vec(),
+            rows: Vec::new(),
+            namespaces: BTreeMap::new(),
+            unreadable: 0,
+            first_problem: None,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(&self.only);
+    }
+
+    pub(super) fn add(&mut self, pod: &LivePod<'_>, found: Vec<ContainerCoverage>) {
+        let workload = pod.workload();
+        for found in found {
+            self.namespaces.entry(pod.namespace().to_owned()).or_default().add(&found);
+            if self.only.is_empty() || self.only.iter().any(|word| word.holds(&found)) {
+                self.rows.push(Row {
+                    namespace: pod.namespace().to_owned(),
+                    pod: pod.name().to_owned(),
+                    workload: workload.clone(),
+                    found,
+                });
+            }
+        }
+    }
+
+    /// A pod of a shape that surprises us does not end the audit of the others.
+    pub(super) fn add_unreadable(&mut self, error: &serde_json::Error) {
+        self.unreadable += 1;
+        self.first_problem.get_or_insert_with(|| error.to_string());
+    }
+
+    /// How many pods could not be read, and why.
+    pub(super) fn unreadable(&self) -> Option<String> {
+        let problem = self.first_problem.as_ref()?;
+        Some(format!("{} pods cannot be read and are left out; the first: {problem}", self.unreadable))
+    }
+
+    pub(super) fn total(&self) -> Counts {
+        let mut total = Counts::default();
+        for counts in self.namespaces.values() {
+            total.merge(counts);
+        }
+        total
+    }
+
+    /// Whether one of the words holds anywhere.
+    pub(super) fn is_any(&self, words: &[Word]) -> bool {
+        let total = self.total();
+        words.iter().any(|word| total.of_word(*word) > 0)
+    }
+}

@@ -1,0 +1,110 @@
+//! The links of the chain from a new pod to its value, and what is found about them.
+
+use serde_json::{Value, json};
+
+/// A link. The first that is broken is the one to mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Link {
+    Configuration,
+    NamespaceLabel,
+    NamespaceSelector,
+    Rules,
+    ObjectSelector,
+    MatchConditions,
+    Service,
+    Pods,
+    Endpoints,
+    CaBundle,
+    Certificate,
+    Settings,
+    DryRun,
+}
+
+impl Link {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::NamespaceLabel => "namespace-label",
+            Self::NamespaceSelector => "namespace-selector",
+            Self::Rules => "rules",
+            Self::ObjectSelector => "object-selector",
+            Self::MatchConditions => "match-conditions",
+            Self::Service => "service",
+            Self::Pods => "pods",
+            Self::Endpoints => "endpoints",
+            Self::CaBundle => "ca-bundle",
+            Self::Certificate => "certificate",
+            Self::Settings => "settings",
+            Self::DryRun => "dry-run",
+        }
+    }
+}
+
+/// How a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Ok,
+    Broken,
+    /// It could not be looked at.
+    Unknown,
+}
+
+impl State {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Broken => "broken",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What is found about a link.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) link: Link,
+    pub(super) state: State,
+    /// The namespace, where it is about one.
+    pub(super) namespace: Option<String>,
+    /// One sentence.
+    pub(super) what: String,
+    /// What mends it, for a shell. Empty where no command does.
+    pub(super) command: String,
+}
+
+impl Finding {
+    pub(super) fn new(link: Link, state: State, what: impl Into<String>) -> Self {
+        Self { link, state, namespace: None, what: what.into(), command: String::new() }
+    }
+
+    pub(super) fn ok(link: Link, what: impl Into<String>) -> Self {
+        Self::new(link, State::Ok, what)
+    }
+
+    pub(super) fn broken(link: Link, what: impl Into<String>, command: impl Into<String>) -> Self {
+        Self { command: command.into(), ..Self::new(link, State::Broken, what) }
+    }
+
+    pub(super) fn unknown(link: Link, what: impl Into<String>) -> Self {
+        Self::new(link, State::Unknown, what)
+    }
+
+    pub(super) fn of(self, namespace: &str) -> Self {
+        Self { namespace: Some(namespace.to_owned()), ..self }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "link": self.link.as_str(),
+            "state": self.state.as_str(),
+            "namespace": self.namespace,
+            "what": self.what,
+            "command": self.command,
+        })
+    }
+}
+
+/// The first broken link in the order of the chain.
+pub(super) fn first_broken(findings: &[Finding]) -> Option<&Finding> {
+    findings.iter().filter(|finding| finding.state == State::Broken).min_by_key(|finding| finding.link)
+}

@@ -1,0 +1,72 @@
+//! Which cluster and which namespace, with the flags of kubectl.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
+
+use super::complete;
+use crate::{
+    cluster::api::{Cluster, Target},
+    serve::tls::provider,
+};
+
+/// Which cluster.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct ClusterArgs {
+    /// Kubeconfig; default: KUBECONFIG, ~/.kube/config, or the service account of the pod
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig; default: the current one
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(complete::contexts))]
+    context: Option<String>,
+}
+
+impl ClusterArgs {
+    pub(super) fn target(&self) -> Target {
+        Target { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    }
+
+    /// A connection that sends nothing yet.
+    pub(super) async fn open(&self) -> anyhow::Result<Cluster> {
+        // kube takes the provider of the process.
+        let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
+        Ok(Cluster::open(&self.target()).await?)
+    }
+}
+
+/// Which namespaces.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ScopeArgs {
+    /// Namespace; default: that of the context
+    #[arg(short, long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
+    namespace: Option<String>,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    all_namespaces: bool,
+}
+
+impl ScopeArgs {
+    /// The namespace, or `None` for all.
+    pub(super) fn namespace(&self, cluster: &Cluster) -> Option<String> {
+        let default = || cluster.client.default_namespace().to_owned();
+        (!self.all_namespaces).then(|| self.namespace.clone().unwrap_or_else(default))
+    }
+}
+
+/// A name as the API server takes it: it becomes part of a path.
+pub(super) fn parse_name(text: &str) -> Result<String, String> {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    if !text.is_empty() && text.len() <= 253 && text.chars().all(is_fine) && !text.starts_with('.') {
+        Ok(text.to_owned())
+    } else {
+        Err("is not a name of Kubernetes: lower case letters, digits, `-` and `.`".to_owned())
+    }
+}
+
+/// A runtime for a command that waits for one thing at a time.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+}

@@ -1,0 +1,226 @@
+//! `explain` of what runs in a cluster: what was decided when a pod was created, and what would be decided now.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use gomemlimit_core::{
+    Verdict,
+    coverage::{ContainerCoverage, Gap},
+    live::LivePod,
+    names::STATUS_ANNOTATION,
+    selection::Selected,
+};
+use kube::{api::GetParams, core::Request};
+use serde_json::{Value, json};
+
+use super::{ExplainArgs, Format, container_report, decisions, warn};
+use crate::{
+    cli::{
+        audit::why,
+        cluster_args::{parse_name, runtime},
+        complete::kind_of,
+        judge::Judge,
+        manifests::decide_at,
+        output::{self, quantity},
+    },
+    cluster::{
+        api::{ApiError, Cluster, path_of},
+        surroundings::Surroundings,
+    },
+    manifest::{PodLocation, pod_locations},
+};
+
+/// One object of the cluster.
+struct Explained {
+    location: PodLocation,
+    namespace: String,
+    /// About a new pod.
+    verdict: Verdict<'static>,
+    /// About the pod that runs; empty for a workload.
+    running: Vec<ContainerCoverage>,
+    /// The status annotation of the pod.
+    status: Option<Value>,
+    selected: Selected,
+}
+
+impl Explained {
+    fn object(&self) -> String {
+        format!("{} {}/{}", self.location.kind, self.namespace, self.location.name)
+    }
+
+    /// What the status annotation says about a container: where its value came from.
+    fn recorded(&self, container: &str) -> Option<String> {
+        let entry = self.status.as_ref()?.get("containers")?.get(container)?;
+        let text = |key: &str| entry.get(key).and_then(Value::as_str);
+        let limit = entry.get("limit").and_then(Value::as_u64).map(quantity)?;
+        let source = match text("source")? {
+            "default" => "default".to_owned(),
+            level => format!("{level} annotation"),
+        };
+        let headroom = entry.get("headroom").and_then(Value::as_u64).filter(|bytes| *bytes > 0);
+        let headroom = headroom.map(|bytes| format!(", headroom {}", quantity(bytes))).unwrap_or_default();
+        Some(format!("ratio {}{headroom} of {limit} ({source}) at its creation", text("ratio")?))
+    }
+}
+
+pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(async {
+        let cluster = args.cluster.open().await?;
+        let namespace = args.manifests.namespace().unwrap_or(cluster.client.default_namespace()).to_owned();
+        let mut objects = Vec::new();
+        for target in &args.targets {
+            objects.push(fetch(&cluster, &namespace, target).await?);
+        }
+        let surroundings = Surroundings::read(&cluster, Some(&namespace)).await?;
+        let judge = Judge::new(surroundings, args.manifests.policy_args(), policy_is_given)?;
+        let mut all = Vec::new();
+        for text in &objects {
+            all.extend(explain(text, &namespace, &judge)?);
+        }
+        let printed = match args.output {
+            Format::Table => {
+                let printed = output::stdout(tables(&all).as_bytes());
+                tell(&all, &judge);
+                printed
+            }
+            Format::Json => output::stdout(format!("{:#}\n", report(&all, &judge)).as_bytes()),
+        };
+        Ok(args.exit_code(printed, all.iter().map(|one| &one.verdict)))
+    })
+}
+
+/// The JSON of a pod, or of a workload given as `KIND/NAME`.
+async fn fetch(cluster: &Cluster, namespace: &str, target: &str) -> anyhow::Result<String> {
+    let (kind, name) = target.split_once('/').unwrap_or(("pod", target));
+    let Some((plural, group)) = kind_of(&kind.to_ascii_lowercase()) else {
+        bail!(
+            "{kind:?} is not a kind with pods: deployment, statefulset, daemonset, replicaset, job, cronjob or pod"
+        );
+    };
+    parse_name(name).map_err(|problem| anyhow::anyhow!("{name:?} {problem}"))?;
+    let request = Request::new(path_of(group, Some(namespace), plural)).get(name, &GetParams::default());
+    match cluster.text(request).await {
+        Ok(text) => Ok(text),
+        Err(ApiError::NotFound(_)) => bail!("there is no {kind} {name} in namespace {namespace}"),
+        Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get on {plural}"),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Explained>> {
+    let object: Value = serde_json::from_str(text).context("the API server's answer cannot be read")?;
+    let annotations = judge.annotations(namespace);
+    let facts = judge.surroundings.namespaces.get(namespace).map(|facts| &facts.labels);
+    let mut all = Vec::new();
+    for location in pod_locations(&object) {
+        let verdict = decide_at(&object, &location, &annotations, &judge.policy)?;
+        let pod = location.path.iter().try_fold(&object, |value, token| value.get(token));
+        let metadata = pod.and_then(|pod| pod.get("metadata"));
+        let labels = metadata.and_then(|metadata| metadata.get("labels")).cloned();
+        let labels = || labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
+        let mut explained = Explained {
+            selected: judge.surroundings.selection.selects(facts, labels),
+            namespace: namespace.to_owned(),
+            verdict,
+            running: Vec::new(),
+            status: None,
+            location,
+        };
+        if explained.location.kind == "Pod" {
+            explained.running = judge.assess(&LivePod::parse(text)?);
+            let annotation =
+                metadata.and_then(|metadata| metadata.get("annotations")?.get(STATUS_ANNOTATION));
+            let status = annotation.and_then(Value::as_str).map(serde_json::from_str);
+            explained.status = status.and_then(Result::ok);
+        }
+        all.push(explained);
+    }
+    Ok(all)
+}
+
+fn tables(all: &[Explained]) -> String {
+    let rows = all.iter().flat_map(|one| {
+        one.running.iter().map(|found| {
+            let recorded = one.recorded(&found.name).map(|recorded| recorded + "; ").unwrap_or_default();
+            vec![
+                one.object(),
+                found.name.clone(),
+                found.limit.map_or_else(|| "-".to_owned(), |(bytes, _)| quantity(bytes)),
+                found
+                    .text
+                    .clone()
+                    .or(found.bytes.map(|bytes| bytes.to_string()))
+                    .unwrap_or_else(|| "-".to_owned()),
+                found.status.to_string(),
+                recorded + &why(found),
+            ]
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    let new: Vec<_> = all.iter().map(|one| (one.object(), &one.verdict)).collect();
+    if rows.is_empty() {
+        return decisions(&new);
+    }
+    let header = ["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "STATUS", "WHY"];
+    format!("As it runs:\n{}\nA new pod like it:\n{}", output::table(&header, rows), decisions(&new))
+}
+
+/// What keeps these decisions from being made, and what they were made by.
+fn tell(all: &[Explained], judge: &Judge) {
+    for unknown in &judge.surroundings.unknown {
+        eprintln!("warning: {unknown}");
+    }
+    for one in all {
+        warn(&one.object(), &one.verdict);
+        if let Some(problem) = unasked(one) {
+            eprintln!("warning: {}: {problem}", one.object());
+        }
+    }
+    eprintln!("Decided by {}.", judge.source);
+}
+
+/// Why the webhook is not asked about a new pod.
+fn unasked(one: &Explained) -> Option<String> {
+    let namespace = &one.namespace;
+    match &one.selected {
+        Selected::Yes | Selected::Unknown => None,
+        Selected::OptedOut => {
+            Some("the webhook is not asked about new pods: the pod has opted out".to_owned())
+        }
+        Selected::NotLabelled { label } => Some(format!(
+            "the webhook is not asked about new pods: kubectl label namespace {namespace} {label}"
+        )),
+        Selected::Excluded => {
+            Some(format!("the webhook is not asked about new pods: namespace {namespace} is excluded"))
+        }
+    }
+}
+
+fn report(all: &[Explained], judge: &Judge) -> Value {
+    let objects = all.iter().map(|one| {
+        json!({
+            "apiVersion": one.location.api_version,
+            "kind": one.location.kind,
+            "namespace": one.namespace,
+            "name": one.location.name,
+            "containers": one.verdict.containers.iter().map(container_report).collect::<Vec<_>>(),
+            "warnings": one.verdict.warnings.iter().map(|warning| &warning.text).collect::<Vec<_>>(),
+            "unasked": unasked(one),
+            "status": one.status,
+            "running": one.running.iter().map(|found| json!({
+                "name": found.name,
+                "status": found.status.as_str(),
+                "reason": found.gap.map(Gap::as_str),
+                "limit": found.limit.map(|(bytes, _)| bytes),
+                "value": found.text,
+                "why": found.why,
+                "todo": found.todo,
+            })).collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "objects": objects.collect::<Vec<_>>(),
+        "decidedBy": judge.source,
+        "unknown": judge.surroundings.unknown,
+    })
+}

@@ -1,0 +1,68 @@
+//! The program under its other names: `kubectl-gomemlimit` is the plugin `kubectl gomemlimit`, and
+//! `kubectl_complete-gomemlimit` is what kubectl asks for completions of it.
+
+use std::{ffi::OsString, path::Path, process::ExitCode};
+
+use clap::{Command, CommandFactory};
+use clap_complete::engine;
+
+use super::{Cli, output};
+
+/// The name that the program was called by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Itself,
+    KubectlPlugin,
+    KubectlComplete,
+}
+
+impl Name {
+    pub(super) fn of_this_program() -> Self {
+        let path = std::env::args_os().next().unwrap_or_default();
+        match Path::new(&path).file_stem().and_then(|name| name.to_str()) {
+            Some("kubectl-gomemlimit") => Self::KubectlPlugin,
+            Some("kubectl_complete-gomemlimit") => Self::KubectlComplete,
+            _ => Self::Itself,
+        }
+    }
+}
+
+/// The command line, with the name that the user types in usage and examples.
+pub(super) fn command(name: Name) -> Command {
+    let command = Cli::command();
+    if name != Name::KubectlPlugin {
+        return command;
+    }
+    let words: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+    let command = command.bin_name("kubectl gomemlimit");
+    command.mut_subcommands(|one| {
+        let Some(help) = one.get_after_help().map(ToString::to_string) else { return one };
+        let help = words.iter().fold(help, |help, word| {
+            help.replace(&format!("gomemlimit {word} "), &format!("kubectl gomemlimit {word} "))
+        });
+        one.after_help(help)
+    })
+}
+
+/// Answers kubectl as programs made with Cobra do: a candidate a line, its description after a tab, and a
+/// last line with a directive.
+pub(super) fn complete() -> ExitCode {
+    /// `ShellCompDirectiveNoFileComp`: there is nothing else to offer.
+    const NO_FILES: &str = ":4\n";
+    let words: Vec<OsString> =
+        std::iter::once("gomemlimit".into()).chain(std::env::args_os().skip(1)).collect();
+    let last = words.len() - 1;
+    let directory = std::env::current_dir().ok();
+    let mut command = command(Name::KubectlPlugin);
+    let candidates = engine::complete(&mut command, words, last, directory.as_deref()).unwrap_or_default();
+    let lines = candidates.iter().filter(|candidate| !candidate.is_hide_set()).map(|candidate| {
+        let value = candidate.get_value().to_string_lossy();
+        let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+        match help.lines().next() {
+            Some(help) => format!("{value}\t{help}\n"),
+            None => format!("{value}\n"),
+        }
+    });
+    let answer: String = lines.chain([NO_FILES.to_owned()]).collect();
+    output::stdout(answer.as_bytes())
+}

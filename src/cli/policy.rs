@@ -1,0 +1,100 @@
+//! `gomemlimit policy`: the webhook's decisions as a `MutatingAdmissionPolicy`, without pods and certificates.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use gomemlimit_core::{
+    Rules,
+    settings::{Mode, Repair},
+};
+
+use super::{output, policy_args::PolicyArgs};
+use crate::admission_policy::{AdmissionPolicy, LIMITS};
+
+/// Print a MutatingAdmissionPolicy that decides like the webhook, for Kubernetes 1.36 and later
+///
+/// The API server evaluates it by itself: there are no pods and no certificates. The policy and its binding hold
+/// for namespaces with the label gomemlimit.dev/inject=enabled. What a policy cannot do is said on stderr, in
+/// comments of the YAML, and at length in docs/policy-engine.md.
+#[derive(Args, Debug)]
+#[expect(clippy::doc_markdown, reason = "the text of the help")]
+#[command(after_help = "Examples:
+  # Install it, then opt in a namespace
+  gomemlimit policy | kubectl apply -f -
+  kubectl label namespace shop gomemlimit.dev/inject=enabled
+  # With other defaults, checked by the API server but not stored
+  gomemlimit policy --ratio 85% --headroom 64Mi | kubectl apply --dry-run=server -f -
+  # What the policy would change in a cluster
+  gomemlimit policy | kubectl diff -f -
+  # The same by the Helm chart
+  helm install gomemlimit charts/gomemlimit --set engine=policy")]
+pub(super) struct PolicyCommandArgs {
+    #[command(flatten)]
+    settings: PolicyArgs,
+    /// Do not take annotations of namespaces for settings
+    #[arg(long)]
+    ignore_namespace_annotations: bool,
+    /// Name of the policy and of its binding
+    #[arg(long, value_name = "NAME", default_value = "gomemlimit", value_parser = parse_name)]
+    name: String,
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Two documents, with comments
+    Yaml,
+    /// A List
+    Json,
+}
+
+impl PolicyCommandArgs {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        if self.settings.policy_file().is_some() {
+            bail!(
+                "a MutatingAdmissionPolicy has no rules of a policy file; leave --policy-file to the webhook"
+            );
+        }
+        let policy = self.settings.policy_with(Rules::default());
+        let (mode, repair) = (policy.defaults.mode, policy.defaults.repair);
+        let objects = AdmissionPolicy {
+            name: self.name,
+            policy,
+            follow_namespaces: !self.ignore_namespace_annotations,
+        };
+        let text = match self.output {
+            Format::Yaml => objects.yaml(),
+            Format::Json => format!("{:#}\n", objects.json()?),
+        };
+        eprintln!("What the webhook does and this policy cannot:");
+        for limit in LIMITS {
+            eprintln!("- {limit}");
+        }
+        if mode != Mode::Inject {
+            eprintln!(
+                "note: with this --mode only containers whose annotations say mode: inject get a value"
+            );
+        }
+        if repair != Repair::default() {
+            eprintln!("note: --repair has no effect on a policy");
+        }
+        Ok(output::stdout(text.as_bytes()))
+    }
+}
+
+/// A name that an object of the API can have (RFC 1123 subdomain).
+fn parse_name(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    if text.len() > 253 || !text.split('.').all(is_label) {
+        return Err("small letters, digits, dashes and dots only, as in the name of every object".to_owned());
+    }
+    Ok(text.to_owned())
+}

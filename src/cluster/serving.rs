@@ -1,0 +1,283 @@
+//! What serves the webhook: its Service, Deployment, pods and endpoints, as far as they matter.
+
+use std::collections::BTreeMap;
+
+use gomemlimit_core::selection::Labels;
+use serde::Deserialize;
+
+use super::{
+    api::{ApiError, Cluster, path_of},
+    installation::{Metadata, ServiceReference},
+    pages::{Heard, Listing},
+};
+
+/// Selects what serves, in any release.
+const WEBHOOKS: &str = "app.kubernetes.io/name=gomemlimit,app.kubernetes.io/component=webhook";
+
+/// A Service, as far as it matters.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// What it selects and where it listens.
+    pub spec: ServiceSpec,
+}
+
+/// What a Service selects and where it listens.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ServiceSpec {
+    /// Labels of its pods.
+    pub selector: Labels,
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ServicePort {
+    /// What clients connect to.
+    pub port: u16,
+    /// Number or name of the container's port.
+    pub target_port: serde_json::Value,
+}
+
+/// A Deployment of the webhook.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Deployment {
+    /// Name, namespace and labels.
+    pub metadata: Metadata,
+    /// How many, and of what.
+    pub spec: DeploymentSpec,
+}
+
+/// How many pods, and of what.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DeploymentSpec {
+    /// How many are wanted.
+    pub replicas: Option<u32>,
+    /// What they are made of.
+    pub template: Template,
+}
+
+/// What pods are made of.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Template {
+    /// Their labels.
+    pub metadata: Metadata,
+}
+
+impl Deployment {
+    /// The webhook's Deployments, in one namespace or in all.
+    pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<Self>, ApiError> {
+        let listing = Listing {
+            selector: Some(WEBHOOKS.to_owned()),
+            ..Listing::all(path_of("/apis/apps/v1", namespace, "deployments"))
+        };
+        let mut found: Vec<Self> = Vec::new();
+        listing
+            .read(cluster, |heard| match heard {
+                Heard::Begin => found.clear(),
+                Heard::Item(item) => found.extend(serde_json::from_str::<Self>(item).ok()),
+                Heard::Page { .. } => {}
+            })
+            .await?;
+        Ok(found)
+    }
+}
+
+/// How many endpoints of a Service may be called.
+pub async fn ready_endpoints(cluster: &Cluster, reference: &ServiceReference) -> Result<usize, ApiError> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Slice {
+        endpoints: Vec<Endpoint>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Endpoint {
+        conditions: Conditions,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Conditions {
+        ready: Option<bool>,
+    }
+    let listing = Listing {
+        selector: Some(format!("kubernetes.io/service-name={}", reference.name)),
+        ..Listing::all(path_of("/apis/discovery.k8s.io/v1", Some(&reference.namespace), "endpointslices"))
+    };
+    let mut ready = 0;
+    listing
+        .read(cluster, |heard| match heard {
+            Heard::Begin => ready = 0,
+            Heard::Item(item) => {
+                let slice: Slice = serde_json::from_str(item).unwrap_or_default();
+                ready += slice.endpoints.iter().filter(|one| one.conditions.ready != Some(false)).count();
+            }
+            Heard::Page { .. } => {}
+        })
+        .await?;
+    Ok(ready)
+}
+
+/// A pod of the webhook.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct WebhookPod {
+    /// Its name.
+    pub metadata: Metadata,
+    spec: PodSpec,
+    status: PodStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodSpec {
+    containers: Vec<PodContainer>,
+    volumes: Vec<Volume>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Volume {
+    name: String,
+    config_map: Option<ConfigMapVolume>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ConfigMapVolume {
+    name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct VolumeMount {
+    name: String,
+    mount_path: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PodContainer {
+    args: Vec<String>,
+    ports: Vec<ContainerPort>,
+    volume_mounts: Vec<VolumeMount>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerPort {
+    name: String,
+    container_port: u16,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PodStatus {
+    conditions: Vec<Condition>,
+    container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    message: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerStatus {
+    state: BTreeMap<String, WaitingOrEnded>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct WaitingOrEnded {
+    reason: String,
+}
+
+impl WebhookPod {
+    /// The pods that a Service selects and that are not about to end.
+    pub async fn of(cluster: &Cluster, namespace: &str, service: &Service) -> Result<Vec<Self>, ApiError> {
+        let selector: Vec<_> =
+            service.spec.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        if selector.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listing = Listing {
+            selector: Some(selector.join(",")),
+            ..Listing::all(path_of("/api/v1", Some(namespace), "pods"))
+        };
+        let mut pods: Vec<Self> = Vec::new();
+        listing
+            .read(cluster, |heard| match heard {
+                Heard::Begin => pods.clear(),
+                Heard::Item(item) => {
+                    let pod = serde_json::from_str::<Self>(item).ok();
+                    pods.extend(pod.filter(|pod| pod.metadata.deletion_timestamp.is_none()));
+                }
+                Heard::Page { .. } => {}
+            })
+            .await?;
+        Ok(pods)
+    }
+
+    /// Whether it may be called.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.status.conditions.iter().any(|condition| condition.kind == "Ready" && condition.status == "True")
+    }
+
+    /// Why it is not ready.
+    #[must_use]
+    pub fn trouble(&self) -> String {
+        let states = self.status.container_statuses.iter().flat_map(|status| status.state.values());
+        let reason = states.map(|state| &state.reason).find(|reason| !reason.is_empty()).cloned();
+        let conditions = self.status.conditions.iter();
+        let message = || conditions.map(|one| &one.message).find(|message| !message.is_empty()).cloned();
+        reason.or_else(message).unwrap_or_else(|| "not ready".to_owned())
+    }
+
+    /// The arguments of `serve` in it.
+    #[must_use]
+    pub fn serve_args(&self) -> Option<&[String]> {
+        let containers = self.spec.containers.iter().map(|container| container.args.as_slice());
+        containers.into_iter().find(|args| args.first().is_some_and(|first| first == "serve"))
+    }
+
+    /// The path of `--policy-file`, where it is among those arguments.
+    #[must_use]
+    pub fn policy_file(&self) -> Option<&str> {
+        self.serve_args()?.iter().find_map(|arg| arg.strip_prefix("--policy-file="))
+    }
+
+    /// The `ConfigMap` that is mounted at this path.
+    #[must_use]
+    pub fn config_map_at(&self, path: &str) -> Option<&str> {
+        let mut mounts = self.spec.containers.iter().flat_map(|container| &container.volume_mounts);
+        let mount = mounts.find(|mount| mount.mount_path.trim_end_matches('/') == path)?;
+        let volume = self.spec.volumes.iter().find(|volume| volume.name == mount.name)?;
+        Some(&volume.config_map.as_ref()?.name)
+    }
+
+    /// The number of the container's port that a Service port goes to.
+    #[must_use]
+    pub fn target_port(&self, port: &ServicePort) -> Option<u16> {
+        match &port.target_port {
+            serde_json::Value::Number(number) => u16::try_from(number.as_u64()?).ok(),
+            serde_json::Value::String(name) => {
+                let mut ports = self.spec.containers.iter().flat_map(|container| &container.ports);
+                ports.find(|port| port.name == *name).map(|port| port.container_port)
+            }
+            _ => Some(port.port),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! `audit` against a scripted API server on loopback: the real program and real sockets, and answers that a test
+//! cannot get from a real server on demand (expired pages, missing rights, garbage). The real server judges the
+//! rest in tests/cluster/e2e.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    collections::HashMap,
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use axum::{Router, body::Body, extract::Request, http::StatusCode, response::IntoResponse};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// Query parameters.
+type Query = HashMap<String, String>;
+
+/// What the server says to a path and its query: status and body.
+type Answer = Arc<dyn Fn(&str, &Query) -> (u16, String) + Send + Sync>;
+
+/// What was asked: paths and their queries.
+type Asked = Arc<Mutex<Vec<(String, Query)>>>;
+
+/// A server, its kubeconfig, and the paths with queries that were asked for.
+struct Server {
+    kubeconfig: tempfile::NamedTempFile,
+    asked: Asked,
+}
+
+impl Server {
+    async fn start(answer: impl Fn(&str, &Query) -> (u16, String) + Send + Sync + 'static) -> Self {
+        let (answer, asked): (Answer, Asked) = (Arc::new(answer), Arc::default());
+        let heard = asked.clone();
+        let app = Router::new().fallback(move |request: Request| {
+            let (answer, heard) = (answer.clone(), heard.clone());
+            async move {
+                let query = query(request.uri().query().unwrap_or_default());
+                heard.lock().unwrap().push((request.uri().path().to_owned(), query.clone()));
+                let (status, body) = answer(request.uri().path(), &query);
+                let status = StatusCode::from_u16(status).unwrap();
+                (status, [("content-type", "application/json")], Body::from(body)).into_response()
+            }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        #[expect(clippy::disallowed_methods, reason = "the test's tasks end with its runtime")]
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let kubeconfig = tempfile::NamedTempFile::new().unwrap();
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "shop"}}],
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "users": [{"name": "u", "user": {}}],
+        });
+        std::fs::write(kubeconfig.path(), config.to_string()).unwrap();
+        Self { kubeconfig, asked }
+    }
+
+    async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
+            .args(arguments)
+            .env("KUBECONFIG", self.kubeconfig.path())
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// The continue tokens of the requests for pods, in order.
+    fn pages(&self) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        let pods = asked.iter().filter(|(path, _)| path.ends_with("/pods"));
+        pods.map(|(_, query)| query.get("continue").cloned().unwrap_or_default()).collect()
+    }
+}
+
+fn query(text: &str) -> Query {
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+fn pod(name: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": "shop", "resourceVersion": "7"},
+        "spec": {"containers": [{
+            "name": "app", "resources": {"limits": {"memory": "1Gi"}},
+            "env": [{"name": "GOMEMLIMIT", "value": "900MiB"}],
+        }]},
+        "status": {"phase": "Running"},
+    })
+}
+
+fn list(items: &[Value], next: &str) -> (u16, String) {
+    let list = json!({"metadata": {"resourceVersion": "7", "continue": next}, "items": items});
+    (200, list.to_string())
+}
+
+fn failure(code: u16, message: &str) -> (u16, String) {
+    let status =
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message});
+    (code, status.to_string())
+}
+
+/// Everything but pods: no rights.
+fn forbidden(path: &str) -> (u16, String) {
+    failure(403, &format!("{path} is forbidden"))
+}
+
+#[tokio::test]
+async fn pages_that_expire_are_read_again_from_the_beginning() {
+    let gone = Mutex::new(2);
+    let server = Server::start(move |path, query| match (path, query.get("continue").map(String::as_str)) {
+        ("/api/v1/pods", None) => list(&[pod("a"), pod("b")], "two"),
+        ("/api/v1/pods", Some("two")) => list(&[pod("c")], "three"),
+        ("/api/v1/pods", Some("three")) => {
+            let mut gone = gone.lock().unwrap();
+            if *gone > 0 {
+                *gone -= 1;
+                return failure(410, "the provided continue parameter is too old");
+            }
+            list(&[pod("d")], "")
+        }
+        (path, _) => forbidden(path),
+    })
+    .await;
+    let (code, stdout, stderr) = server.run(&["audit", "-A", "-o", "json", "--chunk-size", "2"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    let pods: Vec<_> =
+        report["containers"].as_array().unwrap().iter().map(|one| one["pod"].clone()).collect();
+    assert_eq!(pods, ["a", "b", "c", "d"], "nothing twice");
+    assert_eq!(report["summary"]["total"]["covered"], 4);
+    assert_eq!(server.pages(), ["", "two", "three", "", "two", "three", "", "two", "three"]);
+    let asked = server.asked.lock().unwrap();
+    assert!(asked.iter().filter(|(path, _)| path == "/api/v1/pods").all(|(_, query)| query["limit"] == "2"));
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_is_given_up() {
+    let server = Server::start(|path, query| match (path, query.get("continue")) {
+        ("/api/v1/pods", None) => list(&[pod("a")], "two"),
+        ("/api/v1/pods", Some(_)) => failure(410, "the provided continue parameter is too old"),
+        (path, _) => forbidden(path),
+    })
+    .await;
+    let (code, stdout, stderr) = server.run(&["audit", "-A"]).await;
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("too old"), "{stderr}");
+    assert_eq!(server.pages().len(), 12);
+}
+
+#[tokio::test]
+async fn answers_that_are_not_what_was_asked_for_are_one_sentence() {
+    for (body, said) in [
+        ((200, "<html>".to_owned()), "something that cannot be read"),
+        ((200, r#"{"metadata": {}, "items": {}}"#.to_owned()), "something that cannot be read"),
+        (failure(500, "etcd is sad"), "the API server answered: etcd is sad"),
+        (failure(401, "Unauthorized"), "the API server does not know who this is: Unauthorized"),
+        (failure(403, "pods is forbidden"), "pods is forbidden; grant get and list on pods"),
+    ] {
+        let server = Server::start(move |path, _| match path {
+            "/api/v1/namespaces/shop/pods" => body.clone(),
+            path => forbidden(path),
+        })
+        .await;
+        let (code, stdout, stderr) = server.run(&["audit"]).await;
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(said), "{stderr}");
+        assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_strange_pod_is_left_out_and_told() {
+    let server = Server::start(|path, _| match path {
+        "/api/v1/namespaces/shop/pods" => {
+            list(&[json!({"metadata": {"name": "strange"}, "spec": {"containers": 7}}), pod("a")], "")
+        }
+        path => forbidden(path),
+    })
+    .await;
+    let (code, stdout, stderr) = server.run(&["audit"]).await;
+    assert_eq!(code, 0);
+    assert!(stdout.contains("covered") && !stdout.contains("strange"), "{stdout}");
+    assert!(stderr.contains("warning: 1 pods cannot be read and are left out"), "{stderr}");
+    assert!(stderr.contains("warning: cannot read namespaces"), "{stderr}");
+    assert!(stderr.contains("Decided by this program's defaults."), "{stderr}");
+}
+
+#[tokio::test]
+async fn finished_pods_are_left_out_unless_asked_for() {
+    let server = Server::start(|path, _| match path {
+        "/api/v1/namespaces/shop/pods" => {
+            let mut done = pod("done");
+            done["status"]["phase"] = "Succeeded".into();
+            list(&[done, pod("a")], "")
+        }
+        path => forbidden(path),
+    })
+    .await;
+    let count = async |arguments: &[&str]| {
+        let (_, stdout, _) = server.run(&[&["audit", "-o", "json"], arguments].concat()).await;
+        serde_json::from_str::<Value>(&stdout).unwrap()["containers"].as_array().unwrap().len()
+    };
+    assert_eq!((count(&[]).await, count(&["--finished"]).await), (1, 2));
+    assert_eq!(count(&["--only", "stale"]).await, 0);
+}
+
+#[tokio::test]
+async fn the_labels_selector_is_the_api_servers() {
+    let server = Server::start(|path, _| match path {
+        "/api/v1/namespaces/shop/pods" => list(&[], ""),
+        path => forbidden(path),
+    })
+    .await;
+    let (code, stdout, _) = server.run(&["audit", "-l", "app=api"]).await;
+    assert_eq!((code, stdout.as_str()), (0, "No pods.\n"));
+    let asked = server.asked.lock().unwrap();
+    let (_, query) = asked.iter().find(|(path, _)| path.ends_with("/pods")).unwrap();
+    assert_eq!(query["labelSelector"], "app%3Dapi");
+}
+
+#[tokio::test]
+async fn a_watch_that_has_expired_lists_again_and_tells_only_what_changed() {
+    let lists = Mutex::new(0);
+    let server = Server::start(move |path, query| match (path, query.get("watch")) {
+        ("/api/v1/namespaces/shop/pods", None) => {
+            let mut lists = lists.lock().unwrap();
+            *lists += 1;
+            let mut changed = pod("b");
+            if *lists > 1 {
+                changed["spec"]["containers"][0]["env"][0]["value"] = "512Mi".into();
+            }
+            list(&[pod("a"), changed], "")
+        }
+        ("/api/v1/namespaces/shop/pods", Some(_)) => {
+            let event =
+                |kind: &str, object: &Value| json!({"type": kind, "object": object}).to_string() + "\n";
+            let expired = json!({"kind": "Status", "code": 410, "message": "too old resource version"});
+            (200, event("ADDED", &pod("c")) + &event("ERROR", &expired))
+        }
+        (path, _) => forbidden(path),
+    })
+    .await;
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
+        .args(["audit", "--watch", "--fail-on", "malformed"])
+        .env("KUBECONFIG", server.kubeconfig.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines =
+        tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut seen = Vec::new();
+    while seen.len() < 3 {
+        let line = lines.next_line().await.unwrap().unwrap();
+        if line.starts_with("shop/") {
+            seen.push(line);
+        }
+    }
+    assert!(seen[0].starts_with("shop/c app: covered, "), "{seen:?}");
+    assert!(seen[1].starts_with("shop/b app: malformed, "), "{seen:?}");
+    assert_eq!(seen[2], "shop/c: gone");
+    // An interrupted watch says whether there was anything to fail on.
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+}

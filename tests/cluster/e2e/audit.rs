@@ -1,0 +1,213 @@
+//! `audit` with few rights, over many pods, and while the API server is away.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    LONG, Manifest, Namespace, Release, VALUE_1GI, check, client, gated_pod, gomemlimit, gomemlimit_with,
+    is_long, is_own_cluster, kubectl, program, script, try_kubectl, wait_for,
+};
+
+/// An account with these rights and no others: its kubeconfig. Gone with the namespace and the file.
+struct Account {
+    kubeconfig: PathBuf,
+    name: String,
+    namespace: String,
+}
+
+impl Account {
+    fn new(namespace: &str, name: &str) -> Self {
+        kubectl(&["create", "serviceaccount", name, "-n", namespace]);
+        let token = kubectl(&["create", "token", name, "-n", namespace, "--duration=1h"]);
+        let mut config: Value =
+            serde_json::from_str(&kubectl(&["config", "view", "--raw", "--minify", "-o", "json"])).unwrap();
+        config["users"][0]["user"] = json!({"token": token.trim()});
+        let kubeconfig = std::env::temp_dir().join(format!("gomemlimit-e2e-{}-{name}", std::process::id()));
+        std::fs::write(&kubeconfig, config.to_string()).unwrap();
+        Self { kubeconfig, name: name.to_owned(), namespace: namespace.to_owned() }
+    }
+
+    fn may(&self, verbs: &str, resource: &str) {
+        let (verbs, resource) = (format!("--verb={verbs}"), format!("--resource={resource}"));
+        let role = format!("{}-{}", self.namespace, resource.replace("--resource=", ""));
+        kubectl(&["create", "clusterrole", &role, &verbs, &resource]);
+        let account = format!("--serviceaccount={}:{}", self.namespace, self.name);
+        kubectl(&["create", "clusterrolebinding", &role, &format!("--clusterrole={role}"), &account]);
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.kubeconfig);
+        for resource in ["pods", "namespaces"] {
+            let role = format!("{}-{resource}", self.namespace);
+            let both = ["delete", "clusterrole,clusterrolebinding", &role, "--ignore-not-found"];
+            let _ = try_kubectl(&both, "");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_needs_no_more_than_to_list_pods() {
+    let client = client().await;
+    Release::shared(&client).await.assert_ready().await;
+    let namespace = Namespace::new(&client, &[], &[]).await;
+    let name = &namespace.name;
+    Manifest(gated_pod("early", "1Gi")).create(&client, name).await.unwrap();
+    let account = Account::new(name, "auditor");
+    let audit = |arguments: &[&str]| {
+        gomemlimit_with(&[&["audit", "-n", name][..], arguments].concat(), Some(&account.kubeconfig))
+    };
+
+    let refused = audit(&[]);
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    assert!(refused.stderr.contains("cannot list resource \"pods\""), "{}", refused.stderr);
+    assert!(refused.stderr.contains("grant get and list on pods"), "{}", refused.stderr);
+
+    account.may("list,watch", "pods");
+    let seen = wait_for("the right to list pods holds", LONG, async || {
+        let ran = audit(&["-o", "json"]);
+        check(ran.code == 0, || ran.stderr.clone())?;
+        Ok(ran.json())
+    })
+    .await;
+    assert_eq!(seen["containers"][0]["reason"], "namespace-unknown", "{seen}");
+    let unknown = seen["unknown"].to_string();
+    assert!(
+        unknown.contains("cannot read namespaces") && unknown.contains("cannot read the installation"),
+        "{unknown}"
+    );
+    assert_eq!(seen["decidedBy"], "this program's defaults");
+
+    account.may("get,list", "namespaces");
+    let seen = wait_for("the right to read namespaces holds", LONG, async || {
+        let seen = audit(&["-o", "json"]).json();
+        check(seen["containers"][0]["reason"] == "not-labelled", || seen.to_string())?;
+        Ok(seen)
+    })
+    .await;
+    assert!(!seen["unknown"].to_string().contains("cannot read namespaces"), "{seen}");
+    kubectl(&["label", "namespace", name, "gomemlimit.dev/inject=enabled"]);
+    assert_eq!(audit(&["-o", "json"]).json()["containers"][0]["reason"], "not-injected");
+    println!("rights: without pods, with pods, with namespaces: each says what it does not know");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_pods_take_seconds_and_little_memory() {
+    let client = client().await;
+    Release::shared(&client).await.assert_ready().await;
+    let namespace = Namespace::labelled(&client).await;
+    let name = &namespace.name;
+    let count = if is_long() { 5000 } else { 500 };
+    let started = Instant::now();
+    let created: usize = stream::iter(0..count)
+        .map(|number| {
+            let (client, pod) = (client.clone(), Manifest(gated_pod(&format!("many-{number}"), "1Gi")));
+            async move { usize::from(pod.create(&client, name).await.is_ok()) }
+        })
+        .buffer_unordered(16)
+        .fold(0, |sum, one| async move { sum + one })
+        .await;
+    let creating = started.elapsed().as_secs_f64();
+    assert_eq!(created, count);
+    for chunk in ["250", "1000"] {
+        let ran = gomemlimit(&["audit", "-n", name, "-o", "json", "--chunk-size", chunk]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let report = ran.json();
+        assert_eq!(report["summary"]["total"]["covered"], count, "{}", report["summary"]);
+        let containers = report["containers"].as_array().unwrap();
+        assert!(containers.iter().all(|one| one["value"] == VALUE_1GI));
+        println!(
+            "audit_many: {count} pods (created in {creating:.1} s), pages of {chunk}: {:.2} s, peak {:.1} MiB resident",
+            ran.seconds,
+            f64::from(u32::try_from(ran.peak).unwrap()) / 1024.0,
+        );
+        assert!(ran.peak < 200 << 10, "{} KiB", ran.peak);
+    }
+    let ran = gomemlimit(&["audit", "-n", name, "--summary"]);
+    println!("audit_many: --summary: {:.2} s, peak {} KiB resident", ran.seconds, ran.peak);
+}
+
+/// `audit --watch -o json`, until this is dropped.
+struct Watch {
+    child: Child,
+    lines: Receiver<Value>,
+}
+
+impl Watch {
+    fn start(namespace: &str) -> Self {
+        let mut child = Command::new(program())
+            .args(["audit", "-n", namespace, "--watch", "-o", "json"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let line = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The next line about this pod: its event and status.
+    fn next(&self, pod: &str) -> (String, String) {
+        loop {
+            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|error| panic!("{pod}: {error}"));
+            let container = &line["container"];
+            if container["pod"] == pod || line["pod"] == pod {
+                let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+                return (text(&line["event"]), text(&container["status"]));
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_tells_changes_also_after_the_api_server_was_away() {
+    let client = client().await;
+    Release::shared(&client).await.assert_ready().await;
+    let namespace = Namespace::labelled(&client).await;
+    let name = &namespace.name;
+    let create = async |pod: &str| {
+        wait_for("a pod is created", LONG, async || {
+            Manifest(gated_pod(pod, "1Gi")).create(&client, name).await.map_err(|error| error.to_string())
+        })
+        .await;
+    };
+    let told = |event: &str, status: &str| (event.to_owned(), status.to_owned());
+    create("first").await;
+    let watch = Watch::start(name);
+    assert_eq!(watch.next("first"), told("found", "covered"));
+    create("second").await;
+    assert_eq!(watch.next("second"), told("changed", "covered"));
+    kubectl(&["delete", "pod", "first", "-n", name, "--wait=false"]);
+    assert_eq!(watch.next("first"), told("gone", "-"));
+    if is_own_cluster("the API server is stopped and started") {
+        let started = Instant::now();
+        script("component", &["stop", "kube-apiserver"]);
+        std::thread::sleep(Duration::from_secs(3));
+        script("component", &["start", "kube-apiserver"]);
+        create("third").await;
+        assert_eq!(watch.next("third"), told("changed", "covered"));
+        println!("watch: went on {:.1?} after the API server was stopped", started.elapsed());
+    }
+}

@@ -1,0 +1,179 @@
+//! `check` names the link that was broken, and the command that it prints mends it.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Authority, FULLNAME, LONG, Namespace, RELEASE_NAMESPACE, Release, bundle, check, client, gomemlimit,
+    kubectl, repository, run, try_kubectl, wait_for,
+};
+
+fn report(namespace: &str) -> (i32, Value) {
+    let ran = gomemlimit(&["check", "-n", namespace, "-o", "json"]);
+    assert!(ran.code < 2, "{}", ran.stderr);
+    (ran.code, ran.json())
+}
+
+fn configuration(operations: &Value) {
+    let patch = operations.to_string();
+    kubectl(&["patch", "mutatingwebhookconfiguration", FULLNAME, "--type=json", "-p", &patch]);
+}
+
+fn replace(path: &str, value: &Value) {
+    configuration(&json!([{"op": "replace", "path": format!("/webhooks/0/{path}"), "value": value}]));
+}
+
+fn in_release(arguments: &[&str]) {
+    kubectl(&[arguments, &["-n", RELEASE_NAMESPACE]].concat());
+}
+
+fn patch_service(patch: &Value) {
+    in_release(&["patch", "service", FULLNAME, "--type=merge", "-p", &patch.to_string()]);
+}
+
+/// Something that is broken, the link that has to be named, and how it is mended where the printed command is
+/// no mend.
+struct Breakage<'a> {
+    what: &'a str,
+    link: &'a str,
+    damage: Box<dyn Fn() + 'a>,
+    mend: Option<Box<dyn Fn() + 'a>>,
+}
+
+fn breakage<'a>(what: &'a str, link: &'a str, damage: impl Fn() + 'a) -> Breakage<'a> {
+    Breakage { what, link, damage: Box::new(damage), mend: None }
+}
+
+fn breakages<'a>(name: &'a str, foreign: &'a str) -> Vec<Breakage<'a>> {
+    let elsewhere = json!({"matchLabels": {"tier": "elsewhere"}});
+    let (namespace, pods) = (elsewhere.clone(), elsewhere);
+    let never = json!({"name": "never", "expression": "false"});
+    vec![
+        breakage("the namespace's label is removed", "namespace-label", || {
+            kubectl(&["label", "namespace", name, "gomemlimit.dev/inject-"]);
+        }),
+        breakage("an annotation switches the namespace off", "settings", || {
+            kubectl(&["annotate", "namespace", name, "gomemlimit.dev/mode=off"]);
+        }),
+        breakage("the configuration is deleted", "configuration", || {
+            kubectl(&["delete", "mutatingwebhookconfiguration", FULLNAME]);
+        }),
+        breakage("the namespaceSelector selects others", "namespace-selector", move || {
+            replace("namespaceSelector", &namespace);
+        }),
+        breakage("the objectSelector selects others", "object-selector", move || {
+            replace("objectSelector", &pods);
+        }),
+        breakage("the rules are about updates", "rules", || {
+            replace("rules/0/operations", &json!(["UPDATE"]));
+        }),
+        breakage("a condition is never met", "match-conditions", move || {
+            configuration(&json!([{"op": "add", "path": "/webhooks/0/matchConditions/-", "value": never}]));
+        }),
+        breakage("the configuration names another Service", "service", || {
+            replace("clientConfig/service/name", &json!("other"));
+        }),
+        breakage("the Service is deleted", "service", || in_release(&["delete", "service", FULLNAME])),
+        breakage("the Service has another port", "service", || {
+            patch_service(
+                &json!({"spec": {"ports": [{"name": "https", "port": 444, "targetPort": "https"}]}}),
+            );
+        }),
+        breakage("the Service selects other pods", "service", || {
+            patch_service(&json!({"spec": {"selector": {"app.kubernetes.io/component": "other"}}}));
+        }),
+        breakage("the Service goes to a port that nobody listens on", "endpoints", || {
+            patch_service(&json!({"spec": {"ports": [{"name": "https", "port": 443, "targetPort": 10999}]}}));
+        }),
+        breakage("the Deployment is scaled to nothing", "pods", || {
+            in_release(&["scale", "deployment", FULLNAME, "--replicas=0"]);
+        }),
+        breakage("the CA bundle is another's, and the right to mend it is gone", "ca-bundle", move || {
+            kubectl(&["delete", "clusterrole", FULLNAME]);
+            // Until the API server knows, the bundle would be mended at once.
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            replace("clientConfig/caBundle", &json!(foreign));
+        }),
+        Breakage {
+            what: "no pod is ready",
+            link: "pods",
+            damage: Box::new(|| {
+                let image = "webhook=gomemlimit.invalid/missing:1";
+                in_release(&[
+                    "patch",
+                    "deployment",
+                    FULLNAME,
+                    "-p",
+                    r#"{"spec":{"strategy":{"rollingUpdate":{"maxUnavailable":"100%"}}}}"#,
+                ]);
+                in_release(&["set", "image", "deployment", FULLNAME, image]);
+                in_release(&["delete", "pods", "--all", "--grace-period=1", "--wait"]);
+            }),
+            mend: Some(Box::new(|| in_release(&["rollout", "undo", "deployment", FULLNAME]))),
+        },
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_broken_link_is_named_and_the_printed_command_mends_it() {
+    let client = client().await;
+    let release = Release::fresh(&client, &["--set", "minReadySeconds=0,server.shutdownDelay=1s"]).await;
+    release.assert_ready().await;
+    let namespace = Namespace::labelled(&client).await;
+    let name = &namespace.name;
+    all_is_well(name).await;
+    let whole = gomemlimit(&["check", "-n", name]);
+    assert_eq!(whole.code, 0, "{}", whole.stdout);
+    println!("check:\n{}", whole.stdout.replace(name.as_str(), "shop"));
+
+    let foreign = bundle(&[&Authority::new("somebody else's")]);
+    let mut named = 0;
+    for one in breakages(name, &foreign) {
+        let started = Instant::now();
+        (one.damage)();
+        let broken = wait_for(&format!("{} is named: {}", one.link, one.what), LONG, async || {
+            let (code, report) = report(name);
+            check(code == 1 && report["broken"]["link"] == one.link, || report.to_string())?;
+            Ok(report["broken"].clone())
+        })
+        .await;
+        let seconds = started.elapsed().as_secs_f64();
+        let command = broken["command"].as_str().unwrap();
+        println!("check: {}: {}: {}: {command} ({seconds:.1} s)", one.what, one.link, broken["what"]);
+        if let Some(mend) = &one.mend {
+            mend();
+        } else {
+            let script = format!("cd {} && {command}", repository().display());
+            run("sh", &["-c", &script], "").unwrap_or_else(|said| panic!("{}: {said}", one.what));
+        }
+        all_is_well(name).await;
+        named += 1;
+    }
+    assert_eq!(named, 15);
+    a_namespace_that_is_excluded();
+    Release::remove(&client).await;
+    let (code, report) = report(name);
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!("configuration")), "{report}");
+    assert_eq!(
+        report["broken"]["command"],
+        "helm install gomemlimit charts/gomemlimit -n gomemlimit --create-namespace --wait"
+    );
+}
+
+async fn all_is_well(name: &str) {
+    wait_for("nothing is broken or unknown", LONG, async || {
+        let (code, report) = report(name);
+        let links = report["links"].as_array().unwrap();
+        let bad: Vec<_> = links.iter().filter(|link| link["state"] != "ok").collect();
+        check(code == 0 && bad.is_empty() && links.len() == 13, || report.to_string())
+    })
+    .await;
+}
+
+fn a_namespace_that_is_excluded() {
+    kubectl(&["label", "namespace", "kube-public", "gomemlimit.dev/inject=enabled"]);
+    let (code, report) = report("kube-public");
+    let _ = try_kubectl(&["label", "namespace", "kube-public", "gomemlimit.dev/inject-"], "");
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!("namespace-selector")), "{report}");
+}

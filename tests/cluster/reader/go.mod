@@ -1,0 +1,3 @@
+module cluster.invalid/reader
+
+go 1.24

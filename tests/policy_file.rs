@@ -1,0 +1,237 @@
+//! The policy file through every door: `explain`, `inject`, a running webhook, the chart and the documentation.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use gomemlimit::{policy_file, serve::policy::PolicyReloader};
+use gomemlimit_core::{Policy, builtin::BUILT_IN};
+use serde_json::Value;
+
+mod support;
+use support::{Setup, review_of_size};
+
+const PAGE: &str = include_str!("../docs/policy-file.md");
+
+const SHOP: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: bill, namespace: shop}
+spec:
+  template:
+    metadata:
+      labels: {app.kubernetes.io/part-of: billing}
+    spec:
+      containers:
+      - {name: api, image: registry.example/shop/bill:1, resources: {limits: {memory: 1Gi}}}
+      - {name: envoy, image: docker.io/envoyproxy/envoy:v1.30, resources: {limits: {memory: 128Mi}}}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: report, namespace: shop}
+spec:
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          containers:
+          - {name: report, image: registry.example/shop/report:1, resources: {limits: {memory: 512Mi}}}
+";
+
+/// What stands in the page after this line, until its block ends.
+fn shown(start: &str) -> &str {
+    let from = PAGE.find(start).unwrap_or_else(|| panic!("no {start} in the page"));
+    let text = &PAGE[from..];
+    text[text.find('\n').unwrap() + 1..].split("```").next().unwrap()
+}
+
+/// Runs a command in a folder with shop.yaml and these files.
+fn run(arguments: &[&str], files: &[(&str, &str)]) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files.iter().chain(&[("shop.yaml", SHOP)]) {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    let program = env!("CARGO_BIN_EXE_gomemlimit");
+    Command::new(program).args(arguments).current_dir(directory.path()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn the_pages_output_is_real() {
+    let arguments = ["explain", "-f", "shop.yaml", "--policy-file", "policy.yaml"];
+    let output = run(&arguments, &[("policy.yaml", shown("```yaml"))]);
+    let explained = "$ gomemlimit explain -f shop.yaml --policy-file policy.yaml";
+    assert_eq!(text(&output.stdout), shown(explained));
+
+    let broken = "rules:\n  - name: a\n    set:\n      ratio: 0.8\n      min-limit: 64Mi\n";
+    let arguments = ["explain", "-f", "shop.yaml", "--policy-file", "broken.yaml"];
+    let output = run(&arguments, &[("broken.yaml", broken)]);
+    assert_eq!(text(&output.stderr), shown("$ gomemlimit explain -f shop.yaml --policy-file broken.yaml"));
+    assert_eq!((output.status.code(), &*text(&output.stdout)), (Some(2), ""));
+}
+
+#[test]
+fn the_page_lists_the_built_in_rules() {
+    for rule in BUILT_IN {
+        let quoted =
+            |texts: &[&str]| texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
+        let (images, without) = (quoted(rule.images), quoted(rule.without_arguments));
+        let row = format!("| `{}` | {images} | {without} | <{}> |", rule.name, rule.source);
+        assert!(PAGE.contains(&row.replace("|  |", "| |")), "{row}");
+    }
+}
+
+/// What the chart writes is what the program reads: its example has every field.
+#[test]
+fn the_charts_example_is_a_policy_file() {
+    let values = include_str!("../charts/gomemlimit/ci/policy-file-values.yaml");
+    let values = gomemlimit::manifest::parse(values).unwrap().remove(0).value;
+    let policy = values["policy"].to_string();
+    let rules = policy_file::parse(Path::new("policy.yaml"), policy.as_bytes()).unwrap();
+    assert_eq!(rules.len(), 3);
+    for field in ["namespaces", "podLabels", "owners", "containers", "images", "withoutArguments"] {
+        assert!(policy.contains(field) && PAGE.contains(&format!("| `{field}` |")), "{field}");
+    }
+    for setting in ["ratio", "headroom", "minLimit", "mode", "value", "repair"] {
+        assert!(policy.contains(setting) && PAGE.contains(&format!("`{setting}`")), "{setting}");
+    }
+}
+
+#[test]
+fn inject_follows_rules_and_flags() {
+    let output = run(
+        &["inject", "-f", "shop.yaml", "--policy-file", "policy.yaml"],
+        &[("policy.yaml", shown("```yaml"))],
+    );
+    let stdout = text(&output.stdout);
+    for line in ["name: GOMEMLIMIT_MIB", "value: \"$(GOMEMLIMIT_MIB)000000\"", "\"429496729\""] {
+        assert!(stdout.contains(line), "{line} not in {stdout}");
+    }
+    assert!(
+        text(&output.stderr).contains("container envoy: unchanged (not-go: "),
+        "{}",
+        text(&output.stderr)
+    );
+    // Once more changes nothing; a literal is what it is without the rule.
+    let again = run(
+        &["inject", "-f", "out.yaml", "--policy-file", "policy.yaml"],
+        &[("out.yaml", &stdout), ("policy.yaml", shown("```yaml"))],
+    );
+    assert_eq!(text(&again.stdout), stdout);
+    let literal = text(&run(&["inject", "-f", "out.yaml"], &[("out.yaml", &stdout)]).stdout);
+    assert!(literal.contains("966367641") && !literal.contains("GOMEMLIMIT_MIB"), "{literal}");
+    let tracks =
+        text(&run(&["inject", "-f", "out.yaml", "--value", "track"], &[("out.yaml", &literal)]).stdout);
+    assert_eq!(tracks.matches("name: GOMEMLIMIT_MIB").count(), 3, "{tracks}");
+}
+
+const BROKEN: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - name: app
+    resources: {limits: {memory: 1Gi}}
+    env:
+    # first
+    - name: GOMEMLIMIT   # too much
+      valueFrom:
+        resourceFieldRef:
+          resource: limits.memory
+    - name: FLAGS
+      value: -m $(GOMEMLIMIT)
+    # once more
+    - name: GOMEMLIMIT
+      value: 900Mi
+    - name: LAST
+";
+
+#[test]
+fn inject_repairs_in_place() {
+    let output = run(&["inject", "-f", "p.yaml", "--repair", "fix"], &[("p.yaml", BROKEN)]);
+    let stdout = text(&output.stdout);
+    let env = "    env:\n    # first\n    - name: GOMEMLIMIT\n      value: \"966367641\"\n    - name: FLAGS\n      value: -m \
+               $(GOMEMLIMIT)\n    # once more\n    - name: LAST\n";
+    assert!(stdout.ends_with(env), "{stdout}");
+    assert!(stdout.contains(r#""repaired":{"was":"900Mi","problem":"malformed","entries":2}"#), "{stdout}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("GOMEMLIMIT=966367641 (repaired)"), "{stderr}");
+    assert!(
+        stderr.contains("(the last of several entries, which counts); repaired: GOMEMLIMIT=966367641"),
+        "{stderr}"
+    );
+    // Only reported by default.
+    assert_eq!(text(&run(&["inject", "-f", "p.yaml"], &[("p.yaml", BROKEN)]).stdout), BROKEN);
+}
+
+#[test]
+fn a_bad_policy_file_at_start_is_an_error() {
+    let arguments =
+        ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--policy-file", "policy.yaml"];
+    for (files, says) in [
+        (&[][..], "error: cannot read the policy file policy.yaml: No such file or directory"),
+        (
+            &[("policy.yaml", "rules: [{name: a, is: rust}]\n")],
+            "error: policy file policy.yaml, line 1, column ",
+        ),
+    ] {
+        let output = run(&arguments, files);
+        let stderr = text(&output.stderr);
+        let last = stderr.lines().last().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(last.starts_with(says), "{stderr}");
+    }
+}
+
+/// As the kubelet does it: the folder that a link points to is another one at once.
+#[tokio::test]
+async fn a_swapped_file_is_followed_and_a_bad_one_is_not() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let publish = |version: &str, content: &str| {
+        fs::create_dir(at(version)).unwrap();
+        fs::write(at(version).join("policy.yaml"), content).unwrap();
+        symlink(version, at("new")).unwrap();
+        fs::rename(at("new"), at("..data")).unwrap();
+    };
+    let file = |ratio: &str| format!("rules: [{{name: all, set: {{ratio: {ratio}}}}}]\n");
+    publish("1", &file("0.8"));
+    symlink("..data/policy.yaml", at("policy.yaml")).unwrap();
+
+    let mut setup = Setup::default();
+    let (reloader, rules) = PolicyReloader::open(at("policy.yaml"), setup.metrics.clone()).unwrap();
+    setup.options.policy = Policy { rules, ..Policy::default() };
+    setup.policy_file = Some(reloader);
+    let server = setup.start().await;
+    let value = async || {
+        let answer = server.review(&review_of_size(400)).await.json();
+        let decisions: Value =
+            serde_json::from_str(answer["response"]["auditAnnotations"]["decisions"].as_str().unwrap())
+                .unwrap();
+        decisions["containers"]["api"]["value"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(value().await, "858993459");
+    publish("2", &file("0.5"));
+    server.wait_for_metric("gomemlimit_policy_reloads_total{result=\"loaded\"}", 1).await;
+    assert_eq!(value().await, "536870912");
+
+    publish("3", &file("5"));
+    server.wait_for_metric("gomemlimit_policy_out_of_date", 1).await;
+    assert_eq!(value().await, "536870912");
+    let (status, ready) = server.admin("/readyz").await;
+    assert_eq!(status, 200, "{ready}");
+    assert!(ready.contains("trouble: policy file ") && ready.contains("outside 0.10 to 0.98"), "{ready}");
+
+    publish("4", &file("0.9"));
+    server.wait_for_metric("gomemlimit_policy_out_of_date", 0).await;
+    assert_eq!(value().await, "966367641");
+    assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));
+}
