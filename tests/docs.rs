@@ -123,6 +123,7 @@ fn every_flag_in_the_texts_exists() {
         "--create-namespace",
         "--wait",
         "--long",
+        "--short",
         "--kubernetes-version",
         "--path",
         "--locked",

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::cluster::{
     api::{ApiError, Cluster},
-    installation::Configuration,
+    installation::{Configuration, admission_policy},
     surroundings::{NamespaceFacts, Surroundings},
     webhook_policy::policy_text,
 };
@@ -127,6 +127,9 @@ impl CheckArgs {
                 let policy = policy_text(cluster, namespace, pod).await.unwrap_or_default();
                 decides_by = read_serve_args(args, policy.as_ref()).ok();
             }
+        } else if let Some(name) = admission_policy(cluster).await.unwrap_or_default() {
+            let what = format!("the MutatingAdmissionPolicy {name} decides; there is no webhook to walk to");
+            findings.push(Finding::ok(Link::Configuration, what));
         } else if may_read {
             let what = if release.exists {
                 "there is no MutatingWebhookConfiguration of gomemlimit; maybe somebody deleted it to stop it"

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use gomemlimit_core::selection::{Entry, LabelSelector, Labels, Selection};
+use gomemlimit_core::{
+    names::INJECT_LABEL,
+    selection::{Entry, LabelSelector, Labels, Selection},
+};
 use serde::Deserialize;
 
 use super::{
@@ -12,6 +15,7 @@ use super::{
 
 /// Where webhook configurations are.
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies";
 
 /// The chart's label with its own name.
 const NAME_LABEL: &str = "app.kubernetes.io/name";
@@ -188,5 +192,32 @@ impl Configuration {
     #[must_use]
     pub fn service(&self) -> Option<&ServiceReference> {
         self.ours().find_map(|entry| entry.client_config.service.as_ref())
+    }
+}
+
+/// The name of a `MutatingAdmissionPolicy` that decides as the webhook does (`gomemlimit policy`, or the chart's
+/// `engine: policy`), where there is one: one that looks at our opt-out label. Clusters before 1.36 have none.
+///
+/// # Errors
+/// Where policies cannot be read.
+pub async fn admission_policy(cluster: &Cluster) -> Result<Option<String>, ApiError> {
+    #[derive(Deserialize)]
+    struct Policy {
+        metadata: Metadata,
+    }
+    let mut found = None;
+    let read = Listing::all(POLICIES)
+        .read(cluster, |heard| match heard {
+            Heard::Begin => found = None,
+            Heard::Item(item) if found.is_none() && item.contains(INJECT_LABEL) => {
+                found = serde_json::from_str::<Policy>(item).ok().map(|policy| policy.metadata.name);
+            }
+            Heard::Item(_) | Heard::Page { .. } => {}
+        })
+        .await;
+    match read {
+        Ok(_) => Ok(found),
+        Err(ApiError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{
     api::{ApiError, Cluster, path_of},
-    installation::{Configuration, Metadata},
+    installation::{Configuration, Metadata, admission_policy},
     pages::{Heard, Listing},
     serving::{Service, WebhookPod},
     webhook_policy::{PolicyText, policy_text},
@@ -117,6 +117,12 @@ impl Surroundings {
     async fn read_webhook(&mut self, cluster: &Cluster) -> Result<(), ApiError> {
         let found = Configuration::find(cluster, None).await?;
         let Some(configuration) = found.first() else {
+            if let Some(name) = admission_policy(cluster).await? {
+                self.unknown.push(format!(
+                    "the MutatingAdmissionPolicy {name} decides; its settings are not read, and this program's are assumed"
+                ));
+                return Ok(());
+            }
             self.unknown.push(
                 "there is no webhook configuration of gomemlimit in this cluster: no pod gets a value (see gomemlimit \
                  check)"

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::{
     corpus::{MANIFESTS, template},
     harness::{
-        LONG, Manifest, Namespace, Release, VALUE_1GI, Webhook, check, client, gated_pod, is_own_cluster,
-        kubectl, try_kubectl, values, wait_for,
+        LONG, Manifest, Namespace, Release, VALUE_1GI, Webhook, check, client, gated_pod, gomemlimit,
+        is_own_cluster, kubectl, try_kubectl, values, wait_for,
     },
     random_pods::RandomPods,
     reinvocation::raise_limit,
@@ -312,6 +312,9 @@ async fn the_chart_installs_the_policy_and_takes_it_away() {
     })
     .await;
     assert!(release.pods().await.is_empty(), "a policy has no pods");
+    let walked = gomemlimit(&["check", "-n", &namespace.name]);
+    assert_eq!(walked.code, 0, "{}{}", walked.stdout, walked.stderr);
+    assert!(walked.stdout.contains("the MutatingAdmissionPolicy gomemlimit decides"), "{}", walked.stdout);
     println!("policy: the first value {:.1} s after helm install began", started.elapsed().as_secs_f64());
     Release::remove(&client).await;
     let left = kubectl(&["get", "mutatingadmissionpolicies,mutatingadmissionpolicybindings", "-o", "name"]);
