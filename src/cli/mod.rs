@@ -2,9 +2,12 @@
 
 mod certificate_args;
 mod completions;
+mod diagnose;
 mod duration;
+mod exchange;
 mod explain;
 mod inject;
+mod kube_args;
 mod manifests;
 mod output;
 mod policy_args;
@@ -31,6 +34,7 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     Inject(inject::InjectArgs),
     Explain(explain::ExplainArgs),
+    Diagnose(Box<diagnose::DiagnoseArgs>),
     Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -43,6 +47,7 @@ impl Cli {
             Command::Serve(args) => args.run(),
             Command::Inject(args) => args.run(),
             Command::Explain(args) => args.run(),
+            Command::Diagnose(args) => args.run(),
             Command::Probe(args) => args.run(),
             Command::Completions(args) => args.run(&mut Self::command()),
         };

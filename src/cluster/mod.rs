@@ -4,3 +4,5 @@ pub mod certificates;
 pub mod namespaces;
 mod pace;
 mod patience;
+pub mod pods;
+pub mod portforward;

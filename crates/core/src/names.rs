@@ -3,6 +3,12 @@
 /// The environment variable read by the Go runtime (`runtime/mgcpacer.go`, `readGOMEMLIMIT`).
 pub const GOMEMLIMIT: &str = "GOMEMLIMIT";
 
+/// The variable that a tracking GOMEMLIMIT expands: the memory limit in MiB, filled in by kubelet.
+pub const GOMEMLIMIT_MIB: &str = "GOMEMLIMIT_MIB";
+
+/// What a tracking GOMEMLIMIT is written as: so many million bytes as the limit has MiB, 95.37 % of it.
+pub const TRACKING_VALUE: &str = "$(GOMEMLIMIT_MIB)000000";
+
 /// The variable of `github.com/KimMachineGun/automemlimit`: its presence says that the program looks
 /// after its own limit.
 pub const AUTOMEMLIMIT: &str = "AUTOMEMLIMIT";

@@ -95,6 +95,24 @@ pub enum RssSource {
     MetricsServer,
 }
 
+impl RssSource {
+    /// As in output and in saved captures.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics",
+            Self::Kubelet => "kubelet",
+            Self::MetricsServer => "metrics-server",
+        }
+    }
+
+    /// The source of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Metrics, Self::Kubelet, Self::MetricsServer].into_iter().find(|source| source.as_str() == name)
+    }
+}
+
 /// What is known of the time before the first capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
