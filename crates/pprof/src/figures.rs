@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     Goroutines, Kind, MemStats, Movement, Profile, Trend,
-    growth::{Added, Growing, Holder, Site, added, growing, holders, huge_site, sampling_noise},
+    growth::{Added, Growing, Growth, Holder, Site, added, holders, huge_site, sampling_noise},
     thresholds::{
         GOROUTINE_GROWTH_PERCENT, GROWTH_PERCENT, HUGE_OBJECT, LEAST_GOROUTINE_GROWTH, LEAST_GROWTH,
         SLIGHT_GROWTH_PERCENT,
@@ -202,6 +202,7 @@ impl Figures {
             capture.goroutines.as_ref().map(|goroutines| goroutines.total)
         }));
         let rate = last.and_then(|capture| capture.profile.as_ref()).map_or(1, |profile| profile.rate);
+        let growth = Growth::of(captures);
         let (gc_cpu, gc_cpu_is_recent) = gc_cpu(evidence);
         let per_capture = |of: fn(&MemStats) -> u64| captures.iter().filter_map(move |c| c.memstats.as_ref().map(of));
         Self {
@@ -210,11 +211,11 @@ impl Figures {
             captures: captures.len(),
             live: last.and_then(live),
             live_mean: mean(captures.iter().filter_map(live)),
-            live_movement: movement(live_trend, GROWTH_PERCENT, LEAST_GROWTH),
+            live_movement: movement(live_trend, GROWTH_PERCENT, LEAST_GROWTH, growth.floating()),
             live_trend,
             sampling_noise: sampled_trend.map_or(0.0, |trend| sampling_noise(trend.growth, rate)),
             sampled_trend,
-            goroutine_movement: movement(goroutine_trend, GOROUTINE_GROWTH_PERCENT, LEAST_GOROUTINE_GROWTH),
+            goroutine_movement: movement(goroutine_trend, GOROUTINE_GROWTH_PERCENT, LEAST_GOROUTINE_GROWTH, 0.0),
             goroutine_trend,
             goroutines: last.and_then(|capture| Some(capture.goroutines.as_ref()?.total)),
             leaked_goroutines: last.and_then(|capture| Some(capture.leaked.as_ref()?.total)),
@@ -229,7 +230,7 @@ impl Figures {
             pinned: stats.map(MemStats::pinned),
             gc_cpu,
             gc_cpu_is_recent,
-            growing: growing(captures),
+            growing: growth.top(),
             holders: holders(last),
             added_goroutines: added(captures),
             huge_site: huge_site(last, HUGE_OBJECT),
@@ -260,12 +261,13 @@ fn mean(values: impl Iterator<Item = u64>) -> Option<u64> {
     u64::try_from(sum.checked_div(count)?).ok()
 }
 
-fn movement(trend: Option<Trend>, percent: u64, least: u64) -> Movement {
+/// `noise` units of growth have an explanation.
+fn movement(trend: Option<Trend>, percent: u64, least: u64, noise: f64) -> Movement {
     let Some(trend) = trend else { return Movement::Unknown };
     let share = |percent| trend.mean * real(percent) / 100.0;
     trend.movement(Floor {
-        clear: share(percent).max(real(least)),
-        slight: share(SLIGHT_GROWTH_PERCENT).max(real(least) / 4.0),
+        clear: share(percent).max(real(least)) + noise,
+        slight: share(SLIGHT_GROWTH_PERCENT).max(real(least) / 4.0) + noise,
     })
 }
 

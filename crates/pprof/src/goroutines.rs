@@ -76,10 +76,12 @@ impl GoroutineGroup {
         self.functions.push(function.to_owned());
     }
 
-    /// The innermost function that is not of the runtime or of package `sync`: what a person looks for.
+    /// The innermost function that is not of what every wait goes through: what a person looks for.
     #[must_use]
     pub fn function(&self) -> &str {
-        let own = self.functions.iter().find(|name| !name.starts_with("runtime.") && !name.starts_with("sync."));
+        const EVERYONES: [&str; 5] = ["runtime.", "sync.", "internal/", "syscall.", "net.(*"];
+        let is_own = |name: &&String| !EVERYONES.iter().any(|start| name.starts_with(start));
+        let own = self.functions.iter().find(is_own);
         own.or(self.functions.first()).map_or("unknown", String::as_str)
     }
 }

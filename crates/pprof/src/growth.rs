@@ -1,12 +1,15 @@
 //! Which stacks grow, which functions hold the memory, and which goroutines were added.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
 use crate::{
-    Capture, GoroutineGroup, Kind, Stack, Stacks, Trend,
-    thresholds::{SAMPLING_ERRORS, TOP_STACKS},
+    Capture, GoroutineGroup, Kind, Profile, Stack, Stacks, Trend,
+    thresholds::{MARK_BYTES_PER_SECOND, MARK_SECONDS, SAMPLING_ERRORS, TOP_STACKS},
     units::{real, real_signed, whole},
 };
 
@@ -18,7 +21,8 @@ pub struct Growing {
     pub per_minute: u64,
     /// Bytes from the first to the last capture.
     pub growth: u64,
-    /// Within this many bytes the growth is known, by sampling.
+    /// Within this many bytes the growth is known: by sampling, and since garbage that comes up during a
+    /// collection counts as live.
     pub noise: u64,
     /// Bytes in use in the last capture.
     pub in_use: u64,
@@ -78,41 +82,71 @@ pub(crate) fn sampling_noise(growth: f64, rate: i64) -> f64 {
     SAMPLING_ERRORS * (growth.abs() * real_signed(rate.max(1))).sqrt()
 }
 
-/// The stacks that grow, the fastest first.
-pub(crate) fn growing(captures: &[Capture]) -> Vec<Growing> {
-    let series: Vec<(f64, Stacks, i64)> = captures
-        .iter()
-        .filter_map(|capture| {
-            let profile = capture.profile.as_ref()?;
-            Some((capture.at, profile.stacks(Kind::InuseSpace), profile.rate))
-        })
-        .collect();
-    let Some((_, last, rate)) = series.last() else { return Vec::new() };
-    let mut growing: Vec<(f64, &Stack)> = last
-        .iter()
-        .filter_map(|(stack, _)| {
+/// How every stack of the last capture grew.
+pub(crate) struct Growth {
+    stacks: Vec<StackGrowth>,
+    seconds: f64,
+    rate: i64,
+}
+
+struct StackGrowth {
+    stack: Stack,
+    growth: f64,
+    in_use: i64,
+    /// Bytes of it that may be garbage which came up during the collection.
+    floating: f64,
+}
+
+impl Growth {
+    pub(crate) fn of(captures: &[Capture]) -> Self {
+        let series: Vec<(f64, &Profile, Stacks)> = captures
+            .iter()
+            .filter_map(|capture| {
+                let profile = capture.profile.as_ref()?;
+                Some((capture.at, profile, profile.stacks(Kind::InuseSpace)))
+            })
+            .collect();
+        let (Some((from, first, _)), Some((to, last, now))) = (series.first(), series.last()) else {
+            return Self { stacks: Vec::new(), seconds: 0.0, rate: 1 };
+        };
+        let allocated = last.stacks(Kind::AllocSpace).since(&first.stacks(Kind::AllocSpace));
+        let marking = MARK_SECONDS + real_signed(now.total()) / MARK_BYTES_PER_SECOND;
+        let seconds = to - from;
+        let of_stack = |(stack, in_use): (&Stack, i64)| {
             let points: Vec<_> =
-                series.iter().map(|(at, stacks, _)| (*at, real_signed(stacks.get(stack)))).collect();
-            let trend = Trend::fit(&points)?;
-            (trend.growth >= 1.0).then_some((trend.growth, stack))
+                series.iter().map(|(at, _, stacks)| (*at, real_signed(stacks.get(stack)))).collect();
+            let growth = Trend::fit(&points)?.growth;
+            let floating = real_signed(allocated.get(stack).max(0)) / seconds * marking;
+            Some(StackGrowth { stack: Arc::clone(stack), growth, in_use, floating })
+        };
+        let mut stacks: Vec<_> = now.iter().filter_map(of_stack).filter(|one| one.growth >= 1.0).collect();
+        let order = |one: &StackGrowth| one.growth - one.floating;
+        stacks.sort_by(|one, other| order(other).total_cmp(&order(one)).then_with(|| one.stack.cmp(&other.stack)));
+        Self { stacks, seconds, rate: last.rate }
+    }
+
+    /// Bytes of the growth of all stacks that may be garbage which came up during the collection.
+    pub(crate) fn floating(&self) -> f64 {
+        self.stacks.iter().map(|one| one.growth.min(one.floating)).sum()
+    }
+
+    /// The stacks that grow, the fastest first.
+    pub(crate) fn top(&self) -> Vec<Growing> {
+        let top = self.stacks.iter().take(TOP_STACKS);
+        top.map(|one| {
+            let (function, place) = culprit(&one.stack);
+            Growing {
+                per_minute: whole(one.growth / self.seconds * 60.0),
+                growth: whole(one.growth),
+                noise: whole(sampling_noise(one.growth, self.rate) + one.floating),
+                in_use: one.in_use.unsigned_abs(),
+                function,
+                place,
+                stack: one.stack.iter().map(|frame| frame.function.to_string()).collect(),
+            }
         })
-        .collect();
-    growing.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.cmp(other.1)));
-    let seconds = series.first().zip(series.last()).map_or(1.0, |(first, last)| last.0 - first.0);
-    let top = growing.into_iter().take(TOP_STACKS);
-    top.map(|(growth, stack)| {
-        let (function, place) = culprit(stack);
-        Growing {
-            per_minute: whole(growth / seconds * 60.0),
-            growth: whole(growth),
-            noise: whole(sampling_noise(growth, *rate)),
-            in_use: last.get(stack).unsigned_abs(),
-            function,
-            place,
-            stack: stack.iter().map(|frame| frame.function.to_string()).collect(),
-        }
-    })
-    .collect()
+        .collect()
+    }
 }
 
 /// The functions that hold the most, by themselves.

@@ -32,6 +32,12 @@ pub const SLOWING_SHARE: f64 = 0.5;
 /// to ± sqrt(rate · g) (`runtime/malloc.go`, `nextSample`: a Poisson process).
 pub const SAMPLING_ERRORS: f64 = 3.0;
 
+/// What is allocated while the collector marks counts as live until the next collection
+/// (`runtime/mgc.go`: objects are allocated black). Marking takes this many seconds on a busy machine.
+pub const MARK_SECONDS: f64 = 0.1;
+/// And one more for so many bytes of live heap: what one core marks in a second.
+pub const MARK_BYTES_PER_SECOND: f64 = 1_073_741_824.0;
+
 /// Goroutines that must have been added over all captures, and percent of their mean.
 /// Requests in flight come and go; a leak only adds.
 pub const LEAST_GOROUTINE_GROWTH: u64 = 20;
