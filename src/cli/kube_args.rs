@@ -33,13 +33,14 @@ impl KubeArgs {
         let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = match &self.kubeconfig {
-            Some(path) => {
-                Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await.map_err(Into::into)
-            }
+            Some(path) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options)
+                .await
+                .map_err(Into::into),
             None if self.context.is_some() => Config::from_kubeconfig(&options).await.map_err(Into::into),
             None => Config::infer().await.map_err(anyhow::Error::from),
         };
-        let config = config.context("there is no cluster to talk to; set KUBECONFIG, or name a file with --kubeconfig")?;
+        let config = config
+            .context("there is no cluster to talk to; set KUBECONFIG, or name a file with --kubeconfig")?;
         let client = Client::try_from(config).context("there is no cluster to talk to")?;
         let namespace = self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
         Ok((client, namespace))
@@ -49,7 +50,8 @@ impl KubeArgs {
 /// A name as the API server takes it: it becomes part of a path.
 pub(super) fn check_name(name: &str) -> anyhow::Result<()> {
     let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    let is_name = !name.is_empty() && name.len() <= 253 && name.chars().all(is_fine) && !name.starts_with('.');
+    let is_name =
+        !name.is_empty() && name.len() <= 253 && name.chars().all(is_fine) && !name.starts_with('.');
     anyhow::ensure!(is_name, "{name:?} is neither a file nor the name of a pod");
     Ok(())
 }

@@ -193,7 +193,8 @@ impl PodView {
     /// Reads a pod.
     pub async fn get(client: &Client, namespace: &str, name: &str) -> Result<Self, PodError> {
         let pod = || format!("{namespace}/{name}");
-        get(client, &format!("/api/v1/namespaces/{namespace}/pods/{name}")).await.map_err(|error| match error {
+        get(client, &format!("/api/v1/namespaces/{namespace}/pods/{name}")).await.map_err(|error| match error
+        {
             kube::Error::Api(status) if status.code == 404 => PodError::NotFound(pod()),
             kube::Error::Api(status) if status.code == 403 => PodError::Forbidden(pod()),
             kube::Error::Api(status) => PodError::Other(pod(), status.message.clone()),
@@ -220,7 +221,9 @@ impl PodView {
                 .find(|container| container.pprof_port().is_some())
                 .or_else(|| annotated().and_then(by_name)),
         };
-        found.map(|container| self.facts(container)).ok_or_else(|| all().map(|one| one.name.clone()).collect())
+        found
+            .map(|container| self.facts(container))
+            .ok_or_else(|| all().map(|one| one.name.clone()).collect())
     }
 
     /// Those that run beside each other: native sidecars too.
@@ -252,7 +255,8 @@ impl PodView {
     /// What applies at the moment; else what was asked for; else the pod's, where it has one container.
     fn limit(&self, container: &Container, status: Option<&ContainerStatus>) -> Limit {
         let actual = status.and_then(|status| status.resources.as_ref()?.limits.memory.as_deref());
-        let of_pod = || self.spec.resources.limits.memory.as_deref().filter(|_| self.containers().count() == 1);
+        let of_pod =
+            || self.spec.resources.limits.memory.as_deref().filter(|_| self.containers().count() == 1);
         let text = actual.or(container.resources.limits.memory.as_deref()).or_else(of_pod);
         match text.map(quantity::parse) {
             None => Limit::Unlimited,
@@ -283,8 +287,11 @@ impl Container {
         };
         if text == TRACKING_VALUE {
             let source = self.variable(GOMEMLIMIT_MIB).and_then(|entry| entry.value_from.as_ref());
-            let mebibytes = source.and_then(|source| self.resource(source.resource_field_ref.as_ref()?, limit));
-            return mebibytes.and_then(|count| count.checked_mul(1_000_000)).map_or(Gomemlimit::Unknown, Gomemlimit::Bytes);
+            let mebibytes =
+                source.and_then(|source| self.resource(source.resource_field_ref.as_ref()?, limit));
+            return mebibytes
+                .and_then(|count| count.checked_mul(1_000_000))
+                .map_or(Gomemlimit::Unknown, Gomemlimit::Bytes);
         }
         match text.parse() {
             _ if text.contains("$(") => Gomemlimit::Unknown,
@@ -337,8 +344,15 @@ pub async fn log_says_malformed(client: &Client, namespace: &str, pod: &str, con
 }
 
 /// Resident memory of a container, by whoever may be asked: the kubelet, else metrics.k8s.io.
-pub async fn resident(client: &Client, namespace: &str, pod: &str, node: &str, container: &str) -> Option<(u64, RssSource)> {
-    let summary: kube::Result<Summary> = get(client, &format!("/api/v1/nodes/{node}/proxy/stats/summary")).await;
+pub async fn resident(
+    client: &Client,
+    namespace: &str,
+    pod: &str,
+    node: &str,
+    container: &str,
+) -> Option<(u64, RssSource)> {
+    let summary: kube::Result<Summary> =
+        get(client, &format!("/api/v1/nodes/{node}/proxy/stats/summary")).await;
     if let Ok(summary) = summary {
         let of_pod = |stats: &&PodStats| stats.pod_ref.name == pod && stats.pod_ref.namespace == namespace;
         let of_container = |stats: &&ContainerStats| stats.name == container;

@@ -61,7 +61,10 @@ impl Forward {
             kube::Error::Api(status) => other(status.message.clone()),
             error => other(super::patience::with_causes(&error)),
         })?;
-        let (stream, error) = forwarder.take_stream(port).zip(forwarder.take_error(port)).ok_or_else(|| other("no stream".to_owned()))?;
+        let (stream, error) = forwarder
+            .take_stream(port)
+            .zip(forwarder.take_error(port))
+            .ok_or_else(|| other("no stream".to_owned()))?;
         let (sender, problem) = oneshot::channel();
         tokio::spawn(async move {
             // Nobody may be interested any more.

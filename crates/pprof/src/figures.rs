@@ -177,6 +177,8 @@ pub struct Figures {
     pub gc_cpu: Option<f64>,
     /// Whether `gc_cpu` is of the time of the captures, or since the program started.
     pub gc_cpu_is_recent: bool,
+    /// Collections a second between the captures, without those that were asked for.
+    pub gc_per_second: Option<f64>,
     /// Stacks that grow.
     pub growing: Vec<Growing>,
     /// Functions that hold the most.
@@ -204,7 +206,8 @@ impl Figures {
         let rate = last.and_then(|capture| capture.profile.as_ref()).map_or(1, |profile| profile.rate);
         let growth = Growth::of(captures);
         let (gc_cpu, gc_cpu_is_recent) = gc_cpu(evidence);
-        let per_capture = |of: fn(&MemStats) -> u64| captures.iter().filter_map(move |c| c.memstats.as_ref().map(of));
+        let per_capture =
+            |of: fn(&MemStats) -> u64| captures.iter().filter_map(move |c| c.memstats.as_ref().map(of));
         Self {
             limit: evidence.limit,
             gomemlimit: evidence.gomemlimit.clone(),
@@ -215,7 +218,12 @@ impl Figures {
             live_trend,
             sampling_noise: sampled_trend.map_or(0.0, |trend| sampling_noise(trend.growth, rate)),
             sampled_trend,
-            goroutine_movement: movement(goroutine_trend, GOROUTINE_GROWTH_PERCENT, LEAST_GOROUTINE_GROWTH, 0.0),
+            goroutine_movement: movement(
+                goroutine_trend,
+                GOROUTINE_GROWTH_PERCENT,
+                LEAST_GOROUTINE_GROWTH,
+                0.0,
+            ),
             goroutine_trend,
             goroutines: last.and_then(|capture| Some(capture.goroutines.as_ref()?.total)),
             leaked_goroutines: last.and_then(|capture| Some(capture.leaked.as_ref()?.total)),
@@ -226,10 +234,15 @@ impl Figures {
             rss: last.and_then(|capture| capture.rss),
             rss_source: evidence.rss_source,
             off_heap: off_heap(captures),
-            unreturned: per_capture(|stats| stats.heap_retained().saturating_sub(stats.expected_heap())).min(),
+            unreturned: per_capture(|stats| stats.heap_retained().saturating_sub(stats.expected_heap()))
+                .min(),
             pinned: stats.map(MemStats::pinned),
             gc_cpu,
             gc_cpu_is_recent,
+            gc_per_second: Trend::fit(&series(captures, |capture| {
+                Some(capture.memstats.as_ref()?.paced_gc())
+            }))
+            .map(|trend| trend.per_second),
             growing: growth.top(),
             holders: holders(last),
             added_goroutines: added(captures),
@@ -274,9 +287,9 @@ fn movement(trend: Option<Trend>, percent: u64, least: u64, noise: f64) -> Movem
 /// The largest difference between resident memory and what the runtime retained at that moment; or, of
 /// the process's peak, what cannot have been the runtime's at any moment.
 fn off_heap(captures: &[Capture]) -> Option<u64> {
-    let now = captures.iter().filter_map(|capture| {
-        Some(capture.rss?.saturating_sub(capture.memstats.as_ref()?.retained()))
-    });
+    let now = captures
+        .iter()
+        .filter_map(|capture| Some(capture.rss?.saturating_sub(capture.memstats.as_ref()?.retained())));
     let peak = captures.iter().filter_map(|capture| {
         let stats = capture.memstats.as_ref().filter(|stats| stats.max_rss > 0)?;
         Some(stats.max_rss.saturating_sub(stats.sys))
@@ -287,8 +300,11 @@ fn off_heap(captures: &[Capture]) -> Option<u64> {
 
 /// The collector's share of all CPU time, and whether it is of the time of the captures.
 fn gc_cpu(evidence: &Evidence) -> (Option<f64>, bool) {
-    let stats: Vec<(f64, &MemStats)> =
-        evidence.captures.iter().filter_map(|capture| Some((capture.at, capture.memstats.as_ref()?))).collect();
+    let stats: Vec<(f64, &MemStats)> = evidence
+        .captures
+        .iter()
+        .filter_map(|capture| Some((capture.at, capture.memstats.as_ref()?)))
+        .collect();
     let (Some((from, first)), Some((to, last))) = (stats.first(), stats.last()) else { return (None, false) };
     let uptime = evidence.uptime.or_else(|| {
         // Programs collect soon after they start.

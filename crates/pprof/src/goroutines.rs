@@ -49,7 +49,9 @@ impl Goroutines {
                 group.add(frame);
             }
         }
-        groups.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.functions.cmp(&other.functions)));
+        groups.sort_by(|one, other| {
+            other.count.cmp(&one.count).then_with(|| one.functions.cmp(&other.functions))
+        });
         Ok(Self { total, groups })
     }
 

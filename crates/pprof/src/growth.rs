@@ -121,7 +121,9 @@ impl Growth {
         };
         let mut stacks: Vec<_> = now.iter().filter_map(of_stack).filter(|one| one.growth >= 1.0).collect();
         let order = |one: &StackGrowth| one.growth - one.floating;
-        stacks.sort_by(|one, other| order(other).total_cmp(&order(one)).then_with(|| one.stack.cmp(&other.stack)));
+        stacks.sort_by(|one, other| {
+            order(other).total_cmp(&order(one)).then_with(|| one.stack.cmp(&other.stack))
+        });
         Self { stacks, seconds, rate: last.rate }
     }
 
@@ -204,7 +206,9 @@ pub(crate) fn added(captures: &[Capture]) -> Vec<Added> {
             (added > 0).then(|| Added { added, group: GoroutineGroup { count, ..group.clone() } })
         })
         .collect();
-    added.sort_by(|one, other| other.added.cmp(&one.added).then_with(|| one.group.functions.cmp(&other.group.functions)));
+    added.sort_by(|one, other| {
+        other.added.cmp(&one.added).then_with(|| one.group.functions.cmp(&other.group.functions))
+    });
     added.truncate(TOP_STACKS);
     added
 }
@@ -228,14 +232,55 @@ fn culprit(stack: &Stack) -> (String, String) {
 /// may be called anything else, with or without a dot.
 pub(crate) fn is_standard(function: &str) -> bool {
     const ROOTS: [&str; 47] = [
-        "archive", "bufio", "bytes", "cmp", "compress", "container", "context", "crypto", "database", "debug",
-        "embed", "encoding", "errors", "expvar", "flag", "fmt", "go", "hash", "html", "image", "index",
-        "internal", "io", "iter", "log", "maps", "math", "mime", "net", "os", "path", "plugin", "reflect",
-        "regexp", "runtime", "slices", "sort", "strconv", "strings", "sync", "syscall", "testing", "text",
-        "time", "unicode", "unique", "weak",
+        "archive",
+        "bufio",
+        "bytes",
+        "cmp",
+        "compress",
+        "container",
+        "context",
+        "crypto",
+        "database",
+        "debug",
+        "embed",
+        "encoding",
+        "errors",
+        "expvar",
+        "flag",
+        "fmt",
+        "go",
+        "hash",
+        "html",
+        "image",
+        "index",
+        "internal",
+        "io",
+        "iter",
+        "log",
+        "maps",
+        "math",
+        "mime",
+        "net",
+        "os",
+        "path",
+        "plugin",
+        "reflect",
+        "regexp",
+        "runtime",
+        "slices",
+        "sort",
+        "strconv",
+        "strings",
+        "sync",
+        "syscall",
+        "testing",
+        "text",
+        "time",
+        "unicode",
+        "unique",
+        "weak",
     ];
     let root = function.split(['/', '.']).next().unwrap_or_default();
-    ROOTS.contains(&root)
-        && function.split_once('/').is_none_or(|(first, _)| !first.contains('.'))
+    ROOTS.contains(&root) && function.split_once('/').is_none_or(|(first, _)| !first.contains('.'))
         || function.starts_with("vendor/")
 }

@@ -25,6 +25,8 @@ pub struct MemStats {
     pub last_gc: u64,
     /// Collections so far.
     pub num_gc: u64,
+    /// Of them, those that the program asked for, or a capture with `gc=1`.
+    pub num_forced_gc: u64,
     /// Objects allocated so far; it never falls within the life of a process.
     pub mallocs: u64,
     /// Share of all available CPU time that collections took since the program started, 0 to 1.
@@ -72,6 +74,7 @@ impl MemStats {
             "NextGC" => &mut self.next_gc,
             "LastGC" => &mut self.last_gc,
             "NumGC" => &mut self.num_gc,
+            "NumForcedGC" => &mut self.num_forced_gc,
             "Mallocs" => &mut self.mallocs,
             "MaxRSS" => &mut self.max_rss,
             "GCCPUFraction" => {
@@ -104,6 +107,12 @@ impl MemStats {
     #[must_use]
     pub fn not_heap(&self) -> u64 {
         self.sys.saturating_sub(self.heap_sys)
+    }
+
+    /// Collections that the pacer started.
+    #[must_use]
+    pub fn paced_gc(&self) -> u64 {
+        self.num_gc.saturating_sub(self.num_forced_gc)
     }
 
     /// In spans that hold objects, but not in objects.

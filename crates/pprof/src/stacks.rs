@@ -5,10 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{
-    Frame, Profile,
-    profile::Values,
-};
+use crate::{Frame, Profile, profile::Values};
 
 /// A stack, the leaf first.
 pub type Stack = Arc<[Frame]>;

@@ -70,8 +70,12 @@ pub const THRASH_GC_CPU: f64 = 0.25;
 /// GOMEMLIMIT below this percentage of the live heap leaves the collector no room. Measured: 0.9 of the
 /// limit at 72 % live heap.
 pub const THRASH_ROOM_PERCENT: u64 = 125;
-/// With less GC CPU than this, a tight GOMEMLIMIT hurts nobody at the moment.
+/// With less GC CPU than this, and fewer collections a second than [`NO_THRASH_GC_PER_SECOND`], a tight
+/// GOMEMLIMIT hurts nobody at the moment. Both, since the share is of all CPU time that there is: on a busy
+/// node a program that only collects may get little of it.
 pub const NO_THRASH_GC_CPU: f64 = 0.10;
+/// A server at rest collects every two minutes, one with room every few seconds.
+pub const NO_THRASH_GC_PER_SECOND: f64 = 1.0;
 
 /// Memory outside of what the runtime counts, percent of the limit: more than the 10 % that the default
 /// ratio leaves for it.

@@ -12,8 +12,8 @@ use crate::{
     thresholds::{
         BURST_NEED_PERCENT, BURST_PEAK_PERCENT, FRAGMENTED_OF_RETAINED_PERCENT, FRAGMENTED_PERCENT,
         GOMEMLIMIT_USELESS_PERCENT, GOROUTINE_DOMINANCE_PERCENT, LEAST_FRAGMENTED, LEAST_LEAKED_GOROUTINES,
-        LEAST_OFF_HEAP, NO_THRASH_GC_CPU, OFF_HEAP_OF_RSS_PERCENT, OFF_HEAP_PERCENT, TARGET_PERCENT,
-        THRASH_GC_CPU, THRASH_ROOM_PERCENT, WINDOW_FROM_PERCENT, WINDOW_TO_PERCENT,
+        LEAST_OFF_HEAP, NO_THRASH_GC_CPU, NO_THRASH_GC_PER_SECOND, OFF_HEAP_OF_RSS_PERCENT, OFF_HEAP_PERCENT,
+        TARGET_PERCENT, THRASH_GC_CPU, THRASH_ROOM_PERCENT, WINDOW_FROM_PERCENT, WINDOW_TO_PERCENT,
     },
     units::{percent, real},
     words,
@@ -162,7 +162,8 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     let verdict = holds.next().unwrap_or(Verdict::Inconclusive);
     let also: Vec<_> = holds.filter(|also| *also != Verdict::Healthy).collect();
     let eta = judge.eta().filter(|_| judge.is_heap_leak());
-    let (recommended_gomemlimit, recommended_limit) = (judge.recommended_gomemlimit(), judge.recommended_limit());
+    let (recommended_gomemlimit, recommended_limit) =
+        (judge.recommended_gomemlimit(), judge.recommended_limit());
     let mut diagnosis = Diagnosis {
         verdict,
         also,
@@ -244,15 +245,15 @@ impl Judge<'_> {
         match (self.limit(), &self.figures.gomemlimit) {
             (Some(limit), Gomemlimit::Bytes(bytes)) if bytes.saturating_add(off_heap) <= limit => false,
             (Some(limit), _) => off_heap > percent(limit, OFF_HEAP_PERCENT),
-            (None, _) => {
-                self.figures.rss.is_some_and(|rss| off_heap > percent(rss, OFF_HEAP_OF_RSS_PERCENT))
-            }
+            (None, _) => self.figures.rss.is_some_and(|rss| off_heap > percent(rss, OFF_HEAP_OF_RSS_PERCENT)),
         }
     }
 
     fn is_gc_thrash(&self) -> bool {
         let gc_cpu = self.figures.gc_cpu;
-        let is_idle = gc_cpu.is_some_and(|share| share < NO_THRASH_GC_CPU) && self.figures.gc_cpu_is_recent;
+        let is_idle = self.figures.gc_cpu_is_recent
+            && gc_cpu.is_some_and(|share| share < NO_THRASH_GC_CPU)
+            && self.figures.gc_per_second.is_some_and(|cycles| cycles < NO_THRASH_GC_PER_SECOND);
         gc_cpu.is_some_and(|share| share > THRASH_GC_CPU) || (self.has_no_room() && !is_idle)
     }
 

@@ -120,7 +120,11 @@ impl<'a> RawProfile<'a> {
     }
 }
 
-fn push<M: Message + Default>(list: &mut Vec<M>, bytes: &[u8], what: &'static str) -> Result<(), ProfileError> {
+fn push<M: Message + Default>(
+    list: &mut Vec<M>,
+    bytes: &[u8],
+    what: &'static str,
+) -> Result<(), ProfileError> {
     bounded(list.len() + 1, MOST_MESSAGES, what)?;
     bounded(bytes.len(), MOST_MESSAGE_BYTES, "bytes in one message")?;
     list.push(M::decode(bytes).map_err(|error| malformed(&error.to_string()))?);

@@ -13,9 +13,9 @@ use crate::{
 pub(crate) fn sentence(of: &Diagnosis, doubt: Doubt) -> String {
     match of.verdict {
         Verdict::Misconfigured => match &of.figures.gomemlimit {
-            Gomemlimit::Malformed(text) => format!(
-                "GOMEMLIMIT={text} is malformed: a Go program with it exits with code 2 before main"
-            ),
+            Gomemlimit::Malformed(text) => {
+                format!("GOMEMLIMIT={text} is malformed: a Go program with it exits with code 2 before main")
+            }
             _ => "the container exited with code 2 and said \"malformed GOMEMLIMIT\"".to_owned(),
         },
         Verdict::GoroutineLeak => goroutine_leak(of),
@@ -124,9 +124,13 @@ fn heap_leak(of: &Diagnosis) -> String {
 }
 
 fn gc_thrash(of: &Diagnosis) -> String {
+    let often = of
+        .figures
+        .gc_per_second
+        .map_or_else(String::new, |cycles| format!("runs {cycles:.1} times a second and "));
     let share = of.figures.gc_cpu.map_or_else(String::new, |share| {
         let since = if of.figures.gc_cpu_is_recent { "" } else { " since the program started" };
-        format!("garbage collection takes {:.0} % of all CPU time{since}", share * 100.0)
+        format!("garbage collection {often}takes {:.0} % of all CPU time{since}", share * 100.0)
     });
     let room = match &of.figures.gomemlimit {
         Gomemlimit::Bytes(bytes) => format!(
@@ -157,7 +161,12 @@ fn inconclusive(of: &Diagnosis, doubt: Doubt) -> String {
     let captures = of.figures.captures;
     let grew = || {
         let trend = of.figures.live_trend.unwrap_or_default();
-        format!("{} in {:.0} s, to {}", signed(trend.growth), trend.seconds, size(of.figures.live.unwrap_or(0)))
+        format!(
+            "{} in {:.0} s, to {}",
+            signed(trend.growth),
+            trend.seconds,
+            size(of.figures.live.unwrap_or(0))
+        )
     };
     match doubt {
         Doubt::TooFew if captures == 1 => "one capture shows a state, not a trend".to_owned(),
@@ -249,7 +258,12 @@ fn goroutine_advice(of: &Diagnosis) -> Vec<String> {
 fn leak_advice(of: &Diagnosis) -> Vec<String> {
     let place = of.figures.growing.first().map_or_else(
         || "what keeps the growing memory reachable".to_owned(),
-        |top| format!("what keeps the memory of {} reachable: a map, slice, cache or list that only grows", top.function),
+        |top| {
+            format!(
+                "what keeps the memory of {} reachable: a map, slice, cache or list that only grows",
+                top.function
+            )
+        },
     );
     let mut advice = vec![format!("Find {place}.")];
     advice.push(match of.eta {
@@ -368,7 +382,10 @@ pub(crate) fn notes(of: &Diagnosis, doubt: Doubt) -> Vec<String> {
     if let (Gomemlimit::Bytes(bytes), Some(limit)) = (&figures.gomemlimit, figures.limit.bytes())
         && *bytes > crate::units::percent(limit, crate::thresholds::GOMEMLIMIT_USELESS_PERCENT)
     {
-        notes.push(format!("GOMEMLIMIT={bytes} is above 98 % of the limit of {}, which is as good as none.", size(limit)));
+        notes.push(format!(
+            "GOMEMLIMIT={bytes} is above 98 % of the limit of {}, which is as good as none.",
+            size(limit)
+        ));
     }
     if let Some(trend) = figures.live_trend
         && figures.live_movement == Movement::Steady
@@ -389,8 +406,11 @@ pub(crate) fn notes(of: &Diagnosis, doubt: Doubt) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if of.verdict == Verdict::HeapLeak && figures.growing.first().is_some_and(|top| is_standard(&top.function)) {
-        notes.push("The growing stack has only functions of the standard library: it was cut off.".to_owned());
+    if of.verdict == Verdict::HeapLeak
+        && figures.growing.first().is_some_and(|top| is_standard(&top.function))
+    {
+        notes
+            .push("The growing stack has only functions of the standard library: it was cut off.".to_owned());
     }
     if of.verdict != Verdict::Inconclusive && doubt == Doubt::TooFew && of.verdict != Verdict::Misconfigured {
         notes.push(format!("Nothing is said about leaks of the heap: that takes {LEAST_CAPTURES} captures."));

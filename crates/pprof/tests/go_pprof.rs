@@ -2,7 +2,13 @@
 //! `cargo test -p gomemlimit-pprof --features go-tests --test go_pprof`.
 //!
 //! Three releases of Go each build a program, write profiles and judge them; tests/go/toolchain fetches them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 use std::{
     collections::BTreeMap,
@@ -99,7 +105,8 @@ fn every_figure_is_that_of_go_tool_pprof() {
         for rate in RATES {
             run(Command::new(&binary).arg(folder.path()).arg(rate));
             let files = (1..=STEPS).map(|step| folder.path().join(format!("heap-{step}.pb.gz")));
-            let files: Vec<_> = files.map(|file| (decode(&std::fs::read(&file).unwrap()).unwrap(), file)).collect();
+            let files: Vec<_> =
+                files.map(|file| (decode(&std::fs::read(&file).unwrap()).unwrap(), file)).collect();
             let (base, base_file) = &files[0];
             for (step, (profile, file)) in files.iter().enumerate() {
                 profiles += 1;

@@ -85,7 +85,9 @@ impl Endpoint {
 
     async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         let answer = timeout(ANSWER, self.answer(path)).await;
-        answer.unwrap_or_else(|_| Err(anyhow!("{}{path}: no answer within {} s", self.name(), ANSWER.as_secs())))
+        answer.unwrap_or_else(|_| {
+            Err(anyhow!("{}{path}: no answer within {} s", self.name(), ANSWER.as_secs()))
+        })
     }
 
     async fn answer(&self, path: &str) -> anyhow::Result<Answer> {

@@ -97,9 +97,11 @@ fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// A folder of --save, with everything that was known then.
 fn read_folder(folder: &Path) -> anyhow::Result<Evidence> {
     let index = folder.join(INDEX);
-    let text = fs::read_to_string(&index)
-        .with_context(|| format!("{} is not a folder that --save wrote: cannot read {INDEX}", folder.display()))?;
-    let index: Index = serde_json::from_str(&text).with_context(|| format!("cannot read {}", index.display()))?;
+    let text = fs::read_to_string(&index).with_context(|| {
+        format!("{} is not a folder that --save wrote: cannot read {INDEX}", folder.display())
+    })?;
+    let index: Index =
+        serde_json::from_str(&text).with_context(|| format!("cannot read {}", index.display()))?;
     let mut evidence = index.evidence();
     for (number, entry) in (1..).zip(&index.captures) {
         let heap = folder.join(format!("heap-{number}.pb.gz"));

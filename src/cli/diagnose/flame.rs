@@ -6,7 +6,8 @@ use inferno::flamegraph::{self, Options};
 
 /// The picture of what changed between the first and the last capture, as SVG.
 pub(super) fn graph(evidence: &Evidence, target: &str) -> anyhow::Result<Vec<u8>> {
-    let profiles = || evidence.captures.iter().filter_map(|capture| Some((capture.at, capture.profile.as_ref()?)));
+    let profiles =
+        || evidence.captures.iter().filter_map(|capture| Some((capture.at, capture.profile.as_ref()?)));
     let (first, last) = profiles().next().zip(profiles().last()).context("there is no profile to draw")?;
     let (before, now) = (first.1.stacks(Kind::InuseSpace), last.1.stacks(Kind::InuseSpace));
     let lines = folded(&before, &now);
@@ -24,7 +25,8 @@ pub(super) fn graph(evidence: &Evidence, target: &str) -> anyhow::Result<Vec<u8>
     // Nothing that differs from run to run.
     options.deterministic = true;
     let mut svg = Vec::new();
-    flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg).context("cannot draw")?;
+    flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg)
+        .context("cannot draw")?;
     Ok(svg)
 }
 

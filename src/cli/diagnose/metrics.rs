@@ -27,7 +27,8 @@ impl OwnMetrics {
                     let bytes = whole(value);
                     // math.MaxInt64, which a float rounds up, is none.
                     let is_set = bytes < i64::MAX.unsigned_abs();
-                    metrics.gomemlimit = Some(if is_set { Gomemlimit::Bytes(bytes) } else { Gomemlimit::Unset });
+                    metrics.gomemlimit =
+                        Some(if is_set { Gomemlimit::Bytes(bytes) } else { Gomemlimit::Unset });
                 }
                 _ => {}
             }

@@ -133,7 +133,10 @@ impl DiagnoseArgs {
             return self.look_at_url(url).await;
         }
         let is_file = |what: &String| std::fs::exists(what).unwrap_or(false);
-        if self.what.iter().any(is_file) || self.what.len() > 1 || self.what.iter().any(|what| looks_like_path(what)) {
+        if self.what.iter().any(is_file)
+            || self.what.len() > 1
+            || self.what.iter().any(|what| looks_like_path(what))
+        {
             ensure!(self.save.is_none(), "--save keeps what is captured; files are there already");
             let evidence = files::read(&self.what)?;
             return Ok(Seen { target: self.what.join(", "), evidence, saved: None });
@@ -181,6 +184,8 @@ fn is_named(diagnosis: &Diagnosis, verdict: Verdict) -> bool {
 
 /// A name that no pod has.
 fn looks_like_path(what: &str) -> bool {
-    what.starts_with(['.', '/', '~']) || what.ends_with('/') || what.matches('/').count() > 1
+    what.starts_with(['.', '/', '~'])
+        || what.ends_with('/')
+        || what.matches('/').count() > 1
         || [".gz", ".pb", ".pprof", ".txt"].iter().any(|end| what.ends_with(end))
 }

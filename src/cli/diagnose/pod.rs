@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Past, RssSource, diagnose, thresholds::LEAST_CAPTURES};
+use gomemlimit_pprof::{
+    Diagnosis, Evidence, Gomemlimit, Past, RssSource, diagnose, thresholds::LEAST_CAPTURES,
+};
 use indicatif::ProgressBar;
 use kube::Client;
 use tokio::time::{Instant, sleep};
@@ -113,10 +115,19 @@ impl Place {
             args.state(&mut evidence);
             let port = args.port.or(facts.pprof_port).unwrap_or(DEFAULT_PORT);
             let endpoint = Endpoint::pod(self.client.clone(), self.namespace.clone(), self.pod.clone(), port);
-            let mut companion =
-                PodCompanion { place: self, facts: &facts, node: view.node().map(str::to_owned), is_new: true };
+            let mut companion = PodCompanion {
+                place: self,
+                facts: &facts,
+                node: view.node().map(str::to_owned),
+                is_new: true,
+            };
             let within;
-            let store = if restarts == 0 { store } else { within = store.after_restart(restarts).map_err(nothing)?; &within };
+            let store = if restarts == 0 {
+                store
+            } else {
+                within = store.after_restart(restarts).map_err(nothing)?;
+                &within
+            };
             let taken = take_with(&mut companion, &endpoint, &args.pace(), store, evidence, target).await;
             let interrupted = match taken {
                 Ok(mut evidence) => {
@@ -209,12 +220,14 @@ impl Companion for PodCompanion<'_> {
             Err(PodError::NotFound(_)) => bail!("pod {name} is gone"),
             view => view?.container(Some(&self.facts.name)),
         };
-        let now = now.ok().with_context(|| format!("pod {name} has no container {} any more", self.facts.name))?;
+        let now =
+            now.ok().with_context(|| format!("pod {name} has no container {} any more", self.facts.name))?;
         if now.id == self.facts.id && now.started.is_some() {
             return Ok(());
         }
         let end = now.last_end.as_ref().filter(|_| now.restarts > self.facts.restarts);
-        let how = end.map_or_else(|| now.state.clone(), |(reason, code)| format!("{reason}, exit code {code}"));
+        let how =
+            end.map_or_else(|| now.state.clone(), |(reason, code)| format!("{reason}, exit code {code}"));
         bail!("container {} of pod {name} ended half-way ({how})", self.facts.name)
     }
 

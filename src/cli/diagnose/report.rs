@@ -13,7 +13,8 @@ const SHOWN_FRAMES: usize = 6;
 
 pub(super) fn json(seen: &Seen, diagnosis: &Diagnosis) -> anyhow::Result<Value> {
     let mut report = json!({"target": seen.target, "saved": seen.saved});
-    if let (Value::Object(report), Value::Object(diagnosis)) = (&mut report, serde_json::to_value(diagnosis)?) {
+    if let (Value::Object(report), Value::Object(diagnosis)) = (&mut report, serde_json::to_value(diagnosis)?)
+    {
         report.extend(diagnosis);
     }
     Ok(report)

@@ -142,7 +142,8 @@ async fn look(
     let memstats = MemStats::parse(&statistics).map_err(|error| anyhow!("what {name} answered {error}"))?;
     same_process(evidence, &memstats)?;
     let rss = resident(companion, endpoint, evidence, &memstats).await;
-    let heap = endpoint.profile("heap").await?.with_context(|| format!("{name} has no heap profile any more"))?;
+    let heap =
+        endpoint.profile("heap").await?.with_context(|| format!("{name} has no heap profile any more"))?;
     let profile = decode(&heap).map_err(|error| anyhow!("the heap profile of {name} {error}"))?;
     let goroutines = text(endpoint, "goroutine?debug=1").await?;
     let leaked = text(endpoint, "goroutineleak?debug=1").await?;
@@ -167,7 +168,10 @@ async fn text(endpoint: &Endpoint, name: &str) -> anyhow::Result<Option<String>>
 fn same_process(evidence: &Evidence, now: &MemStats) -> anyhow::Result<()> {
     let before = evidence.captures.last().and_then(|capture| capture.memstats.as_ref());
     let restarted = before.is_some_and(|before| now.mallocs < before.mallocs || now.num_gc < before.num_gc);
-    ensure!(!restarted, "the process was restarted between two captures; captures of two processes cannot be compared");
+    ensure!(
+        !restarted,
+        "the process was restarted between two captures; captures of two processes cannot be compared"
+    );
     Ok(())
 }
 

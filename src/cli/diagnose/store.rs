@@ -85,11 +85,8 @@ impl Store {
             fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
         };
         put(&format!("heap-{number}.pb.gz"), &texts.heap)?;
-        let others = [
-            ("heap", &texts.statistics),
-            ("goroutine", &texts.goroutines),
-            ("goroutineleak", &texts.leaked),
-        ];
+        let others =
+            [("heap", &texts.statistics), ("goroutine", &texts.goroutines), ("goroutineleak", &texts.leaked)];
         for (name, text) in others {
             if let Some(text) = text {
                 put(&format!("{name}-{number}.txt"), text.as_bytes())?;
@@ -149,7 +146,9 @@ impl Index {
         let gomemlimit = match self.gomemlimit.as_deref() {
             None => Gomemlimit::Unknown,
             Some("off") => Gomemlimit::Unset,
-            Some(text) => text.parse().map_or_else(|_| Gomemlimit::Malformed(text.to_owned()), Gomemlimit::Bytes),
+            Some(text) => {
+                text.parse().map_or_else(|_| Gomemlimit::Malformed(text.to_owned()), Gomemlimit::Bytes)
+            }
         };
         Evidence {
             limit,
