@@ -23,11 +23,8 @@ pub enum ProfileError {
     /// A profile of something else.
     #[error("is a profile of {0}, not of the heap; fetch /debug/pprof/heap")]
     OtherType(String),
-    /// `MemProfileRate` is 0, or nothing was sampled yet.
-    #[error(
-        "is empty: the program sets runtime.MemProfileRate to 0, or has allocated almost nothing; \
-         leave the rate at its default of 512 KiB"
-    )]
+    /// `MemProfileRate` is 0.
+    #[error("is empty: the program sets runtime.MemProfileRate to 0; leave it at its default of 512 KiB")]
     NoSamples,
     /// More than any real program writes.
     #[error("is too large: more than {most} {what}")]

@@ -11,7 +11,7 @@ pub struct GoroutineGroup {
     pub count: u64,
     /// Functions, the innermost first.
     pub functions: Vec<String>,
-    /// Where the innermost function that is not of the runtime stands, as `file:line`.
+    /// Where [`GoroutineGroup::function`] stands, as `file:line`.
     pub place: String,
 }
 
@@ -72,7 +72,8 @@ impl GoroutineGroup {
             return;
         }
         let function = function.rsplit_once("+0x").map_or(function, |(name, _)| name);
-        if self.place.is_empty() && !function.starts_with("runtime.") {
+        let is_first_own = is_own(function) && !self.functions.iter().any(|name| is_own(name));
+        if is_first_own || self.functions.is_empty() {
             place.unwrap_or_default().trim().clone_into(&mut self.place);
         }
         self.functions.push(function.to_owned());
@@ -81,9 +82,13 @@ impl GoroutineGroup {
     /// The innermost function that is not of what every wait goes through: what a person looks for.
     #[must_use]
     pub fn function(&self) -> &str {
-        const EVERYONES: [&str; 5] = ["runtime.", "sync.", "internal/", "syscall.", "net.(*"];
-        let is_own = |name: &&String| !EVERYONES.iter().any(|start| name.starts_with(start));
-        let own = self.functions.iter().find(is_own);
+        let own = self.functions.iter().find(|name| is_own(name));
         own.or(self.functions.first()).map_or("unknown", String::as_str)
     }
+}
+
+/// Whether a function is not of those that every wait goes through.
+fn is_own(function: &str) -> bool {
+    const EVERYONES: [&str; 5] = ["runtime.", "sync.", "internal/", "syscall.", "net.(*"];
+    !EVERYONES.iter().any(|start| function.starts_with(start))
 }

@@ -44,7 +44,8 @@ pub struct Profile {
 impl Profile {
     pub(crate) fn resolve(raw: &RawProfile<'_>) -> Result<Self, ProfileError> {
         let columns = Columns::find(raw)?;
-        if raw.samples.is_empty() {
+        // A young program may have no sample yet; one without a rate never will.
+        if raw.samples.is_empty() && raw.period == 0 {
             return Err(ProfileError::NoSamples);
         }
         let locations = resolve_locations(raw)?;

@@ -92,7 +92,8 @@ fn goroutine_leak(of: &Diagnosis) -> String {
             )
         },
     );
-    let place = figures.added_goroutines.first().map_or_else(String::new, |top| {
+    let client = figures.added_goroutines.iter().find(|one| is_client_connection(one));
+    let place = client.or(figures.added_goroutines.first()).map_or_else(String::new, |top| {
         format!(", most of them in {}{}", top.group.function(), at(file_name(&top.group.place)))
     });
     format!("{growth}{place}{leaked}")
@@ -231,13 +232,14 @@ pub(crate) fn advice(of: &Diagnosis, doubt: Doubt) -> Vec<String> {
     }
 }
 
+/// One of the two goroutines of a connection of an HTTP client (`net/http/transport.go`).
+fn is_client_connection(added: &Added) -> bool {
+    added.group.functions.iter().any(|name| name.starts_with("net/http.(*persistConn)."))
+}
+
 fn goroutine_advice(of: &Diagnosis) -> Vec<String> {
     let mut advice = Vec::new();
-    let holds_connection = |added: &Added| {
-        let connection = |name: &String| name.contains("net/http.(*persistConn).");
-        added.group.functions.iter().any(connection)
-    };
-    if of.figures.added_goroutines.iter().any(holds_connection) {
+    if of.figures.added_goroutines.iter().any(is_client_connection) {
         advice.push(
             "readLoop and writeLoop are connections of an HTTP client whose response bodies are never closed: \
              `defer response.Body.Close()` after every request that succeeds, also where the body is not read."

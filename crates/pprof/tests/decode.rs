@@ -124,6 +124,12 @@ fn code_without_symbols_is_called_as_go_tool_pprof_calls_it() {
 }
 
 #[test]
+fn a_young_program_may_have_no_sample_yet() {
+    let profile = decode(&gzip(&profile(&[number(12, 100)]))).unwrap();
+    assert_eq!((profile.total(Kind::InuseSpace), profile.rate), (0, 100));
+}
+
+#[test]
 fn bombs_are_refused() {
     let large = gzip(&vec![0; 130 << 20]);
     assert!(large.len() < 1 << 20);
@@ -178,6 +184,9 @@ fn goroutines_are_read() {
         goroutines.groups.iter().find(|group| group.functions.first().is_some_and(|f| f == "main.loop"));
     assert_eq!(waiting.unwrap().place, "conditions/main.go:65");
     let accepting = goroutines.groups.iter().find(|group| group.functions.len() == 11).unwrap();
-    assert_eq!(accepting.function(), "net/http.(*Server).Serve");
+    assert_eq!(
+        (accepting.function(), &*accepting.place),
+        ("net/http.(*Server).Serve", "net/http/server.go:3574")
+    );
     assert_eq!(Goroutines::parse("heap profile: 1"), Err(TextError::NotGoroutines));
 }

@@ -149,7 +149,7 @@ fn goroutines_that_are_added_are_a_leak() {
 #[test]
 fn the_runtimes_own_word_on_leaked_goroutines_counts_from_ten() {
     let leaked =
-        |count| with(steady([40; 4]), move |_, capture| capture.leaked = Some(goroutines(count - 3)));
+        |count: u64| with(steady([40; 4]), move |_, capture| capture.leaked = Some(goroutines(count - 3)));
     assert_eq!(verdict(&leaked(10)), Verdict::GoroutineLeak);
     assert_eq!(verdict(&leaked(9)), Verdict::Healthy);
 }
