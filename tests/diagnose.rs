@@ -196,7 +196,7 @@ fn two_files_show_a_difference_and_no_trend() {
         (grown["function"].as_str(), grown["growth"].as_u64()),
         (Some("main.appendEvent"), Some(12_153_077 - 2_641_973))
     );
-    assert_eq!(grown["place"], "leaks.go:49");
+    assert_eq!(grown["place"], "leaks.go:42");
     assert_eq!(report["figures"]["goroutines"], Value::Null, "the text belongs to the first");
 }
 

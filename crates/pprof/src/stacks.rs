@@ -1,7 +1,7 @@
 //! Profiles aggregated: by full stack, by function, and subtracted.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -71,12 +71,8 @@ impl Profile {
 
 impl Stacks {
     fn add(&mut self, stack: Stack, value: i64) {
-        match self.0.entry(stack) {
-            Entry::Occupied(mut entry) => *entry.get_mut() = entry.get().saturating_add(value),
-            Entry::Vacant(entry) => {
-                entry.insert(value);
-            }
-        }
+        let sum = self.0.entry(stack).or_default();
+        *sum = sum.saturating_add(value);
     }
 
     /// The stacks and their values, in no particular order.
@@ -101,7 +97,8 @@ impl Stacks {
     pub fn since(&self, base: &Self) -> Self {
         let mut difference = self.clone();
         for (stack, value) in base.iter() {
-            difference.add(Arc::clone(stack), value.saturating_neg());
+            let left = difference.0.entry(Arc::clone(stack)).or_default();
+            *left = left.saturating_sub(value);
         }
         difference.0.retain(|_, value| *value != 0);
         difference
