@@ -1,6 +1,8 @@
 //! What `diagnose` wants to know of a running pod: a partial view, since the typed one costs a megabyte
 //! of program and loses fields.
 
+use std::time::Duration;
+
 use gomemlimit_core::{
     memlimit::GoLimit,
     names::{GOMEMLIMIT, GOMEMLIMIT_MIB, TRACKING_VALUE},
@@ -149,6 +151,15 @@ struct Waiting {
 struct Terminated {
     reason: Option<String>,
     exit_code: i32,
+    started_at: Option<Time>,
+    finished_at: Option<Time>,
+}
+
+impl Terminated {
+    fn life(&self) -> Option<Duration> {
+        let (from, to) = (self.started_at.as_ref()?.0.as_second(), self.finished_at.as_ref()?.0.as_second());
+        Some(Duration::from_secs(u64::try_from(to - from).ok()?))
+    }
 }
 
 /// Annotation that names the container that is meant where none is named, as for `kubectl logs`.
@@ -177,8 +188,10 @@ pub struct ContainerFacts {
     pub started: Option<i64>,
     /// Why it does not run: `CrashLoopBackOff`, `Completed` ….
     pub state: String,
-    /// How the incarnation before ended: `OOMKilled`, and the exit code.
+    /// How the last incarnation that ended did: `OOMKilled`, and the exit code.
     pub last_end: Option<(String, i32)>,
+    /// How long that incarnation ran, to a second.
+    pub last_life: Option<Duration>,
 }
 
 impl ContainerFacts {
@@ -237,7 +250,8 @@ impl PodView {
         let statuses = self.status.container_statuses.iter().chain(&self.status.init_container_statuses);
         let status = statuses.into_iter().find(|status| status.name == container.name);
         let limit = self.limit(container, status);
-        let ended = status.and_then(|status| status.last_state.terminated.as_ref());
+        let ended = status
+            .and_then(|status| status.state.terminated.as_ref().or(status.last_state.terminated.as_ref()));
         let running = status.and_then(|status| status.state.running.as_ref());
         ContainerFacts {
             name: container.name.clone(),
@@ -248,6 +262,7 @@ impl PodView {
             restarts: status.map_or(0, |status| status.restart_count),
             started: running.and_then(|running| Some(running.started_at.as_ref()?.0.as_second())),
             state: status.map_or_else(|| "not started".to_owned(), |status| status.state.word()),
+            last_life: ended.and_then(Terminated::life),
             last_end: ended.map(|ended| (ended.reason.clone().unwrap_or_default(), ended.exit_code)),
         }
     }
@@ -334,13 +349,19 @@ fn request(path: &str) -> kube::Result<Request<Vec<u8>>> {
     Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)
 }
 
-/// Whether the log of the incarnation before says that GOMEMLIMIT is malformed; no where it may not be read.
+/// Whether the log of the incarnation that ended says that GOMEMLIMIT is malformed; no where it may not be
+/// read. It is the current log until the next incarnation starts.
 pub async fn log_says_malformed(client: &Client, namespace: &str, pod: &str, container: &str) -> bool {
-    let path = format!(
-        "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&previous=true&tailLines=50&limitBytes=65536"
-    );
-    let Ok(request) = request(&path) else { return false };
-    client.request_text(request).await.is_ok_and(|log| log.contains("malformed GOMEMLIMIT"))
+    for previous in [true, false] {
+        let path = format!(
+            "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&previous={previous}&tailLines=50&limitBytes=65536"
+        );
+        let Ok(request) = request(&path) else { return false };
+        if client.request_text(request).await.is_ok_and(|log| log.contains("malformed GOMEMLIMIT")) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Resident memory of a container, by whoever may be asked: the kubelet, else metrics.k8s.io.

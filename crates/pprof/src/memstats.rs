@@ -78,7 +78,8 @@ impl MemStats {
             "Mallocs" => &mut self.mallocs,
             "MaxRSS" => &mut self.max_rss,
             "GCCPUFraction" => {
-                self.gc_cpu_fraction = value.parse().ok().filter(|share: &f64| share.is_finite()).unwrap_or(0.0);
+                self.gc_cpu_fraction =
+                    value.parse().ok().filter(|share: &f64| share.is_finite()).unwrap_or(0.0);
                 return;
             }
             "PauseEnd" => {

@@ -27,8 +27,8 @@ const NEXT_LIFE: Duration = Duration::from_mins(6);
 /// How long the kubelet may take to say that a container has ended.
 const NEWS: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_secs(1);
-/// What a program may take from its start until it listens.
-const START: Duration = Duration::from_secs(3);
+/// How often a program that has just started may refuse the connection, a second apart.
+const MOST_ATTEMPTS: usize = 10;
 
 /// Where the container is.
 struct Place {
@@ -103,7 +103,7 @@ impl Place {
         target: &str,
     ) -> Result<Evidence, Interrupted> {
         let nothing = |error| Interrupted { error, evidence: Evidence::default(), last: Instant::now() };
-        let mut restarts = 0;
+        let (mut restarts, mut attempts) = (0, 0);
         loop {
             if facts.started.is_none() {
                 if !args.follow {
@@ -111,43 +111,64 @@ impl Place {
                 }
                 (view, facts) = self.next_life(None).await.map_err(nothing)?;
             }
-            let mut evidence = known(&facts);
-            args.state(&mut evidence);
-            let port = args.port.or(facts.pprof_port).unwrap_or(DEFAULT_PORT);
-            let endpoint = Endpoint::pod(self.client.clone(), self.namespace.clone(), self.pod.clone(), port);
-            let mut companion = PodCompanion {
-                place: self,
-                facts: &facts,
-                node: view.node().map(str::to_owned),
-                is_new: true,
-            };
-            let within;
-            let store = if restarts == 0 {
-                store
-            } else {
-                within = store.after_restart(restarts).map_err(nothing)?;
-                &within
-            };
-            let taken = take_with(&mut companion, &endpoint, &args.pace(), store, evidence, target).await;
-            let interrupted = match taken {
-                Ok(mut evidence) => {
-                    since_start(&mut evidence, &facts);
-                    return Ok(evidence);
-                }
+            let taken = self.series(args, store, &view, &facts, restarts, target).await;
+            let Interrupted { error, mut evidence, last } = match taken {
+                Ok(evidence) => return Ok(evidence),
                 Err(interrupted) if !args.follow || restarts == MOST_RESTARTS => return Err(interrupted),
                 Err(interrupted) => interrupted,
             };
             let ended = Instant::now();
-            restarts += 1;
-            eprintln!("note: {:#}", interrupted.error);
-            let Interrupted { mut evidence, last, .. } = interrupted;
+            if evidence.captures.is_empty() && attempts < MOST_ATTEMPTS {
+                // It may not listen yet.
+                attempts += 1;
+                sleep(POLL).await;
+                (view, facts) = self.facts().await.map_err(nothing)?;
+                continue;
+            }
+            eprintln!("note: {error:#}");
             if evidence.captures.len() >= LEAST_CAPTURES {
                 since_start(&mut evidence, &facts);
                 compare_estimate(&diagnose(&evidence), evidence.captures.len(), last, ended);
                 return Ok(evidence);
             }
+            restarts += 1;
             (view, facts) = self.next_life(facts.id.as_deref()).await.map_err(nothing)?;
         }
+    }
+
+    /// One series of one life.
+    async fn series(
+        &self,
+        args: &DiagnoseArgs,
+        store: &Store,
+        view: &PodView,
+        facts: &ContainerFacts,
+        restarts: usize,
+        target: &str,
+    ) -> Result<Evidence, Interrupted> {
+        let mut evidence = known(facts);
+        args.state(&mut evidence);
+        let mut pace = args.pace();
+        let within;
+        let store = if restarts == 0 {
+            store
+        } else {
+            pace.fit(facts.last_life);
+            within = store.after_restart(restarts);
+            match &within {
+                Ok(store) => store,
+                Err(error) => {
+                    return Err(Interrupted { error: anyhow!("{error:#}"), evidence, last: Instant::now() });
+                }
+            }
+        };
+        let port = args.port.or(facts.pprof_port).unwrap_or(DEFAULT_PORT);
+        let endpoint = Endpoint::pod(self.client.clone(), self.namespace.clone(), self.pod.clone(), port);
+        let node = view.node().map(str::to_owned);
+        let mut companion = PodCompanion { place: self, facts, node, checks: 0 };
+        let mut evidence = take_with(&mut companion, &endpoint, &pace, store, evidence, target).await?;
+        since_start(&mut evidence, facts);
+        Ok(evidence)
     }
 
     fn does_not_run(&self, facts: &ContainerFacts) -> anyhow::Error {
@@ -170,7 +191,6 @@ impl Place {
         while Instant::now() < until {
             let (view, facts) = self.facts().await?;
             if facts.started.is_some() && (before.is_none() || facts.id.as_deref() != before) {
-                sleep(START).await;
                 spinner.finish_and_clear();
                 return Ok((view, facts));
             }
@@ -206,13 +226,14 @@ struct PodCompanion<'a> {
     place: &'a Place,
     facts: &'a ContainerFacts,
     node: Option<String>,
-    is_new: bool,
+    checks: usize,
 }
 
 impl Companion for PodCompanion<'_> {
     async fn check(&mut self) -> anyhow::Result<()> {
+        self.checks += 1;
         // It has just been read.
-        if std::mem::take(&mut self.is_new) {
+        if self.checks == 1 {
             return Ok(());
         }
         let name = self.place.name();
@@ -233,6 +254,9 @@ impl Companion for PodCompanion<'_> {
 
     /// A refused connection may be the end of the container, which the API server learns a little later.
     async fn explain(&mut self, error: anyhow::Error) -> anyhow::Error {
+        if self.checks == 1 {
+            return error;
+        }
         let until = Instant::now() + NEWS;
         loop {
             if let Err(news) = self.check().await {

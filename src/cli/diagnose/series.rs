@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
-use gomemlimit_pprof::{Capture, Evidence, Gomemlimit, Goroutines, MemStats, RssSource, decode};
+use gomemlimit_pprof::{
+    Capture, Evidence, Gomemlimit, Goroutines, MemStats, RssSource, decode, thresholds::LEAST_CAPTURES,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{Instant, sleep_until};
 
@@ -18,6 +20,20 @@ pub(super) struct Pace {
     pub(super) captures: usize,
     pub(super) interval: Duration,
 }
+
+impl Pace {
+    /// So close that a trend fits into a life that is as short as the one before.
+    pub(super) fn fit(&mut self, life: Option<Duration>) {
+        // A start before the first capture, and an end after the last.
+        let parts = u32::try_from(LEAST_CAPTURES + 2).unwrap_or(u32::MAX);
+        if let Some(life) = life {
+            self.interval = self.interval.min((life / parts).max(CLOSEST));
+        }
+    }
+}
+
+/// Below a second apart there is nothing but noise.
+const CLOSEST: Duration = Duration::from_secs(1);
 
 /// What ended a series early, and what there was until then.
 pub(super) struct Interrupted {
