@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use futures::{FutureExt, future::BoxFuture};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 use thiserror::Error;
-use tokio::{io::DuplexStream, sync::oneshot, time::timeout};
+use tokio::{io::DuplexStream, time::timeout};
 
 /// Why there is no stream.
 #[derive(Debug, Error)]
@@ -41,7 +42,7 @@ const EXPLANATION: Duration = Duration::from_secs(2);
 pub struct Forward {
     /// What is written here arrives in the pod.
     pub stream: DuplexStream,
-    problem: oneshot::Receiver<Option<String>>,
+    problem: Explanation,
 }
 
 impl Forward {
@@ -65,27 +66,23 @@ impl Forward {
             .take_stream(port)
             .zip(forwarder.take_error(port))
             .ok_or_else(|| other("no stream".to_owned()))?;
-        let (sender, problem) = oneshot::channel();
-        tokio::spawn(async move {
-            // Nobody may be interested any more.
-            let _ = sender.send(error.await);
-            let _ = forwarder.join().await;
-        });
-        Ok(Self { stream, problem })
+        // The task of the forwarder goes on without it, until both sides have ended.
+        Ok(Self { stream, problem: Explanation(error.boxed()) })
     }
 
     /// Splits into the stream, and what the kubelet will say where it fails.
+    #[must_use]
     pub fn split(self) -> (DuplexStream, Explanation) {
-        (self.stream, Explanation(self.problem))
+        (self.stream, self.problem)
     }
 }
 
 /// What the kubelet says of a stream that failed.
-pub struct Explanation(oneshot::Receiver<Option<String>>);
+pub struct Explanation(BoxFuture<'static, Option<String>>);
 
 impl Explanation {
     /// Waits for it, but not for long.
     pub async fn get(self) -> Option<String> {
-        timeout(EXPLANATION, self.0).await.ok()?.ok()?
+        timeout(EXPLANATION, self.0).await.ok()?
     }
 }

@@ -104,16 +104,14 @@ impl Program {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        match line.trim_end().strip_prefix("listening on ") {
-            Some(address) => Some(Self { child, url: format!("http://{address}") }),
-            None => {
-                let output = child.wait_with_output().unwrap();
-                let said = String::from_utf8_lossy(&output.stderr);
-                assert_eq!(output.status.code(), Some(2), "{}: {said}", case.name);
-                assert!(said.contains("malformed GOMEMLIMIT"), "{}: {said}", case.name);
-                None
-            }
+        if let Some(address) = line.trim_end().strip_prefix("listening on ") {
+            return Some(Self { child, url: format!("http://{address}") });
         }
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{}: {said}", case.name);
+        assert!(said.contains("malformed GOMEMLIMIT"), "{}: {said}", case.name);
+        None
     }
 }
 

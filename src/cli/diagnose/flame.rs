@@ -8,7 +8,8 @@ use inferno::flamegraph::{self, Options};
 pub(super) fn graph(evidence: &Evidence, target: &str) -> anyhow::Result<Vec<u8>> {
     let profiles =
         || evidence.captures.iter().filter_map(|capture| Some((capture.at, capture.profile.as_ref()?)));
-    let (first, last) = profiles().next().zip(profiles().last()).context("there is no profile to draw")?;
+    let (first, last) =
+        profiles().next().zip(profiles().next_back()).context("there is no profile to draw")?;
     let (before, now) = (first.1.stacks(Kind::InuseSpace), last.1.stacks(Kind::InuseSpace));
     let lines = folded(&before, &now);
     ensure!(!lines.is_empty(), "there is nothing in use to draw");

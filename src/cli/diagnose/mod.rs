@@ -46,7 +46,7 @@ pub(super) struct DiagnoseArgs {
     /// A pod, POD/CONTAINER, or files: heap profiles, texts of ?debug=1, or a folder written by --save
     #[arg(value_name = "POD[/CONTAINER]|FILE", required_unless_present = "url", conflicts_with = "url")]
     what: Vec<String>,
-    /// A program that serves net/http/pprof, such as http://127.0.0.1:6060
+    /// A program that serves net/http/pprof, such as `http://127.0.0.1:6060`
     #[arg(long)]
     url: Option<Uri>,
     #[command(flatten)]
