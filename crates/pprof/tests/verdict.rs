@@ -123,8 +123,8 @@ fn a_tight_gomemlimit_thrashes_unless_nothing_is_collected() {
 #[test]
 fn the_share_of_the_collector_is_that_of_the_time_that_was_looked_at() {
     // 1000 s without, then 45 s with half of the CPU.
-    let recent = with(steady([100; 4]), |number, capture| {
-        let since = 15.0 * number as f64;
+    let recent = with(steady([100; 4]), |_, capture| {
+        let since = capture.at;
         stats(capture).gc_cpu_fraction = 0.5 * since / (1000.0 + since);
     });
     let share = diagnose(&recent).figures.gc_cpu.unwrap();
