@@ -86,7 +86,8 @@ fn ours(kind: Kind, base: Option<&Profile>, profile: &Profile) -> Top {
     let mut total = profile.total(kind);
     if let Some(base) = base {
         stacks = stacks.since(&base.stacks(kind));
-        total = base.total(kind);
+        // Percentages are of the base, but where nothing was sampled in it (`computeTotal`).
+        total = Some(base.total(kind)).filter(|of_base| *of_base != 0).unwrap_or(total);
     }
     let functions: BTreeMap<_, _> =
         stacks.functions().into_iter().map(|(name, of)| (name.to_owned(), of)).collect();
