@@ -8,15 +8,18 @@ use std::{
 };
 
 use gomemlimit_core::{
-    Reason, Review, Settings, decide::Verdict, memlimit::Ratio, settings::Setting, warning::WarningKind,
+    Reason, Review, Settings, decide, memlimit::Ratio, settings::Setting, warning::WarningKind,
 };
+use gomemlimit_pprof::Verdict;
 
 const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
-const TEXTS: [&str; 13] = [
+const DIAGNOSE: &str = include_str!("../docs/diagnose.md");
+const TEXTS: [&str; 14] = [
     README,
     METRICS,
+    DIAGNOSE,
     ARCHITECTURE,
     include_str!("../CONTRIBUTING.md"),
     include_str!("../SECURITY.md"),
@@ -63,6 +66,14 @@ fn the_metrics_page_lists_every_kind_of_warning() {
     }
 }
 
+#[test]
+fn the_page_on_diagnose_explains_every_verdict() {
+    for verdict in Verdict::ALL {
+        assert!(DIAGNOSE.contains(&format!("### `{verdict}`")), "{verdict}");
+        assert!(run(&["diagnose", "--help"], "").contains(verdict.as_str()), "{verdict}");
+    }
+}
+
 /// The defaults of the command line are those of the core: no flag changes nothing.
 #[test]
 fn the_defaults_of_the_flags_are_those_of_the_core() {
@@ -80,7 +91,8 @@ fn the_readmes_patch_is_the_answer_to_the_printed_curl_line() {
     let source = include_str!("../src/cli/serve.rs");
     let review = source.split("EXAMPLE_REVIEW: &str = r#\"").nth(1).unwrap().split("\"#;").next().unwrap();
     let review = Review::parse(review.as_bytes()).unwrap();
-    let mut verdict: Verdict<'_> = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
+    let mut verdict: decide::Verdict<'_> =
+        review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
     let patch = serde_json::to_value(verdict.patch()).unwrap();
     let shown = README.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(shown).unwrap(), patch);
@@ -106,11 +118,13 @@ fn the_readmes_repaired_status_is_real() {
 
 #[test]
 fn every_flag_in_the_texts_exists() {
-    let help: String = ["serve", "inject", "explain", "audit", "check", "policy", "probe"]
+    let help: String = ["serve", "inject", "explain", "audit", "check", "policy", "diagnose", "probe"]
         .map(|command| run(&[command, "--help"], ""))
         .concat();
     // Flags of other programs.
     let foreign = [
+        "--runs",
+        "--only",
         "--all",
         "--check",
         "--workspace",
@@ -149,7 +163,7 @@ fn every_flag_in_the_texts_exists() {
 #[test]
 fn the_readme_explains_sentences_that_the_program_says() {
     let mut sources = String::new();
-    for path in sources_of(&["src", "crates/core/src"]) {
+    for path in sources_of(&["src", "crates/core/src", "crates/pprof/src"]) {
         let text = std::fs::read_to_string(path).unwrap();
         // Texts that are broken over lines, and names that are filled in.
         sources += &text.replace("\\\n", "\u{0}").split('\u{0}').map(str::trim_start).collect::<String>();
@@ -179,7 +193,8 @@ fn every_file_in_the_texts_exists() {
             .map(|word| word.trim_end_matches('.'))
             .filter(|word| !word.contains("://") && endings.iter().any(|end| word.ends_with(end)))
         {
-            let places = ["", "src", "crates/core/src", "crates/core/tests", "docs", "docs/.."];
+            let places =
+                ["", "src", "crates/core/src", "crates/core/tests", "crates/pprof/src", "docs", "docs/.."];
             assert!(places.iter().any(|place| root.join(place).join(word).exists()), "{word}");
         }
     }
@@ -205,7 +220,7 @@ fn sources_of(folders: &[&str]) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn the_sources_stay_readable() {
-    for path in sources_of(&["src", "crates/core/src"]) {
+    for path in sources_of(&["src", "crates/core/src", "crates/pprof/src"]) {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
         assert!(text.lines().count() <= 450, "{} has grown into two", path.display());

@@ -6,7 +6,10 @@ mod check;
 mod cluster_args;
 mod complete;
 mod completions;
+#[cfg(feature = "diagnose")]
+mod diagnose;
 mod duration;
+mod exchange;
 mod explain;
 mod inject;
 mod judge;
@@ -42,6 +45,8 @@ enum Command {
     Audit(Box<audit::AuditArgs>),
     Check(check::CheckArgs),
     Policy(policy::PolicyCommandArgs),
+    #[cfg(feature = "diagnose")]
+    Diagnose(Box<diagnose::DiagnoseArgs>),
     Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -64,6 +69,8 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => args.run(policy_is_given),
         Command::Check(args) => args.run(),
         Command::Policy(args) => args.run(),
+        #[cfg(feature = "diagnose")]
+        Command::Diagnose(args) => args.run(),
         Command::Probe(args) => args.run(),
         Command::Completions(args) => args.run(),
     };

@@ -5,9 +5,8 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::{Context, anyhow, bail, ensure};
 use axum::body::Bytes;
 use clap::Args;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Request, StatusCode, Uri, client::conn::http1, header};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
+use hyper::{Request, StatusCode, Uri, header};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
@@ -21,7 +20,11 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{duration::parse_duration, output};
+use super::{
+    duration::parse_duration,
+    exchange::{Answer, exchange},
+    output,
+};
 use crate::serve::tls::provider;
 
 /// A megabyte: more than any answer or scrape.
@@ -116,11 +119,6 @@ impl ProbeArgs {
     }
 }
 
-struct Answer {
-    status: StatusCode,
-    body: Bytes,
-}
-
 async fn scrape(url: &Uri) -> anyhow::Result<Answer> {
     ensure!(url.scheme_str() == Some("http"), "is not an http:// URL");
     send(connect(url, 80).await?, url, None).await
@@ -141,7 +139,6 @@ async fn send(
     url: &Uri,
     review: Option<Value>,
 ) -> anyhow::Result<Answer> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let authority = url.authority().context("has no host")?.as_str();
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::builder().uri(path).header(header::HOST, authority);
@@ -152,19 +149,7 @@ async fn send(
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(review.to_string())))?,
     };
-    let exchange = async {
-        let response = sender.send_request(request).await.context("no answer")?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
-        let body = body.map_err(|error| anyhow!("the answer could not be read: {error}"))?;
-        anyhow::Ok(Answer { status, body: body.to_bytes() })
-    };
-    let mut exchange = std::pin::pin!(exchange);
-    tokio::select! {
-        answer = &mut exchange => answer,
-        // The connection may end with the last byte of the answer.
-        ended = connection => { ended?; exchange.await }
-    }
+    exchange(stream, request, MOST_BYTES).await
 }
 
 /// The creation of a pod with one container of 1 GiB.

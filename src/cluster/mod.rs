@@ -7,6 +7,10 @@ pub mod namespaces;
 mod pace;
 pub mod pages;
 mod patience;
+#[cfg(feature = "diagnose")]
+pub mod pods;
+#[cfg(feature = "diagnose")]
+pub mod portforward;
 pub mod served;
 pub mod serving;
 pub mod surroundings;

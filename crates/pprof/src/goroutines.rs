@@ -1,0 +1,94 @@
+//! `/debug/pprof/goroutine?debug=1` and `goroutineleak?debug=1`: how many, and where they stand.
+
+use serde::Serialize;
+
+use crate::TextError;
+
+/// Goroutines with the same stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GoroutineGroup {
+    /// How many.
+    pub count: u64,
+    /// Functions, the innermost first.
+    pub functions: Vec<String>,
+    /// Where [`GoroutineGroup::function`] stands, as `file:line`.
+    pub place: String,
+}
+
+/// A goroutine profile as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Goroutines {
+    /// How many goroutines there are.
+    pub total: u64,
+    /// By stack, the largest group first.
+    pub groups: Vec<GoroutineGroup>,
+}
+
+/// More different stacks than any program has; the rest is not kept.
+const MOST_GROUPS: usize = 20_000;
+/// Frames kept of one stack.
+const MOST_FRAMES: usize = 128;
+
+impl Goroutines {
+    /// Reads the text of `goroutine?debug=1` or `goroutineleak?debug=1`.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        let (head, body) = text.split_once('\n').unwrap_or((text, ""));
+        let total = ["goroutine profile: total ", "goroutineleak profile: total "]
+            .into_iter()
+            .find_map(|start| head.strip_prefix(start)?.trim().parse().ok())
+            .ok_or(TextError::NotGoroutines)?;
+        let mut groups: Vec<GoroutineGroup> = Vec::new();
+        for line in body.lines() {
+            if let Some((count, _)) = line.split_once(" @") {
+                if groups.len() == MOST_GROUPS {
+                    break;
+                }
+                let count = count.parse().map_err(|_| TextError::NotGoroutines)?;
+                groups.push(GoroutineGroup { count, functions: Vec::new(), place: String::new() });
+            } else if let (Some(frame), Some(group)) = (line.strip_prefix("#\t"), groups.last_mut()) {
+                group.add(frame);
+            }
+        }
+        groups.sort_by(|one, other| {
+            other.count.cmp(&one.count).then_with(|| one.functions.cmp(&other.functions))
+        });
+        Ok(Self { total, groups })
+    }
+
+    /// How many stand at this stack.
+    #[must_use]
+    pub fn at(&self, functions: &[String]) -> u64 {
+        let same = self.groups.iter().filter(|group| group.functions == functions);
+        same.map(|group| group.count).sum()
+    }
+}
+
+impl GoroutineGroup {
+    /// Adds `0x5a39e4\tmain.wait+0x24\t\t/src/main.go:9`.
+    fn add(&mut self, frame: &str) {
+        let mut columns = frame.split('\t').filter(|column| !column.is_empty()).skip(1);
+        let (Some(function), place) = (columns.next(), columns.next()) else { return };
+        if self.functions.len() == MOST_FRAMES {
+            return;
+        }
+        let function = function.rsplit_once("+0x").map_or(function, |(name, _)| name);
+        let is_first_own = is_own(function) && !self.functions.iter().any(|name| is_own(name));
+        if is_first_own || self.functions.is_empty() {
+            place.unwrap_or_default().trim().clone_into(&mut self.place);
+        }
+        self.functions.push(function.to_owned());
+    }
+
+    /// The innermost function that is not of what every wait goes through: what a person looks for.
+    #[must_use]
+    pub fn function(&self) -> &str {
+        let own = self.functions.iter().find(|name| is_own(name));
+        own.or(self.functions.first()).map_or("unknown", String::as_str)
+    }
+}
+
+/// Whether a function is not of those that every wait goes through.
+fn is_own(function: &str) -> bool {
+    const EVERYONES: [&str; 5] = ["runtime.", "sync.", "internal/", "syscall.", "net.(*"];
+    !EVERYONES.iter().any(|start| function.starts_with(start))
+}

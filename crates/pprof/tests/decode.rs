@@ -1,0 +1,192 @@
+//! Real profiles are read exactly; whatever else comes is one clear sentence, and never more memory than
+//! its size allows.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::io::{Read, Write};
+
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use gomemlimit_pprof::{FlatCum, Goroutines, Kind, MemStats, Profile, ProfileError, TextError, decode};
+use proptest::prelude::*;
+use rstest::rstest;
+
+/// Captured from tests/diagnose/programs, built with Go 1.27.3 and -trimpath; the second five seconds later.
+const FIRST: &[u8] = include_bytes!("data/heap-1.pb.gz");
+const SECOND: &[u8] = include_bytes!("data/heap-2.pb.gz");
+const GOROUTINE_PROFILE: &[u8] = include_bytes!("data/goroutine.pb.gz");
+const CPU_PROFILE: &[u8] = include_bytes!("data/cpu.pb.gz");
+const STATISTICS: &str = include_str!("data/heap-1.txt");
+const GOROUTINES: &str = include_str!("data/goroutine-1.txt");
+
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+fn flat(profile: &Profile, function: &str) -> FlatCum {
+    profile.stacks(Kind::InuseSpace).functions()[function]
+}
+
+/// The figures that `go tool pprof -top -unit=B` prints of the same files.
+#[test]
+fn a_real_profile_is_read_exactly() {
+    let profile = decode(FIRST).unwrap();
+    assert_eq!((profile.rate, profile.total(Kind::InuseSpace)), (524_288, 41_981_167));
+    assert_eq!(flat(&profile, "main.appendEvent"), FlatCum { flat: 2_641_973, cum: 2_641_973 });
+    assert_eq!(flat(&profile, "runtime.main"), FlatCum { flat: 0, cum: 38_814_850 });
+    let later = decode(SECOND).unwrap();
+    let grown = later.stacks(Kind::InuseSpace).since(&profile.stacks(Kind::InuseSpace));
+    assert_eq!(grown.functions()["main.appendEvent"].flat, 12_153_077 - 2_641_973);
+    assert_eq!(grown.total(), 51_492_271 - 41_981_167);
+    assert!(!grown.functions().contains_key("main.fill"), "what did not change is not in a difference");
+}
+
+#[test]
+fn plain_protobuf_and_several_gzip_members_are_read_as_well() {
+    let plain = gunzip(FIRST);
+    let (one, two) = plain.split_at(100);
+    for bytes in [plain.clone(), gzip(&plain), [gzip(one), gzip(two)].concat()] {
+        assert_eq!(decode(&bytes).unwrap().total(Kind::InuseSpace), 41_981_167);
+    }
+}
+
+#[rstest]
+#[case::nothing(b"", "is empty, not a heap profile")]
+#[case::nothing_compressed(&gzip(b""), "is empty, not a heap profile")]
+#[case::statistics(STATISTICS.as_bytes(), "is the text of ?debug=1, not a heap profile")]
+#[case::goroutines(GOROUTINES.as_bytes(), "is the text of a goroutine profile, not a heap profile")]
+#[case::page(b"<!DOCTYPE html><html>", "is a web page, not a heap profile")]
+#[case::json(b"{\"error\":1}", "is JSON, not a heap profile")]
+#[case::not_found(b"404 page not found\n", "is the answer to a request that failed")]
+#[case::text(b"hello, world\n", "is text, not a heap profile")]
+#[case::goroutine_profile(GOROUTINE_PROFILE, "is a profile of goroutine/count, not of the heap")]
+#[case::cpu_profile(CPU_PROFILE, "is a profile of samples/count, cpu/nanoseconds, not of the heap")]
+#[case::cut_off(&FIRST[..FIRST.len() / 2], "is cut off: the gzip data ends early")]
+#[case::cut_off_trailer(&FIRST[..FIRST.len() - 3], "is cut off: the gzip data ends early")]
+#[case::damaged(&[0x1f, 0x8b, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9], "is damaged: not valid gzip data")]
+#[case::binary(&[0xff; 64], "is not a pprof profile: a number has more than ten bytes")]
+#[case::cut_off_plain(&gunzip(FIRST)[..1000], "is not a pprof profile: ")]
+#[case::no_types(&gzip(&[0x32, 0]), "is not a pprof profile: it names no sample type")]
+fn what_is_no_heap_profile_is_one_sentence(#[case] bytes: &[u8], #[case] wanted: &str) {
+    let said = decode(bytes).unwrap_err().to_string();
+    assert!(said.starts_with(wanted), "{said}");
+    assert!(!said.contains('\n') && said.len() < 200, "{said}");
+}
+
+/// A message within a message: tag, length, bytes. Lengths below 128.
+fn nested(tag: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[tag << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat()
+}
+
+fn number(tag: u8, number: u8) -> Vec<u8> {
+    vec![tag << 3, number]
+}
+
+/// A heap profile with the one type that must be there, and these parts.
+fn profile(parts: &[Vec<u8>]) -> Vec<u8> {
+    let names = ["", "inuse_space", "bytes"].map(|name| nested(6, name.as_bytes()));
+    let kind = nested(1, &[number(1, 1), number(2, 2)].concat());
+    [vec![kind], names.to_vec(), parts.to_vec()].concat().concat()
+}
+
+fn sample(location: u8) -> Vec<u8> {
+    nested(2, &[number(1, location), number(2, 100)].concat())
+}
+
+fn location(id: u8, function: u8) -> Vec<u8> {
+    nested(4, &[number(1, id), nested(4, &number(1, function))].concat())
+}
+
+#[rstest]
+#[case::no_samples(profile(&[]), "is empty: the program sets runtime.MemProfileRate to 0")]
+#[case::no_location(profile(&[sample(1)]), "is not a pprof profile: a sample refers to a location that is missing")]
+#[case::no_function(profile(&[sample(1), location(1, 9)]), "is not a pprof profile: a location refers to a function that is missing")]
+#[case::twice(profile(&[sample(1), location(1, 0), location(1, 0)]), "is not a pprof profile: the id of a location is zero or stands twice")]
+#[case::values(profile(&[nested(2, &number(1, 1)), location(1, 0)]), "is not a pprof profile: a sample has fewer or more values")]
+#[case::string(profile(&[nested(1, &[number(1, 99), number(2, 2)].concat()), sample(1)]), "is not a pprof profile: it refers to a string that is missing")]
+#[case::not_text(profile(&[nested(6, &[0xff, 0xfe])]), "is not a pprof profile: a string is not UTF-8")]
+fn references_that_lead_nowhere_are_one_sentence(#[case] bytes: Vec<u8>, #[case] wanted: &str) {
+    let said = decode(&gzip(&bytes)).unwrap_err().to_string();
+    assert!(said.starts_with(wanted), "{said}");
+}
+
+#[test]
+fn code_without_symbols_is_called_as_go_tool_pprof_calls_it() {
+    let bytes = profile(&[sample(1), nested(4, &number(1, 1))]);
+    let profile = decode(&gzip(&bytes)).unwrap();
+    assert_eq!(flat(&profile, "<unknown>").flat, 100);
+}
+
+#[test]
+fn a_young_program_may_have_no_sample_yet() {
+    let profile = decode(&gzip(&profile(&[number(12, 100)]))).unwrap();
+    assert_eq!((profile.total(Kind::InuseSpace), profile.rate), (0, 100));
+}
+
+#[test]
+fn bombs_are_refused() {
+    let large = gzip(&vec![0; 130 << 20]);
+    assert!(large.len() < 1 << 20);
+    assert!(matches!(decode(&large).unwrap_err(), ProfileError::TooLarge { what: "bytes", .. }));
+    // Two bytes each in the file, much more in memory.
+    let samples = gzip(&profile(&[nested(2, &[]).repeat(2 << 20)]));
+    assert!(matches!(decode(&samples).unwrap_err(), ProfileError::TooLarge { what: "samples", .. }));
+    // One location of many lines, named by many samples.
+    let lines: Vec<u8> = [number(1, 1), nested(4, &[]).repeat(40)].concat();
+    let many = profile(&[nested(4, &lines), sample(1).repeat(300_000)]);
+    assert!(matches!(decode(&gzip(&many)).unwrap_err(), ProfileError::TooLarge { what: "frames", .. }));
+}
+
+proptest! {
+    #[test]
+    fn anything_is_an_error_or_a_profile(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decode(&bytes);
+        let _ = decode(&gzip(&bytes));
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = (MemStats::parse(&text), Goroutines::parse(&text));
+    }
+
+    #[test]
+    fn a_damaged_profile_is_an_error_or_a_profile(at in 0_usize..2000, byte in any::<u8>()) {
+        let mut plain = gunzip(SECOND);
+        let len = plain.len();
+        plain[at % len] = byte;
+        if let Ok(profile) = decode(&plain) {
+            // Saturates, and never overflows.
+            let _ = profile.stacks(Kind::InuseSpace).since(&profile.stacks(Kind::AllocSpace)).functions().len();
+        }
+    }
+}
+
+#[test]
+fn statistics_are_read() {
+    let stats = MemStats::parse(STATISTICS).unwrap();
+    assert_eq!((stats.sys, stats.heap_alloc, stats.heap_released), (77_441_304, 59_163_992, 7_512_064));
+    assert_eq!((stats.num_gc, stats.paced_gc(), stats.max_rss), (7, 4, 63_713_280));
+    assert_eq!(stats.first_gc, Some(1_795_564_885_983_030_747));
+    assert_eq!(stats.retained(), 77_441_304 - 7_512_064);
+    assert_eq!(MemStats::parse("404 page not found"), Err(TextError::NotHeap));
+    let cut_off = &STATISTICS[..STATISTICS.len() - 120];
+    assert_eq!(MemStats::parse(cut_off), Err(TextError::NoMemStats));
+}
+
+#[test]
+fn goroutines_are_read() {
+    let goroutines = Goroutines::parse(GOROUTINES).unwrap();
+    assert_eq!((goroutines.total, goroutines.groups.len()), (4, 4));
+    let waiting =
+        goroutines.groups.iter().find(|group| group.functions.first().is_some_and(|f| f == "main.loop"));
+    assert_eq!(waiting.unwrap().place, "conditions/main.go:65");
+    let accepting = goroutines.groups.iter().find(|group| group.functions.len() == 11).unwrap();
+    assert_eq!(
+        (accepting.function(), &*accepting.place),
+        ("net/http.(*Server).Serve", "net/http/server.go:3574")
+    );
+    assert_eq!(Goroutines::parse("heap profile: 1"), Err(TextError::NotGoroutines));
+}

@@ -1,0 +1,121 @@
+//! Profiles from files: a folder that --save wrote, or what somebody captured by hand.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use gomemlimit_pprof::{Capture, Evidence, Goroutines, MemStats, decode};
+
+use super::store::{INDEX, Index};
+
+/// Larger than anything that pprof writes.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// Reads all of them as captures of one process.
+pub(super) fn read(names: &[String]) -> anyhow::Result<Evidence> {
+    if let [name] = names
+        && Path::new(name).is_dir()
+    {
+        return read_folder(Path::new(name));
+    }
+    let mut captures = Vec::new();
+    let (mut statistics, mut goroutines, mut leaked) = (Vec::new(), Vec::new(), Vec::new());
+    for name in names {
+        let path = Path::new(name);
+        let bytes = read_file(path)?;
+        let said = |error: &dyn std::fmt::Display| anyhow!("{name} {error}");
+        match kind(&bytes) {
+            FileKind::Statistics => statistics.push(memstats(&bytes).map_err(|error| said(&error))?),
+            FileKind::Goroutines => goroutines.push(goroutines_of(&bytes).map_err(|error| said(&error))?),
+            FileKind::Leaked => leaked.push(goroutines_of(&bytes).map_err(|error| said(&error))?),
+            FileKind::Other => captures.push((name, decode(&bytes).map_err(|error| said(&error))?)),
+        }
+    }
+    ensure!(!captures.is_empty(), "there is no heap profile among the files; capture /debug/pprof/heap?gc=1");
+    captures.sort_by_key(|(_, profile)| profile.time_nanos);
+    let start = captures.first().map_or(0, |(_, profile)| profile.time_nanos);
+    for pair in captures.windows(2) {
+        if let [(one, before), (other, after)] = pair
+            && before.time_nanos == after.time_nanos
+        {
+            bail!("{one} and {other} are of the same moment; give captures of different times");
+        }
+    }
+    // Texts have no time of their own: they belong to the profiles in the order given.
+    let (mut statistics, mut goroutines, mut leaked) =
+        (statistics.into_iter(), goroutines.into_iter(), leaked.into_iter());
+    let captures = captures.into_iter().map(|(_, profile)| Capture {
+        at: seconds(profile.time_nanos.saturating_sub(start)),
+        profile: Some(profile),
+        memstats: statistics.next(),
+        goroutines: goroutines.next(),
+        leaked: leaked.next(),
+        rss: None,
+    });
+    Ok(Evidence { captures: captures.collect(), ..Evidence::default() })
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn seconds(nanos: i64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+enum FileKind {
+    Statistics,
+    Goroutines,
+    Leaked,
+    Other,
+}
+
+fn kind(bytes: &[u8]) -> FileKind {
+    if bytes.starts_with(b"heap profile:") {
+        FileKind::Statistics
+    } else if bytes.starts_with(b"goroutine profile:") {
+        FileKind::Goroutines
+    } else if bytes.starts_with(b"goroutineleak profile:") {
+        FileKind::Leaked
+    } else {
+        FileKind::Other
+    }
+}
+
+fn memstats(bytes: &[u8]) -> Result<MemStats, gomemlimit_pprof::TextError> {
+    MemStats::parse(&String::from_utf8_lossy(bytes))
+}
+
+fn goroutines_of(bytes: &[u8]) -> Result<Goroutines, gomemlimit_pprof::TextError> {
+    Goroutines::parse(&String::from_utf8_lossy(bytes))
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let cannot = || format!("cannot read {}", path.display());
+    let metadata = fs::metadata(path).with_context(cannot)?;
+    ensure!(metadata.is_file(), "{} is not a file", path.display());
+    ensure!(metadata.len() <= MOST_BYTES, "{} is too large for a heap profile", path.display());
+    fs::read(path).with_context(cannot)
+}
+
+/// A folder of --save, with everything that was known then.
+fn read_folder(folder: &Path) -> anyhow::Result<Evidence> {
+    let index = folder.join(INDEX);
+    let text = fs::read_to_string(&index).with_context(|| {
+        format!("{} is not a folder that --save wrote: cannot read {INDEX}", folder.display())
+    })?;
+    let index: Index =
+        serde_json::from_str(&text).with_context(|| format!("cannot read {}", index.display()))?;
+    let mut evidence = index.evidence();
+    for (number, entry) in (1..).zip(&index.captures) {
+        let heap = folder.join(format!("heap-{number}.pb.gz"));
+        let profile = decode(&read_file(&heap)?).map_err(|error| anyhow!("{} {error}", heap.display()))?;
+        let optional = |name: &str| fs::read(folder.join(format!("{name}-{number}.txt"))).ok();
+        evidence.captures.push(Capture {
+            at: entry.at,
+            profile: Some(profile),
+            memstats: optional("heap").and_then(|bytes| memstats(&bytes).ok()),
+            goroutines: optional("goroutine").and_then(|bytes| goroutines_of(&bytes).ok()),
+            leaked: optional("goroutineleak").and_then(|bytes| goroutines_of(&bytes).ok()),
+            rss: entry.rss,
+        });
+    }
+    ensure!(!evidence.captures.is_empty(), "{} holds no capture", folder.display());
+    Ok(evidence)
+}

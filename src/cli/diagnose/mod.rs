@@ -1,0 +1,201 @@
+//! `gomemlimit diagnose`: leak or tuning, from heap profiles of a pod, a URL or files.
+
+mod endpoint;
+mod files;
+mod flame;
+mod metrics;
+mod pod;
+mod report;
+mod series;
+mod store;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, ValueEnum};
+use gomemlimit_core::{memlimit::GoLimit, quantity};
+use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
+use hyper::Uri;
+
+use self::{endpoint::Endpoint, series::Pace};
+use clap_complete::engine::ArgValueCompleter;
+
+use super::{
+    cluster_args::{ClusterArgs, parse_name},
+    complete,
+    duration::parse_duration,
+    output,
+};
+
+/// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
+///
+/// Captures heap profiles from net/http/pprof, each right after a garbage collection, and compares them.
+/// In a pod through the API server, also where pprof listens on 127.0.0.1 only: nothing is opened here,
+/// nothing is installed there. Load the program while it is looked at: a leak shows under load.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  # Four captures, 15 s apart, of a pod; pprof on the port called `pprof`, else 6060
+  gomemlimit diagnose api-7d9c5b6f4-x2x9k -n shop
+  # A container of several, another port, over five minutes, keeping what was captured
+  gomemlimit diagnose api-7d9c5b6f4-x2x9k/api --port 8080 --captures 6 --interval 1m --save captures/
+  # Anything that serves pprof, with the limit that it runs under
+  gomemlimit diagnose --url http://127.0.0.1:6060 --limit 512Mi
+  # Again from what was kept, or from profiles of your own, the oldest first; a picture of what grew
+  gomemlimit diagnose captures/ --svg growth.svg
+  gomemlimit diagnose before.pb.gz middle.pb.gz after.pb.gz --limit 512Mi -o json
+  # A gate after a stress test
+  gomemlimit diagnose --url http://127.0.0.1:6060 --fail-on heap-leak,goroutine-leak
+
+Verdicts: misconfigured, goroutine-leak, heap-leak, off-heap, gc-thrash, undersized, fragmented, tuning,
+burst, healthy, inconclusive.
+Exit codes: 0 a verdict, 1 one of those that --fail-on names, 2 no verdict.")]
+pub(super) struct DiagnoseArgs {
+    /// A pod, POD/CONTAINER, or files: heap profiles, texts of ?debug=1, or a folder written by --save
+    #[arg(value_name = "POD[/CONTAINER]|FILE", required_unless_present = "url", conflicts_with = "url")]
+    what: Vec<String>,
+    /// A program that serves net/http/pprof, such as `http://127.0.0.1:6060`
+    #[arg(long)]
+    url: Option<Uri>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// Namespace; default: that of the context
+    #[arg(short, long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
+    namespace: Option<String>,
+    /// Port of pprof in the pod; default: the one called `pprof`, else 6060
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// How many captures; growth takes three
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    captures: u16,
+    /// Time between two captures
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
+    interval: Duration,
+    /// Go on with the restarted container where it is killed half-way
+    #[arg(long)]
+    follow: bool,
+    /// The memory limit; default: that of the container
+    #[arg(long, value_name = "QUANTITY", value_parser = parse_limit)]
+    limit: Option<u64>,
+    /// GOMEMLIMIT of the program, as it stands in its environment; default: that of the container
+    #[arg(long, value_name = "VALUE")]
+    gomemlimit: Option<String>,
+    /// Keep everything that was captured in this folder
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+    /// Write a flame graph of what grew (red) and shrank (blue) between the first and the last capture
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+    /// Exit with 1 where one of these verdicts holds
+    #[arg(long, value_name = "VERDICT", value_delimiter = ',')]
+    fail_on: Vec<Verdict>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+fn parse_limit(text: &str) -> Result<u64, String> {
+    match quantity::parse(text) {
+        Ok(0) => Err("must be more than 0".to_owned()),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What was seen, and of what.
+struct Seen {
+    target: String,
+    evidence: Evidence,
+    saved: Option<PathBuf>,
+}
+
+impl DiagnoseArgs {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        // What cannot be written is said before a minute is spent.
+        if let Some(path) = &self.svg {
+            std::fs::write(path, "").with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut seen = runtime.block_on(self.look())?;
+        self.state(&mut seen.evidence);
+        let diagnosis = diagnose(&seen.evidence);
+        if let Some(path) = &self.svg {
+            let svg = flame::graph(&seen.evidence, &seen.target)?;
+            std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let printed = match self.output {
+            Format::Text => output::stdout(report::text(&seen, &diagnosis).as_bytes()),
+            Format::Json => output::stdout(format!("{:#}\n", report::json(&seen, &diagnosis)?).as_bytes()),
+        };
+        let found = self.fail_on.iter().any(|verdict| is_named(&diagnosis, *verdict));
+        Ok(if found && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
+    }
+
+    async fn look(&self) -> anyhow::Result<Seen> {
+        if let Some(url) = &self.url {
+            return self.look_at_url(url).await;
+        }
+        let is_file = |what: &String| std::fs::exists(what).unwrap_or(false);
+        if self.what.iter().any(is_file)
+            || self.what.len() > 1
+            || self.what.iter().any(|what| looks_like_path(what))
+        {
+            ensure!(self.save.is_none(), "--save keeps what is captured; files are there already");
+            let evidence = files::read(&self.what)?;
+            return Ok(Seen { target: self.what.join(", "), evidence, saved: None });
+        }
+        let Some(what) = self.what.first() else { bail!("name a pod, --url, or files") };
+        pod::look(what, self).await
+    }
+
+    async fn look_at_url(&self, url: &Uri) -> anyhow::Result<Seen> {
+        let mut evidence = Evidence::default();
+        self.state(&mut evidence);
+        let target = url.to_string();
+        if matches!(evidence.gomemlimit, Gomemlimit::Malformed(_)) {
+            // The program does not run with it.
+            return Ok(Seen { target, evidence, saved: None });
+        }
+        let endpoint = Endpoint::url(url)?;
+        let store = store::Store::open(self.save.as_deref())?;
+        let taken = series::take(&endpoint, &self.pace(), &store, evidence, &target).await;
+        store.close(taken, &target)
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { captures: usize::from(self.captures), interval: self.interval }
+    }
+
+    /// What the flags say goes before what was found.
+    fn state(&self, evidence: &mut Evidence) {
+        if let Some(limit) = self.limit {
+            evidence.limit = Limit::Bytes(limit);
+        }
+        if let Some(text) = &self.gomemlimit {
+            evidence.gomemlimit = match text.parse() {
+                Ok(GoLimit::Unlimited) => Gomemlimit::Unset,
+                Ok(GoLimit::Bytes(bytes)) => Gomemlimit::Bytes(bytes),
+                Err(_) => Gomemlimit::Malformed(text.clone()),
+            };
+        }
+    }
+}
+
+fn is_named(diagnosis: &Diagnosis, verdict: Verdict) -> bool {
+    diagnosis.verdict == verdict || diagnosis.also.contains(&verdict)
+}
+
+/// A name that no pod has.
+fn looks_like_path(what: &str) -> bool {
+    what.starts_with(['.', '/', '~'])
+        || what.ends_with('/')
+        || what.matches('/').count() > 1
+        || [".gz", ".pb", ".pprof", ".txt"].iter().any(|end| what.ends_with(end))
+}

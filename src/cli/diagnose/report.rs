@@ -1,0 +1,119 @@
+//! The report: for people, in the order in which they ask, and as JSON.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Table, presets};
+use gomemlimit_pprof::{Diagnosis, Figures, Gomemlimit, Limit, bytes_text as size};
+use serde_json::{Value, json};
+
+use super::Seen;
+
+/// Functions of a stack that are shown.
+const SHOWN_FRAMES: usize = 6;
+
+pub(super) fn json(seen: &Seen, diagnosis: &Diagnosis) -> anyhow::Result<Value> {
+    let mut report = json!({"target": seen.target, "saved": seen.saved});
+    if let (Value::Object(report), Value::Object(diagnosis)) = (&mut report, serde_json::to_value(diagnosis)?)
+    {
+        report.extend(diagnosis);
+    }
+    Ok(report)
+}
+
+pub(super) fn text(seen: &Seen, diagnosis: &Diagnosis) -> String {
+    let figures = &diagnosis.figures;
+    let mut text = format!("{}: {}\n", diagnosis.verdict, diagnosis.sentence);
+    if !diagnosis.also.is_empty() {
+        let also: Vec<_> = diagnosis.also.iter().map(|verdict| verdict.as_str()).collect();
+        let _ = writeln!(text, "Also seen: {}", also.join(", "));
+    }
+    section(&mut text, "What to do", diagnosis.advice.iter().cloned());
+    section(&mut text, "Goroutines that were added", goroutines(figures));
+    section(&mut text, "Growing stacks (memory in use, a minute)", growing(figures));
+    section(&mut text, "Top holders (memory in use)", holders(figures));
+    if figures.captures > 0 {
+        section(&mut text, "Memory", memory(figures));
+    }
+    let saved = seen.saved.as_ref().map(|folder| {
+        format!("What was captured lies in {0}; `go tool pprof {0}/heap-1.pb.gz` opens it.", folder.display())
+    });
+    section(&mut text, "To know", diagnosis.notes.iter().cloned().chain(saved));
+    text
+}
+
+fn section(text: &mut String, title: &str, lines: impl IntoIterator<Item = String>) {
+    let mut lines = lines.into_iter().peekable();
+    if lines.peek().is_none() {
+        return;
+    }
+    let _ = writeln!(text, "\n{title}");
+    for line in lines {
+        let _ = writeln!(text, "  {line}");
+    }
+}
+
+fn growing(figures: &Figures) -> Vec<String> {
+    // Where nothing grows, what grew by chance is no news.
+    let news = figures.growing.iter().filter(|one| one.is_certain());
+    news.flat_map(|one| {
+        let stack = one.stack.iter().take(SHOWN_FRAMES).cloned().collect::<Vec<_>>().join(" ← ");
+        [format!("+{}  {} ({})", size(one.per_minute), one.function, one.place), format!("    {stack}")]
+    })
+    .collect()
+}
+
+fn goroutines(figures: &Figures) -> Vec<String> {
+    let added = figures.added_goroutines.iter().filter(|one| one.added > 1);
+    added
+        .map(|one| {
+            let place = one.group.place.rsplit('/').next().unwrap_or_default();
+            format!("+{} to {}  {} ({place})", one.added, one.group.count, one.group.function())
+        })
+        .collect()
+}
+
+fn holders(figures: &Figures) -> Vec<String> {
+    let rows = figures.holders.iter().map(|one| vec![size(one.flat), size(one.cum), one.function.clone()]);
+    table(&["FLAT", "CUM", "FUNCTION"], rows)
+}
+
+/// Where the memory is, as figures of the last capture.
+fn memory(figures: &Figures) -> Vec<String> {
+    let or_unknown = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), size);
+    let limit = match figures.limit {
+        Limit::Bytes(bytes) => size(bytes),
+        Limit::Unlimited => "none".to_owned(),
+        Limit::Unknown => "?".to_owned(),
+    };
+    let gomemlimit = match &figures.gomemlimit {
+        Gomemlimit::Bytes(bytes) => size(*bytes),
+        Gomemlimit::Unset => "none".to_owned(),
+        Gomemlimit::Unknown => "?".to_owned(),
+        Gomemlimit::Malformed(text) => text.clone(),
+    };
+    let live = or_unknown(figures.live);
+    let share = figures.gc_cpu.map_or_else(|| "?".to_owned(), |share| format!("{:.0} %", share * 100.0));
+    let row = vec![
+        limit,
+        gomemlimit,
+        live,
+        or_unknown(figures.retained),
+        or_unknown(figures.rss),
+        or_unknown(figures.off_heap),
+        share,
+    ];
+    let head = ["LIMIT", "GOMEMLIMIT", "LIVE HEAP", "SYS-RELEASED", "RSS", "OFF-HEAP", "GC CPU"];
+    table(&head, [row])
+}
+
+fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(head.to_vec());
+    let mut is_empty = true;
+    for row in rows {
+        table.add_row(row);
+        is_empty = false;
+    }
+    if is_empty { Vec::new() } else { table.lines().map(|line| line.trim().to_owned()).collect() }
+}

@@ -1,0 +1,225 @@
+//! A series of captures of one process, with the progress of it.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, ensure};
+use gomemlimit_pprof::{
+    Capture, Evidence, Gomemlimit, Goroutines, MemStats, RssSource, decode, thresholds::LEAST_CAPTURES,
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    endpoint::Endpoint,
+    metrics::OwnMetrics,
+    store::{Index, Store, Texts},
+};
+
+/// How many captures, how far apart.
+pub(super) struct Pace {
+    pub(super) captures: usize,
+    pub(super) interval: Duration,
+}
+
+impl Pace {
+    /// So close that a trend fits into a life that is as short as the one before.
+    pub(super) fn fit(&mut self, life: Option<Duration>) {
+        // A start before the first capture, and an end after the last.
+        let parts = u32::try_from(LEAST_CAPTURES + 2).unwrap_or(u32::MAX);
+        if let Some(life) = life {
+            self.interval = self.interval.min((life / parts).max(CLOSEST));
+        }
+    }
+}
+
+/// Below a second apart there is nothing but noise.
+const CLOSEST: Duration = Duration::from_secs(1);
+
+/// What ended a series early, and what there was until then.
+pub(super) struct Interrupted {
+    pub(super) error: anyhow::Error,
+    pub(super) evidence: Evidence,
+    /// When the last of the captures was taken.
+    pub(super) last: Instant,
+}
+
+/// Knows more about the process than its pprof says.
+pub(super) trait Companion {
+    /// Whether the process is still the one that the series began with.
+    async fn check(&mut self) -> anyhow::Result<()>;
+    /// What a failed request really means.
+    async fn explain(&mut self, error: anyhow::Error) -> anyhow::Error;
+    /// Resident memory by the kubelet.
+    async fn resident(&mut self) -> Option<(u64, RssSource)>;
+}
+
+/// Nobody: a URL.
+pub(super) struct Alone;
+
+impl Companion for Alone {
+    async fn check(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    async fn explain(&mut self, error: anyhow::Error) -> anyhow::Error {
+        error
+    }
+
+    async fn resident(&mut self) -> Option<(u64, RssSource)> {
+        None
+    }
+}
+
+/// Captures what is at `endpoint`. `evidence` brings what is known already.
+pub(super) async fn take(
+    endpoint: &Endpoint,
+    pace: &Pace,
+    store: &Store,
+    evidence: Evidence,
+    target: &str,
+) -> Result<Evidence, Interrupted> {
+    take_with(&mut Alone, endpoint, pace, store, evidence, target).await
+}
+
+/// The same, with someone who knows more.
+pub(super) async fn take_with(
+    companion: &mut impl Companion,
+    endpoint: &Endpoint,
+    pace: &Pace,
+    store: &Store,
+    mut evidence: Evidence,
+    target: &str,
+) -> Result<Evidence, Interrupted> {
+    let progress = progress(pace);
+    let begin = Instant::now();
+    let mut last = begin;
+    for number in 0..pace.captures {
+        let due = begin + pace.interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+        wait(&progress, begin, due).await;
+        progress.set_message(format!("capture {} of {}", number + 1, pace.captures));
+        let looked = look(companion, endpoint, &mut evidence).await;
+        let looked = looked.and_then(|(mut capture, texts)| {
+            capture.at = begin.elapsed().as_secs_f64();
+            evidence.captures.push(capture);
+            rebase(&mut evidence);
+            store.write(number + 1, &texts, &Index::of(&evidence, target))
+        });
+        if let Err(error) = looked {
+            progress.finish_and_clear();
+            return Err(Interrupted { error: companion.explain(error).await, evidence, last });
+        }
+        last = Instant::now();
+    }
+    progress.finish_and_clear();
+    Ok(evidence)
+}
+
+/// Seconds count from the first capture.
+fn rebase(evidence: &mut Evidence) {
+    if let [first] = evidence.captures.as_mut_slice() {
+        first.at = 0.0;
+    }
+}
+
+fn progress(pace: &Pace) -> ProgressBar {
+    let steps = u32::try_from(pace.captures.saturating_sub(1)).unwrap_or(u32::MAX);
+    let seconds = pace.interval.saturating_mul(steps).as_secs();
+    // Nothing is drawn where stderr is not a terminal.
+    let progress = ProgressBar::with_draw_target(Some(seconds.max(1)), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} s") {
+        progress.set_style(style);
+    }
+    progress
+}
+
+async fn wait(progress: &ProgressBar, begin: Instant, due: Instant) {
+    let step = Duration::from_millis(500);
+    while Instant::now() < due {
+        sleep_until(due.min(Instant::now() + step)).await;
+        progress.set_position(begin.elapsed().as_secs());
+    }
+}
+
+/// One capture. The collection comes first; everything after it shows the same live heap.
+async fn look(
+    companion: &mut impl Companion,
+    endpoint: &Endpoint,
+    evidence: &mut Evidence,
+) -> anyhow::Result<(Capture, Texts)> {
+    companion.check().await?;
+    let name = endpoint.name();
+    let statistics = endpoint.profile("heap?gc=1&debug=1").await?.with_context(|| {
+        format!(
+            "{name} answered with HTTP 404 to /debug/pprof/heap: there is no pprof; import net/http/pprof, or say \
+             --port or the path in --url"
+        )
+    })?;
+    let statistics = String::from_utf8_lossy(&statistics).into_owned();
+    let memstats = MemStats::parse(&statistics).map_err(|error| anyhow!("what {name} answered {error}"))?;
+    same_process(evidence, &memstats)?;
+    let rss = resident(companion, endpoint, evidence, &memstats).await;
+    let heap =
+        endpoint.profile("heap").await?.with_context(|| format!("{name} has no heap profile any more"))?;
+    let profile = decode(&heap).map_err(|error| anyhow!("the heap profile of {name} {error}"))?;
+    let goroutines = text(endpoint, "goroutine?debug=1").await?;
+    let leaked = text(endpoint, "goroutineleak?debug=1").await?;
+    let parse = |text: &Option<String>| text.as_ref().and_then(|text| Goroutines::parse(text).ok());
+    let capture = Capture {
+        at: 0.0,
+        profile: Some(profile),
+        memstats: Some(memstats),
+        goroutines: parse(&goroutines),
+        leaked: parse(&leaked),
+        rss,
+    };
+    Ok((capture, Texts { heap: heap.into(), statistics: Some(statistics), goroutines, leaked }))
+}
+
+async fn text(endpoint: &Endpoint, name: &str) -> anyhow::Result<Option<String>> {
+    let body = endpoint.profile(name).await?;
+    Ok(body.map(|body| String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// Counters of a process never fall.
+fn same_process(evidence: &Evidence, now: &MemStats) -> anyhow::Result<()> {
+    let before = evidence.captures.last().and_then(|capture| capture.memstats.as_ref());
+    let restarted = before.is_some_and(|before| now.mallocs < before.mallocs || now.num_gc < before.num_gc);
+    ensure!(
+        !restarted,
+        "the process was restarted between two captures; captures of two processes cannot be compared"
+    );
+    Ok(())
+}
+
+/// Resident memory, and what else the program's metrics say; they are asked only as long as they answer.
+async fn resident(
+    companion: &mut impl Companion,
+    endpoint: &Endpoint,
+    evidence: &mut Evidence,
+    memstats: &MemStats,
+) -> Option<u64> {
+    let is_first = evidence.captures.is_empty();
+    if is_first || evidence.rss_source == Some(RssSource::Metrics) {
+        let metrics = OwnMetrics::parse(&endpoint.metrics().await.unwrap_or_default());
+        if let (Gomemlimit::Unknown, Some(gomemlimit)) = (&evidence.gomemlimit, metrics.gomemlimit) {
+            evidence.gomemlimit = gomemlimit;
+        }
+        if let (None, Some(started)) = (evidence.uptime, metrics.started) {
+            evidence.uptime = uptime(memstats, started);
+        }
+        if metrics.rss.is_some() {
+            evidence.rss_source = Some(RssSource::Metrics);
+            return metrics.rss;
+        }
+    }
+    let (rss, source) = companion.resident().await?;
+    evidence.rss_source = Some(source);
+    Some(rss)
+}
+
+/// Seconds from `started`, since 1970, to the collection that has just been; by one clock.
+#[allow(clippy::cast_precision_loss)]
+pub(super) fn uptime(memstats: &MemStats, started: f64) -> Option<f64> {
+    let uptime = memstats.last_gc as f64 / 1e9 - started;
+    (memstats.last_gc > 0 && uptime > 0.0).then_some(uptime)
+}

@@ -1,0 +1,233 @@
+//! `gomemlimit diagnose` as a user runs it, on files and on servers that answer what they should not.
+//! What it makes of real programs is in tests/diagnose/programs.rs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use rstest::rstest;
+use serde_json::Value;
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/pprof/tests/data");
+const HEAP: &[u8] = include_bytes!("../crates/pprof/tests/data/heap-1.pb.gz");
+const GOROUTINE_PROFILE: &[u8] = include_bytes!("../crates/pprof/tests/data/goroutine.pb.gz");
+const STATISTICS: &str = include_str!("../crates/pprof/tests/data/heap-1.txt");
+const GOROUTINES: &str = include_str!("../crates/pprof/tests/data/goroutine-1.txt");
+
+struct Output {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn diagnose(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
+    // No cluster, whatever the machine has.
+    command.env("KUBECONFIG", "/nonexistent/kubeconfig").env("HOME", "/nonexistent");
+    command.env_remove("KUBERNETES_SERVICE_HOST");
+    let output = command.arg("diagnose").args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Output { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Exit code 2, nothing on stdout, and one sentence with `wanted` in it on stderr.
+fn is_refused(output: &Output, wanted: &str) {
+    assert_eq!((output.code, &*output.stdout), (2, ""), "{}", output.stderr);
+    assert!(output.stderr.contains(wanted), "{}", output.stderr);
+    let lines: Vec<_> = output.stderr.lines().collect();
+    assert!(lines.len() == 1 && lines[0].starts_with("error: "), "{}", output.stderr);
+}
+
+type Answer = (u16, Vec<u8>);
+
+/// A server that answers each GET with what `answer` makes of its path and of how many came before.
+fn serve(answer: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (answer, count) = (Arc::new(answer), AtomicUsize::new(0));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let Some(head) = lines.next() else { continue };
+            let _ = lines.find(String::is_empty);
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            // `None` closes the connection without a word.
+            let Some((status, body)) = answer(path, count.fetch_add(1, Ordering::Relaxed)) else { continue };
+            let head =
+                format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    url
+}
+
+/// What a real program answers, but for the heap profile.
+fn pprof(path: &str, heap: &[u8]) -> Answer {
+    let body = match path {
+        "/debug/pprof/heap?gc=1&debug=1" => STATISTICS.as_bytes(),
+        "/debug/pprof/heap" => heap,
+        "/debug/pprof/goroutine?debug=1" => GOROUTINES.as_bytes(),
+        _ => return (404, b"404 page not found\n".to_vec()),
+    };
+    (200, body.to_vec())
+}
+
+#[rstest]
+#[case::web_page(b"<html>", "is a web page, not a heap profile")]
+#[case::other_type(GOROUTINE_PROFILE, "is a profile of goroutine/count, not of the heap")]
+#[case::cut_off(&HEAP[..400], "is cut off: the gzip data ends early; capture it again")]
+#[case::nothing(b"", "is empty, not a heap profile")]
+// Sample type inuse_space/bytes and no samples, as with MemProfileRate=0.
+#[case::rate_zero(
+    b"\x0a\x04\x08\x01\x10\x02\x32\x00\x32\x0binuse_space\x32\x05bytes",
+    "sets runtime.MemProfileRate to 0"
+)]
+fn a_server_without_a_heap_profile(#[case] heap: &'static [u8], #[case] wanted: &str) {
+    let url = serve(move |path, _| Some(pprof(path, heap)));
+    is_refused(&diagnose(&["--url", &url]), wanted);
+}
+
+#[test]
+fn a_server_without_pprof() {
+    let url = serve(|_, _| Some((404, b"404 page not found\n".to_vec())));
+    is_refused(
+        &diagnose(&["--url", &url]),
+        "answered with HTTP 404 to /debug/pprof/heap: there is no pprof; import net/http/pprof",
+    );
+    let url = serve(|_, _| Some((403, b"go away\nnow\n".to_vec())));
+    is_refused(
+        &diagnose(&["--url", &url]),
+        "/debug/pprof/heap?gc=1&debug=1 answered with HTTP 403 Forbidden: go away",
+    );
+    let url = serve(|_, _| Some((200, b"hello".to_vec())));
+    is_refused(&diagnose(&["--url", &url]), "is not the text of /debug/pprof/heap?debug=1");
+    let url = serve(|_, _| None);
+    is_refused(&diagnose(&["--url", &url]), &url);
+    is_refused(
+        &diagnose(&["--url", "http://127.0.0.1:1"]),
+        "cannot connect to http://127.0.0.1:1: Connection refused",
+    );
+    is_refused(
+        &diagnose(&["--url", "https://127.0.0.1:1"]),
+        "is not an http:// URL; for pprof behind TLS forward a port",
+    );
+}
+
+#[test]
+fn a_process_that_ends_half_way_leaves_what_was_captured() {
+    // Four requests a capture and one for metrics; the second capture fails.
+    let url = serve(|path, count| (count < 5).then(|| pprof(path, HEAP)));
+    let output = diagnose(&["--url", &url, "--interval", "10ms"]);
+    is_refused(&output, "; the 1 capture before that lie in ");
+    let folder = output.stderr.trim().rsplit(' ').next().unwrap();
+    assert_eq!(fs::read(Path::new(folder).join("heap-1.pb.gz")).unwrap(), HEAP);
+    let again = diagnose(&[folder, "-o", "json"]);
+    assert_eq!((again.code, json(&again)["verdict"].as_str()), (0, Some("inconclusive")), "{}", again.stderr);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_process_that_was_restarted_is_another_one() {
+    let url = serve(|path, count| {
+        let (status, body) = pprof(path, HEAP);
+        let fewer = |text: &str| text.replace("# Mallocs = 162467", "# Mallocs = 7").into_bytes();
+        Some((status, if count < 5 { body } else { fewer(&String::from_utf8_lossy(&body)) }))
+    });
+    let output = diagnose(&["--url", &url, "--interval", "10ms"]);
+    is_refused(&output, "the process was restarted between two captures");
+    fs::remove_dir_all(output.stderr.trim().rsplit(' ').next().unwrap()).unwrap();
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", output.stdout, output.stderr))
+}
+
+fn data(name: &str) -> String {
+    format!("{DATA}/{name}")
+}
+
+#[rstest]
+#[case::missing(&["./nothing.pb.gz"], "cannot read ./nothing.pb.gz")]
+#[case::text(&["README.md"], "README.md is text, not a heap profile")]
+#[case::folder(&["src", "docs"], "src is not a file")]
+#[case::other_folder(&["src"], "src is not a folder that --save wrote: cannot read capture.json")]
+#[case::other_type(&["crates/pprof/tests/data/cpu.pb.gz"], "is a profile of samples/count, cpu/nanoseconds, not of the heap")]
+#[case::only_texts(&["crates/pprof/tests/data/heap-1.txt"], "there is no heap profile among the files")]
+#[case::twice(&["crates/pprof/tests/data/heap-1.pb.gz"; 2], "are of the same moment; give captures of different times")]
+#[case::no_name(&["Not_A_Pod"], "\"Not_A_Pod\" is neither a file nor the name of a pod")]
+#[case::no_cluster(&["api-7d9c5b6f4-x2x9k"], "there is no cluster to talk to; set KUBECONFIG, or name a file with --kubeconfig")]
+#[case::svg(&["src", "--svg", "/nonexistent/growth.svg"], "cannot write /nonexistent/growth.svg")]
+fn what_cannot_be_looked_at(#[case] arguments: &[&str], #[case] wanted: &str) {
+    is_refused(&diagnose(arguments), wanted);
+}
+
+#[rstest]
+#[case(&["--limit", "900M1", "x"], "is not a Kubernetes quantity")]
+#[case(&["--limit", "0", "x"], "must be more than 0")]
+#[case(&["--fail-on", "leak", "x"], "is none of misconfigured, goroutine-leak, heap-leak")]
+#[case(&["--captures", "0", "x"], "0 is not in 1..=1000")]
+#[case(&["--interval", "0s", "x"], "must be more than 0s")]
+#[case(&[], "required arguments were not provided")]
+fn arguments_that_make_no_sense(#[case] arguments: &[&str], #[case] wanted: &str) {
+    let output = diagnose(arguments);
+    assert_eq!(output.code, 2);
+    assert!(output.stderr.contains(wanted), "{}", output.stderr);
+}
+
+#[test]
+fn two_files_show_a_difference_and_no_trend() {
+    let files = ["heap-2.pb.gz", "heap-1.pb.gz", "heap-1.txt", "goroutine-1.txt"].map(data);
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
+    let report = json(&diagnose(&[&files[..], &["--limit", "256Mi", "-o", "json"]].concat()));
+    assert_eq!(report["verdict"], "inconclusive");
+    let grown = &report["figures"]["growing"][0];
+    assert_eq!(
+        (grown["function"].as_str(), grown["growth"].as_u64()),
+        (Some("main.appendEvent"), Some(12_153_077 - 2_641_973))
+    );
+    assert_eq!(grown["place"], "leaks.go:42");
+    assert_eq!(report["figures"]["goroutines"], Value::Null, "the text belongs to the first");
+}
+
+#[test]
+fn a_malformed_value_needs_no_capture() {
+    let arguments = ["--url", "http://127.0.0.1:1", "--gomemlimit", "900Mi"];
+    let output = diagnose(&arguments);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(output.stdout.starts_with("misconfigured: GOMEMLIMIT=900Mi is malformed: "), "{}", output.stdout);
+    let failing = diagnose(&[&arguments[..], &["--fail-on", "heap-leak,misconfigured"]].concat());
+    assert_eq!(failing.code, 1);
+    assert_eq!(diagnose(&[&arguments[..], &["--fail-on", "heap-leak"]].concat()).code, 0);
+}
+
+#[test]
+fn what_was_saved_can_be_looked_at_again_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let (saved, svg) = (folder.path().join("captures"), folder.path().join("growth.svg"));
+    let (saved, svg) = (saved.to_str().unwrap(), svg.to_str().unwrap());
+    let url = serve(|path, _| Some(pprof(path, HEAP)));
+    let live =
+        diagnose(&["--url", &url, "--interval", "10ms", "--limit", "256Mi", "--save", saved, "-o", "json"]);
+    let again = diagnose(&[saved, "-o", "json", "--svg", svg]);
+    let (mut live, mut again) = (json(&live), json(&again));
+    for report in [&mut live, &mut again] {
+        report["target"].take();
+        report["saved"].take();
+    }
+    assert_eq!(live, again);
+    let svg = fs::read_to_string(svg).unwrap();
+    assert!(svg.contains("<svg") && svg.contains("main.appendEvent"), "{svg}");
+    let twice = diagnose(&["--url", &url, "--save", saved]);
+    is_refused(&twice, "holds captures already; name another folder for --save");
+}
