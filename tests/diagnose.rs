@@ -166,7 +166,7 @@ fn data(name: &str) -> String {
 #[case::only_texts(&["crates/pprof/tests/data/heap-1.txt"], "there is no heap profile among the files")]
 #[case::twice(&["crates/pprof/tests/data/heap-1.pb.gz"; 2], "are of the same moment; give captures of different times")]
 #[case::no_name(&["Not_A_Pod"], "\"Not_A_Pod\" is neither a file nor the name of a pod")]
-#[case::no_cluster(&["api-7d9c5b6f4-x2x9k"], "there is no cluster to talk to; set KUBECONFIG, or name a file with --kubeconfig")]
+#[case::no_cluster(&["api-7d9c5b6f4-x2x9k"], "there is no cluster to talk to: failed to read kubeconfig")]
 #[case::svg(&["src", "--svg", "/nonexistent/growth.svg"], "cannot write /nonexistent/growth.svg")]
 fn what_cannot_be_looked_at(#[case] arguments: &[&str], #[case] wanted: &str) {
     is_refused(&diagnose(arguments), wanted);

@@ -104,7 +104,7 @@ async fn an_expired_certificate_is_refused_at_start() {
 #[case::serve_help(&["serve", "--help"], "Examples:")]
 #[case::bash(&["completions", "bash"], "_gomemlimit")]
 #[case::zsh(&["completions", "zsh"], "#compdef gomemlimit")]
-#[case::fish(&["completions", "fish"], "complete -c gomemlimit")]
+#[case::fish(&["completions", "fish"], "complete --keep-order --exclusive --command gomemlimit")]
 #[tokio::test]
 async fn what_is_asked_for_goes_to_stdout(#[case] arguments: &[&str], #[case] says: &str) {
     let (code, stdout, stderr) = run(arguments).await;

@@ -207,7 +207,7 @@ async fn a_fleet_with_every_status_is_reported_exactly() {
 /// What the report says is what the webhook's policy file says now.
 async fn an_edited_policy_file(release: &Release, name: &str) {
     assert_eq!(of(name, "below"), pair("uncovered", "below-minimum"));
-    let edits = [(json!({"set": {"min-limit": "8Mi"}}), "not-injected"), (json!({"is": "not-go"}), "not-go")];
+    let edits = [(json!({"set": {"minLimit": "8Mi"}}), "not-injected"), (json!({"is": "not-go"}), "not-go")];
     for (mut rule, reason) in edits {
         rule["name"] = "fleet".into();
         rule["match"] = json!({"namespaces": [name]});
