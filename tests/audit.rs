@@ -270,3 +270,115 @@ async fn a_watch_that_has_expired_lists_again_and_tells_only_what_changed() {
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(child.wait().await.unwrap().code(), Some(1));
 }
+
+/// `audit --listen` and the address it listens on.
+async fn publish(server: &Server) -> (tokio::process::Child, String) {
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
+        .args(["audit", "--listen", "127.0.0.1:0", "--interval", "50ms"])
+        .env("KUBECONFIG", server.kubeconfig.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(stderr));
+    let line = lines.next_line().await.unwrap().unwrap();
+    let url = line.strip_prefix("Publishing at ").and_then(|line| line.strip_suffix("/metrics every 50ms."));
+    let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
+    // It goes on writing to it.
+    #[expect(clippy::disallowed_methods, reason = "the test's tasks end with its runtime")]
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (child, url)
+}
+
+#[tokio::test]
+async fn counts_are_published_and_outlive_a_server_that_is_away() {
+    let is_away = Arc::new(Mutex::new(true));
+    let away = is_away.clone();
+    let server = Server::start(move |path, _| match path {
+        "/api/v1/namespaces/shop/pods" if *away.lock().unwrap() => failure(500, "etcd is sad"),
+        "/api/v1/namespaces/shop/pods" => list(&[pod("a"), pod("b")], ""),
+        path => forbidden(path),
+    })
+    .await;
+    let (mut child, url) = publish(&server).await;
+    let get = async |path: &str| {
+        let (address, path) = (url.strip_prefix("http://").unwrap(), format!("/{path}"));
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+    };
+    let until = async |path: &str, is_right: &dyn Fn(&str, &str) -> bool| {
+        let started = std::time::Instant::now();
+        loop {
+            let (status, body) = get(path).await;
+            if is_right(&status, &body) {
+                return body;
+            }
+            assert!(started.elapsed().as_secs() < 30, "{path}: {status} {body}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    until("readyz", &|status, body| status == "503" && body.contains("etcd is sad")).await;
+    let (status, body) = get("metrics").await;
+    assert_eq!(status, "200");
+    assert!(
+        body.contains("gomemlimit_audit_failures_total ") && !body.contains("gomemlimit_containers"),
+        "{body}"
+    );
+    assert_eq!(get("livez").await, ("200".to_owned(), "ok\n".to_owned()));
+
+    *is_away.lock().unwrap() = false;
+    until("readyz", &|status, body| status == "200" && body == "ok\n").await;
+    let body = get("metrics").await.1;
+    for line in [
+        "# TYPE gomemlimit_containers gauge",
+        "gomemlimit_containers{namespace=\"shop\",status=\"covered\"} 2",
+        "gomemlimit_containers_oom_killed{namespace=\"shop\"} 0",
+        "# TYPE gomemlimit_audit_failures_total counter",
+    ] {
+        assert!(body.lines().any(|seen| seen == line), "{line}: {body}");
+    }
+    let time =
+        body.lines().find_map(|line| line.strip_prefix("gomemlimit_audit_last_success_timestamp_seconds "));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((now - time.unwrap().parse::<f64>().unwrap()).abs() < 60.0, "{body}");
+
+    *is_away.lock().unwrap() = true;
+    until("readyz", &|status, body| {
+        status == "200" && body.contains("trouble: ") && body.contains("etcd is sad")
+    })
+    .await;
+    let body = get("metrics").await.1;
+    assert!(body.contains("gomemlimit_containers{namespace=\"shop\",status=\"covered\"} 2"), "{body}");
+
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn what_cannot_be_published_is_refused() {
+    let server = Server::start(|path, _| forbidden(path)).await;
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (arguments, said) in [
+        (["--listen", "127.0.0.1:0", "--watch"].as_slice(), "cannot be used with"),
+        (&["--listen", "127.0.0.1:0", "--fail-on", "stale"], "cannot be used with"),
+        (&["--listen", "127.0.0.1:0", "-o", "json"], "cannot be used with"),
+        (&["--interval", "1m"], "--listen"),
+        (&["--listen", "127.0.0.1:0", "--interval", "0s"], "must be more than 0s"),
+        (&["--listen", "nowhere"], "invalid socket address"),
+        (&["--listen", &address], "cannot listen on --listen"),
+    ] {
+        let (code, stdout, stderr) = server.run(&[&["audit"], arguments].concat()).await;
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+    }
+}

@@ -1,10 +1,11 @@
 //! `gomemlimit audit`: what GOMEMLIMIT means in every container of a cluster.
 
 mod fleet;
+mod publish;
 mod report;
 mod watch;
 
-use std::{io::IsTerminal, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -13,9 +14,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 pub(super) use self::report::why;
 
-use self::fleet::Fleet;
+use self::fleet::{Fleet, Keep};
 use super::{
     cluster_args::{ClusterArgs, ScopeArgs, runtime},
+    duration::parse_duration,
     judge::Judge,
     output,
     policy_args::PolicyArgs,
@@ -40,6 +42,9 @@ use crate::cluster::{
   gomemlimit audit -A -o json | jq '.summary.total'
   # Go on, and print what changes
   gomemlimit audit -n shop --watch
+  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every minute; the chart's coverage.enabled
+  # does so in the cluster
+  gomemlimit audit -A --listen 127.0.0.1:9090
 
 Words for --only and --fail-on: the statuses covered, stale, at-limit, above-limit, malformed, too-low, opaque, off,
 uncovered; the reasons for being uncovered, such as no-memory-limit or not-labelled; oom-killed and malformed-crash.")]
@@ -64,6 +69,12 @@ pub(super) struct AuditArgs {
     /// Go on until interrupted, and print what changes
     #[arg(short, long)]
     watch: bool,
+    /// Go on until interrupted, and publish the counts at this address as metrics for Prometheus (/metrics)
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["watch", "output", "only", "summary", "fail_on"])]
+    listen: Option<SocketAddr>,
+    /// Time from one audit to the next
+    #[arg(long, value_name = "DURATION", default_value = "1m", requires = "listen", value_parser = parse_duration)]
+    interval: Duration,
     /// Format of the output
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
@@ -100,6 +111,14 @@ impl AuditArgs {
                 selector: self.selector.clone(),
                 chunk: self.chunk_size,
             };
+            if let Some(address) = self.listen {
+                let audit = async || {
+                    let judge = self.judge(&cluster, namespace.as_deref(), policy_is_given).await?;
+                    let (fleet, _) = self.list(&cluster, &listing, &judge).await?;
+                    Ok((fleet, judge))
+                };
+                return publish::run(address, self.interval, audit).await;
+            }
             let judge = self.judge(&cluster, namespace.as_deref(), policy_is_given).await?;
             if self.watch {
                 return watch::run(&self, &cluster, &listing, judge, namespace.as_deref(), policy_is_given)
@@ -127,8 +146,9 @@ impl AuditArgs {
         listing: &Listing,
         judge: &Judge,
     ) -> anyhow::Result<(Fleet, String)> {
-        let mut fleet = Fleet::new(&self.only);
-        let bar = progress();
+        let is_counted_only = self.summary || self.listen.is_some() || self.output == Format::Prometheus;
+        let mut fleet = Fleet::new(if is_counted_only { Keep::None } else { Keep::only(&self.only) });
+        let bar = if self.listen.is_some() { ProgressBar::hidden() } else { progress() };
         let read = listing.read(cluster, |heard| match heard {
             Heard::Begin => fleet.clear(),
             Heard::Item(json) => match LivePod::parse(json) {

@@ -1,29 +1,60 @@
 //! The metrics of an audit: what pods are like while they run, which the webhook does not see.
 
-/// A gauge that an audit publishes.
+/// Series that an audit publishes.
 #[derive(Clone, Copy, Debug)]
-pub struct Gauge {
+pub struct Series {
     /// The whole name.
     pub name: &'static str,
-    /// What it counts.
+    /// `gauge` or `counter`.
+    pub kind: &'static str,
+    /// What it says.
     pub help: &'static str,
     /// The labels of each series.
     pub labels: &'static [&'static str],
 }
 
 /// Containers by namespace and by what their GOMEMLIMIT means.
-pub const CONTAINERS: Gauge = Gauge {
+pub const CONTAINERS: Series = Series {
     name: "gomemlimit_containers",
+    kind: "gauge",
     help: "Containers by what their GOMEMLIMIT means against the actual memory limit",
     labels: &["namespace", "status"],
 };
 
 /// Containers by namespace whose last end was an OOM kill.
-pub const OOM_KILLED: Gauge = Gauge {
+pub const OOM_KILLED: Series = Series {
     name: "gomemlimit_containers_oom_killed",
+    kind: "gauge",
     help: "Containers that the OOM killer ended last",
     labels: &["namespace"],
 };
+
+/// When the counts were taken; absent before the first audit that succeeded.
+pub const LAST_SUCCESS: Series = Series {
+    name: "gomemlimit_audit_last_success_timestamp_seconds",
+    kind: "gauge",
+    help: "When the latest audit that succeeded ended, in seconds since 1970",
+    labels: &[],
+};
+
+/// What the counts took.
+pub const DURATION: Series = Series {
+    name: "gomemlimit_audit_duration_seconds",
+    kind: "gauge",
+    help: "What the latest audit that succeeded took, in seconds",
+    labels: &[],
+};
+
+/// Audits that failed.
+pub const FAILURES: Series = Series {
+    name: "gomemlimit_audit_failures_total",
+    kind: "counter",
+    help: "Audits that failed; the counts are then those of the latest that succeeded",
+    labels: &[],
+};
+
+/// Everything that `audit --listen` publishes.
+pub const ALL: [Series; 5] = [CONTAINERS, OOM_KILLED, LAST_SUCCESS, DURATION, FAILURES];
 
 #[cfg(test)]
 mod tests {
@@ -32,9 +63,10 @@ mod tests {
     #[test]
     fn documentation_lists_every_metric() {
         let docs = include_str!("../../docs/metrics.md");
-        for Gauge { name, labels, .. } in [CONTAINERS, OOM_KILLED] {
+        for Series { name, labels, .. } in ALL {
             let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-            let row = format!("| `{name}` | {labels} | ");
+            let space = if labels.is_empty() { "" } else { " " };
+            let row = format!("| `{name}` | {labels}{space}| ");
             assert!(docs.contains(&row), "{row:?} is not in docs/metrics.md");
         }
     }

@@ -79,7 +79,21 @@ pub struct Listener {
     pub metrics: Metrics,
 }
 
+/// Connections to a port for probes and scrapes: they need a handful, one request each, at once.
+const ADMIN: ConnectionLimits = ConnectionLimits {
+    connections: 128,
+    handshake: Duration::from_secs(1),
+    head: Duration::from_secs(1),
+    idle: Duration::from_secs(1),
+    keep_alive: false,
+};
+
 impl Listener {
+    /// A plain port for probes and scrapes. Its connections are not counted: the metrics are about the webhook port.
+    pub fn admin(tcp: TcpListener, router: Router, stop: Stop) -> Self {
+        Self { tcp, tls: None, router, limits: ADMIN, stop, metrics: Metrics::default() }
+    }
+
     /// Accepts until stopped, then waits for the requests in flight.
     pub async fn run(self) {
         let connections = TaskTracker::new();

@@ -45,10 +45,6 @@ use self::{
 };
 use crate::metrics::Metrics;
 
-/// Connections to the second port: probes and scrapes need a handful, one request each, at once.
-const ADMIN_CONNECTIONS: usize = 128;
-const ADMIN_HEAD: Duration = Duration::from_secs(1);
-
 /// How the server behaves.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -119,20 +115,8 @@ pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
     let (webhook_stop, admin_stop) = (Stop::default(), Stop::default());
 
     let background = TaskTracker::new();
-    let admin = Listener {
-        tcp: admin,
-        tls: None,
-        router: admin::router(readiness.clone(), metrics.registry()),
-        limits: ConnectionLimits {
-            connections: ADMIN_CONNECTIONS,
-            head: ADMIN_HEAD,
-            keep_alive: false,
-            ..options.connections
-        },
-        stop: admin_stop.clone(),
-        // The metrics are about the webhook port.
-        metrics: Metrics::default(),
-    };
+    let router = admin::router(readiness.clone(), metrics.registry());
+    let admin = Listener::admin(admin, router, admin_stop.clone());
     background.spawn(admin.run());
     let polls = |polling: BoxFuture<'static, ()>| {
         let stop = admin_stop.clone();

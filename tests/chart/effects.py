@@ -40,7 +40,7 @@ def run(checks, chart):
 
 def rendered_with_null(chart, path):
     """Helm's way to take a default away: rendered, or refused by the schema. Returns what else was said."""
-    values = {"metrics": {"prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}}, "webhook": {"podOptIn": {"enabled": True}}}
+    values = {"metrics": {"prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}}, "webhook": {"podOptIn": {"enabled": True}}, "coverage": {"enabled": True}}
     parent = values
     for key in path[:-1]:
         parent = parent.setdefault(key, {})

@@ -63,7 +63,7 @@ def schema(checks, chart):
                 walk(value, fixed[key], (*path, key))
         if values:
             optional = set(fixed) - set(values)
-            expected = SCHEMA_ONLY if not path else optional if path[-1].endswith("Probe") or path == ("resources",) else set()
+            expected = SCHEMA_ONLY if not path else optional if path[-1].endswith("Probe") or path[-1] == "resources" else set()
             checks.equal(optional, expected, f"{name}: values in the schema only")
 
     walk(chart.defaults, definition, ())
@@ -74,7 +74,7 @@ def schema(checks, chart):
 
 
 def flags(checks, chart):
-    known = {"serve": program_flags("serve") | HIDDEN, "probe": program_flags("probe")}
+    known = {"serve": program_flags("serve") | HIDDEN, "probe": program_flags("probe"), "audit": program_flags("audit")}
     used = set()
     for name, items in chart.rendered.items():
         for pod, _, spec in pod_specs(items):
@@ -84,7 +84,7 @@ def flags(checks, chart):
                 for flag in (argument.split("=")[0] for argument in arguments):
                     used.add(flag)
                     checks.check(flag in known[command], f"{name}: {pod} passes {flag}, which `gomemlimit {command}` does not know")
-    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--value"):
+    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--value", "--listen", "--interval"):
         checks.check(flag in used, f"{flag} is passed by some ci file")
 
 
@@ -94,7 +94,7 @@ def program_flags(command):
         text = subprocess.run([binary, command, "--help"], capture_output=True, text=True, check=True).stdout
         return set(re.findall(r"--[a-z][a-z-]+", text))
     # The arguments of `serve` are spread over files that it flattens.
-    names = {"serve": ["cli/serve.rs", "cli/policy_args.rs", "cli/certificate_args.rs", "logging.rs"], "probe": ["cli/probe.rs"]}
+    names = {"serve": ["cli/serve.rs", "cli/policy_args.rs", "cli/certificate_args.rs", "logging.rs"], "probe": ["cli/probe.rs"], "audit": ["cli/audit.rs", "cli/cluster_args.rs"]}
     found = set()
     for name in names[command]:
         path = ROOT / "src" / name

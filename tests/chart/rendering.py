@@ -31,6 +31,20 @@ def run(checks, chart):
     webhook(checks, chart)
     deployment(checks, chart)
     names(checks, chart)
+    coverage(checks, chart)
+
+
+def coverage(checks, chart):
+    """What counts pods: nothing unless it is asked for; never twice at a time; namespaces keep their label."""
+    checks.check(all("coverage" not in item["metadata"]["name"] for item in chart.rendered["default"]), "no coverage by default")
+    found = {item["kind"]: item for item in chart.rendered["coverage"] if item["metadata"]["name"] == "gomemlimit-coverage"}
+    spec = found["Deployment"]["spec"]
+    checks.equal((spec["replicas"], spec["strategy"]), (1, {"type": "Recreate"}), "one at a time")
+    checks.equal(spec["template"]["spec"]["containers"][0]["args"], ["audit", "--all-namespaces", "--listen=0.0.0.0:8081", "--interval=5m"], "arguments of coverage")
+    checks.equal(found["ServiceMonitor"]["spec"]["endpoints"][0]["honorLabels"], True, "ServiceMonitor keeps namespaces")
+    monitor = one([item for item in chart.rendered["coverage-policy-engine"] if item["kind"] == "PodMonitor"], "PodMonitor")
+    checks.equal(monitor["spec"]["podMetricsEndpoints"][0]["honorLabels"], True, "PodMonitor keeps namespaces")
+    checks.check("NetworkPolicy" in found, "coverage has a network policy, too")
 
 
 def objects(checks, name, items, values):
@@ -54,8 +68,11 @@ def objects(checks, name, items, values):
     bundles = [path for item in items for path in keys(item, "caBundle")]
     checks.equal(bool(bundles), bool(bundle), f"{name}: caBundle only where it is given")
     kinds = {item["kind"] for item in items}
+    webhook = [item for item in ours if item["metadata"]["labels"].get("app.kubernetes.io/component") == "webhook"]
     if values.get("engine") == "policy":
-        checks.equal(kinds, PODLESS, f"{name}: only the policy and its bindings")
+        checks.check(kinds >= PODLESS and not webhook, f"{name}: a policy and its bindings, no webhook: {kinds}")
+        if not get(values, ("coverage", "enabled")):
+            checks.equal(kinds, PODLESS, f"{name}: only the policy and its bindings")
     else:
         checks.check(not kinds & PODLESS, f"{name}: no policy")
     own_secrets = [item for item in items if item["kind"] == "Secret"]
@@ -83,10 +100,14 @@ def selected(checks, name, items):
         if item["kind"] in paths:
             selector = get(item, paths[item["kind"]])
             chosen = [pod for pod, labels in pods.items() if selector.items() <= labels.items()]
-            checks.check(len(chosen) == 1 and chosen[0].startswith("Deployment"), f"{name}: {item['kind']} selects {chosen}")
+            # What is called …-coverage is about that pod, everything else about the webhook's.
+            is_coverage = item["metadata"]["name"].endswith("-coverage")
+            fits = len(chosen) == 1 and chosen[0].startswith("Deployment") and chosen[0].endswith("-coverage") == is_coverage
+            checks.check(fits, f"{name}: {item['kind']} {item['metadata']['name']} selects {chosen}")
         if item["kind"] == "ServiceMonitor":
-            labels = one(items, "Service")["metadata"]["labels"]
-            checks.check(get(item, ("spec", "selector", "matchLabels")).items() <= labels.items(), f"{name}: ServiceMonitor selects the Service")
+            selector = get(item, ("spec", "selector", "matchLabels"))
+            services = [one["metadata"]["name"] for one in items if one["kind"] == "Service" and selector.items() <= one["metadata"]["labels"].items()]
+            checks.equal(services, [item["metadata"]["name"]], f"{name}: ServiceMonitor selects")
 
 
 def webhook(checks, chart):
@@ -145,7 +166,7 @@ def deployment(checks, chart):
             if item["kind"] == "Deployment":
                 pod = item["spec"]["template"]["spec"]
                 args = pod["containers"][0]["args"]
-                uses_api = any(arg.startswith(("--tls-secret", "--namespace-settings")) for arg in args)
+                uses_api = args[0] == "audit" or any(arg.startswith(("--tls-secret", "--namespace-settings")) for arg in args)
                 checks.equal(pod["automountServiceAccountToken"], uses_api, f"{name}: a token only where the API is used")
                 checks.equal(pod["enableServiceLinks"], False, f"{name}: no service links")
 

@@ -1,6 +1,6 @@
 """Pod Security `restricted` accepts every pod, and the rights are the least that work."""
 
-from support import one, pod_specs
+from support import pod_specs
 
 ALLOWED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 
@@ -62,7 +62,15 @@ def rights(checks, chart):
     secrets = ([""], ["secrets"], ["gomemlimit-ca"], ["list", "watch", "update"])
     configuration = (["admissionregistration.k8s.io"], ["mutatingwebhookconfigurations"], ["gomemlimit"], ["list", "watch", "patch"])
     namespaces = ([""], ["namespaces"], None, ["list", "watch"])
+    counted = [
+        ([""], ["pods", "namespaces"], None, ["list"]),
+        (["admissionregistration.k8s.io"], ["mutatingwebhookconfigurations", "mutatingadmissionpolicies"], None, ["list"]),
+        ([""], ["services"], ["gomemlimit"], ["get"]),
+        ([""], ["configmaps"], ["gomemlimit-policy"], ["get"]),
+    ]
     expected = {
+        "coverage": [configuration, namespaces, secrets, *counted],
+        "coverage-policy-engine": counted,
         "default": [configuration, namespaces, secrets],
         "cert-manager": [],
         "cert-manager-own-issuer": [namespaces],
@@ -82,6 +90,8 @@ def rights(checks, chart):
         bindings = [item for item in chart.rendered[name] if item["kind"].endswith("Binding") and "roleRef" in item]
         checks.equal(len(bindings), len(roles), f"{name}: one binding a role")
         for binding in bindings:
-            account = one(chart.rendered[name], "ServiceAccount")["metadata"]["name"]
+            # Each account has the rights of its own name.
+            accounts = [item["metadata"]["name"] for item in chart.rendered[name] if item["kind"] == "ServiceAccount"]
+            account = next(account for account in accounts if account == binding["metadata"]["name"])
             subjects = [(subject["kind"], subject["name"], subject["namespace"]) for subject in binding["subjects"]]
             checks.equal(subjects, [("ServiceAccount", account, "gomemlimit")], f"{name}: {binding['kind']}")

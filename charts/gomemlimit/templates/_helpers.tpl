@@ -40,6 +40,25 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{/* Labels of pods; takes a list of the root context and the component. Opted out, whatever the selectors say; a user's
+labels never replace ours. */}}
+{{- define "gomemlimit.podLabels" -}}
+{{- $root := index . 0 -}}
+{{- $own := include "gomemlimit.selectorLabels" $root | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/component" (index . 1) -}}
+{{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion -}}
+{{- $_ := set $own "gomemlimit.dev/inject" "disabled" -}}
+{{- merge $own (default dict $root.Values.podLabels) (default dict $root.Values.commonLabels) | toYaml -}}
+{{- end -}}
+
+{{- define "gomemlimit.coverageName" -}}
+{{ include "gomemlimit.fullname" . }}-coverage
+{{- end -}}
+
+{{- define "gomemlimit.coverageServiceAccountName" -}}
+{{- if .Values.serviceAccount.create }}{{ include "gomemlimit.coverageName" . }}{{ else }}{{ .Values.coverage.serviceAccountName }}{{ end -}}
+{{- end -}}
+
 {{- define "gomemlimit.image" -}}
 {{- with .Values.image -}}
 {{- with .registry }}{{ trimSuffix "/" . }}/{{ end -}}

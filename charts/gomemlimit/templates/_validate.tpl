@@ -10,11 +10,21 @@
 {{- if and $webhook.podOptIn.enabled $webhook.namespaceSelector -}}
 {{- fail "webhook.podOptIn needs to know which namespaces have opted in, so it works with webhook.optInLabel, not with webhook.namespaceSelector." -}}
 {{- end -}}
+{{- include "gomemlimit.validateCoverage" . -}}
 {{- if $policy -}}
 {{- include "gomemlimit.validatePolicy" . -}}
 {{- else -}}
 {{- include "gomemlimit.validateTls" . -}}
 {{- include "gomemlimit.validatePods" . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gomemlimit.validateCoverage" -}}
+{{- if and .Values.coverage.enabled (not .Values.serviceAccount.create) (not .Values.coverage.serviceAccountName) -}}
+{{- fail "serviceAccount.create is false, so coverage.serviceAccountName must say which account may list pods; that right is not given to the webhook's account." -}}
+{{- end -}}
+{{- if and .Values.coverage.serviceAccountName .Values.serviceAccount.create -}}
+{{- fail "coverage.serviceAccountName is for serviceAccount.create: false; otherwise an account is made." -}}
 {{- end -}}
 {{- end -}}
 
@@ -34,7 +44,12 @@
 {{- if .Values.webhook.caBundle -}}
 {{- fail "webhook.caBundle needs engine: webhook; a policy has no certificates." -}}
 {{- end -}}
-{{- range $name, $part := dict "autoscaling" .Values.autoscaling "networkPolicy" .Values.networkPolicy "metrics.serviceMonitor" .Values.metrics.serviceMonitor "metrics.podMonitor" .Values.metrics.podMonitor "metrics.prometheusRule" .Values.metrics.prometheusRule "metrics.dashboard" .Values.metrics.dashboard -}}
+{{- range $name, $part := dict "networkPolicy" .Values.networkPolicy "metrics.serviceMonitor" .Values.metrics.serviceMonitor "metrics.podMonitor" .Values.metrics.podMonitor -}}
+{{- if and $part.enabled (not $.Values.coverage.enabled) -}}
+{{- fail (printf "%s needs engine: webhook or coverage.enabled; a policy has neither pods nor metrics of its own." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $part := dict "autoscaling" .Values.autoscaling "metrics.prometheusRule" .Values.metrics.prometheusRule "metrics.dashboard" .Values.metrics.dashboard -}}
 {{- if $part.enabled -}}
 {{- fail (printf "%s needs engine: webhook; a policy has neither pods nor metrics of its own." $name) -}}
 {{- end -}}

@@ -59,9 +59,33 @@ impl Counts {
     }
 }
 
+/// Which containers are kept as rows; all are counted.
+#[derive(Clone, Debug)]
+pub(super) enum Keep {
+    None,
+    All,
+    /// Those for which one of the words holds.
+    Only(Vec<Word>),
+}
+
+impl Keep {
+    /// All where there is no word.
+    pub(super) fn only(words: &[Word]) -> Self {
+        if words.is_empty() { Self::All } else { Self::Only(words.to_vec()) }
+    }
+
+    fn keeps(&self, found: &ContainerCoverage) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Only(words) => words.iter().any(|word| word.holds(found)),
+        }
+    }
+}
+
 /// All containers.
 pub(super) struct Fleet {
-    only: Vec<Word>,
+    keep: Keep,
     pub(super) rows: Vec<Row>,
     pub(super) namespaces: BTreeMap<String, Counts>,
     unreadable: u64,
@@ -69,26 +93,19 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// Keeps the rows for which one of the words holds; all of them where there is no word.
-    pub(super) fn new(only: &[Word]) -> Self {
-        Self {
-            only: only.to_vec(),
-            rows: Vec::new(),
-            namespaces: BTreeMap::new(),
-            unreadable: 0,
-            first_problem: None,
-        }
+    pub(super) fn new(keep: Keep) -> Self {
+        Self { keep, rows: Vec::new(), namespaces: BTreeMap::new(), unreadable: 0, first_problem: None }
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::new(&self.only);
+        *self = Self::new(self.keep.clone());
     }
 
     pub(super) fn add(&mut self, pod: &LivePod<'_>, found: Vec<ContainerCoverage>) {
         let workload = pod.workload();
         for found in found {
             self.namespaces.entry(pod.namespace().to_owned()).or_default().add(&found);
-            if self.only.is_empty() || self.only.iter().any(|word| word.holds(&found)) {
+            if self.keep.keeps(&found) {
                 self.rows.push(Row {
                     namespace: pod.namespace().to_owned(),
                     pod: pod.name().to_owned(),

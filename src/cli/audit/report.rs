@@ -12,7 +12,7 @@ use super::{
     },
     fleet::{Counts, Fleet, Row},
 };
-use crate::metrics::audit::{CONTAINERS, Gauge, OOM_KILLED};
+use crate::metrics::audit::{CONTAINERS, OOM_KILLED, Series};
 
 /// Version of the schema; fields are added without a new one.
 pub(super) const SCHEMA_VERSION: u32 = 1;
@@ -143,10 +143,6 @@ fn counts_json(counts: &Counts) -> Value {
 pub(super) fn prometheus(fleet: &Fleet) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let head = |text: &mut String, gauge: &Gauge| {
-        let Gauge { name, help, .. } = gauge;
-        let _ = write!(text, "# HELP {name} {help}.\n# TYPE {name} gauge\n");
-    };
     head(&mut text, &CONTAINERS);
     for (namespace, counts) in &fleet.namespaces {
         for status in Coverage::ALL {
@@ -160,4 +156,11 @@ pub(super) fn prometheus(fleet: &Fleet) -> String {
         let _ = writeln!(text, "{name}{{namespace=\"{namespace}\"}} {count}");
     }
     text
+}
+
+/// What stands above the series of a name.
+pub(super) fn head(text: &mut String, series: &Series) {
+    let Series { name, kind, help, .. } = series;
+    // Writing to a String cannot fail.
+    let _ = write!(text, "# HELP {name} {help}.\n# TYPE {name} {kind}\n");
 }

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::{
     AuditArgs, Format,
-    fleet::{Fleet, Row},
+    fleet::{Fleet, Keep, Row},
     report::{row_json, why},
 };
 use crate::{
@@ -167,7 +167,7 @@ impl Watcher<'_> {
             }
             return;
         }
-        let mut fleet = Fleet::new(&self.args.only);
+        let mut fleet = Fleet::new(Keep::only(&self.args.only));
         fleet.add(&pod, self.judge.assess(&pod));
         let before = self.known.remove(&name).unwrap_or_default();
         for row in &fleet.rows {

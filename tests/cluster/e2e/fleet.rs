@@ -181,7 +181,8 @@ async fn a_fleet_with_every_status_is_reported_exactly() {
     if !is_own_cluster("pods of the fleet run the image of tests/cluster/up") {
         return;
     }
-    Release::shared(&client).await.assert_ready().await;
+    let release = Release::shared(&client).await;
+    release.assert_ready().await;
     let namespace = Namespace::labelled(&client).await;
     let name = &namespace.name;
     kubectl(&["create", "configmap", "limits", "-n", name, "--from-literal=limit=1GiB"]);
@@ -198,8 +199,32 @@ async fn a_fleet_with_every_status_is_reported_exactly() {
     in_place_resize(name).await;
     a_removed_label(&client, &namespace).await;
     an_explained_pod(name);
+    an_edited_policy_file(&release, name).await;
     let table = gomemlimit(&["audit", "-n", name]);
     println!("fleet:\n{}{}", table.stdout.replace(name.as_str(), "shop"), table.stderr);
+}
+
+/// What the report says is what the webhook's policy file says now.
+async fn an_edited_policy_file(release: &Release, name: &str) {
+    assert_eq!(of(name, "below"), pair("uncovered", "below-minimum"));
+    let edits = [(json!({"set": {"minLimit": "8Mi"}}), "not-injected"), (json!({"is": "not-go"}), "not-go")];
+    for (mut rule, reason) in edits {
+        rule["name"] = "fleet".into();
+        rule["match"] = json!({"namespaces": [name]});
+        release.upgrade(&["--set-json", &format!("policy.rules={}", json!([rule]))]);
+        wait_for(&format!("the policy file says {reason}"), LONG, async || {
+            let seen = of(name, "below");
+            check(seen == pair("uncovered", reason), || format!("{seen:?}"))
+        })
+        .await;
+        assert_eq!(of(name, "users"), pair("covered", "-"), "a value of the user's is what it was");
+    }
+    release.upgrade(&["--reset-values"]);
+    wait_for("the policy file is gone", LONG, async || {
+        let seen = of(name, "below");
+        check(seen == pair("uncovered", "below-minimum"), || format!("{seen:?}"))
+    })
+    .await;
 }
 
 fn the_summary_and_the_exit_codes(name: &str) {

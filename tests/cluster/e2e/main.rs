@@ -10,6 +10,7 @@
 mod audit;
 mod check;
 mod corpus;
+mod coverage;
 mod files;
 mod fleet;
 mod harness;

@@ -1,0 +1,165 @@
+//! `audit --listen`: audits again and again, and serves the counts to Prometheus.
+
+use std::{
+    fmt::Write,
+    net::SocketAddr,
+    process::ExitCode,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::Context;
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::{
+    net::TcpListener,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    fleet::Fleet,
+    report::{head, prometheus},
+    tell,
+};
+use crate::{
+    cli::judge::Judge,
+    metrics::audit::{DURATION, FAILURES, LAST_SUCCESS},
+    serve::{
+        lifecycle,
+        listener::{Listener, Stop},
+    },
+};
+
+/// The text format of Prometheus.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What is served.
+#[derive(Debug, Default)]
+struct Published {
+    /// The counts of the latest audit that succeeded, and when they were taken.
+    counts: Option<String>,
+    failures: u64,
+    /// Why the latest audit failed, or why there was none yet.
+    problem: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Shared(Arc<Mutex<Published>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Published> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn succeeded(&self, fleet: &Fleet, took: Duration, ended: SystemTime) {
+        let mut counts = prometheus(fleet);
+        let ended = ended.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        for (series, seconds) in [(LAST_SUCCESS, ended), (DURATION, took)] {
+            head(&mut counts, &series);
+            // Writing to a String cannot fail.
+            let _ = writeln!(counts, "{} {:.3}", series.name, seconds.as_secs_f64());
+        }
+        let mut published = self.lock();
+        published.counts = Some(counts);
+        published.problem = None;
+    }
+
+    /// Whether this problem is another one than before.
+    fn failed(&self, problem: String) -> bool {
+        let mut published = self.lock();
+        published.failures += 1;
+        let is_new = published.problem.as_ref() != Some(&problem);
+        published.problem = Some(problem);
+        is_new
+    }
+}
+
+/// Audits at every interval until SIGTERM or SIGINT. A failed audit is told, counted and tried again: the cluster may
+/// be away for a while, and rights may be given later.
+pub(super) async fn run(
+    address: SocketAddr,
+    every: Duration,
+    audit: impl AsyncFn() -> anyhow::Result<(Fleet, Judge)>,
+) -> anyhow::Result<ExitCode> {
+    let mut signals = lifecycle::signals().context("cannot listen for signals")?;
+    let tcp =
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on --listen {address}"))?;
+    let address = tcp.local_addr()?;
+    eprintln!("Publishing at http://{address}/metrics every {}.", humantime::format_duration(every));
+    let shared = Shared::default();
+    let stop = Stop::default();
+    let listener = Listener::admin(tcp, router(shared.clone()), stop.clone());
+    let auditing = audit_again_and_again(&shared, every, audit);
+    tokio::select! {
+        _ = signals.recv() => stop.stopped.cancel(),
+        () = listener.run() => {}
+        () = auditing => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn audit_again_and_again(
+    shared: &Shared,
+    every: Duration,
+    audit: impl AsyncFn() -> anyhow::Result<(Fleet, Judge)>,
+) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = None;
+    loop {
+        ticks.tick().await;
+        let started = Instant::now();
+        match audit().await {
+            Ok((fleet, judge)) => {
+                // What is assumed, once and when it changes.
+                let now = (judge.surroundings.unknown.clone(), judge.source.clone(), fleet.unreadable());
+                if told.as_ref() != Some(&now) {
+                    tell(&fleet, &judge);
+                    told = Some(now);
+                }
+                shared.succeeded(&fleet, started.elapsed(), SystemTime::now());
+            }
+            Err(error) => {
+                let problem = format!("{error:#}");
+                if shared.failed(problem.clone()) {
+                    eprintln!("warning: {problem}; trying again every {}", humantime::format_duration(every));
+                    told = None;
+                }
+            }
+        }
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(scrape))
+        .with_state(shared)
+}
+
+/// Ready once there is something to scrape; what fails later is said and shows in the metrics.
+async fn readyz(State(shared): State<Shared>) -> Response {
+    let published = shared.lock();
+    let problem = published.problem.as_deref();
+    if published.counts.is_none() {
+        let why = problem.unwrap_or("the first audit has not ended yet");
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response();
+    }
+    let trouble = problem.map(|problem| format!("trouble: {problem}\n")).unwrap_or_default();
+    format!("ok\n{trouble}").into_response()
+}
+
+async fn scrape(State(shared): State<Shared>) -> Response {
+    let published = shared.lock();
+    let mut text = published.counts.clone().unwrap_or_default();
+    head(&mut text, &FAILURES);
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{} {}", FAILURES.name, published.failures);
+    ([(CONTENT_TYPE, TEXT)], text).into_response()
+}
