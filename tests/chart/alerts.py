@@ -87,7 +87,7 @@ def rendered(checks, chart, rules):
 
 def dashboard(checks, chart, known):
     board = json.loads(chart.read("files/dashboard.json"))
-    in_cluster = [item for item in chart.rendered["monitoring"] if item["kind"] == "ConfigMap"]
+    in_cluster = [item for item in chart.rendered["monitoring"] if item["kind"] == "ConfigMap" and item["metadata"]["name"].endswith("-dashboard")]
     checks.equal(json.loads(in_cluster[0]["data"]["gomemlimit.json"]), board, "dashboard in the ConfigMap")
     variables = {variable["name"] for variable in board["templating"]["list"]}
     checks.equal(variables, {"datasource", "release", "namespace"}, "variables")

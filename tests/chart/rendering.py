@@ -115,7 +115,7 @@ def webhook(checks, chart):
         for configuration in (item for item in items if item["kind"] == "MutatingWebhookConfiguration"):
             for entry in configuration["webhooks"]:
                 what = f"{name}: {entry['name']}"
-                is_resize = entry["name"] == "resize.gomemlimit.dev"
+                is_resize = entry["name"].startswith("resize")
                 excluded = [
                     set(expression["values"])
                     for expression in entry["namespaceSelector"]["matchExpressions"]
@@ -134,7 +134,7 @@ def webhook(checks, chart):
         return [entry["name"].split(".")[0] for entry in one(chart.rendered[name], "MutatingWebhookConfiguration")["webhooks"]]
 
     checks.equal(entries("default"), ["namespaces", "resize"], "entries of the default")
-    checks.equal(entries("pod-opt-in"), ["namespaces", "pods", "resize"], "entries with podOptIn")
+    checks.equal(entries("pod-opt-in"), ["namespaces", "pods", "resize", "resize-pods"], "entries with podOptIn")
     checks.equal(entries("minimal"), ["namespaces"], "entries without resize warnings")
     first = one(chart.rendered["default"], "MutatingWebhookConfiguration")["webhooks"][0]
     checks.equal((first["failurePolicy"], first["timeoutSeconds"], first["reinvocationPolicy"]), ("Ignore", 3, "IfNeeded"), "defaults")
@@ -151,6 +151,10 @@ def deployment(checks, chart):
     default = spec("default")
     checks.equal((default["replicas"], default["minReadySeconds"], default["revisionHistoryLimit"]), (2, 5, 3), "Deployment")
     checks.equal(default["strategy"]["rollingUpdate"], {"maxUnavailable": 0, "maxSurge": 1}, "rolling update")
+    checks.equal(spec("host-network")["strategy"]["rollingUpdate"], {"maxUnavailable": 1, "maxSurge": 0}, "rolling update where ports are the node's")
+    for name in ("default", "policy-file"):
+        template = one(chart.rendered[name], "Deployment")["spec"]["template"]
+        checks.equal(template, default["template"], f"{name}: rules change no pod")
     container = default["template"]["spec"]["containers"][0]
     checks.equal(container["name"], "webhook", "container")
     checks.equal(container["resources"], {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"memory": "96Mi"}}, "resources")

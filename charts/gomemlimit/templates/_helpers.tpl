@@ -21,14 +21,17 @@ app.kubernetes.io/name: {{ include "gomemlimit.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{/* Labels of every object. */}}
+{{/* Labels of every object; a user's never replace ours. */}}
 {{- define "gomemlimit.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "gomemlimit.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- $ours := list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "app.kubernetes.io/component" }}
+{{- range $key, $value := .Values.commonLabels }}
+{{- if not (has $key $ours) }}
+{{ $key }}: {{ $value | quote }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -78,11 +81,6 @@ labels never replace ours. */}}
 
 {{- define "gomemlimit.isCertManager" -}}
 {{- if and (include "gomemlimit.hasPods" .) (eq .Values.tls.mode "cert-manager") }}true{{ end -}}
-{{- end -}}
-
-{{/* There is something to say in a policy file ("true"). */}}
-{{- define "gomemlimit.hasPolicyFile" -}}
-{{- if and (include "gomemlimit.hasPods" .) (or .Values.policy.rules (eq (toString .Values.policy.builtInRules) "false")) }}true{{ end -}}
 {{- end -}}
 
 {{/* The pods talk to the API server ("true"): they need rights and a token. */}}
@@ -186,7 +184,7 @@ matchExpressions:
 {{- end }}
 {{- end -}}
 
-{{/* The opted-in namespaces as a selector on one line, for --namespace-selector. */}}
+{{/* The opted-in namespaces as a selector on one line, for --namespace-selector and for people. */}}
 {{- define "gomemlimit.namespaceSelectorText" -}}
 {{- $parts := list -}}
 {{- with .Values.webhook.namespaceSelector -}}

@@ -39,7 +39,7 @@
 {{- fail "settings.mode audit needs engine: webhook; a policy has no way to report." -}}
 {{- end -}}
 {{- if or .Values.policy.rules (eq (toString .Values.policy.builtInRules) "false") -}}
-{{- fail "policy needs engine: webhook; a MutatingAdmissionPolicy has no rules of a policy file." -}}
+{{- fail "policy.rules and policy.builtInRules need engine: webhook; a MutatingAdmissionPolicy has no policy file." -}}
 {{- end -}}
 {{- if .Values.webhook.caBundle -}}
 {{- fail "webhook.caBundle needs engine: webhook; a policy has no certificates." -}}
