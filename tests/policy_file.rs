@@ -235,3 +235,39 @@ async fn a_swapped_file_is_followed_and_a_bad_one_is_not() {
     assert_eq!(value().await, "966367641");
     assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));
 }
+
+/// The largest and longest that the chart's schema lets through: a replica that starts with it must not die of it.
+#[test]
+fn what_the_charts_schema_takes_the_program_takes() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../charts/gomemlimit/values.schema.json")).unwrap();
+    let rule = &schema["properties"]["policy"]["properties"]["rules"]["items"]["properties"];
+    let number = |path: &str| rule.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path}"));
+    let long = |path: &str| "~".repeat(usize::try_from(number(path)).unwrap());
+    let name = long("/name/maxLength");
+    let pattern = long("/match/properties/images/items/maxLength");
+    let quantities = schema["properties"]["settings"]["properties"]["minLimit"]["pattern"].as_str().unwrap();
+    let (most, fraction) = (number("/set/properties/minLimit/maximum"), "999999999");
+    for quantity in [
+        most.to_string(),
+        format!("999999999999999.{fraction}m"),
+        format!("999999999999.{fraction}Ki"),
+        format!("999999999.{fraction}Mi"),
+        format!("999999.{fraction}Gi"),
+        format!("999.{fraction}Ti"),
+        format!("999.{fraction}e12"),
+        "0".to_owned(),
+    ] {
+        let text = format!(
+            "{{rules: [{{name: '{name}', match: {{images: ['{pattern}']}}, set: {{minLimit: {quantity}, headroom: {quantity}, ratio: 0.98}}}}]}}"
+        );
+        policy_file::parse(Path::new("p"), text.as_bytes())
+            .unwrap_or_else(|error| panic!("{quantity}: {error}"));
+        let output =
+            run(&["explain", "-f", "shop.yaml", "--min-limit", &quantity, "--headroom", &quantity], &[]);
+        assert!(output.status.success(), "{quantity}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    // The suffixes that were tried are all there are.
+    let suffixes: String = quantities.chars().filter(char::is_ascii_alphabetic).collect();
+    assert_eq!(suffixes, "mkKiMMiGGiTTiee");
+}
