@@ -72,7 +72,7 @@ pub fn decide<'a, 'n>(
         .map(|(list, index, container)| {
             let target = Target { namespace, owner: surroundings.owner, pod, container };
             let ruling = policy.rules.about(&target);
-            let chain = annotations.chain(&container.name, &ruling.layer, &policy.defaults);
+            let chain = annotations.chain(&container.name, &ruling, &policy.defaults);
             judge.container((list, index), container, &ruling, chain, &mut warnings)
         })
         .collect();
@@ -147,7 +147,7 @@ impl Judge<'_> {
         let existing = container.env.gomemlimit.as_ref().map(|(_, entry)| entry).filter(|_| own.is_none());
         let broken = existing.and_then(|entry| self.inspect(entry, container, limit));
         let fixes = broken.is_some()
-            && chain.repair() == Repair::Fix
+            && chain.repair().0 == Repair::Fix
             && container.env.places.len() <= MOST_REPAIRED_ENTRIES;
 
         let mut env_from = None;
@@ -171,7 +171,7 @@ impl Judge<'_> {
             warnings.extend(left_behind(container, own, limit, reason));
         }
         let is_looked_at = reason == Reason::AlreadySet || (fixes && plan.is_some());
-        if existing.is_some() && is_looked_at && chain.repair() != Repair::Off {
+        if existing.is_some() && is_looked_at && chain.repair().0 != Repair::Off {
             let outcome = Outcome { repaired: plan.filter(|_| reason == Reason::Repaired), hindrance };
             warnings.extend(existing_warning(container, broken.as_ref(), outcome));
         }
@@ -182,7 +182,11 @@ impl Judge<'_> {
             index,
             decision: Decision { reason, limit: limit.bytes(), plan },
             env_from,
-            rule: deciding_rule(reason, plan.as_ref(), container, ruling, chain).map(str::to_owned),
+            reason_rule: self.reason_rule(reason, limit, container, ruling, chain).map(str::to_owned),
+            value_rule: plan
+                .filter(|plan| plan.source() == Level::Rule)
+                .and_then(|plan| ruling.name_of(plan.decided_by()))
+                .map(str::to_owned),
             env: env_place(container, own.is_some()),
             own: own.cloned(),
             repaired: repaired.map(|(broken, entry)| Repaired {
@@ -207,8 +211,8 @@ impl Judge<'_> {
         if self.pod_reason.is_some() {
             return self.pod_reason;
         }
-        let (mode, mode_level) = chain.mode();
-        if mode == Mode::Off {
+        let chosen = chain.mode();
+        if chosen.mode == Mode::Off {
             return Some(Reason::OptedOut);
         }
         if is_plain_init && self.policy.init_containers == InitContainers::Sidecars {
@@ -227,11 +231,36 @@ impl Judge<'_> {
             return Some(Reason::SelfManaged);
         }
         // Whoever writes a mode on the pod knows better than a rule what runs in it.
-        let program = ruling.program.filter(|_| mode_level > Level::Pod)?.0;
+        let program = ruling.program.filter(|_| chosen.level > Level::Pod)?.0;
         match program {
             Program::Go => None,
             Program::SelfManaged => Some(Reason::SelfManaged),
             Program::NotGo => Some(Reason::NotGo),
+        }
+    }
+
+    /// The name of the rule that brought about the reason.
+    fn reason_rule<'r>(
+        &self,
+        reason: Reason,
+        limit: Limit,
+        container: &Container<'_>,
+        ruling: &'r Ruling<'_>,
+        chain: Chain<'r>,
+    ) -> Option<&'r str> {
+        match reason {
+            Reason::OptedOut if self.pod_reason.is_none() => chain.rule_of_mode(),
+            Reason::AuditMode => chain.rule_of_mode(),
+            Reason::SelfManaged | Reason::NotGo if !container.is_self_managed() => {
+                ruling.program.filter(|(program, _)| *program != Program::Go).map(|(_, name)| name)
+            }
+            Reason::BelowMinimum => {
+                let (least, level) = chain.min_limit();
+                let is_by_rule = level == Level::Rule && limit.bytes() < Some(least);
+                ruling.name_of(Setting::MinLimit).filter(|_| is_by_rule)
+            }
+            Reason::Repaired if chain.repair().1 == Level::Rule => ruling.name_of(Setting::Repair),
+            _ => None,
         }
     }
 
@@ -264,31 +293,11 @@ fn set_reason(plan: &Plan, own: Option<&Record>, fixes: bool, chain: Chain<'_>) 
         Basis::Track { .. } => plan.kind == ValueKind::Track && own.limit == plan.limit,
     };
     match own {
-        _ if chain.mode().0 == Mode::Audit => Reason::AuditMode,
+        _ if chain.mode().mode == Mode::Audit => Reason::AuditMode,
         None if fixes => Reason::Repaired,
         None => Reason::Injected,
         Some(own) if fits(own) => Reason::Kept,
         Some(_) => Reason::Updated,
-    }
-}
-
-/// The name of the rule that brought about the reason or the value.
-fn deciding_rule<'r>(
-    reason: Reason,
-    plan: Option<&Plan>,
-    container: &Container<'_>,
-    ruling: &Ruling<'r>,
-    chain: Chain<'_>,
-) -> Option<&'r str> {
-    match (reason, plan) {
-        (_, Some(plan)) if plan.source() == Level::Rule => ruling.name_of(plan.decided_by()),
-        (Reason::OptedOut, None) if chain.mode() == (Mode::Off, Level::Rule) => {
-            ruling.name_of(Setting::Mode).or(ruling.name_of(Setting::Ratio))
-        }
-        (Reason::SelfManaged | Reason::NotGo, None) if !container.is_self_managed() => {
-            ruling.program.filter(|(program, _)| *program != Program::Go).map(|(_, name)| name)
-        }
-        _ => None,
     }
 }
 
@@ -328,7 +337,7 @@ fn plan(
         Limit::Shared => return Err(Reason::SharedPodLimit),
         Limit::Invalid => return Err(Reason::InvalidLimit),
     };
-    if bytes < chain.min_limit() {
+    if bytes < chain.min_limit().0 {
         return Err(Reason::BelowMinimum);
     }
     let (wanted, kind_level) = chain.value();

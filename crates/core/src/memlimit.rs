@@ -54,6 +54,12 @@ impl Ratio {
     pub const fn ppm(self) -> u32 {
         self.0
     }
+
+    /// Whether it is below [`Ratio::LOW`].
+    #[must_use]
+    pub const fn is_low(self) -> bool {
+        self.0 < Self::LOW.0
+    }
 }
 
 impl FromStr for Ratio {

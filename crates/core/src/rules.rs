@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{
-    annotations::Layer,
+    annotations::{Given, LOW_RATIO, Layer},
     builtin,
     glob::Glob,
     json,
@@ -43,6 +43,14 @@ impl Rules {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.own.is_empty()
+    }
+
+    /// What is followed, but unlikely to be meant: a sentence each. To be told once, where the file is read.
+    pub fn doubts(&self) -> impl Iterator<Item = String> {
+        self.own.iter().filter_map(|rule| {
+            let ratio = rule.set.doubtful_ratio()?;
+            Some(format!("rule {}: the ratio {ratio} {LOW_RATIO}", quote(&rule.name)))
+        })
     }
 
     /// What the rules say about one container.
@@ -231,7 +239,7 @@ pub(crate) struct Target<'t, 'a> {
 pub(crate) struct Ruling<'r> {
     pub(crate) layer: Layer,
     pub(crate) program: Option<(Program, &'r str)>,
-    names: Vec<(Setting, &'r str)>,
+    names: Vec<(Given, &'r str)>,
 }
 
 impl<'r> Ruling<'r> {
@@ -240,11 +248,16 @@ impl<'r> Ruling<'r> {
             self.program = rule.is.map(|program| (program, &*rule.name));
         }
         let added = self.layer.fill_from(&rule.set);
-        self.names.extend(added.map(|setting| (setting, &*rule.name)));
+        self.names.extend(added.map(|given| (given, &*rule.name)));
     }
 
     /// The name of the rule that gave this setting.
     pub(crate) fn name_of(&self, setting: Setting) -> Option<&'r str> {
-        self.names.iter().find(|(named, _)| *named == setting).map(|(_, name)| *name)
+        self.name_of_given(Given::Setting(setting))
+    }
+
+    /// The same, also for `ratio: off`.
+    pub(crate) fn name_of_given(&self, given: Given) -> Option<&'r str> {
+        self.names.iter().find(|(named, _)| *named == given).map(|(_, name)| *name)
     }
 }
