@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::value::RawValue;
 
 use crate::{
-    glob::Glob,
+    glob::{Glob, LONGEST_TEXT},
     json::{self, Object},
     names::{AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT, GOMEMLIMIT_MIB, NO_AUTO_GOMEMLIMIT_FLAG},
     pod::QuantityText,
@@ -139,7 +139,7 @@ impl Arguments<'_> {
     pub(crate) fn any(&self, glob: &Glob) -> bool {
         let mut found = false;
         // It was read before; an empty text is a list that is not there.
-        let _ = each_argument(&mut serde_json::Deserializer::from_str(self.json), |argument| {
+        let _ = each_argument(&mut serde_json::Deserializer::from_str(self.json), LONGEST_JSON, |argument| {
             found |= glob.matches(argument);
         });
         found
@@ -151,29 +151,34 @@ impl<'de: 'a, 'a> Deserialize<'de> for Arguments<'a> {
         let mut arguments =
             Self { json: <&'a RawValue>::deserialize(deserializer)?.get(), ..Self::default() };
         let Self { has_auto_gomemlimit: has, refuses_auto_gomemlimit: refuses, json } = &mut arguments;
-        each_argument(&mut serde_json::Deserializer::from_str(json), |argument| {
-            match argument.strip_prefix(AUTO_GOMEMLIMIT_FLAG) {
-                Some("=false") => *refuses = true,
-                Some(_) => *has = true,
-                None if argument == NO_AUTO_GOMEMLIMIT_FLAG => *refuses = true,
-                None => {}
-            }
+        each_argument(&mut serde_json::Deserializer::from_str(json), LONGEST_FLAG, |argument| match argument
+            .strip_prefix(AUTO_GOMEMLIMIT_FLAG)
+        {
+            Some("=false") => *refuses = true,
+            Some(_) => *has = true,
+            None if argument == NO_AUTO_GOMEMLIMIT_FLAG => *refuses = true,
+            None => {}
         })
         .map_err(D::Error::custom)?;
         Ok(arguments)
     }
 }
 
-/// Hands every argument of a list to `take` but very long ones.
+/// No flag of automemlimit is nearly as long; a whole script may be an argument, too. In bytes of JSON.
+const LONGEST_FLAG: usize = 256;
+
+/// What a pattern looks at, in bytes of JSON: escapes make six times as much at most, and there are quotes.
+const LONGEST_JSON: usize = 6 * LONGEST_TEXT + 2;
+
+/// Hands every argument of a list to `take` but those of more than `longest` bytes of JSON.
 fn each_argument<'de, D: Deserializer<'de>>(
     deserializer: D,
+    longest: usize,
     mut take: impl FnMut(&str),
 ) -> Result<(), D::Error> {
-    /// No flag of automemlimit is nearly as long; a whole script may be an argument, too.
-    const LONGEST_FLAG: usize = 256;
     json::each(deserializer, "a list of arguments", |json: &'de RawValue| {
         let json = json.get();
-        if json.len() > LONGEST_FLAG && json.starts_with('"') {
+        if json.len() > longest && json.starts_with('"') {
             return Ok(());
         }
         let argument: Text<'_> = serde_json::from_str(json).map_err(D::Error::custom)?;

@@ -195,6 +195,21 @@ fn a_headroom_that_leaves_too_little_names_its_rule() {
     );
 }
 
+#[test]
+fn an_argument_may_be_as_long_as_a_pattern_looks_at() {
+    let script = |length: usize| json!(["-c", format!("{} --flag", "x".repeat(length))]);
+    let rules = |pattern: &str| {
+        rules_of(vec![
+            json!({"name": "r", "match": {"withoutArguments": [pattern]}, "set": {"ratio": "0.5"}}),
+        ])
+    };
+    for (length, wanted) in [(100, "90Mi"), (300, "90Mi"), (4000, "90Mi"), (4097, "50Mi")] {
+        let mut pod = pod();
+        pod["spec"]["containers"][0]["args"] = script(length);
+        assert_eq!(outcome(&ask(&pod, &NamespaceAnnotations::new(), rules("*--flag"))), wanted, "{length}");
+    }
+}
+
 /// A ratio that wastes half of the memory is followed, and said once where it is written.
 #[test]
 fn doubtful_ratios_are_told_by_name() {
