@@ -133,16 +133,18 @@ fn chain(setting: Setting) -> String {
     )
 }
 
-/// Whether one of the built-in rules is about the container `x`.
+/// Whether one of the built-in rules is about the container `x`, whose `AUTOMEMLIMIT` is `off` if it is there.
 fn built_in() -> String {
     let rules = BUILT_IN.iter().map(|rule| {
-        let image = format!("x.image.matches('{}')", regex(rule.images));
-        match rule.without_arguments {
-            [] => image,
-            arguments => {
-                format!("{image} &&\n              !x.arguments.exists(a, a.matches('{}'))", regex(arguments))
-            }
+        let mut conditions = vec![format!("x.image.matches('{}')", regex(rule.images))];
+        if !rule.without_arguments.is_empty() {
+            let arguments = regex(rule.without_arguments);
+            conditions.push(format!("!x.arguments.exists(a, a.matches('{arguments}'))"));
         }
+        if rule.uses_automemlimit {
+            conditions.push("x.automemlimit.size() == 0".to_owned());
+        }
+        conditions.join(" &&\n              ")
     });
     rules.collect::<Vec<_>>().join(" ||\n            ")
 }

@@ -22,7 +22,19 @@ pub(crate) struct Env<'a> {
     /// The last entry named GOMEMLIMIT, which counts as in kubelet, with its index.
     pub(crate) gomemlimit: Option<(usize, EnvVar<'a>)>,
     pub(crate) mib: Mib,
-    pub(crate) has_automemlimit: bool,
+    pub(crate) automemlimit: Automemlimit,
+}
+
+/// What the last entry named `AUTOMEMLIMIT` says: it is read by automemlimit itself, so it is stronger than flags of
+/// programs that use it (`memlimit.Set` of `github.com/KimMachineGun/automemlimit`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Automemlimit {
+    #[default]
+    Absent,
+    /// `off`: automemlimit does nothing.
+    Off,
+    /// A ratio, or what only kubelet knows.
+    On,
 }
 
 /// What stands in `env` under the name `GOMEMLIMIT_MIB`.
@@ -53,7 +65,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
             };
             if &*name == AUTOMEMLIMIT {
                 let value: Option<Text<'_>> = text(value).map_err(D::Error::custom)?;
-                env.has_automemlimit = value.as_deref() != Some("off");
+                let is_off = value.as_deref() == Some("off");
+                env.automemlimit = if is_off { Automemlimit::Off } else { Automemlimit::On };
             } else if &*name == GOMEMLIMIT_MIB {
                 let value: Option<Text<'_>> = text(value).map_err(D::Error::custom)?;
                 let is_as_ours = env.mib == Mib::Absent

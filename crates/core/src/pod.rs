@@ -16,7 +16,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    env::{Arguments, Env, EnvFrom},
+    env::{Arguments, Automemlimit, Env, EnvFrom},
     glob::Glob,
     json::{self, Object},
     names::{DOMAIN, INJECT_LABEL, MIRROR_ANNOTATION},
@@ -355,7 +355,11 @@ impl Container<'_> {
     pub(crate) fn is_self_managed(&self) -> bool {
         let is_refused = self.command.refuses_auto_gomemlimit || self.args.refuses_auto_gomemlimit;
         let has_flag = self.command.has_auto_gomemlimit || self.args.has_auto_gomemlimit;
-        self.env.has_automemlimit || (has_flag && !is_refused)
+        match self.env.automemlimit {
+            Automemlimit::Absent => has_flag && !is_refused,
+            Automemlimit::Off => false,
+            Automemlimit::On => true,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use crate::{
     annotations::{Given, LOW_RATIO, Layer},
     builtin,
+    env::Automemlimit,
     glob::Glob,
     json,
     pod::{Container, Pod},
@@ -161,6 +162,9 @@ pub(crate) struct Selector {
     pub(crate) images: Any<Glob>,
     /// None of these is an argument.
     pub(crate) without_arguments: Any<Glob>,
+    /// Only of built-in rules: `AUTOMEMLIMIT` is not `off`.
+    #[serde(skip)]
+    pub(crate) with_automemlimit: bool,
 }
 
 impl Selector {
@@ -177,6 +181,7 @@ impl Selector {
                 .iter()
                 .all(|(key, glob)| pod.label(key).is_some_and(|value| glob.matches(&value)))
             && !self.without_arguments.0.iter().any(|glob| container.has_argument(glob))
+            && !(self.with_automemlimit && container.env.automemlimit == Automemlimit::Off)
     }
 }
 

@@ -283,6 +283,28 @@ fn built_in_rules(#[case] image: &str, #[case] args: Value, #[case] rule: Option
     }
 }
 
+/// `AUTOMEMLIMIT=off` switches automemlimit off, also where it was switched on before; nothing else.
+#[rstest]
+#[case("prom/prometheus:v3.5.0", json!(["off"]), json!([]), "90Mi")]
+#[case("prom/prometheus:v3.5.0", json!(["off"]), json!(["--auto-gomemlimit.ratio=0.8"]), "90Mi")]
+#[case("prom/prometheus:v3.5.0", json!(["0.8", "off"]), json!([]), "90Mi")]
+#[case("prom/prometheus:v3.5.0", json!(["off", "0.8"]), json!([]), "self-managed")]
+#[case("docker.io/grafana/alloy:v1.5.0", json!(["off"]), json!(["run"]), "90Mi")]
+#[case("victoriametrics/vmstorage:v1.120.0-cluster", json!(["off"]), json!([]), "self-managed")]
+#[case("other", json!(["off"]), json!(["--auto-gomemlimit"]), "90Mi")]
+fn automemlimit_can_be_switched_off(
+    #[case] image: &str,
+    #[case] values: Value,
+    #[case] args: Value,
+    #[case] wanted: &str,
+) {
+    let mut pod = of_image(image, args);
+    let variables = values.as_array().unwrap().iter();
+    let variables = variables.map(|value| json!({"name": "AUTOMEMLIMIT", "value": value}));
+    pod["spec"]["containers"][0]["env"] = variables.collect();
+    assert_eq!(outcome(&ask(&pod, &NamespaceAnnotations::new(), Rules::default())), wanted);
+}
+
 #[test]
 fn built_in_rules_are_well_formed_and_have_a_source() {
     for rule in BUILT_IN {
