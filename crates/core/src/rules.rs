@@ -70,7 +70,7 @@ impl<'de> Deserialize<'de> for Rules {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "camelCase", rename = "policy file")]
         struct File {
-            #[serde(default)]
+            #[serde(default, deserialize_with = "json::or_default")]
             rules: Named,
             #[serde(default = "yes")]
             built_in_rules: bool,
@@ -155,8 +155,7 @@ impl<'de> Deserialize<'de> for Rule {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase", rename = "match")]
 pub(crate) struct Selector {
     pub(crate) namespaces: Any<Glob>,
-    /// All of them.
-    pub(crate) pod_labels: BTreeMap<String, Glob>,
+    pub(crate) pod_labels: AllLabels,
     pub(crate) owners: Any<OwnerKind>,
     pub(crate) containers: Any<Glob>,
     pub(crate) images: Any<Glob>,
@@ -178,6 +177,7 @@ impl Selector {
                 .allows(|OwnerKind(kind)| owner.map_or_else(|| pod.is_owned_by(kind), |owner| owner == kind))
             && self
                 .pod_labels
+                .0
                 .iter()
                 .all(|(key, glob)| pod.label(key).is_some_and(|value| glob.matches(&value)))
             && !self.without_arguments.0.iter().any(|glob| container.has_argument(glob))
@@ -209,6 +209,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Any<T> {
             return Err(D::Error::custom("the list is empty; leave it out to match everything"));
         }
         Ok(Self(list))
+    }
+}
+
+/// Labels, each of which has to be there with a value that fits; none at all means that everything is right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AllLabels(BTreeMap<String, Glob>);
+
+impl<'de> Deserialize<'de> for AllLabels {
+    /// An empty map would match everything, like an empty list.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let labels = BTreeMap::deserialize(deserializer)?;
+        if labels.is_empty() {
+            return Err(D::Error::custom("the map is empty; leave it out to match everything"));
+        }
+        Ok(Self(labels))
     }
 }
 
