@@ -10,7 +10,7 @@ use gomemlimit_core::{
     memlimit::{LEAST_TRACKED, MIB, Ratio},
     names::{
         AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, GOMEMLIMIT_MIB, INJECT_LABEL,
-        MIRROR_ANNOTATION, NO_AUTO_GOMEMLIMIT_FLAG, OS_LABEL, TRACKING_VALUE,
+        MIRROR_ANNOTATION, NO_AUTO_GOMEMLIMIT_FLAG, OPTED_OUT, OS_LABEL, TRACKING_VALUE,
     },
     settings::{EnvFrom, InitContainers, Mode, Setting},
 };
@@ -65,6 +65,8 @@ impl AdmissionPolicy {
             text = text.replace(&format!("${{{constant}}}"), setting.as_str());
         }
         let settings = json!(self.settings()).to_string();
+        // A list in both YAML and CEL.
+        let opted_out = json!(OPTED_OUT).to_string();
         let [least, most] = [Ratio::MIN, Ratio::MAX].map(|ratio| ratio.ppm().to_string());
         let [mib, least_tracked] = [MIB, LEAST_TRACKED].map(|bytes| bytes.to_string());
         for (name, value) in [
@@ -83,6 +85,7 @@ impl AdmissionPolicy {
             ("AUTO_GOMEMLIMIT_FLAG", AUTO_GOMEMLIMIT_FLAG),
             ("NO_AUTO_GOMEMLIMIT_FLAG", NO_AUTO_GOMEMLIMIT_FLAG),
             ("INJECT_LABEL", INJECT_LABEL),
+            ("OPTED_OUT", &opted_out),
             ("MIRROR_ANNOTATION", MIRROR_ANNOTATION),
             ("OS_LABEL", OS_LABEL),
         ] {

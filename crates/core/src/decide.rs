@@ -5,7 +5,7 @@ use crate::{
     env::{EnvVar, Mib},
     existing::{self, Broken, Yardstick},
     memlimit,
-    names::{INJECT_LABEL, STATUS_ANNOTATION, TRACKING_VALUE},
+    names::{INJECT_LABEL, OPTED_IN, OPTED_OUT, STATUS_ANNOTATION, TRACKING_VALUE},
     pod::{Container, Pod},
     podlimit::{Limit, PodLimits},
     reason::Reason,
@@ -108,8 +108,9 @@ fn pod_reason(pod: &Pod<'_>, warnings: &mut Vec<Warning>) -> Option<Reason> {
         return Some(Reason::Windows);
     }
     match pod.inject_label() {
-        Some("disabled") => Some(Reason::OptedOut),
-        None | Some("enabled") => None,
+        Some(value) if OPTED_OUT.contains(&value) => Some(Reason::OptedOut),
+        None => None,
+        Some(value) if OPTED_IN.contains(&value) => None,
         Some(other) => {
             warnings.push(Warning::new(
                 WarningKind::UnknownName,

@@ -23,8 +23,14 @@ pub const NO_AUTO_GOMEMLIMIT_FLAG: &str = "--no-auto-gomemlimit";
 /// Domain of every label and annotation of ours.
 pub const DOMAIN: &str = "gomemlimit.dev";
 
-/// Opt-in label of a namespace (`enabled`), opt-out (`disabled`) and opt-in label of a pod.
+/// Opt-in label of a namespace (`enabled`), opt-out ([`OPTED_OUT`]) and opt-in ([`OPTED_IN`]) label of a pod.
 pub const INJECT_LABEL: &str = "gomemlimit.dev/inject";
+
+/// What [`INJECT_LABEL`] says on a pod that has opted out; the webhook is not asked about it.
+pub const OPTED_OUT: [&str; 2] = ["disabled", "false"];
+
+/// What it says on a pod that has opted in by itself, which counts where the chart's `podOptIn` is on.
+pub const OPTED_IN: [&str; 2] = ["enabled", "true"];
 
 /// The annotation in which we explain on the pod what was done.
 pub const STATUS_ANNOTATION: &str = "gomemlimit.dev/status";
