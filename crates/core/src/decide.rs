@@ -268,21 +268,16 @@ impl Judge<'_> {
     /// What was recorded of GOMEMLIMIT, where it is the only one in env and provably ours.
     fn own_value(&self, container: &Container<'_>) -> Option<&Record> {
         let env = &container.env;
-        let (index, entry) = env.gomemlimit.as_ref().filter(|_| env.places.len() == 1)?;
+        let (_, entry) = env.gomemlimit.as_ref().filter(|_| env.places.len() == 1)?;
         let text = entry.value.as_deref().filter(|_| entry.value_from.is_none())?;
         // A value that tracks is ours together with the variable before it.
-        let is_whole = text != TRACKING_VALUE || matches!(env.mib, Mib::AsOurs(mib) if mib < *index);
+        let is_whole = text != TRACKING_VALUE || env.tracks_by().is_some();
         self.recorded.of_own_value(&container.name, text).filter(|_| is_whole)
     }
 
     /// What is wrong with the user's value.
     fn inspect(&self, entry: &EnvVar<'_>, container: &Container<'_>, limit: Limit) -> Option<Broken> {
-        let yardstick = Yardstick {
-            limit: limit.bytes(),
-            downward: limit.own_bytes().or(self.limits.pod_level()),
-            is_invalid: limit == Limit::Invalid,
-        };
-        existing::inspect(entry, &container.name, yardstick)
+        existing::inspect(entry, &container.name, Yardstick::new(limit, &self.limits))
     }
 }
 
@@ -305,14 +300,7 @@ fn set_reason(plan: &Plan, own: Option<&Record>, fixes: bool, chain: Chain<'_>) 
 fn env_place(container: &Container<'_>, is_own: bool) -> EnvPlace {
     let env = &container.env;
     match (env.gomemlimit.as_ref(), &env.places[..]) {
-        (Some((index, entry)), _) if is_own => {
-            let tracks = entry.value.as_deref() == Some(TRACKING_VALUE);
-            let mib = match env.mib {
-                Mib::AsOurs(mib) if tracks => Some(mib),
-                _ => None,
-            };
-            EnvPlace::Own { index: *index, mib }
-        }
+        (Some((index, _)), _) if is_own => EnvPlace::Own { index: *index, mib: env.tracks_by() },
         (Some((_, entry)), [first, others @ ..]) => EnvPlace::Broken {
             first: *first,
             is_text: others.is_empty() && entry.value_from.is_none(),

@@ -6,7 +6,11 @@ use serde_json::value::RawValue;
 use crate::{
     glob::{Glob, LONGEST_TEXT},
     json::{self, Object},
-    names::{AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT, GOMEMLIMIT_MIB, NO_AUTO_GOMEMLIMIT_FLAG},
+    memlimit::MIB,
+    names::{
+        AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT, GOMEMLIMIT_MIB, LIMITS_MEMORY,
+        NO_AUTO_GOMEMLIMIT_FLAG, TRACKING_VALUE,
+    },
     pod::QuantityText,
     quantity,
     text::{Text, quote},
@@ -51,6 +55,17 @@ pub(crate) enum Mib {
 impl Env<'_> {
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The index of `GOMEMLIMIT_MIB`, where GOMEMLIMIT is the text of a value that tracks, and what it expands
+    /// stands before it as we write it.
+    pub(crate) fn tracks_by(&self) -> Option<usize> {
+        let (index, entry) = self.gomemlimit.as_ref()?;
+        let is_text = entry.value_from.is_none() && entry.value.as_deref() == Some(TRACKING_VALUE);
+        match self.mib {
+            Mib::AsOurs(mib) if is_text && mib < *index => Some(mib),
+            _ => None,
+        }
     }
 }
 
@@ -120,9 +135,9 @@ impl EnvVarSource<'_> {
     fn is_own_limit_in_mib(&self) -> bool {
         self.resource_field_ref.as_ref().is_some_and(|reference| {
             let divisor = reference.divisor.as_ref().map(|divisor| quantity::parse(&divisor.0));
-            &*reference.resource == "limits.memory"
+            &*reference.resource == LIMITS_MEMORY
                 && reference.container_name.as_deref().is_none_or(str::is_empty)
-                && divisor == Some(Ok(1 << 20))
+                && divisor == Some(Ok(MIB))
         })
     }
 }

@@ -6,6 +6,12 @@ pub const GOMEMLIMIT: &str = "GOMEMLIMIT";
 /// The variable that a tracking GOMEMLIMIT expands: the memory limit in MiB, filled in by kubelet.
 pub const GOMEMLIMIT_MIB: &str = "GOMEMLIMIT_MIB";
 
+/// The resource that the downward API calls so (`k8s.io/kubernetes/pkg/api/v1/resource`).
+pub const LIMITS_MEMORY: &str = "limits.memory";
+
+/// The divisor that gives MiB: [`MIB`](crate::memlimit::MIB) as a quantity.
+pub const MIB_DIVISOR: &str = "1Mi";
+
 /// What a tracking GOMEMLIMIT is written as: so many million bytes as the limit has MiB, 95.37 % of it.
 pub const TRACKING_VALUE: &str = "$(GOMEMLIMIT_MIB)000000";
 

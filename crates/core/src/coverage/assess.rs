@@ -16,6 +16,8 @@ use crate::{
     status::{Basis, Record},
 };
 
+const NO_ROOM: &str = "no room for what the runtime does not count";
+
 /// Judges every container of a running pod.
 #[must_use]
 pub fn assess(
@@ -117,11 +119,7 @@ impl Assessor<'_, '_> {
 
     /// A value of the user's.
     fn users(&self, entry: &EnvVar<'_>, container: &Container<'_>, limit: Limit) -> Meaning {
-        let yardstick = Yardstick {
-            limit: limit.bytes(),
-            downward: limit.own_bytes().or(self.limits.pod_level()),
-            is_invalid: limit == Limit::Invalid,
-        };
+        let yardstick = Yardstick::new(limit, &self.limits);
         if let Some(broken) = existing::inspect(entry, &container.name, yardstick) {
             return self.broken(&broken, yardstick);
         }
@@ -152,50 +150,38 @@ impl Assessor<'_, '_> {
 
     fn broken(&self, broken: &Broken, yardstick: Yardstick) -> Meaning {
         let remove = format!("remove it from the manifest and {}", self.renew());
-        match broken {
-            Broken::WholeLimit => Meaning::new(
-                Coverage::AtLimit,
-                yardstick.downward,
-                "a reference to 100 % of the limit: no room for what the runtime does not count",
-                remove,
-            ),
-            Broken::AboveLimit { bytes, limit } if bytes <= limit => Meaning::new(
-                Coverage::AtLimit,
+        let (bytes, why, todo) = match broken {
+            Broken::WholeLimit => {
+                (yardstick.downward, format!("a reference to 100 % of the limit: {NO_ROOM}"), remove)
+            }
+            Broken::AtLimit { bytes, limit } => (
                 Some(*bytes),
-                format!(
-                    "{} of the limit: no room for what the runtime does not count",
-                    percent(*bytes, *limit)
-                ),
+                format!("{} of the limit: {NO_ROOM}", percent(*bytes, *limit)),
                 format!("lower it, or {remove}"),
             ),
-            Broken::AboveLimit { bytes, limit } => Meaning::new(
-                Coverage::AboveLimit,
+            Broken::AboveLimit { bytes, limit } => (
                 Some(*bytes),
                 format!("{} of the limit: the OOM killer comes first", percent(*bytes, *limit)),
                 format!("lower it, or {remove}"),
             ),
-            Broken::Malformed(_) => Meaning::new(
-                Coverage::Malformed,
+            Broken::Malformed(_) => (
                 None,
-                "malformed: a Go program exits with code 2",
+                "malformed: a Go program exits with code 2".to_owned(),
                 format!("write bytes or MiB, or {remove}"),
             ),
-            Broken::TooLow { bytes } => Meaning::new(
-                Coverage::TooLow,
+            Broken::TooLow { bytes } => (
                 Some(*bytes),
-                "so low that a Go program does little but collect garbage",
+                "so low that a Go program does little but collect garbage".to_owned(),
                 format!("raise it, or {remove}"),
             ),
-            Broken::NodeSize => Meaning {
-                gap: Some(Gap::Decided(Reason::NoMemoryLimit)),
-                ..Meaning::new(
-                    Coverage::Uncovered,
-                    None,
-                    "a reference to a memory limit that is not set: it is the node's size",
-                    "set resources.limits.memory",
-                )
-            },
-        }
+            Broken::NodeSize => (
+                None,
+                "a reference to a memory limit that is not set: it is the node's size".to_owned(),
+                "set resources.limits.memory".to_owned(),
+            ),
+        };
+        let gap = (*broken == Broken::NodeSize).then_some(Gap::Decided(Reason::NoMemoryLimit));
+        Meaning { gap, ..Meaning::new(broken.coverage(), bytes, why, todo) }
     }
 
     /// There is no GOMEMLIMIT in env.
