@@ -11,8 +11,8 @@ use crate::{
         AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT, GOMEMLIMIT_MIB, LIMITS_MEMORY,
         NO_AUTO_GOMEMLIMIT_FLAG, TRACKING_VALUE,
     },
-    pod::QuantityText,
     quantity,
+    resources::QuantityText,
     text::{Text, quote},
 };
 

@@ -20,6 +20,7 @@ use crate::{
     glob::Glob,
     json::{self, Object},
     names::{DOMAIN, INJECT_LABEL, MIRROR_ANNOTATION},
+    resources::Resources,
     text::{Key, Text},
 };
 
@@ -328,6 +329,9 @@ pub(crate) struct Container<'a> {
     args: Arguments<'a>,
     #[serde(borrow)]
     restart_policy: Option<Text<'a>>,
+    /// Read on demand: it matters only where the pod runs.
+    #[serde(borrow)]
+    pub(crate) resize_policy: Option<&'a RawValue>,
 }
 
 impl Container<'_> {
@@ -360,40 +364,5 @@ impl Container<'_> {
             Automemlimit::Off => false,
             Automemlimit::On => true,
         }
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Resources<'a> {
-    #[serde(borrow, deserialize_with = "json::object_or_default")]
-    limits: Limits<'a>,
-}
-
-impl Resources<'_> {
-    /// The text of `limits.memory`: a quantity, or a bare number in hand-written manifests.
-    pub(crate) fn memory_limit(&self) -> Option<&str> {
-        self.limits.memory.as_ref().map(|quantity| &*quantity.0)
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Limits<'a> {
-    #[serde(borrow)]
-    memory: Option<QuantityText<'a>>,
-}
-
-/// A quantity is a JSON string or a JSON number (`Quantity.UnmarshalJSON`); a number keeps its digits.
-#[derive(Debug)]
-pub(crate) struct QuantityText<'a>(pub(crate) Text<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for QuantityText<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = <&'a RawValue>::deserialize(deserializer)?.get();
-        if json.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
-            return Ok(Self(Text(json.into())));
-        }
-        serde_json::from_str(json).map(Self).map_err(serde::de::Error::custom)
     }
 }

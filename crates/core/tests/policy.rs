@@ -132,12 +132,12 @@ fn every_setting_can_be_given(#[case] set: Value, #[case] wanted: &str) {
 fn a_ratio_of_off_is_a_mode_of_off(#[case] sets: Value, #[case] wanted: &str, #[case] rule: Option<&str>) {
     let sets = sets.as_array().unwrap().iter().enumerate();
     let rules: Vec<_> = sets.map(|(index, set)| json!({"name": index.to_string(), "set": set})).collect();
-    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules_of(rules));
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules_of(&rules));
     assert_eq!(outcome(&answer), wanted);
     assert_eq!(answer.decisions["containers"]["app"]["rule"].as_str(), rule);
 }
 
-fn rules_of(list: Vec<Value>) -> Rules {
+fn rules_of(list: &[Value]) -> Rules {
     rules(json!({"rules": list}))
 }
 
@@ -148,7 +148,7 @@ fn rules_of(list: Vec<Value>) -> Rules {
 fn the_pods_own_word_beats_a_rules_off(#[case] annotations: Value, #[case] wanted: &str) {
     let mut pod = pod();
     pod["metadata"]["annotations"] = annotations;
-    let rules = rules_of(vec![
+    let rules = rules_of(&[
         json!({"name": "off", "set": {"ratio": "off"}}),
         json!({"name": "on", "set": {"ratio": "0.7", "mode": "inject"}}),
     ]);
@@ -168,7 +168,7 @@ fn the_rule_that_decided_is_named(#[case] first: Value, #[case] second: Value, #
         pod["spec"]["containers"][0]["env"] = json!([{"name": "GOMEMLIMIT", "value": "0"}]);
     }
     let second = if second == json!({}) { json!({"headroom": "1Ki"}) } else { second };
-    let rules = rules_of(vec![json!({"name": "a", "set": first}), json!({"name": "b", "set": second})]);
+    let rules = rules_of(&[json!({"name": "a", "set": first}), json!({"name": "b", "set": second})]);
     let answer = ask(&pod, &NamespaceAnnotations::new(), rules);
     assert_eq!(outcome(&answer), wanted);
     assert_eq!(answer.decisions["containers"]["app"]["rule"], "a", "{}", answer.decisions);
@@ -176,7 +176,7 @@ fn the_rule_that_decided_is_named(#[case] first: Value, #[case] second: Value, #
 
 #[test]
 fn a_minimum_of_nobodys_rule_names_none() {
-    let rules = rules_of(vec![json!({"name": "a", "set": {"ratio": "0.7"}})]);
+    let rules = rules_of(&[json!({"name": "a", "set": {"ratio": "0.7"}})]);
     let mut pod = pod();
     pod["spec"]["containers"][0]["resources"]["limits"]["memory"] = "16Mi".into();
     let answer = ask(&pod, &NamespaceAnnotations::new(), rules);
@@ -185,7 +185,7 @@ fn a_minimum_of_nobodys_rule_names_none() {
 
 #[test]
 fn a_headroom_that_leaves_too_little_names_its_rule() {
-    let rules = rules_of(vec![json!({"name": "batch jobs", "set": {"headroom": "95Mi"}})]);
+    let rules = rules_of(&[json!({"name": "batch jobs", "set": {"headroom": "95Mi"}})]);
     let answer = ask(&pod(), &NamespaceAnnotations::new(), rules);
     let [warning] = &answer.warnings[..] else { panic!("{:?}", answer.warnings) };
     assert_eq!(
@@ -199,9 +199,7 @@ fn a_headroom_that_leaves_too_little_names_its_rule() {
 fn an_argument_may_be_as_long_as_a_pattern_looks_at() {
     let script = |length: usize| json!(["-c", format!("{} --flag", "x".repeat(length))]);
     let rules = |pattern: &str| {
-        rules_of(vec![
-            json!({"name": "r", "match": {"withoutArguments": [pattern]}, "set": {"ratio": "0.5"}}),
-        ])
+        rules_of(&[json!({"name": "r", "match": {"withoutArguments": [pattern]}, "set": {"ratio": "0.5"}})])
     };
     for (length, wanted) in [(100, "90Mi"), (300, "90Mi"), (4000, "90Mi"), (4097, "50Mi")] {
         let mut pod = pod();
@@ -214,7 +212,7 @@ fn an_argument_may_be_as_long_as_a_pattern_looks_at() {
 #[test]
 fn doubtful_ratios_are_told_by_name() {
     let mut policy = Policy {
-        rules: rules_of(vec![
+        rules: rules_of(&[
             json!({"name": "low", "set": {"ratio": "0.3"}}),
             json!({"name": "fine", "set": {"ratio": "0.5"}}),
         ]),
