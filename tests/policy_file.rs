@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use gomemlimit::{policy_file, serve::policy::PolicyReloader};
+use gomemlimit::{cluster::serving::WebhookPod, policy_file, serve::policy::PolicyReloader};
 use gomemlimit_core::{Policy, builtin::BUILT_IN};
 use serde_json::Value;
 
@@ -169,6 +169,21 @@ fn inject_repairs_in_place() {
     );
     // Only reported by default.
     assert_eq!(text(&run(&["inject", "-f", "p.yaml"], &[("p.yaml", BROKEN)]).stdout), BROKEN);
+}
+
+/// As anybody may write the arguments of the webhook's container.
+#[test]
+fn the_policy_file_of_a_webhooks_pod_is_found_in_its_arguments() {
+    let path = |args: &[&str]| {
+        let pod = serde_json::json!({"spec": {"containers": [{"args": ["sidecar"]}, {"args": args}]}});
+        let pod: WebhookPod = serde_json::from_value(pod).unwrap();
+        pod.policy_file().map(str::to_owned)
+    };
+    assert_eq!(path(&["serve", "--policy-file=/etc/p.yaml"]).as_deref(), Some("/etc/p.yaml"));
+    assert_eq!(path(&["serve", "--policy-file", "/etc/p.yaml"]).as_deref(), Some("/etc/p.yaml"));
+    let other = ["serve", "--policy-files=x", "--policy-poll=1s", "--mode", "off"];
+    assert_eq!(path(&other), None);
+    assert_eq!(path(&["serve", "--policy-file"]), None);
 }
 
 #[test]
