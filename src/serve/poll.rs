@@ -44,6 +44,7 @@ mod tests {
     use arc_swap::ArcSwap;
     use gomemlimit_core::Policy;
     use tokio::time::timeout;
+    use tokio_util::task::TaskTracker;
 
     use super::*;
     use crate::{
@@ -75,8 +76,9 @@ mod tests {
             assert!(fs::read_to_string(&path).unwrap() != "poison", "the parser's defect");
             reloader.poll(&current);
         };
+        let tasks = TaskTracker::new();
         let polling =
-            tokio::spawn(poll_files(Duration::from_millis(5), reloader, poll, PolicyReloader::refuse));
+            tasks.spawn(poll_files(Duration::from_millis(5), reloader, poll, PolicyReloader::refuse));
         // As a whole: a file half written would be another one.
         let write = |content: &str| {
             let new = directory.path().join("new");

@@ -99,31 +99,30 @@ pub(crate) fn limit_of(pod: &Value, list: &str, container: &Value) -> Option<i12
 
 /// The rule for what is broken, written down a second time.
 pub(crate) fn is_broken(pod: &Value, list: &str, container: &Value) -> bool {
-    let Some(last) = limits(container).last().copied() else { return false };
+    let Some(counts) = limits(container).last().copied() else { return false };
     let limit = limit_of(pod, list, container);
-    let hurts = |bytes: i128, limit: Option<i128>| {
-        bytes == 0 || limit.is_some_and(|limit| bytes * 100 > limit * 98 || bytes * 100 < limit * 5)
+    let is_bad = |value: i128, limit: Option<i128>| {
+        value == 0 || limit.is_some_and(|limit| value * 100 > limit * 98 || value * 100 < limit * 5)
     };
-    if !last["valueFrom"].is_null() {
-        let reference = &last["valueFrom"]["resourceFieldRef"];
+    if !counts["valueFrom"].is_null() {
+        let reference = &counts["valueFrom"]["resourceFieldRef"];
         let of_pod = read(&pod["spec"]["resources"]);
-        let refers_to = match read(&container["resources"]) {
+        let target = match read(&container["resources"]) {
             Read::None => of_pod,
             own => own,
         };
         let divisor = reference["divisor"].as_str().map_or(Ok(1), quantity::parse).map(i128::from);
         return reference["resource"] == "limits.memory"
-            && match (refers_to, divisor) {
-                // The node's size.
-                (Read::None, _) => true,
-                (Read::Bytes(_), Ok(0 | 1)) => true,
+            && match (target, divisor) {
+                // The node's size, or all of the limit.
+                (Read::None, _) | (Read::Bytes(_), Ok(0 | 1)) => true,
                 (Read::Bytes(bytes), Ok(divisor)) => {
-                    hurts((bytes + divisor - 1) / divisor, limit.or(Some(bytes)))
+                    is_bad((bytes + divisor - 1) / divisor, limit.or(Some(bytes)))
                 }
                 (Read::Invalid, _) | (_, Err(_)) => false,
             };
     }
-    let text = last["value"].as_str().unwrap_or_default();
+    let text = counts["value"].as_str().unwrap_or_default();
     if text.is_empty() || text == "off" || text.contains("$(") {
         return false;
     }
@@ -131,7 +130,7 @@ pub(crate) fn is_broken(pod: &Value, list: &str, container: &Value) -> bool {
     let number = unit.map_or(text.strip_suffix('B').unwrap_or(text), |_| &text[..text.len() - 3]);
     let shift = unit.map_or(0, |unit| 10 * (unit + 1));
     let Ok(bytes) = number.parse::<i64>().map(|number| i128::from(number) << shift) else { return true };
-    number.starts_with(['+', '-']) || bytes > i128::from(i64::MAX) || hurts(bytes, limit)
+    number.starts_with(['+', '-']) || bytes > i128::from(i64::MAX) || is_bad(bytes, limit)
 }
 
 /// The rule for «ours», written down a second time.
