@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use gomemlimit::{policy_file, serve::policy::PolicyReloader};
+use gomemlimit::{cluster::serving::WebhookPod, policy_file, serve::policy::PolicyReloader};
 use gomemlimit_core::{Policy, builtin::BUILT_IN};
 use serde_json::Value;
 
@@ -169,6 +169,56 @@ fn inject_repairs_in_place() {
     );
     // Only reported by default.
     assert_eq!(text(&run(&["inject", "-f", "p.yaml"], &[("p.yaml", BROKEN)]).stdout), BROKEN);
+}
+
+/// Once, however many pods there are; what is written on a pod is told with the pod.
+#[test]
+fn a_ratio_that_wastes_half_of_the_memory_is_told_once() {
+    let rules = "rules: [{name: low, match: {containers: [api]}, set: {ratio: 0.3}}]\n";
+    for command in ["inject", "explain"] {
+        let arguments = [command, "-f", "shop.yaml", "--ratio", "0.4", "--policy-file", "policy.yaml"];
+        let stderr = text(&run(&arguments, &[("policy.yaml", rules)]).stderr);
+        let warnings: Vec<_> = stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+        let tail = "leaves more than half of the memory limit unused";
+        assert_eq!(
+            warnings,
+            [
+                format!("warning: the default ratio 0.4 {tail}"),
+                format!("warning: rule \"low\": the ratio 0.3 {tail}")
+            ]
+        );
+    }
+    let stderr = text(&run(&["policy", "--ratio", "0.4"], &[]).stderr);
+    assert!(stderr.starts_with("warning: the default ratio 0.4 leaves"), "{stderr}");
+    // The log of a webhook, here one that then finds no certificate.
+    let arguments = [
+        "serve",
+        "--ratio",
+        "0.4",
+        "--policy-file",
+        "policy.yaml",
+        "--tls-cert",
+        "none",
+        "--tls-key",
+        "none",
+    ];
+    let stderr = text(&run(&arguments, &[("policy.yaml", rules)]).stderr);
+    assert_eq!(stderr.matches("leaves more than half of the memory limit unused").count(), 2, "{stderr}");
+}
+
+/// As anybody may write the arguments of the webhook's container.
+#[test]
+fn the_policy_file_of_a_webhooks_pod_is_found_in_its_arguments() {
+    let path = |args: &[&str]| {
+        let pod = serde_json::json!({"spec": {"containers": [{"args": ["sidecar"]}, {"args": args}]}});
+        let pod: WebhookPod = serde_json::from_value(pod).unwrap();
+        pod.policy_file().map(str::to_owned)
+    };
+    assert_eq!(path(&["serve", "--policy-file=/etc/p.yaml"]).as_deref(), Some("/etc/p.yaml"));
+    assert_eq!(path(&["serve", "--policy-file", "/etc/p.yaml"]).as_deref(), Some("/etc/p.yaml"));
+    let other = ["serve", "--policy-files=x", "--policy-poll=1s", "--mode", "off"];
+    assert_eq!(path(&other), None);
+    assert_eq!(path(&["serve", "--policy-file"]), None);
 }
 
 #[test]

@@ -163,10 +163,8 @@ impl Installation<'_> {
 
     /// What `/readyz` of a pod says is wrong; empty where it cannot be asked.
     async fn trouble(&self, namespace: &str, pod: &WebhookPod) -> String {
-        let port = pod.serve_args().unwrap_or_default().iter().find_map(|arg| {
-            arg.strip_prefix("--admin-listen=")?.rsplit_once(':').map(|(_, port)| port.to_owned())
-        });
-        let port = port.unwrap_or_else(|| "8081".to_owned());
+        let address = pod.serve_flag("--admin-listen").and_then(|address| address.rsplit_once(':'));
+        let port = address.map_or("8081", |(_, port)| port);
         let path = format!("/api/v1/namespaces/{namespace}/pods/{}:{port}/proxy/readyz", pod.metadata.name);
         let request = hyper::Request::get(path).body(Vec::new());
         let said = match request {
