@@ -1,0 +1,124 @@
+//! The programs that are measured, each in a process of its own for each measurement.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Gomemlimit,
+    ControllerRuntime,
+    Floor,
+}
+
+/// Where the programs are, and what they need.
+pub struct Programs {
+    pub gomemlimit: PathBuf,
+    pub controller_runtime: PathBuf,
+    pub floor: PathBuf,
+    /// With tls.crt and tls.key.
+    pub certificates: PathBuf,
+}
+
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::Gomemlimit, Self::ControllerRuntime, Self::Floor];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gomemlimit => "gomemlimit",
+            Self::ControllerRuntime => "controller-runtime",
+            Self::Floor => "floor",
+        }
+    }
+
+    pub fn program(self, programs: &Programs) -> &Path {
+        match self {
+            Self::Gomemlimit => &programs.gomemlimit,
+            Self::ControllerRuntime => &programs.controller_runtime,
+            Self::Floor => &programs.floor,
+        }
+    }
+}
+
+/// A running server, which ends with this.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    /// From its start until it answered a connection.
+    pub ready: Duration,
+}
+
+impl Server {
+    /// Starts it; the floor answers what is in `answer`.
+    pub fn start(kind: Kind, programs: &Programs, answer: &Path) -> Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new(kind.program(programs));
+        let (certificate, key) =
+            (programs.certificates.join("tls.crt"), programs.certificates.join("tls.key"));
+        match kind {
+            Kind::Gomemlimit => {
+                command.args(["serve", "--listen", &address.to_string()]);
+                command.args(["--admin-listen", &free_address()?.to_string(), "--log-format", "json"]);
+                command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
+            }
+            Kind::ControllerRuntime => {
+                command.args(["-host", &address.ip().to_string(), "-port", &address.port().to_string()]);
+                command.arg("-certificates").arg(&programs.certificates);
+            }
+            Kind::Floor => {
+                command.args(["--listen", &address.to_string()]).arg("--answer").arg(answer);
+                command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
+            }
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let started = Instant::now();
+        let child = command.spawn().with_context(|| format!("cannot start {}", kind.name()))?;
+        let mut server = Self { child, address, ready: Duration::ZERO };
+        while TcpStream::connect(address).is_err() {
+            if started.elapsed() > Duration::from_secs(20) || server.child.try_wait()?.is_some() {
+                bail!("{} does not listen", kind.name());
+            }
+            sleep(Duration::from_micros(200));
+        }
+        server.ready = started.elapsed();
+        Ok(server)
+    }
+
+    /// Processor time that it has used.
+    pub fn cpu(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The second field is a name in brackets that may hold blanks.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
+        let ticks = ticks(11).zip(ticks(12)).context("/proc/PID/stat has no times")?;
+        // USER_HZ is 100 wherever Linux runs today.
+        Ok(Duration::from_millis((ticks.0 + ticks.1) * 10))
+    }
+
+    /// Resident memory in KiB: `VmRSS`, or `VmHWM` for the most.
+    pub fn memory_kib(&self, line: &str) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
+        let value = value.with_context(|| format!("/proc/PID/status has no {line}"))?;
+        value.trim().trim_end_matches(" kB").parse().context(line.to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}

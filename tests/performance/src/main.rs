@@ -1,0 +1,85 @@
+//! Measures the webhook beside what would be picked instead of it. `tests/performance/run` builds the candidates and
+//! calls it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    reason = "figures for people"
+)]
+#![allow(unreachable_pub, missing_docs, reason = "one program")]
+
+mod candidates;
+mod load;
+mod measure;
+mod record;
+mod report;
+mod reviews;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "gomemlimit-performance",
+    about = "Measures the webhook beside what would be picked instead of it"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measures and saves the figures as JSON
+    Measure {
+        #[arg(long)]
+        gomemlimit: PathBuf,
+        #[arg(long)]
+        controller_runtime: PathBuf,
+        #[arg(long)]
+        floor: PathBuf,
+        /// Of one measurement
+        #[arg(long, default_value_t = 4)]
+        seconds: u32,
+        /// Of each measurement
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Prints the page of saved figures
+    Report { file: PathBuf },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Measure { gomemlimit, controller_runtime, floor, seconds, rounds, out } => {
+            let folder = tempfile::tempdir()?;
+            let reviews = reviews::write(folder.path())?;
+            write_certificate(folder.path())?;
+            let certificates = folder.path().to_owned();
+            let programs = candidates::Programs { gomemlimit, controller_runtime, floor, certificates };
+            let results = measure::run(&programs, &reviews, folder.path(), seconds, rounds)?;
+            std::fs::write(&out, serde_json::to_string_pretty(&results)? + "\n")?;
+            print!("{}", report::markdown(&results));
+        }
+        Command::Report { file } => {
+            let text =
+                std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            print!("{}", report::markdown(&serde_json::from_str(&text)?));
+        }
+    }
+    Ok(())
+}
+
+/// The same certificate for all: ECDSA with P-256.
+fn write_certificate(folder: &Path) -> Result<()> {
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    std::fs::write(folder.join("tls.crt"), pair.cert.pem())?;
+    std::fs::write(folder.join("tls.key"), pair.signing_key.serialize_pem())?;
+    Ok(())
+}

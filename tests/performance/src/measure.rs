@@ -1,0 +1,202 @@
+//! The measurement: every candidate in turn, round after round, so that what disturbs the machine disturbs all.
+
+use std::{fs, path::Path, process::Command, thread::sleep, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::{
+    candidates::{Kind, Programs, Server},
+    load,
+    record::{Candidate, Closed, Machine, Open, Results},
+    reviews::Review,
+};
+
+/// Review, connections, whether they are kept.
+const CLOSED: [(&str, u32, bool); 10] = [
+    ("3 KB", 1, true),
+    ("3 KB", 16, true),
+    ("3 KB", 64, true),
+    ("3 KB", 256, true),
+    ("3 KB", 16, false),
+    ("12 KB", 16, true),
+    ("12 KB", 64, true),
+    ("100 KB", 16, true),
+    ("534 KB", 4, true),
+    ("534 KB", 16, true),
+];
+/// Review and rate a second: what a busy cluster asks for, and what the slowest still keeps up with.
+const OPEN: [(&str, u32); 5] =
+    [("3 KB", 100), ("3 KB", 1000), ("3 KB", 2000), ("100 KB", 50), ("534 KB", 20)];
+
+/// All of it.
+pub fn run(
+    programs: &Programs,
+    reviews: &[Review],
+    folder: &Path,
+    seconds: u32,
+    rounds: usize,
+) -> Result<Results> {
+    let answers = answers(programs, reviews, folder)?;
+    let of = |name: &str| {
+        reviews.iter().zip(&answers).find(|(review, _)| review.name == name).context(name.to_owned())
+    };
+    let (mut closed, mut open, mut candidates) = (Vec::new(), Vec::new(), Vec::new());
+    for kind in Kind::ALL {
+        candidates.push(candidate(kind, programs, &answers[0], rounds)?);
+    }
+    for (name, connections, keep_alive) in CLOSED {
+        let (review, answer) = of(name)?;
+        let mut runs = Vec::new();
+        for _ in 0..rounds {
+            for kind in Kind::ALL {
+                let server = Server::start(kind, programs, answer)?;
+                let before = server.cpu()?;
+                let wrk = load::wrk(&server, &review.path, connections, keep_alive, seconds, folder)?;
+                let cpu = server.cpu()?.saturating_sub(before);
+                runs.push(Closed {
+                    candidate: kind.name().to_owned(),
+                    review: name.to_owned(),
+                    connections,
+                    keep_alive,
+                    requests_per_second: wrk.requests as f64 * 1e6 / wrk.microseconds as f64,
+                    p50_us: wrk.p50,
+                    p99_us: wrk.p99,
+                    errors: wrk.errors,
+                    cpu_us: cpu.as_secs_f64() * 1e6 / wrk.requests.max(1) as f64,
+                    peak_kib: server.memory_kib("VmHWM")?,
+                });
+                eprintln!("{:?}", runs.last());
+            }
+        }
+        closed.extend(Kind::ALL.map(|kind| median_closed(&runs, kind)));
+    }
+    for (name, rate) in OPEN {
+        let (review, answer) = of(name)?;
+        let mut runs = Vec::new();
+        for _ in 0..rounds {
+            for kind in Kind::ALL {
+                let server = Server::start(kind, programs, answer)?;
+                let before = server.cpu()?;
+                let report = load::vegeta(&server, &review.path, rate, seconds, folder)?;
+                let cpu = server.cpu()?.saturating_sub(before);
+                runs.push(Open {
+                    candidate: kind.name().to_owned(),
+                    review: name.to_owned(),
+                    rate,
+                    p50_us: report.latencies.p50 / 1e3,
+                    p99_us: report.latencies.p99 / 1e3,
+                    success: report.success,
+                    cpu_us: cpu.as_secs_f64() * 1e6 / report.requests.max(1) as f64,
+                });
+                eprintln!("{:?}", runs.last());
+            }
+        }
+        open.extend(Kind::ALL.map(|kind| median_open(&runs, kind)));
+    }
+    Ok(Results { machine: machine()?, seconds, rounds, candidates, closed, open })
+}
+
+/// What gomemlimit answers to each review, for the floor; and that the peer does the same job.
+fn answers(programs: &Programs, reviews: &[Review], folder: &Path) -> Result<Vec<std::path::PathBuf>> {
+    let nothing = folder.join("nothing");
+    fs::write(&nothing, "{}")?;
+    let mut paths = Vec::new();
+    for review in reviews {
+        let mut values = Vec::new();
+        for kind in [Kind::ControllerRuntime, Kind::Gomemlimit] {
+            let server = Server::start(kind, programs, &nothing)?;
+            let answer = load::answer(&server, &review.path)?;
+            values.push(injected(&fs::read_to_string(&review.path)?, &answer)?);
+            fs::write(folder.join(format!("{}.answer", review.name)), &answer)?;
+        }
+        ensure!(
+            !values[0].is_empty() && values[0] == values[1],
+            "{}: not the same job: {values:?}",
+            review.name
+        );
+        paths.push(folder.join(format!("{}.answer", review.name)));
+    }
+    Ok(paths)
+}
+
+/// The values that an answer brings into its pod.
+fn injected(review: &str, answer: &[u8]) -> Result<Vec<String>> {
+    let review: Value = serde_json::from_str(review)?;
+    let answer: Value = serde_json::from_slice(answer).context("the answer is not JSON")?;
+    let patch = answer.pointer("/response/patch").cloned().context("there is no patch")?;
+    let patch: k8s_openapi::ByteString = serde_json::from_value(patch)?;
+    let patch: json_patch::Patch = serde_json::from_slice(&patch.0)?;
+    let mut pod = review.pointer("/request/object").cloned().context("there is no pod")?;
+    json_patch::patch(&mut pod, &patch)?;
+    let containers = pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
+    let env = containers.flat_map(|container| container["env"].as_array().cloned().unwrap_or_default());
+    Ok(env.filter(|env| env["name"] == "GOMEMLIMIT").map(|env| env["value"].to_string()).collect())
+}
+
+fn candidate(kind: Kind, programs: &Programs, answer: &Path, rounds: usize) -> Result<Candidate> {
+    let (mut ready, mut idle) = (Vec::new(), Vec::new());
+    for _ in 0..rounds.max(3) {
+        let server = Server::start(kind, programs, answer)?;
+        ready.push(server.ready.as_secs_f64() * 1e3);
+        sleep(Duration::from_secs(1));
+        idle.push(server.memory_kib("VmRSS")? as f64);
+    }
+    Ok(Candidate {
+        name: kind.name().to_owned(),
+        binary_bytes: fs::metadata(kind.program(programs))?.len(),
+        ready_ms: median(ready),
+        idle_kib: median(idle) as u64,
+    })
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+fn median_closed(runs: &[Closed], kind: Kind) -> Closed {
+    let runs: Vec<&Closed> = runs.iter().filter(|run| run.candidate == kind.name()).collect();
+    let of = |figure: fn(&Closed) -> f64| median(runs.iter().map(|run| figure(run)).collect());
+    Closed {
+        requests_per_second: of(|run| run.requests_per_second),
+        p50_us: of(|run| run.p50_us),
+        p99_us: of(|run| run.p99_us),
+        // None is forgiven.
+        errors: runs.iter().map(|run| run.errors).sum(),
+        cpu_us: of(|run| run.cpu_us),
+        peak_kib: runs.iter().map(|run| run.peak_kib).max().unwrap_or_default(),
+        ..runs[0].clone()
+    }
+}
+
+fn median_open(runs: &[Open], kind: Kind) -> Open {
+    let runs: Vec<&Open> = runs.iter().filter(|run| run.candidate == kind.name()).collect();
+    let of = |figure: fn(&Open) -> f64| median(runs.iter().map(|run| figure(run)).collect());
+    Open {
+        p50_us: of(|run| run.p50_us),
+        p99_us: of(|run| run.p99_us),
+        success: runs.iter().map(|run| run.success).fold(1.0, f64::min),
+        cpu_us: of(|run| run.cpu_us),
+        ..runs[0].clone()
+    }
+}
+
+fn machine() -> Result<Machine> {
+    let said = |program: &str, argument: &str| -> Result<String> {
+        let output = Command::new(program)
+            .arg(argument)
+            .output()
+            .with_context(|| format!("cannot start {program}"))?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let processors = fs::read_to_string("/proc/cpuinfo")?;
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    Ok(Machine {
+        processor: model.map_or("unknown", |(_, model)| model).to_owned(),
+        cores: std::thread::available_parallelism()?.get(),
+        kernel: said("uname", "-r")?,
+        rust: said("rustc", "--version")?,
+        go: said("go", "version")?,
+    })
+}

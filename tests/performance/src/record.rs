@@ -1,0 +1,71 @@
+//! What was measured, as it is saved.
+
+use serde::{Deserialize, Serialize};
+
+/// One run of `measure`.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Results {
+    /// Where it ran.
+    pub machine: Machine,
+    /// Seconds of one measurement, and how many of each there are; figures are medians of the rounds.
+    pub seconds: u32,
+    pub rounds: usize,
+    pub candidates: Vec<Candidate>,
+    pub closed: Vec<Closed>,
+    pub open: Vec<Open>,
+}
+
+/// A machine, in the words of its kernel.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Machine {
+    pub processor: String,
+    pub cores: usize,
+    pub kernel: String,
+    pub rust: String,
+    pub go: String,
+}
+
+/// What a program is before anybody calls it.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Candidate {
+    pub name: String,
+    /// Bytes of the program, which is all there is in its image.
+    pub binary_bytes: u64,
+    /// From the start of the process to the first answer, in milliseconds.
+    pub ready_ms: f64,
+    /// Resident memory a second later, in KiB.
+    pub idle_kib: u64,
+}
+
+/// Each connection sends its next request when it has its answer (wrk).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Closed {
+    pub candidate: String,
+    pub review: String,
+    pub connections: u32,
+    /// Else a handshake for each request.
+    pub keep_alive: bool,
+    pub requests_per_second: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    /// Refused, reset, timed out, or not 200.
+    pub errors: u64,
+    /// Processor time of the server for one request, in microseconds.
+    pub cpu_us: f64,
+    /// The most resident memory, in KiB.
+    pub peak_kib: u64,
+}
+
+/// Requests come at a rate, whether earlier ones have been answered or not (vegeta).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Open {
+    pub candidate: String,
+    pub review: String,
+    /// A second.
+    pub rate: u32,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    /// Share that was answered with 200.
+    pub success: f64,
+    pub cpu_us: f64,
+}

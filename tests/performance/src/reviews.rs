@@ -1,0 +1,45 @@
+//! The reviews that are sent: real ones of an API server, and parts of a large one.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// A name, and the file that is sent.
+pub struct Review {
+    pub name: &'static str,
+    pub path: std::path::PathBuf,
+}
+
+const GOLDEN: &str = "crates/core/tests/golden/reviews";
+
+/// Writes them to `folder`.
+pub fn write(folder: &Path) -> Result<Vec<Review>> {
+    let read = |name: &str| {
+        let path = Path::new(GOLDEN).join(name);
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let small = read("001-create-limit-1gi.json")?;
+    let huge = read("054-create-huge-40-containers-60-env.json")?;
+    let texts = [
+        ("3 KB", small),
+        ("12 KB", with_containers(&huge, 1)?),
+        ("100 KB", with_containers(&huge, 8)?),
+        ("534 KB", huge),
+    ];
+    let mut reviews = Vec::new();
+    for (name, text) in texts {
+        let path = folder.join(format!("{}.json", name.replace(' ', "")));
+        std::fs::write(&path, text)?;
+        reviews.push(Review { name, path });
+    }
+    Ok(reviews)
+}
+
+/// The same pod with so many of its containers.
+fn with_containers(review: &str, count: usize) -> Result<String> {
+    let mut review: Value = serde_json::from_str(review)?;
+    let containers = review.pointer_mut("/request/object/spec/containers").and_then(Value::as_array_mut);
+    containers.context("the review has no containers")?.truncate(count);
+    Ok(review.to_string())
+}
