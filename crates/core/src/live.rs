@@ -51,12 +51,6 @@ impl<'a> LivePod<'a> {
         self.pod.name()
     }
 
-    /// `metadata.resourceVersion`.
-    #[must_use]
-    pub fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
-    }
-
     /// Whether the pod has ended well, for good.
     #[must_use]
     pub fn has_succeeded(&self) -> bool {
@@ -174,8 +168,6 @@ struct Document<'a> {
 struct Metadata<'a> {
     #[serde(borrow, deserialize_with = "json::or_default")]
     namespace: Text<'a>,
-    #[serde(borrow, deserialize_with = "json::or_default")]
-    resource_version: Text<'a>,
     #[serde(borrow)]
     labels: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "json::or_default")]
