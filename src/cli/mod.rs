@@ -19,6 +19,7 @@ mod plugin;
 mod policy;
 mod policy_args;
 mod probe;
+mod progress;
 mod serve;
 
 use std::process::ExitCode;
@@ -75,7 +76,9 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => args.run(),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        let text = format!("{error:#}");
+        let lines: Vec<_> = text.lines().map(output::clean).collect();
+        eprintln!("error: {}", lines.join("\n"));
         ExitCode::from(2)
     })
 }
