@@ -20,6 +20,9 @@ use super::{
     output,
 };
 
+/// Version of the schema of `-o json`; fields are added without a new one.
+const SCHEMA_VERSION: u32 = 1;
+
 /// Show what each container gets, and which setting decided: of manifests, or of pods and workloads in a cluster
 ///
 /// Of a pod in a cluster it says two things: what its GOMEMLIMIT is now and where it came from, and what a new pod
@@ -117,7 +120,7 @@ impl ExplainArgs {
 
 fn warn(object: &str, verdict: &Verdict<'_>) {
     for warning in &verdict.warnings {
-        eprintln!("warning: {object}: {}", warning.text);
+        output::warning(&format!("{object}: {}", warning.text));
     }
 }
 
@@ -153,17 +156,24 @@ fn why(container: &ContainerVerdict<'_>) -> String {
         let rule = container.rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
         return format!("{}{rule}", container.decision.reason.explanation());
     };
-    let level = match (plan.source(), &container.rule) {
-        (Level::Default, _) => "default".to_owned(),
-        (Level::Rule, rule) => format!("rule {}", rule.as_deref().unwrap_or_default()),
-        (level, _) => format!("{} annotation", level.as_str()),
-    };
+    let level = level_told(plan.source().as_str(), container.rule.as_deref());
     let not_tracked = plan.not_tracked.map(|why| format!("; {}", why.explanation())).unwrap_or_default();
     let of = if plan.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
     match plan.decided_by() {
         Setting::Value => format!("tracks the limit: 95.37 % of it ({level})"),
         Setting::Headroom => format!("headroom {} ({level}){not_tracked}", output::quantity(plan.headroom)),
         _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),
+    }
+}
+
+/// Where a setting stands, by the word of the status annotation.
+fn level_told(level: &str, rule: Option<&str>) -> String {
+    if level == Level::Default.as_str() {
+        level.to_owned()
+    } else if level == Level::Rule.as_str() {
+        format!("rule {}", rule.unwrap_or_default())
+    } else {
+        format!("{level} annotation")
     }
 }
 
@@ -189,7 +199,7 @@ fn report(manifests: &Manifests) -> Value {
             })
         })
         .collect();
-    json!({"objects": objects, "summary": summary})
+    json!({"version": SCHEMA_VERSION, "objects": objects, "summary": summary})
 }
 
 fn container_report(container: &ContainerVerdict<'_>) -> Value {

@@ -9,6 +9,7 @@ pub mod pages;
 mod patience;
 #[cfg(feature = "diagnose")]
 pub mod pods;
+pub mod policy_engine;
 #[cfg(feature = "diagnose")]
 pub mod portforward;
 pub mod served;
