@@ -147,7 +147,7 @@ fn the_page_of_check_has_every_link_in_order() {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => \""))
         .map(|(_, rest)| rest.trim_end_matches("\","))
-        .take(13)
+        .take(14)
         .collect();
     assert_eq!((links.first(), links.last()), (Some(&"configuration"), Some(&"dry-run")));
     let places: Vec<_> = links
@@ -224,6 +224,10 @@ fn as_a_plugin_it_calls_itself_what_the_user_types() {
     let help = run_as(&plugin, &["audit", "--help"], &[]).stdout;
     assert!(help.contains("Usage: kubectl gomemlimit audit [OPTIONS]"), "{help}");
     assert!(help.contains("\n  kubectl gomemlimit audit -A\n"), "{help}");
+    for command in ["audit", "check", "explain", "policy", "inject"] {
+        let help = run_as(&plugin, &[command, "--help"], &[]).stdout;
+        assert!(!help.contains("\n  gomemlimit "), "{help}");
+    }
     let all = run_as(&plugin, &["--help"], &[]).stdout;
     assert!(all.contains("Usage: kubectl gomemlimit <COMMAND>"), "{all}");
     assert!(run(&["audit", "--help"]).stdout.contains("Usage: gomemlimit audit [OPTIONS]"));
