@@ -82,7 +82,8 @@ async fn an_audit_needs_no_more_than_to_list_pods() {
     assert_eq!(seen["containers"][0]["reason"], "namespace-unknown", "{seen}");
     let unknown = seen["unknown"].to_string();
     assert!(
-        unknown.contains("cannot read namespaces") && unknown.contains("cannot read the installation"),
+        unknown.contains("cannot read namespaces")
+            && unknown.contains("cannot read the webhook configuration"),
         "{unknown}"
     );
     assert_eq!(seen["decidedBy"], "this program's defaults");

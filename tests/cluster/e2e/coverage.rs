@@ -69,7 +69,7 @@ fn rights() {
     let list = kubectl(&["auth", "can-i", "--list", &account, "-n", RELEASE_NAMESPACE, "--no-headers"]);
     let own: Vec<&str> =
         list.lines().filter(|line| !line.contains("selfsubject") && !line.starts_with(' ')).collect();
-    assert_eq!(own.len(), 6, "{list}");
+    assert_eq!(own.len(), 7, "{list}");
     for line in own {
         assert!(line.ends_with("[list]") || line.ends_with("[get]"), "{line}");
         assert!(!line.contains("secrets"), "{line}");
