@@ -136,7 +136,10 @@ impl AuditArgs {
         namespace: Option<&str>,
         policy_is_given: bool,
     ) -> anyhow::Result<Judge> {
-        let surroundings = Surroundings::read(cluster, namespace).await?;
+        let read = Surroundings::read(cluster, namespace);
+        let bar = progress::spinner("Reading the cluster");
+        let read = if self.listen.is_some() { read.await } else { progress::shown(&bar, read).await };
+        let surroundings = read?;
         Ok(Judge::new(surroundings, &self.policy, policy_is_given)?)
     }
 

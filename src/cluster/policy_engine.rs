@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     api::{ApiError, Cluster},
     installation::{MatchCondition, Metadata},
-    pages::Listing,
+    pages::{Collected, Listing},
 };
 
 const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies";
@@ -65,10 +65,13 @@ impl AdmissionPolicy {
     ///
     /// # Errors
     /// Where policies cannot be read.
-    pub async fn find(cluster: &Cluster) -> Result<Vec<Self>, ApiError> {
+    pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         match Listing::all(POLICIES).collect::<Self>(cluster).await {
-            Ok(found) => Ok(found.items.into_iter().filter(Self::is_ours).collect()),
-            Err(ApiError::NotFound(_)) => Ok(Vec::new()),
+            Ok(mut found) => {
+                found.items.retain(Self::is_ours);
+                Ok(found)
+            }
+            Err(ApiError::NotFound(_)) => Ok(Collected { items: Vec::new(), unreadable: None }),
             Err(error) => Err(error),
         }
     }
@@ -78,19 +81,23 @@ impl AdmissionPolicy {
         self.metadata.is_of_the_chart() || VARIABLES.iter().all(has)
     }
 
-    /// Which pods it decides about, by its bindings; `None` where it has none and so decides nothing.
+    /// Which pods it decides about, by its bindings; `None` where it has none and so decides nothing. Also which
+    /// bindings were left out.
     ///
     /// # Errors
     /// Where bindings cannot be read.
-    pub async fn selection(&self, cluster: &Cluster) -> Result<Option<Selection>, ApiError> {
-        let bindings = Listing::all(BINDINGS).collect::<Binding>(cluster).await?.items;
-        let own = bindings.into_iter().filter(|one| one.spec.policy_name == self.metadata.name);
+    pub async fn selection(
+        &self,
+        cluster: &Cluster,
+    ) -> Result<(Option<Selection>, Option<String>), ApiError> {
+        let bindings = Listing::all(BINDINGS).collect::<Binding>(cluster).await?;
+        let own = bindings.items.into_iter().filter(|one| one.spec.policy_name == self.metadata.name);
         let entries = own.map(|one| one.spec.match_resources).map(|resources| Entry {
             namespaces: resources.namespace_selector,
             objects: resources.object_selector,
         });
         let entries: Vec<_> = entries.collect();
-        Ok((!entries.is_empty()).then(|| Selection::new(entries)))
+        Ok(((!entries.is_empty()).then(|| Selection::new(entries)), bindings.unreadable))
     }
 
     /// The settings that its text begins with, as arguments of `serve`; `None` where they cannot be read.

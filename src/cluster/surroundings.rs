@@ -197,19 +197,21 @@ impl Surroundings {
         let what = "MutatingAdmissionPolicies, and there is no webhook configuration; the chart's selectors and this \
                     program's settings are assumed";
         let Some(found) = self.note(found, what)? else { return Ok(()) };
-        if found.is_empty() {
+        self.unknown.extend(found.unreadable);
+        if found.items.is_empty() {
             self.unknown.push(
                 "there is no webhook configuration of gomemlimit in this cluster: no pod gets a value (see gomemlimit \
                  check)"
                     .to_owned(),
             );
         }
-        for policy in found {
+        for policy in found.items {
             let name = policy.metadata.name.clone();
             let origin = format!("the MutatingAdmissionPolicy {name}");
             let what = format!("the bindings of {origin}, so the chart's selectors are assumed");
             let selection = policy.selection(cluster).await;
-            let selection = self.note(selection, &what)?;
+            let (selection, unreadable) = self.note(selection, &what)?.unzip();
+            self.unknown.extend(unreadable.flatten());
             if selection == Some(None) {
                 self.unknown.push(format!(
                     "{origin} has no binding, so no pod gets a value by it; the chart's selectors are assumed"

@@ -38,7 +38,8 @@ pub(super) async fn walk(
         let what = format!("there are other policies of gomemlimit, too: {}", others.join(", "));
         findings.push(Finding::unknown(Link::Configuration, what));
     }
-    let selection = note(policy.selection(cluster).await, Link::Binding, findings)?;
+    let (selection, unreadable) = note(policy.selection(cluster).await, Link::Binding, findings)?.unzip();
+    findings.extend(unreadable.flatten().map(|problem| Finding::unknown(Link::Binding, problem)));
     match &selection {
         None => {}
         Some(Some(_)) => findings.push(Finding::ok(Link::Binding, "binds the policy")),

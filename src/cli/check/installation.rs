@@ -36,11 +36,13 @@ pub(super) struct Installation<'c> {
     /// The webhook's Deployments in the namespace of its Service; `None` where they may not be read.
     pub(super) deployments: Option<Vec<Deployment>>,
     pub(super) pods: Vec<WebhookPod>,
+    /// Which Deployments were left out.
+    unreadable: Option<String>,
 }
 
 impl<'c> Installation<'c> {
     pub(super) fn new(cluster: &'c Cluster, release: Release, configuration: Configuration) -> Self {
-        Self { cluster, release, configuration, deployments: None, pods: Vec::new() }
+        Self { cluster, release, configuration, deployments: None, pods: Vec::new(), unreadable: None }
     }
 
     /// Walks from the rules to the certificate.
@@ -55,20 +57,18 @@ impl<'c> Installation<'c> {
             findings.push(Finding::unknown(Link::Service, what));
             return Ok(findings);
         };
-        findings.extend(self.strays(&reference));
         let service = self.service(&reference).await;
-        let service = note(service, Link::Service, &mut findings)?;
-        if let Some((service, finding)) = service {
-            findings.push(finding);
-            if let Some(service) = service {
-                let pods = self.pods(&reference, &service).await;
-                let pods = note(pods, Link::Pods, &mut findings)?;
-                findings.extend(pods.into_iter().flatten());
-                let endpoints = ready_endpoints(self.cluster, &reference).await;
-                let endpoints = note(endpoints, Link::Endpoints, &mut findings)?;
-                findings.extend(endpoints.map(|ready| endpoints_finding(ready, &reference)));
-                findings.extend(self.certificates(&reference, &service).await);
-            }
+        let (service, found) = note(service, Link::Service, &mut findings)?.unzip();
+        findings.extend(found);
+        findings.extend(self.strays(&reference));
+        if let Some(service) = service.flatten() {
+            let pods = self.pods(&reference, &service).await;
+            let pods = note(pods, Link::Pods, &mut findings)?;
+            findings.extend(pods.into_iter().flatten());
+            let endpoints = ready_endpoints(self.cluster, &reference).await;
+            let endpoints = note(endpoints, Link::Endpoints, &mut findings)?;
+            findings.extend(endpoints.map(|ready| endpoints_finding(ready, &reference)));
+            findings.extend(self.certificates(&reference, &service).await);
         }
         Ok(findings)
     }
@@ -172,7 +172,10 @@ impl<'c> Installation<'c> {
             return Ok((None, Finding::broken(Link::Service, what, restore())));
         }
         self.deployments = match Deployment::find(self.cluster, Some(&reference.namespace)).await {
-            Ok(found) => Some(found.items),
+            Ok(found) => {
+                self.unreadable = found.unreadable;
+                Some(found.items)
+            }
             // The pods say as much.
             Err(ApiError::Forbidden(_)) => None,
             Err(error) => return Err(error),
@@ -199,7 +202,8 @@ impl<'c> Installation<'c> {
     ) -> Result<Vec<Finding>, ApiError> {
         let found = WebhookPod::of(self.cluster, &reference.namespace, service).await?;
         self.pods = found.items;
-        let unreadable = found.unreadable.map(|problem| Finding::unknown(Link::Pods, problem));
+        let unreadable = self.unreadable.take().into_iter().chain(found.unreadable);
+        let mut findings: Vec<_> = unreadable.map(|problem| Finding::unknown(Link::Pods, problem)).collect();
         let (ready, all) = (self.pods.iter().filter(|pod| pod.is_ready()).count(), self.pods.len());
         let finding = if ready > 0 {
             Finding::ok(Link::Pods, format!("{ready} of {all} ready"))
@@ -211,7 +215,8 @@ impl<'c> Installation<'c> {
         } else {
             self.no_pods(&reference.namespace, service)
         };
-        Ok(unreadable.into_iter().chain([finding]).collect())
+        findings.push(finding);
+        Ok(findings)
     }
 
     /// Why the Service has no pods.

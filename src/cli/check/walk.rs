@@ -76,7 +76,10 @@ impl CheckArgs {
             decides = Decides::Webhook;
         } else if is_known {
             let policies = match AdmissionPolicy::find(cluster).await {
-                Ok(policies) => Some(policies),
+                Ok(Collected { items, unreadable }) => {
+                    findings.extend(unreadable.map(|problem| Finding::unknown(Link::Configuration, problem)));
+                    Some(items)
+                }
                 Err(ApiError::Forbidden(problem)) if !release.exists => {
                     let what = format!(
                         "there is no MutatingWebhookConfiguration of gomemlimit, and whether a policy decides instead \
