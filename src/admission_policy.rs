@@ -9,8 +9,8 @@ use gomemlimit_core::{
     builtin::BUILT_IN,
     memlimit::{LEAST_TRACKED, MIB, Ratio},
     names::{
-        AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, GOMEMLIMIT_MIB, INJECT_LABEL,
-        MIRROR_ANNOTATION, NO_AUTO_GOMEMLIMIT_FLAG, OS_LABEL, TRACKING_VALUE,
+        AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, GOMEMLIMIT_MIB, INJECT_LABEL, LIMITS_MEMORY,
+        MIB_DIVISOR, MIRROR_ANNOTATION, NO_AUTO_GOMEMLIMIT_FLAG, OPTED_OUT, OS_LABEL, TRACKING_VALUE,
     },
     settings::{EnvFrom, InitContainers, Mode, Setting},
 };
@@ -65,6 +65,8 @@ impl AdmissionPolicy {
             text = text.replace(&format!("${{{constant}}}"), setting.as_str());
         }
         let settings = json!(self.settings()).to_string();
+        // A list in both YAML and CEL.
+        let opted_out = json!(OPTED_OUT).to_string();
         let [least, most] = [Ratio::MIN, Ratio::MAX].map(|ratio| ratio.ppm().to_string());
         let [mib, least_tracked] = [MIB, LEAST_TRACKED].map(|bytes| bytes.to_string());
         for (name, value) in [
@@ -79,10 +81,13 @@ impl AdmissionPolicy {
             ("GOMEMLIMIT", GOMEMLIMIT),
             ("GOMEMLIMIT_MIB", GOMEMLIMIT_MIB),
             ("TRACKING_VALUE", TRACKING_VALUE),
+            ("LIMITS_MEMORY", LIMITS_MEMORY),
+            ("MIB_DIVISOR", MIB_DIVISOR),
             ("AUTOMEMLIMIT", AUTOMEMLIMIT),
             ("AUTO_GOMEMLIMIT_FLAG", AUTO_GOMEMLIMIT_FLAG),
             ("NO_AUTO_GOMEMLIMIT_FLAG", NO_AUTO_GOMEMLIMIT_FLAG),
             ("INJECT_LABEL", INJECT_LABEL),
+            ("OPTED_OUT", &opted_out),
             ("MIRROR_ANNOTATION", MIRROR_ANNOTATION),
             ("OS_LABEL", OS_LABEL),
         ] {
@@ -133,16 +138,18 @@ fn chain(setting: Setting) -> String {
     )
 }
 
-/// Whether one of the built-in rules is about the container `x`.
+/// Whether one of the built-in rules is about the container `x`, whose `AUTOMEMLIMIT` is `off` if it is there.
 fn built_in() -> String {
     let rules = BUILT_IN.iter().map(|rule| {
-        let image = format!("x.image.matches('{}')", regex(rule.images));
-        match rule.without_arguments {
-            [] => image,
-            arguments => {
-                format!("{image} &&\n              !x.arguments.exists(a, a.matches('{}'))", regex(arguments))
-            }
+        let mut conditions = vec![format!("x.image.matches('{}')", regex(rule.images))];
+        if !rule.without_arguments.is_empty() {
+            let arguments = regex(rule.without_arguments);
+            conditions.push(format!("!x.arguments.exists(a, a.matches('{arguments}'))"));
         }
+        if rule.uses_automemlimit {
+            conditions.push("x.automemlimit.size() == 0".to_owned());
+        }
+        conditions.join(" &&\n              ")
     });
     rules.collect::<Vec<_>>().join(" ||\n            ")
 }

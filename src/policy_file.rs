@@ -96,6 +96,9 @@ mod tests {
     #[case::says_nothing("rules:\n- name: a\n  match: {images: ['*']}\n", "line 2", "says nothing")]
     #[case::unknown_program("rules:\n- name: a\n  is: java\n", "line 3", "unknown variant `java`")]
     #[case::empty_list("rules:\n- name: a\n  is: go\n  match:\n    images: []\n", "line 5", "leave it out")]
+    #[case::empty_map("rules:\n- name: a\n  is: go\n  match:\n    podLabels: {}\n", "line 5", "leave it out")]
+    #[case::null_map("rules:\n- name: a\n  is: go\n  match:\n    podLabels:\n", "line 5", "")]
+    #[case::null_list("rules:\n- name: a\n  is: go\n  match:\n    images:\n", "line 5", "")]
     #[case::empty_pattern(
         "rules:\n- name: a\n  is: go\n  match:\n    images: ['']\n",
         "line 5",
@@ -125,6 +128,8 @@ mod tests {
     #[case::empty("", 0)]
     #[case::comments("# nothing yet\n", 0)]
     #[case::no_rules("rules: []\n", 0)]
+    #[case::nothing_under_it("rules:\nbuiltInRules: false\n", 0)]
+    #[case::only_comments_under_it("rules:\n# - name: a\n", 0)]
     #[case::unquoted(
         "rules:\n- {name: a, set: {ratio: 0.80, headroom: 64Mi, minLimit: 33554432, mode: off}}\n",
         1

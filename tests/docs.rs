@@ -16,7 +16,13 @@ const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 const DIAGNOSE: &str = include_str!("../docs/diagnose.md");
-const TEXTS: [&str; 14] = [
+const INJECT: &str = include_str!("../docs/inject.md");
+const SERVE: &str = include_str!("../docs/serve.md");
+const TEXTS: [&str; 18] = [
+    INJECT,
+    SERVE,
+    include_str!("../docs/probe.md"),
+    include_str!("../docs/completions.md"),
     README,
     METRICS,
     DIAGNOSE,
@@ -104,6 +110,56 @@ fn the_readmes_explain_output_is_real() {
                     spec:\n      containers:\n      - {name: api, resources: {limits: {memory: 1Gi}}}\n      - {name: envoy}\n";
     let output = run(&["explain", "-f", "-"], manifest);
     assert!(README.contains(&output), "{output}");
+}
+
+/// Every command of the page is run on the manifest that it shows, and says what the page says.
+#[test]
+fn the_page_on_inject_is_real() {
+    let directory = tempfile::tempdir().unwrap();
+    let block = |kind: &str| -> Vec<&str> {
+        INJECT.split(kind).skip(1).map(|text| text.split("```").next().unwrap()).collect()
+    };
+    std::fs::write(directory.path().join("deployment.yaml"), block("```yaml\n")[0]).unwrap();
+    std::fs::write(directory.path().join("broken.yaml"), "apiVersion: v1\nkind: Pod\nmetadata: {name: p\n")
+        .unwrap();
+    let mut commands = 0;
+    let mut said = String::new();
+    for text in block("```console\n") {
+        let Some((command, shown)) =
+            text.strip_prefix("$ gomemlimit ").and_then(|text| text.split_once('\n'))
+        else {
+            assert_eq!(text, said, "what was done");
+            continue;
+        };
+        let mut program = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
+        let output = program.args(command.split(' ')).current_dir(directory.path()).output().unwrap();
+        said = String::from_utf8(output.stderr).unwrap();
+        let is_error = output.status.code() == Some(2);
+        assert_eq!(
+            if is_error { said.clone() } else { String::from_utf8(output.stdout).unwrap() },
+            shown,
+            "{command}"
+        );
+        assert_eq!(output.status.code() == Some(1), command.contains("--fail-on"), "{command}");
+        commands += 1;
+    }
+    assert_eq!(commands, 4);
+}
+
+#[test]
+fn the_page_on_serve_has_the_defaults_of_the_flags() {
+    let help = run(&["serve", "--help"], "");
+    let table = SERVE.split("## What it bears").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `--")?.split_once("` | "));
+    let mut count = 0;
+    for (flag, rest) in rows {
+        let default = rest.split(' ').next().unwrap();
+        let of_flag = help.split(&format!("--{flag} <")).nth(1).unwrap_or_else(|| panic!("--{flag}"));
+        let of_flag = of_flag.split("[default: ").nth(1).unwrap().split(']').next().unwrap();
+        assert_eq!(of_flag, default, "--{flag}");
+        count += 1;
+    }
+    assert_eq!(count, 7);
 }
 
 #[test]

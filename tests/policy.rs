@@ -8,7 +8,12 @@ use std::{
 };
 
 use gomemlimit::{admission_policy::LIMITS, manifest};
-use gomemlimit_core::{Settings, quantity, settings::Setting};
+use gomemlimit_core::{
+    Settings,
+    names::{OPTED_IN, OPTED_OUT},
+    quantity,
+    settings::Setting,
+};
 use rstest::rstest;
 use serde_json::Value;
 
@@ -169,6 +174,25 @@ fn every_annotation_in_the_text_is_a_setting() {
         count += 1;
     }
     assert!(count >= 8, "{count}");
+}
+
+/// The words on a pod by which it opts out or in are those of the core, in the policy and in the chart.
+#[test]
+fn the_labels_of_pods_are_those_of_the_core() {
+    let [policy, binding] = objects(&[]);
+    let selector = &binding["spec"]["matchResources"]["objectSelector"]["matchExpressions"][0];
+    assert_eq!((&selector["operator"], &selector["values"]), (&"NotIn".into(), &OPTED_OUT.into()));
+    let conditions = policy["spec"]["matchConditions"].to_string();
+    for value in OPTED_OUT {
+        assert!(conditions.contains(value), "{value} is not in {conditions}");
+    }
+    let chart = include_str!("../charts/gomemlimit/templates/_helpers.tpl");
+    for (operator, [word, boolean]) in [("NotIn", OPTED_OUT), ("In", OPTED_IN)] {
+        let requirement = format!(
+            "key: gomemlimit.dev/inject\n    operator: {operator}\n    values: [{word}, {boolean:?}]\n"
+        );
+        assert!(chart.contains(&requirement), "{requirement}");
+    }
 }
 
 /// The chart installs what the command prints.

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use gomemlimit::{policy_file, serve::policy::PolicyReloader};
+use gomemlimit::{cluster::serving::WebhookPod, policy_file, serve::policy::PolicyReloader};
 use gomemlimit_core::{Policy, builtin::BUILT_IN};
 use serde_json::Value;
 
@@ -171,6 +171,56 @@ fn inject_repairs_in_place() {
     assert_eq!(text(&run(&["inject", "-f", "p.yaml"], &[("p.yaml", BROKEN)]).stdout), BROKEN);
 }
 
+/// Once, however many pods there are; what is written on a pod is told with the pod.
+#[test]
+fn a_ratio_that_wastes_half_of_the_memory_is_told_once() {
+    let rules = "rules: [{name: low, match: {containers: [api]}, set: {ratio: 0.3}}]\n";
+    for command in ["inject", "explain"] {
+        let arguments = [command, "-f", "shop.yaml", "--ratio", "0.4", "--policy-file", "policy.yaml"];
+        let stderr = text(&run(&arguments, &[("policy.yaml", rules)]).stderr);
+        let warnings: Vec<_> = stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+        let tail = "leaves more than half of the memory limit unused";
+        assert_eq!(
+            warnings,
+            [
+                format!("warning: the default ratio 0.4 {tail}"),
+                format!("warning: rule \"low\": the ratio 0.3 {tail}")
+            ]
+        );
+    }
+    let stderr = text(&run(&["policy", "--ratio", "0.4"], &[]).stderr);
+    assert!(stderr.starts_with("warning: the default ratio 0.4 leaves"), "{stderr}");
+    // The log of a webhook, here one that then finds no certificate.
+    let arguments = [
+        "serve",
+        "--ratio",
+        "0.4",
+        "--policy-file",
+        "policy.yaml",
+        "--tls-cert",
+        "none",
+        "--tls-key",
+        "none",
+    ];
+    let stderr = text(&run(&arguments, &[("policy.yaml", rules)]).stderr);
+    assert_eq!(stderr.matches("leaves more than half of the memory limit unused").count(), 2, "{stderr}");
+}
+
+/// As anybody may write the arguments of the webhook's container.
+#[test]
+fn the_policy_file_of_a_webhooks_pod_is_found_in_its_arguments() {
+    let path = |args: &[&str]| {
+        let pod = serde_json::json!({"spec": {"containers": [{"args": ["sidecar"]}, {"args": args}]}});
+        let pod: WebhookPod = serde_json::from_value(pod).unwrap();
+        pod.policy_file().map(str::to_owned)
+    };
+    assert_eq!(path(&["serve", "--policy-file=/etc/p.yaml"]).as_deref(), Some("/etc/p.yaml"));
+    assert_eq!(path(&["serve", "--policy-file", "/etc/p.yaml"]).as_deref(), Some("/etc/p.yaml"));
+    let other = ["serve", "--policy-files=x", "--policy-poll=1s", "--mode", "off"];
+    assert_eq!(path(&other), None);
+    assert_eq!(path(&["serve", "--policy-file"]), None);
+}
+
 #[test]
 fn a_bad_policy_file_at_start_is_an_error() {
     let arguments =
@@ -234,4 +284,40 @@ async fn a_swapped_file_is_followed_and_a_bad_one_is_not() {
     server.wait_for_metric("gomemlimit_policy_out_of_date", 0).await;
     assert_eq!(value().await, "966367641");
     assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));
+}
+
+/// The largest and longest that the chart's schema lets through: a replica that starts with it must not die of it.
+#[test]
+fn what_the_charts_schema_takes_the_program_takes() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../charts/gomemlimit/values.schema.json")).unwrap();
+    let rule = &schema["properties"]["policy"]["properties"]["rules"]["items"]["properties"];
+    let number = |path: &str| rule.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path}"));
+    let long = |path: &str| "~".repeat(usize::try_from(number(path)).unwrap());
+    let name = long("/name/maxLength");
+    let pattern = long("/match/properties/images/items/maxLength");
+    let quantities = schema["properties"]["settings"]["properties"]["minLimit"]["pattern"].as_str().unwrap();
+    let (most, fraction) = (number("/set/properties/minLimit/maximum"), "999999999");
+    for quantity in [
+        most.to_string(),
+        format!("999999999999999.{fraction}m"),
+        format!("999999999999.{fraction}Ki"),
+        format!("999999999.{fraction}Mi"),
+        format!("999999.{fraction}Gi"),
+        format!("999.{fraction}Ti"),
+        format!("999.{fraction}e12"),
+        "0".to_owned(),
+    ] {
+        let text = format!(
+            "{{rules: [{{name: '{name}', match: {{images: ['{pattern}']}}, set: {{minLimit: {quantity}, headroom: {quantity}, ratio: 0.98}}}}]}}"
+        );
+        policy_file::parse(Path::new("p"), text.as_bytes())
+            .unwrap_or_else(|error| panic!("{quantity}: {error}"));
+        let output =
+            run(&["explain", "-f", "shop.yaml", "--min-limit", &quantity, "--headroom", &quantity], &[]);
+        assert!(output.status.success(), "{quantity}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    // The suffixes that were tried are all there are.
+    let suffixes: String = quantities.chars().filter(char::is_ascii_alphabetic).collect();
+    assert_eq!(suffixes, "mkKiMMiGGiTTiee");
 }

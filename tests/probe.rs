@@ -1,9 +1,13 @@
 //! `gomemlimit probe` against real servers: what is fine, what is a finding, what cannot be reached.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::process::Stdio;
+use std::{path::Path, process::Stdio};
 
-use gomemlimit_core::{Policy, settings::Mode};
+use gomemlimit::policy_file;
+use gomemlimit_core::{
+    Policy,
+    settings::{Mode, ValueKind},
+};
 use rstest::rstest;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -41,15 +45,23 @@ async fn a_working_webhook_is_fine() {
     assert!(stdout.ends_with(" series\n"), "{stdout}");
 }
 
+/// `helm test` asks whether the webhook answers as it should, whatever it is told to do about other pods.
+#[rstest]
+#[case::audit_mode(|policy: &mut Policy| policy.defaults.mode = Mode::Audit)]
+#[case::off(|policy: &mut Policy| policy.defaults.mode = Mode::Off)]
+#[case::tracked_values(|policy: &mut Policy| policy.defaults.value = ValueKind::Track)]
+#[case::high_least_limit(|policy: &mut Policy| policy.defaults.min_limit = 2 << 30)]
+#[case::nothing_is_go(|policy: &mut Policy| {
+    policy.rules = policy_file::parse(Path::new("p"), b"rules: [{name: none, is: not-go}]").unwrap();
+})]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_that_injects_nothing_is_a_finding() {
+async fn a_working_webhook_is_fine_whatever_its_settings(#[case] change: fn(&mut Policy)) {
     let mut setup = Setup::default();
-    setup.options.policy = Policy::default();
-    setup.options.policy.defaults.mode = Mode::Audit;
+    change(&mut setup.options.policy);
     let server = setup.start().await;
     let (code, stdout, stderr) = probe_webhook(&server, "/mutate", &server.pair).await;
-    assert_eq!((code, &*stdout), (1, ""));
-    assert!(stderr.contains("nothing was injected (is the webhook in mode audit or off?)"), "{stderr}");
+    assert_eq!((code, &*stderr), (0, ""));
+    assert!(stdout.ends_with("/mutate: injects GOMEMLIMIT=966367641 for 1Gi\n"), "{stdout}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

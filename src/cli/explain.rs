@@ -152,18 +152,22 @@ fn decisions(all: &[(String, &Verdict<'_>)]) -> String {
 
 /// The setting that made the value, or what the reason means.
 fn why(container: &ContainerVerdict<'_>) -> String {
+    let reason = container.decision.reason;
     let Some(plan) = container.decision.plan else {
-        let rule = container.rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
-        return format!("{}{rule}", container.decision.reason.explanation());
+        let rule = container.reason_rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
+        return format!("{}{rule}", reason.explanation());
     };
-    let level = level_told(plan.source().as_str(), container.rule.as_deref());
+    let level = level_told(plan.source().as_str(), container.value_rule.as_deref());
+    let by_rule =
+        container.reason_rule.as_ref().map(|rule| format!("; {reason} by rule {rule}")).unwrap_or_default();
     let not_tracked = plan.not_tracked.map(|why| format!("; {}", why.explanation())).unwrap_or_default();
     let of = if plan.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
-    match plan.decided_by() {
+    let value = match plan.decided_by() {
         Setting::Value => format!("tracks the limit: 95.37 % of it ({level})"),
         Setting::Headroom => format!("headroom {} ({level}){not_tracked}", output::quantity(plan.headroom)),
         _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),
-    }
+    };
+    value + &by_rule
 }
 
 /// Where a setting stands, by the word of the status annotation.
@@ -213,7 +217,7 @@ fn container_report(container: &ContainerVerdict<'_>) -> Value {
         "limit": decision.limit,
         "value": decision.plan.map(|plan| plan.text()),
         "bytes": decision.plan.map(|plan| plan.value),
-        "rule": container.rule,
+        "rule": container.rule(),
         "repaired": container.repaired(),
         "basis": decision.plan.as_ref().map(basis),
     })

@@ -123,7 +123,7 @@ impl ManifestArgs {
             inputs.push(Input { source, text, documents });
         }
         let namespaces = namespace_annotations(&inputs);
-        let policy = self.policy.policy()?;
+        let policy = self.policy.told_policy()?;
         let mut decided = Vec::new();
         for (index, input) in inputs.iter().enumerate() {
             for document in &input.documents {

@@ -4,10 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
-use gomemlimit_core::{
-    Rules,
-    settings::{Mode, Repair},
-};
+use gomemlimit_core::settings::{Mode, Repair};
 
 use super::{cluster_args::parse_name, output, policy_args::PolicyArgs};
 use crate::admission_policy::{AdmissionPolicy, LIMITS};
@@ -58,7 +55,7 @@ impl PolicyCommandArgs {
                 "a MutatingAdmissionPolicy has no rules of a policy file; leave --policy-file to the webhook"
             );
         }
-        let policy = self.settings.policy_with(Rules::default());
+        let policy = self.settings.told_policy()?;
         let (mode, repair) = (policy.defaults.mode, policy.defaults.repair);
         let objects = AdmissionPolicy {
             name: self.name,

@@ -55,6 +55,15 @@ impl PolicyArgs {
         Ok(self.policy_with(rules))
     }
 
+    /// The same, for commands that ask once: says on stderr what is unlikely to be meant.
+    pub(super) fn told_policy(&self) -> Result<Policy, PolicyFileError> {
+        let policy = self.policy()?;
+        for doubt in policy.doubts() {
+            eprintln!("warning: {doubt}");
+        }
+        Ok(policy)
+    }
+
     pub(super) fn policy_file(&self) -> Option<&Path> {
         self.policy_file.as_deref()
     }

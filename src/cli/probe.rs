@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::{Context, anyhow, bail, ensure};
 use axum::body::Bytes;
 use clap::Args;
+use gomemlimit_core::{names::DOMAIN, settings::Setting};
 use http_body_util::Full;
 use hyper::{Request, StatusCode, Uri, header};
 use rustls::{
@@ -165,9 +166,16 @@ fn sample_review() -> Value {
     })
 }
 
+/// Says for itself what it wants, so that the answer does not depend on the settings of this installation.
 fn sample_pod() -> Value {
+    let setting = |setting: Setting| format!("{DOMAIN}/{}", setting.as_str());
+    let annotations = json!({
+        setting(Setting::Mode): "inject",
+        setting(Setting::Value): "literal",
+        setting(Setting::MinLimit): "0",
+    });
     json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"},
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "annotations": annotations},
         "spec": {"containers": [{"name": "probe", "resources": {"limits": {"memory": LIMIT.to_string()}}}]},
     })
 }
@@ -178,7 +186,7 @@ fn judge_review(answer: &Answer) -> anyhow::Result<String> {
     ensure!(review.pointer("/response/uid") == Some(&json!(UID)), "the answer has another uid");
     ensure!(review.pointer("/response/allowed") == Some(&json!(true)), "the pod was refused");
     let Some(patch) = review.pointer("/response/patch") else {
-        bail!("nothing was injected (is the webhook in mode audit or off?)");
+        bail!("nothing was injected");
     };
     let patch: k8s_openapi::ByteString =
         serde_json::from_value(patch.clone()).context("the patch is not base64")?;

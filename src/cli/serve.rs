@@ -7,7 +7,7 @@ use clap::Args;
 use gomemlimit_core::{Policy, Rules};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     certificate_args::{CertificateArgs, Certificates, client},
@@ -203,6 +203,9 @@ impl ServeArgs {
             info!(file = %path.display(), rules = rules.len(), "policy file");
             options.policy.rules = rules;
             policy_file = Some(reloader);
+        }
+        for doubt in options.policy.doubts() {
+            warn!("{doubt}");
         }
         let Certificates { serving, reloader, keeper, ephemeral } =
             self.certificates.open(self.listen.ip(), &metrics).await?;

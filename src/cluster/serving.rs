@@ -248,16 +248,21 @@ impl WebhookPod {
         containers.into_iter().find(|args| args.first().is_some_and(|first| first == "serve"))
     }
 
-    /// The value of an argument `--name=value` among those.
-    #[must_use]
-    pub fn serve_arg(&self, name: &str) -> Option<&str> {
-        self.serve_args()?.iter().find_map(|arg| arg.strip_prefix(name)?.strip_prefix('='))
-    }
-
     /// The path of `--policy-file`, where it is among those arguments.
     #[must_use]
     pub fn policy_file(&self) -> Option<&str> {
-        self.serve_arg("--policy-file")
+        self.serve_flag("--policy-file")
+    }
+
+    /// The value of a flag among those arguments, written as one argument or as two.
+    #[must_use]
+    pub fn serve_flag(&self, flag: &str) -> Option<&str> {
+        let args = self.serve_args()?;
+        let next = args.iter().skip(1).map(Some).chain([None]);
+        args.iter().zip(next).find_map(|(arg, next)| match arg.strip_prefix(flag)? {
+            "" => next.map(String::as_str),
+            value => value.strip_prefix('='),
+        })
     }
 
     /// The `ConfigMap` that is mounted at this path.

@@ -11,6 +11,7 @@ mod idle;
 pub mod lifecycle;
 pub mod listener;
 pub mod policy;
+mod poll;
 pub mod readiness;
 mod timed_io;
 pub mod tls;
@@ -25,14 +26,10 @@ use futures::{FutureExt, future::BoxFuture};
 use gomemlimit_core::Policy;
 use rustls::ServerConfig;
 use thiserror::Error;
-use tokio::{
-    net::TcpListener,
-    sync::mpsc,
-    time::{MissedTickBehavior, interval, timeout},
-};
+use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 pub use self::body::BodyLimits;
 use self::{
@@ -40,6 +37,7 @@ use self::{
     lifecycle::Signal,
     listener::{ConnectionLimits, Listener, Stop},
     policy::{CurrentPolicy, PolicyReloader},
+    poll::poll_files,
     readiness::{Condition, Readiness, Trouble},
     tls::{Reloader, Serving},
 };
@@ -124,13 +122,13 @@ pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
     };
     if let Some(reloader) = reloader {
         let poll = move |reloader: &mut Reloader| reloader.poll(&serving, SystemTime::now());
-        polls(poll_files("certificate files", options.certificate_poll, reloader, poll).boxed());
+        polls(poll_files(options.certificate_poll, reloader, poll, Reloader::refuse).boxed());
     }
     let policy = CurrentPolicy::new(ArcSwap::from_pointee(options.policy.clone()));
     if let Some(reloader) = policy_file {
         let policy = policy.clone();
         let poll = move |reloader: &mut PolicyReloader| reloader.poll(&policy);
-        polls(poll_files("the policy file", options.policy_poll, reloader, poll).boxed());
+        polls(poll_files(options.policy_poll, reloader, poll, PolicyReloader::refuse).boxed());
     }
     let webhook = Listener {
         tcp: webhook,
@@ -185,33 +183,6 @@ async fn shut_down(
         Some(_) = signals.recv() => {
             warn!("a second signal: not waiting for requests in flight");
             Err(ServeError::Aborted)
-        }
-    }
-}
-
-/// Calls `poll` at every interval, until this is dropped.
-async fn poll_files<R: Send + 'static>(
-    what: &'static str,
-    every: Duration,
-    mut reloader: R,
-    poll: impl Fn(&mut R) + Clone + Send + 'static,
-) {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let poll = poll.clone();
-        // A network file system may block.
-        let polled = tokio::task::spawn_blocking(move || {
-            poll(&mut reloader);
-            reloader
-        });
-        match polled.await {
-            Ok(polled) => reloader = polled,
-            Err(error) => {
-                error!(%error, what, "files are no longer looked at");
-                return;
-            }
         }
     }
 }

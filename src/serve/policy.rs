@@ -44,30 +44,41 @@ impl PolicyReloader {
 
     /// Puts the file's rules in force if it changed and is good.
     pub fn poll(&mut self, current: &CurrentPolicy) {
-        let refused = match self.changed() {
-            Ok(None) => None,
+        match self.changed() {
+            Ok(None) => self.note(None),
             Ok(Some((rules, content))) => {
                 info!(file = %self.path.display(), rules = rules.len(), "a new policy is in force");
+                for doubt in rules.doubts() {
+                    warn!("{doubt}");
+                }
                 self.metrics.count_policy_rules(&rules);
                 current.store(Arc::new(Policy { rules, ..Policy::clone(&current.load()) }));
                 self.loaded = content;
                 self.metrics.count_policy_reload(Reload::Loaded);
-                None
+                self.note(None);
             }
-            Err(error) => {
-                self.metrics.count_policy_reload(Reload::Refused);
-                Some(error.to_string())
-            }
-        };
-        if refused != self.refused {
-            if let Some(problem) = &refused {
-                warn!(%problem, "keeping the earlier policy");
-            }
-            let trouble = refused.iter().map(|problem| format!("{problem}; the earlier policy holds"));
-            self.trouble.store(Arc::new(trouble.collect()));
-            self.metrics.policy_out_of_date.set(i64::from(refused.is_some()));
-            self.refused = refused;
+            Err(error) => self.refuse(error.to_string()),
         }
+    }
+
+    /// What is in the file cannot be used, for this reason.
+    pub fn refuse(&mut self, problem: String) {
+        self.metrics.count_policy_reload(Reload::Refused);
+        self.note(Some(problem));
+    }
+
+    /// Says what is refused now, if it is something else than before.
+    fn note(&mut self, refused: Option<String>) {
+        if refused == self.refused {
+            return;
+        }
+        if let Some(problem) = &refused {
+            warn!(%problem, "keeping the earlier policy");
+        }
+        let trouble = refused.iter().map(|problem| format!("{problem}; the earlier policy holds"));
+        self.trouble.store(Arc::new(trouble.collect()));
+        self.metrics.policy_out_of_date.set(i64::from(refused.is_some()));
+        self.refused = refused;
     }
 
     fn changed(&self) -> Result<Option<(Rules, Vec<u8>)>, PolicyFileError> {
@@ -113,7 +124,7 @@ mod tests {
         reloader.poll(&current);
         assert_eq!(current.load().rules.len(), 1);
         assert!(says("gomemlimit_policy_reloads_total{result=\"refused\"} 2"));
-        assert!(says("gomemlimit_policy_out_of_date 1"));
+        assert!(says("\ngomemlimit_policy_out_of_date 1\n"));
         let trouble = reloader.trouble.load()[0].clone();
         assert!(
             trouble.contains("unknown field `nam`") && trouble.ends_with("the earlier policy holds"),
@@ -126,6 +137,6 @@ mod tests {
         assert!(reloader.trouble.load()[0].contains("cannot read the policy file"));
         fs::write(&path, GOOD).unwrap();
         reloader.poll(&current);
-        assert!(reloader.trouble.load().is_empty() && says("gomemlimit_policy_out_of_date 0"));
+        assert!(reloader.trouble.load().is_empty() && says("\ngomemlimit_policy_out_of_date 0\n"));
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     names::{DOMAIN, INJECT_LABEL, STATUS_ANNOTATION},
     pod::is_ours,
     quantity,
+    rules::Ruling,
     settings::{Level, Mode, Repair, Setting, Settings, ValueKind},
     text::quote,
     warning::{Warning, WarningKind},
@@ -20,17 +21,22 @@ use crate::{
 /// The annotations of a namespace.
 pub type NamespaceAnnotations = BTreeMap<String, String>;
 
-/// The value of [`Setting::Ratio`].
+/// What is doubtful about a ratio that is low.
+pub(crate) const LOW_RATIO: &str = "leaves more than half of the memory limit unused";
+
+/// What a level says of a container: a setting, or `ratio: off`, which is a mode rather than a ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RatioSetting {
+pub(crate) enum Given {
     Off,
-    Share(Ratio),
+    Setting(Setting),
 }
 
 /// The settings that stand at one level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Layer {
-    ratio: Option<RatioSetting>,
+    /// `ratio: off`.
+    is_off: bool,
+    ratio: Option<Ratio>,
     headroom: Option<u64>,
     min_limit: Option<u64>,
     mode: Option<Mode>,
@@ -42,10 +48,9 @@ impl Layer {
     /// Stores `text` as the value of `setting`; the error says what is wrong with it.
     fn put(&mut self, setting: Setting, text: &str) -> Result<(), String> {
         match setting {
-            Setting::Ratio if text == "off" => self.ratio = Some(RatioSetting::Off),
+            Setting::Ratio if text == "off" => self.is_off = true,
             Setting::Ratio => {
-                let ratio = text.parse().map_err(|error: RatioError| error.to_string())?;
-                self.ratio = Some(RatioSetting::Share(ratio));
+                self.ratio = Some(text.parse().map_err(|error: RatioError| error.to_string())?);
             }
             Setting::Headroom => self.headroom = Some(parse_bytes(text)?),
             Setting::MinLimit => self.min_limit = Some(parse_bytes(text)?),
@@ -56,22 +61,30 @@ impl Layer {
         Ok(())
     }
 
-    /// Takes from `weaker` what is not given here; the settings that it took.
-    pub(crate) fn fill_from(&mut self, weaker: &Self) -> impl Iterator<Item = Setting> {
+    /// Takes from `weaker` what is not given here, as if each stood at a level of its own; what it took.
+    pub(crate) fn fill_from(&mut self, weaker: &Self) -> impl Iterator<Item = Given> {
         fn fill<T: Copy>(own: &mut Option<T>, other: Option<T>) -> bool {
             let takes = own.is_none() && other.is_some();
             *own = own.or(other);
             takes
         }
+        let takes_off = weaker.is_off && !self.is_off && self.ratio.is_none() && self.mode.is_none();
+        self.is_off |= takes_off;
         let taken = [
-            (Setting::Ratio, fill(&mut self.ratio, weaker.ratio)),
-            (Setting::Headroom, fill(&mut self.headroom, weaker.headroom)),
-            (Setting::MinLimit, fill(&mut self.min_limit, weaker.min_limit)),
-            (Setting::Mode, fill(&mut self.mode, weaker.mode)),
-            (Setting::Value, fill(&mut self.value, weaker.value)),
-            (Setting::Repair, fill(&mut self.repair, weaker.repair)),
+            (Given::Off, takes_off),
+            (Given::Setting(Setting::Ratio), fill(&mut self.ratio, weaker.ratio)),
+            (Given::Setting(Setting::Headroom), fill(&mut self.headroom, weaker.headroom)),
+            (Given::Setting(Setting::MinLimit), fill(&mut self.min_limit, weaker.min_limit)),
+            (Given::Setting(Setting::Mode), fill(&mut self.mode, weaker.mode)),
+            (Given::Setting(Setting::Value), fill(&mut self.value, weaker.value)),
+            (Given::Setting(Setting::Repair), fill(&mut self.repair, weaker.repair)),
         ];
-        taken.into_iter().filter_map(|(setting, takes)| takes.then_some(setting))
+        taken.into_iter().filter_map(|(given, takes)| takes.then_some(given))
+    }
+
+    /// The ratio, where it leaves so much unused that it is unlikely to be meant.
+    pub(crate) fn doubtful_ratio(&self) -> Option<Ratio> {
+        self.ratio.filter(|ratio| ratio.is_low())
     }
 
     /// Reads one annotation into the layer, reporting what cannot be followed.
@@ -88,20 +101,13 @@ impl Layer {
                 WarningKind::BadSetting(setting, level),
                 format!("{place} {}: {} {problem}; ignored", quote(key), quote(text)),
             )),
-            Ok(()) => {
-                if setting == Setting::Ratio
-                    && matches!(self.ratio, Some(RatioSetting::Share(ratio)) if ratio < Ratio::LOW)
-                {
-                    warnings.push(Warning::new(
-                        WarningKind::DoubtfulSetting,
-                        format!(
-                            "{place} {}: {} leaves more than half of the memory limit unused",
-                            quote(key),
-                            quote(text)
-                        ),
-                    ));
-                }
+            Ok(()) if setting == Setting::Ratio && self.doubtful_ratio().is_some() => {
+                warnings.push(Warning::new(
+                    WarningKind::DoubtfulSetting,
+                    format!("{place} {}: {} {LOW_RATIO}", quote(key), quote(text)),
+                ));
             }
+            Ok(()) => {}
         }
     }
 }
@@ -204,21 +210,21 @@ impl<'a> Annotations<'a> {
         &mut self.containers[index].1
     }
 
-    /// The settings that hold for one container, about which the rules say `rules`.
+    /// The settings that hold for one container, about which the rules say `ruling`.
     pub(crate) fn chain<'s>(
         &'s self,
         container: &str,
-        rules: &'s Layer,
+        ruling: &'s Ruling<'s>,
         defaults: &'s Settings,
     ) -> Chain<'s> {
         let own = self.containers.iter().find(|(name, _)| *name == container).map(|(_, layer)| layer);
         let layers = [
             own.map(|layer| (Level::Container, layer)),
             Some((Level::Pod, &self.pod)),
-            Some((Level::Rule, rules)),
+            Some((Level::Rule, &ruling.layer)),
             Some((Level::Namespace, &self.namespace)),
         ];
-        Chain { layers, defaults }
+        Chain { layers, ruling, defaults }
     }
 }
 
@@ -251,14 +257,24 @@ fn unknown(place: &str, key: &str, problem: &str) -> Warning {
     Warning::new(WarningKind::UnknownName, format!("{place} {} {problem}; ignored", quote(key)))
 }
 
+/// What is to be done with a container, where that was found, and what said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChosenMode {
+    pub(crate) mode: Mode,
+    pub(crate) level: Level,
+    by: Given,
+}
+
 /// The levels that apply to one container, the strongest first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chain<'s> {
     layers: [Option<(Level, &'s Layer)>; 4],
+    /// What the rules' layer was made of.
+    ruling: &'s Ruling<'s>,
     defaults: &'s Settings,
 }
 
-impl Chain<'_> {
+impl<'s> Chain<'s> {
     fn layers(&self) -> impl Iterator<Item = (Level, &Layer)> {
         self.layers.iter().flatten().copied()
     }
@@ -268,27 +284,23 @@ impl Chain<'_> {
     }
 
     /// `ratio: off` is short for `mode: off`, unless a stronger level gives a ratio or a mode.
-    pub(crate) fn mode(&self) -> (Mode, Level) {
-        let mut has_share = false;
+    pub(crate) fn mode(&self) -> ChosenMode {
+        let mut has_ratio = false;
         for (level, layer) in self.layers() {
-            match layer.ratio {
-                Some(RatioSetting::Off) if !has_share => return (Mode::Off, level),
-                Some(RatioSetting::Share(_)) => has_share = true,
-                _ => {}
+            if layer.is_off && !has_ratio {
+                return ChosenMode { mode: Mode::Off, level, by: Given::Off };
             }
+            has_ratio |= layer.ratio.is_some();
             if let Some(mode) = layer.mode {
-                return (mode, level);
+                return ChosenMode { mode, level, by: Given::Setting(Setting::Mode) };
             }
         }
-        (self.defaults.mode, Level::Default)
+        let mode = self.defaults.mode;
+        ChosenMode { mode, level: Level::Default, by: Given::Setting(Setting::Mode) }
     }
 
     pub(crate) fn ratio(&self) -> (Ratio, Level) {
-        let share = |layer: &Layer| match layer.ratio {
-            Some(RatioSetting::Share(ratio)) => Some(ratio),
-            _ => None,
-        };
-        self.first(share).unwrap_or((self.defaults.ratio, Level::Default))
+        self.first(|layer| layer.ratio).unwrap_or((self.defaults.ratio, Level::Default))
     }
 
     pub(crate) fn value(&self) -> (ValueKind, Level) {
@@ -302,24 +314,33 @@ impl Chain<'_> {
             if memlimit::headroom_fits(limit, headroom) {
                 return (headroom, level);
             }
+            let whose = match self.ruling.name_of(Setting::Headroom) {
+                Some(rule) if level == Level::Rule => {
+                    format!("headroom of {headroom} bytes of rule {}", quote(rule))
+                }
+                _ => format!("{} headroom of {headroom} bytes", level.as_str()),
+            };
             warnings.push(Warning::new(
                 WarningKind::BadSetting(Setting::Headroom, level),
                 format!(
-                    "container {}: the {} headroom of {headroom} bytes leaves less than 10 % of the memory limit of \
-                     {limit}; ignored",
-                    quote(container),
-                    level.as_str()
+                    "container {}: the {whose} leaves less than 10 % of the memory limit of {limit}; ignored",
+                    quote(container)
                 ),
             ));
         }
         (0, Level::Default)
     }
 
-    pub(crate) fn min_limit(&self) -> u64 {
-        self.first(|layer| layer.min_limit).map_or(self.defaults.min_limit, |(bytes, _)| bytes)
+    pub(crate) fn min_limit(&self) -> (u64, Level) {
+        self.first(|layer| layer.min_limit).unwrap_or((self.defaults.min_limit, Level::Default))
     }
 
-    pub(crate) fn repair(&self) -> Repair {
-        self.first(|layer| layer.repair).map_or(self.defaults.repair, |(repair, _)| repair)
+    pub(crate) fn repair(&self) -> (Repair, Level) {
+        self.first(|layer| layer.repair).unwrap_or((self.defaults.repair, Level::Default))
+    }
+    /// The name of the rule that gave the mode, where one did.
+    pub(crate) fn rule_of_mode(&self) -> Option<&'s str> {
+        let chosen = self.mode();
+        self.ruling.name_of_given(chosen.by).filter(|_| chosen.level == Level::Rule)
     }
 }

@@ -21,6 +21,8 @@ pub struct BuiltIn {
     pub images: &'static [&'static str],
     /// Arguments with which the program does not manage it.
     pub without_arguments: &'static [&'static str],
+    /// Whether it does so by automemlimit, which `AUTOMEMLIMIT=off` switches off.
+    pub uses_automemlimit: bool,
     /// Where it is written that the program manages its limit.
     pub source: &'static str,
 }
@@ -32,6 +34,7 @@ pub const BUILT_IN: [BuiltIn; 3] = [
         // Since 3.0 `--auto-gomemlimit` is on unless it is switched off: 90 % of the cgroup's limit.
         images: &["prom/prometheus:v3.*", "*/prom/prometheus:v3.*", "*/prometheus/prometheus:v3.*"],
         without_arguments: &[NO_AUTO_GOMEMLIMIT_FLAG, "--auto-gomemlimit=false"],
+        uses_automemlimit: true,
         source: "https://github.com/prometheus/prometheus/pull/15373",
     },
     BuiltIn {
@@ -46,6 +49,7 @@ pub const BUILT_IN: [BuiltIn; 3] = [
             "*grafana/alloy:v1.??.*",
         ],
         without_arguments: &[],
+        uses_automemlimit: true,
         source: "https://github.com/grafana/alloy/pull/1188",
     },
     BuiltIn {
@@ -54,6 +58,7 @@ pub const BUILT_IN: [BuiltIn; 3] = [
         // its authors ask not to set GOMEMLIMIT.
         images: &["victoriametrics/*", "*/victoriametrics/*"],
         without_arguments: &[],
+        uses_automemlimit: false,
         source: "https://github.com/VictoriaMetrics/VictoriaMetrics/pull/11148",
     },
 ];
@@ -70,6 +75,7 @@ fn rule(built_in: &BuiltIn) -> Rule {
     let when = Selector {
         images: globs(built_in.images),
         without_arguments: globs(built_in.without_arguments),
+        with_automemlimit: built_in.uses_automemlimit,
         ..Selector::default()
     };
     Rule { name: built_in.name.to_owned(), when, set: Layer::default(), is: Some(Program::SelfManaged) }

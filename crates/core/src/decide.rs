@@ -5,7 +5,7 @@ use crate::{
     env::{EnvVar, Mib},
     existing::{self, Broken, Yardstick},
     memlimit,
-    names::{INJECT_LABEL, STATUS_ANNOTATION, TRACKING_VALUE},
+    names::{INJECT_LABEL, OPTED_IN, OPTED_OUT, STATUS_ANNOTATION, TRACKING_VALUE},
     pod::{Container, Pod},
     podlimit::{Limit, PodLimits},
     reason::Reason,
@@ -72,7 +72,7 @@ pub fn decide<'a, 'n>(
         .map(|(list, index, container)| {
             let target = Target { namespace, owner: surroundings.owner, pod, container };
             let ruling = policy.rules.about(&target);
-            let chain = annotations.chain(&container.name, &ruling.layer, &policy.defaults);
+            let chain = annotations.chain(&container.name, &ruling, &policy.defaults);
             judge.container((list, index), container, &ruling, chain, &mut warnings)
         })
         .collect();
@@ -108,8 +108,9 @@ fn pod_reason(pod: &Pod<'_>, warnings: &mut Vec<Warning>) -> Option<Reason> {
         return Some(Reason::Windows);
     }
     match pod.inject_label() {
-        Some("disabled") => Some(Reason::OptedOut),
-        None | Some("enabled") => None,
+        Some(value) if OPTED_OUT.contains(&value) => Some(Reason::OptedOut),
+        None => None,
+        Some(value) if OPTED_IN.contains(&value) => None,
         Some(other) => {
             warnings.push(Warning::new(
                 WarningKind::UnknownName,
@@ -147,7 +148,7 @@ impl Judge<'_> {
         let existing = container.env.gomemlimit.as_ref().map(|(_, entry)| entry).filter(|_| own.is_none());
         let broken = existing.and_then(|entry| self.inspect(entry, container, limit));
         let fixes = broken.is_some()
-            && chain.repair() == Repair::Fix
+            && chain.repair().0 == Repair::Fix
             && container.env.places.len() <= MOST_REPAIRED_ENTRIES;
 
         let mut env_from = None;
@@ -171,7 +172,7 @@ impl Judge<'_> {
             warnings.extend(left_behind(container, own, limit, reason));
         }
         let is_looked_at = reason == Reason::AlreadySet || (fixes && plan.is_some());
-        if existing.is_some() && is_looked_at && chain.repair() != Repair::Off {
+        if existing.is_some() && is_looked_at && chain.repair().0 != Repair::Off {
             let outcome = Outcome { repaired: plan.filter(|_| reason == Reason::Repaired), hindrance };
             warnings.extend(existing_warning(container, broken.as_ref(), outcome));
         }
@@ -182,7 +183,11 @@ impl Judge<'_> {
             index,
             decision: Decision { reason, limit: limit.bytes(), plan },
             env_from,
-            rule: deciding_rule(reason, plan.as_ref(), container, ruling, chain).map(str::to_owned),
+            reason_rule: self.reason_rule(reason, limit, container, ruling, chain).map(str::to_owned),
+            value_rule: plan
+                .filter(|plan| plan.source() == Level::Rule)
+                .and_then(|plan| ruling.name_of(plan.decided_by()))
+                .map(str::to_owned),
             env: env_place(container, own.is_some()),
             own: own.cloned(),
             repaired: repaired.map(|(broken, entry)| Repaired {
@@ -207,8 +212,8 @@ impl Judge<'_> {
         if self.pod_reason.is_some() {
             return self.pod_reason;
         }
-        let (mode, mode_level) = chain.mode();
-        if mode == Mode::Off {
+        let chosen = chain.mode();
+        if chosen.mode == Mode::Off {
             return Some(Reason::OptedOut);
         }
         if is_plain_init && self.policy.init_containers == InitContainers::Sidecars {
@@ -227,7 +232,7 @@ impl Judge<'_> {
             return Some(Reason::SelfManaged);
         }
         // Whoever writes a mode on the pod knows better than a rule what runs in it.
-        let program = ruling.program.filter(|_| mode_level > Level::Pod)?.0;
+        let program = ruling.program.filter(|_| chosen.level > Level::Pod)?.0;
         match program {
             Program::Go => None,
             Program::SelfManaged => Some(Reason::SelfManaged),
@@ -235,24 +240,44 @@ impl Judge<'_> {
         }
     }
 
+    /// The name of the rule that brought about the reason.
+    fn reason_rule<'r>(
+        &self,
+        reason: Reason,
+        limit: Limit,
+        container: &Container<'_>,
+        ruling: &'r Ruling<'_>,
+        chain: Chain<'r>,
+    ) -> Option<&'r str> {
+        match reason {
+            Reason::OptedOut if self.pod_reason.is_none() => chain.rule_of_mode(),
+            Reason::AuditMode => chain.rule_of_mode(),
+            Reason::SelfManaged | Reason::NotGo if !container.is_self_managed() => {
+                ruling.program.filter(|(program, _)| *program != Program::Go).map(|(_, name)| name)
+            }
+            Reason::BelowMinimum => {
+                let (least, level) = chain.min_limit();
+                let is_by_rule = level == Level::Rule && limit.bytes() < Some(least);
+                ruling.name_of(Setting::MinLimit).filter(|_| is_by_rule)
+            }
+            Reason::Repaired if chain.repair().1 == Level::Rule => ruling.name_of(Setting::Repair),
+            _ => None,
+        }
+    }
+
     /// What was recorded of GOMEMLIMIT, where it is the only one in env and provably ours.
     fn own_value(&self, container: &Container<'_>) -> Option<&Record> {
         let env = &container.env;
-        let (index, entry) = env.gomemlimit.as_ref().filter(|_| env.places.len() == 1)?;
+        let (_, entry) = env.gomemlimit.as_ref().filter(|_| env.places.len() == 1)?;
         let text = entry.value.as_deref().filter(|_| entry.value_from.is_none())?;
         // A value that tracks is ours together with the variable before it.
-        let is_whole = text != TRACKING_VALUE || matches!(env.mib, Mib::AsOurs(mib) if mib < *index);
+        let is_whole = text != TRACKING_VALUE || env.tracks_by().is_some();
         self.recorded.of_own_value(&container.name, text).filter(|_| is_whole)
     }
 
     /// What is wrong with the user's value.
     fn inspect(&self, entry: &EnvVar<'_>, container: &Container<'_>, limit: Limit) -> Option<Broken> {
-        let yardstick = Yardstick {
-            limit: limit.bytes(),
-            downward: limit.own_bytes().or(self.limits.pod_level()),
-            is_invalid: limit == Limit::Invalid,
-        };
-        existing::inspect(entry, &container.name, yardstick)
+        existing::inspect(entry, &container.name, Yardstick::new(limit, &self.limits))
     }
 }
 
@@ -264,7 +289,7 @@ fn set_reason(plan: &Plan, own: Option<&Record>, fixes: bool, chain: Chain<'_>) 
         Basis::Track { .. } => plan.kind == ValueKind::Track && own.limit == plan.limit,
     };
     match own {
-        _ if chain.mode().0 == Mode::Audit => Reason::AuditMode,
+        _ if chain.mode().mode == Mode::Audit => Reason::AuditMode,
         None if fixes => Reason::Repaired,
         None => Reason::Injected,
         Some(own) if fits(own) => Reason::Kept,
@@ -272,37 +297,10 @@ fn set_reason(plan: &Plan, own: Option<&Record>, fixes: bool, chain: Chain<'_>) 
     }
 }
 
-/// The name of the rule that brought about the reason or the value.
-fn deciding_rule<'r>(
-    reason: Reason,
-    plan: Option<&Plan>,
-    container: &Container<'_>,
-    ruling: &Ruling<'r>,
-    chain: Chain<'_>,
-) -> Option<&'r str> {
-    match (reason, plan) {
-        (_, Some(plan)) if plan.source() == Level::Rule => ruling.name_of(plan.decided_by()),
-        (Reason::OptedOut, None) if chain.mode() == (Mode::Off, Level::Rule) => {
-            ruling.name_of(Setting::Mode).or(ruling.name_of(Setting::Ratio))
-        }
-        (Reason::SelfManaged | Reason::NotGo, None) if !container.is_self_managed() => {
-            ruling.program.filter(|(program, _)| *program != Program::Go).map(|(_, name)| name)
-        }
-        _ => None,
-    }
-}
-
 fn env_place(container: &Container<'_>, is_own: bool) -> EnvPlace {
     let env = &container.env;
     match (env.gomemlimit.as_ref(), &env.places[..]) {
-        (Some((index, entry)), _) if is_own => {
-            let tracks = entry.value.as_deref() == Some(TRACKING_VALUE);
-            let mib = match env.mib {
-                Mib::AsOurs(mib) if tracks => Some(mib),
-                _ => None,
-            };
-            EnvPlace::Own { index: *index, mib }
-        }
+        (Some((index, _)), _) if is_own => EnvPlace::Own { index: *index, mib: env.tracks_by() },
         (Some((_, entry)), [first, others @ ..]) => EnvPlace::Broken {
             first: *first,
             is_text: others.is_empty() && entry.value_from.is_none(),
@@ -328,7 +326,7 @@ fn plan(
         Limit::Shared => return Err(Reason::SharedPodLimit),
         Limit::Invalid => return Err(Reason::InvalidLimit),
     };
-    if bytes < chain.min_limit() {
+    if bytes < chain.min_limit().0 {
         return Err(Reason::BelowMinimum);
     }
     let (wanted, kind_level) = chain.value();

@@ -4,11 +4,15 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::value::RawValue;
 
 use crate::{
-    glob::Glob,
+    glob::{Glob, LONGEST_TEXT},
     json::{self, Object},
-    names::{AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT, GOMEMLIMIT_MIB, NO_AUTO_GOMEMLIMIT_FLAG},
-    pod::QuantityText,
+    memlimit::MIB,
+    names::{
+        AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT, GOMEMLIMIT_MIB, LIMITS_MEMORY,
+        NO_AUTO_GOMEMLIMIT_FLAG, TRACKING_VALUE,
+    },
     quantity,
+    resources::QuantityText,
     text::{Text, quote},
 };
 
@@ -22,7 +26,19 @@ pub(crate) struct Env<'a> {
     /// The last entry named GOMEMLIMIT, which counts as in kubelet, with its index.
     pub(crate) gomemlimit: Option<(usize, EnvVar<'a>)>,
     pub(crate) mib: Mib,
-    pub(crate) has_automemlimit: bool,
+    pub(crate) automemlimit: Automemlimit,
+}
+
+/// What the last entry named `AUTOMEMLIMIT` says: it is read by automemlimit itself, so it is stronger than flags of
+/// programs that use it (`memlimit.Set` of `github.com/KimMachineGun/automemlimit`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Automemlimit {
+    #[default]
+    Absent,
+    /// `off`: automemlimit does nothing.
+    Off,
+    /// A ratio, or what only kubelet knows.
+    On,
 }
 
 /// What stands in `env` under the name `GOMEMLIMIT_MIB`.
@@ -40,6 +56,17 @@ impl Env<'_> {
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
+
+    /// The index of `GOMEMLIMIT_MIB`, where GOMEMLIMIT is the text of a value that tracks, and what it expands
+    /// stands before it as we write it.
+    pub(crate) fn tracks_by(&self) -> Option<usize> {
+        let (index, entry) = self.gomemlimit.as_ref()?;
+        let is_text = entry.value_from.is_none() && entry.value.as_deref() == Some(TRACKING_VALUE);
+        match self.mib {
+            Mib::AsOurs(mib) if is_text && mib < *index => Some(mib),
+            _ => None,
+        }
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
@@ -53,7 +80,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
             };
             if &*name == AUTOMEMLIMIT {
                 let value: Option<Text<'_>> = text(value).map_err(D::Error::custom)?;
-                env.has_automemlimit = value.as_deref() != Some("off");
+                let is_off = value.as_deref() == Some("off");
+                env.automemlimit = if is_off { Automemlimit::Off } else { Automemlimit::On };
             } else if &*name == GOMEMLIMIT_MIB {
                 let value: Option<Text<'_>> = text(value).map_err(D::Error::custom)?;
                 let is_as_ours = env.mib == Mib::Absent
@@ -107,9 +135,9 @@ impl EnvVarSource<'_> {
     fn is_own_limit_in_mib(&self) -> bool {
         self.resource_field_ref.as_ref().is_some_and(|reference| {
             let divisor = reference.divisor.as_ref().map(|divisor| quantity::parse(&divisor.0));
-            &*reference.resource == "limits.memory"
+            &*reference.resource == LIMITS_MEMORY
                 && reference.container_name.as_deref().is_none_or(str::is_empty)
-                && divisor == Some(Ok(1 << 20))
+                && divisor == Some(Ok(MIB))
         })
     }
 }
@@ -139,7 +167,7 @@ impl Arguments<'_> {
     pub(crate) fn any(&self, glob: &Glob) -> bool {
         let mut found = false;
         // It was read before; an empty text is a list that is not there.
-        let _ = each_argument(&mut serde_json::Deserializer::from_str(self.json), |argument| {
+        let _ = each_argument(&mut serde_json::Deserializer::from_str(self.json), LONGEST_JSON, |argument| {
             found |= glob.matches(argument);
         });
         found
@@ -151,29 +179,34 @@ impl<'de: 'a, 'a> Deserialize<'de> for Arguments<'a> {
         let mut arguments =
             Self { json: <&'a RawValue>::deserialize(deserializer)?.get(), ..Self::default() };
         let Self { has_auto_gomemlimit: has, refuses_auto_gomemlimit: refuses, json } = &mut arguments;
-        each_argument(&mut serde_json::Deserializer::from_str(json), |argument| {
-            match argument.strip_prefix(AUTO_GOMEMLIMIT_FLAG) {
-                Some("=false") => *refuses = true,
-                Some(_) => *has = true,
-                None if argument == NO_AUTO_GOMEMLIMIT_FLAG => *refuses = true,
-                None => {}
-            }
+        each_argument(&mut serde_json::Deserializer::from_str(json), LONGEST_FLAG, |argument| match argument
+            .strip_prefix(AUTO_GOMEMLIMIT_FLAG)
+        {
+            Some("=false") => *refuses = true,
+            Some(_) => *has = true,
+            None if argument == NO_AUTO_GOMEMLIMIT_FLAG => *refuses = true,
+            None => {}
         })
         .map_err(D::Error::custom)?;
         Ok(arguments)
     }
 }
 
-/// Hands every argument of a list to `take` but very long ones.
+/// No flag of automemlimit is nearly as long; a whole script may be an argument, too. In bytes of JSON.
+const LONGEST_FLAG: usize = 256;
+
+/// What a pattern looks at, in bytes of JSON: escapes make six times as much at most, and there are quotes.
+const LONGEST_JSON: usize = 6 * LONGEST_TEXT + 2;
+
+/// Hands every argument of a list to `take` but those of more than `longest` bytes of JSON.
 fn each_argument<'de, D: Deserializer<'de>>(
     deserializer: D,
+    longest: usize,
     mut take: impl FnMut(&str),
 ) -> Result<(), D::Error> {
-    /// No flag of automemlimit is nearly as long; a whole script may be an argument, too.
-    const LONGEST_FLAG: usize = 256;
     json::each(deserializer, "a list of arguments", |json: &'de RawValue| {
         let json = json.get();
-        if json.len() > LONGEST_FLAG && json.starts_with('"') {
+        if json.len() > longest && json.starts_with('"') {
             return Ok(());
         }
         let argument: Text<'_> = serde_json::from_str(json).map_err(D::Error::custom)?;

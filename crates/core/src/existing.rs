@@ -3,8 +3,11 @@
 use std::fmt;
 
 use crate::{
+    coverage::Coverage,
     env::{EnvVar, ResourceFieldRef},
-    memlimit::GoLimit,
+    memlimit::{self, Distance, GoLimit},
+    names::LIMITS_MEMORY,
+    podlimit::{Limit, PodLimits},
     quantity,
     text::quote,
 };
@@ -16,7 +19,14 @@ pub enum Broken {
     WholeLimit,
     /// A reference to a limit that does not exist: kubelet fills in the node's allocatable memory.
     NodeSize,
-    /// Above 98 % of the limit.
+    /// Above 98 % of the limit, up to all of it.
+    AtLimit {
+        /// The value as bytes.
+        bytes: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Above the limit.
     AboveLimit {
         /// The value as bytes.
         bytes: u64,
@@ -33,15 +43,24 @@ pub enum Broken {
 }
 
 impl Broken {
-    /// The word for it in the status annotation and in reports.
+    /// What a container that runs with it counts as.
+    #[must_use]
+    pub const fn coverage(&self) -> Coverage {
+        match self {
+            Self::WholeLimit | Self::AtLimit { .. } => Coverage::AtLimit,
+            Self::NodeSize => Coverage::Uncovered,
+            Self::AboveLimit { .. } => Coverage::AboveLimit,
+            Self::Malformed(_) => Coverage::Malformed,
+            Self::TooLow { .. } => Coverage::TooLow,
+        }
+    }
+
+    /// The word for it in the status annotation: that of its [`Broken::coverage`] where that says what is wrong.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::WholeLimit => "at-limit",
             Self::NodeSize => "node-size",
-            Self::AboveLimit { .. } => "above-limit",
-            Self::Malformed(_) => "malformed",
-            Self::TooLow { .. } => "too-low",
+            other => other.coverage().as_str(),
         }
     }
 
@@ -51,7 +70,7 @@ impl Broken {
         match self {
             Self::WholeLimit => "remove it to have one injected",
             Self::NodeSize => "set the limit",
-            Self::AboveLimit { .. } => "lower it, or remove it",
+            Self::AtLimit { .. } | Self::AboveLimit { .. } => "lower it, or remove it",
             Self::Malformed(_) => "write bytes or MiB",
             Self::TooLow { .. } => "raise it, or remove it",
         }
@@ -68,7 +87,7 @@ impl fmt::Display for Broken {
             Self::NodeSize => {
                 f.write_str("GOMEMLIMIT refers to a memory limit that is not set: it becomes the node's size")
             }
-            Self::AboveLimit { bytes, limit } => {
+            Self::AtLimit { bytes, limit } | Self::AboveLimit { bytes, limit } => {
                 write!(f, "GOMEMLIMIT is {bytes} bytes, above 98 % of the memory limit of {limit}")
             }
             Self::Malformed(text) => {
@@ -85,7 +104,7 @@ impl fmt::Display for Broken {
 }
 
 /// The memory limits that an existing value is measured against.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Yardstick {
     /// The limit that applies to the container, in bytes, where it is known.
     pub(crate) limit: Option<u64>,
@@ -93,6 +112,17 @@ pub(crate) struct Yardstick {
     pub(crate) downward: Option<u64>,
     /// There is a limit, but it is no amount of bytes.
     pub(crate) is_invalid: bool,
+}
+
+impl Yardstick {
+    /// For a container to which `limit` applies, in a pod with these limits.
+    pub(crate) fn new(limit: Limit, limits: &PodLimits) -> Self {
+        Self {
+            limit: limit.bytes(),
+            downward: limit.own_bytes().or(limits.pod_level()),
+            is_invalid: limit == Limit::Invalid,
+        }
+    }
 }
 
 /// What is wrong with the GOMEMLIMIT entry of the container called `container`; `None` for a sound
@@ -134,7 +164,7 @@ fn inspect_reference(
     yardstick: Yardstick,
 ) -> Option<Broken> {
     let other = reference.container_name.as_deref().is_some_and(|name| !name.is_empty() && name != container);
-    if &*reference.resource != "limits.memory" || other {
+    if &*reference.resource != LIMITS_MEMORY || other {
         return None;
     }
     let Some(limit) = yardstick.downward else {
@@ -148,13 +178,13 @@ fn inspect_reference(
     }
 }
 
-fn inspect_bytes(bytes: u64, limit: Option<u64>) -> Option<Broken> {
-    let percent_of = |percent: u64, limit: u64| u128::from(limit) * u128::from(percent);
-    let hundredfold = u128::from(bytes) * 100;
-    match limit {
-        _ if bytes == 0 => Some(Broken::TooLow { bytes }),
-        Some(limit) if hundredfold > percent_of(98, limit) => Some(Broken::AboveLimit { bytes, limit }),
-        Some(limit) if hundredfold < percent_of(5, limit) => Some(Broken::TooLow { bytes }),
-        _ => None,
+/// What is wrong with a value of `bytes`.
+pub(crate) fn inspect_bytes(bytes: u64, limit: Option<u64>) -> Option<Broken> {
+    let Some(limit) = limit else { return (bytes == 0).then_some(Broken::TooLow { bytes }) };
+    match memlimit::distance(bytes, limit) {
+        Distance::Above => Some(Broken::AboveLimit { bytes, limit }),
+        Distance::At => Some(Broken::AtLimit { bytes, limit }),
+        Distance::Sound => None,
+        Distance::TooLow => Some(Broken::TooLow { bytes }),
     }
 }

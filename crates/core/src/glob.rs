@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 /// Longer than any name or image that Kubernetes accepts. What is longer matches nothing, so that the
 /// time for one comparison has a bound.
-const LONGEST_TEXT: usize = 4096;
+pub(crate) const LONGEST_TEXT: usize = 4096;
 
 /// Longest pattern, in bytes.
 const LONGEST_PATTERN: usize = 512;

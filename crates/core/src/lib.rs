@@ -24,6 +24,7 @@ pub mod quantity;
 pub mod reason;
 mod remarks;
 mod resize;
+mod resources;
 pub mod review;
 pub mod rules;
 pub mod selection;

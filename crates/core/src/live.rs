@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     json::{self, Object},
-    pod::{Container, Pod, Resources},
+    pod::{Container, Pod},
+    resources::Resources,
     text::Text,
 };
 
@@ -87,6 +88,13 @@ impl<'a> LivePod<'a> {
         Some(Workload { kind: kind.to_owned(), name: name.to_owned() })
     }
 
+    /// Whether a container called `container` read its limit anew when that was changed: kubelet starts it
+    /// again then, or its limit was never changed since the pod was created.
+    pub(crate) fn has_read_limit(&self, container: &Container<'_>) -> bool {
+        // Of a pod it counts changes of `spec`, a resize among them (KEP-5067); older clusters have none.
+        self.metadata.generation == Some(1) || restarts_when_resized(container)
+    }
+
     /// What became of the container called `name`.
     pub(crate) fn history(&self, name: &str) -> History {
         let statuses = [&self.status.init_container_statuses, &self.status.container_statuses];
@@ -101,6 +109,22 @@ impl<'a> LivePod<'a> {
         });
         History { restarts: status.restart_count, end, has_actual_resources: status.had_resources }
     }
+}
+
+/// Whether kubelet starts the container again when its memory limit changes (KEP-1287).
+fn restarts_when_resized(container: &Container<'_>) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Policy<'a> {
+        #[serde(borrow, deserialize_with = "json::or_default")]
+        resource_name: Text<'a>,
+        #[serde(borrow, deserialize_with = "json::or_default")]
+        restart_policy: Text<'a>,
+    }
+    let policies = container.resize_policy.map(|policies| serde_json::from_str(policies.get()));
+    let policies: Vec<Policy<'_>> = policies.and_then(Result::ok).unwrap_or_default();
+    let mut policies = policies.iter();
+    policies.any(|policy| &*policy.resource_name == "memory" && &*policy.restart_policy == "RestartContainer")
 }
 
 /// Puts the resources that the statuses show in place of those of the spec.
@@ -168,6 +192,7 @@ struct Document<'a> {
 struct Metadata<'a> {
     #[serde(borrow, deserialize_with = "json::or_default")]
     namespace: Text<'a>,
+    generation: Option<u64>,
     #[serde(borrow)]
     labels: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "json::or_default")]

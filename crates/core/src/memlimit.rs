@@ -54,6 +54,12 @@ impl Ratio {
     pub const fn ppm(self) -> u32 {
         self.0
     }
+
+    /// Whether it is below [`Ratio::LOW`].
+    #[must_use]
+    pub const fn is_low(self) -> bool {
+        self.0 < Self::LOW.0
+    }
 }
 
 impl FromStr for Ratio {
@@ -106,6 +112,37 @@ pub fn value(limit: u64, ratio: Ratio, headroom: u64) -> Option<u64> {
     let share = u64::try_from(share).ok()?;
     let bytes = share.min(limit.checked_sub(headroom)?);
     (bytes > 0).then_some(bytes)
+}
+
+/// Below this many parts per million of the limit a program does little but collect garbage.
+const LEAST_SOUND_PPM: u32 = 50_000;
+
+/// What a value means against a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Distance {
+    /// More than the limit.
+    Above,
+    /// More than [`Ratio::MAX`] of the limit, up to all of it.
+    At,
+    /// Room below the limit, and room to live in.
+    Sound,
+    /// Zero, or below 5 % of the limit.
+    TooLow,
+}
+
+/// Measures a value of `bytes` against a limit of `limit` bytes.
+pub(crate) fn distance(bytes: u64, limit: u64) -> Distance {
+    let value = u128::from(bytes) * u128::from(MILLION);
+    let share = |ppm: u32| u128::from(limit) * u128::from(ppm);
+    if bytes == 0 || value < share(LEAST_SOUND_PPM) {
+        Distance::TooLow
+    } else if bytes > limit {
+        Distance::Above
+    } else if value > share(Ratio::MAX.0) {
+        Distance::At
+    } else {
+        Distance::Sound
+    }
 }
 
 /// What a tracking value yields for `limit` bytes: kubelet rounds the limit up to whole MiB, and as many

@@ -6,6 +6,12 @@ pub const GOMEMLIMIT: &str = "GOMEMLIMIT";
 /// The variable that a tracking GOMEMLIMIT expands: the memory limit in MiB, filled in by kubelet.
 pub const GOMEMLIMIT_MIB: &str = "GOMEMLIMIT_MIB";
 
+/// The resource that the downward API calls so (`k8s.io/kubernetes/pkg/api/v1/resource`).
+pub const LIMITS_MEMORY: &str = "limits.memory";
+
+/// The divisor that gives MiB: [`MIB`](crate::memlimit::MIB) as a quantity.
+pub const MIB_DIVISOR: &str = "1Mi";
+
 /// What a tracking GOMEMLIMIT is written as: so many million bytes as the limit has MiB, 95.37 % of it.
 pub const TRACKING_VALUE: &str = "$(GOMEMLIMIT_MIB)000000";
 
@@ -23,8 +29,14 @@ pub const NO_AUTO_GOMEMLIMIT_FLAG: &str = "--no-auto-gomemlimit";
 /// Domain of every label and annotation of ours.
 pub const DOMAIN: &str = "gomemlimit.dev";
 
-/// Opt-in label of a namespace (`enabled`), opt-out (`disabled`) and opt-in label of a pod.
+/// Opt-in label of a namespace (`enabled`), opt-out ([`OPTED_OUT`]) and opt-in ([`OPTED_IN`]) label of a pod.
 pub const INJECT_LABEL: &str = "gomemlimit.dev/inject";
+
+/// What [`INJECT_LABEL`] says on a pod that has opted out; the webhook is not asked about it.
+pub const OPTED_OUT: [&str; 2] = ["disabled", "false"];
+
+/// What it says on a pod that has opted in by itself, which counts where the chart's `podOptIn` is on.
+pub const OPTED_IN: [&str; 2] = ["enabled", "true"];
 
 /// The annotation in which we explain on the pod what was done.
 pub const STATUS_ANNOTATION: &str = "gomemlimit.dev/status";

@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     decide::{ContainerVerdict, Verdict},
-    names::{GOMEMLIMIT, GOMEMLIMIT_MIB, STATUS_ANNOTATION},
+    names::{GOMEMLIMIT, GOMEMLIMIT_MIB, LIMITS_MEMORY, MIB_DIVISOR, STATUS_ANNOTATION},
     settings::ValueKind,
     status::Status,
     verdict::EnvPlace,
@@ -88,7 +88,7 @@ pub enum Variable {
 
 impl Variable {
     fn mib() -> Self {
-        let resource_field_ref = ResourceFieldRef { resource: "limits.memory", divisor: "1Mi" };
+        let resource_field_ref = ResourceFieldRef { resource: LIMITS_MEMORY, divisor: MIB_DIVISOR };
         Self::Mib { name: GOMEMLIMIT_MIB, value_from: ValueFrom { resource_field_ref } }
     }
 }
@@ -107,10 +107,15 @@ struct ResourceFieldRef {
 }
 
 /// The status annotation alone.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Annotations {
-    #[serde(rename = "gomemlimit.dev/status")]
     status: String,
+}
+
+impl Serialize for Annotations {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(STATUS_ANNOTATION, &self.status)])
+    }
 }
 
 impl Verdict<'_> {

@@ -16,10 +16,11 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    env::{Arguments, Env, EnvFrom},
+    env::{Arguments, Automemlimit, Env, EnvFrom},
     glob::Glob,
     json::{self, Object},
     names::{DOMAIN, INJECT_LABEL, MIRROR_ANNOTATION},
+    resources::Resources,
     text::{Key, Text},
 };
 
@@ -328,6 +329,9 @@ pub(crate) struct Container<'a> {
     args: Arguments<'a>,
     #[serde(borrow)]
     restart_policy: Option<Text<'a>>,
+    /// Read on demand: it matters only where the pod runs.
+    #[serde(borrow)]
+    pub(crate) resize_policy: Option<&'a RawValue>,
 }
 
 impl Container<'_> {
@@ -355,41 +359,10 @@ impl Container<'_> {
     pub(crate) fn is_self_managed(&self) -> bool {
         let is_refused = self.command.refuses_auto_gomemlimit || self.args.refuses_auto_gomemlimit;
         let has_flag = self.command.has_auto_gomemlimit || self.args.has_auto_gomemlimit;
-        self.env.has_automemlimit || (has_flag && !is_refused)
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Resources<'a> {
-    #[serde(borrow, deserialize_with = "json::object_or_default")]
-    limits: Limits<'a>,
-}
-
-impl Resources<'_> {
-    /// The text of `limits.memory`: a quantity, or a bare number in hand-written manifests.
-    pub(crate) fn memory_limit(&self) -> Option<&str> {
-        self.limits.memory.as_ref().map(|quantity| &*quantity.0)
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Limits<'a> {
-    #[serde(borrow)]
-    memory: Option<QuantityText<'a>>,
-}
-
-/// A quantity is a JSON string or a JSON number (`Quantity.UnmarshalJSON`); a number keeps its digits.
-#[derive(Debug)]
-pub(crate) struct QuantityText<'a>(pub(crate) Text<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for QuantityText<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = <&'a RawValue>::deserialize(deserializer)?.get();
-        if json.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
-            return Ok(Self(Text(json.into())));
+        match self.env.automemlimit {
+            Automemlimit::Absent => has_flag && !is_refused,
+            Automemlimit::Off => false,
+            Automemlimit::On => true,
         }
-        serde_json::from_str(json).map(Self).map_err(serde::de::Error::custom)
     }
 }

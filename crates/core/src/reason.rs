@@ -98,7 +98,7 @@ impl Reason {
             Self::NotCreate => "not the creation of a pod; the environment of a running pod cannot change",
             Self::MirrorPod => "a static pod's mirror, which only kubelet may write",
             Self::Windows => "a Windows pod",
-            Self::OptedOut => "opted out by label or annotation",
+            Self::OptedOut => "opted out by label, annotation or rule",
             Self::InitContainer => "a plain init container; --init-containers=all includes them",
             Self::AlreadySet => "GOMEMLIMIT is already set by the user",
             Self::SelfManaged => "the program sets its limit itself",

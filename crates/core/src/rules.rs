@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{
-    annotations::Layer,
+    annotations::{Given, LOW_RATIO, Layer},
     builtin,
+    env::Automemlimit,
     glob::Glob,
     json,
     pod::{Container, Pod},
@@ -45,6 +46,14 @@ impl Rules {
         self.own.is_empty()
     }
 
+    /// What is followed, but unlikely to be meant: a sentence each. To be told once, where the file is read.
+    pub fn doubts(&self) -> impl Iterator<Item = String> {
+        self.own.iter().filter_map(|rule| {
+            let ratio = rule.set.doubtful_ratio()?;
+            Some(format!("rule {}: the ratio {ratio} {LOW_RATIO}", quote(&rule.name)))
+        })
+    }
+
     /// What the rules say about one container.
     pub(crate) fn about<'r>(&'r self, target: &Target<'_, '_>) -> Ruling<'r> {
         let built_in = if self.without_built_in { &[][..] } else { builtin::rules() };
@@ -61,7 +70,7 @@ impl<'de> Deserialize<'de> for Rules {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "camelCase", rename = "policy file")]
         struct File {
-            #[serde(default)]
+            #[serde(default, deserialize_with = "json::or_default")]
             rules: Named,
             #[serde(default = "yes")]
             built_in_rules: bool,
@@ -146,13 +155,15 @@ impl<'de> Deserialize<'de> for Rule {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase", rename = "match")]
 pub(crate) struct Selector {
     pub(crate) namespaces: Any<Glob>,
-    /// All of them.
-    pub(crate) pod_labels: BTreeMap<String, Glob>,
+    pub(crate) pod_labels: AllLabels,
     pub(crate) owners: Any<OwnerKind>,
     pub(crate) containers: Any<Glob>,
     pub(crate) images: Any<Glob>,
     /// None of these is an argument.
     pub(crate) without_arguments: Any<Glob>,
+    /// Only of built-in rules: `AUTOMEMLIMIT` is not `off`.
+    #[serde(skip)]
+    pub(crate) with_automemlimit: bool,
 }
 
 impl Selector {
@@ -166,9 +177,11 @@ impl Selector {
                 .allows(|OwnerKind(kind)| owner.map_or_else(|| pod.is_owned_by(kind), |owner| owner == kind))
             && self
                 .pod_labels
+                .0
                 .iter()
                 .all(|(key, glob)| pod.label(key).is_some_and(|value| glob.matches(&value)))
             && !self.without_arguments.0.iter().any(|glob| container.has_argument(glob))
+            && !(self.with_automemlimit && container.env.automemlimit == Automemlimit::Off)
     }
 }
 
@@ -196,6 +209,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Any<T> {
             return Err(D::Error::custom("the list is empty; leave it out to match everything"));
         }
         Ok(Self(list))
+    }
+}
+
+/// Labels, each of which has to be there with a value that fits; none at all means that everything is right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AllLabels(BTreeMap<String, Glob>);
+
+impl<'de> Deserialize<'de> for AllLabels {
+    /// An empty map would match everything, like an empty list.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let labels = BTreeMap::deserialize(deserializer)?;
+        if labels.is_empty() {
+            return Err(D::Error::custom("the map is empty; leave it out to match everything"));
+        }
+        Ok(Self(labels))
     }
 }
 
@@ -231,7 +259,7 @@ pub(crate) struct Target<'t, 'a> {
 pub(crate) struct Ruling<'r> {
     pub(crate) layer: Layer,
     pub(crate) program: Option<(Program, &'r str)>,
-    names: Vec<(Setting, &'r str)>,
+    names: Vec<(Given, &'r str)>,
 }
 
 impl<'r> Ruling<'r> {
@@ -240,11 +268,16 @@ impl<'r> Ruling<'r> {
             self.program = rule.is.map(|program| (program, &*rule.name));
         }
         let added = self.layer.fill_from(&rule.set);
-        self.names.extend(added.map(|setting| (setting, &*rule.name)));
+        self.names.extend(added.map(|given| (given, &*rule.name)));
     }
 
     /// The name of the rule that gave this setting.
     pub(crate) fn name_of(&self, setting: Setting) -> Option<&'r str> {
-        self.names.iter().find(|(named, _)| *named == setting).map(|(_, name)| *name)
+        self.name_of_given(Given::Setting(setting))
+    }
+
+    /// The same, also for `ratio: off`.
+    pub(crate) fn name_of_given(&self, given: Given) -> Option<&'r str> {
+        self.names.iter().find(|(named, _)| *named == given).map(|(_, name)| *name)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::names::INJECT_LABEL;
+use crate::names::{INJECT_LABEL, OPTED_OUT};
 
 /// Labels of an object.
 pub type Labels = BTreeMap<String, String>;
@@ -191,7 +191,7 @@ impl Default for Selection {
                 requirement(INJECT_LABEL, "In", &["enabled"]),
                 requirement(NAME_LABEL, "NotIn", &NEVER),
             ]),
-            objects: selector(vec![requirement(INJECT_LABEL, "NotIn", &["disabled", "false"])]),
+            objects: selector(vec![requirement(INJECT_LABEL, "NotIn", &OPTED_OUT)]),
         }])
     }
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{memlimit::Ratio, rules::Rules};
+use crate::{annotations::LOW_RATIO, memlimit::Ratio, rules::Rules};
 
 /// What can be set by annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -187,6 +187,17 @@ pub struct Policy {
     pub init_containers: InitContainers,
     /// The policy file.
     pub rules: Rules,
+}
+
+impl Policy {
+    /// What is followed, but unlikely to be meant, in defaults and rules: a sentence each. To be told once, not
+    /// for each pod.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<String> {
+        let ratio = Some(self.defaults.ratio).filter(|ratio| ratio.is_low());
+        let of_default = ratio.map(|ratio| format!("the default ratio {ratio} {LOW_RATIO}"));
+        of_default.into_iter().chain(self.rules.doubts()).collect()
+    }
 }
 
 impl FromStr for Mode {

@@ -104,7 +104,7 @@ impl<'v> Entry<'v> {
             EnvFrom::Skip => "respected",
         });
         let skipped = (!is_set).then(|| decision.reason.as_str());
-        Self { skipped, set, would, env_from, rule: container.rule.as_deref() }
+        Self { skipped, set, would, env_from, rule: container.rule() }
     }
 }
 

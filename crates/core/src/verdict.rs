@@ -35,7 +35,8 @@ impl Verdict<'_> {
             env_from: container.env_from,
             env: container.env,
             own: container.own,
-            rule: container.rule,
+            reason_rule: container.reason_rule,
+            value_rule: container.value_rule,
             repaired: container.repaired,
         });
         Verdict {
@@ -71,8 +72,10 @@ pub struct ContainerVerdict<'a> {
     pub(crate) env: EnvPlace,
     /// Our own earlier value, if that is what stands in env.
     pub(crate) own: Option<Record>,
-    /// The rule of the policy file, or built in, that decided.
-    pub rule: Option<String>,
+    /// The rule of the policy file, or built in, that brought about the reason.
+    pub reason_rule: Option<String>,
+    /// The rule that gave the setting that made the value.
+    pub value_rule: Option<String>,
     /// What the value of the user was that is replaced now.
     pub(crate) repaired: Option<Repaired>,
 }
@@ -82,6 +85,14 @@ impl ContainerVerdict<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The one rule to name where there is room for one: that of the value where there is one now, else that of
+    /// the reason.
+    #[must_use]
+    pub fn rule(&self) -> Option<&str> {
+        let (reason, value) = (self.reason_rule.as_deref(), self.value_rule.as_deref());
+        if self.decision.reason.is_set() { value.or(reason) } else { reason.or(value) }
     }
 
     /// Whether the patch changes the container.

@@ -117,8 +117,114 @@ fn every_setting_can_be_given(#[case] set: Value, #[case] wanted: &str) {
     let rules = rules(json!({"rules": [{"name": "r", "set": set}]}));
     let answer = ask(&pod(), &NamespaceAnnotations::new(), rules);
     assert_eq!(outcome(&answer), wanted);
-    let names_the_rule = answer.decisions["containers"]["app"]["rule"] == "r";
-    assert_eq!(names_the_rule, wanted == "opted-out" || wanted.starts_with('$'));
+    assert_eq!(answer.decisions["containers"]["app"]["rule"], "r");
+}
+
+/// As between the levels: `ratio: off` counts unless a stronger rule gives a ratio or a mode.
+#[rstest]
+#[case::a_stronger_mode(json!([{"mode": "inject"}, {"ratio": "off"}]), "90Mi", None)]
+#[case::a_stronger_mode_and_a_weaker_ratio(json!([{"mode": "inject"}, {"ratio": "off"}, {"ratio": "0.7"}]), "70Mi", Some("2"))]
+#[case::a_stronger_ratio(json!([{"ratio": "0.7"}, {"ratio": "off"}]), "70Mi", Some("0"))]
+#[case::a_weaker_mode(json!([{"ratio": "off"}, {"mode": "inject"}]), "opted-out", Some("0"))]
+#[case::a_weaker_ratio(json!([{"headroom": "1Mi"}, {"ratio": "off"}, {"ratio": "0.7"}]), "opted-out", Some("1"))]
+#[case::both_of_one_rule(json!([{"ratio": "off", "mode": "inject"}]), "opted-out", Some("0"))]
+#[case::a_mode_of_off(json!([{"ratio": "0.7"}, {"mode": "off"}, {"ratio": "off"}]), "opted-out", Some("1"))]
+fn a_ratio_of_off_is_a_mode_of_off(#[case] sets: Value, #[case] wanted: &str, #[case] rule: Option<&str>) {
+    let sets = sets.as_array().unwrap().iter().enumerate();
+    let rules: Vec<_> = sets.map(|(index, set)| json!({"name": index.to_string(), "set": set})).collect();
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules_of(&rules));
+    assert_eq!(outcome(&answer), wanted);
+    assert_eq!(answer.decisions["containers"]["app"]["rule"].as_str(), rule);
+}
+
+fn rules_of(list: &[Value]) -> Rules {
+    rules(json!({"rules": list}))
+}
+
+/// A pod that chose a mode or a ratio is not opted out by a rule, and a weaker rule's ratio still counts.
+#[rstest]
+#[case::mode(json!({"gomemlimit.dev/mode": "inject"}), "70Mi")]
+#[case::ratio(json!({"gomemlimit.dev/ratio": "0.8"}), "80Mi")]
+fn the_pods_own_word_beats_a_rules_off(#[case] annotations: Value, #[case] wanted: &str) {
+    let mut pod = pod();
+    pod["metadata"]["annotations"] = annotations;
+    let rules = rules_of(&[
+        json!({"name": "off", "set": {"ratio": "off"}}),
+        json!({"name": "on", "set": {"ratio": "0.7", "mode": "inject"}}),
+    ]);
+    assert_eq!(outcome(&ask(&pod, &NamespaceAnnotations::new(), rules)), wanted);
+}
+
+/// Whatever a rule brought about names it; a value names the rule that made it.
+#[rstest]
+#[case::audit(json!({"mode": "audit"}), json!({}), "audit-mode")]
+#[case::audit_of_another(json!({"mode": "audit"}), json!({"ratio": "0.7"}), "audit-mode")]
+#[case::minimum(json!({"minLimit": "101Mi"}), json!({"ratio": "0.7"}), "below-minimum")]
+#[case::repaired(json!({"repair": "fix"}), json!({}), "90Mi")]
+#[case::made_by(json!({"ratio": "0.5"}), json!({"repair": "fix"}), "50Mi")]
+fn the_rule_that_decided_is_named(#[case] first: Value, #[case] second: Value, #[case] wanted: &str) {
+    let mut pod = pod();
+    if first.get("repair").or(second.get("repair")).is_some() {
+        pod["spec"]["containers"][0]["env"] = json!([{"name": "GOMEMLIMIT", "value": "0"}]);
+    }
+    let second = if second == json!({}) { json!({"headroom": "1Ki"}) } else { second };
+    let rules = rules_of(&[json!({"name": "a", "set": first}), json!({"name": "b", "set": second})]);
+    let answer = ask(&pod, &NamespaceAnnotations::new(), rules);
+    assert_eq!(outcome(&answer), wanted);
+    assert_eq!(answer.decisions["containers"]["app"]["rule"], "a", "{}", answer.decisions);
+}
+
+#[test]
+fn a_minimum_of_nobodys_rule_names_none() {
+    let rules = rules_of(&[json!({"name": "a", "set": {"ratio": "0.7"}})]);
+    let mut pod = pod();
+    pod["spec"]["containers"][0]["resources"]["limits"]["memory"] = "16Mi".into();
+    let answer = ask(&pod, &NamespaceAnnotations::new(), rules);
+    assert_eq!(answer.decisions["containers"]["app"], json!({"skipped": "below-minimum"}));
+}
+
+#[test]
+fn a_headroom_that_leaves_too_little_names_its_rule() {
+    let rules = rules_of(&[json!({"name": "batch jobs", "set": {"headroom": "95Mi"}})]);
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules);
+    let [warning] = &answer.warnings[..] else { panic!("{:?}", answer.warnings) };
+    assert_eq!(
+        warning,
+        "container \"app\": the headroom of 99614720 bytes of rule \"batch jobs\" leaves less than 10 % of the memory \
+         limit of 104857600; ignored"
+    );
+}
+
+#[test]
+fn an_argument_may_be_as_long_as_a_pattern_looks_at() {
+    let script = |length: usize| json!(["-c", format!("{} --flag", "x".repeat(length))]);
+    let rules = |pattern: &str| {
+        rules_of(&[json!({"name": "r", "match": {"withoutArguments": [pattern]}, "set": {"ratio": "0.5"}})])
+    };
+    for (length, wanted) in [(100, "90Mi"), (300, "90Mi"), (4000, "90Mi"), (4097, "50Mi")] {
+        let mut pod = pod();
+        pod["spec"]["containers"][0]["args"] = script(length);
+        assert_eq!(outcome(&ask(&pod, &NamespaceAnnotations::new(), rules("*--flag"))), wanted, "{length}");
+    }
+}
+
+/// A ratio that wastes half of the memory is followed, and said once where it is written.
+#[test]
+fn doubtful_ratios_are_told_by_name() {
+    let mut policy = Policy {
+        rules: rules_of(&[
+            json!({"name": "low", "set": {"ratio": "0.3"}}),
+            json!({"name": "fine", "set": {"ratio": "0.5"}}),
+        ]),
+        ..Policy::default()
+    };
+    let of_rule = "rule \"low\": the ratio 0.3 leaves more than half of the memory limit unused";
+    assert_eq!(policy.doubts(), [of_rule]);
+    policy.defaults.ratio = "0.499999".parse().unwrap();
+    let of_flag = "the default ratio 0.499999 leaves more than half of the memory limit unused";
+    assert_eq!(policy.doubts(), [of_flag, of_rule]);
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), policy.rules);
+    assert_eq!((outcome(&answer), answer.warnings.len()), ("30Mi".to_owned(), 0));
 }
 
 #[test]
@@ -173,6 +279,28 @@ fn built_in_rules(#[case] image: &str, #[case] args: Value, #[case] rule: Option
     } else {
         assert_eq!(outcome(&answer), "90Mi");
     }
+}
+
+/// `AUTOMEMLIMIT=off` switches automemlimit off, also where it was switched on before; nothing else.
+#[rstest]
+#[case("prom/prometheus:v3.5.0", json!(["off"]), json!([]), "90Mi")]
+#[case("prom/prometheus:v3.5.0", json!(["off"]), json!(["--auto-gomemlimit.ratio=0.8"]), "90Mi")]
+#[case("prom/prometheus:v3.5.0", json!(["0.8", "off"]), json!([]), "90Mi")]
+#[case("prom/prometheus:v3.5.0", json!(["off", "0.8"]), json!([]), "self-managed")]
+#[case("docker.io/grafana/alloy:v1.5.0", json!(["off"]), json!(["run"]), "90Mi")]
+#[case("victoriametrics/vmstorage:v1.120.0-cluster", json!(["off"]), json!([]), "self-managed")]
+#[case("other", json!(["off"]), json!(["--auto-gomemlimit"]), "90Mi")]
+fn automemlimit_can_be_switched_off(
+    #[case] image: &str,
+    #[case] values: Value,
+    #[case] args: Value,
+    #[case] wanted: &str,
+) {
+    let mut pod = of_image(image, args);
+    let variables = values.as_array().unwrap().iter();
+    let variables = variables.map(|value| json!({"name": "AUTOMEMLIMIT", "value": value}));
+    pod["spec"]["containers"][0]["env"] = variables.collect();
+    assert_eq!(outcome(&ask(&pod, &NamespaceAnnotations::new(), Rules::default())), wanted);
 }
 
 #[test]

@@ -84,6 +84,27 @@ fn self_managed(#[case] container: Value, #[case] wanted: &str) {
     assert_eq!(outcome(&answer(&review_of(&pod)), "app"), wanted);
 }
 
+/// The words that the chart's selectors know are those of the core.
+#[rstest]
+#[case("disabled", "opted-out", 0)]
+#[case("false", "opted-out", 0)]
+#[case("enabled", OURS, 0)]
+#[case("true", OURS, 0)]
+#[case("no", OURS, 1)]
+#[case("", OURS, 1)]
+#[case("False", OURS, 1)]
+fn labels_of_a_pod(#[case] value: &str, #[case] wanted: &str, #[case] warnings: usize) {
+    let mut pod = app("1Gi");
+    pod["metadata"]["labels"] = json!({"gomemlimit.dev/inject": value});
+    let answer = answer(&review_of(&pod));
+    assert_eq!(
+        (&*outcome(&answer, "app"), answer.warnings.len()),
+        (wanted, warnings),
+        "{:?}",
+        answer.warnings
+    );
+}
+
 /// The pod after our answer.
 fn injected(pod: &Value) -> Value {
     patched(pod, &answer(&review_of(pod)).patch)

@@ -1,7 +1,9 @@
 //! `value: track`: where a value follows the limit by itself, and how it comes and goes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use gomemlimit_core::{NamespaceAnnotations, Policy, Settings, memlimit, settings::ValueKind};
+use gomemlimit_core::{
+    NamespaceAnnotations, Policy, Settings, memlimit, names::MIB_DIVISOR, quantity, settings::ValueKind,
+};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -46,6 +48,11 @@ fn entry(pod: &Value) -> Value {
     let status: Value =
         serde_json::from_str(pod["metadata"]["annotations"][STATUS].as_str().unwrap()).unwrap();
     status["containers"]["app"].clone()
+}
+
+#[test]
+fn the_divisor_is_a_mebibyte() {
+    assert_eq!(quantity::parse(MIB_DIVISOR), Ok(memlimit::MIB));
 }
 
 #[test]

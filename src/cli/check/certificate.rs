@@ -125,7 +125,7 @@ impl Installation<'_> {
     /// Whoever keeps the bundle has to do it again. Empty where it is not known where the CA stands.
     fn mend_bundle(&self, reference: &ServiceReference) -> String {
         let metadata = &self.configuration.metadata;
-        if self.pods.iter().any(|pod| pod.serve_arg("--tls-secret").is_some()) {
+        if self.pods.iter().any(|pod| pod.serve_flag("--tls-secret").is_some()) {
             // It does so by itself, unless a right or the Secret is missing, which the chart brings back.
             return self.release.upgrade("");
         }
@@ -137,7 +137,7 @@ impl Installation<'_> {
         }
         let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
         let secret = self.pods.iter().find_map(|pod| {
-            let folder = folder(pod.serve_arg("--tls-cert")?)?;
+            let folder = folder(pod.serve_flag("--tls-cert")?)?;
             pod.secret_at(&folder)
         });
         let Some(secret) = secret else { return String::new() };

@@ -245,7 +245,7 @@ impl<'c> Installation<'c> {
     /// What `/readyz` of a pod says is wrong; empty where it cannot be asked.
     pub(super) async fn trouble(&self, namespace: &str, pod: &WebhookPod) -> String {
         let port =
-            pod.serve_arg("--admin-listen").and_then(|address| address.rsplit_once(':')?.1.parse().ok());
+            pod.serve_flag("--admin-listen").and_then(|address| address.rsplit_once(':')?.1.parse().ok());
         let said = self.cluster.ask_pod(namespace, &pod.metadata.name, port.unwrap_or(8081), "/readyz").await;
         said.unwrap_or_default()
             .lines()

@@ -212,7 +212,7 @@ fn outcome(
     let pod = Pod::parse(&text).ok()?;
     let verdict = decide(&pod, Surroundings { namespace, annotations, owner: None }, policy);
     let container = verdict.containers.first()?;
-    Some((container.decision.reason, container.rule.as_ref().map(ToString::to_string)))
+    Some((container.decision.reason, container.rule().map(str::to_owned)))
 }
 
 /// An ordinary pod that fits where pods are restricted, and that nothing would start.

@@ -98,14 +98,16 @@ impl Reloader {
                 self.refused = None;
                 self.metrics.count_reload(Reload::Loaded);
             }
-            Err(error) => {
-                self.metrics.count_reload(Reload::Refused);
-                let problem = error.to_string();
-                if self.refused.as_ref() != Some(&problem) {
-                    warn!(%problem, "keeping the earlier certificate");
-                    self.refused = Some(problem);
-                }
-            }
+            Err(error) => self.refuse(error.to_string()),
+        }
+    }
+
+    /// What is in the files cannot be used, for this reason.
+    pub fn refuse(&mut self, problem: String) {
+        self.metrics.count_reload(Reload::Refused);
+        if self.refused.as_ref() != Some(&problem) {
+            warn!(%problem, "keeping the earlier certificate");
+            self.refused = Some(problem);
         }
     }
 

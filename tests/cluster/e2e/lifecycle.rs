@@ -16,13 +16,17 @@ async fn helm_upgrades_and_rolls_back_without_a_conflict() {
         &["--set", "webhook.timeoutSeconds=4"][..],
         &["--set", "webhook.timeoutSeconds=5", "--server-side=false"],
         &["--set", "commonLabels.e2e=changed"],
+        &["--reset-then-reuse-values"],
     ] {
         release.upgrade(arguments);
         assert_eq!(release.bundles().await, bundles, "{arguments:?}");
     }
+    let label =
+        ["get", "deployment", "gomemlimit", "-n", RELEASE_NAMESPACE, "-o", "jsonpath={.metadata.labels.e2e}"];
+    assert_eq!(kubectl(&label), "changed", "the values of the release are kept as the README says");
     helm(&["rollback", "gomemlimit", "1", "-n", RELEASE_NAMESPACE, "--wait", "--timeout=3m"]);
     assert_eq!(release.bundles().await, bundles, "rollback");
-    println!("lifecycle: 3 upgrades and a rollback, no conflict, {} bundles kept", bundles.len());
+    println!("lifecycle: 4 upgrades and a rollback, no conflict, {} bundles kept", bundles.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,10 +39,15 @@ async fn a_misspelt_value_is_refused_by_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn helm_test_passes() {
     let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let said = helm(&["test", "gomemlimit", "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
-    assert_eq!(said.matches("Phase:          Succeeded").count(), 2, "{said}");
-    println!("lifecycle: helm test: both pods succeeded");
+    let release = Release::fresh(&client, &[]).await;
+    release.assert_ready().await;
+    // Whatever the webhook is told to do about other pods.
+    for settings in ["settings.mode=", "settings.mode=audit,settings.value=track,settings.minLimit=2Gi"] {
+        release.upgrade(&["--set", settings]);
+        let said = helm(&["test", "gomemlimit", "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
+        assert_eq!(said.matches("Phase:          Succeeded").count(), 2, "{said}");
+    }
+    println!("lifecycle: helm test: both pods succeeded, also with settings that inject nothing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

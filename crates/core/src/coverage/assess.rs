@@ -16,6 +16,8 @@ use crate::{
     status::{Basis, Record},
 };
 
+const NO_ROOM: &str = "no room for what the runtime does not count";
+
 /// Judges every container of a running pod.
 #[must_use]
 pub fn assess(
@@ -60,7 +62,7 @@ impl Assessor<'_, '_> {
         let history = self.pod.history(&container.name);
         let entry = container.env.gomemlimit.as_ref().map(|(_, entry)| entry);
         let mut meaning = match (&verdict.own, entry) {
-            (Some(own), _) => self.own(own, limit, history.restarts),
+            (Some(own), _) => self.own(own, container, limit),
             (None, Some(entry)) => self.users(entry, container, limit),
             (None, None) => self.gap(container, verdict.decision.reason),
         };
@@ -85,7 +87,7 @@ impl Assessor<'_, '_> {
     }
 
     /// A value of ours, and the limit that it was made for.
-    fn own(&self, own: &Record, limit: Limit, restarts: u32) -> Meaning {
+    fn own(&self, own: &Record, container: &Container<'_>, limit: Limit) -> Meaning {
         let made_for = own.limit;
         let Some(limit) = limit.bytes() else {
             let (bytes, why) =
@@ -95,10 +97,8 @@ impl Assessor<'_, '_> {
         let is_same = is_same_limit(made_for, limit);
         match own.basis {
             // The limit is read again whenever the container starts.
-            Basis::Track { .. } if is_same || restarts > 0 => {
-                let bytes = memlimit::tracking_value(limit);
-                let why = format!("{} of the limit, which it follows at every start", percent(bytes, limit));
-                Meaning::new(Coverage::Covered, Some(bytes), why, "")
+            Basis::Track { .. } if is_same || self.pod.has_read_limit(container) => {
+                follows(memlimit::tracking_value(limit), limit)
             }
             Basis::Literal { bytes, .. } if is_same => Meaning::new(
                 Coverage::Covered,
@@ -115,13 +115,27 @@ impl Assessor<'_, '_> {
         }
     }
 
+    /// A value that follows the limit, and of which nothing says whose it is: a policy writes it without a status.
+    fn tracking(&self, limit: Limit, yardstick: Yardstick) -> Meaning {
+        let Some(downward) = yardstick.downward else {
+            if yardstick.is_invalid {
+                return Meaning::new(Coverage::Opaque, None, Reason::InvalidLimit.explanation(), "");
+            }
+            return self.broken(&Broken::NodeSize, yardstick);
+        };
+        let bytes = memlimit::tracking_value(downward);
+        match existing::inspect_bytes(bytes, limit.bytes()) {
+            Some(broken) => self.broken(&broken, yardstick),
+            None => follows(bytes, limit.bytes().unwrap_or(downward)),
+        }
+    }
+
     /// A value of the user's.
     fn users(&self, entry: &EnvVar<'_>, container: &Container<'_>, limit: Limit) -> Meaning {
-        let yardstick = Yardstick {
-            limit: limit.bytes(),
-            downward: limit.own_bytes().or(self.limits.pod_level()),
-            is_invalid: limit == Limit::Invalid,
-        };
+        let yardstick = Yardstick::new(limit, &self.limits);
+        if container.env.tracks_by().is_some() {
+            return self.tracking(limit, yardstick);
+        }
         if let Some(broken) = existing::inspect(entry, &container.name, yardstick) {
             return self.broken(&broken, yardstick);
         }
@@ -152,50 +166,38 @@ impl Assessor<'_, '_> {
 
     fn broken(&self, broken: &Broken, yardstick: Yardstick) -> Meaning {
         let remove = format!("remove it from the manifest and {}", self.renew());
-        match broken {
-            Broken::WholeLimit => Meaning::new(
-                Coverage::AtLimit,
-                yardstick.downward,
-                "a reference to 100 % of the limit: no room for what the runtime does not count",
-                remove,
-            ),
-            Broken::AboveLimit { bytes, limit } if bytes <= limit => Meaning::new(
-                Coverage::AtLimit,
+        let (bytes, why, todo) = match broken {
+            Broken::WholeLimit => {
+                (yardstick.downward, format!("a reference to 100 % of the limit: {NO_ROOM}"), remove)
+            }
+            Broken::AtLimit { bytes, limit } => (
                 Some(*bytes),
-                format!(
-                    "{} of the limit: no room for what the runtime does not count",
-                    percent(*bytes, *limit)
-                ),
+                format!("{} of the limit: {NO_ROOM}", percent(*bytes, *limit)),
                 format!("lower it, or {remove}"),
             ),
-            Broken::AboveLimit { bytes, limit } => Meaning::new(
-                Coverage::AboveLimit,
+            Broken::AboveLimit { bytes, limit } => (
                 Some(*bytes),
                 format!("{} of the limit: the OOM killer comes first", percent(*bytes, *limit)),
                 format!("lower it, or {remove}"),
             ),
-            Broken::Malformed(_) => Meaning::new(
-                Coverage::Malformed,
+            Broken::Malformed(_) => (
                 None,
-                "malformed: a Go program exits with code 2",
+                "malformed: a Go program exits with code 2".to_owned(),
                 format!("write bytes or MiB, or {remove}"),
             ),
-            Broken::TooLow { bytes } => Meaning::new(
-                Coverage::TooLow,
+            Broken::TooLow { bytes } => (
                 Some(*bytes),
-                "so low that a Go program does little but collect garbage",
+                "so low that a Go program does little but collect garbage".to_owned(),
                 format!("raise it, or {remove}"),
             ),
-            Broken::NodeSize => Meaning {
-                gap: Some(Gap::Decided(Reason::NoMemoryLimit)),
-                ..Meaning::new(
-                    Coverage::Uncovered,
-                    None,
-                    "a reference to a memory limit that is not set: it is the node's size",
-                    "set resources.limits.memory",
-                )
-            },
-        }
+            Broken::NodeSize => (
+                None,
+                "a reference to a memory limit that is not set: it is the node's size".to_owned(),
+                "set resources.limits.memory".to_owned(),
+            ),
+        };
+        let gap = (*broken == Broken::NodeSize).then_some(Gap::Decided(Reason::NoMemoryLimit));
+        Meaning { gap, ..Meaning::new(broken.coverage(), bytes, why, todo) }
     }
 
     /// There is no GOMEMLIMIT in env.
@@ -251,6 +253,12 @@ impl Assessor<'_, '_> {
             None => format!("create pod {} in {namespace} again", self.pod.name()),
         }
     }
+}
+
+/// A value that is read from the limit whenever the container starts.
+fn follows(bytes: u64, limit: u64) -> Meaning {
+    let why = format!("{} of the limit, which it follows at every start", percent(bytes, limit));
+    Meaning::new(Coverage::Covered, Some(bytes), why, "")
 }
 
 fn add_history(meaning: &mut Meaning, history: &History) {
