@@ -34,7 +34,7 @@ pub struct Figures {
     pub peak: Option<u64>,
     /// The most memory as a share of the limit that applied, 0 to 1.
     pub peak_share: Option<f64>,
-    /// The most that a collection left.
+    /// What a collection left: the median, since marking under load counts new garbage as live.
     pub live_heap: Option<u64>,
     /// The most that was on the heap with the garbage.
     pub heap: Option<u64>,
@@ -91,11 +91,18 @@ impl Figures {
             peak_share: all()
                 .filter_map(|record| Some(share(record.peak?, record.limit?)))
                 .max_by(f64::total_cmp),
-            live_heap: samples().filter_map(|sample| sample.live_heap).max(),
+            live_heap: median(samples().filter_map(|sample| sample.live_heap)),
             heap: samples().filter_map(|sample| sample.heap).max(),
             gc: gc_share(records),
         }
     }
+}
+
+/// The lower of the two in the middle.
+fn median(values: impl Iterator<Item = u64>) -> Option<u64> {
+    let mut values: Vec<_> = values.collect();
+    values.sort_unstable();
+    values.get(values.len().saturating_sub(1) / 2).copied()
 }
 
 fn unseen(record: &ContainerRecord) -> u32 {

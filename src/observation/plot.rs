@@ -145,37 +145,34 @@ impl<'a> Panel<'a> {
         );
     }
 
-    /// A line that is broken at each end, where a cross stands; of OOM kills at the limit, where they happen.
+    /// A line for each life, with a cross at its end; of an OOM kill at the limit, where it happens.
     fn draw_record(&self, out: &mut String, record: &ContainerRecord, colour: &str) {
         let points: Vec<_> =
             record.samples.iter().filter_map(|sample| Some((sample.at, real(sample.memory()?)))).collect();
-        let lives =
-            points.chunk_by(|one, next| !record.ends.iter().any(|end| end.at > one.0 && end.at <= next.0));
-        for life in lives {
-            let places: Vec<_> =
-                life.iter().map(|(at, bytes)| format!("{:.1},{:.1}", self.x(*at), self.y(*bytes))).collect();
-            let _ = match places.as_slice() {
-                // A line of one point is nothing to be seen.
-                [one] => {
-                    let (x, y) = one.split_once(',').unwrap_or_default();
-                    writeln!(out, "<circle cx=\"{x}\" cy=\"{y}\" r=\"2\" fill=\"{colour}\"/>")
-                }
-                _ => writeln!(
-                    out,
-                    "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\" \
-                     stroke-linejoin=\"round\" stroke-opacity=\"0.85\"/>",
-                    places.join(" ")
-                ),
-            };
-        }
+        let mut from = f64::NEG_INFINITY;
         for end in &record.ends {
-            let last = points.iter().rev().find(|(at, _)| *at <= end.at).map_or(0.0, |(_, bytes)| *bytes);
-            let bytes = match record.limit {
-                Some(limit) if end.kind == EndKind::OomKilled => real(limit),
-                _ => last,
-            };
+            // A look that sees an end sees the figures of the next life, or none.
+            let mut life: Vec<_> = within(&points, from, end.at).collect();
+            let at_limit = record.limit.filter(|_| end.kind == EndKind::OomKilled).map(real);
+            let bytes = at_limit.or(life.last().map(|(_, bytes)| *bytes)).unwrap_or(0.0);
+            life.push((end.at, bytes));
+            self.draw_line(out, &life, colour);
             cross(out, self.x(end.at), self.y(bytes), colour);
+            from = end.at;
         }
+        let last: Vec<_> = within(&points, from, f64::INFINITY).collect();
+        self.draw_line(out, &last, colour);
+    }
+
+    fn draw_line(&self, out: &mut String, points: &[(f64, f64)], colour: &str) {
+        let places: Vec<_> =
+            points.iter().map(|(at, bytes)| format!("{:.1},{:.1}", self.x(*at), self.y(*bytes))).collect();
+        let _ = writeln!(
+            out,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\" \
+             stroke-linejoin=\"round\" stroke-linecap=\"round\" stroke-opacity=\"0.85\"/>",
+            places.join(" ")
+        );
     }
 
     fn draw_legend(&self, out: &mut String) {
@@ -230,6 +227,11 @@ impl<'a> Panel<'a> {
             y += 22.0;
         }
     }
+}
+
+/// The points from one moment on, and before another.
+fn within(points: &[(f64, f64)], from: f64, until: f64) -> impl Iterator<Item = (f64, f64)> {
+    points.iter().copied().filter(move |(at, _)| *at >= from && *at < until)
 }
 
 fn cross(out: &mut String, x: f64, y: f64, colour: &str) {

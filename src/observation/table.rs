@@ -156,7 +156,7 @@ fn rows(one: &Compared) -> Vec<Vec<String>> {
         }
     };
     bytes_row("most memory", |one| one.peak);
-    bytes_row("live heap, most", |one| one.live_heap);
+    bytes_row("live heap, median", |one| one.live_heap);
     if sides.iter().flatten().any(|one| one.live_heap.is_none()) {
         bytes_row("heap with garbage, most", |one| one.heap);
     }

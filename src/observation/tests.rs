@@ -155,7 +155,7 @@ OOMKilled                            2       0         -100 %
 restarts                             2       0         -100 %
 most memory                          255MiB  222MiB    -13 %
   of the limit                       100 %   87 %      -13 points
-live heap, most                      151MiB  152MiB    +1 %
+live heap, median                      151MiB  152MiB    +1 %
 garbage collection, of the CPU used  19 %    20 %      +1 points
 ";
     assert_eq!(comparison(&before(), &after()), wanted);

@@ -10,12 +10,14 @@
 mod audit;
 mod check;
 mod corpus;
+mod diagnose;
 mod files;
 mod fleet;
 mod harness;
 mod healing;
 mod install;
 mod lifecycle;
+mod observe;
 mod outage;
 mod policy_engine;
 mod policy_file;
