@@ -208,7 +208,7 @@ fn before_and_after() {
         "MOST MEMORY",
         &format!("{restarts} ({restarts} OOMKilled)"),
         "255MiB (100 %)",
-        "\nTo know: garbage collection of app is missing: cannot create resource \"pods/portforward\" (create on",
+        "\nTo know: garbage collection of app is missing: cannot create resource \"pods/portforward\" (it takes get and",
     ] {
         assert!(first.stdout.contains(words), "{words} is not in\n{}", first.stdout);
     }

@@ -12,8 +12,11 @@ use tokio::{io::DuplexStream, time::timeout};
 /// Why there is no stream.
 #[derive(Debug, Error)]
 pub enum ForwardError {
-    /// The right to forward ports is missing.
-    #[error("no right to forward ports to pod {pod}: {problem}; it takes `create` on pods/portforward")]
+    /// A right is missing. A WebSocket begins with GET, so that takes `get`; since Kubernetes 1.35 it takes `create`,
+    /// too (KEP-4006, `AuthorizePodWebsocketUpgradeCreatePermission`).
+    #[error(
+        "no right to forward ports to pod {pod}: {problem}; it takes `get` and `create` on pods/portforward"
+    )]
     Forbidden {
         /// The pod.
         pod: String,

@@ -48,7 +48,8 @@ use crate::{
   gomemlimit observe -l app=api --for 2m -o json
 
 It takes get and list on pods, and get on the workload; for memory get on nodes/proxy, or get on pods of
-metrics.k8s.io; for the program's own figures create on pods/portforward.
+metrics.k8s.io; for the program's own figures get and create on
+pods/portforward.
 Exit codes: 0 observed, 2 not.")]
 pub(super) struct ObserveArgs {
     /// A pod, or KIND/NAME of a workload

@@ -312,7 +312,7 @@ impl Watch {
     /// What could not be seen, and why.
     fn notes(&self) -> impl FnOnce(&Observation) -> Vec<String> + use<> {
         let forward = match &self.forward {
-            Some(problem) => format!("{problem} (create on pods/portforward)"),
+            Some(problem) => format!("{problem} (it takes get and create on pods/portforward)"),
             None => "no Go metrics and no pprof answer on a port that it declares, nor on 6060; see --port"
                 .to_owned(),
         };

@@ -50,8 +50,8 @@ async fn a_leak_with_a_value_is_a_leak_and_the_estimate_is_about_right() {
     })
     .await;
     assert_eq!((refused.code, refused.stderr.lines().count()), (2, 1), "{}", refused.stderr);
-    assert!(refused.stderr.contains("it takes `create` on pods/portforward"), "{}", refused.stderr);
-    few.may("create", "pods/portforward");
+    assert!(refused.stderr.contains("it takes `get` and `create` on pods/portforward"), "{}", refused.stderr);
+    few.may("get,create", "pods/portforward");
     wait_for("another right holds", LONG, async || {
         let ran = with(&few, &["--captures=1"]);
         check(ran.code == 0, || ran.stderr.clone())
@@ -60,7 +60,7 @@ async fn a_leak_with_a_value_is_a_leak_and_the_estimate_is_about_right() {
 
     // Who may ask the kubelet learns what is resident.
     let more = Account::new(name, "more");
-    for (verb, resource) in [("get", "pods"), ("create", "pods/portforward"), ("get", "nodes/proxy")] {
+    for (verb, resource) in [("get", "pods"), ("get,create", "pods/portforward"), ("get", "nodes/proxy")] {
         more.may(verb, resource);
     }
     let seen = wait_for("the kubelet knows the container", LONG, async || {
@@ -145,7 +145,7 @@ async fn a_malformed_value_is_told_by_the_pod_and_by_its_log() {
     // Who may not read the log is told what the container does.
     let few = Account::new(name, "few");
     few.may("get", "pods");
-    few.may("create", "pods/portforward");
+    few.may("get,create", "pods/portforward");
     let ran = wait_for("the rights hold", LONG, async || {
         let ran = gomemlimit_with(&["diagnose", "hidden", "-n", name], Some(&few.kubeconfig));
         check(!ran.stderr.contains("no right"), || ran.stderr.clone())?;

@@ -97,7 +97,7 @@ async fn before_and_after_the_label() {
     // A rollout while it is observed, and only the right to forward ports: its own figures.
     let few = Account::new(name, "few");
     for (verb, resource) in
-        [("get,list", "pods"), ("get", "deployments.apps"), ("create", "pods/portforward")]
+        [("get,list", "pods"), ("get", "deployments.apps"), ("get,create", "pods/portforward")]
     {
         few.may(verb, resource);
     }
