@@ -9,7 +9,7 @@ use anyhow::bail;
 use futures::{StreamExt, stream};
 use gomemlimit_pprof::{Gomemlimit, bytes_text};
 use indicatif::ProgressBar;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{
     super::progress,
@@ -27,6 +27,8 @@ use crate::{
 
 /// How many containers are asked at once.
 const AT_ONCE: usize = 8;
+/// How long the first pod of a workload is waited for.
+const APPEARANCE: Duration = Duration::from_secs(10);
 /// Where Prometheus' configuration of old finds metrics.
 const SCRAPE_PORT: &str = "prometheus.io/port";
 const SCRAPE_PATH: &str = "prometheus.io/path";
@@ -135,9 +137,17 @@ impl Watch {
 
     async fn first(&mut self) -> anyhow::Result<Vec<Found>> {
         let (target, namespace) = (self.target.clone(), self.namespace.clone());
-        let pods = match self.pods.read(&self.cluster, &namespace).await {
-            Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get and list on pods"),
-            pods => pods?,
+        let until = Instant::now() + APPEARANCE;
+        let pods = loop {
+            let pods = match self.pods.read(&self.cluster, &namespace).await {
+                Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get and list on pods"),
+                pods => pods?,
+            };
+            // In the middle of a rollout there may be none for a moment.
+            if !pods.is_empty() || matches!(self.pods, Pods::Named(_)) || Instant::now() >= until {
+                break pods;
+            }
+            sleep(Duration::from_millis(500)).await;
         };
         self.ended_before =
             pods.iter().filter(|pod| pod.has_ended()).map(|pod| pod.name().to_owned()).collect();

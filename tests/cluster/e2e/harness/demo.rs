@@ -58,10 +58,11 @@ pub async fn start_load(client: &Client, namespace: &str, address: &str, rate: u
 pub async fn wait_for_demo(client: &Client, namespace: &str, pod: &str) -> Pod {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     wait_for(&format!("{pod} serves"), LONG, async || {
-        let pod = pods.get(pod).await.map_err(|error| error.to_string())?;
-        let name = pod.metadata.name.clone().unwrap_or_default();
-        let log = super::try_kubectl(&["logs", "-n", namespace, &name, "-c", "shop"], "")?;
+        let log = super::try_kubectl(&["logs", "-n", namespace, pod, "-c", "shop"], "")?;
         check(log.contains("ready: "), || format!("its log says {log:?}"))?;
+        let pod = pods.get(pod).await.map_err(|error| error.to_string())?;
+        let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref());
+        check(address.is_some(), || "it has no address yet".to_owned())?;
         Ok(pod)
     })
     .await
