@@ -48,6 +48,12 @@ struct World {
 
 impl World {
     fn new(answer: impl Fn(&str, usize) -> Option<(u16, Value)> + Send + Sync + 'static) -> Self {
+        Self::with_queries(move |path, _, count| answer(path, count))
+    }
+
+    fn with_queries(
+        answer: impl Fn(&str, &str, usize) -> Option<(u16, Value)> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
@@ -66,14 +72,16 @@ impl World {
                     while let Some(head) = lines.next() {
                         let _ = lines.find(String::is_empty);
                         let target = head.split(' ').nth(1).unwrap_or_default();
-                        let path = target.split('?').next().unwrap();
+                        let (path, query) = target.split_once('?').unwrap_or((target, ""));
                         let count = {
                             let mut log = log.lock().unwrap();
                             log.push(target.to_owned());
                             log.iter().filter(|one| one.split('?').next() == Some(path)).count() - 1
                         };
-                        let (status, body) = answer(path, count).unwrap_or_else(|| failure(404, "not found"));
-                        let body = body.to_string();
+                        let (status, body) =
+                            answer(path, query, count).unwrap_or_else(|| failure(404, "not found"));
+                        // A log is text.
+                        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
                         let head = format!(
                             "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
                             body.len()
@@ -93,8 +101,12 @@ impl World {
     }
 
     fn start(&self, arguments: &[&str]) -> Child {
+        self.start_command("observe", arguments)
+    }
+
+    fn start_command(&self, command: &str, arguments: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-            .arg("observe")
+            .arg(command)
             .args(arguments)
             .env("KUBECONFIG", self.path("kubeconfig"))
             .env_remove("KUBERNETES_SERVICE_HOST")
@@ -273,6 +285,50 @@ fn metrics_server_is_asked_where_the_kubelet_may_not_be() {
     assert_eq!(report["containers"][0]["peak"], 128 << 20);
     assert_eq!(report["containers"][0]["gomemlimit"], "900M");
     assert!(!report["notes"].to_string().contains("memory of"), "{report}");
+}
+
+/// The pod does not show the value, which is from a ConfigMap; the log of the incarnation that ended does.
+#[rstest]
+#[case::of_the_previous("previous=true", true)]
+#[case::of_the_current("previous=false", true)]
+#[case::of_neither("previous=maybe", false)]
+fn a_malformed_value_is_told_by_the_log(#[case] which: &'static str, #[case] is_malformed: bool) {
+    let world = World::with_queries(move |path, query, count| {
+        let mut pod = pod("api", 0, None);
+        pod["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
+        let status = &mut pod["status"]["containerStatuses"][0];
+        status["state"] = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+        status["lastState"] =
+            json!({"terminated": {"reason": "Error", "exitCode": 2, "finishedAt": "2026-01-01T00:00:01Z"}});
+        if count == 0 {
+            status["lastState"] = json!({});
+        }
+        Some(match path {
+            "/api/v1/namespaces/shop/pods/api" => (200, pod),
+            "/api/v1/namespaces/shop/pods/api/log" if query.contains(which) => (
+                200,
+                "runtime: GOMEMLIMIT=900M\nfatal error: malformed GOMEMLIMIT; see `go doc runtime/debug`"
+                    .into(),
+            ),
+            "/api/v1/namespaces/shop/pods/api/log" => (200, "another incarnation".into()),
+            _ => return None,
+        })
+    });
+    let report = world.observe(&[&["api", "-o", "json"][..], &SHORT].concat()).json();
+    let wanted = if is_malformed { "malformed-gomemlimit" } else { "failed" };
+    assert_eq!(report["containers"][0]["ends"][0]["kind"], wanted, "{report}");
+    let diagnosed = output(world.start_command("diagnose", &["api"]));
+    if is_malformed {
+        assert!(
+            diagnosed.stdout.starts_with("misconfigured: the container exited with code 2"),
+            "{}",
+            diagnosed.stdout
+        );
+    } else {
+        diagnosed.is_refused("does not run (CrashLoopBackOff); before, it ended with Error, exit code 2");
+    }
+    let logs = || world.asked.lock().unwrap().iter().filter(|one| one.contains("/log?")).count();
+    assert!(logs() <= 4, "a log is read once for each command: {:?}", world.asked);
 }
 
 #[test]

@@ -89,7 +89,7 @@ pub struct ContainerRecord {
     pub restarts: u32,
     /// How it ended within the observation, each time that was seen.
     pub ends: Vec<End>,
-    /// The most memory that was seen, bytes: working set or resident memory, whichever was more.
+    /// The most memory that was seen, bytes: working set, or resident memory up to the limit, whichever was more.
     pub peak: Option<u64>,
     /// CPU time within the observation, added up over restarts.
     pub cpu: Option<CpuTime>,

@@ -189,8 +189,11 @@ impl Counted {
         if since_start.is_some() {
             self.resident_peak = None;
         }
-        let seen = [self.record.peak, readings.working_set, readings.resident, since_start];
-        self.record.peak = seen.into_iter().flatten().max();
+        // The process's figure counts pages of files that others may have read in, and no container has more than
+        // its limit.
+        let limit = self.record.limit.unwrap_or(u64::MAX);
+        let resident = readings.resident.max(since_start).map(|bytes| bytes.min(limit));
+        self.record.peak = self.record.peak.max(readings.working_set).max(resident);
     }
 
     /// The first reading is where counting begins; every process after that began at zero.

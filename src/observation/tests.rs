@@ -91,6 +91,8 @@ fn the_peak_of_a_process_counts_unless_it_is_from_before() {
     assert_eq!(peak(&[200, 200, 210]), Some(210 * MIB));
     // Another process.
     assert_eq!(peak(&[200, 90]), Some(90 * MIB));
+    // Pages of files that are not charged to the container.
+    assert_eq!(peak(&[200, 260]), Some(256 * MIB));
 }
 
 /// A run as without the label: killed twice, no value.

@@ -1,5 +1,6 @@
 //! `gomemlimit observe`: what becomes of a workload while somebody loads it, and before → after.
 
+mod missing;
 mod probe;
 mod watch;
 

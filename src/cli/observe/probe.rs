@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gomemlimit_pprof::MemStats;
 use kube::Client;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::super::{endpoint::Endpoint, own_metrics::OwnMetrics};
 use crate::{
@@ -31,6 +31,8 @@ pub(super) struct Probe {
     /// Incarnation that was searched, and how often.
     searched: Option<String>,
     searches: u32,
+    /// Which of the places is next.
+    next: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -78,8 +80,14 @@ impl Probe {
         if self.searches > MOST_SEARCHES {
             return Heard::Nothing;
         }
-        for place in places(pod, facts) {
+        // One that keeps silent must not hold up the look: the next look goes on behind it.
+        let begin = Instant::now();
+        let places = places(pod, facts);
+        let count = places.len();
+        for (number, place) in places.into_iter().enumerate().skip(self.next) {
+            self.next = (number + 1) % count;
             match ask(pod, &place, facts).await {
+                Ok(None) if begin.elapsed() > PATIENCE => break,
                 Ok(None) => {}
                 Ok(Some(readings)) => {
                     self.found = Some(place);

@@ -9,10 +9,11 @@ use anyhow::bail;
 use futures::{StreamExt, stream};
 use gomemlimit_pprof::{Gomemlimit, bytes_text};
 use indicatif::ProgressBar;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     super::progress,
+    missing::{Missing, refusal, refusal_or_absence},
     probe::{Heard, Pod, Probe},
 };
 use crate::{
@@ -29,6 +30,8 @@ use crate::{
 const AT_ONCE: usize = 8;
 /// How long the first pod of a workload is waited for.
 const APPEARANCE: Duration = Duration::from_secs(10);
+/// How long one answer about memory or from a log may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Where Prometheus' configuration of old finds metrics.
 const SCRAPE_PORT: &str = "prometheus.io/port";
 const SCRAPE_PATH: &str = "prometheus.io/path";
@@ -49,10 +52,7 @@ pub(super) struct Watch {
     logs: BTreeMap<[String; 3], bool>,
     /// Pods that had ended before the first look.
     ended_before: BTreeSet<String>,
-    /// Why a source is not asked any more.
-    kubelet: Option<String>,
-    metrics_server: Option<String>,
-    forward: Option<String>,
+    missing: Missing,
 }
 
 /// A container, as one list shows it.
@@ -79,9 +79,7 @@ impl Watch {
             probes: BTreeMap::new(),
             logs: BTreeMap::new(),
             ended_before: BTreeSet::new(),
-            kubelet: None,
-            metrics_server: None,
-            forward: None,
+            missing: Missing::default(),
         }
     }
 
@@ -99,7 +97,10 @@ impl Watch {
             let at = begin.elapsed().as_secs_f64();
             let look = async {
                 match found.take() {
-                    Some(found) => self.add(at, found).await,
+                    Some(found) => {
+                        self.add(at, found).await;
+                        false
+                    }
                     None => self.look(at).await,
                 }
             };
@@ -127,12 +128,11 @@ impl Watch {
             }
         }
         progress.finish_and_clear();
-        let notes = self.notes();
-        let (target, namespace) = (self.target.clone(), self.namespace.clone());
-        let mut observation = self.tally.observation(ended);
-        observation.notes.extend(notes(&observation));
-        observation.interval_seconds = interval.as_secs_f64();
-        Ok(Observation { target, namespace, started, ..observation })
+        let Self { target, namespace, tally, missing, .. } = self;
+        let observation = tally.observation(ended);
+        let notes = missing.notes(&observation);
+        let interval_seconds = interval.as_secs_f64();
+        Ok(Observation { target, namespace, started, interval_seconds, notes, ..observation })
     }
 
     async fn first(&mut self) -> anyhow::Result<Vec<Found>> {
@@ -184,7 +184,8 @@ impl Watch {
             return true;
         }
         let found = self.found(pods);
-        self.add(at, found).await
+        self.add(at, found).await;
+        false
     }
 
     fn found(&mut self, pods: Vec<PodView>) -> Vec<Found> {
@@ -212,11 +213,11 @@ impl Watch {
         all
     }
 
-    /// Asks whoever may be asked, and adds the look. The pod is not gone.
-    async fn add(&mut self, at: f64, found: Vec<Found>) -> bool {
+    /// Asks whoever may be asked, and adds the look.
+    async fn add(&mut self, at: f64, found: Vec<Found>) {
         let usages = self.usages(&found).await;
         let (client, namespace, port, may) =
-            (&self.cluster.client, &self.namespace, self.port, self.forward.is_none());
+            (&self.cluster.client, &self.namespace, self.port, self.missing.forward.is_none());
         let asked = stream::iter(found).map(|mut one| async move {
             let pod = Pod {
                 client,
@@ -237,7 +238,7 @@ impl Watch {
                 Heard::Readings(readings) => readings,
                 Heard::Nothing => Readings::default(),
                 Heard::Forbidden(problem) => {
-                    self.forward = Some(problem);
+                    self.missing.forward = Some(problem);
                     Readings::default()
                 }
             };
@@ -246,7 +247,6 @@ impl Watch {
             looks.push(self.judged(one, readings).await);
         }
         self.tally.add(at, looks);
-        false
     }
 
     async fn judged(&mut self, found: Found, readings: Readings) -> Look {
@@ -278,7 +278,8 @@ impl Watch {
             return *said;
         }
         let client = &self.cluster.client;
-        let said = pods::log_says_malformed(client, &self.namespace, pod, &facts.name).await;
+        let said = timeout(PATIENCE, pods::log_says_malformed(client, &self.namespace, pod, &facts.name));
+        let said = said.await.unwrap_or(false);
         self.logs.insert(key, said);
         said
     }
@@ -287,23 +288,26 @@ impl Watch {
     async fn usages(&mut self, found: &[Found]) -> Vec<Usage> {
         let client = &self.cluster.client;
         let mut all = Vec::new();
-        if self.kubelet.is_none() {
+        if self.missing.kubelet.is_none() {
             let nodes: BTreeSet<_> = found.iter().filter_map(|one| one.node.as_deref()).collect();
             for node in nodes {
-                match stats::of_node(client, node).await {
-                    Ok(usages) => all.extend(usages),
-                    Err(error) => self.kubelet = refusal(&error),
+                match timeout(PATIENCE, stats::of_node(client, node)).await {
+                    Ok(Ok(usages)) => all.extend(usages),
+                    Ok(Err(error)) => self.missing.kubelet = refusal(&error),
+                    Err(_) => {}
                 }
             }
         }
-        if self.kubelet.is_some() && self.metrics_server.is_none() {
+        if self.missing.kubelet.is_some() && self.missing.metrics_server.is_none() {
             let pods: BTreeSet<_> = found.iter().map(|one| one.pod.as_str()).collect();
             for pod in pods {
-                match stats::of_pod(client, &self.namespace, pod).await {
-                    Ok(usages) => all.extend(usages),
-                    Err(error) => {
-                        self.metrics_server = self.metrics_server.take().or(refusal_or_absence(&error));
+                match timeout(PATIENCE, stats::of_pod(client, &self.namespace, pod)).await {
+                    Ok(Ok(usages)) => all.extend(usages),
+                    Ok(Err(error)) => {
+                        let metrics_server = &mut self.missing.metrics_server;
+                        *metrics_server = metrics_server.take().or(refusal_or_absence(&error));
                     }
+                    Err(_) => {}
                 }
             }
         }
@@ -317,65 +321,6 @@ impl Watch {
             "{containers} containers, {restarts} restarts, {oom_kills} OOM kills, most memory {}",
             bytes_text(peak)
         ));
-    }
-
-    /// What could not be seen, and why.
-    fn notes(&self) -> impl FnOnce(&Observation) -> Vec<String> + use<> {
-        let forward = match &self.forward {
-            Some(problem) => format!("{problem} (it takes get and create on pods/portforward)"),
-            None => "no Go metrics and no pprof answer on a port that it declares, nor on 6060; see --port"
-                .to_owned(),
-        };
-        let kubelet = self.kubelet.clone().unwrap_or_default();
-        let metrics_server = self.metrics_server.clone().unwrap_or_default();
-        move |observation| {
-            // What was seen but once had no time to answer.
-            let once = observation.looks > 1;
-            let records = || observation.containers.iter().filter(|record| !once || record.to > record.from);
-            let mut notes = Vec::new();
-            let without = |is_there: fn(&crate::observation::ContainerRecord) -> bool| {
-                let names: BTreeSet<_> = records()
-                    .filter(|record| !is_there(record))
-                    .map(|record| record.container.clone())
-                    .collect();
-                names.into_iter().collect::<Vec<_>>().join(", ")
-            };
-            let name = without(|record| record.peak.is_some());
-            if !name.is_empty() {
-                let causes = [kubelet.as_str(), metrics_server.as_str(), forward.as_str()];
-                let causes: Vec<_> = causes.into_iter().filter(|cause| !cause.is_empty()).collect();
-                notes.push(format!("memory of {name} is missing: {}", causes.join("; ")));
-            }
-            let name = without(|record| record.cpu.is_some());
-            if !name.is_empty() {
-                notes.push(format!("garbage collection of {name} is missing: {forward}"));
-            }
-            if observation.failed_looks > 0 {
-                notes.push(format!(
-                    "the API server did not answer {} of {} looks",
-                    observation.failed_looks, observation.looks
-                ));
-            }
-            notes
-        }
-    }
-}
-
-/// Why somebody may not ask, in the words of the API server; `None` for what may pass.
-fn refusal(error: &kube::Error) -> Option<String> {
-    match error {
-        kube::Error::Api(status) if matches!(status.code, 401 | 403) => Some(status.message.clone()),
-        _ => None,
-    }
-}
-
-fn refusal_or_absence(error: &kube::Error) -> Option<String> {
-    match error {
-        // A pod that metrics-server has not seen yet is not found either; then the message names it.
-        kube::Error::Api(status) if status.code == 404 && !status.message.contains("pods") => {
-            Some("there is no metrics.k8s.io".to_owned())
-        }
-        error => refusal(error),
     }
 }
 
