@@ -214,7 +214,7 @@ fn before_and_after() {
     // The first list does not count: what it shows was before.
     assert!(restarts >= 1, "{kept}");
     assert_eq!(kept["containers"][0]["ends"].as_array().unwrap().len() as u64, restarts);
-    assert!(before.was_asked(&format!("{PODS}?&limit=250&labelSelector=app%3Dapi")), "{:?}", before.asked);
+    assert!(before.was_asked(&format!("{PODS}?&labelSelector=app%3Dapi&limit=250")), "{:?}", before.asked);
     for words in [
         "deployment/api in namespace shop, 1 pod for 0 s\n",
         "MOST MEMORY",
@@ -250,6 +250,7 @@ fn pods_are_followed_through_a_rollout() {
             // An API server that is away for a moment.
             (PODS, 2) => failure(500, "etcd is away"),
             (PODS, _) => list(&[pod("new", 1, Some("241591910"))]),
+            (SUMMARY, _) => failure(403, "cannot get resource \"nodes/proxy\""),
             _ => return None,
         })
     });
@@ -261,9 +262,11 @@ fn pods_are_followed_through_a_rollout() {
     assert_eq!([of(0), of(1)], [("old", Some(0), "off"), ("new", Some(1), "241591910")], "{report}");
     assert_eq!((&report["failedLooks"], &report["figures"][0]["oomKills"]), (&1.into(), &1.into()));
     let notes = report["notes"].to_string();
-    for words in
-        ["memory of app is missing: ", "there is no metrics.k8s.io", "the API server did not answer 1 of "]
-    {
+    for words in [
+        "memory of app is missing: cannot get resource",
+        "there is no metrics.k8s.io; no Go metrics and no pprof answer on a port that it declares, nor on 6060",
+        "the API server did not answer 1 of ",
+    ] {
         assert!(notes.contains(words), "{words} is not in {notes}");
     }
 }

@@ -158,6 +158,12 @@ impl<'a> Panel<'a> {
         for end in &record.ends {
             // A look that sees an end sees the figures of the next life, or none.
             let mut life: Vec<_> = within(&points, from, end.at).collect();
+            // What fell right before the end was noticed is what the kernel had left already.
+            while let [.., (_, before), (_, last)] = life[..]
+                && last < before / 2.0
+            {
+                life.pop();
+            }
             let at_limit = record.limit.filter(|_| end.kind == EndKind::OomKilled).map(real);
             let bytes = at_limit.or(life.last().map(|(_, bytes)| *bytes)).unwrap_or(0.0);
             life.push((end.at, bytes));

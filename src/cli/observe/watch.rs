@@ -243,7 +243,9 @@ impl Watch {
                 }
             };
             let is_it = |usage: &&Usage| usage.of == [&*self.namespace, &*one.pod, &*one.facts.name];
-            readings.working_set = usages.iter().find(is_it).and_then(|usage| usage.working_set);
+            // Nothing is what the kubelet says of a container that has just ended.
+            let working_set = usages.iter().find(is_it).and_then(|usage| usage.working_set);
+            readings.working_set = working_set.filter(|bytes| *bytes > 0);
             looks.push(self.judged(one, readings).await);
         }
         self.tally.add(at, looks);
