@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use gomemlimit_pprof::bytes_text;
 
-use super::record::{ContainerRecord, EndKind, Observation, Sample};
+use super::{
+    record::{ContainerRecord, EndKind, Observation, Sample},
+    table::gomemlimit_text,
+};
 
 /// Colours that people with any colour vision can tell apart (Okabe and Ito): after, and before.
 const AFTER: &str = "#0072b2";
@@ -201,10 +204,7 @@ impl<'a> Panel<'a> {
             );
             let gomemlimits: std::collections::BTreeSet<_> =
                 records.iter().filter_map(|record| record.gomemlimit.as_deref()).collect();
-            let values: Vec<_> = gomemlimits
-                .into_iter()
-                .map(|value| value.parse().map_or_else(|_| value.to_owned(), bytes_text))
-                .collect();
+            let values: Vec<_> = gomemlimits.into_iter().map(|value| gomemlimit_text(value)).collect();
             text(out, y, name);
             y += 20.0;
             if !values.is_empty() {

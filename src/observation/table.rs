@@ -238,13 +238,17 @@ fn limit(one: &Figures) -> String {
 }
 
 fn gomemlimit(one: &Figures) -> String {
-    let values = one.gomemlimits.iter().map(|text| match text.parse() {
-        Ok(bytes) => bytes_text(bytes),
-        Err(_) if text == "off" => "none".to_owned(),
-        Err(_) => format!("{text} (malformed)"),
-    });
-    let values: Vec<_> = values.collect();
+    let values: Vec<_> = one.gomemlimits.iter().map(|text| gomemlimit_text(text)).collect();
     if values.is_empty() { "?".to_owned() } else { values.join(", ") }
+}
+
+/// A value of GOMEMLIMIT, for people.
+pub(super) fn gomemlimit_text(value: &str) -> String {
+    match value.parse() {
+        Ok(bytes) => bytes_text(bytes),
+        Err(_) if value == "off" => "none".to_owned(),
+        Err(_) => format!("{value} (malformed)"),
+    }
 }
 
 fn peak(one: &Figures) -> String {

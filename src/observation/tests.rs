@@ -212,7 +212,7 @@ fn the_picture_has_what_the_legend_says() {
     for text in [
         "Memory of deployment/api<",
         ">before<",
-        ">GOMEMLIMIT off<",
+        ">GOMEMLIMIT none<",
         ">2 × OOMKilled<",
         ">after<",
         ">GOMEMLIMIT 230.4MiB<",
