@@ -1,6 +1,6 @@
 //! `observe` of the demo: without the label it is OOM killed, with it it is not.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -106,8 +106,13 @@ async fn before_and_after_the_label() {
         check(ran.code == 0 && !ran.stdout.contains("portforward"), || ran.stdout.clone() + &ran.stderr)
     })
     .await;
-    kubectl(&["rollout", "restart", "deployment/shop", "-n", name]);
-    let ran = observe(&["--for=15s", "--baseline", &baseline, "-o", "json"], Some(&few.kubeconfig));
+    let restarted = name.to_owned();
+    let rollout = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(4));
+        kubectl(&["rollout", "restart", "deployment/shop", "-n", &restarted]);
+    });
+    let ran = observe(&["--for=20s", "--baseline", &baseline, "-o", "json"], Some(&few.kubeconfig));
+    rollout.join().unwrap();
     let report = ran.json();
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(report["figures"][0]["pods"], 2, "{}", report["figures"]);
