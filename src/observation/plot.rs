@@ -204,7 +204,7 @@ impl<'a> Panel<'a> {
             );
             let gomemlimits: std::collections::BTreeSet<_> =
                 records.iter().filter_map(|record| record.gomemlimit.as_deref()).collect();
-            let values: Vec<_> = gomemlimits.into_iter().map(|value| gomemlimit_text(value)).collect();
+            let values: Vec<_> = gomemlimits.into_iter().map(gomemlimit_text).collect();
             text(out, y, name);
             y += 20.0;
             if !values.is_empty() {

@@ -20,9 +20,8 @@ fn look(pod: &str, restarts: u32, resident_mib: u64) -> Look {
     }
 }
 
-fn end(reason: &str, exit_code: i32, finished_at: &str) -> Option<(Termination, bool)> {
-    let end = Termination { reason: reason.to_owned(), exit_code, finished_at: finished_at.to_owned() };
-    Some((end, false))
+fn end(reason: &str, exit_code: i32, finished_at: &str) -> Termination {
+    Termination { reason: reason.to_owned(), exit_code, finished_at: finished_at.to_owned() }
 }
 
 fn observed(looks: impl IntoIterator<Item = Vec<Look>>) -> Observation {
@@ -36,7 +35,7 @@ fn observed(looks: impl IntoIterator<Item = Vec<Look>>) -> Observation {
 
 #[test]
 fn what_happened_before_is_not_counted_and_every_end_is_counted_once() {
-    let killed = |at| end("OOMKilled", 137, at);
+    let killed = |at| Some((end("OOMKilled", 137, at), false));
     let looks = [
         Look { end: killed("t0"), ..look("a", 7, 100) },
         Look { end: killed("t0"), ..look("a", 7, 200) },
@@ -44,7 +43,7 @@ fn what_happened_before_is_not_counted_and_every_end_is_counted_once() {
         Look { end: killed("t1"), ..look("a", 7, 0) },
         Look { end: killed("t1"), ..look("a", 8, 90) },
         // Three restarts, and the ends of two of them were between the looks.
-        Look { end: end("Error", 1, "t2"), ..look("a", 11, 90) },
+        Look { end: Some((end("Error", 1, "t2"), false)), ..look("a", 11, 90) },
     ];
     let observation = observed(looks.map(|look| vec![look]));
     let [figures] = &figures(&observation)[..] else { panic!("{observation:?}") };
@@ -56,8 +55,8 @@ fn what_happened_before_is_not_counted_and_every_end_is_counted_once() {
 
 #[test]
 fn pods_that_come_later_count_from_their_beginning_and_their_deletion_is_no_end() {
-    let later = Look { end: end("OOMKilled", 137, "t1"), ..look("b", 1, 250) };
-    let deleted = Look { end: end("Error", 137, "t2"), is_ending: true, ..look("a", 0, 10) };
+    let later = Look { end: Some((end("OOMKilled", 137, "t1"), false)), ..look("b", 1, 250) };
+    let deleted = Look { end: Some((end("Error", 137, "t2"), false)), is_ending: true, ..look("a", 0, 10) };
     let observation = observed([vec![look("a", 0, 100)], vec![deleted, later], vec![look("b", 1, 90)]]);
     let [figures] = &figures(&observation)[..] else { panic!("{observation:?}") };
     assert_eq!((figures.pods, figures.restarts, figures.oom_kills, figures.failed), (2, 1, 1, 0));
@@ -109,8 +108,16 @@ fn before() -> Observation {
     };
     observed([
         vec![with(look("api-1", 0, 180), 150, cpu(0.0, 0.0))],
-        vec![with(Look { end: end("OOMKilled", 137, "t1"), ..look("api-1", 1, 255) }, 151, cpu(1.9, 10.0))],
-        vec![with(Look { end: end("OOMKilled", 137, "t2"), ..look("api-1", 2, 120) }, 80, cpu(1.9, 10.0))],
+        vec![with(
+            Look { end: Some((end("OOMKilled", 137, "t1"), false)), ..look("api-1", 1, 255) },
+            151,
+            cpu(1.9, 10.0),
+        )],
+        vec![with(
+            Look { end: Some((end("OOMKilled", 137, "t2"), false)), ..look("api-1", 2, 120) },
+            80,
+            cpu(1.9, 10.0),
+        )],
     ])
 }
 
