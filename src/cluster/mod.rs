@@ -10,9 +10,12 @@ mod patience;
 #[cfg(feature = "diagnose")]
 pub mod pods;
 pub mod policy_engine;
-#[cfg(feature = "diagnose")]
 pub mod portforward;
 pub mod served;
 pub mod serving;
+#[cfg(feature = "diagnose")]
+pub mod stats;
 pub mod surroundings;
 pub mod webhook_policy;
+#[cfg(feature = "diagnose")]
+pub mod workload;

@@ -73,6 +73,23 @@ impl LabelSelector {
         equal.chain(expressions).find(|one| !one.is_met(labels)).map(|one| one.told(labels))
     }
 
+    /// The same as the API server takes it in the parameter `labelSelector` (`k8s.io/apimachinery/pkg/labels`,
+    /// `Requirement.String`); empty where everything is selected.
+    #[must_use]
+    pub fn query(&self) -> String {
+        let equal = self.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+        let expressions = self.match_expressions.iter().flatten().map(|one| {
+            let (key, values) = (&one.key, one.values.as_deref().unwrap_or_default().join(","));
+            match one.operator.as_str() {
+                "In" => format!("{key} in ({values})"),
+                "NotIn" => format!("{key} notin ({values})"),
+                "DoesNotExist" => format!("!{key}"),
+                _ => key.clone(),
+            }
+        });
+        equal.chain(expressions).collect::<Vec<_>>().join(",")
+    }
+
     /// A label that a namespace lacks and that would make these labels match: key and value. `None` where
     /// a label alone does not help.
     #[must_use]
