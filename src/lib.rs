@@ -7,5 +7,7 @@ pub mod cluster;
 pub mod logging;
 pub mod manifest;
 pub mod metrics;
+#[cfg(feature = "diagnose")]
+pub mod observation;
 pub mod policy_file;
 pub mod serve;

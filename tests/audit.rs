@@ -3,111 +3,17 @@
 //! rest in tests/cluster/e2e.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod scripted;
+
 use std::{
-    collections::HashMap,
     process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
 
-use axum::{Router, body::Body, extract::Request, http::StatusCode, response::IntoResponse};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// Query parameters.
-type Query = HashMap<String, String>;
-
-/// What the server says to a path and its query: status and body.
-type Answer = Arc<dyn Fn(&str, &Query) -> (u16, String) + Send + Sync>;
-
-/// What was asked: paths and their queries.
-type Asked = Arc<Mutex<Vec<(String, Query)>>>;
-
-/// A server, its kubeconfig, and the paths with queries that were asked for.
-struct Server {
-    kubeconfig: tempfile::NamedTempFile,
-    asked: Asked,
-}
-
-impl Server {
-    async fn start(answer: impl Fn(&str, &Query) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let (answer, asked): (Answer, Asked) = (Arc::new(answer), Arc::default());
-        let heard = asked.clone();
-        let app = Router::new().fallback(move |request: Request| {
-            let (answer, heard) = (answer.clone(), heard.clone());
-            async move {
-                let query = query(request.uri().query().unwrap_or_default());
-                heard.lock().unwrap().push((request.uri().path().to_owned(), query.clone()));
-                let (status, body) = answer(request.uri().path(), &query);
-                let status = StatusCode::from_u16(status).unwrap();
-                (status, [("content-type", "application/json")], Body::from(body)).into_response()
-            }
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = format!("http://{}", listener.local_addr().unwrap());
-        #[expect(clippy::disallowed_methods, reason = "the test's tasks end with its runtime")]
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        let kubeconfig = tempfile::NamedTempFile::new().unwrap();
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "shop"}}],
-            "clusters": [{"name": "c", "cluster": {"server": server}}],
-            "users": [{"name": "u", "user": {}}],
-        });
-        std::fs::write(kubeconfig.path(), config.to_string()).unwrap();
-        Self { kubeconfig, asked }
-    }
-
-    async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-            .args(arguments)
-            .env("KUBECONFIG", self.kubeconfig.path())
-            .stdin(Stdio::null())
-            .output()
-            .await
-            .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-    }
-
-    /// The continue tokens of the requests for pods, in order.
-    fn pages(&self) -> Vec<String> {
-        let asked = self.asked.lock().unwrap();
-        let pods = asked.iter().filter(|(path, _)| path.ends_with("/pods"));
-        pods.map(|(_, query)| query.get("continue").cloned().unwrap_or_default()).collect()
-    }
-}
-
-fn query(text: &str) -> Query {
-    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-}
-
-fn pod(name: &str) -> Value {
-    json!({
-        "metadata": {"name": name, "namespace": "shop", "resourceVersion": "7"},
-        "spec": {"containers": [{
-            "name": "app", "resources": {"limits": {"memory": "1Gi"}},
-            "env": [{"name": "GOMEMLIMIT", "value": "900MiB"}],
-        }]},
-        "status": {"phase": "Running"},
-    })
-}
-
-fn list(items: &[Value], next: &str) -> (u16, String) {
-    let list = json!({"metadata": {"resourceVersion": "7", "continue": next}, "items": items});
-    (200, list.to_string())
-}
-
-fn failure(code: u16, message: &str) -> (u16, String) {
-    let status =
-        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message});
-    (code, status.to_string())
-}
-
-/// Everything but pods: no rights.
-fn forbidden(path: &str) -> (u16, String) {
-    failure(403, &format!("{path} is forbidden"))
-}
+use scripted::{Server, failure, forbidden, list, pod};
 
 #[tokio::test]
 async fn pages_that_expire_are_read_again_from_the_beginning() {

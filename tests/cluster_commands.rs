@@ -43,6 +43,7 @@ fn run(arguments: &[&str]) -> Output {
 #[case(&["audit", "-A", "--watch"])]
 #[case(&["check"])]
 #[case(&["explain", "api"])]
+#[case(&["observe", "deployment/api"])]
 #[case(&["audit", "--kubeconfig", "/nonexistent/config"])]
 #[case(&["check", "--context", "nobody"])]
 fn without_a_cluster_there_is_one_sentence_that_says_what_to_do(#[case] arguments: &[&str]) {
@@ -69,6 +70,8 @@ fn dead_server() -> tempfile::NamedTempFile {
 #[case(&["audit"])]
 #[case(&["check"])]
 #[case(&["explain", "deployment/api"])]
+#[case(&["observe", "deployment/api"])]
+#[case(&["observe", "-l", "app=api"])]
 fn a_server_that_does_not_answer_is_told_with_its_address(#[case] arguments: &[&str]) {
     let kubeconfig = dead_server();
     let output =
@@ -102,6 +105,7 @@ fn bad_usage_is_exit_code_2(#[case] arguments: &[&str], #[case] said: &str) {
 #[case("audit")]
 #[case("check")]
 #[case("explain")]
+#[case("observe")]
 fn help_has_examples_and_the_flags_of_kubectl(#[case] command: &str) {
     let help = run(&[command, "--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (0, ""));
@@ -147,7 +151,7 @@ fn the_page_of_check_has_every_link_in_order() {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => \""))
         .map(|(_, rest)| rest.trim_end_matches("\","))
-        .take(13)
+        .take(14)
         .collect();
     assert_eq!((links.first(), links.last()), (Some(&"configuration"), Some(&"dry-run")));
     let places: Vec<_> = links
@@ -184,6 +188,9 @@ fn completions_know_commands_flags_and_words() {
     assert!(complete(&["gomemlimit", "audit", "--f"]).contains(&"--fail-on".to_owned()));
     assert_eq!(complete(&["gomemlimit", "audit", "-o", "js"]), ["json"]);
     assert!(complete(&["gomemlimit", "explain", "deploy"]).contains(&"deployment/".to_owned()));
+    assert_eq!(complete(&["gomemlimit", "obs"]), ["observe"]);
+    assert!(complete(&["gomemlimit", "observe", "--b"]).contains(&"--baseline".to_owned()));
+    assert!(complete(&["gomemlimit", "observe", "deploy"]).contains(&"deployment/".to_owned()));
     // Without a cluster there is nothing to offer, and no error either.
     assert_eq!(complete(&["gomemlimit", "audit", "-n", ""]), [""; 0]);
 }
@@ -224,6 +231,10 @@ fn as_a_plugin_it_calls_itself_what_the_user_types() {
     let help = run_as(&plugin, &["audit", "--help"], &[]).stdout;
     assert!(help.contains("Usage: kubectl gomemlimit audit [OPTIONS]"), "{help}");
     assert!(help.contains("\n  kubectl gomemlimit audit -A\n"), "{help}");
+    for command in ["audit", "check", "explain", "policy", "inject"] {
+        let help = run_as(&plugin, &[command, "--help"], &[]).stdout;
+        assert!(!help.contains("\n  gomemlimit "), "{help}");
+    }
     let all = run_as(&plugin, &["--help"], &[]).stdout;
     assert!(all.contains("Usage: kubectl gomemlimit <COMMAND>"), "{all}");
     assert!(run(&["audit", "--help"]).stdout.contains("Usage: gomemlimit audit [OPTIONS]"));

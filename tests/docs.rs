@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use gomemlimit::observation::{self, Observation};
 use gomemlimit_core::{
     Reason, Review, Settings, decide, memlimit::Ratio, settings::Setting, warning::WarningKind,
 };
@@ -15,10 +16,11 @@ use gomemlimit_pprof::Verdict;
 const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
+const OBSERVE: &str = include_str!("../docs/observe.md");
 const DIAGNOSE: &str = include_str!("../docs/diagnose.md");
 const INJECT: &str = include_str!("../docs/inject.md");
 const SERVE: &str = include_str!("../docs/serve.md");
-const TEXTS: [&str; 18] = [
+const TEXTS: [&str; 19] = [
     INJECT,
     SERVE,
     include_str!("../docs/probe.md"),
@@ -36,6 +38,7 @@ const TEXTS: [&str; 18] = [
     include_str!("../docs/audit.md"),
     include_str!("../docs/check.md"),
     include_str!("../docs/explain.md"),
+    OBSERVE,
     include_str!("../deploy/krew/README.md"),
 ];
 
@@ -78,6 +81,24 @@ fn the_page_on_diagnose_explains_every_verdict() {
         assert!(DIAGNOSE.contains(&format!("### `{verdict}`")), "{verdict}");
         assert!(run(&["diagnose", "--help"], "").contains(verdict.as_str()), "{verdict}");
     }
+}
+
+/// The table before → after is made of the two runs that are kept beside it.
+#[test]
+fn the_table_of_observe_is_that_of_the_runs_that_are_kept() {
+    let before = Observation::parse(include_str!("../docs/observe/before.json")).unwrap();
+    let after = Observation::parse(include_str!("../docs/observe/after.json")).unwrap();
+    let indented = |text: String| {
+        text.lines().map(|line| format!("   {line}").trim_end().to_owned() + "\n").collect::<String>()
+    };
+    for text in [observation::report(&before), observation::comparison(&before, &after)] {
+        let text = indented(text);
+        assert!(OBSERVE.contains(&text), "docs/observe.md lacks\n{text}");
+    }
+    let table = observation::comparison(&before, &after);
+    assert!(README.contains(&table), "the README lacks\n{table}");
+    let svg = include_str!("../docs/observe/memory.svg");
+    assert_eq!(svg, observation::svg(Some(&before), &after), "docs/observe/memory.svg");
 }
 
 /// The defaults of the command line are those of the core: no flag changes nothing.
@@ -174,9 +195,10 @@ fn the_readmes_repaired_status_is_real() {
 
 #[test]
 fn every_flag_in_the_texts_exists() {
-    let help: String = ["serve", "inject", "explain", "audit", "check", "policy", "diagnose", "probe"]
-        .map(|command| run(&[command, "--help"], ""))
-        .concat();
+    let help: String =
+        ["serve", "inject", "explain", "audit", "check", "policy", "diagnose", "observe", "probe"]
+            .map(|command| run(&[command, "--help"], ""))
+            .concat();
     // Flags of other programs.
     let foreign = [
         "--runs",

@@ -5,12 +5,11 @@ mod publish;
 mod report;
 mod watch;
 
-use std::{io::IsTerminal, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use gomemlimit_core::{coverage::Word, live::LivePod};
-use indicatif::{ProgressBar, ProgressStyle};
 
 pub(super) use self::report::why;
 
@@ -21,6 +20,7 @@ use super::{
     judge::Judge,
     output,
     policy_args::PolicyArgs,
+    progress,
 };
 use crate::cluster::{
     api::{ApiError, Cluster, path_of},
@@ -67,7 +67,7 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "WORD", value_delimiter = ',')]
     fail_on: Vec<Word>,
     /// Go on until interrupted, and print what changes
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "summary")]
     watch: bool,
     /// Go on until interrupted, and publish the counts at this address as metrics for Prometheus (/metrics)
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["watch", "output", "only", "summary", "fail_on"])]
@@ -121,8 +121,9 @@ impl AuditArgs {
             }
             let judge = self.judge(&cluster, namespace.as_deref(), policy_is_given).await?;
             if self.watch {
-                return watch::run(&self, &cluster, &listing, judge, namespace.as_deref(), policy_is_given)
-                    .await;
+                let namespace = namespace.as_deref();
+                let scope = watch::Scope { cluster: &cluster, listing: &listing, namespace, policy_is_given };
+                return watch::run(&self, judge, scope).await;
             }
             let (fleet, _) = self.list(&cluster, &listing, &judge).await?;
             Ok(self.print(&fleet, &judge))
@@ -135,7 +136,10 @@ impl AuditArgs {
         namespace: Option<&str>,
         policy_is_given: bool,
     ) -> anyhow::Result<Judge> {
-        let surroundings = Surroundings::read(cluster, namespace).await?;
+        let read = Surroundings::read(cluster, namespace);
+        let bar = progress::spinner("Reading the cluster");
+        let read = if self.listen.is_some() { read.await } else { progress::shown(&bar, read).await };
+        let surroundings = read?;
         Ok(Judge::new(surroundings, &self.policy, policy_is_given)?)
     }
 
@@ -147,8 +151,13 @@ impl AuditArgs {
         judge: &Judge,
     ) -> anyhow::Result<(Fleet, String)> {
         let is_counted_only = self.summary || self.listen.is_some() || self.output == Format::Prometheus;
-        let mut fleet = Fleet::new(if is_counted_only { Keep::None } else { Keep::only(&self.only) });
-        let bar = if self.listen.is_some() { ProgressBar::hidden() } else { progress() };
+        let mut fleet = Fleet::new(match () {
+            () if is_counted_only => Keep::None,
+            // What is not printed now may be later.
+            () if self.watch => Keep::All,
+            () => Keep::only(&self.only),
+        });
+        let bar = progress::bar("Reading pods");
         let read = listing.read(cluster, |heard| match heard {
             Heard::Begin => fleet.clear(),
             Heard::Item(json) => match LivePod::parse(json) {
@@ -163,8 +172,7 @@ impl AuditArgs {
                 bar.set_position(seen);
             }
         });
-        let version = read.await;
-        bar.finish_and_clear();
+        let version = if self.listen.is_some() { read.await } else { progress::shown(&bar, read).await };
         match version {
             Ok(version) => Ok((fleet, version)),
             Err(ApiError::Forbidden(problem)) => {
@@ -193,19 +201,7 @@ impl AuditArgs {
 /// What the reader has to know besides the data.
 fn tell(fleet: &Fleet, judge: &Judge) {
     for unknown in judge.surroundings.unknown.iter().chain(fleet.unreadable().as_ref()) {
-        eprintln!("warning: {unknown}");
+        output::warning(unknown);
     }
-    eprintln!("Decided by {}.", judge.source);
-}
-
-/// A bar on a terminal, where it takes longer than two seconds; nothing elsewhere.
-fn progress() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("Reading pods {bar:40} {pos}/{len}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
+    eprintln!("Decided by {}.", output::clean(&judge.source));
 }

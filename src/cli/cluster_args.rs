@@ -56,13 +56,17 @@ impl ScopeArgs {
     }
 }
 
-/// A name as the API server takes it: it becomes part of a path.
+/// A name that an object of the API can have (RFC 1123 subdomain): it becomes part of a path.
 pub(super) fn parse_name(text: &str) -> Result<String, String> {
-    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    if !text.is_empty() && text.len() <= 253 && text.chars().all(is_fine) && !text.starts_with('.') {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_label = |label: &str| {
+        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(is_fine)
+    };
+    if text.len() <= 253 && text.split('.').all(is_label) {
         Ok(text.to_owned())
     } else {
-        Err("is not a name of Kubernetes: lower case letters, digits, `-` and `.`".to_owned())
+        Err("is not a name of Kubernetes: small letters, digits, dashes and dots only, as in the name of every object"
+            .to_owned())
     }
 }
 

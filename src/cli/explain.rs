@@ -20,6 +20,9 @@ use super::{
     output,
 };
 
+/// Version of the schema of `-o json`; fields are added without a new one.
+const SCHEMA_VERSION: u32 = 1;
+
 /// Show what each container gets, and which setting decided: of manifests, or of pods and workloads in a cluster
 ///
 /// Of a pod in a cluster it says two things: what its GOMEMLIMIT is now and where it came from, and what a new pod
@@ -117,7 +120,7 @@ impl ExplainArgs {
 
 fn warn(object: &str, verdict: &Verdict<'_>) {
     for warning in &verdict.warnings {
-        eprintln!("warning: {object}: {}", warning.text);
+        output::warning(&format!("{object}: {}", warning.text));
     }
 }
 
@@ -154,11 +157,7 @@ fn why(container: &ContainerVerdict<'_>) -> String {
         let rule = container.reason_rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
         return format!("{}{rule}", reason.explanation());
     };
-    let level = match (plan.source(), &container.value_rule) {
-        (Level::Default, _) => "default".to_owned(),
-        (Level::Rule, rule) => format!("rule {}", rule.as_deref().unwrap_or_default()),
-        (level, _) => format!("{} annotation", level.as_str()),
-    };
+    let level = level_told(plan.source().as_str(), container.value_rule.as_deref());
     let by_rule =
         container.reason_rule.as_ref().map(|rule| format!("; {reason} by rule {rule}")).unwrap_or_default();
     let not_tracked = plan.not_tracked.map(|why| format!("; {}", why.explanation())).unwrap_or_default();
@@ -169,6 +168,17 @@ fn why(container: &ContainerVerdict<'_>) -> String {
         _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),
     };
     value + &by_rule
+}
+
+/// Where a setting stands, by the word of the status annotation.
+fn level_told(level: &str, rule: Option<&str>) -> String {
+    if level == Level::Default.as_str() {
+        level.to_owned()
+    } else if level == Level::Rule.as_str() {
+        format!("rule {}", rule.unwrap_or_default())
+    } else {
+        format!("{level} annotation")
+    }
 }
 
 fn report(manifests: &Manifests) -> Value {
@@ -193,7 +203,7 @@ fn report(manifests: &Manifests) -> Value {
             })
         })
         .collect();
-    json!({"objects": objects, "summary": summary})
+    json!({"version": SCHEMA_VERSION, "objects": objects, "summary": summary})
 }
 
 fn container_report(container: &ContainerVerdict<'_>) -> Value {

@@ -7,65 +7,94 @@ use gomemlimit_core::{
     NamespaceAnnotations, Policy, Rules,
     coverage::{self, ContainerCoverage},
     live::LivePod,
+    selection::{Labels, Selected, Selection},
 };
 
 use super::{Cli, Command, policy_args::PolicyArgs};
 use crate::{
-    cluster::{surroundings::Surroundings, webhook_policy::PolicyText},
+    cluster::{
+        surroundings::{Installation, Surroundings},
+        webhook_policy::PolicyText,
+    },
     policy_file::{self, PolicyFileError},
 };
 
 /// What decisions about pods of a cluster are made by.
 pub(super) struct Judge {
     pub(super) surroundings: Surroundings,
-    pub(super) policy: Policy,
-    /// Whether the webhook follows annotations of namespaces.
-    namespace_settings: bool,
-    /// Where the policy comes from, for people.
+    deciders: Vec<Decider>,
+    /// Where the policies come from, for people.
     pub(super) source: String,
 }
 
+/// What one installation decides about, and by what.
+pub(super) struct Decider {
+    selection: Selection,
+    pub(super) policy: Policy,
+    /// Whether it follows annotations of namespaces.
+    namespace_settings: bool,
+}
+
 impl Judge {
-    /// Flags that the user gave count; else those that the webhook runs with; else the defaults.
+    /// Flags that the user gave count; else those that each webhook runs with; else the defaults.
     pub(super) fn new(
         mut surroundings: Surroundings,
         flags: &PolicyArgs,
         are_given: bool,
     ) -> Result<Self, PolicyFileError> {
-        let theirs = surroundings.webhook.as_ref().filter(|_| !are_given);
-        let theirs = theirs.map(|webhook| {
-            (
-                format!("the flags of pod {}", webhook.pod),
-                read_serve_args(&webhook.args, webhook.policy.as_ref()),
-            )
-        });
-        let (policy, namespace_settings, source) = match theirs {
-            Some((source, Ok((policy, follows)))) => (policy, follows, source),
-            other => {
-                let source = if are_given { "the flags given here" } else { "this program's defaults" };
-                if let Some((theirs, Err(problem))) = other {
-                    surroundings
-                        .unknown
-                        .push(format!("cannot read {theirs} ({problem}), so {source} are assumed"));
+        let has_several = surroundings.installations.len() > 1;
+        let (mut deciders, mut sources) = (Vec::new(), Vec::new());
+        for installation in &surroundings.installations {
+            let Installation { name, selection, settings } = installation;
+            let theirs = settings.as_ref().filter(|_| !are_given);
+            let read = theirs.map(|settings| read_serve_args(&settings.args, settings.policy.as_ref()));
+            let default = if are_given { "the flags given here" } else { "this program's defaults" };
+            let (policy, namespace_settings, source) = match (theirs, read) {
+                (Some(theirs), Some(Ok((policy, follows)))) => (policy, follows, theirs.origin.clone()),
+                (theirs, read) => {
+                    if let (Some(theirs), Some(Err(problem))) = (theirs, read) {
+                        let origin = &theirs.origin;
+                        surroundings
+                            .unknown
+                            .push(format!("cannot read {origin} ({problem}), so {default} are assumed"));
+                    }
+                    (flags.policy()?, true, default.to_owned())
                 }
-                (flags.policy()?, true, source.to_owned())
-            }
-        };
-        Ok(Self { surroundings, policy, namespace_settings, source })
+            };
+            deciders.push(Decider { selection: selection.clone(), policy, namespace_settings });
+            sources.push(if has_several && !are_given { format!("{source} for {name}") } else { source });
+        }
+        sources.dedup();
+        Ok(Self { surroundings, deciders, source: sources.join(" and ") })
     }
 
-    /// The annotations of a namespace, as the webhook sees them.
-    pub(super) fn annotations(&self, namespace: &str) -> NamespaceAnnotations {
-        let facts = self.surroundings.namespaces.get(namespace).filter(|_| self.namespace_settings);
+    /// Which installation decides about a new pod in a namespace, and whether it is asked: the first that is, else
+    /// the first that the namespace has opted in to, else the first that a label would do it for.
+    pub(super) fn decider(&self, namespace: &str, pod: impl Fn() -> Labels) -> Option<(&Decider, Selected)> {
+        let facts = self.surroundings.namespaces.get(namespace).map(|facts| &facts.labels);
+        let rank = |selected: &Selected| match selected {
+            Selected::Yes => 0,
+            Selected::OptedOut => 1,
+            Selected::Unknown => 2,
+            Selected::NotLabelled { .. } => 3,
+            Selected::Excluded => 4,
+        };
+        let all = self.deciders.iter().map(|one| (one, one.selection.selects(facts, &pod)));
+        all.min_by_key(|(_, selected)| rank(selected))
+    }
+
+    /// The annotations of a namespace, as the installation sees them.
+    pub(super) fn annotations(&self, namespace: &str, decider: &Decider) -> NamespaceAnnotations {
+        let facts = self.surroundings.namespaces.get(namespace).filter(|_| decider.namespace_settings);
         facts.map(|facts| facts.annotations.clone()).unwrap_or_default()
     }
 
     /// What is found about each container.
     pub(super) fn assess(&self, pod: &LivePod<'_>) -> Vec<ContainerCoverage> {
-        let namespace = self.surroundings.namespaces.get(pod.namespace());
-        let labels = namespace.map(|facts| &facts.labels);
-        let selected = self.surroundings.selection.selects(labels, || pod.labels());
-        coverage::assess(pod, &self.annotations(pod.namespace()), &self.policy, &selected)
+        let Some((decider, selected)) = self.decider(pod.namespace(), || pod.labels()) else {
+            return Vec::new();
+        };
+        coverage::assess(pod, &self.annotations(pod.namespace(), decider), &decider.policy, &selected)
     }
 }
 

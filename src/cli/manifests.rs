@@ -182,10 +182,10 @@ impl ManifestArgs {
 }
 
 /// Decides about the pod that stands at a place of an object.
-pub(super) fn decide_at<'n>(
+pub(super) fn decide_at(
     object: &Value,
     location: &PodLocation,
-    surroundings: impl Into<Surroundings<'n>>,
+    surroundings: Surroundings<'_>,
     policy: &Policy,
 ) -> anyhow::Result<Verdict<'static>> {
     let pod = location.path.iter().try_fold(object, |value, token| match value {

@@ -7,18 +7,27 @@ mod cluster_args;
 mod complete;
 mod completions;
 #[cfg(feature = "diagnose")]
+mod countdown;
+#[cfg(feature = "diagnose")]
 mod diagnose;
 mod duration;
+#[cfg(feature = "diagnose")]
+mod endpoint;
 mod exchange;
 mod explain;
 mod inject;
 mod judge;
 mod manifests;
+#[cfg(feature = "diagnose")]
+mod observe;
 mod output;
+#[cfg(feature = "diagnose")]
+mod own_metrics;
 mod plugin;
 mod policy;
 mod policy_args;
 mod probe;
+mod progress;
 mod serve;
 
 use std::process::ExitCode;
@@ -47,6 +56,8 @@ enum Command {
     Policy(policy::PolicyCommandArgs),
     #[cfg(feature = "diagnose")]
     Diagnose(Box<diagnose::DiagnoseArgs>),
+    #[cfg(feature = "diagnose")]
+    Observe(Box<observe::ObserveArgs>),
     Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -71,11 +82,15 @@ pub fn main() -> ExitCode {
         Command::Policy(args) => args.run(),
         #[cfg(feature = "diagnose")]
         Command::Diagnose(args) => args.run(),
+        #[cfg(feature = "diagnose")]
+        Command::Observe(args) => args.run(),
         Command::Probe(args) => args.run(),
         Command::Completions(args) => args.run(),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        let text = format!("{error:#}");
+        let lines: Vec<_> = text.lines().map(output::clean).collect();
+        eprintln!("error: {}", lines.join("\n"));
         ExitCode::from(2)
     })
 }

@@ -1,7 +1,9 @@
-//! Data goes to stdout; a reader that stops early (`| head`) is not an error.
+//! Data goes to stdout; a reader that stops early (`| head`) is not an error. What others have written into a cluster
+//! reaches a terminal without its control characters.
 
 use std::{
-    io::{ErrorKind, Write},
+    borrow::Cow,
+    io::{self, ErrorKind, Write},
     process::ExitCode,
 };
 
@@ -9,14 +11,47 @@ use comfy_table::{Table, presets};
 
 /// Writes `data` to stdout: success, also where the reader has gone away.
 pub(super) fn stdout(data: &[u8]) -> ExitCode {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(data).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("error: cannot write to stdout: {error}");
-            ExitCode::from(2)
-        }
-        _ => ExitCode::SUCCESS,
+    write(data).map_or_else(|error| not_written(&error), |()| ExitCode::SUCCESS)
+}
+
+/// Writes `data` to stdout.
+pub(super) fn write(data: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(data).and_then(|()| stdout.flush())
+}
+
+/// What it means that stdout takes no more.
+pub(super) fn not_written(error: &io::Error) -> ExitCode {
+    if error.kind() == ErrorKind::BrokenPipe {
+        return ExitCode::SUCCESS;
     }
+    eprintln!("error: cannot write to stdout: {error}");
+    ExitCode::from(2)
+}
+
+/// Free text for people, on one line: a terminal must neither obey nor hide what somebody wrote into an object.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    // Beside control characters those that change the direction of what follows.
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_bad = |c: char| c.is_control() || turns(c);
+    if !text.contains(is_bad) {
+        return Cow::Borrowed(text);
+    }
+    let clean = text.chars().fold(String::with_capacity(text.len()), |mut clean, c| {
+        match c {
+            '\n' | '\r' | '\t' => clean.push(' '),
+            c if is_bad(c) => clean.extend(c.escape_default()),
+            c => clean.push(c),
+        }
+        clean
+    });
+    Cow::Owned(clean)
+}
+
+/// Tells on stderr, on one line.
+pub(super) fn warning(text: &str) {
+    eprintln!("warning: {}", clean(text));
 }
 
 /// Columns as kubectl prints them: no lines, no trailing blanks.
@@ -24,7 +59,9 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header);
-    table.add_rows(rows);
+    table.add_rows(
+        rows.into_iter().map(|row| row.iter().map(|cell| clean(cell).into_owned()).collect::<Vec<_>>()),
+    );
     let lines = table.lines().map(|line| format!("{}\n", line.trim()));
     lines.collect()
 }
@@ -34,4 +71,23 @@ pub(super) fn quantity(bytes: u64) -> String {
     let units = [(40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
     let unit = units.into_iter().find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift);
     unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        for (text, cleaned) in [
+            ("ratio 0.9 of 64Mi – größer", "ratio 0.9 of 64Mi – größer"),
+            ("a\u{1b}[31mred\u{7}", "a\\u{1b}[31mred\\u{7}"),
+            ("two\nlines\r\tand", "two lines  and"),
+            ("\u{9b}2J \u{202e}drawkcab", "\\u{9b}2J \\u{202e}drawkcab"),
+        ] {
+            assert_eq!(clean(text), cleaned);
+        }
+        let table = table(&["A"], [vec!["\u{1b}[2J".to_owned()]]);
+        assert_eq!(table, "A\n\\u{1b}[2J\n");
+    }
 }

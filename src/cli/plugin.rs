@@ -37,10 +37,17 @@ pub(super) fn command(name: Name) -> Command {
     let command = command.bin_name("kubectl gomemlimit");
     command.mut_subcommands(|one| {
         let Some(help) = one.get_after_help().map(ToString::to_string) else { return one };
-        let help = words.iter().fold(help, |help, word| {
-            help.replace(&format!("gomemlimit {word} "), &format!("kubectl gomemlimit {word} "))
-        });
-        one.after_help(help)
+        one.after_help(words.iter().fold(help, |help, word| renamed(&help, &format!("gomemlimit {word}"))))
+    })
+}
+
+/// With kubectl before every `command` that is not the beginning of a longer word.
+fn renamed(help: &str, command: &str) -> String {
+    let mut parts = help.split(command);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let goes_on = part.starts_with(|c: char| c.is_alphanumeric() || c == '-');
+        text + if goes_on { "" } else { "kubectl " } + command + part
     })
 }
 

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use gomemlimit_core::settings::{Mode, Repair};
 
-use super::{output, policy_args::PolicyArgs};
+use super::{cluster_args::parse_name, output, policy_args::PolicyArgs};
 use crate::admission_policy::{AdmissionPolicy, LIMITS};
 
 /// Print a MutatingAdmissionPolicy that decides like the webhook, for Kubernetes 1.36 and later
@@ -80,18 +80,4 @@ impl PolicyCommandArgs {
         }
         Ok(output::stdout(text.as_bytes()))
     }
-}
-
-/// A name that an object of the API can have (RFC 1123 subdomain).
-fn parse_name(text: &str) -> Result<String, String> {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
-    if text.len() > 253 || !text.split('.').all(is_label) {
-        return Err("small letters, digits, dashes and dots only, as in the name of every object".to_owned());
-    }
-    Ok(text.to_owned())
 }

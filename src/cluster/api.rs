@@ -14,7 +14,10 @@ use tokio::time::timeout;
 use super::patience::with_causes;
 
 /// How long one answer may take; a page of pods of a busy API server takes seconds.
-const CALL: Duration = Duration::from_mins(1);
+pub(super) const CALL: Duration = Duration::from_mins(1);
+
+/// How long a pod may take to answer through the API server.
+const POD: Duration = Duration::from_secs(10);
 
 /// How long a connection to the API server may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -95,15 +98,44 @@ impl Cluster {
         Ok(Self { client, url })
     }
 
+    /// One that talks to whatever the client talks to.
+    #[cfg(test)]
+    pub(super) fn of(client: Client) -> Self {
+        Self { client, url: "http://test".to_owned() }
+    }
+
     /// The text of the answer to a request.
     pub async fn text(
         &self,
         request: Result<hyper::Request<Vec<u8>>, request::Error>,
     ) -> Result<String, ApiError> {
         let request = request.map_err(|error| ApiError::Other(with_causes(&error)))?;
-        match timeout(CALL, self.client.request_text(request)).await {
+        self.within(CALL, self.client.request_text(request)).await
+    }
+
+    /// What a pod answers to GET at `path` of this port, through the API server.
+    pub async fn ask_pod(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        path: &str,
+    ) -> Result<String, ApiError> {
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}");
+        let request = hyper::Request::get(path).body(Vec::new());
+        let request = request.map_err(|error| ApiError::Other(with_causes(&error)))?;
+        self.within(POD, self.client.request_text(request)).await
+    }
+
+    /// The answer to a call, unless it takes longer than `most`.
+    pub(super) async fn within<T>(
+        &self,
+        most: Duration,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, ApiError> {
+        match timeout(most, call).await {
             Ok(answer) => answer.map_err(|error| self.told(&error)),
-            Err(_) => Err(self.unreachable(format!("no answer within {} s", CALL.as_secs()))),
+            Err(_) => Err(self.unreachable(format!("no answer within {} s", most.as_secs()))),
         }
     }
 

@@ -2,27 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use gomemlimit_core::{
-    names::INJECT_LABEL,
-    selection::{Entry, LabelSelector, Labels, Selection},
-};
+use gomemlimit_core::selection::{Entry, LabelSelector, Labels, Selection};
 use serde::Deserialize;
 
 use super::{
     api::{ApiError, Cluster},
-    pages::{Heard, Listing},
+    pages::{Collected, Listing},
 };
 
 /// Where webhook configurations are.
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
-const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies";
 
-/// The chart's label with its own name.
+/// Labels of the chart: its name, which a release may replace, and its name and version.
 const NAME_LABEL: &str = "app.kubernetes.io/name";
+const CHART_LABEL: &str = "helm.sh/chart";
 const NAME: &str = "gomemlimit";
 
 /// Ending of the names of our entries, whatever the release is called.
-const ENTRY_ENDING: &str = ".gomemlimit.dev";
+pub const ENTRY_ENDING: &str = ".gomemlimit.dev";
 
 /// Metadata of any object.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -39,6 +36,21 @@ pub struct Metadata {
     /// Since when it is about to go.
     #[serde(rename = "deletionTimestamp")]
     pub deletion_timestamp: Option<String>,
+}
+
+impl Metadata {
+    /// Whether the chart made it, by its labels.
+    #[must_use]
+    pub fn is_of_the_chart(&self) -> bool {
+        let is_chart = |chart: &String| {
+            chart
+                .strip_prefix(NAME)
+                .and_then(|rest| rest.strip_prefix('-'))
+                .is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        self.labels.get(NAME_LABEL).is_some_and(|name| name == NAME)
+            || self.labels.get(CHART_LABEL).is_some_and(is_chart)
+    }
 }
 
 /// A `MutatingWebhookConfiguration`, as far as it matters.
@@ -93,6 +105,8 @@ pub struct ServiceReference {
     pub name: String,
     /// 443 where not given.
     pub port: Option<u16>,
+    /// `/` where not given.
+    pub path: Option<String>,
 }
 
 impl ServiceReference {
@@ -100,6 +114,12 @@ impl ServiceReference {
     #[must_use]
     pub fn server_name(&self) -> String {
         format!("{}.{}.svc", self.name, self.namespace)
+    }
+
+    /// Where the webhook is called.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/")
     }
 
     /// The port of the Service.
@@ -144,28 +164,22 @@ pub struct MatchCondition {
 }
 
 impl Configuration {
-    /// The configurations of the cluster that are ours or have entries of ours, or the one with this name.
-    pub async fn find(cluster: &Cluster, name: Option<&str>) -> Result<Vec<Self>, ApiError> {
-        if let Some(name) = name {
-            return Ok(cluster.find(CONFIGURATIONS, name).await?.into_iter().collect());
-        }
-        let mut found = Vec::new();
-        Listing::all(CONFIGURATIONS)
-            .read(cluster, |heard| match heard {
-                Heard::Begin => found.clear(),
-                Heard::Item(item) => {
-                    let configuration: Option<Self> = serde_json::from_str(item).ok();
-                    found.extend(configuration.filter(Self::is_ours));
-                }
-                Heard::Page { .. } => {}
-            })
-            .await?;
+    /// The configurations of the cluster that are ours or have entries of ours.
+    pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
+        let mut found: Collected<Self> = Listing::all(CONFIGURATIONS).collect(cluster).await?;
+        found.items.retain(Self::is_ours);
         Ok(found)
     }
 
+    /// The one with this name, whosever it is.
+    pub async fn named(cluster: &Cluster, name: &str) -> Result<Option<Self>, ApiError> {
+        cluster.find(CONFIGURATIONS, name).await
+    }
+
     /// By its labels or its entries: either may have been damaged.
-    fn is_ours(&self) -> bool {
-        self.metadata.labels.get(NAME_LABEL).is_some_and(|name| name == NAME) || self.ours().next().is_some()
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.metadata.is_of_the_chart() || self.ours().next().is_some()
     }
 
     /// Our entries.
@@ -178,46 +192,21 @@ impl Configuration {
         self.ours().filter(|entry| entry.rules.iter().any(Rule::is_pod_creation))
     }
 
-    /// Which pods they are asked about.
+    /// Which pods they are asked about; `None` where none is about the creation of pods.
     #[must_use]
-    pub fn selection(&self) -> Selection {
+    pub fn selection(&self) -> Option<Selection> {
         let entries = self.pod_entries().map(|entry| Entry {
             namespaces: entry.namespace_selector.clone(),
             objects: entry.object_selector.clone(),
         });
-        Selection::new(entries.collect())
+        let entries: Vec<_> = entries.collect();
+        (!entries.is_empty()).then(|| Selection::new(entries))
     }
 
     /// The Service that they name.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceReference> {
-        self.ours().find_map(|entry| entry.client_config.service.as_ref())
-    }
-}
-
-/// The name of a `MutatingAdmissionPolicy` that decides as the webhook does (`gomemlimit policy`, or the chart's
-/// `engine: policy`), where there is one: one that looks at our opt-out label. Clusters before 1.36 have none.
-///
-/// # Errors
-/// Where policies cannot be read.
-pub async fn admission_policy(cluster: &Cluster) -> Result<Option<String>, ApiError> {
-    #[derive(Deserialize)]
-    struct Policy {
-        metadata: Metadata,
-    }
-    let mut found = None;
-    let read = Listing::all(POLICIES)
-        .read(cluster, |heard| match heard {
-            Heard::Begin => found = None,
-            Heard::Item(item) if found.is_none() && item.contains(INJECT_LABEL) => {
-                found = serde_json::from_str::<Policy>(item).ok().map(|policy| policy.metadata.name);
-            }
-            Heard::Item(_) | Heard::Page { .. } => {}
-        })
-        .await;
-    match read {
-        Ok(_) => Ok(found),
-        Err(ApiError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
+        let mut entries = self.pod_entries().chain(self.ours());
+        entries.find_map(|entry| entry.client_config.service.as_ref())
     }
 }

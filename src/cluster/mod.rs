@@ -9,9 +9,13 @@ pub mod pages;
 mod patience;
 #[cfg(feature = "diagnose")]
 pub mod pods;
-#[cfg(feature = "diagnose")]
+pub mod policy_engine;
 pub mod portforward;
 pub mod served;
 pub mod serving;
+#[cfg(feature = "diagnose")]
+pub mod stats;
 pub mod surroundings;
 pub mod webhook_policy;
+#[cfg(feature = "diagnose")]
+pub mod workload;

@@ -1,20 +1,26 @@
 //! Lists in pages, and watches, item by item as raw JSON: memory is that of one page, whatever the cluster's size.
 
+use std::time::Duration;
+
 use futures::{AsyncBufReadExt, StreamExt};
 use kube::{
     api::{ListParams, WatchParams},
     core::Request,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
-use super::api::{ApiError, Cluster, unreadable};
+use super::api::{ApiError, CALL, Cluster, unreadable};
 
 /// A list that expires so many times while it is read is given up.
 const MOST_RESTARTS: u32 = 5;
 
 /// The API server ends a watch after so many seconds; then all is listed again.
 const WATCH_SECONDS: u32 = 290;
+
+/// A watch that is silent for longer has lost its API server.
+const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
 
 /// What to list.
 #[derive(Clone, Debug)]
@@ -40,6 +46,15 @@ pub enum Heard<'a> {
         /// Left to be heard.
         left: Option<u64>,
     },
+}
+
+/// A whole list.
+#[derive(Clone, Debug)]
+pub struct Collected<T> {
+    /// What could be read.
+    pub items: Vec<T>,
+    /// How many could not, and why; they are left out.
+    pub unreadable: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +97,31 @@ impl Listing {
         }
     }
 
+    /// Reads the whole list, each item as `T`. One of a shape that surprises us does not end the list.
+    pub async fn collect<T: DeserializeOwned>(&self, cluster: &Cluster) -> Result<Collected<T>, ApiError> {
+        let mut items = Vec::new();
+        let (mut count, mut first) = (0_u64, None);
+        self.read(cluster, |heard| match heard {
+            Heard::Begin => {
+                items.clear();
+                (count, first) = (0, None);
+            }
+            Heard::Item(item) => match serde_json::from_str(item) {
+                Ok(item) => items.push(item),
+                Err(error) => {
+                    count += 1;
+                    first.get_or_insert(error);
+                }
+            },
+            Heard::Page { .. } => {}
+        })
+        .await?;
+        let plural = self.path.rsplit('/').next().unwrap_or_default();
+        let unreadable = first
+            .map(|error| format!("{count} {plural} cannot be read and are left out; the first: {error}"));
+        Ok(Collected { items, unreadable })
+    }
+
     async fn read_once(
         &self,
         cluster: &Cluster,
@@ -107,26 +147,30 @@ impl Listing {
         }
     }
 
-    /// Follows changes from `version` on until the API server ends the watch. An error says why it ended early.
+    /// Follows changes from `version` on until the API server ends the watch, or `changed` wants no more. An error
+    /// says why it ended early.
     pub async fn watch(
         &self,
         cluster: &Cluster,
         version: &str,
-        mut changed: impl FnMut(Change, &str),
+        mut changed: impl FnMut(Change, &str) -> bool,
     ) -> Result<(), ApiError> {
         let mut params = WatchParams::default().timeout(WATCH_SECONDS).disable_bookmarks();
         params.label_selector.clone_from(&self.selector);
         let request = Request::new(&*self.path).watch(&params, version);
         let request = request.map_err(|error| ApiError::Other(error.to_string()))?;
-        let stream = cluster.client.request_stream(request).await.map_err(|error| cluster.told(&error))?;
+        let stream = cluster.within(CALL, cluster.client.request_stream(request)).await?;
         let mut lines = std::pin::pin!(stream.lines());
-        while let Some(line) = lines.next().await {
+        loop {
+            let line = timeout(SILENCE, lines.next()).await;
+            let line = line.map_err(|_| cluster.unreachable("the watch has become silent".to_owned()))?;
+            let Some(line) = line else { return Ok(()) };
             let line = line.map_err(|error| cluster.unreachable(error.to_string()))?;
             if line.is_empty() {
                 continue;
             }
             let event: Event<'_> = serde_json::from_str(&line).map_err(|error| unreadable(&error))?;
-            match event.kind {
+            let goes_on = match event.kind {
                 "ADDED" | "MODIFIED" => changed(Change::Put, event.object.get()),
                 "DELETED" => changed(Change::Gone, event.object.get()),
                 "ERROR" => {
@@ -136,10 +180,12 @@ impl Listing {
                         _ => ApiError::Other(status.message),
                     });
                 }
-                _ => {}
+                _ => true,
+            };
+            if !goes_on {
+                return Ok(());
             }
         }
-        Ok(())
     }
 }
 
@@ -165,4 +211,48 @@ struct Event<'a> {
 struct Status {
     code: u16,
     message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use http_body_util::StreamBody;
+    use hyper::{
+        Request, Response,
+        body::{Bytes, Frame},
+    };
+    use kube::{Client, client::Body};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// How a watch ends that is never answered, or answered with silence.
+    async fn watch(is_answered: bool) -> (ApiError, Duration) {
+        let service = tower::service_fn(move |_: Request<Body>| async move {
+            if !is_answered {
+                std::future::pending::<()>().await;
+            }
+            let silence = futures::stream::pending::<Result<Frame<Bytes>, io::Error>>();
+            Ok::<_, io::Error>(Response::new(StreamBody::new(silence)))
+        });
+        let cluster = Cluster::of(Client::new(service, "shop"));
+        let started = Instant::now();
+        let ended = Listing::all("/api/v1/pods").watch(&cluster, "7", |_, _| true).await;
+        (ended.unwrap_err(), started.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_is_never_answered_is_given_up() {
+        let (error, waited) = watch(false).await;
+        assert!(error.to_string().contains("no answer within 60 s"), "{error}");
+        assert!(waited >= CALL && waited < 2 * CALL, "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_falls_silent_is_given_up() {
+        let (error, waited) = watch(true).await;
+        assert!(error.to_string().contains("the watch has become silent"), "{error}");
+        assert!(waited >= SILENCE && waited < SILENCE + CALL, "{waited:?}");
+    }
 }

@@ -1,14 +1,15 @@
-//! What `diagnose` wants to know of a running pod: a partial view, since the typed one costs a megabyte
+//! What `diagnose` and `observe` want to know of a running pod: a partial view, since the typed one costs a megabyte
 //! of program and loses fields.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use gomemlimit_core::{
+    live::Termination,
     memlimit::GoLimit,
     names::{GOMEMLIMIT, GOMEMLIMIT_MIB, TRACKING_VALUE},
     quantity,
 };
-use gomemlimit_pprof::{Gomemlimit, Limit, RssSource};
+use gomemlimit_pprof::{Gomemlimit, Limit};
 use hyper::Request;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
@@ -41,9 +42,11 @@ pub struct PodView {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Metadata {
-    annotations: Option<std::collections::BTreeMap<String, String>>,
+    name: String,
+    annotations: Option<BTreeMap<String, String>>,
+    deletion_timestamp: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -110,6 +113,7 @@ struct Limits {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Status {
+    phase: String,
     container_statuses: Vec<ContainerStatus>,
     init_container_statuses: Vec<ContainerStatus>,
 }
@@ -156,6 +160,15 @@ struct Terminated {
 }
 
 impl Terminated {
+    fn end(&self) -> Termination {
+        let finished = self.finished_at.as_ref().map(|time| time.0.to_string());
+        Termination {
+            reason: self.reason.clone().unwrap_or_default(),
+            exit_code: self.exit_code,
+            finished_at: finished.unwrap_or_default(),
+        }
+    }
+
     fn life(&self) -> Option<Duration> {
         let (from, to) = (self.started_at.as_ref()?.0.as_second(), self.finished_at.as_ref()?.0.as_second());
         Some(Duration::from_secs(u64::try_from(to - from).ok()?))
@@ -166,6 +179,8 @@ impl Terminated {
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Name of the port on which pprof listens.
 const PPROF_PORT: &str = "pprof";
+/// What Go programs exit with when GOMEMLIMIT is malformed, among other things.
+pub const GO_FATAL: i32 = 2;
 /// `net/http/pprof` in every example since 2012.
 pub const DEFAULT_PORT: u16 = 6060;
 
@@ -180,6 +195,8 @@ pub struct ContainerFacts {
     pub gomemlimit: Gomemlimit,
     /// The port called `pprof`.
     pub pprof_port: Option<u16>,
+    /// The ports that it declares, one that is called after metrics first.
+    pub ports: Vec<u16>,
     /// Another one for every incarnation.
     pub id: Option<String>,
     /// How often it was restarted.
@@ -188,8 +205,8 @@ pub struct ContainerFacts {
     pub started: Option<i64>,
     /// Why it does not run: `CrashLoopBackOff`, `Completed` ….
     pub state: String,
-    /// How the last incarnation that ended did: `OOMKilled`, and the exit code.
-    pub last_end: Option<(String, i32)>,
+    /// How the last incarnation that ended did.
+    pub last_end: Option<Termination>,
     /// How long that incarnation ran, to a second.
     pub last_life: Option<Duration>,
 }
@@ -198,7 +215,7 @@ impl ContainerFacts {
     /// Whether the incarnation before was OOM killed.
     #[must_use]
     pub fn was_oom_killed(&self) -> bool {
-        self.last_end.as_ref().is_some_and(|(reason, _)| reason == "OOMKilled")
+        self.last_end.as_ref().is_some_and(|end| end.reason == "OOMKilled")
     }
 }
 
@@ -215,6 +232,35 @@ impl PodView {
         })
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// Whether it is about to be deleted.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether it has ended for good, well or not.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
+    }
+
+    /// The value of an annotation.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// The facts of every container that runs beside the others.
+    pub fn all(&self) -> impl Iterator<Item = ContainerFacts> {
+        self.containers().map(|container| self.facts(container))
+    }
+
     /// The node it runs on.
     #[must_use]
     pub fn node(&self) -> Option<&str> {
@@ -225,7 +271,7 @@ impl PodView {
     /// called `pprof`; the one that the annotation for `kubectl logs` names. Else the names of all.
     pub fn container(&self, named: Option<&str>) -> Result<ContainerFacts, Vec<String>> {
         let all = || self.containers();
-        let annotated = || self.metadata.annotations.as_ref()?.get(DEFAULT_CONTAINER).map(String::as_str);
+        let annotated = || self.annotation(DEFAULT_CONTAINER);
         let by_name = |name: &str| all().find(|container| container.name == name);
         let found = match named {
             Some(name) => by_name(name),
@@ -258,12 +304,13 @@ impl PodView {
             limit,
             gomemlimit: container.gomemlimit(limit),
             pprof_port: container.pprof_port(),
+            ports: container.ports(),
             id: status.and_then(|status| status.container_id.clone()),
             restarts: status.map_or(0, |status| status.restart_count),
             started: running.and_then(|running| Some(running.started_at.as_ref()?.0.as_second())),
             state: status.map_or_else(|| "not started".to_owned(), |status| status.state.word()),
             last_life: ended.and_then(Terminated::life),
-            last_end: ended.map(|ended| (ended.reason.clone().unwrap_or_default(), ended.exit_code)),
+            last_end: ended.map(Terminated::end),
         }
     }
 
@@ -285,6 +332,12 @@ impl Container {
     fn pprof_port(&self) -> Option<u16> {
         let port = self.ports.iter().find(|port| port.name.as_deref() == Some(PPROF_PORT))?;
         Some(port.container_port)
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        let is_metrics = |port: &&Port| port.name.as_deref().is_some_and(|name| name.contains("metrics"));
+        let (metrics, others): (Vec<_>, Vec<_>) = self.ports.iter().partition(is_metrics);
+        metrics.into_iter().chain(others).map(|port| port.container_port).collect()
     }
 
     /// The last entry counts, as for the kubelet. What stands in a ConfigMap or Secret is not known.
@@ -340,7 +393,7 @@ impl State {
     }
 }
 
-async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> kube::Result<T> {
+pub(super) async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> kube::Result<T> {
     let text = client.request_text(request(path)?).await?;
     serde_json::from_str(&text).map_err(kube::Error::SerdeError)
 }
@@ -362,72 +415,4 @@ pub async fn log_says_malformed(client: &Client, namespace: &str, pod: &str, con
         }
     }
     false
-}
-
-/// Resident memory of a container, by whoever may be asked: the kubelet, else metrics.k8s.io.
-pub async fn resident(
-    client: &Client,
-    namespace: &str,
-    pod: &str,
-    node: &str,
-    container: &str,
-) -> Option<(u64, RssSource)> {
-    let summary: kube::Result<Summary> =
-        get(client, &format!("/api/v1/nodes/{node}/proxy/stats/summary")).await;
-    if let Ok(summary) = summary {
-        let of_pod = |stats: &&PodStats| stats.pod_ref.name == pod && stats.pod_ref.namespace == namespace;
-        let of_container = |stats: &&ContainerStats| stats.name == container;
-        let stats = summary.pods.iter().find(of_pod)?.containers.iter().find(of_container)?;
-        return Some((stats.memory.rss_bytes?, RssSource::Kubelet));
-    }
-    let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods/{pod}");
-    let metrics: PodMetrics = get(client, &path).await.ok()?;
-    let usage = metrics.containers.into_iter().find(|one| one.name == container)?.usage.memory;
-    Some((quantity::parse(&usage?).ok()?, RssSource::MetricsServer))
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Summary {
-    pods: Vec<PodStats>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct PodStats {
-    pod_ref: PodRef,
-    containers: Vec<ContainerStats>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodRef {
-    name: String,
-    namespace: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ContainerStats {
-    name: String,
-    memory: MemoryStats,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct MemoryStats {
-    rss_bytes: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodMetrics {
-    containers: Vec<ContainerMetrics>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ContainerMetrics {
-    name: String,
-    usage: Limits,
 }

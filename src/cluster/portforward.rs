@@ -12,8 +12,11 @@ use tokio::{io::DuplexStream, time::timeout};
 /// Why there is no stream.
 #[derive(Debug, Error)]
 pub enum ForwardError {
-    /// The right to forward ports is missing.
-    #[error("no right to forward ports to pod {pod}: {problem}; it takes `create` on pods/portforward")]
+    /// A right is missing. A WebSocket begins with GET, so that takes `get`; since Kubernetes 1.35 it takes `create`,
+    /// too (KEP-4006, `AuthorizePodWebsocketUpgradeCreatePermission`).
+    #[error(
+        "no right to forward ports to pod {pod}: {problem}; it takes `get` and `create` on pods/portforward"
+    )]
     Forbidden {
         /// The pod.
         pod: String,
@@ -45,27 +48,46 @@ pub struct Forward {
     problem: Explanation,
 }
 
+/// Why there is no stream, as the client has it.
+pub(super) enum Unconnected {
+    /// The API server's word, or none at all.
+    Kube(kube::Error),
+    /// Anything else.
+    Other(String),
+}
+
 impl Forward {
     /// Opens a stream. Whether anything listens there shows only when it is used.
     pub async fn open(client: &Client, namespace: &str, pod: &str, port: u16) -> Result<Self, ForwardError> {
         let name = || format!("{namespace}/{pod}");
         let other = |problem: String| ForwardError::Other { pod: name(), problem };
+        Self::connect(client, namespace, pod, port).await.map_err(|error| match error {
+            Unconnected::Kube(kube::Error::Api(status)) if status.code == 403 => {
+                ForwardError::Forbidden { pod: name(), problem: status.message.clone() }
+            }
+            Unconnected::Kube(kube::Error::Api(status)) if status.code == 404 => ForwardError::Gone(name()),
+            Unconnected::Kube(kube::Error::Api(status)) => other(status.message.clone()),
+            Unconnected::Kube(error) => other(super::patience::with_causes(&error)),
+            Unconnected::Other(problem) => other(problem),
+        })
+    }
+
+    /// The same for those who tell errors themselves.
+    pub(super) async fn connect(
+        client: &Client,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+    ) -> Result<Self, Unconnected> {
         let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
         let ports = [port];
         let forwarder = timeout(CONNECT, api.portforward(pod, &ports)).await;
-        let forwarder = forwarder.map_err(|_| other(format!("no answer within {} s", CONNECT.as_secs())))?;
-        let mut forwarder = forwarder.map_err(|error| match error {
-            kube::Error::Api(status) if status.code == 403 => {
-                ForwardError::Forbidden { pod: name(), problem: status.message.clone() }
-            }
-            kube::Error::Api(status) if status.code == 404 => ForwardError::Gone(name()),
-            kube::Error::Api(status) => other(status.message.clone()),
-            error => other(super::patience::with_causes(&error)),
-        })?;
+        let slow = |_| Unconnected::Other(format!("no answer within {} s", CONNECT.as_secs()));
+        let mut forwarder = forwarder.map_err(slow)?.map_err(Unconnected::Kube)?;
         let (stream, error) = forwarder
             .take_stream(port)
             .zip(forwarder.take_error(port))
-            .ok_or_else(|| other("no stream".to_owned()))?;
+            .ok_or_else(|| Unconnected::Other("no stream".to_owned()))?;
         // The task of the forwarder goes on without it, until both sides have ended.
         Ok(Self { stream, problem: Explanation(error.boxed()) })
     }

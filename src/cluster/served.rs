@@ -3,8 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -14,7 +12,10 @@ use thiserror::Error;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::api::{ApiError, Cluster};
+use super::{
+    api::{ApiError, Cluster},
+    portforward::{Forward, Unconnected},
+};
 use crate::serve::tls::provider::provider;
 
 /// How long a handshake through the API server and the kubelet may take.
@@ -46,10 +47,13 @@ pub async fn chain(
 ) -> Result<Vec<CertificateDer<'static>>, ServedError> {
     let handshake = |problem: String| ServedError::Handshake { port, problem };
     let name = ServerName::try_from(server_name.to_owned()).map_err(|error| handshake(error.to_string()))?;
-    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
-    let mut forward = pods.portforward(pod, &[port]).await.map_err(|error| cluster.told(&error))?;
-    let error = forward.take_error(port);
-    let Some(stream) = forward.take_stream(port) else { return Err(handshake("no stream".to_owned())) };
+    let forward = Forward::connect(&cluster.client, namespace, pod, port).await;
+    let (stream, explanation) = forward
+        .map_err(|error| match error {
+            Unconnected::Kube(error) => cluster.told(&error).into(),
+            Unconnected::Other(problem) => handshake(problem),
+        })?
+        .split();
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| handshake(error.to_string()))?
@@ -57,23 +61,18 @@ pub async fn chain(
         .with_custom_certificate_verifier(Arc::new(LookOnly))
         .with_no_client_auth();
     let connected = timeout(HANDSHAKE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await;
-    let chain = match connected {
+    match connected {
         Err(_) => Err(handshake(format!("no answer within {} s", HANDSHAKE.as_secs()))),
         Ok(Err(problem)) => {
             // What the kubelet says is clearer than the end of a stream.
-            let said = match error {
-                Some(error) => timeout(Duration::from_secs(1), error).await.ok().flatten(),
-                None => None,
-            };
+            let said = explanation.get().await;
             Err(handshake(said.map_or_else(|| problem.to_string(), |said| said.trim().to_owned())))
         }
         Ok(Ok(stream)) => {
             let (_, connection) = stream.get_ref();
             Ok(connection.peer_certificates().unwrap_or_default().to_vec())
         }
-    };
-    forward.abort();
-    chain
+    }
 }
 
 /// Takes every certificate: it is judged afterwards, and nothing is sent over the connection.

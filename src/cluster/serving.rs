@@ -8,11 +8,11 @@ use serde::Deserialize;
 use super::{
     api::{ApiError, Cluster, path_of},
     installation::{Metadata, ServiceReference},
-    pages::{Heard, Listing},
+    pages::{Collected, Listing},
 };
 
 /// Selects what serves, in any release.
-const WEBHOOKS: &str = "app.kubernetes.io/name=gomemlimit,app.kubernetes.io/component=webhook";
+const WEBHOOKS: &str = "app.kubernetes.io/component=webhook";
 
 /// A Service, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -72,20 +72,21 @@ pub struct Template {
 
 impl Deployment {
     /// The webhook's Deployments, in one namespace or in all.
-    pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<Self>, ApiError> {
+    pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<Collected<Self>, ApiError> {
         let listing = Listing {
             selector: Some(WEBHOOKS.to_owned()),
             ..Listing::all(path_of("/apis/apps/v1", namespace, "deployments"))
         };
-        let mut found: Vec<Self> = Vec::new();
-        listing
-            .read(cluster, |heard| match heard {
-                Heard::Begin => found.clear(),
-                Heard::Item(item) => found.extend(serde_json::from_str::<Self>(item).ok()),
-                Heard::Page { .. } => {}
-            })
-            .await?;
+        let mut found: Collected<Self> = listing.collect(cluster).await?;
+        found.items.retain(|one| one.metadata.is_of_the_chart());
         Ok(found)
+    }
+
+    /// The label of its pods that a Service with this selector does not find; `None` where it finds them.
+    #[must_use]
+    pub fn unmatched<'s>(&self, service: &'s Service) -> Option<(&'s String, &'s String)> {
+        let labels = &self.spec.template.metadata.labels;
+        service.spec.selector.iter().find(|(key, value)| labels.get(*key) != Some(value))
     }
 }
 
@@ -94,7 +95,8 @@ pub async fn ready_endpoints(cluster: &Cluster, reference: &ServiceReference) ->
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Slice {
-        endpoints: Vec<Endpoint>,
+        /// `null` where there are none.
+        endpoints: Option<Vec<Endpoint>>,
     }
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -110,18 +112,9 @@ pub async fn ready_endpoints(cluster: &Cluster, reference: &ServiceReference) ->
         selector: Some(format!("kubernetes.io/service-name={}", reference.name)),
         ..Listing::all(path_of("/apis/discovery.k8s.io/v1", Some(&reference.namespace), "endpointslices"))
     };
-    let mut ready = 0;
-    listing
-        .read(cluster, |heard| match heard {
-            Heard::Begin => ready = 0,
-            Heard::Item(item) => {
-                let slice: Slice = serde_json::from_str(item).unwrap_or_default();
-                ready += slice.endpoints.iter().filter(|one| one.conditions.ready != Some(false)).count();
-            }
-            Heard::Page { .. } => {}
-        })
-        .await?;
-    Ok(ready)
+    let slices: Collected<Slice> = listing.collect(cluster).await?;
+    let endpoints = slices.items.iter().flat_map(|slice| slice.endpoints.iter().flatten());
+    Ok(endpoints.filter(|one| one.conditions.ready != Some(false)).count())
 }
 
 /// A pod of the webhook.
@@ -146,6 +139,13 @@ struct PodSpec {
 struct Volume {
     name: String,
     config_map: Option<ConfigMapVolume>,
+    secret: Option<SecretVolume>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct SecretVolume {
+    secret_name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -206,27 +206,22 @@ struct WaitingOrEnded {
 
 impl WebhookPod {
     /// The pods that a Service selects and that are not about to end.
-    pub async fn of(cluster: &Cluster, namespace: &str, service: &Service) -> Result<Vec<Self>, ApiError> {
+    pub async fn of(
+        cluster: &Cluster,
+        namespace: &str,
+        service: &Service,
+    ) -> Result<Collected<Self>, ApiError> {
         let selector: Vec<_> =
             service.spec.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
         if selector.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Collected { items: Vec::new(), unreadable: None });
         }
         let listing = Listing {
             selector: Some(selector.join(",")),
             ..Listing::all(path_of("/api/v1", Some(namespace), "pods"))
         };
-        let mut pods: Vec<Self> = Vec::new();
-        listing
-            .read(cluster, |heard| match heard {
-                Heard::Begin => pods.clear(),
-                Heard::Item(item) => {
-                    let pod = serde_json::from_str::<Self>(item).ok();
-                    pods.extend(pod.filter(|pod| pod.metadata.deletion_timestamp.is_none()));
-                }
-                Heard::Page { .. } => {}
-            })
-            .await?;
+        let mut pods: Collected<Self> = listing.collect(cluster).await?;
+        pods.items.retain(|pod| pod.metadata.deletion_timestamp.is_none());
         Ok(pods)
     }
 
@@ -273,10 +268,19 @@ impl WebhookPod {
     /// The `ConfigMap` that is mounted at this path.
     #[must_use]
     pub fn config_map_at(&self, path: &str) -> Option<&str> {
+        Some(&self.volume_at(path)?.config_map.as_ref()?.name)
+    }
+
+    /// The Secret that is mounted at this path.
+    #[must_use]
+    pub fn secret_at(&self, path: &str) -> Option<&str> {
+        Some(&self.volume_at(path)?.secret.as_ref()?.secret_name)
+    }
+
+    fn volume_at(&self, path: &str) -> Option<&Volume> {
         let mut mounts = self.spec.containers.iter().flat_map(|container| &container.volume_mounts);
         let mount = mounts.find(|mount| mount.mount_path.trim_end_matches('/') == path)?;
-        let volume = self.spec.volumes.iter().find(|volume| volume.name == mount.name)?;
-        Some(&volume.config_map.as_ref()?.name)
+        self.spec.volumes.iter().find(|volume| volume.name == mount.name)
     }
 
     /// The number of the container's port that a Service port goes to.

@@ -1,5 +1,5 @@
-//! What a decision about a pod of a cluster depends on beside the pod: its namespace, what the webhook is asked
-//! about, and the flags that the webhook runs with. What cannot be read is said, and replaced by a default.
+//! What a decision about a pod of a cluster depends on beside the pod: its namespace, what is asked about new pods,
+//! and the settings that are decided by. What cannot be read is said, and replaced by a default.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,11 @@ use serde::Deserialize;
 
 use super::{
     api::{ApiError, Cluster, path_of},
-    installation::{Configuration, Metadata, admission_policy},
-    pages::{Heard, Listing},
+    installation::{Configuration, Metadata},
+    pages::{Collected, Listing},
+    policy_engine::AdmissionPolicy,
     serving::{Service, WebhookPod},
-    webhook_policy::{PolicyText, policy_text},
+    webhook_policy::{PolicyText, PolicyTextError, policy_text},
 };
 
 /// A namespace, as far as it matters.
@@ -32,22 +33,31 @@ pub struct NamespaceFacts {
 pub struct Surroundings {
     /// The namespaces that could be read.
     pub namespaces: HashMap<String, NamespaceFacts>,
-    /// Which pods the webhook is asked about.
-    pub selection: Selection,
-    /// What a webhook's pod runs with.
-    pub webhook: Option<Webhook>,
+    /// What decides about new pods: one for each webhook configuration, or one that assumes defaults.
+    pub installations: Vec<Installation>,
     /// What could not be read, and what is assumed instead.
     pub unknown: Vec<String>,
 }
 
-/// What a webhook's pod runs with.
+/// What decides about new pods.
+#[derive(Clone, Debug, Default)]
+pub struct Installation {
+    /// The webhook configuration or the policy; empty where there is none.
+    pub name: String,
+    /// Which pods it decides about.
+    pub selection: Selection,
+    /// What it decides by, where that is known.
+    pub settings: Option<ServeSettings>,
+}
+
+/// The settings of an installation.
 #[derive(Clone, Debug)]
-pub struct Webhook {
-    /// The pod, as namespace and name.
-    pub pod: String,
+pub struct ServeSettings {
+    /// Where they stand, for people.
+    pub origin: String,
     /// The arguments of `serve`.
     pub args: Vec<String>,
-    /// Its policy file, where it has one that could be read.
+    /// The policy file, where there is one that could be read.
     pub policy: Option<PolicyText>,
 }
 
@@ -60,27 +70,35 @@ impl Surroundings {
     /// Reads what may be read about `namespace`, or about all.
     pub async fn read(cluster: &Cluster, namespace: Option<&str>) -> Result<Self, ApiError> {
         let mut known = Self::default();
-        let namespaces = known.read_namespaces(cluster, namespace).await;
-        known.note(
-            namespaces,
-            "namespaces, so which of them have opted in and their settings are not known",
-        )?;
-        let webhook = known.read_webhook(cluster).await;
-        known.note(
-            webhook,
-            "the installation, so the chart's selectors and this program's settings are assumed",
-        )?;
+        match known.read_namespaces(cluster, namespace).await {
+            Err(ApiError::Forbidden(problem)) => known.unknown.push(format!(
+                "cannot read namespaces, so which of them have opted in and their settings are not known ({problem})"
+            )),
+            other => other?,
+        }
+        known.read_installations(cluster).await?;
+        if known.installations.is_empty() {
+            known.installations.push(Installation::default());
+        }
         Ok(known)
     }
 
-    /// A missing right is told; that there is no cluster ends all.
-    fn note(&mut self, read: Result<(), ApiError>, what: &str) -> Result<(), ApiError> {
-        match read {
-            Err(ApiError::Forbidden(problem)) => {
+    /// What may not be read, or has just been deleted, is told; that there is no cluster ends all.
+    fn note<T>(
+        &mut self,
+        read: Result<T, impl Into<PolicyTextError>>,
+        what: &str,
+    ) -> Result<Option<T>, ApiError> {
+        match read.map_err(Into::into) {
+            Ok(read) => Ok(Some(read)),
+            Err(
+                problem @ (PolicyTextError::Elsewhere { .. }
+                | PolicyTextError::Api(ApiError::Forbidden(_) | ApiError::NotFound(_))),
+            ) => {
                 self.unknown.push(format!("cannot read {what} ({problem})"));
-                Ok(())
+                Ok(None)
             }
-            other => other,
+            Err(PolicyTextError::Api(error)) => Err(error),
         }
     }
 
@@ -90,59 +108,126 @@ impl Surroundings {
         cluster: &Cluster,
         namespace: Option<&str>,
     ) -> Result<(), ApiError> {
-        let put = |namespaces: &mut HashMap<_, _>, object: Object| {
-            let annotations =
-                object.metadata.annotations.into_iter().filter(|(key, _)| is_ours(key)).collect();
-            let facts = NamespaceFacts { labels: object.metadata.labels, annotations };
-            namespaces.insert(object.metadata.name, facts);
-        };
-        if let Some(name) = namespace {
-            let object = cluster.get("/api/v1/namespaces", name).await?;
-            put(&mut self.namespaces, object);
-            return Ok(());
-        }
-        let namespaces = &mut self.namespaces;
-        let hear = |heard: Heard<'_>| match heard {
-            Heard::Begin => namespaces.clear(),
-            Heard::Item(item) => {
-                if let Ok(object) = serde_json::from_str(item) {
-                    put(namespaces, object);
-                }
+        let objects = match namespace {
+            Some(name) => {
+                Collected { items: vec![cluster.get("/api/v1/namespaces", name).await?], unreadable: None }
             }
-            Heard::Page { .. } => {}
+            None => Listing::all("/api/v1/namespaces").collect::<Object>(cluster).await?,
         };
-        Listing::all("/api/v1/namespaces").read(cluster, hear).await.map(|_| ())
+        self.unknown.extend(objects.unreadable);
+        self.namespaces = objects
+            .items
+            .into_iter()
+            .map(|Object { metadata }| {
+                let annotations = metadata.annotations.into_iter().filter(|(key, _)| is_ours(key)).collect();
+                (metadata.name, NamespaceFacts { labels: metadata.labels, annotations })
+            })
+            .collect();
+        Ok(())
     }
 
-    async fn read_webhook(&mut self, cluster: &Cluster) -> Result<(), ApiError> {
-        let found = Configuration::find(cluster, None).await?;
-        let Some(configuration) = found.first() else {
-            if let Some(name) = admission_policy(cluster).await? {
+    async fn read_installations(&mut self, cluster: &Cluster) -> Result<(), ApiError> {
+        let found = Configuration::find(cluster).await;
+        let what =
+            "the webhook configuration, so the chart's selectors and this program's settings are assumed";
+        let Some(found) = self.note(found, what)? else { return Ok(()) };
+        self.unknown.extend(found.unreadable);
+        for configuration in &found.items {
+            let name = &configuration.metadata.name;
+            let selection = configuration.selection();
+            if selection.is_none() {
                 self.unknown.push(format!(
-                    "the MutatingAdmissionPolicy {name} decides; its settings are not read, and this program's are assumed"
+                    "webhook configuration {name} is not about the creation of pods, so no pod gets a value by it; the \
+                     chart's selectors are assumed (see gomemlimit check)"
                 ));
-                return Ok(());
             }
+            let mut installation =
+                Installation { name: name.clone(), selection: selection.unwrap_or_default(), settings: None };
+            match self.read_settings(cluster, configuration).await? {
+                Ok(settings) => installation.settings = settings,
+                Err(problem) => self.unknown.push(format!(
+                    "the settings of webhook configuration {name} are not known, and this program's are assumed: {problem}"
+                )),
+            }
+            self.installations.push(installation);
+        }
+        if found.items.is_empty() { self.read_admission_policies(cluster).await } else { Ok(()) }
+    }
+
+    /// What the pods behind a configuration run with, or why that is not known. `None`: it was told already.
+    async fn read_settings(
+        &mut self,
+        cluster: &Cluster,
+        configuration: &Configuration,
+    ) -> Result<Result<Option<ServeSettings>, String>, ApiError> {
+        let Some(reference) = configuration.service() else {
+            return Ok(Err("it names a URL instead of a Service".to_owned()));
+        };
+        let place = format!("service {} in {}", reference.name, reference.namespace);
+        let path = path_of("/api/v1", Some(&reference.namespace), "services");
+        let what = format!("{place}, so this program's settings are assumed");
+        let service = cluster.find::<Service>(&path, &reference.name).await;
+        let Some(service) = self.note(service, &what)? else { return Ok(Ok(None)) };
+        let Some(service) = service else { return Ok(Err(format!("{place} does not exist"))) };
+        let pods = WebhookPod::of(cluster, &reference.namespace, &service).await;
+        let what = format!("the pods of {place}, so this program's settings are assumed");
+        let Some(pods) = self.note(pods, &what)? else { return Ok(Ok(None)) };
+        self.unknown.extend(pods.unreadable);
+        let pods = pods.items;
+        let Some(pod) = pods.iter().find(|pod| pod.is_ready()).or(pods.first()) else {
+            return Ok(Err(format!("{place} has no pods")));
+        };
+        let name = format!("{}/{}", reference.namespace, pod.metadata.name);
+        let Some(args) = pod.serve_args() else {
+            return Ok(Err(format!("the arguments of pod {name} do not begin with `serve`")));
+        };
+        let policy = policy_text(cluster, &reference.namespace, pod).await;
+        let policy =
+            self.note(policy, "the webhook's policy file, so none but the built-in rules are assumed")?;
+        Ok(Ok(Some(ServeSettings {
+            origin: format!("the flags of pod {name}"),
+            args: args.to_vec(),
+            policy: policy.flatten(),
+        })))
+    }
+
+    /// Policies of the API server, which decide where there is no webhook.
+    async fn read_admission_policies(&mut self, cluster: &Cluster) -> Result<(), ApiError> {
+        let found = AdmissionPolicy::find(cluster).await;
+        let what = "MutatingAdmissionPolicies, and there is no webhook configuration; the chart's selectors and this \
+                    program's settings are assumed";
+        let Some(found) = self.note(found, what)? else { return Ok(()) };
+        self.unknown.extend(found.unreadable);
+        if found.items.is_empty() {
             self.unknown.push(
                 "there is no webhook configuration of gomemlimit in this cluster: no pod gets a value (see gomemlimit \
                  check)"
                     .to_owned(),
             );
-            return Ok(());
-        };
-        self.selection = configuration.selection();
-        let Some(reference) = configuration.service() else { return Ok(()) };
-        let path = path_of("/api/v1", Some(&reference.namespace), "services");
-        let Some(service) = cluster.find::<Service>(&path, &reference.name).await? else { return Ok(()) };
-        let pods = WebhookPod::of(cluster, &reference.namespace, &service).await?;
-        let ready = pods.iter().find(|pod| pod.is_ready()).or(pods.first());
-        let Some((pod, args)) = ready.and_then(|pod| Some((pod, pod.serve_args()?.to_vec()))) else {
-            return Ok(());
-        };
-        let name = format!("{}/{}", reference.namespace, pod.metadata.name);
-        let policy = policy_text(cluster, &reference.namespace, pod).await;
-        let webhook = self.webhook.insert(Webhook { pod: name, args, policy: None });
-        let policy = policy.map(|policy| webhook.policy = policy);
-        self.note(policy, "the webhook's policy file, so none but the built-in rules are assumed")
+        }
+        for policy in found.items {
+            let name = policy.metadata.name.clone();
+            let origin = format!("the MutatingAdmissionPolicy {name}");
+            let what = format!("the bindings of {origin}, so the chart's selectors are assumed");
+            let selection = policy.selection(cluster).await;
+            let (selection, unreadable) = self.note(selection, &what)?.unzip();
+            self.unknown.extend(unreadable.flatten());
+            if selection == Some(None) {
+                self.unknown.push(format!(
+                    "{origin} has no binding, so no pod gets a value by it; the chart's selectors are assumed"
+                ));
+            }
+            let args = policy.serve_args();
+            if args.is_none() {
+                self.unknown
+                    .push(format!("the settings of {origin} cannot be read, and this program's are assumed"));
+            }
+            self.installations.push(Installation {
+                name,
+                selection: selection.flatten().unwrap_or_default(),
+                settings: args.map(|args| ServeSettings { origin, args, policy: None }),
+            });
+        }
+        Ok(())
     }
 }

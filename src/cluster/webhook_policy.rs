@@ -1,8 +1,9 @@
 //! The policy file that a running webhook reads: the ConfigMap which its pod mounts at the path of `--policy-file`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use thiserror::Error;
 
 use super::{
     api::{ApiError, Cluster, path_of},
@@ -16,6 +17,22 @@ pub struct PolicyText {
     pub origin: String,
     /// What it says.
     pub text: String,
+}
+
+/// Why it is not known what the policy file says.
+#[derive(Debug, Error)]
+pub enum PolicyTextError {
+    /// The `ConfigMap` could not be read.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// No `ConfigMap` of the pod holds it.
+    #[error("no ConfigMap of pod {pod} holds {path}")]
+    Elsewhere {
+        /// The pod.
+        pod: String,
+        /// The path of `--policy-file`.
+        path: String,
+    },
 }
 
 #[derive(Default, Deserialize)]
@@ -32,15 +49,13 @@ pub async fn policy_text(
     cluster: &Cluster,
     namespace: &str,
     pod: &WebhookPod,
-) -> Result<Option<PolicyText>, ApiError> {
+) -> Result<Option<PolicyText>, PolicyTextError> {
     let Some(path) = pod.policy_file() else { return Ok(None) };
-    let path = Path::new(path);
-    let folder = path.parent().and_then(Path::to_str).unwrap_or_default();
-    let file = path.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
-    let unknown = |what: &str| ApiError::Forbidden(format!("{what} of {} is not known", path.display()));
-    let name = pod.config_map_at(folder).ok_or_else(|| unknown("the ConfigMap"))?;
+    let elsewhere = || PolicyTextError::Elsewhere { pod: pod.metadata.name.clone(), path: path.to_owned() };
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let name = pod.config_map_at(folder).ok_or_else(elsewhere)?;
     let folder = path_of("/api/v1", Some(namespace), "configmaps");
     let mut map: ConfigMap = cluster.get(&folder, name).await?;
-    let text = map.data.remove(file).ok_or_else(|| unknown("the content"))?;
+    let text = map.data.remove(file).ok_or_else(elsewhere)?;
     Ok(Some(PolicyText { origin: format!("ConfigMap {namespace}/{name}"), text }))
 }

@@ -31,6 +31,9 @@ use super::{
 };
 use crate::metrics::{Metrics, REQUEST_CODES};
 
+/// Where the webhook answers.
+pub const PATH: &str = "/mutate";
+
 /// Above this, parsing moves off the threads that serve connections: it takes milliseconds.
 const LARGE_BODY: usize = 256 << 10;
 
@@ -65,7 +68,7 @@ pub fn router(
 ) -> Router {
     let bodies = Bodies::new(limits, metrics.clone());
     let handler = Handler { policy, namespaces, bodies, metrics };
-    Router::new().route("/mutate", post(mutate)).with_state(Arc::new(handler))
+    Router::new().route(PATH, post(mutate)).with_state(Arc::new(handler))
 }
 
 async fn mutate(State(handler): State<Arc<Handler>>, request: Request) -> Response {

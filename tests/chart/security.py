@@ -64,7 +64,7 @@ def rights(checks, chart):
     namespaces = ([""], ["namespaces"], None, ["list", "watch"])
     counted = [
         ([""], ["pods", "namespaces"], None, ["list"]),
-        (["admissionregistration.k8s.io"], ["mutatingwebhookconfigurations", "mutatingadmissionpolicies"], None, ["list"]),
+        (["admissionregistration.k8s.io"], ["mutatingwebhookconfigurations", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"], None, ["list"]),
         ([""], ["services"], ["gomemlimit"], ["get"]),
         ([""], ["configmaps"], ["gomemlimit-policy"], ["get"]),
     ]

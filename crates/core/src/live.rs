@@ -52,12 +52,6 @@ impl<'a> LivePod<'a> {
         self.pod.name()
     }
 
-    /// `metadata.resourceVersion`.
-    #[must_use]
-    pub fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
-    }
-
     /// Whether the pod has ended well, for good.
     #[must_use]
     pub fn has_succeeded(&self) -> bool {
@@ -198,8 +192,6 @@ struct Document<'a> {
 struct Metadata<'a> {
     #[serde(borrow, deserialize_with = "json::or_default")]
     namespace: Text<'a>,
-    #[serde(borrow, deserialize_with = "json::or_default")]
-    resource_version: Text<'a>,
     generation: Option<u64>,
     #[serde(borrow)]
     labels: Option<&'a RawValue>,

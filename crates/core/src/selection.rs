@@ -73,6 +73,23 @@ impl LabelSelector {
         equal.chain(expressions).find(|one| !one.is_met(labels)).map(|one| one.told(labels))
     }
 
+    /// The same as the API server takes it in the parameter `labelSelector` (`k8s.io/apimachinery/pkg/labels`,
+    /// `Requirement.String`); empty where everything is selected.
+    #[must_use]
+    pub fn query(&self) -> String {
+        let equal = self.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+        let expressions = self.match_expressions.iter().flatten().map(|one| {
+            let (key, values) = (&one.key, one.values.as_deref().unwrap_or_default().join(","));
+            match one.operator.as_str() {
+                "In" => format!("{key} in ({values})"),
+                "NotIn" => format!("{key} notin ({values})"),
+                "DoesNotExist" => format!("!{key}"),
+                _ => key.clone(),
+            }
+        });
+        equal.chain(expressions).collect::<Vec<_>>().join(",")
+    }
+
     /// A label that a namespace lacks and that would make these labels match: key and value. `None` where
     /// a label alone does not help.
     #[must_use]
@@ -95,6 +112,14 @@ pub struct Entry {
     pub namespaces: LabelSelector,
     /// Which pods in them.
     pub objects: LabelSelector,
+}
+
+impl Entry {
+    /// Whether it is about ordinary pods. One that is not looks for pods that opt in by themselves, in namespaces
+    /// that have not: that it selects a namespace says nothing about the namespace.
+    fn takes_ordinary_pods(&self) -> bool {
+        self.objects.matches(&Labels::new())
+    }
 }
 
 /// Whether the webhook is asked about a pod when it is created.
@@ -128,25 +153,43 @@ impl Selection {
         Self { entries }
     }
 
+    /// The entries that opt a namespace in: those about ordinary pods. Where none is, whatever selects pods there
+    /// is an own choice, and all of them count.
+    pub fn opting_in(&self) -> impl Iterator<Item = &Entry> {
+        let has_any = self.entries.iter().any(Entry::takes_ordinary_pods);
+        self.entries.iter().filter(move |entry| !has_any || entry.takes_ordinary_pods())
+    }
+
+    /// Whether a namespace with these labels has opted in.
+    #[must_use]
+    pub fn has_opted_in(&self, namespace: &Labels) -> bool {
+        self.opting_in().any(|entry| entry.namespaces.matches(namespace))
+    }
+
     /// Whether a pod with labels `pod` in a namespace with labels `namespace` is sent to the webhook.
     #[must_use]
     pub fn selects(&self, namespace: Option<&Labels>, pod: impl FnOnce() -> Labels) -> Selected {
         let Some(namespace) = namespace else { return Selected::Unknown };
         let mut entries = self.entries.iter().filter(|entry| entry.namespaces.matches(namespace)).peekable();
-        if entries.peek().is_none() {
-            return match self.missing_label(namespace) {
-                Some((key, value)) => Selected::NotLabelled { label: format!("{key}={value}") },
-                None => Selected::Excluded,
-            };
+        if entries.peek().is_some() {
+            let pod = pod();
+            if entries.any(|entry| entry.objects.matches(&pod)) {
+                return Selected::Yes;
+            }
         }
-        let pod = pod();
-        if entries.any(|entry| entry.objects.matches(&pod)) { Selected::Yes } else { Selected::OptedOut }
+        if self.has_opted_in(namespace) {
+            return Selected::OptedOut;
+        }
+        match self.missing_label(namespace) {
+            Some((key, value)) => Selected::NotLabelled { label: format!("{key}={value}") },
+            None => Selected::Excluded,
+        }
     }
 
     /// A label that would opt in a namespace with these labels.
     #[must_use]
     pub fn missing_label(&self, namespace: &Labels) -> Option<(String, String)> {
-        self.entries.iter().find_map(|entry| entry.namespaces.missing_label(namespace))
+        self.opting_in().find_map(|entry| entry.namespaces.missing_label(namespace))
     }
 }
 
@@ -167,5 +210,62 @@ impl Default for Selection {
             ]),
             objects: selector(vec![requirement(INJECT_LABEL, "NotIn", &OPTED_OUT)]),
         }])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn selector(json: &str) -> LabelSelector {
+        serde_json::from_str(json).unwrap()
+    }
+
+    /// What the chart makes with `podOptIn`.
+    fn with_pod_opt_in() -> Selection {
+        let mut selection = Selection::default();
+        selection.entries.push(Entry {
+            namespaces: selector(
+                r#"{"matchExpressions": [{"key": "gomemlimit.dev/inject", "operator": "NotIn", "values": ["enabled", "disabled"]}]}"#,
+            ),
+            objects: selector(
+                r#"{"matchExpressions": [{"key": "gomemlimit.dev/inject", "operator": "In", "values": ["enabled"]}]}"#,
+            ),
+        });
+        selection
+    }
+
+    #[test]
+    fn an_entry_for_single_pods_opts_no_namespace_in() {
+        let selection = with_pod_opt_in();
+        let (bare, labelled) = (Labels::new(), labels(&[(INJECT_LABEL, "enabled")]));
+        let disabled = labels(&[(INJECT_LABEL, "disabled")]);
+        assert!(!selection.has_opted_in(&bare) && selection.has_opted_in(&labelled));
+        let not_labelled = Selected::NotLabelled { label: "gomemlimit.dev/inject=enabled".to_owned() };
+        for (namespace, pod, wanted) in [
+            (&bare, &bare, &not_labelled),
+            (&bare, &disabled, &not_labelled),
+            (&bare, &labelled, &Selected::Yes),
+            (&disabled, &labelled, &not_labelled),
+            (&labelled, &bare, &Selected::Yes),
+            (&labelled, &disabled, &Selected::OptedOut),
+        ] {
+            assert_eq!(selection.selects(Some(namespace), || pod.clone()), *wanted, "{namespace:?} {pod:?}");
+        }
+    }
+
+    #[test]
+    fn a_selector_of_pods_that_is_an_own_choice_leaves_namespaces_opted_in() {
+        let mut selection = Selection::default();
+        selection.entries[0].objects = selector(r#"{"matchLabels": {"lang": "go"}}"#);
+        let labelled = labels(&[(INJECT_LABEL, "enabled")]);
+        assert!(selection.has_opted_in(&labelled));
+        assert_eq!(selection.selects(Some(&labelled), Labels::new), Selected::OptedOut);
+        assert_eq!(selection.selects(Some(&labelled), || labels(&[("lang", "go")])), Selected::Yes);
+        assert!(matches!(selection.selects(Some(&Labels::new()), Labels::new), Selected::NotLabelled { .. }));
     }
 }

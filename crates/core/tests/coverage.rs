@@ -374,3 +374,19 @@ fn strange_pods_are_errors_or_harmless() {
         }
     }
 }
+
+#[test]
+fn a_selector_reads_as_the_api_server_takes_it() {
+    let selector: LabelSelector = serde_json::from_value(json!({
+        "matchLabels": {"app": "api", "tier": "web"},
+        "matchExpressions": [
+            {"key": "zone", "operator": "In", "values": ["a", "b"]},
+            {"key": "track", "operator": "NotIn", "values": ["canary"]},
+            {"key": "owner", "operator": "Exists"},
+            {"key": "old", "operator": "DoesNotExist", "values": []},
+        ],
+    }))
+    .unwrap();
+    assert_eq!(selector.query(), "app=api,tier=web,zone in (a,b),track notin (canary),owner,!old");
+    assert_eq!(LabelSelector::default().query(), "");
+}

@@ -1,15 +1,15 @@
 //! Which stacks grow, which functions hold the memory, and which goroutines were added.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
 use serde::Serialize;
 
 use crate::{
-    Capture, GoroutineGroup, Kind, Profile, Stack, Stacks, Trend,
-    thresholds::{MARK_BYTES_PER_SECOND, MARK_SECONDS, SAMPLING_ERRORS, TOP_STACKS},
+    Capture, FlatCum, Frame, GoroutineGroup, Kind, Profile, Stack, Stacks, Trend,
+    thresholds::{HELPER_SHARE, MARK_BYTES_PER_SECOND, MARK_SECONDS, SAMPLING_ERRORS, TOP_STACKS},
     units::{real, real_signed, whole},
 };
 
@@ -26,7 +26,7 @@ pub struct Growing {
     pub noise: u64,
     /// Bytes in use in the last capture.
     pub in_use: u64,
-    /// The innermost function that is not of the standard library.
+    /// The innermost function that is not of the standard library, nor one that allocates for many.
     pub function: String,
     /// Where it stands, as `file:line`.
     pub place: String,
@@ -85,6 +85,8 @@ pub(crate) fn sampling_noise(growth: f64, rate: i64) -> f64 {
 /// How every stack of the last capture grew.
 pub(crate) struct Growth {
     stacks: Vec<StackGrowth>,
+    /// Of what a function allocated or held, the share that is growth; by its name.
+    shares: HashMap<Arc<str>, f64>,
     seconds: f64,
     rate: i64,
 }
@@ -106,8 +108,8 @@ impl Growth {
                 Some((capture.at, profile, profile.stacks(Kind::InuseSpace)))
             })
             .collect();
-        let (Some((from, first, _)), Some((to, last, now))) = (series.first(), series.last()) else {
-            return Self { stacks: Vec::new(), seconds: 0.0, rate: 1 };
+        let (Some((from, first, before)), Some((to, last, now))) = (series.first(), series.last()) else {
+            return Self { stacks: Vec::new(), shares: HashMap::new(), seconds: 0.0, rate: 1 };
         };
         let allocated = last.stacks(Kind::AllocSpace).since(&first.stacks(Kind::AllocSpace));
         let marking = MARK_SECONDS + real_signed(now.total()) / MARK_BYTES_PER_SECOND;
@@ -124,7 +126,7 @@ impl Growth {
         stacks.sort_by(|one, other| {
             order(other).total_cmp(&order(one)).then_with(|| one.stack.cmp(&other.stack))
         });
-        Self { stacks, seconds, rate: last.rate }
+        Self { shares: shares(&stacks, before, &allocated), stacks, seconds, rate: last.rate }
     }
 
     /// Bytes of the growth of all stacks that may be garbage which came up during the collection.
@@ -132,11 +134,20 @@ impl Growth {
         self.stacks.iter().map(|one| one.growth.min(one.floating)).sum()
     }
 
+    /// The function that a growing stack is called after: the innermost of the program's own, unless one that
+    /// calls it is much closer to the growth. A helper allocates for many, and most of them let go of it.
+    fn grower<'a>(&self, stack: &'a Stack) -> Option<&'a Frame> {
+        let share = |frame: &Frame| self.shares.get(&frame.function).copied().unwrap_or(0.0);
+        let own = stack.iter().filter(|frame| !is_standard(&frame.function));
+        own.reduce(|best, outer| if share(outer) > HELPER_SHARE * share(best) { outer } else { best })
+            .or(stack.first())
+    }
+
     /// The stacks that grow, the fastest first.
     pub(crate) fn top(&self) -> Vec<Growing> {
         let top = self.stacks.iter().take(TOP_STACKS);
         top.map(|one| {
-            let (function, place) = culprit(&one.stack);
+            let (function, place) = named(self.grower(&one.stack));
             Growing {
                 per_minute: whole(one.growth / self.seconds * 60.0),
                 growth: whole(one.growth),
@@ -149,6 +160,24 @@ impl Growth {
         })
         .collect()
     }
+}
+
+/// Growth of each function with what it calls, as a share of what it held before and has allocated since.
+fn shares(stacks: &[StackGrowth], before: &Stacks, allocated: &Stacks) -> HashMap<Arc<str>, f64> {
+    let mut growth: HashMap<Arc<str>, f64> = HashMap::new();
+    for one in stacks {
+        let functions: HashSet<_> = one.stack.iter().map(|frame| &frame.function).collect();
+        for function in functions {
+            *growth.entry(Arc::clone(function)).or_default() += one.growth;
+        }
+    }
+    let (before, allocated) = (before.functions(), allocated.functions());
+    let cum = |of: &BTreeMap<&str, FlatCum>, function: &str| of.get(function).map_or(0, |of| of.cum.max(0));
+    for (function, share) in &mut growth {
+        let touched = real_signed(cum(&before, function).saturating_add(cum(&allocated, function)));
+        *share /= touched.max(1.0);
+    }
+    growth
 }
 
 /// The functions that hold the most, by themselves.
@@ -221,8 +250,11 @@ pub(crate) fn dominance(added: &[Added], growth: f64) -> f64 {
 
 /// The innermost frame that is not of the standard library, and where it stands.
 fn culprit(stack: &Stack) -> (String, String) {
-    let own = stack.iter().find(|frame| !is_standard(&frame.function)).or(stack.first());
-    let Some(frame) = own else { return ("unknown".to_owned(), String::new()) };
+    named(stack.iter().find(|frame| !is_standard(&frame.function)).or(stack.first()))
+}
+
+fn named(frame: Option<&Frame>) -> (String, String) {
+    let Some(frame) = frame else { return ("unknown".to_owned(), String::new()) };
     let file = frame.file.rsplit('/').next().unwrap_or_default();
     let place = if file.is_empty() { String::new() } else { format!("{file}:{}", frame.line) };
     (frame.function.to_string(), place)
@@ -283,4 +315,66 @@ pub(crate) fn is_standard(function: &str) -> bool {
     let root = function.split(['/', '.']).next().unwrap_or_default();
     ROOTS.contains(&root) && function.split_once('/').is_none_or(|(first, _)| !first.contains('.'))
         || function.starts_with("vendor/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(functions: &[&str]) -> Stack {
+        let frames =
+            functions.iter().map(|function| Frame { function: (*function).into(), file: "".into(), line: 0 });
+        frames.collect()
+    }
+
+    /// Who is named for each growing stack; of the others, bytes that were held before and those allocated since.
+    fn named_for(growing: &[(&[&str], i64)], others: &[(&[&str], i64, i64)]) -> Vec<String> {
+        let (mut before, mut allocated) = (Stacks::default(), Stacks::default());
+        for (functions, growth) in growing {
+            allocated.add(stack(functions), *growth);
+        }
+        for (functions, held, since) in others {
+            before.add(stack(functions), *held);
+            allocated.add(stack(functions), *since);
+        }
+        let grows = |(functions, growth): &(&[&str], i64)| StackGrowth {
+            stack: stack(functions),
+            growth: real_signed(*growth),
+            in_use: *growth,
+            floating: 0.0,
+        };
+        let stacks: Vec<_> = growing.iter().map(grows).collect();
+        let growth = Growth { shares: shares(&stacks, &before, &allocated), stacks, seconds: 60.0, rate: 1 };
+        growth.top().into_iter().map(|one| one.function).collect()
+    }
+
+    const LEAK: &[&str] = &["bytes.growSlice", "main.remember", "main.handle", "net/http.serve"];
+
+    #[test]
+    fn the_innermost_function_of_the_program_is_named() {
+        assert_eq!(named_for(&[(LEAK, 1000)], &[]), ["main.remember"]);
+        // It also makes garbage, and so do those that call it.
+        let garbage: &[(&[&str], i64, i64)] = &[(LEAK, 0, 9000), (&["main.handle"], 500, 9000)];
+        assert_eq!(named_for(&[(LEAK, 1000)], garbage), ["main.remember"]);
+    }
+
+    #[test]
+    fn a_helper_that_allocates_for_many_is_not_named() {
+        let leak: &[&str] = &["main.written", "main.remember", "main.handle"];
+        let others: &[(&[&str], i64, i64)] =
+            &[(&["main.written", "main.load"], 4000, 0), (&["main.written", "main.handle"], 0, 3000)];
+        assert_eq!(named_for(&[(leak, 1000)], others), ["main.remember"]);
+    }
+
+    #[test]
+    fn a_function_that_leaks_for_many_is_named_for_all_of_them() {
+        let [one, other]: [&[&str]; 2] = [&["main.remember", "main.list"], &["main.remember", "main.search"]];
+        assert_eq!(named_for(&[(one, 1000), (other, 400)], &[]), ["main.remember", "main.remember"]);
+    }
+
+    #[test]
+    fn where_there_is_nothing_else_the_leaf_is_named() {
+        assert_eq!(named_for(&[(&["bytes.growSlice", "net/http.serve"], 10)], &[]), ["bytes.growSlice"]);
+        assert_eq!(named_for(&[(&[], 10)], &[]), ["unknown"]);
+    }
 }

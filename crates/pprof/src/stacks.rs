@@ -70,7 +70,7 @@ impl Profile {
 }
 
 impl Stacks {
-    fn add(&mut self, stack: Stack, value: i64) {
+    pub(crate) fn add(&mut self, stack: Stack, value: i64) {
         let sum = self.0.entry(stack).or_default();
         *sum = sum.saturating_add(value);
     }

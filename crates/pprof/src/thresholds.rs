@@ -100,5 +100,10 @@ pub const BURST_NEED_PERCENT: u64 = 200;
 /// allocates a mebibyte at once.
 pub const HUGE_OBJECT: i64 = 1 << 20;
 
+/// A caller is named in place of the function that allocates, where growth is this many times the share of what
+/// it touched. A caller of a function that allocates for nobody else has the same share; a helper such as
+/// `newBuffer` has a small one, and the cache that keeps its buffers a large one.
+pub const HELPER_SHARE: f64 = 1.25;
+
 /// How many stacks are reported.
 pub const TOP_STACKS: usize = 5;

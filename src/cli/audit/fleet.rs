@@ -74,7 +74,7 @@ impl Keep {
         if words.is_empty() { Self::All } else { Self::Only(words.to_vec()) }
     }
 
-    fn keeps(&self, found: &ContainerCoverage) -> bool {
+    pub(super) fn keeps(&self, found: &ContainerCoverage) -> bool {
         match self {
             Self::None => false,
             Self::All => true,
@@ -114,6 +114,11 @@ impl Fleet {
                 });
             }
         }
+    }
+
+    /// Leaves out the other rows.
+    pub(super) fn retain(&mut self, keep: &Keep) {
+        self.rows.retain(|row| keep.keeps(&row.found));
     }
 
     /// A pod of a shape that surprises us does not end the audit of the others.

@@ -1,13 +1,20 @@
-//! `audit --watch`: prints what changes until it is interrupted. A lost API server is waited for.
+//! `audit --watch`: prints what changes until it is interrupted or nobody reads any more. A lost API server is waited
+//! for.
 
-use std::{collections::HashMap, process::ExitCode, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    process::ExitCode,
+    time::Duration,
+};
 
+use anyhow::Context;
 use gomemlimit_core::{
     coverage::{ContainerCoverage, Coverage, Gap},
     live::LivePod,
 };
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{
     AuditArgs, Format,
@@ -20,11 +27,18 @@ use crate::{
         api::{ApiError, Cluster},
         pages::{Change, Listing},
     },
+    serve::lifecycle,
 };
 
 /// The first pause after a failure; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A watch that has lived so long was a sound one.
+const SOUND: Duration = Duration::from_secs(30);
+
+/// How often all is listed where nothing may be watched.
+const WITHOUT_WATCH: Duration = Duration::from_mins(1);
 
 /// What is compared to know whether something has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,156 +64,230 @@ impl State {
     }
 }
 
-/// By namespace/pod: its containers and what was said of them.
-type Known = HashMap<String, Vec<(String, State)>>;
+/// What was last seen of a container, and whether `--only` let it be said.
+#[derive(Clone, Debug)]
+struct Seen {
+    state: State,
+    is_said: bool,
+}
+
+/// By namespace/pod: all of its containers, whatever `--only` says.
+type Known = HashMap<String, BTreeMap<String, Seen>>;
+
+/// What an audit is about, for the next one.
+pub(super) struct Scope<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) listing: &'a Listing,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) policy_is_given: bool,
+}
 
 /// Lists, follows, and lists again whenever the watch ends.
-pub(super) async fn run(
-    args: &AuditArgs,
-    cluster: &Cluster,
-    listing: &Listing,
-    judge: Judge,
-    namespace: Option<&str>,
-    policy_is_given: bool,
-) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &AuditArgs, judge: Judge, scope: Scope<'_>) -> anyhow::Result<ExitCode> {
+    let mut signals = lifecycle::signals().context("cannot listen for signals")?;
     // The first list has to succeed: a wrong flag or a missing right is told at once.
-    let (fleet, version) = args.list(cluster, listing, &judge).await?;
-    let printed = match args.output {
-        Format::Json => {
-            super::tell(&fleet, &judge);
-            let lines = fleet.rows.iter().map(|row| format!("{}\n", event("found", row)));
-            output::stdout(lines.collect::<String>().as_bytes())
-        }
-        _ => args.print(&fleet, &judge),
+    let (mut fleet, version) = args.list(scope.cluster, scope.listing, &judge).await?;
+    let mut watcher = Watcher {
+        args,
+        scope,
+        keep: Keep::only(&args.only),
+        told: told(&fleet, &judge),
+        judge,
+        known: Known::new(),
+        has_failed: fleet.is_any(&args.fail_on),
     };
-    let mut watcher = Watcher { args, judge, known: Known::new(), has_failed: fleet.is_any(&args.fail_on) };
     watcher.know(&fleet);
-    drop(fleet);
-    if printed == ExitCode::from(2) {
-        return Ok(printed);
+    fleet.retain(&watcher.keep);
+    if let Err(error) = watcher.print(&fleet) {
+        return Ok(output::not_written(&error));
     }
+    drop(fleet);
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        () = watcher.follow(cluster, listing, version, namespace, policy_is_given) => {}
+        _ = signals.recv() => {}
+        ended = watcher.follow(version) => {
+            // Whoever read has gone away, or there is no room for more.
+            if let Err(error) = ended && output::not_written(&error) != ExitCode::SUCCESS {
+                return Ok(ExitCode::from(2));
+            }
+        }
     }
     Ok(if watcher.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// What is told on stderr: what is not known, and what is decided by.
+fn told(fleet: &Fleet, judge: &Judge) -> Vec<String> {
+    let unknown = judge.surroundings.unknown.iter().cloned();
+    unknown.chain(fleet.unreadable()).chain([judge.source.clone()]).collect()
+}
+
 struct Watcher<'a> {
     args: &'a AuditArgs,
+    scope: Scope<'a>,
+    /// What is said.
+    keep: Keep,
     judge: Judge,
+    /// What was told last on stderr.
+    told: Vec<String>,
     known: Known,
     /// A word of `--fail-on` held at some time.
     has_failed: bool,
 }
 
 impl Watcher<'_> {
+    fn print(&self, fleet: &Fleet) -> io::Result<()> {
+        super::tell(fleet, &self.judge);
+        let text = match self.args.output {
+            Format::Json => {
+                let lines = fleet.rows.iter().map(|row| format!("{}\n", event("found", row)));
+                lines.collect::<Vec<_>>().concat()
+            }
+            _ => super::report::tables(fleet, false),
+        };
+        output::write(text.as_bytes())
+    }
+
     fn know(&mut self, fleet: &Fleet) {
         for row in &fleet.rows {
-            let containers = self.known.entry(key(row)).or_default();
-            containers.push((row.found.name.clone(), State::of(&row.found)));
+            let seen = Seen { state: State::of(&row.found), is_said: self.keep.keeps(&row.found) };
+            self.known.entry(key(row)).or_default().insert(row.found.name.clone(), seen);
         }
     }
 
-    async fn follow(
-        &mut self,
-        cluster: &Cluster,
-        listing: &Listing,
-        mut version: String,
-        namespace: Option<&str>,
-        policy_is_given: bool,
-    ) {
-        let mut pause = FIRST_PAUSE;
+    /// Goes on until stdout takes no more.
+    async fn follow(&mut self, mut version: String) -> io::Result<()> {
+        let Scope { cluster, listing, .. } = self.scope;
+        let (mut pause, mut may_watch) = (FIRST_PAUSE, true);
         loop {
-            match listing.watch(cluster, &version, |change, json| self.changed(change, json)).await {
+            let started = Instant::now();
+            let mut written = Ok(());
+            let watched = listing.watch(cluster, &version, |change, json| {
+                written = self.changed(change, json);
+                written.is_ok()
+            });
+            let ended = watched.await;
+            written?;
+            match ended {
                 // Ended in time: labels and flags may have changed as well, so all is read again.
-                Ok(()) | Err(ApiError::Gone(_)) => {}
-                Err(error) => {
-                    eprintln!("warning: {error}; trying again");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                Ok(()) | Err(ApiError::Gone(_)) => may_watch = true,
+                Err(ApiError::Forbidden(problem)) => {
+                    if may_watch {
+                        let every = humantime::format_duration(WITHOUT_WATCH);
+                        output::warning(&format!("{problem}; all is listed every {every} instead"));
+                    }
+                    may_watch = false;
                 }
+                Err(error) => output::warning(&format!("{error}; trying again")),
             }
-            match self.list_again(cluster, listing, namespace, policy_is_given).await {
-                Ok(newer) => {
-                    version = newer;
-                    pause = FIRST_PAUSE;
+            if !may_watch {
+                sleep(WITHOUT_WATCH).await;
+            } else if started.elapsed() >= SOUND {
+                pause = FIRST_PAUSE;
+            } else {
+                sleep(pause).await;
+                pause = longer(pause);
+            }
+            version = self.list_until_it_works(&mut pause).await?;
+        }
+    }
+
+    /// The earlier version of the list may be lost: there is nothing to watch from before it is read again.
+    async fn list_until_it_works(&mut self, pause: &mut Duration) -> io::Result<String> {
+        loop {
+            match self.list_again().await {
+                Ok((fleet, version)) => {
+                    self.compare(&fleet)?;
+                    return Ok(version);
                 }
                 Err(error) => {
-                    eprintln!("warning: {error:#}; trying again");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    output::warning(&format!("{error:#}; trying again"));
+                    sleep(*pause).await;
+                    *pause = longer(*pause);
                 }
             }
         }
     }
 
-    async fn list_again(
-        &mut self,
-        cluster: &Cluster,
-        listing: &Listing,
-        namespace: Option<&str>,
-        policy_is_given: bool,
-    ) -> anyhow::Result<String> {
-        self.judge = self.args.judge(cluster, namespace, policy_is_given).await?;
-        let (fleet, version) = self.args.list(cluster, listing, &self.judge).await?;
+    async fn list_again(&mut self) -> anyhow::Result<(Fleet, String)> {
+        let Scope { cluster, listing, namespace, policy_is_given } = self.scope;
+        let judge = self.args.judge(cluster, namespace, policy_is_given).await?;
+        let listed = self.args.list(cluster, listing, &judge).await?;
+        self.judge = judge;
+        Ok(listed)
+    }
+
+    /// Says what differs from what was known.
+    fn compare(&mut self, fleet: &Fleet) -> io::Result<()> {
+        let told = told(fleet, &self.judge);
+        if told != self.told {
+            super::tell(fleet, &self.judge);
+            self.told = told;
+        }
+        self.has_failed |= fleet.is_any(&self.args.fail_on);
         let before = std::mem::take(&mut self.known);
+        self.know(fleet);
         for row in &fleet.rows {
-            let state = State::of(&row.found);
-            let known = before.get(&key(row)).into_iter().flatten();
-            if known.into_iter().all(|(name, known)| *name != row.found.name || *known != state) {
-                self.say(row);
+            self.say_change(row, before.get(&key(row)))?;
+        }
+        for (pod, containers) in &before {
+            if !self.known.contains_key(pod) {
+                self.say_gone(pod, containers)?;
             }
         }
-        self.know(&fleet);
-        for pod in before.keys().filter(|pod| !self.known.contains_key(*pod)) {
-            self.say_gone(pod);
-        }
-        Ok(version)
+        Ok(())
     }
 
-    fn changed(&mut self, change: Change, json: &str) {
-        let Ok(pod) = LivePod::parse(json) else { return };
+    fn changed(&mut self, change: Change, json: &str) -> io::Result<()> {
+        let Ok(pod) = LivePod::parse(json) else { return Ok(()) };
         let name = format!("{}/{}", pod.namespace(), pod.name());
+        let before = self.known.remove(&name);
         if change == Change::Gone || (pod.has_succeeded() && !self.args.finished) {
-            if self.known.remove(&name).is_some() {
-                self.say_gone(&name);
-            }
-            return;
+            return before.map_or(Ok(()), |containers| self.say_gone(&name, &containers));
         }
-        let mut fleet = Fleet::new(Keep::only(&self.args.only));
+        let mut fleet = Fleet::new(Keep::All);
         fleet.add(&pod, self.judge.assess(&pod));
-        let before = self.known.remove(&name).unwrap_or_default();
-        for row in &fleet.rows {
-            if !before.contains(&(row.found.name.clone(), State::of(&row.found))) {
-                self.say(row);
-            }
-        }
+        self.has_failed |= fleet.is_any(&self.args.fail_on);
         self.know(&fleet);
+        fleet.rows.iter().try_for_each(|row| self.say_change(row, before.as_ref()))
     }
 
-    fn say(&mut self, row: &Row) {
-        self.has_failed |= self.args.fail_on.iter().any(|word| word.holds(&row.found));
-        let line = if self.args.output == Format::Json {
-            format!("{}\n", event("changed", row))
-        } else {
-            let found = &row.found;
-            let reason = found.gap.map(|gap| format!("/{gap}")).unwrap_or_default();
-            let what = format!("{}{reason}", found.status);
-            format!("{}/{} {}: {what}, {}\n", row.namespace, row.pod, found.name, why(found))
-        };
-        output::stdout(line.as_bytes());
+    /// Says what has become of a container: of one that `--only` no longer lets be said, for the last time.
+    fn say_change(&self, row: &Row, before: Option<&BTreeMap<String, Seen>>) -> io::Result<()> {
+        let before = before.and_then(|containers| containers.get(&row.found.name));
+        let is_same = before.is_some_and(|seen| seen.state == State::of(&row.found));
+        let is_said = self.keep.keeps(&row.found);
+        if is_same || !(is_said || before.is_some_and(|seen| seen.is_said)) {
+            return Ok(());
+        }
+        if self.args.output == Format::Json {
+            return output::write(format!("{}\n", event("changed", row)).as_bytes());
+        }
+        let found = &row.found;
+        let reason = found.gap.map(|gap| format!("/{gap}")).unwrap_or_default();
+        let end = if is_said { "" } else { " (none of --only any more)" };
+        let what = format!("{}{reason}, {}{end}", found.status, why(found));
+        say(&format!("{}/{} {}: {what}", row.namespace, row.pod, found.name))
     }
 
-    fn say_gone(&self, pod: &str) {
-        let line = if self.args.output == Format::Json {
+    /// Nothing where nothing was said of the pod.
+    fn say_gone(&self, pod: &str, containers: &BTreeMap<String, Seen>) -> io::Result<()> {
+        if !containers.values().any(|seen| seen.is_said) {
+            return Ok(());
+        }
+        if self.args.output == Format::Json {
             let (namespace, name) = pod.split_once('/').unwrap_or_default();
-            format!("{}\n", json!({"event": "gone", "namespace": namespace, "pod": name}))
-        } else {
-            format!("{pod}: gone\n")
-        };
-        output::stdout(line.as_bytes());
+            let gone = json!({"event": "gone", "namespace": namespace, "pod": name});
+            return output::write(format!("{gone}\n").as_bytes());
+        }
+        say(&format!("{pod}: gone"))
     }
+}
+
+fn longer(pause: Duration) -> Duration {
+    (pause * 2).min(LONGEST_PAUSE)
+}
+
+fn say(line: &str) -> io::Result<()> {
+    output::write(format!("{}\n", output::clean(line)).as_bytes())
 }
 
 fn key(row: &Row) -> String {

@@ -1,21 +1,16 @@
 //! The links that all namespaces share: from the webhook configuration to the certificate that is served.
 
-use std::time::SystemTime;
-
-use gomemlimit_core::selection::Labels;
-
 use super::{
-    link::{Finding, Link, State},
+    link::{Finding, Link, note},
     release::Release,
 };
 use crate::{
-    certs::{CaCertificate, verify},
     cluster::{
         api::{ApiError, Cluster, path_of},
-        installation::{Configuration, ServiceReference, Webhook},
-        served::{self, ServedError},
+        installation::{Configuration, ServiceReference},
         serving::{Deployment, Service, WebhookPod, ready_endpoints},
     },
+    serve::handler::PATH,
 };
 
 /// The chart's own conditions: name and expression.
@@ -27,21 +22,29 @@ pub(super) const CONDITIONS: [(&str, &str); 2] = [
     ("not-windows", "!has(object.spec.os) || object.spec.os.name != 'windows'"),
 ];
 
+/// How the names of the entries begin that are about resizes, and not about the creation of pods.
+const RESIZE: &str = "resize";
+
 /// Conditions are CEL, which only the API server evaluates.
 pub(super) const DRY_RUN_TELLS: &str = "; the dry run tells what they do";
-
-/// So many pods are asked for their certificate; each has its own.
-const MOST_PODS: usize = 5;
 
 /// What is there, link by link.
 pub(super) struct Installation<'c> {
     pub(super) cluster: &'c Cluster,
     pub(super) release: Release,
     pub(super) configuration: Configuration,
+    /// The webhook's Deployments in the namespace of its Service; `None` where they may not be read.
+    pub(super) deployments: Option<Vec<Deployment>>,
     pub(super) pods: Vec<WebhookPod>,
+    /// Which Deployments were left out.
+    unreadable: Option<String>,
 }
 
-impl Installation<'_> {
+impl<'c> Installation<'c> {
+    pub(super) fn new(cluster: &'c Cluster, release: Release, configuration: Configuration) -> Self {
+        Self { cluster, release, configuration, deployments: None, pods: Vec::new(), unreadable: None }
+    }
+
     /// Walks from the rules to the certificate.
     pub(super) async fn walk(&mut self) -> Result<Vec<Finding>, ApiError> {
         let name = &self.configuration.metadata.name;
@@ -55,29 +58,71 @@ impl Installation<'_> {
             return Ok(findings);
         };
         let service = self.service(&reference).await;
-        let service = note(service, Link::Service, &mut findings)?;
-        if let Some((service, finding)) = service {
-            let is_ok = finding.state == State::Ok;
-            findings.push(finding);
-            if let (Some(service), true) = (service, is_ok) {
-                let pods = self.pods(&reference, &service).await;
-                let pods = note(pods, Link::Pods, &mut findings)?;
-                findings.extend(pods);
-                let endpoints = ready_endpoints(self.cluster, &reference).await;
-                let endpoints = note(endpoints, Link::Endpoints, &mut findings)?;
-                findings.extend(endpoints.map(|ready| endpoints_finding(ready, &reference)));
-                self.certificates(&reference, &service, &mut findings).await?;
-            }
+        let (service, found) = note(service, Link::Service, &mut findings)?.unzip();
+        findings.extend(found);
+        findings.extend(self.strays(&reference));
+        if let Some(service) = service.flatten() {
+            let pods = self.pods(&reference, &service).await;
+            let pods = note(pods, Link::Pods, &mut findings)?;
+            findings.extend(pods.into_iter().flatten());
+            let endpoints = ready_endpoints(self.cluster, &reference).await;
+            let endpoints = note(endpoints, Link::Endpoints, &mut findings)?;
+            findings.extend(endpoints.map(|ready| endpoints_finding(ready, &reference)));
+            findings.extend(self.certificates(&reference, &service).await);
         }
         Ok(findings)
     }
 
     fn rules(&self) -> Finding {
-        if self.configuration.pod_entries().next().is_some() {
-            return Finding::ok(Link::Rules, "CREATE of pods");
+        let is_for_creation = |name: &str| !name.starts_with(RESIZE);
+        let restore = || self.release.restore_configuration(&self.configuration);
+        if self.configuration.pod_entries().next().is_none() {
+            let what = "no entry of the configuration has a rule for CREATE of pods";
+            return Finding::broken(Link::Rules, what, restore());
         }
-        let what = "no entry of the configuration has a rule for CREATE of pods";
-        Finding::broken(Link::Rules, what, self.release.restore_configuration(&self.configuration))
+        let with: Vec<_> = self.configuration.pod_entries().map(|entry| entry.name.as_str()).collect();
+        let without = self.configuration.ours().map(|entry| entry.name.as_str());
+        match without.filter(|name| is_for_creation(name)).find(|name| !with.contains(name)) {
+            None => Finding::ok(Link::Rules, "CREATE of pods"),
+            Some(name) => {
+                let what = format!("entry {name} has no rule for CREATE of pods");
+                Finding::broken(Link::Rules, what, restore())
+            }
+        }
+    }
+
+    /// Entries that do not call what the others call, or not where the webhook answers.
+    fn strays(&self, reference: &ServiceReference) -> Vec<Finding> {
+        let told = |one: &ServiceReference| {
+            format!("service {} in {}, port {}", one.name, one.namespace, one.port())
+        };
+        let strays = self.configuration.ours().filter_map(|entry| {
+            let name = &entry.name;
+            let what = match &entry.client_config.service {
+                None => {
+                    let what = format!(
+                        "entry {name} names a URL instead of a Service; what answers there is not looked at"
+                    );
+                    return Some(Finding::unknown(Link::Service, what));
+                }
+                Some(other) if told(other) != told(reference) => {
+                    format!("entry {name} calls {}, and not {}", told(other), told(reference))
+                }
+                Some(one) if one.path() != PATH => {
+                    format!(
+                        "entry {name} calls the path {}, and the webhook answers at {PATH} only",
+                        one.path()
+                    )
+                }
+                Some(_) => return None,
+            };
+            Some(Finding::broken(
+                Link::Service,
+                what,
+                self.release.restore_configuration(&self.configuration),
+            ))
+        });
+        strays.collect()
     }
 
     fn conditions(&self) -> Finding {
@@ -94,7 +139,18 @@ impl Installation<'_> {
         Finding { command, ..Finding::unknown(Link::MatchConditions, what) }
     }
 
-    async fn service(&self, reference: &ServiceReference) -> Result<(Option<Service>, Finding), ApiError> {
+    /// The Deployment of this release, where there are several.
+    fn own_deployment<'d>(&self, deployments: &'d [Deployment]) -> Option<&'d Deployment> {
+        let instance = |one: &&Deployment| {
+            one.metadata.labels.get("app.kubernetes.io/instance") == Some(&self.release.name)
+        };
+        deployments.iter().find(instance).or(deployments.first())
+    }
+
+    async fn service(
+        &mut self,
+        reference: &ServiceReference,
+    ) -> Result<(Option<Service>, Finding), ApiError> {
         let path = path_of("/api/v1", Some(&reference.namespace), "services");
         let service: Option<Service> = self.cluster.find(&path, &reference.name).await?;
         let place = format!("service {} in {}", reference.name, reference.namespace);
@@ -115,36 +171,61 @@ impl Installation<'_> {
             let what = format!("{place} has no port {port}, which the configuration names");
             return Ok((None, Finding::broken(Link::Service, what, restore())));
         }
-        for deployment in Deployment::find(self.cluster, Some(&reference.namespace)).await? {
-            let labels = &deployment.spec.template.metadata.labels;
-            if let Some((key, value)) = unmatched(&service.spec.selector, labels) {
-                let what =
-                    format!("{place} selects {key}={value}, which the pods of the Deployment do not have");
-                return Ok((None, Finding::broken(Link::Service, what, restore())));
+        self.deployments = match Deployment::find(self.cluster, Some(&reference.namespace)).await {
+            Ok(found) => {
+                self.unreadable = found.unreadable;
+                Some(found.items)
             }
+            // The pods say as much.
+            Err(ApiError::Forbidden(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let deployments = self.deployments.as_deref().unwrap_or_default();
+        // Another release in the namespace has pods that are none of this Service's.
+        let is_selected = |one: &Deployment| one.unmatched(&service).is_none();
+        if !deployments.iter().any(is_selected)
+            && let Some(deployment) = self.own_deployment(deployments)
+            && let Some((key, value)) = deployment.unmatched(&service)
+        {
+            let name = &deployment.metadata.name;
+            let what =
+                format!("{place} selects {key}={value}, which the pods of deployment {name} do not have");
+            return Ok((None, Finding::broken(Link::Service, what, restore())));
         }
         Ok((Some(service), Finding::ok(Link::Service, format!("{place}, port {port}"))))
     }
 
-    async fn pods(&mut self, reference: &ServiceReference, service: &Service) -> Result<Finding, ApiError> {
-        self.pods = WebhookPod::of(self.cluster, &reference.namespace, service).await?;
+    async fn pods(
+        &mut self,
+        reference: &ServiceReference,
+        service: &Service,
+    ) -> Result<Vec<Finding>, ApiError> {
+        let found = WebhookPod::of(self.cluster, &reference.namespace, service).await?;
+        self.pods = found.items;
+        let unreadable = self.unreadable.take().into_iter().chain(found.unreadable);
+        let mut findings: Vec<_> = unreadable.map(|problem| Finding::unknown(Link::Pods, problem)).collect();
         let (ready, all) = (self.pods.iter().filter(|pod| pod.is_ready()).count(), self.pods.len());
-        if ready > 0 {
-            return Ok(Finding::ok(Link::Pods, format!("{ready} of {all} ready")));
-        }
-        let namespace = &reference.namespace;
-        if let Some(pod) = self.pods.first() {
-            let name = &pod.metadata.name;
-            let what = format!(
-                "none of {all} is ready; {name}: {}{}",
-                pod.trouble(),
-                self.trouble(namespace, pod).await
-            );
-            let command = format!("kubectl describe pod {name} -n {namespace}");
-            return Ok(Finding::broken(Link::Pods, what, command));
-        }
-        let deployments = Deployment::find(self.cluster, Some(namespace)).await?;
-        Ok(match deployments.first() {
+        let finding = if ready > 0 {
+            Finding::ok(Link::Pods, format!("{ready} of {all} ready"))
+        } else if let Some(pod) = self.pods.first() {
+            let (name, namespace) = (&pod.metadata.name, &reference.namespace);
+            let said = self.trouble(namespace, pod).await;
+            let what = format!("none of {all} is ready; {name}: {}{said}", pod.trouble());
+            Finding::broken(Link::Pods, what, format!("kubectl describe pod {name} -n {namespace}"))
+        } else {
+            self.no_pods(&reference.namespace, service)
+        };
+        findings.push(finding);
+        Ok(findings)
+    }
+
+    /// Why the Service has no pods.
+    fn no_pods(&self, namespace: &str, service: &Service) -> Finding {
+        let Some(deployments) = &self.deployments else {
+            let what = "the Service selects no pods, and Deployments may not be read";
+            return Finding::broken(Link::Pods, what, "");
+        };
+        match deployments.iter().find(|one| one.unmatched(service).is_none()) {
             Some(deployment) if deployment.spec.replicas == Some(0) => {
                 let name = &deployment.metadata.name;
                 let command = format!("kubectl scale deployment/{name} -n {namespace} --replicas=2");
@@ -158,169 +239,19 @@ impl Installation<'_> {
             None => {
                 Finding::broken(Link::Pods, "there is no Deployment of the webhook", self.release.upgrade(""))
             }
-        })
+        }
     }
 
     /// What `/readyz` of a pod says is wrong; empty where it cannot be asked.
-    async fn trouble(&self, namespace: &str, pod: &WebhookPod) -> String {
-        let address = pod.serve_flag("--admin-listen").and_then(|address| address.rsplit_once(':'));
-        let port = address.map_or("8081", |(_, port)| port);
-        let path = format!("/api/v1/namespaces/{namespace}/pods/{}:{port}/proxy/readyz", pod.metadata.name);
-        let request = hyper::Request::get(path).body(Vec::new());
-        let said = match request {
-            Ok(request) => self.cluster.client.request_text(request).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        let said = said.unwrap_or_default();
-        said.lines()
+    pub(super) async fn trouble(&self, namespace: &str, pod: &WebhookPod) -> String {
+        let port =
+            pod.serve_flag("--admin-listen").and_then(|address| address.rsplit_once(':')?.1.parse().ok());
+        let said = self.cluster.ask_pod(namespace, &pod.metadata.name, port.unwrap_or(8081), "/readyz").await;
+        said.unwrap_or_default()
+            .lines()
             .filter(|line| line.starts_with("trouble: "))
             .fold(String::new(), |all, line| all + "; " + line)
     }
-
-    async fn certificates(
-        &self,
-        reference: &ServiceReference,
-        service: &Service,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(), ApiError> {
-        let mut bundles = Vec::new();
-        for entry in self.configuration.ours() {
-            match bundle(entry) {
-                Ok(bundle) => bundles.push((entry.name.as_str(), bundle)),
-                Err(problem) => {
-                    let what =
-                        format!("entry {}: {problem}{}", entry.name, self.all_trouble(reference).await);
-                    findings.push(Finding::broken(Link::CaBundle, what, self.mend_bundle(reference)));
-                    return Ok(());
-                }
-            }
-        }
-        let port = service.spec.ports.iter().find(|one| one.port == reference.port());
-        let (mut verified, mut problems) = (0, Vec::new());
-        for pod in self.pods.iter().filter(|pod| pod.is_ready()).take(MOST_PODS) {
-            let Some(port) = port.and_then(|port| pod.target_port(port)) else {
-                let what = format!("the Service's target port is none of pod {}", pod.metadata.name);
-                let object = format!("service {} -n {}", reference.name, reference.namespace);
-                findings.push(Finding::broken(Link::Endpoints, what, self.release.restore(&object)));
-                return Ok(());
-            };
-            match self.certificate(reference, pod, port, &bundles).await {
-                Ok(None) => verified += 1,
-                Ok(Some(problem)) => problems.push(problem),
-                Err(error) => return Err(error),
-            }
-        }
-        let server = reference.server_name();
-        findings.extend(match problems.into_iter().next() {
-            Some(problem) => {
-                let bundle_is_fine = problem.link != Link::CaBundle;
-                let bundle = bundle_is_fine.then(|| Finding::ok(Link::CaBundle, certificates(&bundles)));
-                bundle.into_iter().chain([problem]).collect::<Vec<_>>()
-            }
-            None if verified == 0 => vec![
-                Finding::ok(Link::CaBundle, certificates(&bundles)),
-                Finding::unknown(Link::Certificate, "no pod is ready to be asked for it"),
-            ],
-            None => vec![
-                Finding::ok(Link::CaBundle, certificates(&bundles)),
-                Finding::ok(
-                    Link::Certificate,
-                    format!("{verified} pods serve one for {server} that the CA bundle verifies"),
-                ),
-            ],
-        });
-        Ok(())
-    }
-
-    /// What is wrong with the certificate that one pod serves.
-    async fn certificate(
-        &self,
-        reference: &ServiceReference,
-        pod: &WebhookPod,
-        port: u16,
-        bundles: &[(&str, Vec<CaCertificate>)],
-    ) -> Result<Option<Finding>, ApiError> {
-        let (name, server) = (&pod.metadata.name, reference.server_name());
-        let chain = match served::chain(self.cluster, &reference.namespace, name, port, &server).await {
-            Ok(chain) => chain,
-            Err(ServedError::Forward(error @ ApiError::Unreachable { .. })) => return Err(error),
-            Err(error @ ServedError::Forward(_)) => {
-                return Ok(Some(Finding::unknown(Link::Certificate, error.to_string())));
-            }
-            Err(error) => {
-                let object = format!("service {} -n {}", reference.name, reference.namespace);
-                let what = format!("pod {name}: {error}");
-                return Ok(Some(Finding::broken(Link::Endpoints, what, self.release.restore(&object))));
-            }
-        };
-        let Some((leaf, intermediates)) = chain.split_first() else {
-            return Ok(Some(Finding::unknown(Link::Certificate, format!("pod {name} serves none"))));
-        };
-        let now = SystemTime::now();
-        for (entry, bundle) in bundles {
-            // Go trusts a certificate that stands in the bundle itself.
-            if bundle.iter().any(|trusted| trusted.der == *leaf) {
-                continue;
-            }
-            if let Err(problem) = verify(bundle, leaf, intermediates, &server, now) {
-                let trouble = self.trouble(&reference.namespace, pod).await;
-                let what = format!(
-                    "entry {entry} does not verify the certificate of pod {name}: {problem}{trouble}"
-                );
-                let link = if problem.contains("UnknownIssuer") { Link::CaBundle } else { Link::Certificate };
-                return Ok(Some(Finding::broken(link, what, self.mend_bundle(reference))));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn all_trouble(&self, reference: &ServiceReference) -> String {
-        match self.pods.first() {
-            Some(pod) => self.trouble(&reference.namespace, pod).await,
-            None => String::new(),
-        }
-    }
-
-    /// Whoever keeps the bundle has to do it again.
-    fn mend_bundle(&self, reference: &ServiceReference) -> String {
-        let args = self.pods.iter().find_map(WebhookPod::serve_args).unwrap_or_default();
-        let metadata = &self.configuration.metadata;
-        if args.iter().any(|arg| arg.starts_with("--tls-secret")) {
-            // It does so by itself, unless a right or the Secret is missing, which the chart brings back.
-            return self.release.upgrade("");
-        }
-        match metadata.annotations.get("cert-manager.io/inject-ca-from") {
-            Some(from) => format!(
-                "kubectl annotate mutatingwebhookconfiguration {} cert-manager.io/inject-ca-from={from} --overwrite",
-                metadata.name
-            ),
-            None => self.release.upgrade(&format!(
-                "--set webhook.caBundle=\"$(kubectl get secret SECRET -n {} -o jsonpath='{{.data.ca\\.crt}}')\"",
-                reference.namespace
-            )),
-        }
-    }
-}
-
-/// The certificates of an entry's CA bundle that are valid now.
-fn bundle(entry: &Webhook) -> Result<Vec<CaCertificate>, String> {
-    let bytes = entry.client_config.ca_bundle.as_ref().map(|bundle| bundle.0.as_slice()).unwrap_or_default();
-    if bytes.is_empty() {
-        return Err("the CA bundle is empty".to_owned());
-    }
-    let all = CaCertificate::all_from_pem(bytes);
-    if all.is_empty() {
-        return Err("there is no certificate in the CA bundle".to_owned());
-    }
-    if !all.iter().any(|one| one.is_valid_at(SystemTime::now())) {
-        return Err("every certificate of the CA bundle has expired or is not valid yet".to_owned());
-    }
-    Ok(all)
-}
-
-fn certificates(bundles: &[(&str, Vec<CaCertificate>)]) -> String {
-    let most = bundles.iter().map(|(_, bundle)| bundle.len()).max().unwrap_or_default();
-    format!("{most} certificate{}", if most == 1 { "" } else { "s" })
 }
 
 fn endpoints_finding(ready: usize, reference: &ServiceReference) -> Finding {
@@ -332,24 +263,4 @@ fn endpoints_finding(ready: usize, reference: &ServiceReference) -> Finding {
         reference.namespace, reference.name
     );
     Finding::broken(Link::Endpoints, "the Service has no ready endpoint", command)
-}
-
-fn unmatched<'s>(selector: &'s Labels, labels: &Labels) -> Option<(&'s String, &'s String)> {
-    selector.iter().find(|(key, value)| labels.get(*key) != Some(value))
-}
-
-/// What may not be read is unknown; other errors end the check.
-pub(super) fn note<T>(
-    read: Result<T, ApiError>,
-    link: Link,
-    findings: &mut Vec<Finding>,
-) -> Result<Option<T>, ApiError> {
-    match read {
-        Ok(read) => Ok(Some(read)),
-        Err(ApiError::Forbidden(problem)) => {
-            findings.push(Finding::unknown(link, problem));
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }

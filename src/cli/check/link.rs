@@ -2,10 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::cluster::api::ApiError;
+
 /// A link. The first that is broken is the one to mend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Link {
     Configuration,
+    /// Of a policy, where that decides instead of a webhook.
+    Binding,
     NamespaceLabel,
     NamespaceSelector,
     Rules,
@@ -24,6 +28,7 @@ impl Link {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Configuration => "configuration",
+            Self::Binding => "binding",
             Self::NamespaceLabel => "namespace-label",
             Self::NamespaceSelector => "namespace-selector",
             Self::Rules => "rules",
@@ -107,4 +112,20 @@ impl Finding {
 /// The first broken link in the order of the chain.
 pub(super) fn first_broken(findings: &[Finding]) -> Option<&Finding> {
     findings.iter().filter(|finding| finding.state == State::Broken).min_by_key(|finding| finding.link)
+}
+
+/// What may not be read is unknown; other errors end the check.
+pub(super) fn note<T>(
+    read: Result<T, ApiError>,
+    link: Link,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<T>, ApiError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(ApiError::Forbidden(problem)) => {
+            findings.push(Finding::unknown(link, problem));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }

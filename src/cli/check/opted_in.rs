@@ -9,12 +9,12 @@ use kube::{api::PostParams, core::Request};
 use serde_json::{Value, json};
 
 use super::{
-    link::{Finding, Link},
+    link::{Finding, Link, State},
     release::Release,
 };
 use crate::cluster::{
     api::{ApiError, Cluster, path_of},
-    installation::Configuration,
+    installation::ENTRY_ENDING,
     surroundings::NamespaceFacts,
 };
 
@@ -24,14 +24,26 @@ pub(super) const NO_VALUE: &str = "a pod created by dry run got no value";
 /// What opts in by default.
 const ENABLED: &str = "enabled";
 
+/// What decides about the pods of namespaces, webhook or policy.
+#[derive(Debug, Default)]
+pub(super) struct Target {
+    /// Which pods; `None` where that is not known.
+    pub(super) selection: Option<Selection>,
+    /// Restores the selectors.
+    pub(super) restore: String,
+    /// The selector of namespaces that the release was installed with, where its pods say so.
+    pub(super) asked: Option<String>,
+    /// The policy, and whether annotations of namespaces count.
+    pub(super) decides_by: Option<(Policy, bool)>,
+    /// Where the settings stand, for people.
+    pub(super) flags: &'static str,
+}
+
 /// What the links of a namespace are judged by.
 pub(super) struct OptedIn<'c> {
     pub(super) cluster: &'c Cluster,
     pub(super) release: &'c Release,
-    /// `None` where the API server has a policy instead of a webhook.
-    pub(super) configuration: Option<&'c Configuration>,
-    /// The webhook's policy, and whether it follows annotations of namespaces.
-    pub(super) decides_by: Option<(Policy, bool)>,
+    pub(super) target: &'c Target,
     pub(super) dry_run: bool,
 }
 
@@ -40,67 +52,71 @@ impl OptedIn<'_> {
         let mut findings = self.selectors(name, &facts.labels);
         findings.extend(self.settings(name, &facts.annotations));
         if self.dry_run {
-            findings.push(self.pod(name).await?);
+            let pod = self.pod(name).await?;
+            if pod.state == State::Ok {
+                doubt(&mut findings);
+            }
+            findings.push(pod);
         }
         Ok(findings.into_iter().map(|finding| finding.of(name)).collect())
     }
 
     /// The namespace's label, and what selects by it.
     fn selectors(&self, name: &str, labels: &Labels) -> Vec<Finding> {
-        let selection = self.configuration.map(Configuration::selection).unwrap_or_default();
         let is_labelled = labels.get(INJECT_LABEL).is_some_and(|value| value == ENABLED);
-        let entries: Vec<_> = self.configuration.into_iter().flat_map(Configuration::pod_entries).collect();
+        let label = told(INJECT_LABEL, ENABLED);
+        let Some(selection) = &self.target.selection else {
+            return vec![if is_labelled {
+                Finding::ok(Link::NamespaceLabel, label)
+            } else {
+                let what =
+                    format!("label {label} is missing, and it is not known whether that is what opts in");
+                Finding::unknown(Link::NamespaceLabel, what)
+            }];
+        };
         let selecting: Vec<_> =
-            entries.iter().filter(|entry| entry.namespace_selector.matches(labels)).collect();
+            selection.opting_in().filter(|entry| entry.namespaces.matches(labels)).collect();
         if selecting.is_empty() {
-            return match self.unselected(name, labels, &selection) {
-                Some(finding) => vec![finding],
-                // There is no configuration to select it.
-                None => vec![Finding::ok(Link::NamespaceLabel, told(INJECT_LABEL, ENABLED))],
-            };
+            return vec![self.unselected(name, labels, selection)];
         }
-        let said = if is_labelled { told(INJECT_LABEL, ENABLED) } else { "selected".to_owned() };
+        let said = if is_labelled { label } else { "selected".to_owned() };
         let mut findings =
             vec![Finding::ok(Link::NamespaceLabel, said), Finding::ok(Link::NamespaceSelector, "selects it")];
         let pod = Labels::new();
-        let unmet: Vec<_> = selecting.iter().filter_map(|entry| entry.object_selector.unmet(&pod)).collect();
+        let unmet: Vec<_> = selecting.iter().filter_map(|entry| entry.objects.unmet(&pod)).collect();
         findings.push(match unmet.first().filter(|_| unmet.len() == selecting.len()) {
             None => Finding::ok(Link::ObjectSelector, "selects pods without labels of ours"),
             Some(unmet) => {
                 let what = format!("the objectSelector leaves out pods without labels of ours: {unmet}");
-                Finding::broken(Link::ObjectSelector, what, self.restore_configuration())
+                Finding::broken(Link::ObjectSelector, what, &*self.target.restore)
             }
         });
         findings
     }
 
-    /// Why no entry selects the namespace. `None` where it is not the namespace's fault.
-    fn unselected(&self, name: &str, labels: &Labels, selection: &Selection) -> Option<Finding> {
-        let is_labelled = labels.get(INJECT_LABEL).is_some_and(|value| value == ENABLED);
-        let missing = selection.missing_label(labels);
-        if let Some((key, value)) = missing.filter(|_| !is_labelled) {
+    /// Why no entry selects the namespace.
+    fn unselected(&self, name: &str, labels: &Labels, selection: &Selection) -> Finding {
+        // Where the release was installed to ask for another label, somebody has changed the selector since.
+        let is_asked = |key: &str| self.target.asked.as_ref().is_none_or(|asked| asked.contains(key));
+        let missing = selection.missing_label(labels).filter(|(key, _)| is_asked(key));
+        if let Some((key, value)) = missing {
             let what = format!("the namespace has not opted in: label {} is missing", told(&key, &value));
             let command = format!("kubectl label namespace {name} {key}={value} --overwrite");
-            return Some(Finding::broken(Link::NamespaceLabel, what, command));
+            return Finding::broken(Link::NamespaceLabel, what, command);
         }
-        let configuration = self.configuration?;
-        let unmet = configuration.pod_entries().find_map(|entry| entry.namespace_selector.unmet(labels))?;
+        let unmet = selection.opting_in().find_map(|entry| entry.namespaces.unmet(labels));
+        let unmet = unmet.unwrap_or_default();
         if unmet.contains("NotIn") {
-            let what =
-                format!("the namespace is one that the webhook is never asked about ({unmet}); use another");
-            return Some(Finding::broken(Link::NamespaceSelector, what, ""));
+            let what = format!("the namespace is one that is never asked about ({unmet}); use another");
+            return Finding::broken(Link::NamespaceSelector, what, "");
         }
-        let what = format!("the configuration's namespaceSelector leaves it out: {unmet}");
-        Some(Finding::broken(Link::NamespaceSelector, what, self.restore_configuration()))
-    }
-
-    fn restore_configuration(&self) -> String {
-        self.configuration.map_or_else(String::new, |one| self.release.restore_configuration(one))
+        let what = format!("the namespaceSelector leaves it out: {unmet}");
+        Finding::broken(Link::NamespaceSelector, what, &*self.target.restore)
     }
 
     /// Whether what is set lets an ordinary pod have a value.
     fn settings(&self, name: &str, annotations: &NamespaceAnnotations) -> Option<Finding> {
-        let (policy, follows) = self.decides_by.as_ref()?;
+        let (policy, follows) = self.target.decides_by.as_ref()?;
         let none = NamespaceAnnotations::new();
         let annotations = if *follows { annotations } else { &none };
         let (reason, rule) = outcome(name, annotations, policy)?;
@@ -128,7 +144,7 @@ impl OptedIn<'_> {
             ),
             None => Finding::broken(
                 Link::Settings,
-                format!("the webhook's flags keep pods from a value: {reason}"),
+                format!("{} keep pods from a value: {reason}", self.target.flags),
                 self.release.upgrade("--set settings.mode=inject,settings.minLimit=32Mi"),
             ),
         })
@@ -141,16 +157,13 @@ impl OptedIn<'_> {
         let answer = self.cluster.text(request.create(&params, sample_pod().to_string().into_bytes())).await;
         let text = match answer {
             Ok(text) => text,
-            Err(ApiError::Other(said)) if said.contains("failed calling webhook") => {
-                return Ok(Finding::broken(Link::DryRun, said, ""));
+            Err(ApiError::Other(said)) if said.contains(FAILED) => return Ok(failed(&said)),
+            Err(error @ (ApiError::Unauthorized(_) | ApiError::NoCluster(_))) => return Err(error),
+            // The namespace may have gone meanwhile, and a busy API server says nothing about the others.
+            Err(error) => {
+                let what = format!("the API server takes no pod of ours: {error}");
+                return Ok(Finding::unknown(Link::DryRun, what));
             }
-            Err(ApiError::Forbidden(said) | ApiError::Other(said)) => {
-                return Ok(Finding::unknown(
-                    Link::DryRun,
-                    format!("the API server takes no pod of ours: {said}"),
-                ));
-            }
-            Err(error) => return Err(error),
         };
         let pod: Value = serde_json::from_str(&text).unwrap_or_default();
         let env = pod.pointer("/spec/containers/0/env").and_then(Value::as_array);
@@ -159,6 +172,29 @@ impl OptedIn<'_> {
             Some(value) => Finding::ok(Link::DryRun, format!("a pod with 1Gi gets {GOMEMLIMIT}={value}")),
             None => Finding::broken(Link::DryRun, NO_VALUE, ""),
         })
+    }
+}
+
+/// What the API server says of a webhook that it cannot call, before the name of its entry.
+const FAILED: &str = "failed calling webhook";
+
+/// A webhook that must be called and cannot be: ours, or somebody else's that nothing is known about.
+fn failed(said: &str) -> Finding {
+    let name = said.split(FAILED).nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or_default();
+    if name.ends_with(ENTRY_ENDING) {
+        return Finding::broken(Link::DryRun, said, "");
+    }
+    let what = format!("another webhook, {name}, keeps pods from being created: {said}");
+    Finding::unknown(Link::DryRun, what)
+}
+
+/// Where a pod has a value, what keeps the namespace from one does not do so, or something else gave it.
+fn doubt(findings: &mut [Finding]) {
+    let links = [Link::NamespaceLabel, Link::NamespaceSelector, Link::ObjectSelector];
+    let is_refuted = |one: &&mut Finding| one.state == State::Broken && links.contains(&one.link);
+    for finding in findings.iter_mut().filter(is_refuted) {
+        finding.state = State::Unknown;
+        finding.what += "; a pod created by dry run got a value all the same";
     }
 }
 

@@ -1,8 +1,9 @@
 //! The release that is checked, and the commands that mend it.
 
+use std::collections::BTreeMap;
+
 use crate::cluster::{
-    api::{ApiError, Cluster},
-    installation::Configuration,
+    installation::{Configuration, Metadata},
     serving::Deployment,
 };
 
@@ -16,49 +17,51 @@ pub(super) struct Release {
     pub(super) namespace: String,
     /// Whether there is one at all.
     pub(super) exists: bool,
-    is_helm: bool,
+    pub(super) is_helm: bool,
+}
+
+fn is_helm(annotations: &BTreeMap<String, String>) -> bool {
+    annotations.contains_key("meta.helm.sh/release-name")
 }
 
 impl Release {
-    /// From the labels of its objects.
-    pub(super) async fn find(
-        cluster: &Cluster,
+    /// From the labels of one of its objects.
+    fn of(metadata: &Metadata, namespace: &str) -> Self {
+        let instance = metadata.labels.get("app.kubernetes.io/instance").cloned();
+        Self {
+            name: instance.unwrap_or_else(|| DEFAULT.to_owned()),
+            namespace: namespace.to_owned(),
+            exists: true,
+            is_helm: is_helm(&metadata.annotations),
+        }
+    }
+
+    /// From the labels of its webhook configuration, or else of its Deployments.
+    pub(super) fn find(
         configuration: Option<&Configuration>,
+        deployments: &[Deployment],
         namespace: Option<&str>,
-    ) -> Result<Self, ApiError> {
-        let instance =
-            |labels: &gomemlimit_core::selection::Labels| labels.get("app.kubernetes.io/instance").cloned();
-        let is_helm = |annotations: &std::collections::BTreeMap<String, String>| {
-            annotations.contains_key("meta.helm.sh/release-name")
-        };
+    ) -> Self {
         if let Some(configuration) = configuration
             && let Some(service) = configuration.service()
         {
-            return Ok(Self {
-                name: instance(&configuration.metadata.labels).unwrap_or_else(|| DEFAULT.to_owned()),
-                namespace: service.namespace.clone(),
-                exists: true,
-                is_helm: is_helm(&configuration.metadata.annotations),
-            });
+            return Self::of(&configuration.metadata, &service.namespace);
         }
-        let deployments = match Deployment::find(cluster, namespace).await {
-            Err(ApiError::Forbidden(_)) => Vec::new(),
-            other => other?,
-        };
-        Ok(match deployments.first() {
-            Some(deployment) => Self {
-                name: instance(&deployment.metadata.labels).unwrap_or_else(|| DEFAULT.to_owned()),
-                namespace: deployment.metadata.namespace.clone(),
-                exists: true,
-                is_helm: is_helm(&deployment.metadata.annotations),
-            },
+        match deployments.first() {
+            Some(Deployment { metadata, .. }) => Self::of(metadata, &metadata.namespace),
             None => Self {
                 name: DEFAULT.to_owned(),
                 namespace: namespace.unwrap_or(DEFAULT).to_owned(),
                 exists: configuration.is_some(),
                 is_helm: true,
             },
-        })
+        }
+    }
+
+    /// From an object of the whole cluster, on which Helm leaves the release's namespace.
+    pub(super) fn of_cluster_object(metadata: &Metadata) -> Self {
+        let namespace = metadata.annotations.get("meta.helm.sh/release-namespace");
+        Self::of(metadata, namespace.map_or(DEFAULT, String::as_str))
     }
 
     /// Restores what is missing. More arguments only where Helm is there to take them.
@@ -68,10 +71,10 @@ impl Release {
             (false, _) => {
                 format!("helm install {name} charts/gomemlimit -n {namespace} --create-namespace --wait")
             }
-            (true, true) => {
-                format!("helm upgrade {name} charts/gomemlimit -n {namespace} --reuse-values {arguments}")
-            }
-            (true, false) => "kubectl apply -f deploy/install.yaml".to_owned(),
+            (true, true) => format!(
+                "helm upgrade {name} charts/gomemlimit -n {namespace} --reset-then-reuse-values {arguments}"
+            ),
+            (true, false) => "kubectl apply --server-side -f deploy/install.yaml".to_owned(),
         };
         command.trim_end().to_owned()
     }

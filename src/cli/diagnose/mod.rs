@@ -1,9 +1,7 @@
 //! `gomemlimit diagnose`: leak or tuning, from heap profiles of a pod, a URL or files.
 
-mod endpoint;
 mod files;
 mod flame;
-mod metrics;
 mod pod;
 mod report;
 mod series;
@@ -17,13 +15,15 @@ use gomemlimit_core::{memlimit::GoLimit, quantity};
 use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
 use hyper::Uri;
 
-use self::{endpoint::Endpoint, series::Pace};
+use self::series::Pace;
+pub(super) use self::series::uptime;
 use clap_complete::engine::ArgValueCompleter;
 
 use super::{
     cluster_args::{ClusterArgs, parse_name},
     complete,
     duration::parse_duration,
+    endpoint::Endpoint,
     output,
 };
 

@@ -11,16 +11,16 @@ use kube::Client;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    super::cluster_args::parse_name,
+    super::{cluster_args::parse_name, endpoint::Endpoint},
     DiagnoseArgs, Seen,
-    endpoint::Endpoint,
     series::{Companion, Interrupted, take_with},
     store::Store,
 };
-use crate::cluster::pods::{self, ContainerFacts, DEFAULT_PORT, PodError, PodView};
+use crate::cluster::{
+    pods::{self, ContainerFacts, DEFAULT_PORT, PodError, PodView},
+    stats,
+};
 
-/// What Go programs exit with when GOMEMLIMIT is malformed, among other things.
-const GO_FATAL: i32 = 2;
 /// How often a container is followed into its next life.
 const MOST_RESTARTS: usize = 5;
 /// How long the next life is waited for: the longest pause of `CrashLoopBackOff`, and a start.
@@ -55,7 +55,7 @@ pub(super) async fn look(what: &str, args: &DiagnoseArgs) -> anyhow::Result<Seen
 
     let mut evidence = known(&facts);
     args.state(&mut evidence);
-    if facts.last_end.as_ref().is_some_and(|(_, code)| *code == GO_FATAL) {
+    if facts.last_end.as_ref().is_some_and(|end| end.exit_code == pods::GO_FATAL) {
         let Place { client, namespace, pod, .. } = &place;
         evidence.past.malformed = pods::log_says_malformed(client, namespace, pod, &facts.name).await;
     }
@@ -174,8 +174,8 @@ impl Place {
     }
 
     fn does_not_run(&self, facts: &ContainerFacts) -> anyhow::Error {
-        let end = facts.last_end.as_ref().map_or_else(String::new, |(reason, code)| {
-            format!("; before, it ended with {reason}, exit code {code}")
+        let end = facts.last_end.as_ref().map_or_else(String::new, |end| {
+            format!("; before, it ended with {}, exit code {}", end.reason, end.exit_code)
         });
         anyhow!(
             "container {} of pod {} does not run ({}){end}; --follow waits for its next life",
@@ -249,8 +249,8 @@ impl Companion for PodCompanion<'_> {
             return Ok(());
         }
         let end = now.last_end.as_ref().filter(|_| now.restarts > self.facts.restarts);
-        let how =
-            end.map_or_else(|| now.state.clone(), |(reason, code)| format!("{reason}, exit code {code}"));
+        let how = end
+            .map_or_else(|| now.state.clone(), |end| format!("{}, exit code {}", end.reason, end.exit_code));
         bail!("container {} of pod {name} ended half-way ({how})", self.facts.name)
     }
 
@@ -273,6 +273,6 @@ impl Companion for PodCompanion<'_> {
 
     async fn resident(&mut self) -> Option<(u64, RssSource)> {
         let Place { client, namespace, pod, .. } = self.place;
-        pods::resident(client, namespace, pod, self.node.as_deref()?, &self.facts.name).await
+        stats::resident(client, namespace, pod, self.node.as_deref()?, &self.facts.name).await
     }
 }

@@ -6,12 +6,10 @@ use anyhow::{Context, anyhow, ensure};
 use gomemlimit_pprof::{
     Capture, Evidence, Gomemlimit, Goroutines, MemStats, RssSource, decode, thresholds::LEAST_CAPTURES,
 };
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::{
-    endpoint::Endpoint,
-    metrics::OwnMetrics,
+    super::{countdown, endpoint::Endpoint, own_metrics::OwnMetrics},
     store::{Index, Store, Texts},
 };
 
@@ -90,12 +88,13 @@ pub(super) async fn take_with(
     mut evidence: Evidence,
     target: &str,
 ) -> Result<Evidence, Interrupted> {
-    let progress = progress(pace);
+    let steps = u32::try_from(pace.captures.saturating_sub(1)).unwrap_or(u32::MAX);
+    let progress = countdown::bar(pace.interval.saturating_mul(steps));
     let begin = Instant::now();
     let mut last = begin;
     for number in 0..pace.captures {
         let due = begin + pace.interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
-        wait(&progress, begin, due).await;
+        countdown::wait(&progress, begin, due).await;
         progress.set_message(format!("capture {} of {}", number + 1, pace.captures));
         let looked = look(companion, endpoint, &mut evidence).await;
         let looked = looked.and_then(|(mut capture, texts)| {
@@ -118,25 +117,6 @@ pub(super) async fn take_with(
 fn rebase(evidence: &mut Evidence) {
     if let [first] = evidence.captures.as_mut_slice() {
         first.at = 0.0;
-    }
-}
-
-fn progress(pace: &Pace) -> ProgressBar {
-    let steps = u32::try_from(pace.captures.saturating_sub(1)).unwrap_or(u32::MAX);
-    let seconds = pace.interval.saturating_mul(steps).as_secs();
-    // Nothing is drawn where stderr is not a terminal.
-    let progress = ProgressBar::with_draw_target(Some(seconds.max(1)), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} s") {
-        progress.set_style(style);
-    }
-    progress
-}
-
-async fn wait(progress: &ProgressBar, begin: Instant, due: Instant) {
-    let step = Duration::from_millis(500);
-    while Instant::now() < due {
-        sleep_until(due.min(Instant::now() + step)).await;
-        progress.set_position(begin.elapsed().as_secs());
     }
 }
 
@@ -219,7 +199,7 @@ async fn resident(
 
 /// Seconds from `started`, since 1970, to the collection that has just been; by one clock.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn uptime(memstats: &MemStats, started: f64) -> Option<f64> {
+pub(in crate::cli) fn uptime(memstats: &MemStats, started: f64) -> Option<f64> {
     let uptime = memstats.last_gc as f64 / 1e9 - started;
     (memstats.last_gc > 0 && uptime > 0.0).then_some(uptime)
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use gomemlimit_core::{
-    Verdict,
+    Surroundings as Around, Verdict,
     coverage::{ContainerCoverage, Gap},
     live::LivePod,
     names::STATUS_ANNOTATION,
@@ -13,7 +13,7 @@ use gomemlimit_core::{
 use kube::{api::GetParams, core::Request};
 use serde_json::{Value, json};
 
-use super::{ExplainArgs, Format, container_report, decisions, warn};
+use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, level_told, warn};
 use crate::{
     cli::{
         audit::why,
@@ -22,6 +22,7 @@ use crate::{
         judge::Judge,
         manifests::decide_at,
         output::{self, quantity},
+        progress,
     },
     cluster::{
         api::{ApiError, Cluster, path_of},
@@ -53,13 +54,13 @@ impl Explained {
         let entry = self.status.as_ref()?.get("containers")?.get(container)?;
         let text = |key: &str| entry.get(key).and_then(Value::as_str);
         let limit = entry.get("limit").and_then(Value::as_u64).map(quantity)?;
-        let source = match text("source")? {
-            "default" => "default".to_owned(),
-            level => format!("{level} annotation"),
-        };
+        let level = level_told(text("source")?, text("rule"));
+        if text("kind") == Some("track") {
+            return Some(format!("tracks the limit, {limit} ({level}) at its creation"));
+        }
         let headroom = entry.get("headroom").and_then(Value::as_u64).filter(|bytes| *bytes > 0);
         let headroom = headroom.map(|bytes| format!(", headroom {}", quantity(bytes))).unwrap_or_default();
-        Some(format!("ratio {}{headroom} of {limit} ({source}) at its creation", text("ratio")?))
+        Some(format!("ratio {}{headroom} of {limit} ({level}) at its creation", text("ratio")?))
     }
 }
 
@@ -67,11 +68,16 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
     runtime()?.block_on(async {
         let cluster = args.cluster.open().await?;
         let namespace = args.manifests.namespace().unwrap_or(cluster.client.default_namespace()).to_owned();
-        let mut objects = Vec::new();
-        for target in &args.targets {
-            objects.push(fetch(&cluster, &namespace, target).await?);
-        }
-        let surroundings = Surroundings::read(&cluster, Some(&namespace)).await?;
+        let read = async {
+            let mut objects = Vec::new();
+            for target in &args.targets {
+                objects.push(fetch(&cluster, &namespace, target).await?);
+            }
+            let surroundings = Surroundings::read(&cluster, Some(&namespace)).await?;
+            anyhow::Ok((objects, surroundings))
+        };
+        let (objects, surroundings) =
+            progress::shown(&progress::spinner("Reading the cluster"), read).await?;
         let judge = Judge::new(surroundings, args.manifests.policy_args(), policy_is_given)?;
         let mut all = Vec::new();
         for text in &objects {
@@ -109,17 +115,19 @@ async fn fetch(cluster: &Cluster, namespace: &str, target: &str) -> anyhow::Resu
 
 fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Explained>> {
     let object: Value = serde_json::from_str(text).context("the API server's answer cannot be read")?;
-    let annotations = judge.annotations(namespace);
-    let facts = judge.surroundings.namespaces.get(namespace).map(|facts| &facts.labels);
     let mut all = Vec::new();
     for location in pod_locations(&object) {
-        let verdict = decide_at(&object, &location, &annotations, &judge.policy)?;
         let pod = location.path.iter().try_fold(&object, |value, token| value.get(token));
         let metadata = pod.and_then(|pod| pod.get("metadata"));
         let labels = metadata.and_then(|metadata| metadata.get("labels")).cloned();
-        let labels = || labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
+        let labels =
+            || labels.clone().and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
+        let Some((decider, selected)) = judge.decider(namespace, labels) else { continue };
+        let annotations = &judge.annotations(namespace, decider);
+        let around = Around { namespace, annotations, owner: location.pods_owner() };
+        let verdict = decide_at(&object, &location, around, &decider.policy)?;
         let mut explained = Explained {
-            selected: judge.surroundings.selection.selects(facts, labels),
+            selected,
             namespace: namespace.to_owned(),
             verdict,
             running: Vec::new(),
@@ -168,15 +176,15 @@ fn tables(all: &[Explained]) -> String {
 /// What keeps these decisions from being made, and what they were made by.
 fn tell(all: &[Explained], judge: &Judge) {
     for unknown in &judge.surroundings.unknown {
-        eprintln!("warning: {unknown}");
+        output::warning(unknown);
     }
     for one in all {
         warn(&one.object(), &one.verdict);
         if let Some(problem) = unasked(one) {
-            eprintln!("warning: {}: {problem}", one.object());
+            output::warning(&format!("{}: {problem}", one.object()));
         }
     }
-    eprintln!("Decided by {}.", judge.source);
+    eprintln!("Decided by {}.", output::clean(&judge.source));
 }
 
 /// Why the webhook is not asked about a new pod.
@@ -219,6 +227,7 @@ fn report(all: &[Explained], judge: &Judge) -> Value {
         })
     });
     json!({
+        "version": SCHEMA_VERSION,
         "objects": objects.collect::<Vec<_>>(),
         "decidedBy": judge.source,
         "unknown": judge.surroundings.unknown,

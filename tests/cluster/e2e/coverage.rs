@@ -70,7 +70,7 @@ fn rights() {
     let everybodys = [" ", "selfsubject", "clustertrustbundles"];
     let is_ours = |line: &&str| !line.is_empty() && !everybodys.iter().any(|start| line.starts_with(start));
     let own: Vec<&str> = list.lines().filter(is_ours).collect();
-    assert_eq!(own.len(), 6, "{list}");
+    assert_eq!(own.len(), 7, "{list}");
     for line in own {
         assert!(line.ends_with("[list]") || line.ends_with("[get]"), "{line}");
         assert!(!line.contains("secrets"), "{line}");

@@ -6,7 +6,9 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::harness::{LONG, Manifest, Namespace, Release, check, client, kubectl, metric, values, wait_for};
+use crate::harness::{
+    LONG, Manifest, Namespace, Release, check, client, demo_image, kubectl, metric, values, wait_for,
+};
 
 /// How the container gets its GOMEMLIMIT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +84,7 @@ async fn a_resize_leaves_a_literal_behind_and_a_pair_follows_with_a_restart() {
 /// Takes a running pod through all limits.
 async fn follow(client: &Client, namespace: &str, form: Form, policy: Policy) -> [Seen; 3] {
     let name = format!("{form:?}-{policy:?}").to_lowercase();
-    let image = std::env::var("OOM_DEMO_IMAGE").unwrap_or_else(|_| "oom-demo:dev".to_owned());
+    let image = demo_image();
     let env = match form {
         Form::Literal => json!([]),
         Form::Pair => json!([

@@ -1,6 +1,8 @@
 //! What all tests share.
 
+mod account;
 mod creator;
+mod demo;
 mod identity;
 mod namespace;
 mod objects;
@@ -18,12 +20,14 @@ use std::{
 use kube::{Client, Config};
 
 pub use self::{
+    account::Account,
     creator::Creator,
+    demo::{demo_image, demo_pod, demo_spec, start_load, wait_for_demo},
     identity::{Authority, Identity, bundle},
     namespace::Namespace,
     objects::{Manifest, VALUE_1GI, gated_pod, values},
     process::{get, helm, host_pid, kubectl, kubectl_says, repository, run, script, try_helm, try_kubectl},
-    program::{gomemlimit, gomemlimit_with, program},
+    program::{Ran, gomemlimit, gomemlimit_with, program},
     reader::{reader_pod, wait_for_limit},
     release::{FULLNAME, RELEASE_NAMESPACE, Release, failed_calls, metric},
     webhook::Webhook,

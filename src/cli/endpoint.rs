@@ -9,7 +9,7 @@ use hyper::{Request, StatusCode, Uri, header};
 use kube::Client;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::super::exchange::{Answer, exchange};
+use super::exchange::{Answer, exchange};
 use crate::cluster::portforward::Forward;
 
 /// The largest answer: a heap profile of a very large program, compressed, or its goroutines as text.
@@ -55,8 +55,12 @@ impl Endpoint {
 
     /// One profile, such as `heap?gc=1`; `None` where pprof does not have it.
     pub(super) async fn profile(&self, name: &str) -> anyhow::Result<Option<Bytes>> {
-        let path = format!("{}/{name}", self.base);
-        let answer = self.get(&path).await?;
+        self.page(&format!("{}/{name}", self.base)).await
+    }
+
+    /// Any page of the program; `None` where it does not have it.
+    pub(super) async fn page(&self, path: &str) -> anyhow::Result<Option<Bytes>> {
+        let answer = self.get(path).await?;
         match answer.status {
             StatusCode::OK => Ok(Some(answer.body)),
             StatusCode::NOT_FOUND => Ok(None),
@@ -70,8 +74,8 @@ impl Endpoint {
 
     /// The program's own metrics, where it has them on the same port.
     pub(super) async fn metrics(&self) -> Option<String> {
-        let answer = self.get("/metrics").await.ok()?;
-        (answer.status == StatusCode::OK).then(|| String::from_utf8_lossy(&answer.body).into_owned())
+        let body = self.page("/metrics").await.ok()??;
+        Some(String::from_utf8_lossy(&body).into_owned())
     }
 
     /// For sentences: `http://host:port`, or `port 6060 of pod shop/api`.

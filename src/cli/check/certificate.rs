@@ -1,0 +1,184 @@
+//! The CA bundle, and the certificates that the webhook's pods really serve.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::timeout;
+
+use super::{
+    installation::Installation,
+    link::{Finding, Link, State},
+};
+use crate::{
+    certs::{CaCertificate, verify},
+    cluster::{
+        installation::{ServiceReference, Webhook},
+        served::{self, ServedError},
+        serving::{Service, WebhookPod},
+    },
+};
+
+/// So many pods are asked for their certificate; each has its own.
+const MOST_PODS: usize = 5;
+
+/// How long a port-forward and the handshake through it may take.
+const FORWARD: Duration = Duration::from_secs(30);
+
+impl Installation<'_> {
+    /// The CA bundle of each entry, and the certificates that pods serve.
+    pub(super) async fn certificates(&self, reference: &ServiceReference, service: &Service) -> Vec<Finding> {
+        let mut bundles = Vec::new();
+        for entry in self.configuration.ours() {
+            match bundle(entry) {
+                Ok(bundle) => bundles.push((entry.name.as_str(), bundle)),
+                Err(problem) => {
+                    let what =
+                        format!("entry {}: {problem}{}", entry.name, self.all_trouble(reference).await);
+                    return vec![Finding::broken(Link::CaBundle, what, self.mend_bundle(reference))];
+                }
+            }
+        }
+        let port = service.spec.ports.iter().find(|one| one.port == reference.port());
+        let ready: Vec<_> = self.pods.iter().filter(|pod| pod.is_ready()).collect();
+        let (mut verified, mut problems) = (0, Vec::new());
+        for pod in ready.iter().take(MOST_PODS) {
+            let Some(port) = port.and_then(|port| pod.target_port(port)) else {
+                let what = format!("the Service's target port is none of pod {}", pod.metadata.name);
+                let object = format!("service {} -n {}", reference.name, reference.namespace);
+                return vec![Finding::broken(Link::Endpoints, what, self.release.restore(&object))];
+            };
+            match self.certificate(reference, pod, port, &bundles).await {
+                None => verified += 1,
+                Some(problem) => problems.push(problem),
+            }
+        }
+        // What is broken is worth more than what could not be seen.
+        problems.sort_by_key(|problem| problem.state != State::Broken);
+        let bundle = Finding::ok(Link::CaBundle, certificates(&bundles));
+        match problems.into_iter().next() {
+            Some(problem) if problem.link == Link::CaBundle => vec![problem],
+            Some(problem) => vec![bundle, problem],
+            None if verified == 0 => {
+                vec![bundle, Finding::unknown(Link::Certificate, "no pod is ready to be asked for it")]
+            }
+            None => {
+                let server = reference.server_name();
+                let of = if ready.len() > verified { format!(" of {}", ready.len()) } else { String::new() };
+                let what = format!("{verified}{of} pods serve one for {server} that the CA bundle verifies");
+                vec![bundle, Finding::ok(Link::Certificate, what)]
+            }
+        }
+    }
+
+    /// What is wrong with the certificate that one pod serves.
+    async fn certificate(
+        &self,
+        reference: &ServiceReference,
+        pod: &WebhookPod,
+        port: u16,
+        bundles: &[(&str, Vec<CaCertificate>)],
+    ) -> Option<Finding> {
+        let (name, server) = (&pod.metadata.name, reference.server_name());
+        let seen = served::chain(self.cluster, &reference.namespace, name, port, &server);
+        let Ok(seen) = timeout(FORWARD, seen).await else {
+            let what = format!("pod {name} cannot be asked: no answer within {} s", FORWARD.as_secs());
+            return Some(Finding::unknown(Link::Certificate, what));
+        };
+        let chain = match seen {
+            Ok(chain) => chain,
+            Err(error @ ServedError::Forward(_)) => {
+                return Some(Finding::unknown(Link::Certificate, format!("pod {name}: {error}")));
+            }
+            Err(error) => {
+                let object = format!("service {} -n {}", reference.name, reference.namespace);
+                let what = format!("pod {name}: {error}");
+                return Some(Finding::broken(Link::Endpoints, what, self.release.restore(&object)));
+            }
+        };
+        let Some((leaf, intermediates)) = chain.split_first() else {
+            return Some(Finding::unknown(Link::Certificate, format!("pod {name} serves none")));
+        };
+        let now = SystemTime::now();
+        for (entry, bundle) in bundles {
+            // Go trusts a certificate that stands in the bundle itself.
+            if bundle.iter().any(|trusted| trusted.der == *leaf) {
+                continue;
+            }
+            if let Err(problem) = verify(bundle, leaf, intermediates, &server, now) {
+                let trouble = self.trouble(&reference.namespace, pod).await;
+                let what = format!(
+                    "entry {entry} does not verify the certificate of pod {name}: {problem}{trouble}"
+                );
+                let link = if problem.contains("UnknownIssuer") { Link::CaBundle } else { Link::Certificate };
+                return Some(Finding::broken(link, what, self.mend_bundle(reference)));
+            }
+        }
+        None
+    }
+
+    async fn all_trouble(&self, reference: &ServiceReference) -> String {
+        match self.pods.first() {
+            Some(pod) => self.trouble(&reference.namespace, pod).await,
+            None => String::new(),
+        }
+    }
+
+    /// Whoever keeps the bundle has to do it again. Empty where it is not known where the CA stands.
+    fn mend_bundle(&self, reference: &ServiceReference) -> String {
+        let metadata = &self.configuration.metadata;
+        if self.pods.iter().any(|pod| pod.serve_flag("--tls-secret").is_some()) {
+            // It does so by itself, unless a right or the Secret is missing, which the chart brings back.
+            return self.release.upgrade("");
+        }
+        if let Some(from) = metadata.annotations.get("cert-manager.io/inject-ca-from") {
+            return format!(
+                "kubectl annotate mutatingwebhookconfiguration {} cert-manager.io/inject-ca-from={from} --overwrite",
+                metadata.name
+            );
+        }
+        let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        let secret = self.pods.iter().find_map(|pod| {
+            let folder = folder(pod.serve_flag("--tls-cert")?)?;
+            pod.secret_at(&folder)
+        });
+        let Some(secret) = secret else { return String::new() };
+        let ca = format!(
+            "$(kubectl get secret {secret} -n {} -o jsonpath='{{.data.ca\\.crt}}')",
+            reference.namespace
+        );
+        if self.release.is_helm {
+            return self.release.upgrade(&format!("--set webhook.caBundle=\"{ca}\""));
+        }
+        let is_ours = |name: &str| self.configuration.ours().any(|entry| entry.name == name);
+        let entries =
+            self.configuration.webhooks.iter().enumerate().filter(|(_, entry)| is_ours(&entry.name));
+        let operations = entries.map(|(index, _)| {
+            format!(r#"{{"op":"add","path":"/webhooks/{index}/clientConfig/caBundle","value":"'"{ca}"'"}}"#)
+        });
+        let operations = operations.collect::<Vec<_>>().join(",");
+        format!(
+            "kubectl patch mutatingwebhookconfiguration {} --type=json -p '[{operations}]'",
+            metadata.name
+        )
+    }
+}
+
+/// The certificates of an entry's CA bundle that are valid now.
+fn bundle(entry: &Webhook) -> Result<Vec<CaCertificate>, String> {
+    let bytes = entry.client_config.ca_bundle.as_ref().map(|bundle| bundle.0.as_slice()).unwrap_or_default();
+    if bytes.is_empty() {
+        return Err("the CA bundle is empty".to_owned());
+    }
+    let all = CaCertificate::all_from_pem(bytes);
+    if all.is_empty() {
+        return Err("there is no certificate in the CA bundle".to_owned());
+    }
+    if !all.iter().any(|one| one.is_valid_at(SystemTime::now())) {
+        return Err("every certificate of the CA bundle has expired or is not valid yet".to_owned());
+    }
+    Ok(all)
+}
+
+fn certificates(bundles: &[(&str, Vec<CaCertificate>)]) -> String {
+    let most = bundles.iter().map(|(_, bundle)| bundle.len()).max().unwrap_or_default();
+    format!("{most} certificate{}", if most == 1 { "" } else { "s" })
+}

@@ -1,0 +1,189 @@
+//! `gomemlimit observe`: what becomes of a workload while somebody loads it, and before → after.
+
+mod missing;
+mod probe;
+mod watch;
+
+use std::{
+    fs::OpenOptions,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
+use serde_json::{Value, json};
+
+use self::watch::Watch;
+use super::{
+    cluster_args::{ClusterArgs, parse_name, runtime},
+    complete::{self, kind_of},
+    duration::parse_duration,
+    output,
+};
+use crate::{
+    cluster::{
+        api::{ApiError, Cluster},
+        workload::Pods,
+    },
+    observation::{self, Observation},
+};
+
+/// Watch a workload under load: restarts, OOM kills, memory, garbage collection; before and after
+///
+/// Run your own stress test meanwhile. The pods are followed by the workload's selector, also through a rollout.
+/// Memory is that of the kubelet or of metrics.k8s.io, where they may be read, and the program's own by its
+/// /metrics, through the API server; what is missing is said. Ctrl-C ends early, and loses nothing.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  # Without a value, while the load generator runs
+  gomemlimit observe deployment/api -n shop --for 10m --save before.json
+  # Label the namespace, restart, and see the difference
+  kubectl label namespace shop gomemlimit.dev/inject=enabled && kubectl rollout restart deployment/api -n shop
+  gomemlimit observe deployment/api -n shop --for 10m --baseline before.json --svg memory.svg
+  # One pod, one container of it, metrics on another port
+  gomemlimit observe api-7d9c5b6f4-x2x9k -c api --port 9090
+  # Everything with a label, for programs
+  gomemlimit observe -l app=api --for 2m -o json
+
+It takes get and list on pods, and get on the workload; for memory get on nodes/proxy, or get on pods of
+metrics.k8s.io; for the program's own figures get and create on
+pods/portforward.
+Exit codes: 0 observed, 2 not.")]
+pub(super) struct ObserveArgs {
+    /// A pod, or KIND/NAME of a workload
+    #[arg(value_name = "POD|KIND/NAME", required_unless_present = "selector", add = ArgValueCompleter::new(complete::targets))]
+    workload: Option<String>,
+    /// Pods with these labels
+    #[arg(short = 'l', long, conflicts_with = "workload")]
+    selector: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// Namespace; default: that of the context
+    #[arg(short, long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
+    namespace: Option<String>,
+    /// Only the container of this name
+    #[arg(short, long, value_name = "NAME", value_parser = parse_name)]
+    container: Option<String>,
+    /// How long
+    #[arg(long = "for", value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
+    duration: Duration,
+    /// Time between two looks
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    interval: Duration,
+    /// Port of /metrics or pprof in the pod; default: those that it declares, and 6060
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Keep what was observed in this file, for --baseline
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Compare with what --save kept
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Draw memory over time against the limit, with that of the baseline
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+impl ObserveArgs {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        // What cannot be read or written is said before ten minutes are spent.
+        let baseline = self.baseline.as_deref().map(read).transpose()?;
+        ensure!(
+            self.save.is_none() || self.save != self.baseline,
+            "--save would overwrite the baseline; name another file"
+        );
+        for path in self.save.iter().chain(&self.svg) {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            file.with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let observation = runtime()?.block_on(self.observe())?;
+        if let Some(path) = &self.save {
+            write(path, &format!("{}\n", serde_json::to_string(&observation)?))?;
+        }
+        if let Some(path) = &self.svg {
+            write(path, &observation::svg(baseline.as_ref(), &observation))?;
+        }
+        let text = match (self.output, &baseline) {
+            (Format::Table, None) => observation::report(&observation),
+            (Format::Table, Some(before)) => observation::comparison(before, &observation),
+            (Format::Json, baseline) => format!("{:#}\n", report(baseline.as_ref(), &observation)?),
+        };
+        Ok(output::stdout(text.as_bytes()))
+    }
+
+    async fn observe(&self) -> anyhow::Result<Observation> {
+        let cluster = self.cluster.open().await?;
+        let namespace =
+            self.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
+        let (target, pods) = self.pods(&cluster, &namespace).await?;
+        let mut watch = Watch::new(cluster, namespace, target, pods);
+        watch.container.clone_from(&self.container);
+        watch.port = self.port;
+        watch.run(self.duration, self.interval).await
+    }
+
+    /// What is observed, in words, and its pods.
+    async fn pods(&self, cluster: &Cluster, namespace: &str) -> anyhow::Result<(String, Pods)> {
+        let Some(workload) = &self.workload else {
+            let selector = self.selector.clone().unwrap_or_default();
+            // The API server would take it for all pods.
+            ensure!(!selector.trim().is_empty(), "--selector selects nothing: write KEY=VALUE");
+            return Ok((format!("pods {selector}"), Pods::Selected(selector)));
+        };
+        let (kind, name) = workload.split_once('/').unwrap_or(("pod", workload));
+        let Some(known) = kind_of(&kind.to_ascii_lowercase()) else {
+            bail!(
+                "{kind:?} is not a kind with pods: deployment, statefulset, daemonset, replicaset, job or pod"
+            );
+        };
+        parse_name(name).map_err(|problem| anyhow::anyhow!("{name:?} {problem}"))?;
+        let target = format!("{kind}/{name}");
+        if known.0 == "pods" {
+            return Ok((target, Pods::Named(name.to_owned())));
+        }
+        match Pods::of(cluster, namespace, known, name).await {
+            Ok(Some(pods)) => Ok((target, pods)),
+            Ok(None) => bail!("{target} has no selector for its pods; name one of its jobs, or pods with -l"),
+            Err(ApiError::NotFound(_)) => bail!("there is no {kind} {name} in namespace {namespace}"),
+            Err(ApiError::Forbidden(problem)) => {
+                bail!("{problem}; grant get on {}, or name its pods with -l", known.0)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Observation> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Observation::parse(&text).with_context(|| path.display().to_string())
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The observation, its figures, and with a baseline the figures of both.
+fn report(baseline: Option<&Observation>, observation: &Observation) -> anyhow::Result<Value> {
+    let mut report = serde_json::to_value(observation)?;
+    if let Value::Object(report) = &mut report {
+        report.insert("figures".to_owned(), serde_json::to_value(observation::figures(observation))?);
+        if let Some(baseline) = baseline {
+            report.insert("compared".to_owned(), json!(observation::compare(baseline, observation)));
+        }
+    }
+    Ok(report)
+}

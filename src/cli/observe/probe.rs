@@ -1,0 +1,187 @@
+//! The figures that a program says of itself: /metrics, else the statistics of pprof; whichever port it is on.
+
+use std::time::Duration;
+
+use gomemlimit_pprof::MemStats;
+use kube::Client;
+use tokio::time::{Instant, timeout};
+
+use super::super::{endpoint::Endpoint, own_metrics::OwnMetrics};
+use crate::{
+    cluster::{
+        pods::{ContainerFacts, DEFAULT_PORT},
+        portforward::ForwardError,
+    },
+    observation::{Cpu, CpuBase, Readings},
+};
+
+/// A program that does nothing but collect garbage may not answer in time; the next look is soon.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How many looks an incarnation gets to serve figures somewhere: it may not listen yet.
+const MOST_SEARCHES: u32 = 10;
+/// Declared ports that are asked.
+const MOST_PORTS: usize = 6;
+/// The statistics as of now, without a collection: the load is not to be disturbed.
+const STATISTICS: &str = "/debug/pprof/heap?debug=1";
+
+/// Where the figures of one container are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Probe {
+    found: Option<Place>,
+    /// Incarnation that was searched, and how often.
+    searched: Option<String>,
+    searches: u32,
+    /// Which of the places is next.
+    next: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Metrics { port: u16, path: String },
+    Pprof { port: u16 },
+}
+
+/// Where to look for the figures of a container.
+pub(super) struct Pod<'a> {
+    pub(super) client: &'a Client,
+    pub(super) namespace: &'a str,
+    pub(super) name: &'a str,
+    /// Of `--port`.
+    pub(super) port: Option<u16>,
+    /// `prometheus.io/port` and `prometheus.io/path`, where this is the container that they are for.
+    pub(super) scraped: (Option<u16>, Option<String>),
+    /// Whether it is the container that an undeclared port is attributed to.
+    pub(super) is_main: bool,
+}
+
+/// What was heard.
+pub(super) enum Heard {
+    Readings(Readings),
+    Nothing,
+    /// The right to forward ports is missing.
+    Forbidden(String),
+}
+
+impl Probe {
+    /// The figures now.
+    pub(super) async fn read(&mut self, pod: &Pod<'_>, facts: &ContainerFacts) -> Heard {
+        if let Some(place) = &self.found {
+            return match ask(pod, place, facts).await {
+                Ok(Some(readings)) => Heard::Readings(readings),
+                Ok(None) => Heard::Nothing,
+                Err(problem) => Heard::Forbidden(problem),
+            };
+        }
+        if self.searched != facts.id {
+            self.searched.clone_from(&facts.id);
+            self.searches = 0;
+        }
+        self.searches += 1;
+        if self.searches > MOST_SEARCHES {
+            return Heard::Nothing;
+        }
+        // One that keeps silent must not hold up the look: the next look goes on behind it.
+        let begin = Instant::now();
+        let places = places(pod, facts);
+        let count = places.len();
+        for (number, place) in places.into_iter().enumerate().skip(self.next) {
+            self.next = (number + 1) % count;
+            match ask(pod, &place, facts).await {
+                Ok(None) if begin.elapsed() > PATIENCE => break,
+                Ok(None) => {}
+                Ok(Some(readings)) => {
+                    self.found = Some(place);
+                    return Heard::Readings(readings);
+                }
+                Err(problem) => return Heard::Forbidden(problem),
+            }
+        }
+        Heard::Nothing
+    }
+}
+
+/// All places in the order in which they are tried: /metrics says more than pprof does.
+fn places(pod: &Pod<'_>, facts: &ContainerFacts) -> Vec<Place> {
+    let path = pod.scraped.1.clone().unwrap_or_else(|| "/metrics".to_owned());
+    if let Some(port) = pod.port {
+        return vec![Place::Metrics { port, path }, Place::Pprof { port }];
+    }
+    let mut ports: Vec<u16> = pod.scraped.0.into_iter().collect();
+    ports.extend(facts.ports.iter().take(MOST_PORTS));
+    let pprof = facts.pprof_port.or(pod.is_main.then_some(DEFAULT_PORT));
+    ports.extend(pprof);
+    let mut seen = Vec::new();
+    ports.retain(|port| {
+        !seen.contains(port) && {
+            seen.push(*port);
+            true
+        }
+    });
+    let metrics = ports.into_iter().map(|port| Place::Metrics { port, path: path.clone() });
+    metrics.chain(pprof.map(|port| Place::Pprof { port })).collect()
+}
+
+/// `Ok(None)` where nothing of use answers; an error where nobody may ask.
+async fn ask(pod: &Pod<'_>, place: &Place, facts: &ContainerFacts) -> Result<Option<Readings>, String> {
+    let (port, path) = match place {
+        Place::Metrics { port, path } => (*port, path.as_str()),
+        Place::Pprof { port } => (*port, STATISTICS),
+    };
+    let endpoint = Endpoint::pod(pod.client.clone(), pod.namespace.to_owned(), pod.name.to_owned(), port);
+    let body = match timeout(PATIENCE, endpoint.page(path)).await {
+        Ok(Ok(Some(body))) => body,
+        Ok(Err(error)) => {
+            return match error.downcast_ref::<ForwardError>() {
+                Some(ForwardError::Forbidden { problem, .. }) => Err(problem.clone()),
+                _ => Ok(None),
+            };
+        }
+        _ => return Ok(None),
+    };
+    let text = String::from_utf8_lossy(&body);
+    Ok(match place {
+        Place::Metrics { .. } => of_metrics(&OwnMetrics::parse(&text), facts.started),
+        Place::Pprof { .. } => MemStats::parse(&text).ok().map(|stats| of_statistics(&stats, facts.started)),
+    })
+}
+
+fn of_metrics(metrics: &OwnMetrics, started: Option<i64>) -> Option<Readings> {
+    if metrics.is_empty() {
+        return None;
+    }
+    let started_at = metrics.started.or(started.map(real));
+    let used = metrics.gc_cpu.zip(metrics.used_cpu);
+    let cpu = used.map(|(gc, all)| Cpu { started: started_at, gc, all, of: CpuBase::Used });
+    Some(Readings {
+        resident: metrics.rss,
+        live_heap: metrics.live_heap,
+        heap: metrics.heap,
+        gomemlimit: metrics.gomemlimit.clone(),
+        cpu,
+        ..Readings::default()
+    })
+}
+
+/// The share of the collector is of the time until the last collection.
+fn of_statistics(stats: &MemStats, started: Option<i64>) -> Readings {
+    let started = started.map(real);
+    let uptime = started.and_then(|started| super::super::diagnose::uptime(stats, started));
+    let cpu = uptime.map(|uptime| Cpu {
+        started,
+        gc: stats.gc_cpu_fraction * uptime,
+        all: uptime,
+        of: CpuBase::Available,
+    });
+    Readings {
+        resident_peak: (stats.max_rss > 0).then_some(stats.max_rss),
+        heap: Some(stats.heap_alloc),
+        cpu,
+        ..Readings::default()
+    }
+}
+
+/// Seconds since 1970.
+#[allow(clippy::cast_precision_loss)]
+fn real(seconds: i64) -> f64 {
+    seconds as f64
+}

@@ -1,0 +1,341 @@
+//! Looks at the pods of a workload until the time is over, Ctrl-C, or the pod is gone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::bail;
+use futures::{StreamExt, stream};
+use gomemlimit_pprof::{Gomemlimit, bytes_text};
+use indicatif::ProgressBar;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    super::countdown,
+    missing::{Missing, refusal, refusal_or_absence},
+    probe::{Heard, Pod, Probe},
+};
+use crate::{
+    cluster::{
+        api::{ApiError, Cluster},
+        pods::{self, ContainerFacts, PodView},
+        stats::{self, Usage},
+        workload::Pods,
+    },
+    observation::{Ended, Look, Observation, Readings, Tally},
+};
+
+/// How many containers are asked at once.
+const AT_ONCE: usize = 8;
+/// How long the first pod of a workload is waited for.
+const APPEARANCE: Duration = Duration::from_secs(10);
+/// How long one answer about memory or from a log may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Where Prometheus' configuration of old finds metrics.
+const SCRAPE_PORT: &str = "prometheus.io/port";
+const SCRAPE_PATH: &str = "prometheus.io/path";
+
+/// A workload that is looked at.
+pub(super) struct Watch {
+    cluster: Cluster,
+    namespace: String,
+    target: String,
+    pods: Pods,
+    /// Only the container of this name.
+    pub(super) container: Option<String>,
+    /// Where the program's figures are.
+    pub(super) port: Option<u16>,
+    tally: Tally,
+    probes: BTreeMap<(String, String), Probe>,
+    /// Ends of which the log was read: pod, container, when; and what it said.
+    logs: BTreeMap<[String; 3], bool>,
+    /// Pods that had ended before the first look.
+    ended_before: BTreeSet<String>,
+    missing: Missing,
+}
+
+/// A container, as one list shows it.
+struct Found {
+    pod: String,
+    node: Option<String>,
+    is_ending: bool,
+    scraped: (Option<u16>, Option<String>),
+    is_main: bool,
+    facts: ContainerFacts,
+    probe: Probe,
+}
+
+impl Watch {
+    pub(super) fn new(cluster: Cluster, namespace: String, target: String, pods: Pods) -> Self {
+        Self {
+            cluster,
+            namespace,
+            target,
+            pods,
+            container: None,
+            port: None,
+            tally: Tally::default(),
+            probes: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            ended_before: BTreeSet::new(),
+            missing: Missing::default(),
+        }
+    }
+
+    /// Looks every `interval`, `duration` long.
+    pub(super) async fn run(mut self, duration: Duration, interval: Duration) -> anyhow::Result<Observation> {
+        // What is wrong from the beginning is an error, and what goes wrong later is not.
+        let first = self.first().await?;
+        let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let begin = Instant::now();
+        let progress = countdown::bar(duration);
+        let mut stop = std::pin::pin!(stop());
+        let mut ended = Ended::Time;
+        let (mut found, mut due) = (Some(first), begin);
+        loop {
+            let at = begin.elapsed().as_secs_f64();
+            let look = async {
+                match found.take() {
+                    Some(found) => {
+                        self.add(at, found).await;
+                        false
+                    }
+                    None => self.look(at).await,
+                }
+            };
+            // A look that is interrupted does not count.
+            let is_gone = tokio::select! {
+                biased;
+                () = &mut stop => { ended = Ended::Interrupted; break }
+                is_gone = look => is_gone,
+            };
+            if is_gone {
+                ended = Ended::Gone;
+                break;
+            }
+            self.tell(&progress);
+            // Looks that were missed are not made up for.
+            while due <= Instant::now() {
+                due += interval;
+            }
+            if due > begin + duration {
+                break;
+            }
+            tokio::select! {
+                () = countdown::wait(&progress, begin, due) => {}
+                () = &mut stop => { ended = Ended::Interrupted; break }
+            }
+        }
+        progress.finish_and_clear();
+        let Self { target, namespace, tally, missing, .. } = self;
+        let observation = tally.observation(ended);
+        let notes = missing.notes(&observation);
+        let interval_seconds = interval.as_secs_f64();
+        Ok(Observation { target, namespace, started, interval_seconds, notes, ..observation })
+    }
+
+    async fn first(&mut self) -> anyhow::Result<Vec<Found>> {
+        let (target, namespace) = (self.target.clone(), self.namespace.clone());
+        let until = Instant::now() + APPEARANCE;
+        let pods = loop {
+            let pods = match self.pods.read(&self.cluster, &namespace).await {
+                Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get and list on pods"),
+                pods => pods?,
+            };
+            // In the middle of a rollout there may be none for a moment.
+            if !pods.is_empty() || matches!(self.pods, Pods::Named(_)) || Instant::now() >= until {
+                break pods;
+            }
+            sleep(Duration::from_millis(500)).await;
+        };
+        self.ended_before =
+            pods.iter().filter(|pod| pod.has_ended()).map(|pod| pod.name().to_owned()).collect();
+        if pods.is_empty() {
+            match &self.pods {
+                Pods::Named(name) => {
+                    bail!(
+                        "there is no pod {name} in namespace {namespace}; of a workload write KIND/NAME, such as deployment/{name}"
+                    )
+                }
+                Pods::Selected(_) => bail!("{target} has no pods in namespace {namespace}"),
+            }
+        }
+        let names = |pods: &[PodView]| {
+            let names: BTreeSet<_> = pods.iter().flat_map(PodView::all).map(|facts| facts.name).collect();
+            names.into_iter().collect::<Vec<_>>().join(", ")
+        };
+        let all = names(&pods);
+        let found = self.found(pods);
+        match (&self.container, found.is_empty()) {
+            (_, false) => Ok(found),
+            (Some(name), true) => bail!("{target} has no container {name}; it has {all}"),
+            (None, true) => bail!("every pod of {target} in namespace {namespace} has ended"),
+        }
+    }
+
+    /// Whether the pod that was named is gone.
+    async fn look(&mut self, at: f64) -> bool {
+        let Ok(pods) = self.pods.read(&self.cluster, &self.namespace).await else {
+            self.tally.failed(at);
+            return false;
+        };
+        if pods.is_empty() && matches!(self.pods, Pods::Named(_)) {
+            return true;
+        }
+        let found = self.found(pods);
+        self.add(at, found).await;
+        false
+    }
+
+    fn found(&mut self, pods: Vec<PodView>) -> Vec<Found> {
+        let mut all = Vec::new();
+        for pod in pods.into_iter().filter(|pod| !self.ended_before.contains(pod.name())) {
+            let main = pod.container(None).ok().map(|facts| facts.name);
+            for facts in
+                pod.all().filter(|facts| self.container.as_ref().is_none_or(|name| *name == facts.name))
+            {
+                let key = (pod.name().to_owned(), facts.name.clone());
+                let is_main = main.as_ref() == Some(&facts.name);
+                let port = pod.annotation(SCRAPE_PORT).and_then(|text| text.parse().ok());
+                let scraped = (port, pod.annotation(SCRAPE_PATH).map(str::to_owned));
+                all.push(Found {
+                    pod: pod.name().to_owned(),
+                    node: pod.node().map(str::to_owned),
+                    is_ending: pod.is_ending(),
+                    scraped: if is_main { scraped } else { (None, None) },
+                    is_main,
+                    probe: self.probes.remove(&key).unwrap_or_default(),
+                    facts,
+                });
+            }
+        }
+        all
+    }
+
+    /// Asks whoever may be asked, and adds the look.
+    async fn add(&mut self, at: f64, found: Vec<Found>) {
+        let usages = self.usages(&found).await;
+        let (client, namespace, port, may) =
+            (&self.cluster.client, &self.namespace, self.port, self.missing.forward.is_none());
+        let asked = stream::iter(found).map(|mut one| async move {
+            let pod = Pod {
+                client,
+                namespace,
+                name: &one.pod,
+                port: port.filter(|_| one.is_main),
+                scraped: one.scraped.clone(),
+                is_main: one.is_main,
+            };
+            let runs = one.facts.started.is_some() && !one.is_ending;
+            let heard = if may && runs { one.probe.read(&pod, &one.facts).await } else { Heard::Nothing };
+            (one, heard)
+        });
+        let asked: Vec<_> = asked.buffered(AT_ONCE).collect().await;
+        let mut looks = Vec::new();
+        for (one, heard) in asked {
+            let mut readings = match heard {
+                Heard::Readings(readings) => readings,
+                Heard::Nothing => Readings::default(),
+                Heard::Forbidden(problem) => {
+                    self.missing.forward = Some(problem);
+                    Readings::default()
+                }
+            };
+            let is_it = |usage: &&Usage| usage.of == [&*self.namespace, &*one.pod, &*one.facts.name];
+            // Nothing is what the kubelet says of a container that has just ended.
+            let working_set = usages.iter().find(is_it).and_then(|usage| usage.working_set);
+            readings.working_set = working_set.filter(|bytes| *bytes > 0);
+            looks.push(self.judged(one, readings).await);
+        }
+        self.tally.add(at, looks);
+    }
+
+    async fn judged(&mut self, found: Found, readings: Readings) -> Look {
+        let Found { pod, is_ending, facts, probe, .. } = found;
+        let is_malformed = self.is_malformed(&pod, &facts).await;
+        self.probes.insert((pod.clone(), facts.name.clone()), probe);
+        Look {
+            pod,
+            container: facts.name,
+            limit: facts.limit,
+            gomemlimit: facts.gomemlimit,
+            restarts: facts.restarts,
+            end: facts.last_end.map(|end| (end, is_malformed)),
+            is_ending,
+            readings,
+        }
+    }
+
+    /// Whether it ended for a malformed GOMEMLIMIT: by what stands in the pod, else by its log, which is read once.
+    async fn is_malformed(&mut self, pod: &str, facts: &ContainerFacts) -> bool {
+        let Some(end) = facts.last_end.as_ref().filter(|end| end.exit_code == pods::GO_FATAL) else {
+            return false;
+        };
+        if matches!(facts.gomemlimit, Gomemlimit::Malformed(_)) {
+            return true;
+        }
+        let key = [pod, &facts.name, &end.finished_at].map(str::to_owned);
+        if let Some(said) = self.logs.get(&key) {
+            return *said;
+        }
+        let client = &self.cluster.client;
+        let said = timeout(PATIENCE, pods::log_says_malformed(client, &self.namespace, pod, &facts.name));
+        let said = said.await.unwrap_or(false);
+        self.logs.insert(key, said);
+        said
+    }
+
+    /// Memory of all containers, by the kubelets, else by metrics.k8s.io.
+    async fn usages(&mut self, found: &[Found]) -> Vec<Usage> {
+        let client = &self.cluster.client;
+        let mut all = Vec::new();
+        if self.missing.kubelet.is_none() {
+            let nodes: BTreeSet<_> = found.iter().filter_map(|one| one.node.as_deref()).collect();
+            for node in nodes {
+                match timeout(PATIENCE, stats::of_node(client, node)).await {
+                    Ok(Ok(usages)) => all.extend(usages),
+                    Ok(Err(error)) => self.missing.kubelet = refusal(&error),
+                    Err(_) => {}
+                }
+            }
+        }
+        if self.missing.kubelet.is_some() && self.missing.metrics_server.is_none() {
+            let pods: BTreeSet<_> = found.iter().map(|one| one.pod.as_str()).collect();
+            for pod in pods {
+                match timeout(PATIENCE, stats::of_pod(client, &self.namespace, pod)).await {
+                    Ok(Ok(usages)) => all.extend(usages),
+                    Ok(Err(error)) => {
+                        let metrics_server = &mut self.missing.metrics_server;
+                        *metrics_server = metrics_server.take().or(refusal_or_absence(&error));
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        all
+    }
+
+    fn tell(&self, progress: &ProgressBar) {
+        let (restarts, oom_kills, peak) = self.tally.so_far();
+        let containers = self.probes.len();
+        progress.set_message(format!(
+            "{containers} containers, {restarts} restarts, {oom_kills} OOM kills, most memory {}",
+            bytes_text(peak)
+        ));
+    }
+}
+
+/// Ctrl-C, or SIGTERM.
+async fn stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => {
+            if interrupted.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        _ = terminate.recv() => {}
+    }
+}

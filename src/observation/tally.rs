@@ -1,0 +1,224 @@
+//! Looks at pods, one after another, and what they add up to.
+
+use std::collections::BTreeMap;
+
+use gomemlimit_core::live::Termination;
+use gomemlimit_pprof::{Gomemlimit, Limit};
+
+use super::record::{
+    ContainerRecord, CpuBase, CpuTime, End, EndKind, Ended, Observation, SCHEMA, Sample, VERSION,
+};
+
+/// What one look shows of one container.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// Name of the pod.
+    pub pod: String,
+    /// Name of the container.
+    pub container: String,
+    /// The memory limit that applies.
+    pub limit: Limit,
+    /// GOMEMLIMIT as it stands in the pod.
+    pub gomemlimit: Gomemlimit,
+    /// How often it was restarted since the pod was created.
+    pub restarts: u32,
+    /// How it ended last, and whether that was for a malformed GOMEMLIMIT.
+    pub end: Option<(Termination, bool)>,
+    /// Whether the pod is about to be deleted: then an end is no news.
+    pub is_ending: bool,
+    /// What whoever may be asked said.
+    pub readings: Readings,
+}
+
+/// Figures of one look. Bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Readings {
+    /// The container's working set.
+    pub working_set: Option<u64>,
+    /// The process's resident memory.
+    pub resident: Option<u64>,
+    /// The most that was resident since the process started.
+    pub resident_peak: Option<u64>,
+    /// What the last collection left.
+    pub live_heap: Option<u64>,
+    /// Objects on the heap with the garbage among them.
+    pub heap: Option<u64>,
+    /// GOMEMLIMIT as the runtime has it.
+    pub gomemlimit: Option<Gomemlimit>,
+    /// CPU time.
+    pub cpu: Option<Cpu>,
+}
+
+/// CPU time since the process started, seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cpu {
+    /// When it started, seconds since 1970, where that is known: another one is another process.
+    pub started: Option<f64>,
+    /// Of the collector.
+    pub gc: f64,
+    /// What that is compared with.
+    pub all: f64,
+    /// What `all` is.
+    pub of: CpuBase,
+}
+
+/// What the looks so far add up to.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    containers: Vec<Counted>,
+    places: BTreeMap<(String, String), usize>,
+    looks: u32,
+    failed_looks: u32,
+    last: f64,
+}
+
+/// A container, and where counting began.
+#[derive(Clone, Debug, Default)]
+struct Counted {
+    record: ContainerRecord,
+    /// Restarts before the observation.
+    restarts_before: u32,
+    /// When it finished last, as the kubelet says it: what is known already.
+    last_end: Option<String>,
+    cpu: Option<Cpu>,
+    resident_peak: Option<u64>,
+}
+
+impl Tally {
+    /// A look at all containers, `at` seconds after the first one.
+    pub fn add(&mut self, at: f64, looks: impl IntoIterator<Item = Look>) {
+        // Restarts of pods that were there before the observation are not its own.
+        let is_first = self.looks == self.failed_looks;
+        self.looks += 1;
+        self.last = at;
+        for look in looks {
+            let key = (look.pod.clone(), look.container.clone());
+            let place = *self.places.entry(key).or_insert_with(|| {
+                self.containers.push(Counted::new(&look, at, is_first));
+                self.containers.len() - 1
+            });
+            if let Some(counted) = self.containers.get_mut(place) {
+                counted.add(at, look);
+            }
+        }
+    }
+
+    /// A look that the API server did not answer.
+    pub fn failed(&mut self, at: f64) {
+        self.looks += 1;
+        self.failed_looks += 1;
+        self.last = at;
+    }
+
+    /// For the progress: restarts and OOM kills so far, and the most memory that a container had, bytes.
+    #[must_use]
+    pub fn so_far(&self) -> (u32, usize, u64) {
+        let records = || self.containers.iter().map(|counted| &counted.record);
+        let is_oom_kill = |end: &&End| end.kind == EndKind::OomKilled;
+        (
+            records().map(|record| record.restarts).sum(),
+            records().map(|record| record.ends.iter().filter(is_oom_kill).count()).sum(),
+            records().filter_map(|record| record.peak).max().unwrap_or(0),
+        )
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn observation(self, ended: Ended) -> Observation {
+        Observation {
+            schema: SCHEMA.to_owned(),
+            version: VERSION,
+            seconds: self.last,
+            looks: self.looks,
+            failed_looks: self.failed_looks,
+            ended,
+            containers: self.containers.into_iter().map(|counted| counted.record).collect(),
+            ..Observation::default()
+        }
+    }
+}
+
+impl Counted {
+    fn new(look: &Look, at: f64, was_there: bool) -> Self {
+        let end = look.end.as_ref().map(|(end, _)| end.finished_at.clone());
+        Self {
+            record: ContainerRecord {
+                pod: look.pod.clone(),
+                container: look.container.clone(),
+                from: at,
+                ..ContainerRecord::default()
+            },
+            restarts_before: if was_there { look.restarts } else { 0 },
+            last_end: end.filter(|_| was_there),
+            cpu: None,
+            resident_peak: if was_there { look.readings.resident_peak } else { None },
+        }
+    }
+
+    fn add(&mut self, at: f64, look: Look) {
+        self.record.to = at;
+        self.record.limit = look.limit.bytes();
+        self.record.restarts = look.restarts.saturating_sub(self.restarts_before);
+        if let Some((end, is_malformed)) = look.end
+            && self.last_end.as_ref() != Some(&end.finished_at)
+        {
+            self.last_end = Some(end.finished_at.clone());
+            if !look.is_ending {
+                self.record.ends.push(ended(at, end, is_malformed));
+            }
+        }
+        let readings = look.readings;
+        let gomemlimit = readings.gomemlimit.as_ref().unwrap_or(&look.gomemlimit);
+        if let Some(text) = ContainerRecord::gomemlimit_text(gomemlimit) {
+            self.record.gomemlimit = Some(text);
+        }
+        self.add_peaks(&readings);
+        if let Some(cpu) = readings.cpu {
+            self.add_cpu(cpu);
+        }
+        let Readings { working_set, resident, live_heap, heap, .. } = readings;
+        let sample = Sample { at, working_set, resident, live_heap, heap };
+        if sample != (Sample { at, ..Sample::default() }) {
+            self.record.samples.push(sample);
+        }
+    }
+
+    fn add_peaks(&mut self, readings: &Readings) {
+        // That of a process that was there before may be from before.
+        let since_start = readings.resident_peak.filter(|peak| self.resident_peak != Some(*peak));
+        if since_start.is_some() {
+            self.resident_peak = None;
+        }
+        // The process's figure counts pages of files that others may have read in, and no container has more than
+        // its limit.
+        let limit = self.record.limit.unwrap_or(u64::MAX);
+        let resident = readings.resident.max(since_start).map(|bytes| bytes.min(limit));
+        self.record.peak = self.record.peak.max(readings.working_set).max(resident);
+    }
+
+    /// The first reading is where counting begins; every process after that began at zero.
+    fn add_cpu(&mut self, now: Cpu) {
+        let from = match self.cpu {
+            None => now,
+            Some(last) if last.of != now.of => now,
+            Some(last) if last.started == now.started && last.all <= now.all => last,
+            Some(_) => Cpu::default(),
+        };
+        self.cpu = Some(now);
+        let cpu = self.record.cpu.get_or_insert(CpuTime { of: now.of, ..CpuTime::default() });
+        if cpu.of == now.of {
+            cpu.gc_seconds += (now.gc - from.gc).max(0.0);
+            cpu.all_seconds += now.all - from.all;
+        }
+    }
+}
+
+fn ended(at: f64, end: Termination, is_malformed: bool) -> End {
+    let kind = match end.exit_code {
+        _ if is_malformed => EndKind::MalformedGomemlimit,
+        _ if end.is_oom_kill() => EndKind::OomKilled,
+        0 => EndKind::Completed,
+        _ => EndKind::Failed,
+    };
+    End { at, kind, reason: end.reason, exit_code: end.exit_code }
+}

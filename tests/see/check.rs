@@ -1,0 +1,241 @@
+//! `check` names the link that is broken, and no other.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::scripted::{
+    failure,
+    world::{
+        CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, SERVICES, World, configuration, entry, links,
+        namespace, requirement, state, with_pod_opt_in,
+    },
+};
+
+async fn check(world: &World, arguments: &[&str]) -> (i32, Value) {
+    world.serve().await.json(&[&["check"], arguments].concat()).await
+}
+
+#[tokio::test]
+async fn a_sound_installation_has_no_broken_link() {
+    let (code, report) = check(&World::sound(), &[]).await;
+    assert_eq!((code, &report["broken"]), (0, &Value::Null), "{report:#}");
+    for link in ["configuration", "namespace-label", "rules", "object-selector", "service", "pods", "dry-run"]
+    {
+        assert_eq!(state(&report, link), "ok", "{link}: {report:#}");
+    }
+    // This server forwards no ports.
+    assert_eq!(state(&report, "certificate"), "unknown", "{report:#}");
+}
+
+#[tokio::test]
+async fn with_pod_opt_in_a_namespace_without_the_label_has_not_opted_in() {
+    let mut world = World::sound();
+    world.put(CONFIGURATIONS, &[with_pod_opt_in(configuration("gomemlimit", "enabled"))]);
+    world.add(NAMESPACES, namespace("bare", &json!({})));
+    world.dry_run("bare", None);
+    let (code, report) = check(&world, &["-n", "bare"]).await;
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!("namespace-label")), "{report:#}");
+    let command = "kubectl label namespace bare gomemlimit.dev/inject=enabled --overwrite";
+    assert_eq!(report["broken"]["command"], command);
+    assert!(links(&report, "object-selector").is_empty(), "{report:#}");
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!(code, 0, "only what has opted in is looked at: {report:#}");
+    assert_eq!(links(&report, "dry-run").len(), 1);
+}
+
+#[tokio::test]
+async fn another_release_in_the_namespace_breaks_nothing() {
+    let mut world = World::sound();
+    world.release("canary", &["serve"]);
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!((code, state(&report, "service")), (0, "ok"), "{report:#}");
+
+    // Only that one is scaled to nothing, and it is not the one that is first in the list.
+    let mut scaled = World::sound();
+    scaled.put(DEPLOYMENTS, &[]);
+    scaled.put(PODS, &[]);
+    scaled.put(SERVICES, &[]);
+    scaled.release("canary", &["serve"]);
+    scaled.release("gomemlimit", &["serve"]);
+    scaled.put(PODS, &[]);
+    scaled.object(DEPLOYMENTS, 1)["spec"]["replicas"] = 0.into();
+    let (code, report) = check(&scaled, &[]).await;
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!("pods")), "{report:#}");
+    assert_eq!(report["broken"]["command"], "kubectl scale deployment/gomemlimit -n gomemlimit --replicas=2");
+
+    // Where none of them has what the Service selects, the Service is to blame.
+    world.object(SERVICES, 0)["spec"]["selector"] = json!({"app.kubernetes.io/component": "other"});
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!((code, state(&report, "service")), (1, "broken"), "{report:#}");
+    assert!(report["broken"]["what"].as_str().unwrap().contains("of deployment gomemlimit do not have"));
+}
+
+#[tokio::test]
+async fn a_release_with_a_name_of_its_own_is_known_by_its_chart() {
+    let mut world = World::sound();
+    for index in [PODS, DEPLOYMENTS] {
+        let labels = &mut world.object(index, 0)["metadata"]["labels"];
+        labels["app.kubernetes.io/name"] = "gomemlimit-canary".into();
+    }
+    world.put(CONFIGURATIONS, &[]);
+    let deployment = world.object(DEPLOYMENTS, 0).clone();
+    world.put("/apis/apps/v1/deployments", &[deployment]);
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!("configuration")));
+    assert!(report["broken"]["what"].as_str().unwrap().contains("deleted it to stop it"), "{report:#}");
+}
+
+#[tokio::test]
+async fn what_was_named_and_is_not_there_is_refused() {
+    let mut world = World::sound();
+    world.add(CONFIGURATIONS, json!({"metadata": {"name": "istio"}, "webhooks": [{"name": "x.istio.io"}]}));
+    world.put("/apis/apps/v1/namespaces/elsewhere/deployments", &[]);
+    let server = world.serve().await;
+    for (arguments, said) in [
+        (["--webhook-config", "gomemlimti"], "there is no webhook configuration gomemlimti"),
+        (["--webhook-config", "istio"], "there is no webhook configuration istio with entries of gomemlimit"),
+        (["--release-namespace", "elsewhere"], "there is no release of gomemlimit in namespace elsewhere"),
+    ] {
+        let (code, stdout, stderr) = server.run(&[&["check"], &arguments[..]].concat()).await;
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(said) && stderr.contains("found: gomemlimit"), "{stderr}");
+    }
+    let (code, stdout, stderr) = server.run(&["check", "--release-namespace", "gomemlimit"]).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (_, stdout, _) = World::empty().serve().await.run(&["check"]).await;
+    assert!(stdout.contains("gomemlimit is not installed in this cluster"), "{stdout}");
+}
+
+#[tokio::test]
+async fn an_own_label_is_the_one_that_is_missing_whatever_other_label_there_is() {
+    let mut world = World::sound();
+    let own = requirement("team", "In", &["go"]);
+    let pods = requirement("gomemlimit.dev/inject", "NotIn", &["disabled"]);
+    let mut configuration = configuration("gomemlimit", "enabled");
+    configuration["webhooks"] = json!([entry("namespaces.gomemlimit.dev", "gomemlimit", &own, &pods, false)]);
+    world.put(CONFIGURATIONS, &[configuration.clone()]);
+    world.dry_run("shop", None);
+    // Its pods say what it was installed with.
+    world.object(PODS, 0)["spec"]["containers"][0]["args"] =
+        json!(["serve", "--namespace-settings", "--namespace-selector=team in (go)"]);
+    for arguments in [&["-n", "shop"][..], &[]] {
+        let (code, report) = check(&world, arguments).await;
+        assert_eq!((code, &report["broken"]["link"]), (1, &json!("namespace-label")), "{report:#}");
+        assert_eq!(report["broken"]["command"], "kubectl label namespace shop team=go --overwrite");
+    }
+    // Installed with the usual label: somebody has changed the selector.
+    world.object(PODS, 0)["spec"]["containers"][0]["args"] = json!(["serve", "--namespace-settings"]);
+    let (_, report) = check(&world, &["-n", "shop"]).await;
+    assert_eq!(report["broken"]["link"], "namespace-selector", "{report:#}");
+    assert_eq!(
+        report["broken"]["command"],
+        "kubectl delete mutatingwebhookconfiguration gomemlimit && helm upgrade gomemlimit charts/gomemlimit -n \
+         gomemlimit --reset-then-reuse-values"
+    );
+}
+
+#[rstest]
+#[case::path(0, "path", json!("/"), "service", "calls the path /, and the webhook answers at /mutate only")]
+#[case::other_entry(1, "name", json!("other"), "service", "entry resize.gomemlimit.dev calls service other")]
+#[tokio::test]
+async fn every_entry_calls_where_the_webhook_answers(
+    #[case] index: usize,
+    #[case] field: &str,
+    #[case] value: Value,
+    #[case] link: &str,
+    #[case] said: &str,
+) {
+    let mut world = World::sound();
+    world.object(CONFIGURATIONS, 0)["webhooks"][index]["clientConfig"]["service"][field] = value;
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!(link)), "{report:#}");
+    assert!(report["broken"]["what"].as_str().unwrap().contains(said), "{report:#}");
+}
+
+#[tokio::test]
+async fn an_entry_without_its_rule_is_named() {
+    let mut world = World::sound();
+    let mut configuration = with_pod_opt_in(configuration("gomemlimit", "enabled"));
+    configuration["webhooks"][2]["rules"][0]["operations"] = json!(["UPDATE"]);
+    world.put(CONFIGURATIONS, &[configuration]);
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!("rules")), "{report:#}");
+    assert!(report["broken"]["what"].as_str().unwrap().contains("entry pods.gomemlimit.dev"), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_goes_away_meanwhile_does_not_take_the_others_with_it() {
+    let mut world = World::sound();
+    world.add(NAMESPACES, namespace("going", &json!({"gomemlimit.dev/inject": "enabled"})));
+    world.answer("POST /api/v1/namespaces/going/pods", failure(404, "namespaces \"going\" not found"));
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!(code, 0, "{report:#}");
+    let states: Vec<_> = links(&report, "dry-run").into_iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["unknown", "ok"], "{report:#}");
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_not_ours_is_not_our_broken_link() {
+    let said = |name: &str| {
+        failure(500, &format!("Internal error occurred: failed calling webhook \"{name}\": no endpoints"))
+    };
+    let mut world = World::sound();
+    world.answer("POST /api/v1/namespaces/shop/pods", said("pods.policy.example.com"));
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!((code, state(&report, "dry-run")), (0, "unknown"), "{report:#}");
+    assert!(report["links"].to_string().contains("another webhook, pods.policy.example.com"), "{report:#}");
+    world.answer("POST /api/v1/namespaces/shop/pods", said("namespaces.gomemlimit.dev"));
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!((code, state(&report, "dry-run")), (1, "broken"), "{report:#}");
+}
+
+#[tokio::test]
+async fn the_command_for_an_empty_bundle_fits_the_installation() {
+    let mut world = World::sound();
+    let entries = world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap();
+    for entry in entries {
+        entry["clientConfig"]["caBundle"] = "".into();
+    }
+    let pod = &mut world.object(PODS, 0)["spec"];
+    pod["containers"][0]["args"] = json!(["serve", "--tls-cert=/tls/tls.crt", "--tls-key=/tls/tls.key"]);
+    pod["containers"][0]["volumeMounts"] = json!([{"name": "tls", "mountPath": "/tls"}]);
+    pod["volumes"] = json!([{"name": "tls", "secret": {"secretName": "own"}}]);
+    let (_, report) = check(&world, &[]).await;
+    assert_eq!(report["broken"]["link"], "ca-bundle", "{report:#}");
+    let ca = r"$(kubectl get secret own -n gomemlimit -o jsonpath='{.data.ca\.crt}')";
+    let helm = format!(
+        "helm upgrade gomemlimit charts/gomemlimit -n gomemlimit --reset-then-reuse-values --set webhook.caBundle=\"{ca}\""
+    );
+    assert_eq!(report["broken"]["command"], helm);
+    world.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = json!({});
+    let (_, report) = check(&world, &[]).await;
+    let command = report["broken"]["command"].as_str().unwrap();
+    assert!(command.starts_with("kubectl patch mutatingwebhookconfiguration gomemlimit --type=json -p '["));
+    assert!(command.contains("/webhooks/1/clientConfig/caBundle") && command.contains(ca), "{command}");
+    // What is missing comes back as deploy/README.md says.
+    world.put(SERVICES, &[]);
+    let (_, report) = check(&world, &[]).await;
+    assert_eq!(report["broken"]["command"], "kubectl apply --server-side -f deploy/install.yaml");
+}
+
+#[tokio::test]
+async fn a_pod_that_does_not_answer_is_not_waited_for() {
+    let mut world = World::sound();
+    world.object(PODS, 0)["status"] = json!({});
+    world.answer(
+        "/api/v1/namespaces/gomemlimit/pods/gomemlimit-0:8081/proxy/readyz",
+        (crate::scripted::NEVER, String::new()),
+    );
+    let started = std::time::Instant::now();
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!("pods")), "{report:#}");
+    assert!(started.elapsed().as_secs() < 30);
+}
+
+#[tokio::test]
+async fn a_terminal_does_not_obey_what_stands_in_objects() {
+    let mut world = World::sound();
+    world.object(PODS, 0)["status"] = json!({"conditions": [{"type": "Ready", "status": "False", "message": "\u{1b}[2Jall is well\u{202e}"}]});
+    let (_, stdout, stderr) = world.serve().await.run(&["check"]).await;
+    assert!(!(stdout + &stderr).contains(['\u{1b}', '\u{202e}']));
+}

@@ -1,0 +1,12 @@
+//! `check`, `explain` and `audit` of clusters that a test cannot get from a real server on demand: several releases,
+//! missing rights, objects that vanish meanwhile, servers that fall silent. The program and the sockets are real.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod check;
+mod engine;
+mod explain;
+mod installations;
+mod rights;
+#[path = "../scripted/mod.rs"]
+mod scripted;
+mod watch;
