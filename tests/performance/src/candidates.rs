@@ -57,16 +57,21 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it; the floor answers what is in `answer`.
+    /// Starts it on loopback; the floor answers what is in `answer`.
     pub fn start(kind: Kind, programs: &Programs, answer: &Path) -> Result<Self> {
-        let address = free_address()?;
+        Self::start_on(kind, programs, answer, "127.0.0.1")
+    }
+
+    /// The same where others can reach it.
+    pub fn start_on(kind: Kind, programs: &Programs, answer: &Path, host: &str) -> Result<Self> {
+        let address = free_address(host)?;
         let mut command = Command::new(kind.program(programs));
         let (certificate, key) =
             (programs.certificates.join("tls.crt"), programs.certificates.join("tls.key"));
         match kind {
             Kind::Gomemlimit => {
                 command.args(["serve", "--listen", &address.to_string()]);
-                command.args(["--admin-listen", &free_address()?.to_string(), "--log-format", "json"]);
+                command.args(["--admin-listen", &free_address(host)?.to_string(), "--log-format", "json"]);
                 command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
             }
             Kind::ControllerRuntime => {
@@ -119,6 +124,6 @@ impl Drop for Server {
     }
 }
 
-fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+fn free_address(host: &str) -> Result<SocketAddr> {
+    Ok(TcpListener::bind((host, 0))?.local_addr()?)
 }

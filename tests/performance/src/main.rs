@@ -13,6 +13,7 @@
 mod candidates;
 mod load;
 mod measure;
+mod pods;
 mod record;
 mod report;
 mod reviews;
@@ -51,6 +52,22 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Creates pods in the cluster of KUBECONFIG, in turn without and with each way to inject, and adds the times to saved
+    /// figures
+    Pods {
+        #[arg(long)]
+        gomemlimit: PathBuf,
+        #[arg(long)]
+        controller_runtime: PathBuf,
+        /// Address of this machine that the API server reaches
+        #[arg(long)]
+        host: String,
+        /// Pods in each arm
+        #[arg(long, default_value_t = 1000)]
+        count: usize,
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Prints the page of saved figures
     Report { file: PathBuf },
 }
@@ -60,25 +77,42 @@ fn main() -> Result<()> {
         Command::Measure { gomemlimit, controller_runtime, floor, seconds, rounds, out } => {
             let folder = tempfile::tempdir()?;
             let reviews = reviews::write(folder.path())?;
-            write_certificate(folder.path())?;
+            write_certificate(folder.path(), "127.0.0.1")?;
             let certificates = folder.path().to_owned();
             let programs = candidates::Programs { gomemlimit, controller_runtime, floor, certificates };
             let results = measure::run(&programs, &reviews, folder.path(), seconds, rounds)?;
-            std::fs::write(&out, serde_json::to_string_pretty(&results)? + "\n")?;
+            save(&out, &results)?;
             print!("{}", report::markdown(&results));
         }
-        Command::Report { file } => {
-            let text =
-                std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            print!("{}", report::markdown(&serde_json::from_str(&text)?));
+        Command::Pods { gomemlimit, controller_runtime, host, count, out } => {
+            let folder = tempfile::tempdir()?;
+            write_certificate(folder.path(), &host)?;
+            let (floor, certificates) = (PathBuf::new(), folder.path().to_owned());
+            let programs = candidates::Programs { gomemlimit, controller_runtime, floor, certificates };
+            let mut results = read(&out)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            results.pods = Some(runtime.block_on(pods::run(&programs, &host, count))?);
+            save(&out, &results)?;
+            print!("{}", report::pods(results.pods.as_ref()));
         }
+        Command::Report { file } => print!("{}", report::markdown(&read(&file)?)),
     }
     Ok(())
 }
 
+fn read(path: &Path) -> Result<record::Results> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} has no figures", path.display()))
+}
+
+fn save(path: &Path, results: &record::Results) -> Result<()> {
+    std::fs::write(path, serde_json::to_string_pretty(results)? + "\n")
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// The same certificate for all: ECDSA with P-256.
-fn write_certificate(folder: &Path) -> Result<()> {
-    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+fn write_certificate(folder: &Path, host: &str) -> Result<()> {
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned(), host.to_owned()])?;
     std::fs::write(folder.join("tls.crt"), pair.cert.pem())?;
     std::fs::write(folder.join("tls.key"), pair.signing_key.serialize_pem())?;
     Ok(())

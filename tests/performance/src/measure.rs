@@ -94,7 +94,7 @@ pub fn run(
         }
         open.extend(Kind::ALL.map(|kind| median_open(&runs, kind)));
     }
-    Ok(Results { machine: machine()?, seconds, rounds, candidates, closed, open })
+    Ok(Results { machine: machine()?, seconds, rounds, candidates, closed, open, pods: None })
 }
 
 /// What gomemlimit answers to each review, for the floor; and that the peer does the same job.

@@ -13,6 +13,27 @@ pub struct Results {
     pub candidates: Vec<Candidate>,
     pub closed: Vec<Closed>,
     pub open: Vec<Open>,
+    /// Missing where there was no cluster.
+    #[serde(default)]
+    pub pods: Option<PodCreations>,
+}
+
+/// Pods that were created in turn in a real API server.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct PodCreations {
+    pub kubernetes: String,
+    /// In each arm.
+    pub count: usize,
+    pub arms: Vec<PodCreation>,
+}
+
+/// Milliseconds that a creation takes.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct PodCreation {
+    pub arm: String,
+    pub p50_ms: f64,
+    pub p90_ms: f64,
+    pub p99_ms: f64,
 }
 
 /// A machine, in the words of its kernel.
