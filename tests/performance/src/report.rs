@@ -77,6 +77,12 @@ pub fn markdown(results: &Results) -> String {
             ours.cpu_us / floor.cpu_us,
         );
     }
+    text + &at_a_rate(results) + &before_anybody_calls(results) + &pods(results.pods.as_ref())
+}
+
+fn at_a_rate(results: &Results) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
     text.push_str(
         "\n## At a rate\n\nReviews come whether earlier ones have been answered or not (`vegeta`).\n\n\
          | Review | Rate/s | Candidate | p50 | p99 | Answered | CPU of the server, a request |\n|---|---|---|---|---|---|---|\n",
@@ -107,6 +113,12 @@ pub fn markdown(results: &Results) -> String {
             ours.p99_us / floor.p99_us
         );
     }
+    text
+}
+
+fn before_anybody_calls(results: &Results) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
     text.push_str("\n## Before anybody calls\n\n| Candidate | Program | Start to listening | Memory a second later |\n|---|---|---|---|\n");
     for candidate in &results.candidates {
         let _ = writeln!(
@@ -118,7 +130,7 @@ pub fn markdown(results: &Results) -> String {
             memory(candidate.idle_kib)
         );
     }
-    text + &pods(results.pods.as_ref())
+    text
 }
 
 /// What the creation of a pod costs.
