@@ -144,17 +144,17 @@ pub(crate) fn output(child: Child) -> Output {
 }
 
 /// One connection: plain requests, and at last a port-forward.
-fn serve(mut stream: TcpStream, api: &Api, pages: &Pages, heard: &Asked) {
+fn serve(mut stream: TcpStream, api: &Api, pages: &Pages, asked: &Asked) {
     while let Some(head) = peek_head(&stream) {
         let target = head.split(' ').nth(1).unwrap_or_default();
         let path = target.split('?').next().unwrap_or_default().to_owned();
         let count = {
-            let mut heard = heard.lock().unwrap();
-            heard.0.push(path.clone());
-            heard.0.iter().filter(|one| **one == path).count() - 1
+            let mut log = asked.lock().unwrap();
+            log.0.push(path.clone());
+            log.0.iter().filter(|one| **one == path).count() - 1
         };
         if path.ends_with("/portforward") {
-            return forward(stream, pages, heard);
+            return forward(stream, pages, asked);
         }
         if stream.read_exact(&mut vec![0; head.len()]).is_err() {
             return;
@@ -188,7 +188,7 @@ fn peek_head(stream: &TcpStream) -> Option<String> {
 
 /// One request to the program, as `v4.channel.k8s.io` has it: channel 0 is data and 1 is errors, and both begin with
 /// the port.
-fn forward(stream: TcpStream, pages: &Pages, heard: &Asked) {
+fn forward(stream: TcpStream, pages: &Pages, asked: &Asked) {
     #[allow(clippy::result_large_err, clippy::unnecessary_wraps, reason = "the signature is tungstenite's")]
     fn speak(_: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
         response.headers_mut().insert("Sec-WebSocket-Protocol", "v4.channel.k8s.io".parse().unwrap());
@@ -211,9 +211,9 @@ fn forward(stream: TcpStream, pages: &Pages, heard: &Asked) {
     let head = String::from_utf8(request).unwrap();
     let path = head.split(' ').nth(1).unwrap().to_owned();
     let count = {
-        let mut heard = heard.lock().unwrap();
-        heard.1.push(path.clone());
-        heard.1.iter().filter(|one| **one == path).count() - 1
+        let mut log = asked.lock().unwrap();
+        log.1.push(path.clone());
+        log.1.iter().filter(|one| **one == path).count() - 1
     };
     let answer = match pages(&path, count) {
         Program::Page(status, body) => {

@@ -178,7 +178,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Without what a terminal would obey.
 fn clean(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", output::clean(line))).collect()
+    text.lines().flat_map(|line| [output::clean(line), "\n".into()]).collect()
 }
 
 /// The observation, its figures, and with a baseline the figures of both.
