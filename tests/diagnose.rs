@@ -231,3 +231,49 @@ fn what_was_saved_can_be_looked_at_again_and_drawn() {
     let twice = diagnose(&["--url", &url, "--save", saved]);
     is_refused(&twice, "holds captures already; name another folder for --save");
 }
+
+#[test]
+fn the_verdict_is_printed_whether_or_not_there_is_something_to_draw() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("growth.svg");
+    let files = || fs::read_dir(folder.path()).unwrap().count();
+    let arguments = ["--url", "http://127.0.0.1:1", "--gomemlimit", "12x", "--svg", svg.to_str().unwrap()];
+    let output = diagnose(&arguments);
+    assert_eq!(
+        (output.code, &*output.stderr),
+        (0, "note: there is no profile to draw, so there is no picture\n")
+    );
+    assert!(output.stdout.starts_with("misconfigured: GOMEMLIMIT=12x is malformed"), "{}", output.stdout);
+    assert_eq!(files(), 0);
+    // What an earlier run has drawn stays, whatever becomes of this one.
+    fs::write(&svg, "earlier").unwrap();
+    assert_eq!(diagnose(&arguments).code, 0);
+    assert_eq!(diagnose(&["--url", "http://127.0.0.1:1", "--svg", svg.to_str().unwrap()]).code, 2);
+    assert_eq!((fs::read_to_string(&svg).unwrap().as_str(), files()), ("earlier", 1));
+    let output = diagnose(&[&*data("heap-1.pb.gz"), "--svg", svg.to_str().unwrap()]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(fs::read_to_string(&svg).unwrap().contains("<svg"));
+    assert_eq!(files(), 1);
+}
+
+#[test]
+fn nothing_that_a_terminal_obeys_is_printed() {
+    let output = diagnose(&["--url", "http://127.0.0.1:1", "--gomemlimit", "\x1b[2J9Mi"]);
+    assert!(
+        output.stdout.starts_with("misconfigured: GOMEMLIMIT=\\u{1b}[2J9Mi is malformed"),
+        "{}",
+        output.stdout
+    );
+    assert!(!output.stdout.contains('\x1b'));
+    // Names from the texts of the program.
+    let url = serve(|path, count| {
+        let (status, body) = pprof(path, HEAP);
+        let text =
+            "goroutine profile: total COUNT\nCOUNT @ 0x1\n#\t0x1\tmain.\x1b[2Jleak+0x1\t\t/a/\u{9b}2J.go:7\n";
+        let text = text.replace("COUNT", &(1000 * (count + 1)).to_string());
+        Some((status, if path.starts_with("/debug/pprof/goroutine?") { text.into_bytes() } else { body }))
+    });
+    let output = diagnose(&["--url", &url, "--interval", "10ms"]);
+    assert!(output.stdout.contains("main.[2Jleak (2J.go:7)"), "{}", output.stdout);
+    assert!(!output.stdout.contains(['\x1b', '\u{9b}']), "{}", output.stdout);
+}

@@ -16,6 +16,8 @@ mod endpoint;
 mod exchange;
 mod explain;
 mod inject;
+#[cfg(feature = "diagnose")]
+mod interrupt;
 mod judge;
 mod manifests;
 #[cfg(feature = "diagnose")]

@@ -54,6 +54,12 @@ pub(super) fn warning(text: &str) {
     eprintln!("warning: {}", clean(text));
 }
 
+/// Tells on stderr, on one line, what is no reason to worry.
+#[cfg(feature = "diagnose")]
+pub(super) fn note(text: &str) {
+    eprintln!("note: {}", clean(text));
+}
+
 /// Columns as kubectl prints them: no lines, no trailing blanks.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();

@@ -118,8 +118,8 @@ impl ObserveArgs {
             write(path, &observation::svg(baseline.as_ref(), &observation))?;
         }
         let text = match (self.output, &baseline) {
-            (Format::Table, None) => observation::report(&observation),
-            (Format::Table, Some(before)) => observation::comparison(before, &observation),
+            (Format::Table, None) => clean(&observation::report(&observation)),
+            (Format::Table, Some(before)) => clean(&observation::comparison(before, &observation)),
             (Format::Json, baseline) => format!("{:#}\n", report(baseline.as_ref(), &observation)?),
         };
         Ok(output::stdout(text.as_bytes()))
@@ -174,6 +174,11 @@ fn read(path: &Path) -> anyhow::Result<Observation> {
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Without what a terminal would obey.
+fn clean(text: &str) -> String {
+    text.lines().flat_map(|line| [output::clean(line), "\n".into()]).collect()
 }
 
 /// The observation, its figures, and with a baseline the figures of both.

@@ -272,7 +272,7 @@ fn add_history(meaning: &mut Meaning, history: &History) {
 }
 
 /// A kernel rounds a cgroup's limit down to pages, of at most 64 KiB, and that is what runtimes report.
-fn is_same_limit(recorded: u64, actual: u64) -> bool {
+pub(crate) fn is_same_limit(recorded: u64, actual: u64) -> bool {
     const LARGEST_PAGE: u64 = 64 << 10;
     recorded.checked_sub(actual).is_some_and(|difference| difference < LARGEST_PAGE)
 }
