@@ -22,6 +22,8 @@ mod judge;
 mod manifests;
 #[cfg(feature = "diagnose")]
 mod observe;
+#[cfg(feature = "diagnose")]
+mod out_file;
 mod output;
 #[cfg(feature = "diagnose")]
 mod own_metrics;

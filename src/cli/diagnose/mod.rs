@@ -2,7 +2,6 @@
 
 mod files;
 mod flame;
-mod picture;
 mod pod;
 mod report;
 mod series;
@@ -20,7 +19,6 @@ use clap_complete::engine::ArgValueCompleter;
 
 pub(super) use self::series::uptime;
 use self::{
-    picture::Picture,
     series::{Alone, Pace},
     store::Store,
 };
@@ -29,7 +27,9 @@ use super::{
     complete,
     duration::parse_duration,
     endpoint::Endpoint,
-    interrupt, output,
+    interrupt,
+    out_file::OutFile,
+    output,
 };
 
 /// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
@@ -124,7 +124,7 @@ struct Seen {
 impl DiagnoseArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be written is said before a minute is spent.
-        let picture = self.svg.as_deref().map(Picture::open).transpose()?;
+        let picture = self.svg.as_deref().map(OutFile::open).transpose()?;
         let runtime = runtime()?;
         let seen = runtime.block_on(self.look());
         // A name that is still looked up is not waited for.

@@ -5,7 +5,6 @@ mod probe;
 mod watch;
 
 use std::{
-    fs::OpenOptions,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -21,6 +20,7 @@ use super::{
     cluster_args::{ClusterArgs, parse_name, runtime},
     complete::{self, kind_of},
     duration::parse_duration,
+    out_file::OutFile,
     output,
 };
 use crate::{
@@ -106,23 +106,23 @@ impl ObserveArgs {
             self.save.is_none() || self.save != self.baseline,
             "--save would overwrite the baseline; name another file"
         );
-        for path in self.save.iter().chain(&self.svg) {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            file.with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        let open = |path: &Option<PathBuf>| path.as_deref().map(OutFile::open).transpose();
+        let (save, svg) = (open(&self.save)?, open(&self.svg)?);
         let observation = runtime()?.block_on(self.observe())?;
-        if let Some(path) = &self.save {
-            write(path, &format!("{}\n", serde_json::to_string(&observation)?))?;
-        }
-        if let Some(path) = &self.svg {
-            write(path, &observation::svg(baseline.as_ref(), &observation))?;
-        }
         let text = match (self.output, &baseline) {
             (Format::Table, None) => clean(&observation::report(&observation)),
             (Format::Table, Some(before)) => clean(&observation::comparison(before, &observation)),
             (Format::Json, baseline) => format!("{:#}\n", report(baseline.as_ref(), &observation)?),
         };
-        Ok(output::stdout(text.as_bytes()))
+        // Said first: a full disk does not take it away.
+        let printed = output::stdout(text.as_bytes());
+        if let Some(file) = save {
+            file.write(format!("{}\n", serde_json::to_string(&observation)?).as_bytes())?;
+        }
+        if let Some(file) = svg {
+            file.write(observation::svg(baseline.as_ref(), &observation).as_bytes())?;
+        }
+        Ok(printed)
     }
 
     async fn observe(&self) -> anyhow::Result<Observation> {
@@ -170,10 +170,6 @@ impl ObserveArgs {
 fn read(path: &Path) -> anyhow::Result<Observation> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Observation::parse(&text).with_context(|| path.display().to_string())
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Without what a terminal would obey.

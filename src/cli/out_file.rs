@@ -1,4 +1,4 @@
-//! The file of --svg: written as a whole, or left as it was.
+//! A file that a command leaves: written as a whole, or left as it was.
 
 use std::{
     fs::{self, Permissions},
@@ -10,14 +10,14 @@ use std::{
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
-/// Where a picture will be.
-pub(super) struct Picture {
+/// Where something will be written.
+pub(super) struct OutFile {
     path: PathBuf,
     /// Of the file; nothing where it is none, such as /dev/stdout.
     mode: Option<u32>,
 }
 
-impl Picture {
+impl OutFile {
     /// Makes sure that it can be written, and leaves nothing behind.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let cannot = || format!("cannot write {}", path.display());
@@ -35,10 +35,10 @@ impl Picture {
     }
 
     /// Writes it, in the place of what was there before.
-    pub(super) fn write(self, svg: &[u8]) -> anyhow::Result<()> {
+    pub(super) fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
         let written = match self.mode {
-            None => fs::write(&self.path, svg),
-            Some(mode) => replace(&self.path, mode, svg),
+            None => fs::write(&self.path, bytes),
+            Some(mode) => replace(&self.path, mode, bytes),
         };
         written.with_context(|| format!("cannot write {}", self.path.display()))
     }
@@ -56,7 +56,6 @@ fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     tempfile::Builder::new()
         .prefix(".gomemlimit-")
-        .suffix(".svg")
         .permissions(Permissions::from_mode(mode))
         .tempfile_in(folder.unwrap_or(Path::new(".")))
 }
