@@ -187,6 +187,8 @@ fn completions_know_commands_flags_and_words() {
     assert_eq!(complete(&["gomemlimit", "au"]), ["audit"]);
     assert!(complete(&["gomemlimit", "audit", "--f"]).contains(&"--fail-on".to_owned()));
     assert_eq!(complete(&["gomemlimit", "audit", "-o", "js"]), ["json"]);
+    assert_eq!(complete(&["gomemlimit", "audit", "--only", "oom"]), ["oom-killed"]);
+    assert_eq!(complete(&["gomemlimit", "explain", "--fail-on", "warn"]), ["warning"]);
     assert!(complete(&["gomemlimit", "explain", "deploy"]).contains(&"deployment/".to_owned()));
     assert_eq!(complete(&["gomemlimit", "obs"]), ["observe"]);
     assert!(complete(&["gomemlimit", "observe", "--b"]).contains(&"--baseline".to_owned()));
