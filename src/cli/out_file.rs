@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 /// Where something will be written.
 pub(super) struct OutFile {
     path: PathBuf,
-    /// Of the file; nothing where it is none, such as /dev/stdout.
+    /// Of the file; nothing where it is written over, such as /dev/stdout.
     mode: Option<u32>,
 }
 
@@ -28,17 +28,28 @@ impl OutFile {
             fs::OpenOptions::new().append(true).open(&path).with_context(cannot)?;
             return Ok(Self { path, mode: None });
         }
+        if metadata.is_some() {
+            fs::OpenOptions::new().append(true).open(&path).with_context(cannot)?;
+        }
         // As with every new file, less what umask takes away.
-        let mode = metadata.map_or(0o666, |metadata| metadata.permissions().mode());
-        beside(&path, mode).with_context(cannot)?;
-        Ok(Self { path, mode: Some(mode) })
+        let mode = metadata.as_ref().map_or(0o666, |metadata| metadata.permissions().mode());
+        match beside(&path, mode) {
+            // The folder may belong to somebody else, and the file not.
+            Err(_) if metadata.is_some() => Ok(Self { path, mode: None }),
+            Err(error) => Err(error).with_context(cannot),
+            Ok(_) => Ok(Self { path, mode: Some(mode) }),
+        }
     }
 
     /// Writes it, in the place of what was there before.
     pub(super) fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
         let written = match self.mode {
             None => fs::write(&self.path, bytes),
-            Some(mode) => replace(&self.path, mode, bytes),
+            // What cannot be replaced, such as a file that is mounted, is written over.
+            Some(mode) => match replace(&self.path, mode, bytes) {
+                Err(_) if self.path.exists() => fs::write(&self.path, bytes),
+                replaced => replaced,
+            },
         };
         written.with_context(|| format!("cannot write {}", self.path.display()))
     }

@@ -27,13 +27,13 @@ pub async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>, ApiErr
     let summary: Summary = get(cluster, &format!("/api/v1/nodes/{node}/proxy/stats/summary")).await?;
     let of_pod = |stats: PodStats| {
         let PodRef { namespace, name } = stats.pod_ref;
-        stats.containers.into_iter().map(move |one| Usage {
+        stats.containers.into_iter().flatten().map(move |one| Usage {
             of: [namespace.clone(), name.clone(), one.name],
             working_set: one.memory.working_set_bytes,
             rss: one.memory.rss_bytes,
         })
     };
-    Ok(summary.pods.into_iter().flat_map(of_pod).collect())
+    Ok(summary.pods.into_iter().flatten().flat_map(of_pod).collect())
 }
 
 /// The containers of a pod by metrics.k8s.io, which is a minute late at times.
@@ -80,14 +80,15 @@ pub async fn resident(
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Summary {
-    pods: Vec<PodStats>,
+    /// Null where there is none, as the kubelet writes it.
+    pods: Option<Vec<PodStats>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct PodStats {
     pod_ref: PodRef,
-    containers: Vec<ContainerStats>,
+    containers: Option<Vec<ContainerStats>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -201,16 +201,23 @@ impl Counted {
         let from = match self.cpu {
             None => now,
             Some(last) if last.of != now.of => now,
-            Some(last) if last.started == now.started && last.all <= now.all => last,
+            Some(last) if is_same_process(last, now) => last,
             Some(_) => Cpu::default(),
         };
         self.cpu = Some(now);
         let cpu = self.record.cpu.get_or_insert(CpuTime { of: now.of, ..CpuTime::default() });
         if cpu.of == now.of {
             cpu.gc_seconds += (now.gc - from.gc).max(0.0);
-            cpu.all_seconds += now.all - from.all;
+            cpu.all_seconds += (now.all - from.all).max(0.0);
         }
     }
+}
+
+/// A start is computed from the time of boot whenever it is asked for, and may differ by a second; a difference of two
+/// counters may fall a little. Another process begins at zero.
+fn is_same_process(last: Cpu, now: Cpu) -> bool {
+    let starts = last.started.zip(now.started);
+    starts.is_none_or(|(last, now)| (last - now).abs() <= 2.0) && now.all >= last.all - 1.0
 }
 
 fn ended(at: f64, end: Termination, is_malformed: bool) -> End {

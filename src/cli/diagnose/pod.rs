@@ -1,8 +1,9 @@
 //! A pod: which container, what is known of it, and what becomes of it while it is looked at.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow, bail, ensure};
+use gomemlimit_core::live::Termination;
 use gomemlimit_pprof::{
     Diagnosis, Evidence, Gomemlimit, Past, RssSource, diagnose, thresholds::LEAST_CAPTURES,
 };
@@ -27,6 +28,8 @@ const MOST_RESTARTS: usize = 5;
 const NEXT_LIFE: Duration = Duration::from_mins(6);
 /// How long the kubelet may take to say that a container has ended.
 const NEWS: Duration = Duration::from_secs(10);
+/// A program with a malformed value ends at once.
+const YOUNG_SECONDS: u64 = 10;
 const POLL: Duration = Duration::from_secs(1);
 /// How often a program that has just started may refuse the connection, a second apart.
 const MOST_ATTEMPTS: usize = 10;
@@ -55,7 +58,8 @@ pub(super) async fn look(what: &str, args: &DiagnoseArgs, store: &mut Store) -> 
 
     let mut evidence = known(&facts);
     args.state(&mut evidence);
-    if facts.last_end.as_ref().is_some_and(|end| end.exit_code == pods::GO_FATAL) {
+    // One that runs has been mended since.
+    if is_young(&facts) && facts.last_end.as_ref().is_some_and(|end| end.exit_code == pods::GO_FATAL) {
         let Place { cluster, namespace, pod, .. } = &place;
         evidence.past.malformed = pods::log_says_malformed(cluster, namespace, pod, &facts.name).await;
     }
@@ -121,9 +125,21 @@ impl Place {
                 (view, facts) = self.facts().await?;
                 continue;
             }
+            let news = self.news(&facts).await;
+            if matches!(news, News::Runs) {
+                // Waiting for its next life would be in vain.
+                return Err(error);
+            }
             output::note(&format!("{error:#}"));
             if captures >= LEAST_CAPTURES {
-                compare_estimate(&diagnose(&store.evidence), captures, store.last.unwrap_or(ended), ended);
+                if matches!(news, News::OomKilled) {
+                    compare_estimate(
+                        &diagnose(&store.evidence),
+                        captures,
+                        store.last.unwrap_or(ended),
+                        ended,
+                    );
+                }
                 return Ok(());
             }
             restarts += 1;
@@ -168,6 +184,16 @@ impl Place {
         )
     }
 
+    /// What has become of an incarnation that was not heard to its end.
+    async fn news(&self, before: &ContainerFacts) -> News {
+        match self.facts().await {
+            Ok((_, now)) if now.id == before.id && now.started.is_some() => News::Runs,
+            Ok((_, now)) if now.last_end.as_ref().is_some_and(Termination::is_oom_kill) => News::OomKilled,
+            // What keeps the pod from being read is told when its next life is waited for.
+            Ok(_) | Err(_) => News::Ended,
+        }
+    }
+
     /// Waits until the container runs, and is not the one called `before`.
     async fn next_life(&self, before: Option<&str>) -> anyhow::Result<(PodView, ContainerFacts)> {
         let spinner = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
@@ -184,6 +210,20 @@ impl Place {
         }
         bail!("pod {}: the container did not run again within {} s", self.name(), NEXT_LIFE.as_secs())
     }
+}
+
+/// What became of an incarnation.
+enum News {
+    Runs,
+    OomKilled,
+    Ended,
+}
+
+/// Whether it does not run, or has only just begun to, as between two ends.
+fn is_young(facts: &ContainerFacts) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let age = |started: i64| now.saturating_sub(u64::try_from(started).unwrap_or_default());
+    facts.started.is_none_or(|started| age(started) < YOUNG_SECONDS)
 }
 
 /// After an OOM kill: how good the estimate was.

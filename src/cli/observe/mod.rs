@@ -71,7 +71,7 @@ pub(super) struct ObserveArgs {
     #[arg(long = "for", value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     duration: Duration,
     /// Time between two looks
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_interval)]
     interval: Duration,
     /// Port of /metrics or pprof in the pod; default: those that it declares, and 6060
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
@@ -164,6 +164,16 @@ impl ObserveArgs {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// More looks than ten a second would only load the API server.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    if interval < Duration::from_millis(100) {
+        Err("must be at least 100ms".to_owned())
+    } else {
+        Ok(interval)
     }
 }
 

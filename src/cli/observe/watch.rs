@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::bail;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::join_all, stream};
 use gomemlimit_pprof::{Gomemlimit, bytes_text};
 use indicatif::ProgressBar;
 use tokio::time::{Instant, sleep};
@@ -189,7 +189,7 @@ impl Watch {
     fn found(&mut self, pods: Vec<PodView>) -> Vec<Found> {
         let mut all = Vec::new();
         for pod in pods.into_iter().filter(|pod| !self.ended_before.contains(pod.name())) {
-            let main = pod.container(None).ok().map(|facts| facts.name);
+            let main = self.container.clone().or_else(|| pod.container(None).ok().map(|facts| facts.name));
             for facts in
                 pod.all().filter(|facts| self.container.as_ref().is_none_or(|name| *name == facts.name))
             {
@@ -285,17 +285,29 @@ impl Watch {
     /// Memory of all containers, by the kubelets, else by metrics.k8s.io.
     async fn usages(&mut self, found: &[Found]) -> Vec<Usage> {
         let mut all = Vec::new();
+        // Those whose kubelet says nothing now.
+        let mut silent = BTreeSet::new();
         if self.missing.kubelet.is_none() {
             let nodes: BTreeSet<_> = found.iter().filter_map(|one| one.node.as_deref()).collect();
-            for node in nodes {
-                match stats::of_node(&self.cluster, node).await {
+            let cluster = &self.cluster;
+            let asked =
+                nodes.into_iter().map(|node| async move { (node, stats::of_node(cluster, node).await) });
+            // All at once: a dead one takes its time.
+            for (node, heard) in join_all(asked).await {
+                match heard {
                     Ok(usages) => all.extend(usages),
-                    Err(error) => self.missing.kubelet = self.missing.kubelet.take().or(refusal(&error)),
+                    Err(error) => {
+                        silent.insert(node);
+                        self.missing.kubelet = self.missing.kubelet.take().or(refusal(&error));
+                    }
                 }
             }
         }
-        if self.missing.kubelet.is_some() && self.missing.metrics_server.is_none() {
-            let pods: BTreeSet<_> = found.iter().map(|one| one.pod.as_str()).collect();
+        if self.missing.metrics_server.is_none() {
+            let is_refused = self.missing.kubelet.is_some();
+            let is_silent =
+                |one: &&Found| is_refused || one.node.as_deref().is_some_and(|node| silent.contains(node));
+            let pods: BTreeSet<_> = found.iter().filter(is_silent).map(|one| one.pod.as_str()).collect();
             for pod in pods {
                 match stats::of_pod(&self.cluster, &self.namespace, pod).await {
                     Ok(usages) => all.extend(usages),
