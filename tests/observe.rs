@@ -290,6 +290,64 @@ fn metrics_server_is_asked_where_the_kubelet_may_not_be() {
     assert!(!report["notes"].to_string().contains("memory of"), "{report}");
 }
 
+#[rstest]
+#[case::out_of_order(failure(500, "etcd is sad"))]
+#[case::garbage((200, json!("<html>")))]
+fn metrics_server_is_asked_where_the_kubelet_says_nothing(#[case] kubelet: (u16, Value)) {
+    let world = World::new(move |path, _| {
+        Some(match path {
+            "/api/v1/namespaces/shop/pods/api" => (200, pod("api", 0, Some("900M"))),
+            SUMMARY => kubelet.clone(),
+            "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods/api" => {
+                (200, json!({"containers": [{"name": "app", "usage": {"memory": "131072Ki"}}]}))
+            }
+            _ => return None,
+        })
+    });
+    let report = world.observe(&[&["api", "-o", "json"][..], &SHORT].concat()).json();
+    assert_eq!(report["containers"][0]["peak"], 128 << 20);
+}
+
+/// As a kubelet writes it of a pod whose containers it has not looked at yet.
+#[test]
+fn a_pod_without_figures_takes_none_away_from_others() {
+    let world = World::new(|path, _| {
+        Some(match path {
+            "/api/v1/namespaces/shop/pods/api" => (200, pod("api", 0, None)),
+            SUMMARY => {
+                let mut stats = summary(&[("api", 100)]).1;
+                let new = json!({"podRef": {"name": "new", "namespace": "shop"}, "containers": null});
+                stats["pods"].as_array_mut().unwrap().push(new);
+                (200, stats)
+            }
+            _ => return None,
+        })
+    });
+    let report = world.observe(&[&["api", "-o", "json"][..], &SHORT].concat()).json();
+    assert_eq!(report["containers"][0]["peak"], 100 << 20);
+}
+
+/// Of several containers the one that is named is asked at the port that is named.
+#[test]
+fn the_port_is_that_of_the_container_that_is_named() {
+    let world = World::new(|path, _| {
+        Some(match path {
+            "/api/v1/namespaces/shop/pods/api" => {
+                let mut pod = pod("api", 0, None);
+                let mut other = pod["spec"]["containers"][0].clone();
+                other["name"] = "proxy".into();
+                pod["spec"]["containers"].as_array_mut().unwrap().push(other);
+                (200, pod)
+            }
+            SUMMARY => summary(&[("api", 100)]),
+            _ => return None,
+        })
+    });
+    let _ = world.observe(&[&["api", "-c", "app", "--port", "9090"][..], &SHORT].concat());
+    let asked = world.asked.lock().unwrap();
+    assert!(asked.iter().any(|target| target.ends_with("/pods/api/portforward?&ports=9090")), "{asked:?}");
+}
+
 /// The pod does not show the value, which is from a ConfigMap; the log of the incarnation that ended does.
 #[rstest]
 #[case::of_the_previous("previous=true", true)]
@@ -408,6 +466,7 @@ fn what_cannot_be_observed(#[case] arguments: &[&str], #[case] wanted: &str) {
 #[case(&["api", "-l", "app=api"], "cannot be used with")]
 #[case(&["api", "--for", "0s"], "must be more than 0s")]
 #[case(&["api", "--for", "2d"], "must be at most 24h")]
+#[case(&["api", "--interval", "1ns"], "must be at least 100ms")]
 #[case(&["api", "--port", "0"], "0 is not in 1..=65535")]
 #[case(&["api", "-o", "yaml"], "possible values: table, json")]
 fn arguments_that_make_no_sense(#[case] arguments: &[&str], #[case] wanted: &str) {
