@@ -156,6 +156,24 @@ fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
 }
 
 /// The folder that is named is that of the life that the verdict is of.
+/// The profile fails, and the container goes on running: its next life would be waited for in vain.
+#[test]
+fn a_container_that_goes_on_running_is_not_waited_for() {
+    let cluster = Cluster::new(
+        |path, _| (path == POD).then(|| (200, pod(0))),
+        |path, count| match path {
+            "/debug/pprof/heap" if count > 0 => Program::Page(500, b"out of order\n".to_vec()),
+            _ => program(path),
+        },
+    );
+    let started = std::time::Instant::now();
+    let output = cluster.diagnose(&[&QUICK[..], &["--follow", "--save", "kept"]].concat());
+    assert!(started.elapsed().as_secs() < 60, "{}", output.stderr);
+    assert_eq!((output.code, &*output.stdout), (2, ""), "{}", output.stderr);
+    assert!(output.stderr.contains("500"), "{}", output.stderr);
+    assert!(!output.stderr.contains("killed"), "{}", output.stderr);
+}
+
 #[test]
 fn after_a_restart_its_own_folder_is_named() {
     // One capture of the first life, four of the second.
