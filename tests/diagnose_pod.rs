@@ -11,9 +11,13 @@ use std::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use self::forwarding::{Cluster, Program, output, program};
+use self::{
+    outcome::Outcome,
+    standin::{Program, StandIn, program},
+};
 
-mod forwarding;
+mod outcome;
+mod standin;
 
 const POD: &str = "/api/v1/namespaces/shop/pods/api";
 const SUMMARY: &str = "/api/v1/nodes/n/proxy/stats/summary";
@@ -52,7 +56,7 @@ fn resident_memory_is_of_one_source(
     #[case] source: &str,
     #[case] last: Value,
 ) {
-    let cluster = Cluster::new(
+    let cluster = StandIn::with_program(
         move |path, count| match path {
             POD => Some((200, pod(0))),
             SUMMARY => kubelet(count).map(|body| (200, body)),
@@ -61,14 +65,14 @@ fn resident_memory_is_of_one_source(
         },
         |path, _| program(path),
     );
-    let report = cluster.diagnose(&[&QUICK[..], &["--captures", "2", "-o", "json"]].concat()).json();
+    let report = cluster.run("diagnose", &[&QUICK[..], &["--captures", "2", "-o", "json"]].concat()).json();
     assert_eq!((&report["figures"]["rssSource"], &report["figures"]["rss"]), (&json!(source), &last));
 }
 
 /// The kubelet of a node that is gone never answers.
 #[test]
 fn a_kubelet_that_keeps_silent_is_not_waited_for() {
-    let cluster = Cluster::new(
+    let cluster = StandIn::with_program(
         |path, _| match path {
             POD => Some((200, pod(0))),
             SUMMARY => {
@@ -80,7 +84,7 @@ fn a_kubelet_that_keeps_silent_is_not_waited_for() {
         |path, _| program(path),
     );
     let started = Instant::now();
-    let report = cluster.diagnose(&[&QUICK[..], &["--captures", "1", "-o", "json"]].concat()).json();
+    let report = cluster.run("diagnose", &[&QUICK[..], &["--captures", "1", "-o", "json"]].concat()).json();
     assert_eq!((&report["figures"]["captures"], &report["figures"]["rss"]), (&json!(1), &Value::Null));
     assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
 }
@@ -91,7 +95,7 @@ fn a_kubelet_that_keeps_silent_is_not_waited_for() {
 #[case::shared(&json!([{"name": "app"}, {"name": "proxy"}]), json!("unknown"))]
 fn a_limit_of_the_pod(#[case] containers: &Value, #[case] wanted: Value) {
     let containers = containers.clone();
-    let cluster = Cluster::new(
+    let cluster = StandIn::with_program(
         move |path, _| {
             let mut pod = pod(0);
             pod["spec"]["containers"] = containers.clone();
@@ -100,22 +104,26 @@ fn a_limit_of_the_pod(#[case] containers: &Value, #[case] wanted: Value) {
         },
         |path, _| program(path),
     );
-    let output = cluster.diagnose(&["api/app", "--captures", "1", "-o", "json"]);
+    let output = cluster.run("diagnose", &["api/app", "--captures", "1", "-o", "json"]);
     assert_eq!(output.json()["figures"]["limit"], wanted);
 }
 
 #[test]
 fn exit_code_137_is_an_oom_kill() {
-    let cluster = Cluster::new(|path, _| (path == POD).then(|| (200, pod(1))), |path, _| program(path));
-    let report = cluster.diagnose(&["api", "--captures", "1", "-o", "json"]).json();
+    let cluster =
+        StandIn::with_program(|path, _| (path == POD).then(|| (200, pod(1))), |path, _| program(path));
+    let report = cluster.run("diagnose", &["api", "--captures", "1", "-o", "json"]).json();
     assert_eq!(report["figures"]["past"], json!({"oomKilled": true, "malformed": false, "restarts": 1}));
 }
 
 #[test]
 fn what_the_program_and_the_kubelet_say() {
     let one = |answer: fn(&str) -> Program| {
-        let world = Cluster::new(|path, _| (path == POD).then(|| (200, pod(0))), move |path, _| answer(path));
-        world.diagnose(&QUICK)
+        let world = StandIn::with_program(
+            |path, _| (path == POD).then(|| (200, pod(0))),
+            move |path, _| answer(path),
+        );
+        world.run("diagnose", &QUICK)
     };
     one(|_| Program::Page(404, b"no".to_vec()))
         .is_refused("error: port 6060 of pod shop/api answered with HTTP 404 to /debug/pprof/heap: there is");
@@ -132,7 +140,7 @@ fn what_the_program_and_the_kubelet_say() {
 /// Two captures, then the container is killed, and the pod replaced by one of another name.
 #[test]
 fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
-    let cluster = Cluster::new(
+    let cluster = StandIn::with_program(
         |path, count| match (path, count) {
             (POD, 0 | 1) => Some((200, pod(0))),
             (POD, 2 | 3) => {
@@ -145,13 +153,13 @@ fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
         },
         |path, _| program(path),
     );
-    let output = cluster.diagnose(&[&QUICK[..], &["--follow", "--save", "kept"]].concat());
+    let output = cluster.run("diagnose", &[&QUICK[..], &["--follow", "--save", "kept"]].concat());
     assert_eq!((output.code, &*output.stdout), (2, ""), "{}", output.stderr);
     let wanted = "error: there is no pod shop/api; the 2 captures before that lie in kept\n";
     assert!(output.stderr.ends_with(wanted), "{}", output.stderr);
     assert!(output.stderr.contains("ended half-way (Error, exit code 137)"), "{}", output.stderr);
     assert!(cluster.path("kept/heap-2.pb.gz").exists());
-    let output = cluster.diagnose(&["./kept"]);
+    let output = cluster.run("diagnose", &["./kept"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
 }
 
@@ -159,7 +167,7 @@ fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
 /// The profile fails, and the container goes on running: its next life would be waited for in vain.
 #[test]
 fn a_container_that_goes_on_running_is_not_waited_for() {
-    let cluster = Cluster::new(
+    let cluster = StandIn::with_program(
         |path, _| (path == POD).then(|| (200, pod(0))),
         |path, count| match path {
             "/debug/pprof/heap" if count > 0 => Program::Page(500, b"out of order\n".to_vec()),
@@ -167,7 +175,7 @@ fn a_container_that_goes_on_running_is_not_waited_for() {
         },
     );
     let started = std::time::Instant::now();
-    let output = cluster.diagnose(&[&QUICK[..], &["--follow", "--save", "kept"]].concat());
+    let output = cluster.run("diagnose", &[&QUICK[..], &["--follow", "--save", "kept"]].concat());
     assert!(started.elapsed().as_secs() < 60, "{}", output.stderr);
     assert_eq!((output.code, &*output.stdout), (2, ""), "{}", output.stderr);
     assert!(output.stderr.contains("500"), "{}", output.stderr);
@@ -177,11 +185,11 @@ fn a_container_that_goes_on_running_is_not_waited_for() {
 #[test]
 fn after_a_restart_its_own_folder_is_named() {
     // One capture of the first life, four of the second.
-    let cluster = Cluster::new(
+    let cluster = StandIn::with_program(
         |path, count| (path == POD).then(|| (200, pod(usize::from(count > 0)))),
         |path, _| program(path),
     );
-    let output = cluster.diagnose(&[&QUICK[..], &["--follow", "--save", "kept"]].concat());
+    let output = cluster.run("diagnose", &[&QUICK[..], &["--follow", "--save", "kept"]].concat());
     assert_eq!(output.code, 0, "{}", output.stderr);
     let wanted =
         "What was captured lies in kept/restart-1; `go tool pprof kept/restart-1/heap-1.pb.gz` opens it.";
@@ -198,7 +206,7 @@ fn after_a_restart_its_own_folder_is_named() {
 #[case::in_the_next_life("INT", &["--follow", "--save", "kept"], 2)]
 #[case::before_the_first("INT", &[], 0)]
 fn a_signal_loses_nothing(#[case] signal: &str, #[case] more: &[&str], #[case] captures: usize) {
-    let cluster = Cluster::new(
+    let cluster = StandIn::with_program(
         move |path, count| {
             let mut pod = pod(0);
             // In the case of the next life it is waited for in vain.
@@ -216,7 +224,7 @@ fn a_signal_loses_nothing(#[case] signal: &str, #[case] more: &[&str], #[case] c
         },
     );
     let interval = if captures == 2 { "10ms" } else { "10m" };
-    let child = cluster.start(&[&["api", "--interval", interval][..], more].concat());
+    let child = cluster.start("diagnose", &[&["api", "--interval", interval][..], more].concat());
     // The last page of a capture; and what waits for another life asks again and again.
     let until = Instant::now() + Duration::from_secs(30);
     let is_there = || match captures {
@@ -231,7 +239,7 @@ fn a_signal_loses_nothing(#[case] signal: &str, #[case] more: &[&str], #[case] c
     std::thread::sleep(Duration::from_millis(300));
     let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
     assert!(kill.success());
-    let output = output(child);
+    let output = Outcome::of(child);
     let files = |path: &Path| fs::read_dir(path).unwrap().count();
     assert_eq!(files(&cluster.path("tmp")), 0, "nothing is left over");
     if captures == 0 {
