@@ -191,7 +191,7 @@ impl AuditArgs {
 
     fn print(&self, fleet: &Fleet, judge: &Judge) -> ExitCode {
         if self.output != Format::Json {
-            tell(fleet, judge);
+            Told::default().tell(fleet, judge);
         }
         let text = match self.output {
             Format::Table => report::tables(fleet, self.summary),
@@ -203,10 +203,25 @@ impl AuditArgs {
     }
 }
 
-/// What the reader has to know besides the data.
-fn tell(fleet: &Fleet, judge: &Judge) {
-    for unknown in judge.surroundings.unknown.iter().chain(fleet.unreadable().as_ref()) {
-        output::warning(unknown);
+/// What was told last on stderr.
+#[derive(Debug, Default)]
+struct Told(Vec<String>);
+
+impl Told {
+    /// Tells what the reader has to know besides the data, unless that was told last: what is not known, and what is
+    /// decided by.
+    fn tell(&mut self, fleet: &Fleet, judge: &Judge) {
+        let unknown = judge.surroundings.unknown.iter().cloned().chain(fleet.unreadable());
+        let now: Vec<_> = unknown.chain([judge.source.clone()]).collect();
+        if self.0 == now {
+            return;
+        }
+        self.0 = now;
+        if let [unknown @ .., source] = self.0.as_slice() {
+            for unknown in unknown {
+                output::warning(unknown);
+            }
+            eprintln!("Decided by {}.", output::clean(source));
+        }
     }
-    eprintln!("Decided by {}.", output::clean(&judge.source));
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     api::{ApiError, Cluster, path_of},
-    pages::{Heard, Listing},
+    pages::Listing,
     pods::PodView,
 };
 
@@ -52,13 +52,6 @@ impl Pods {
             Self::Selected(selector) => selector.clone(),
         };
         let listing = Listing { selector: Some(selector), ..Listing::all(path) };
-        let mut pods = Vec::new();
-        let hear = |heard: Heard<'_>| match heard {
-            Heard::Begin => pods.clear(),
-            Heard::Item(item) => pods.extend(PodView::parse(item).ok()),
-            Heard::Page { .. } => {}
-        };
-        listing.read(cluster, hear).await?;
-        Ok(pods)
+        Ok(listing.collect_as(cluster, PodView::parse).await?.items)
     }
 }

@@ -169,7 +169,7 @@ impl Counted {
         }
         let readings = look.readings;
         let gomemlimit = readings.gomemlimit.as_ref().unwrap_or(&look.gomemlimit);
-        if let Some(text) = ContainerRecord::gomemlimit_text(gomemlimit) {
+        if let Some(text) = gomemlimit.to_text() {
             self.record.gomemlimit = Some(text);
         }
         self.add_peaks(&readings);
@@ -189,10 +189,8 @@ impl Counted {
         if since_start.is_some() {
             self.resident_peak = None;
         }
-        // The process's figure counts pages of files that others may have read in, and no container has more than
-        // its limit.
-        let limit = self.record.limit.unwrap_or(u64::MAX);
-        let resident = readings.resident.max(since_start).map(|bytes| bytes.min(limit));
+        // The process's figure counts pages of files, too, that others may have read in.
+        let resident = readings.resident.max(since_start).map(|bytes| self.record.at_most_the_limit(bytes));
         self.record.peak = self.record.peak.max(readings.working_set).max(resident);
     }
 

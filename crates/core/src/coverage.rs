@@ -9,7 +9,6 @@ mod assess;
 use std::{fmt, str::FromStr};
 
 pub use assess::assess;
-pub(crate) use assess::is_same_limit;
 
 use crate::{decide::ContainerList, live::Termination, reason::Reason};
 

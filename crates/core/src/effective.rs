@@ -3,16 +3,13 @@
 
 use crate::{
     annotations::NamespaceAnnotations,
-    coverage::is_same_limit,
     decide::{ContainerList, decide},
     env::{EnvVar, ResourceFieldRef},
     existing::Yardstick,
     live::{LivePod, Termination},
     memlimit::{self, GoLimit},
-    names::LIMITS_MEMORY,
     pod::Container,
     podlimit::{Limit, PodLimits},
-    quantity,
     settings::Policy,
     status::{Basis, Record},
 };
@@ -107,10 +104,7 @@ fn gomemlimit(
     }
     if container.env.tracks_by().is_some() {
         // The limit is read when the container starts.
-        let as_made = own.filter(|own| {
-            !pod.has_read_limit(container)
-                && yardstick.downward.is_none_or(|limit| !is_same_limit(own.limit, limit))
-        });
+        let as_made = own.filter(|own| !pod.has_read_limit(container, own.limit, yardstick.downward));
         return known(match as_made.map(|own| &own.basis) {
             Some(Basis::Track { bytes }) => Some(*bytes),
             _ => yardstick.downward.map(memlimit::tracking_value),
@@ -128,10 +122,6 @@ fn gomemlimit(
 
 /// What the downward API gives for the container's own limit: divided and rounded up.
 fn referred(reference: &ResourceFieldRef<'_>, container: &str, yardstick: Yardstick) -> Option<u64> {
-    let name = reference.container_name.as_deref().unwrap_or_default();
-    let is_own = name.is_empty() || name == container;
-    let divisor = reference.divisor.as_ref().map_or(Ok(1), |divisor| quantity::parse(&divisor.0)).ok()?;
-    let limit = yardstick.downward.filter(|_| is_own && &*reference.resource == LIMITS_MEMORY)?;
-    // A divisor of zero is the API's way to write "not given".
-    Some(limit.div_ceil(divisor.max(1)))
+    let limit = yardstick.downward.filter(|_| reference.is_to_memory_limit_of(container))?;
+    Some(limit.div_ceil(reference.divisor()?))
 }

@@ -169,12 +169,7 @@ impl Index {
             target: target.to_owned(),
             limit: evidence.limit.bytes(),
             unlimited: evidence.limit == Limit::Unlimited,
-            gomemlimit: match &evidence.gomemlimit {
-                Gomemlimit::Unknown => None,
-                Gomemlimit::Unset => Some("off".to_owned()),
-                Gomemlimit::Bytes(bytes) => Some(bytes.to_string()),
-                Gomemlimit::Malformed(text) => Some(text.clone()),
-            },
+            gomemlimit: evidence.gomemlimit.to_text(),
             uptime_seconds: evidence.uptime,
             rss_source: evidence.rss_source.map(|source| source.as_str().to_owned()),
             oom_killed: evidence.past.oom_killed,
@@ -190,16 +185,9 @@ impl Index {
             (None, true) => Limit::Unlimited,
             (None, false) => Limit::Unknown,
         };
-        let gomemlimit = match self.gomemlimit.as_deref() {
-            None => Gomemlimit::Unknown,
-            Some("off") => Gomemlimit::Unset,
-            Some(text) => {
-                text.parse().map_or_else(|_| Gomemlimit::Malformed(text.to_owned()), Gomemlimit::Bytes)
-            }
-        };
         Evidence {
             limit,
-            gomemlimit,
+            gomemlimit: Gomemlimit::from_text(self.gomemlimit.as_deref()),
             uptime: self.uptime_seconds,
             rss_source: self.rss_source.as_deref().and_then(RssSource::named),
             past: Past { oom_killed: self.oom_killed, malformed: false, restarts: self.restarts },
