@@ -4,6 +4,7 @@ pub mod admission_policy;
 pub mod certs;
 pub mod cli;
 pub mod cluster;
+mod columns;
 pub mod logging;
 pub mod manifest;
 pub mod metrics;

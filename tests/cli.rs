@@ -12,22 +12,12 @@ use std::{
 use rstest::rstest;
 use serde_json::Value;
 
+mod outcome;
+use outcome::Outcome;
+
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/manifests/cases.yaml");
 
-struct Output {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Output {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
-    }
-}
-
-fn run_with_stdin(arguments: &[&str], stdin: &str) -> Output {
+fn run_with_stdin(arguments: &[&str], stdin: &str) -> Outcome {
     let mut child = Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -40,11 +30,10 @@ fn run_with_stdin(arguments: &[&str], stdin: &str) -> Output {
     let writer = std::thread::spawn(move || drop(pipe.write_all(text.as_bytes())));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Output { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    output.into()
 }
 
-fn run(arguments: &[&str]) -> Output {
+fn run(arguments: &[&str]) -> Outcome {
     run_with_stdin(arguments, "")
 }
 

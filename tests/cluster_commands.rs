@@ -12,15 +12,12 @@ use std::{
 use gomemlimit_core::coverage::{Coverage, Gap, Word};
 use rstest::rstest;
 
+mod outcome;
+use outcome::Outcome;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gomemlimit");
 
-struct Output {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn run_as(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+fn run_as(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(program)
         .args(arguments)
@@ -30,11 +27,10 @@ fn run_as(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> O
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Output { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    output.into()
 }
 
-fn run(arguments: &[&str]) -> Output {
+fn run(arguments: &[&str]) -> Outcome {
     run_as(Path::new(PROGRAM), arguments, &[])
 }
 
@@ -187,6 +183,8 @@ fn completions_know_commands_flags_and_words() {
     assert_eq!(complete(&["gomemlimit", "au"]), ["audit"]);
     assert!(complete(&["gomemlimit", "audit", "--f"]).contains(&"--fail-on".to_owned()));
     assert_eq!(complete(&["gomemlimit", "audit", "-o", "js"]), ["json"]);
+    assert_eq!(complete(&["gomemlimit", "audit", "--only", "oom"]), ["oom-killed"]);
+    assert_eq!(complete(&["gomemlimit", "explain", "--fail-on", "warn"]), ["warning"]);
     assert!(complete(&["gomemlimit", "explain", "deploy"]).contains(&"deployment/".to_owned()));
     assert_eq!(complete(&["gomemlimit", "obs"]), ["observe"]);
     assert!(complete(&["gomemlimit", "observe", "--b"]).contains(&"--baseline".to_owned()));

@@ -17,34 +17,22 @@ use std::{
 use rstest::rstest;
 use serde_json::Value;
 
+mod outcome;
+use outcome::Outcome;
+
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/pprof/tests/data");
 const HEAP: &[u8] = include_bytes!("../crates/pprof/tests/data/heap-1.pb.gz");
 const GOROUTINE_PROFILE: &[u8] = include_bytes!("../crates/pprof/tests/data/goroutine.pb.gz");
 const STATISTICS: &str = include_str!("../crates/pprof/tests/data/heap-1.txt");
 const GOROUTINES: &str = include_str!("../crates/pprof/tests/data/goroutine-1.txt");
 
-struct Output {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn diagnose(arguments: &[&str]) -> Output {
+fn diagnose(arguments: &[&str]) -> Outcome {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
     // No cluster, whatever the machine has.
     command.env("KUBECONFIG", "/nonexistent/kubeconfig").env("HOME", "/nonexistent");
     command.env_remove("KUBERNETES_SERVICE_HOST");
     let output = command.arg("diagnose").args(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Output { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-/// Exit code 2, nothing on stdout, and one sentence with `wanted` in it on stderr.
-fn is_refused(output: &Output, wanted: &str) {
-    assert_eq!((output.code, &*output.stdout), (2, ""), "{}", output.stderr);
-    assert!(output.stderr.contains(wanted), "{}", output.stderr);
-    let lines: Vec<_> = output.stderr.lines().collect();
-    assert!(lines.len() == 1 && lines[0].starts_with("error: "), "{}", output.stderr);
+    output.into()
 }
 
 type Answer = (u16, Vec<u8>);
@@ -94,33 +82,25 @@ fn pprof(path: &str, heap: &[u8]) -> Answer {
 )]
 fn a_server_without_a_heap_profile(#[case] heap: &'static [u8], #[case] wanted: &str) {
     let url = serve(move |path, _| Some(pprof(path, heap)));
-    is_refused(&diagnose(&["--url", &url]), wanted);
+    diagnose(&["--url", &url]).is_refused(wanted);
 }
 
 #[test]
 fn a_server_without_pprof() {
     let url = serve(|_, _| Some((404, b"404 page not found\n".to_vec())));
-    is_refused(
-        &diagnose(&["--url", &url]),
-        "answered with HTTP 404 to /debug/pprof/heap: there is no pprof; import net/http/pprof",
-    );
+    diagnose(&["--url", &url])
+        .is_refused("answered with HTTP 404 to /debug/pprof/heap: there is no pprof; import net/http/pprof");
     let url = serve(|_, _| Some((403, b"go away\nnow\n".to_vec())));
-    is_refused(
-        &diagnose(&["--url", &url]),
-        "/debug/pprof/heap?gc=1&debug=1 answered with HTTP 403 Forbidden: go away",
-    );
+    diagnose(&["--url", &url])
+        .is_refused("/debug/pprof/heap?gc=1&debug=1 answered with HTTP 403 Forbidden: go away");
     let url = serve(|_, _| Some((200, b"hello".to_vec())));
-    is_refused(&diagnose(&["--url", &url]), "is not the text of /debug/pprof/heap?debug=1");
+    diagnose(&["--url", &url]).is_refused("is not the text of /debug/pprof/heap?debug=1");
     let url = serve(|_, _| None);
-    is_refused(&diagnose(&["--url", &url]), &url);
-    is_refused(
-        &diagnose(&["--url", "http://127.0.0.1:1"]),
-        "cannot connect to http://127.0.0.1:1: Connection refused",
-    );
-    is_refused(
-        &diagnose(&["--url", "https://127.0.0.1:1"]),
-        "is not an http:// URL; for pprof behind TLS forward a port",
-    );
+    diagnose(&["--url", &url]).is_refused(&url);
+    diagnose(&["--url", "http://127.0.0.1:1"])
+        .is_refused("cannot connect to http://127.0.0.1:1: Connection refused");
+    diagnose(&["--url", "https://127.0.0.1:1"])
+        .is_refused("is not an http:// URL; for pprof behind TLS forward a port");
 }
 
 #[test]
@@ -128,11 +108,11 @@ fn a_process_that_ends_half_way_leaves_what_was_captured() {
     // Four requests a capture and one for metrics; the second capture fails.
     let url = serve(|path, count| (count < 5).then(|| pprof(path, HEAP)));
     let output = diagnose(&["--url", &url, "--interval", "10ms"]);
-    is_refused(&output, "; the 1 capture before that lie in ");
+    output.is_refused("; the 1 capture before that lie in ");
     let folder = output.stderr.trim().rsplit(' ').next().unwrap();
     assert_eq!(fs::read(Path::new(folder).join("heap-1.pb.gz")).unwrap(), HEAP);
     let again = diagnose(&[folder, "-o", "json"]);
-    assert_eq!((again.code, json(&again)["verdict"].as_str()), (0, Some("inconclusive")), "{}", again.stderr);
+    assert_eq!((again.code, again.json()["verdict"].as_str()), (0, Some("inconclusive")), "{}", again.stderr);
     fs::remove_dir_all(folder).unwrap();
 }
 
@@ -144,13 +124,8 @@ fn a_process_that_was_restarted_is_another_one() {
         Some((status, if count < 5 { body } else { fewer(&String::from_utf8_lossy(&body)) }))
     });
     let output = diagnose(&["--url", &url, "--interval", "10ms"]);
-    is_refused(&output, "the process was restarted between two captures");
+    output.is_refused("the process was restarted between two captures");
     fs::remove_dir_all(output.stderr.trim().rsplit(' ').next().unwrap()).unwrap();
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_str(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}{}", output.stdout, output.stderr))
 }
 
 fn data(name: &str) -> String {
@@ -169,7 +144,7 @@ fn data(name: &str) -> String {
 #[case::no_cluster(&["api-7d9c5b6f4-x2x9k"], "there is no cluster to talk to: failed to read kubeconfig")]
 #[case::svg(&["src", "--svg", "/nonexistent/growth.svg"], "cannot write /nonexistent/growth.svg")]
 fn what_cannot_be_looked_at(#[case] arguments: &[&str], #[case] wanted: &str) {
-    is_refused(&diagnose(arguments), wanted);
+    diagnose(arguments).is_refused(wanted);
 }
 
 #[rstest]
@@ -189,7 +164,7 @@ fn arguments_that_make_no_sense(#[case] arguments: &[&str], #[case] wanted: &str
 fn two_files_show_a_difference_and_no_trend() {
     let files = ["heap-2.pb.gz", "heap-1.pb.gz", "heap-1.txt", "goroutine-1.txt"].map(data);
     let files: Vec<_> = files.iter().map(String::as_str).collect();
-    let report = json(&diagnose(&[&files[..], &["--limit", "256Mi", "-o", "json"]].concat()));
+    let report = diagnose(&[&files[..], &["--limit", "256Mi", "-o", "json"]].concat()).json();
     assert_eq!(report["verdict"], "inconclusive");
     let grown = &report["figures"]["growing"][0];
     assert_eq!(
@@ -220,7 +195,7 @@ fn what_was_saved_can_be_looked_at_again_and_drawn() {
     let live =
         diagnose(&["--url", &url, "--interval", "10ms", "--limit", "256Mi", "--save", saved, "-o", "json"]);
     let again = diagnose(&[saved, "-o", "json", "--svg", svg]);
-    let (mut live, mut again) = (json(&live), json(&again));
+    let (mut live, mut again) = (live.json(), again.json());
     for report in [&mut live, &mut again] {
         report["target"].take();
         report["saved"].take();
@@ -229,5 +204,51 @@ fn what_was_saved_can_be_looked_at_again_and_drawn() {
     let svg = fs::read_to_string(svg).unwrap();
     assert!(svg.contains("<svg") && svg.contains("main.appendEvent"), "{svg}");
     let twice = diagnose(&["--url", &url, "--save", saved]);
-    is_refused(&twice, "holds captures already; name another folder for --save");
+    twice.is_refused("holds captures already; name another folder for --save");
+}
+
+#[test]
+fn the_verdict_is_printed_whether_or_not_there_is_something_to_draw() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("growth.svg");
+    let files = || fs::read_dir(folder.path()).unwrap().count();
+    let arguments = ["--url", "http://127.0.0.1:1", "--gomemlimit", "12x", "--svg", svg.to_str().unwrap()];
+    let output = diagnose(&arguments);
+    assert_eq!(
+        (output.code, &*output.stderr),
+        (0, "note: there is no profile to draw, so there is no picture\n")
+    );
+    assert!(output.stdout.starts_with("misconfigured: GOMEMLIMIT=12x is malformed"), "{}", output.stdout);
+    assert_eq!(files(), 0);
+    // What an earlier run has drawn stays, whatever becomes of this one.
+    fs::write(&svg, "earlier").unwrap();
+    assert_eq!(diagnose(&arguments).code, 0);
+    assert_eq!(diagnose(&["--url", "http://127.0.0.1:1", "--svg", svg.to_str().unwrap()]).code, 2);
+    assert_eq!((fs::read_to_string(&svg).unwrap().as_str(), files()), ("earlier", 1));
+    let output = diagnose(&[&*data("heap-1.pb.gz"), "--svg", svg.to_str().unwrap()]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(fs::read_to_string(&svg).unwrap().contains("<svg"));
+    assert_eq!(files(), 1);
+}
+
+#[test]
+fn nothing_that_a_terminal_obeys_is_printed() {
+    let output = diagnose(&["--url", "http://127.0.0.1:1", "--gomemlimit", "\x1b[2J9Mi"]);
+    assert!(
+        output.stdout.starts_with("misconfigured: GOMEMLIMIT=\\u{1b}[2J9Mi is malformed"),
+        "{}",
+        output.stdout
+    );
+    assert!(!output.stdout.contains('\x1b'));
+    // Names from the texts of the program.
+    let url = serve(|path, count| {
+        let (status, body) = pprof(path, HEAP);
+        let text =
+            "goroutine profile: total COUNT\nCOUNT @ 0x1\n#\t0x1\tmain.\x1b[2Jleak+0x1\t\t/a/\u{9b}2J.go:7\n";
+        let text = text.replace("COUNT", &(1000 * (count + 1)).to_string());
+        Some((status, if path.starts_with("/debug/pprof/goroutine?") { text.into_bytes() } else { body }))
+    });
+    let output = diagnose(&["--url", &url, "--interval", "10ms"]);
+    assert!(output.stdout.contains("main.[2Jleak (2J.go:7)"), "{}", output.stdout);
+    assert!(!output.stdout.contains(['\x1b', '\u{9b}']), "{}", output.stdout);
 }

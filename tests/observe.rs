@@ -4,145 +4,23 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+
+use self::{
+    outcome::Outcome,
+    standin::{StandIn, failure},
+};
+
+mod outcome;
+mod standin;
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
 const SUMMARY: &str = "/api/v1/nodes/n/proxy/stats/summary";
-
-struct Output {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Output {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
-    }
-
-    /// Exit code 2, nothing on stdout, and one sentence with `wanted` in it on stderr.
-    fn is_refused(&self, wanted: &str) {
-        assert_eq!((self.code, &*self.stdout), (2, ""), "{}", self.stderr);
-        assert!(self.stderr.contains(wanted), "{wanted} is not in {}", self.stderr);
-        let lines: Vec<_> = self.stderr.lines().collect();
-        assert!(lines.len() == 1 && lines[0].starts_with("error: "), "{}", self.stderr);
-    }
-}
-
-/// A folder with the kubeconfig of a stand-in, which answers a path, and how often that was asked before; else 404.
-struct World {
-    folder: TempDir,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl World {
-    fn new(answer: impl Fn(&str, usize) -> Option<(u16, Value)> + Send + Sync + 'static) -> Self {
-        Self::with_queries(move |path, _, count| answer(path, count))
-    }
-
-    fn with_queries(
-        answer: impl Fn(&str, &str, usize) -> Option<(u16, Value)> + Send + Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let config = format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u, namespace: \
-             shop}}}}]\nclusters: [{{name: c, cluster: {{server: 'http://{}'}}}}]\nusers: [{{name: u, user: {{}}}}]\n",
-            listener.local_addr().unwrap()
-        );
-        fs::write(folder.path().join("kubeconfig"), config).unwrap();
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (answer, log) = (Arc::new(answer), asked.clone());
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (mut stream, answer, log) = (stream.unwrap(), answer.clone(), log.clone());
-                std::thread::spawn(move || {
-                    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-                    while let Some(head) = lines.next() {
-                        let _ = lines.find(String::is_empty);
-                        let target = head.split(' ').nth(1).unwrap_or_default();
-                        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-                        let count = {
-                            let mut log = log.lock().unwrap();
-                            log.push(target.to_owned());
-                            log.iter().filter(|one| one.split('?').next() == Some(path)).count() - 1
-                        };
-                        let (status, body) =
-                            answer(path, query, count).unwrap_or_else(|| failure(404, "not found"));
-                        // A log is text.
-                        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
-                        let head = format!(
-                            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-                            body.len()
-                        );
-                        if stream.write_all((head + &body).as_bytes()).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Self { folder, asked }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn start(&self, arguments: &[&str]) -> Child {
-        self.start_command("observe", arguments)
-    }
-
-    fn start_command(&self, command: &str, arguments: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-            .arg(command)
-            .args(arguments)
-            .env("KUBECONFIG", self.path("kubeconfig"))
-            .env_remove("KUBERNETES_SERVICE_HOST")
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
-    }
-
-    fn observe(&self, arguments: &[&str]) -> Output {
-        output(self.start(arguments))
-    }
-
-    fn was_asked(&self, target: &str) -> bool {
-        self.asked.lock().unwrap().iter().any(|one| one.starts_with(target))
-    }
-}
-
-fn output(child: Child) -> Output {
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Output {
-        code: output.status.code().unwrap_or(-1),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
-}
-
-fn failure(code: u16, message: &str) -> (u16, Value) {
-    (
-        code,
-        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}),
-    )
-}
 
 fn list(pods: &[Value]) -> (u16, Value) {
     (200, json!({"metadata": {"resourceVersion": "1"}, "items": pods}))
@@ -184,8 +62,8 @@ fn deployment() -> (u16, Value) {
 }
 
 /// A Deployment whose pod is OOM killed between any two looks, or one with a value that stays.
-fn world(is_protected: bool) -> World {
-    World::new(move |path, count| {
+fn world(is_protected: bool) -> StandIn {
+    StandIn::new(move |path, count| {
         Some(match path {
             DEPLOYMENT => deployment(),
             PODS if is_protected => list(&[pod("api-2", 0, Some("241591910"))]),
@@ -207,14 +85,18 @@ fn before_and_after() {
     let (before, after) = (world(false), world(true));
     let (saved, svg) = (before.path("before.json"), before.path("memory.svg"));
     let (saved, svg) = (saved.to_str().unwrap(), svg.to_str().unwrap());
-    let first = before.observe(&[&["deployment/api", "--save", saved][..], &SHORT].concat());
+    let first = before.run("observe", &[&["deployment/api", "--save", saved][..], &SHORT].concat());
     assert_eq!((first.code, first.stderr.as_str()), (0, ""));
     let kept: Value = serde_json::from_str(&fs::read_to_string(saved).unwrap()).unwrap();
     let restarts = kept["containers"][0]["restarts"].as_u64().unwrap();
     // The first list does not count: what it shows was before.
     assert!(restarts >= 1, "{kept}");
     assert_eq!(kept["containers"][0]["ends"].as_array().unwrap().len() as u64, restarts);
-    assert!(before.was_asked(&format!("{PODS}?&labelSelector=app%3Dapi&limit=250")), "{:?}", before.asked);
+    assert!(
+        before.asked().contains(&format!("{PODS}?&labelSelector=app%3Dapi&limit=250")),
+        "{:?}",
+        before.asked()
+    );
     for words in [
         "deployment/api in namespace shop, 1 pod for 0 s\n",
         "MOST MEMORY",
@@ -225,13 +107,13 @@ fn before_and_after() {
         assert!(first.stdout.contains(words), "{words} is not in\n{}", first.stdout);
     }
     let arguments = ["deployment/api", "--baseline", saved, "--svg", svg];
-    let second = after.observe(&[&arguments[..], &SHORT].concat());
+    let second = after.run("observe", &[&arguments[..], &SHORT].concat());
     assert_eq!((second.code, second.stderr.as_str()), (0, ""));
     for words in ["BEFORE  AFTER     CHANGE", "none    230.4MiB", "255MiB  222MiB    -13 %", "-100 %"] {
         assert!(second.stdout.contains(words), "{words} is not in\n{}", second.stdout);
     }
     assert!(fs::read_to_string(svg).unwrap().contains(">memory limit 256MiB<"));
-    let report = after.observe(&[&arguments[..3], &SHORT, &["-o", "json"]].concat()).json();
+    let report = after.run("observe", &[&arguments[..3], &SHORT, &["-o", "json"]].concat()).json();
     let compared = &report["compared"][0];
     assert_eq!(
         (&compared["before"]["oomKills"], &compared["after"]["oomKills"]),
@@ -243,7 +125,7 @@ fn before_and_after() {
 
 #[test]
 fn pods_are_followed_through_a_rollout() {
-    let world = World::new(|path, count| {
+    let world = StandIn::new(|path, count| {
         Some(match (path, count) {
             (PODS, 0) => list(&[pod("old", 3, None)]),
             (PODS, 1) => list(&[pod("old", 3, None), pod("new", 1, Some("241591910"))]),
@@ -254,7 +136,8 @@ fn pods_are_followed_through_a_rollout() {
             _ => return None,
         })
     });
-    let report = world.observe(&["-l", "app=api", "--for", "1s", "--interval", "100ms", "-o", "json"]).json();
+    let report =
+        world.run("observe", &["-l", "app=api", "--for", "1s", "--interval", "100ms", "-o", "json"]).json();
     let of = |place: usize| {
         let one = &report["containers"][place];
         (one["pod"].as_str().unwrap(), one["restarts"].as_u64(), one["gomemlimit"].as_str().unwrap())
@@ -271,23 +154,66 @@ fn pods_are_followed_through_a_rollout() {
     }
 }
 
-#[test]
-fn metrics_server_is_asked_where_the_kubelet_may_not_be() {
-    let world = World::new(|path, _| {
+#[rstest]
+#[case::forbidden(failure(403, "cannot get resource \"nodes/proxy\""))]
+#[case::out_of_order(failure(500, "etcd is sad"))]
+#[case::garbage((200, json!("<html>")))]
+fn metrics_server_is_asked_where_the_kubelet_tells_nothing(#[case] kubelet: (u16, Value)) {
+    let world = StandIn::new(move |path, _| {
         Some(match path {
             "/api/v1/namespaces/shop/pods/api" => (200, pod("api", 0, Some("900M"))),
-            SUMMARY => failure(403, "cannot get resource \"nodes/proxy\""),
+            SUMMARY => kubelet.clone(),
             "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods/api" => {
                 (200, json!({"containers": [{"name": "app", "usage": {"memory": "131072Ki"}}]}))
             }
             _ => return None,
         })
     });
-    let report = world.observe(&[&["api", "-o", "json"][..], &SHORT].concat()).json();
+    let report = world.run("observe", &[&["api", "-o", "json"][..], &SHORT].concat()).json();
     assert_eq!(report["target"], "pod/api");
     assert_eq!(report["containers"][0]["peak"], 128 << 20);
     assert_eq!(report["containers"][0]["gomemlimit"], "900M");
     assert!(!report["notes"].to_string().contains("memory of"), "{report}");
+}
+
+/// As a kubelet writes it of a pod whose containers it has not looked at yet.
+#[test]
+fn a_pod_without_figures_takes_none_away_from_others() {
+    let world = StandIn::new(|path, _| {
+        Some(match path {
+            "/api/v1/namespaces/shop/pods/api" => (200, pod("api", 0, None)),
+            SUMMARY => {
+                let mut stats = summary(&[("api", 100)]).1;
+                let new = json!({"podRef": {"name": "new", "namespace": "shop"}, "containers": null});
+                stats["pods"].as_array_mut().unwrap().push(new);
+                (200, stats)
+            }
+            _ => return None,
+        })
+    });
+    let report = world.run("observe", &[&["api", "-o", "json"][..], &SHORT].concat()).json();
+    assert_eq!(report["containers"][0]["peak"], 100 << 20);
+}
+
+/// Of several containers the one that is named is asked at the port that is named.
+#[test]
+fn the_port_is_that_of_the_container_that_is_named() {
+    let world = StandIn::new(|path, _| {
+        Some(match path {
+            "/api/v1/namespaces/shop/pods/api" => {
+                let mut pod = pod("api", 0, None);
+                let mut other = pod["spec"]["containers"][0].clone();
+                other["name"] = "proxy".into();
+                pod["spec"]["containers"].as_array_mut().unwrap().push(other);
+                (200, pod)
+            }
+            SUMMARY => summary(&[("api", 100)]),
+            _ => return None,
+        })
+    });
+    let _ = world.run("observe", &[&["api", "-c", "app", "--port", "9090"][..], &SHORT].concat());
+    let asked = world.asked();
+    assert!(asked.iter().any(|target| target.ends_with("/pods/api/portforward?&ports=9090")), "{asked:?}");
 }
 
 /// The pod does not show the value, which is from a ConfigMap; the log of the incarnation that ended does.
@@ -296,7 +222,7 @@ fn metrics_server_is_asked_where_the_kubelet_may_not_be() {
 #[case::of_the_current("previous=false", true)]
 #[case::of_neither("previous=maybe", false)]
 fn a_malformed_value_is_told_by_the_log(#[case] which: &'static str, #[case] is_malformed: bool) {
-    let world = World::with_queries(move |path, query, count| {
+    let world = StandIn::with_queries(move |path, query, count| {
         let mut pod = pod("api", 0, None);
         pod["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
         let status = &mut pod["status"]["containerStatuses"][0];
@@ -317,10 +243,10 @@ fn a_malformed_value_is_told_by_the_log(#[case] which: &'static str, #[case] is_
             _ => return None,
         })
     });
-    let report = world.observe(&[&["api", "-o", "json"][..], &SHORT].concat()).json();
+    let report = world.run("observe", &[&["api", "-o", "json"][..], &SHORT].concat()).json();
     let wanted = if is_malformed { "malformed-gomemlimit" } else { "failed" };
     assert_eq!(report["containers"][0]["ends"][0]["kind"], wanted, "{report}");
-    let diagnosed = output(world.start_command("diagnose", &["api"]));
+    let diagnosed = world.run("diagnose", &["api"]);
     if is_malformed {
         assert!(
             diagnosed.stdout.starts_with("misconfigured: the container exited with code 2"),
@@ -330,17 +256,17 @@ fn a_malformed_value_is_told_by_the_log(#[case] which: &'static str, #[case] is_
     } else {
         diagnosed.is_refused("does not run (CrashLoopBackOff); before, it ended with Error, exit code 2");
     }
-    let logs = || world.asked.lock().unwrap().iter().filter(|one| one.contains("/log?")).count();
-    assert!(logs() <= 4, "a log is read once for each command: {:?}", world.asked);
+    let logs = || world.asked().iter().filter(|one| one.contains("/log?")).count();
+    assert!(logs() <= 4, "a log is read once for each command: {:?}", world.asked());
 }
 
 #[test]
 fn a_pod_that_goes_away_ends_it() {
-    let world = World::new(|path, count| {
+    let world = StandIn::new(|path, count| {
         (path == "/api/v1/namespaces/shop/pods/api" && count < 3).then(|| (200, pod("api", 0, None)))
     });
     let started = Instant::now();
-    let output = world.observe(&["pod/api", "--for", "5m", "--interval", "100ms"]);
+    let output = world.run("observe", &["pod/api", "--for", "5m", "--interval", "100ms"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(output.stdout.contains(", until the pod was gone\n"), "{}", output.stdout);
     assert!(started.elapsed() < Duration::from_mins(1));
@@ -351,15 +277,16 @@ fn a_pod_that_goes_away_ends_it() {
 #[case("TERM")]
 fn a_signal_ends_it_and_nothing_is_lost(#[case] signal: &str) {
     let world = world(false);
-    let child = world.start(&["deploy/api", "--for", "10m", "--interval", "100ms", "--save", "kept.json"]);
+    let child =
+        world.start("observe", &["deploy/api", "--for", "10m", "--interval", "100ms", "--save", "kept.json"]);
     let until = Instant::now() + Duration::from_secs(30);
-    while world.asked.lock().unwrap().iter().filter(|one| one.starts_with(PODS)).count() < 4 {
+    while world.asked().iter().filter(|one| one.starts_with(PODS)).count() < 4 {
         assert!(Instant::now() < until, "nothing was asked");
         std::thread::sleep(Duration::from_millis(20));
     }
     let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
     assert!(kill.success());
-    let output = output(child);
+    let output = Outcome::of(child);
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(output.stdout.contains(", interrupted\n"), "{}", output.stdout);
     let kept: Value = serde_json::from_str(&fs::read_to_string(world.path("kept.json")).unwrap()).unwrap();
@@ -382,7 +309,7 @@ fn a_signal_ends_it_and_nothing_is_lost(#[case] signal: &str) {
 #[case::same_file(&["deploy/api", "--baseline", "b.json", "--save", "b.json"], "--save would overwrite the baseline")]
 #[case::no_folder(&["deploy/api", "--save", "none/a.json"], "cannot write none/a.json")]
 fn what_cannot_be_observed(#[case] arguments: &[&str], #[case] wanted: &str) {
-    let world = World::new(|path, _| {
+    let world = StandIn::new(|path, _| {
         Some(match path {
             DEPLOYMENT => deployment(),
             "/apis/batch/v1/namespaces/shop/cronjobs/nightly" => {
@@ -397,10 +324,10 @@ fn what_cannot_be_observed(#[case] arguments: &[&str], #[case] wanted: &str) {
     });
     fs::write(world.path("b.json"), "{\"schema\":\"gomemlimit.dev/observation\",\"version\":1}").unwrap();
     if arguments.first() == Some(&"-l") {
-        let empty = World::new(|path, _| (path == PODS).then(|| list(&[])));
-        return empty.observe(arguments).is_refused(wanted);
+        let empty = StandIn::new(|path, _| (path == PODS).then(|| list(&[])));
+        return empty.run("observe", arguments).is_refused(wanted);
     }
-    world.observe(arguments).is_refused(wanted);
+    world.run("observe", arguments).is_refused(wanted);
 }
 
 #[rstest]
@@ -408,10 +335,11 @@ fn what_cannot_be_observed(#[case] arguments: &[&str], #[case] wanted: &str) {
 #[case(&["api", "-l", "app=api"], "cannot be used with")]
 #[case(&["api", "--for", "0s"], "must be more than 0s")]
 #[case(&["api", "--for", "2d"], "must be at most 24h")]
+#[case(&["api", "--interval", "1ns"], "must be at least 100ms")]
 #[case(&["api", "--port", "0"], "0 is not in 1..=65535")]
 #[case(&["api", "-o", "yaml"], "possible values: table, json")]
 fn arguments_that_make_no_sense(#[case] arguments: &[&str], #[case] wanted: &str) {
-    let output = World::new(|_, _| None).observe(arguments);
+    let output = StandIn::new(|_, _| None).run("observe", arguments);
     assert_eq!((output.code, output.stdout.as_str()), (2, ""));
     assert!(output.stderr.contains(wanted), "{}", output.stderr);
 }

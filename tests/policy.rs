@@ -17,23 +17,19 @@ use gomemlimit_core::{
 use rstest::rstest;
 use serde_json::Value;
 
+mod outcome;
+use outcome::Outcome;
+
 const PAGE: &str = include_str!("../docs/policy-engine.md");
 
-struct Output {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn policy(arguments: &[&str]) -> Output {
+fn policy(arguments: &[&str]) -> Outcome {
     let output = Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
         .arg("policy")
         .args(arguments)
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Output { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    output.into()
 }
 
 /// The policy and its binding.

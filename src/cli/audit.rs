@@ -9,6 +9,7 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{coverage::Word, live::LivePod};
 
 pub(super) use self::report::why;
@@ -16,6 +17,7 @@ pub(super) use self::report::why;
 use self::fleet::{Fleet, Keep};
 use super::{
     cluster_args::{ClusterArgs, ScopeArgs, runtime},
+    complete,
     duration::parse_duration,
     judge::Judge,
     output,
@@ -55,7 +57,7 @@ pub(super) struct AuditArgs {
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
     /// Print only containers for which one of these words holds; the summary counts all
-    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    #[arg(long, value_name = "WORD", value_delimiter = ',', add = ArgValueCandidates::new(complete::words))]
     only: Vec<Word>,
     /// Print only the summary
     #[arg(long)]
@@ -64,7 +66,7 @@ pub(super) struct AuditArgs {
     #[arg(long)]
     finished: bool,
     /// Exit with 1 where one of these words holds for a container
-    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    #[arg(long, value_name = "WORD", value_delimiter = ',', add = ArgValueCandidates::new(complete::words))]
     fail_on: Vec<Word>,
     /// Go on until interrupted, and print what changes
     #[arg(short, long, conflicts_with = "summary")]
@@ -151,12 +153,15 @@ impl AuditArgs {
         judge: &Judge,
     ) -> anyhow::Result<(Fleet, String)> {
         let is_counted_only = self.summary || self.listen.is_some() || self.output == Format::Prometheus;
-        let mut fleet = Fleet::new(match () {
-            () if is_counted_only => Keep::None,
+        let keep = if is_counted_only {
+            Keep::None
+        } else if self.watch {
             // What is not printed now may be later.
-            () if self.watch => Keep::All,
-            () => Keep::only(&self.only),
-        });
+            Keep::All
+        } else {
+            Keep::only(&self.only)
+        };
+        let mut fleet = Fleet::new(keep);
         let bar = progress::bar("Reading pods");
         let read = listing.read(cluster, |heard| match heard {
             Heard::Begin => fleet.clear(),
@@ -186,7 +191,7 @@ impl AuditArgs {
 
     fn print(&self, fleet: &Fleet, judge: &Judge) -> ExitCode {
         if self.output != Format::Json {
-            tell(fleet, judge);
+            Told::default().tell(fleet, judge);
         }
         let text = match self.output {
             Format::Table => report::tables(fleet, self.summary),
@@ -198,10 +203,25 @@ impl AuditArgs {
     }
 }
 
-/// What the reader has to know besides the data.
-fn tell(fleet: &Fleet, judge: &Judge) {
-    for unknown in judge.surroundings.unknown.iter().chain(fleet.unreadable().as_ref()) {
-        output::warning(unknown);
+/// What was told last on stderr.
+#[derive(Debug, Default)]
+struct Told(Vec<String>);
+
+impl Told {
+    /// Tells what the reader has to know besides the data, unless that was told last: what is not known, and what is
+    /// decided by.
+    fn tell(&mut self, fleet: &Fleet, judge: &Judge) {
+        let unknown = judge.surroundings.unknown.iter().cloned().chain(fleet.unreadable());
+        let now: Vec<_> = unknown.chain([judge.source.clone()]).collect();
+        if self.0 == now {
+            return;
+        }
+        self.0 = now;
+        if let [unknown @ .., source] = self.0.as_slice() {
+            for unknown in unknown {
+                output::warning(unknown);
+            }
+            eprintln!("Decided by {}.", output::clean(source));
+        }
     }
-    eprintln!("Decided by {}.", output::clean(&judge.source));
 }

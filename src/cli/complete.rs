@@ -5,6 +5,7 @@
 use std::{ffi::OsStr, path::PathBuf, time::Duration};
 
 use clap_complete::engine::CompletionCandidate;
+use gomemlimit_core::{Reason, coverage::Word};
 use kube::config::Kubeconfig;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -55,6 +56,17 @@ fn flag(names: &[&str]) -> Option<String> {
         })
     };
     apart.or_else(joined)
+}
+
+/// What `audit --only` and `--fail-on` take.
+pub(super) fn words() -> Vec<CompletionCandidate> {
+    Word::all().map(|word| CompletionCandidate::new(word.as_str())).collect()
+}
+
+/// What `explain --fail-on` takes.
+pub(super) fn reasons() -> Vec<CompletionCandidate> {
+    let reasons = Reason::ALL.iter().map(|reason| CompletionCandidate::new(reason.as_str()));
+    reasons.chain([CompletionCandidate::new("warning")]).collect()
 }
 
 fn candidates(names: impl IntoIterator<Item = String>, current: &OsStr) -> Vec<CompletionCandidate> {

@@ -67,7 +67,7 @@ impl Endpoint {
             status => {
                 let said = String::from_utf8_lossy(&answer.body);
                 let said = said.lines().next().unwrap_or_default().chars().take(200).collect::<String>();
-                bail!("{}{path} answered with HTTP {status}: {said}", self.name())
+                bail!("{} answered with HTTP {status}: {said}", self.name_of(path))
             }
         }
     }
@@ -83,19 +83,27 @@ impl Endpoint {
         match &self.place {
             Place::Tcp { host, port } if host.contains(':') => format!("http://[{host}]:{port}"),
             Place::Tcp { host, port } => format!("http://{host}:{port}"),
-            Place::Pod { namespace, pod, port, .. } => format!("port {port} of pod {namespace}/{pod}, "),
+            Place::Pod { namespace, pod, port, .. } => format!("port {port} of pod {namespace}/{pod}"),
+        }
+    }
+
+    /// The same for a page.
+    fn name_of(&self, path: &str) -> String {
+        match self.place {
+            Place::Tcp { .. } => format!("{}{path}", self.name()),
+            Place::Pod { .. } => format!("{path} on {}", self.name()),
         }
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         let answer = timeout(ANSWER, self.answer(path)).await;
         answer.unwrap_or_else(|_| {
-            Err(anyhow!("{}{path}: no answer within {} s", self.name(), ANSWER.as_secs()))
+            Err(anyhow!("{}: no answer within {} s", self.name_of(path), ANSWER.as_secs()))
         })
     }
 
     async fn answer(&self, path: &str) -> anyhow::Result<Answer> {
-        let what = || format!("{}{path}", self.name());
+        let what = || self.name_of(path);
         match &self.place {
             Place::Tcp { host, port } => {
                 let stream = timeout(CONNECT, TcpStream::connect((host.as_str(), *port))).await;
@@ -121,7 +129,6 @@ impl Endpoint {
     fn explained(&self, error: anyhow::Error, explanation: Option<String>) -> anyhow::Error {
         let explanation = explanation.unwrap_or_default();
         let place = self.name();
-        let place = place.trim_end_matches(", ");
         if explanation.contains("refused") {
             return anyhow!(
                 "nothing listens on {place}; import net/http/pprof and listen on 127.0.0.1:6060, or say --port"

@@ -5,7 +5,7 @@ mod live;
 use std::{collections::BTreeMap, process::ExitCode, str::FromStr};
 
 use clap::{ArgGroup, Args, ValueEnum};
-use clap_complete::engine::ArgValueCompleter;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use gomemlimit_core::{
     Reason, Verdict,
     decide::{ContainerVerdict, NotTracked, Plan},
@@ -47,7 +47,7 @@ pub(super) struct ExplainArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
     /// Exit with 1 where one of these reasons occurs, or `warning`
-    #[arg(long, value_name = "REASON", value_delimiter = ',')]
+    #[arg(long, value_name = "REASON", value_delimiter = ',', add = ArgValueCandidates::new(complete::reasons))]
     fail_on: Vec<Finding>,
     #[command(flatten)]
     cluster: ClusterArgs,

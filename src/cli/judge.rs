@@ -43,6 +43,7 @@ impl Judge {
         are_given: bool,
     ) -> Result<Self, PolicyFileError> {
         let has_several = surroundings.installations.len() > 1;
+        let own = flags.policy()?;
         let (mut deciders, mut sources) = (Vec::new(), Vec::new());
         for installation in &surroundings.installations {
             let Installation { name, selection, settings } = installation;
@@ -58,7 +59,7 @@ impl Judge {
                             .unknown
                             .push(format!("cannot read {origin} ({problem}), so {default} are assumed"));
                     }
-                    (flags.policy()?, true, default.to_owned())
+                    (own.clone(), true, default.to_owned())
                 }
             };
             deciders.push(Decider { selection: selection.clone(), policy, namespace_settings });

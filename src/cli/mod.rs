@@ -16,10 +16,14 @@ mod endpoint;
 mod exchange;
 mod explain;
 mod inject;
+#[cfg(feature = "diagnose")]
+mod interrupt;
 mod judge;
 mod manifests;
 #[cfg(feature = "diagnose")]
 mod observe;
+#[cfg(feature = "diagnose")]
+mod out_file;
 mod output;
 #[cfg(feature = "diagnose")]
 mod own_metrics;

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use comfy_table::{Table, presets};
+use crate::columns::columns;
 
 /// Writes `data` to stdout: success, also where the reader has gone away.
 pub(super) fn stdout(data: &[u8]) -> ExitCode {
@@ -54,16 +54,16 @@ pub(super) fn warning(text: &str) {
     eprintln!("warning: {}", clean(text));
 }
 
-/// Columns as kubectl prints them: no lines, no trailing blanks.
+/// Tells on stderr, on one line, what is no reason to worry.
+#[cfg(feature = "diagnose")]
+pub(super) fn note(text: &str) {
+    eprintln!("note: {}", clean(text));
+}
+
+/// Columns as kubectl prints them, of text that is clean.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header);
-    table.add_rows(
-        rows.into_iter().map(|row| row.iter().map(|cell| clean(cell).into_owned()).collect::<Vec<_>>()),
-    );
-    let lines = table.lines().map(|line| format!("{}\n", line.trim()));
-    lines.collect()
+    let clean_row = |row: Vec<String>| row.iter().map(|cell| clean(cell).into_owned()).collect();
+    columns(header, rows.into_iter().map(clean_row))
 }
 
 /// Bytes as a quantity of the largest unit that loses nothing.

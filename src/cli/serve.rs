@@ -60,7 +60,7 @@ pub(super) struct ServeArgs {
     /// Follow the annotations of opted-in namespaces (needs list and watch on namespaces)
     #[arg(long)]
     namespace_settings: bool,
-    /// Label of the namespaces to follow
+    /// Label of the namespaces to follow; empty for all
     #[arg(
         long,
         value_name = "SELECTOR",

@@ -122,9 +122,14 @@ impl Cluster {
         path: &str,
     ) -> Result<String, ApiError> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}");
+        self.text_at(&path, POD).await
+    }
+
+    /// What is at `path`, unless the answer takes longer than `most`.
+    pub(super) async fn text_at(&self, path: &str, most: Duration) -> Result<String, ApiError> {
         let request = hyper::Request::get(path).body(Vec::new());
         let request = request.map_err(|error| ApiError::Other(with_causes(&error)))?;
-        self.within(POD, self.client.request_text(request)).await
+        self.within(most, self.client.request_text(request)).await
     }
 
     /// The answer to a call, unless it takes longer than `most`.

@@ -99,6 +99,15 @@ impl Listing {
 
     /// Reads the whole list, each item as `T`. One of a shape that surprises us does not end the list.
     pub async fn collect<T: DeserializeOwned>(&self, cluster: &Cluster) -> Result<Collected<T>, ApiError> {
+        self.collect_as(cluster, |item| serde_json::from_str(item)).await
+    }
+
+    /// The same for items that read themselves.
+    pub async fn collect_as<T>(
+        &self,
+        cluster: &Cluster,
+        parse: impl Fn(&str) -> Result<T, serde_json::Error>,
+    ) -> Result<Collected<T>, ApiError> {
         let mut items = Vec::new();
         let (mut count, mut first) = (0_u64, None);
         self.read(cluster, |heard| match heard {
@@ -106,7 +115,7 @@ impl Listing {
                 items.clear();
                 (count, first) = (0, None);
             }
-            Heard::Item(item) => match serde_json::from_str(item) {
+            Heard::Item(item) => match parse(item) {
                 Ok(item) => items.push(item),
                 Err(error) => {
                     count += 1;

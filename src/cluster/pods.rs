@@ -4,19 +4,16 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use gomemlimit_core::{
-    live::Termination,
-    memlimit::GoLimit,
-    names::{GOMEMLIMIT, GOMEMLIMIT_MIB, TRACKING_VALUE},
-    quantity,
+    effective::{Effective, EffectiveGomemlimit, EffectiveLimit, effective},
+    live::{LivePod, Termination},
 };
 use gomemlimit_pprof::{Gomemlimit, Limit};
-use hyper::Request;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::Client;
-use serde::{Deserialize, de::DeserializeOwned};
+use kube::{api::GetParams, core::Request};
+use serde::Deserialize;
 use thiserror::Error;
 
-use super::patience::with_causes;
+use super::api::{ApiError, Cluster, path_of, unreadable};
 
 /// Why nothing is known of a pod.
 #[derive(Debug, Error)]
@@ -29,7 +26,7 @@ pub enum PodError {
     Forbidden(String),
     /// The cluster does not answer, or with something else.
     #[error("cannot read pod {0}: {1}")]
-    Other(String, String),
+    Other(String, ApiError),
 }
 
 /// A pod, as far as it matters.
@@ -39,6 +36,9 @@ pub struct PodView {
     metadata: Metadata,
     spec: Spec,
     status: Status,
+    /// What applies to its containers, as the webhook and the audit have it.
+    #[serde(skip)]
+    effective: Vec<Effective>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -55,7 +55,6 @@ struct Spec {
     node_name: Option<String>,
     containers: Vec<Container>,
     init_containers: Vec<Container>,
-    resources: Resources,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -63,32 +62,7 @@ struct Spec {
 struct Container {
     name: String,
     restart_policy: Option<String>,
-    env: Vec<EnvVar>,
-    env_from: Vec<serde::de::IgnoredAny>,
     ports: Vec<Port>,
-    resources: Resources,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct EnvVar {
-    name: String,
-    value: Option<String>,
-    value_from: Option<ValueFrom>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ValueFrom {
-    resource_field_ref: Option<ResourceFieldRef>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ResourceFieldRef {
-    container_name: Option<String>,
-    resource: String,
-    divisor: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -96,18 +70,6 @@ struct ResourceFieldRef {
 struct Port {
     name: Option<String>,
     container_port: u16,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Resources {
-    limits: Limits,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Limits {
-    memory: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -124,8 +86,6 @@ struct ContainerStatus {
     name: String,
     #[serde(rename = "containerID")]
     container_id: Option<String>,
-    restart_count: u32,
-    resources: Option<Resources>,
     state: State,
     last_state: State,
 }
@@ -154,21 +114,11 @@ struct Waiting {
 #[serde(rename_all = "camelCase", default)]
 struct Terminated {
     reason: Option<String>,
-    exit_code: i32,
     started_at: Option<Time>,
     finished_at: Option<Time>,
 }
 
 impl Terminated {
-    fn end(&self) -> Termination {
-        let finished = self.finished_at.as_ref().map(|time| time.0.to_string());
-        Termination {
-            reason: self.reason.clone().unwrap_or_default(),
-            exit_code: self.exit_code,
-            finished_at: finished.unwrap_or_default(),
-        }
-    }
-
     fn life(&self) -> Option<Duration> {
         let (from, to) = (self.started_at.as_ref()?.0.as_second(), self.finished_at.as_ref()?.0.as_second());
         Some(Duration::from_secs(u64::try_from(to - from).ok()?))
@@ -215,21 +165,36 @@ impl ContainerFacts {
     /// Whether the incarnation before was OOM killed.
     #[must_use]
     pub fn was_oom_killed(&self) -> bool {
-        self.last_end.as_ref().is_some_and(|end| end.reason == "OOMKilled")
+        self.last_end.as_ref().is_some_and(Termination::is_oom_kill)
     }
 }
 
 impl PodView {
     /// Reads a pod.
-    pub async fn get(client: &Client, namespace: &str, name: &str) -> Result<Self, PodError> {
+    pub async fn get(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self, PodError> {
         let pod = || format!("{namespace}/{name}");
-        get(client, &format!("/api/v1/namespaces/{namespace}/pods/{name}")).await.map_err(|error| match error
-        {
-            kube::Error::Api(status) if status.code == 404 => PodError::NotFound(pod()),
-            kube::Error::Api(status) if status.code == 403 => PodError::Forbidden(pod()),
-            kube::Error::Api(status) => PodError::Other(pod(), status.message.clone()),
-            error => PodError::Other(pod(), with_causes(&error)),
-        })
+        match Self::find(cluster, namespace, name).await {
+            Ok(Some(view)) => Ok(view),
+            Ok(None) => Err(PodError::NotFound(pod())),
+            Err(ApiError::Forbidden(_)) => Err(PodError::Forbidden(pod())),
+            Err(error) => Err(PodError::Other(pod(), error)),
+        }
+    }
+
+    /// Reads a pod, or `None` where there is none.
+    pub async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<Self>, ApiError> {
+        let path = path_of("/api/v1", Some(namespace), "pods");
+        match cluster.text(Request::new(path).get(name, &GetParams::default())).await {
+            Ok(text) => Self::parse(&text).map(Some).map_err(|error| unreadable(&error)),
+            Err(ApiError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a pod from its JSON text.
+    pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
+        let view: Self = serde_json::from_str(json)?;
+        Ok(Self { effective: effective(&LivePod::parse(json)?), ..view })
     }
 
     /// Its name.
@@ -295,35 +260,26 @@ impl PodView {
     fn facts(&self, container: &Container) -> ContainerFacts {
         let statuses = self.status.container_statuses.iter().chain(&self.status.init_container_statuses);
         let status = statuses.into_iter().find(|status| status.name == container.name);
-        let limit = self.limit(container, status);
+        let effective = self.effective.iter().find(|one| one.name == container.name).cloned();
+        let (limit, gomemlimit, restarts, last_end) = match effective {
+            Some(one) => (limit(one.limit), gomemlimit(one.gomemlimit), one.restarts, one.end),
+            None => (Limit::Unknown, Gomemlimit::Unknown, 0, None),
+        };
         let ended = status
             .and_then(|status| status.state.terminated.as_ref().or(status.last_state.terminated.as_ref()));
         let running = status.and_then(|status| status.state.running.as_ref());
         ContainerFacts {
             name: container.name.clone(),
             limit,
-            gomemlimit: container.gomemlimit(limit),
+            gomemlimit,
             pprof_port: container.pprof_port(),
             ports: container.ports(),
             id: status.and_then(|status| status.container_id.clone()),
-            restarts: status.map_or(0, |status| status.restart_count),
+            restarts,
             started: running.and_then(|running| Some(running.started_at.as_ref()?.0.as_second())),
             state: status.map_or_else(|| "not started".to_owned(), |status| status.state.word()),
             last_life: ended.and_then(Terminated::life),
-            last_end: ended.map(Terminated::end),
-        }
-    }
-
-    /// What applies at the moment; else what was asked for; else the pod's, where it has one container.
-    fn limit(&self, container: &Container, status: Option<&ContainerStatus>) -> Limit {
-        let actual = status.and_then(|status| status.resources.as_ref()?.limits.memory.as_deref());
-        let of_pod =
-            || self.spec.resources.limits.memory.as_deref().filter(|_| self.containers().count() == 1);
-        let text = actual.or(container.resources.limits.memory.as_deref()).or_else(of_pod);
-        match text.map(quantity::parse) {
-            None => Limit::Unlimited,
-            Some(Ok(bytes)) => Limit::Bytes(bytes),
-            Some(Err(_)) => Limit::Unknown,
+            last_end,
         }
     }
 }
@@ -339,46 +295,6 @@ impl Container {
         let (metrics, others): (Vec<_>, Vec<_>) = self.ports.iter().partition(is_metrics);
         metrics.into_iter().chain(others).map(|port| port.container_port).collect()
     }
-
-    /// The last entry counts, as for the kubelet. What stands in a ConfigMap or Secret is not known.
-    fn gomemlimit(&self, limit: Limit) -> Gomemlimit {
-        let Some(entry) = self.variable(GOMEMLIMIT) else {
-            return if self.env_from.is_empty() { Gomemlimit::Unset } else { Gomemlimit::Unknown };
-        };
-        let text = match (&entry.value, &entry.value_from) {
-            (_, Some(source)) => {
-                let bytes = source.resource_field_ref.as_ref().and_then(|field| self.resource(field, limit));
-                return bytes.map_or(Gomemlimit::Unknown, Gomemlimit::Bytes);
-            }
-            (Some(text), None) => text.as_str(),
-            (None, None) => "",
-        };
-        if text == TRACKING_VALUE {
-            let source = self.variable(GOMEMLIMIT_MIB).and_then(|entry| entry.value_from.as_ref());
-            let mebibytes =
-                source.and_then(|source| self.resource(source.resource_field_ref.as_ref()?, limit));
-            return mebibytes
-                .and_then(|count| count.checked_mul(1_000_000))
-                .map_or(Gomemlimit::Unknown, Gomemlimit::Bytes);
-        }
-        match text.parse() {
-            _ if text.contains("$(") => Gomemlimit::Unknown,
-            Ok(GoLimit::Unlimited) => Gomemlimit::Unset,
-            Ok(GoLimit::Bytes(bytes)) => Gomemlimit::Bytes(bytes),
-            Err(_) => Gomemlimit::Malformed(text.to_owned()),
-        }
-    }
-
-    fn variable(&self, name: &str) -> Option<&EnvVar> {
-        self.env.iter().rev().find(|entry| entry.name == name)
-    }
-
-    /// The downward API's `limits.memory`, divided and rounded up.
-    fn resource(&self, field: &ResourceFieldRef, limit: Limit) -> Option<u64> {
-        let own = field.container_name.as_deref().is_none_or(|name| name.is_empty() || name == self.name);
-        let divisor = field.divisor.as_deref().map_or(Ok(1), quantity::parse).ok()?.max(1);
-        (own && field.resource == "limits.memory").then_some(limit.bytes()?.div_ceil(divisor))
-    }
 }
 
 impl State {
@@ -393,24 +309,34 @@ impl State {
     }
 }
 
-pub(super) async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> kube::Result<T> {
-    let text = client.request_text(request(path)?).await?;
-    serde_json::from_str(&text).map_err(kube::Error::SerdeError)
+fn limit(limit: EffectiveLimit) -> Limit {
+    match limit {
+        EffectiveLimit::Bytes(bytes) => Limit::Bytes(bytes),
+        EffectiveLimit::Unlimited => Limit::Unlimited,
+        EffectiveLimit::Unknown => Limit::Unknown,
+    }
 }
 
-fn request(path: &str) -> kube::Result<Request<Vec<u8>>> {
-    Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)
+fn gomemlimit(gomemlimit: EffectiveGomemlimit) -> Gomemlimit {
+    match gomemlimit {
+        EffectiveGomemlimit::Bytes(bytes) => Gomemlimit::Bytes(bytes),
+        EffectiveGomemlimit::Unset => Gomemlimit::Unset,
+        EffectiveGomemlimit::Malformed(text) => Gomemlimit::Malformed(text),
+        EffectiveGomemlimit::Unknown => Gomemlimit::Unknown,
+    }
 }
+
+/// How long a log may take.
+const LOG: Duration = Duration::from_secs(5);
 
 /// Whether the log of the incarnation that ended says that GOMEMLIMIT is malformed; no where it may not be
 /// read. It is the current log until the next incarnation starts.
-pub async fn log_says_malformed(client: &Client, namespace: &str, pod: &str, container: &str) -> bool {
+pub async fn log_says_malformed(cluster: &Cluster, namespace: &str, pod: &str, container: &str) -> bool {
     for previous in [true, false] {
         let path = format!(
             "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&previous={previous}&tailLines=50&limitBytes=65536"
         );
-        let Ok(request) = request(&path) else { return false };
-        if client.request_text(request).await.is_ok_and(|log| log.contains("malformed GOMEMLIMIT")) {
+        if cluster.text_at(&path, LOG).await.is_ok_and(|log| log.contains("malformed GOMEMLIMIT")) {
             return true;
         }
     }

@@ -50,8 +50,8 @@ pub async fn chain(
     let forward = Forward::connect(&cluster.client, namespace, pod, port).await;
     let (stream, explanation) = forward
         .map_err(|error| match error {
-            Unconnected::Kube(error) => cluster.told(&error).into(),
-            Unconnected::Other(problem) => handshake(problem),
+            Unconnected::Kube(error) => cluster.told(&error),
+            Unconnected::Other(problem) => cluster.unreachable(problem),
         })?
         .split();
     let config = ClientConfig::builder_with_provider(provider())

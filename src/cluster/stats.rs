@@ -1,11 +1,15 @@
 //! How much memory containers take, by whoever may be asked: the kubelet, or metrics.k8s.io.
 
+use std::time::Duration;
+
 use gomemlimit_core::quantity;
 use gomemlimit_pprof::RssSource;
-use kube::Client;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::pods::get;
+use super::api::{ApiError, Cluster, unreadable};
+
+/// How long an answer may take: the kubelet of a node that is gone never answers.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Memory of one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,23 +23,23 @@ pub struct Usage {
 }
 
 /// All containers of a node, by its kubelet, which looks every ten to fifteen seconds. Takes `get` on nodes/proxy.
-pub async fn of_node(client: &Client, node: &str) -> kube::Result<Vec<Usage>> {
-    let summary: Summary = get(client, &format!("/api/v1/nodes/{node}/proxy/stats/summary")).await?;
+pub async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>, ApiError> {
+    let summary: Summary = get(cluster, &format!("/api/v1/nodes/{node}/proxy/stats/summary")).await?;
     let of_pod = |stats: PodStats| {
         let PodRef { namespace, name } = stats.pod_ref;
-        stats.containers.into_iter().map(move |one| Usage {
+        stats.containers.into_iter().flatten().map(move |one| Usage {
             of: [namespace.clone(), name.clone(), one.name],
             working_set: one.memory.working_set_bytes,
             rss: one.memory.rss_bytes,
         })
     };
-    Ok(summary.pods.into_iter().flat_map(of_pod).collect())
+    Ok(summary.pods.into_iter().flatten().flat_map(of_pod).collect())
 }
 
 /// The containers of a pod by metrics.k8s.io, which is a minute late at times.
-pub async fn of_pod(client: &Client, namespace: &str, pod: &str) -> kube::Result<Vec<Usage>> {
+pub async fn of_pod(cluster: &Cluster, namespace: &str, pod: &str) -> Result<Vec<Usage>, ApiError> {
     let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods/{pod}");
-    let metrics: PodMetrics = get(client, &path).await?;
+    let metrics: PodMetrics = get(cluster, &path).await?;
     let containers = metrics.containers.into_iter().map(|one| Usage {
         of: [namespace.to_owned(), pod.to_owned(), one.name],
         working_set: one.usage.memory.and_then(|text| quantity::parse(&text).ok()),
@@ -44,33 +48,47 @@ pub async fn of_pod(client: &Client, namespace: &str, pod: &str) -> kube::Result
     Ok(containers.collect())
 }
 
-/// Resident memory of a container in bytes.
+async fn get<T: DeserializeOwned>(cluster: &Cluster, path: &str) -> Result<T, ApiError> {
+    let text = cluster.text_at(path, PATIENCE).await?;
+    serde_json::from_str(&text).map_err(|error| unreadable(&error))
+}
+
+/// Resident memory of a container in bytes, and whose figure it is. With `source` only that one is asked: resident
+/// memory and a working set do not make one series.
 pub async fn resident(
-    client: &Client,
-    namespace: &str,
-    pod: &str,
+    cluster: &Cluster,
+    [namespace, pod, container]: [&str; 3],
     node: &str,
-    container: &str,
+    source: Option<RssSource>,
 ) -> Option<(u64, RssSource)> {
     let find = |all: Vec<Usage>| all.into_iter().find(|one| one.of == [namespace, pod, container]);
-    if let Ok(all) = of_node(client, node).await {
-        return Some((find(all)?.rss?, RssSource::Kubelet));
+    let may = |one| source.is_none_or(|source| source == one);
+    if may(RssSource::Kubelet)
+        && let Ok(all) = of_node(cluster, node).await
+        // It does not know a container yet that has just started.
+        && let Some(rss) = find(all).and_then(|usage| usage.rss)
+    {
+        return Some((rss, RssSource::Kubelet));
     }
-    let all = of_pod(client, namespace, pod).await.ok()?;
+    if !may(RssSource::MetricsServer) {
+        return None;
+    }
+    let all = of_pod(cluster, namespace, pod).await.ok()?;
     Some((find(all)?.working_set?, RssSource::MetricsServer))
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Summary {
-    pods: Vec<PodStats>,
+    /// Null where there is none, as the kubelet writes it.
+    pods: Option<Vec<PodStats>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct PodStats {
     pod_ref: PodRef,
-    containers: Vec<ContainerStats>,
+    containers: Option<Vec<ContainerStats>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     api::{ApiError, Cluster, path_of},
-    pages::{Heard, Listing},
+    pages::Listing,
     pods::PodView,
 };
 
@@ -46,17 +46,12 @@ impl Pods {
     pub async fn read(&self, cluster: &Cluster, namespace: &str) -> Result<Vec<PodView>, ApiError> {
         let path = path_of("/api/v1", Some(namespace), "pods");
         let selector = match self {
-            Self::Named(name) => return Ok(cluster.find(&path, name).await?.into_iter().collect()),
+            Self::Named(name) => {
+                return Ok(PodView::find(cluster, namespace, name).await?.into_iter().collect());
+            }
             Self::Selected(selector) => selector.clone(),
         };
         let listing = Listing { selector: Some(selector), ..Listing::all(path) };
-        let mut pods = Vec::new();
-        let hear = |heard: Heard<'_>| match heard {
-            Heard::Begin => pods.clear(),
-            Heard::Item(item) => pods.extend(serde_json::from_str(item).ok()),
-            Heard::Page { .. } => {}
-        };
-        listing.read(cluster, hear).await?;
-        Ok(pods)
+        Ok(listing.collect_as(cluster, PodView::parse).await?.items)
     }
 }

@@ -150,12 +150,10 @@ impl<'a> Panel<'a> {
 
     /// A line for each life, with a cross at its end; of an OOM kill at the limit, where it happens.
     fn draw_record(&self, out: &mut String, record: &ContainerRecord, colour: &str) {
-        // As in the tally: no container has more than its limit.
-        let most = record.limit.unwrap_or(u64::MAX);
         let points: Vec<_> = record
             .samples
             .iter()
-            .filter_map(|sample| Some((sample.at, real(sample.memory()?.min(most)))))
+            .filter_map(|sample| Some((sample.at, real(record.at_most_the_limit(sample.memory()?)))))
             .collect();
         let mut from = f64::NEG_INFINITY;
         for end in &record.ends {

@@ -1,6 +1,5 @@
 //! What `observe` saves, and reads again: documented for users in docs/observe.md.
 
-use gomemlimit_pprof::Gomemlimit;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -98,15 +97,10 @@ pub struct ContainerRecord {
 }
 
 impl ContainerRecord {
-    /// The text of [`Self::gomemlimit`].
+    /// No container has more than its limit: what a process says beyond it is not charged to the container.
     #[must_use]
-    pub fn gomemlimit_text(gomemlimit: &Gomemlimit) -> Option<String> {
-        match gomemlimit {
-            Gomemlimit::Unknown => None,
-            Gomemlimit::Unset => Some("off".to_owned()),
-            Gomemlimit::Bytes(bytes) => Some(bytes.to_string()),
-            Gomemlimit::Malformed(text) => Some(text.clone()),
-        }
+    pub fn at_most_the_limit(&self, bytes: u64) -> u64 {
+        bytes.min(self.limit.unwrap_or(u64::MAX))
     }
 }
 

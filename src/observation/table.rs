@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Table, presets};
 use gomemlimit_pprof::bytes_text;
 use serde::Serialize;
 
@@ -10,6 +9,7 @@ use super::{
     figures::{Figures, GcShare, figures},
     record::{CpuBase, EndKind, Ended, Observation},
 };
+use crate::columns::columns;
 
 /// Observations that differ by more than this share of the shorter one are of different length.
 const SAME_LENGTH: f64 = 0.1;
@@ -41,7 +41,7 @@ pub fn report(observation: &Observation) -> String {
         "LIVE HEAP",
         gc_head(observation),
     ];
-    text += &table(&head, rows);
+    text += &columns(&head, rows);
     notes(&mut text, observation.notes.iter().cloned());
     text
 }
@@ -82,7 +82,7 @@ pub fn comparison(before: &Observation, after: &Observation) -> String {
         if all.len() > 1 {
             let _ = writeln!(text, "container {name}");
         }
-        text += &table(&["", "BEFORE", "AFTER", "CHANGE"], rows(one));
+        text += &columns(&["", "BEFORE", "AFTER", "CHANGE"], rows(one));
     }
     let mut said: Vec<_> = before.notes.iter().map(|note| format!("before: {note}")).collect();
     said.extend(after.notes.iter().map(|note| format!("after: {note}")));
@@ -276,15 +276,4 @@ fn restarts(one: &Figures) -> String {
     } else {
         format!("{} ({})", one.restarts, reasons.join(", "))
     }
-}
-
-/// Columns without lines and trailing blanks.
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(head.to_vec());
-    table.add_rows(rows);
-    // The first column may begin with blanks that mean something.
-    let lines = table.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end()));
-    lines.collect()
 }

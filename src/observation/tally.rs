@@ -169,7 +169,7 @@ impl Counted {
         }
         let readings = look.readings;
         let gomemlimit = readings.gomemlimit.as_ref().unwrap_or(&look.gomemlimit);
-        if let Some(text) = ContainerRecord::gomemlimit_text(gomemlimit) {
+        if let Some(text) = gomemlimit.to_text() {
             self.record.gomemlimit = Some(text);
         }
         self.add_peaks(&readings);
@@ -189,10 +189,8 @@ impl Counted {
         if since_start.is_some() {
             self.resident_peak = None;
         }
-        // The process's figure counts pages of files that others may have read in, and no container has more than
-        // its limit.
-        let limit = self.record.limit.unwrap_or(u64::MAX);
-        let resident = readings.resident.max(since_start).map(|bytes| bytes.min(limit));
+        // The process's figure counts pages of files, too, that others may have read in.
+        let resident = readings.resident.max(since_start).map(|bytes| self.record.at_most_the_limit(bytes));
         self.record.peak = self.record.peak.max(readings.working_set).max(resident);
     }
 
@@ -201,16 +199,23 @@ impl Counted {
         let from = match self.cpu {
             None => now,
             Some(last) if last.of != now.of => now,
-            Some(last) if last.started == now.started && last.all <= now.all => last,
+            Some(last) if is_same_process(last, now) => last,
             Some(_) => Cpu::default(),
         };
         self.cpu = Some(now);
         let cpu = self.record.cpu.get_or_insert(CpuTime { of: now.of, ..CpuTime::default() });
         if cpu.of == now.of {
             cpu.gc_seconds += (now.gc - from.gc).max(0.0);
-            cpu.all_seconds += now.all - from.all;
+            cpu.all_seconds += (now.all - from.all).max(0.0);
         }
     }
+}
+
+/// A start is computed from the time of boot whenever it is asked for, and may differ by a second; a difference of two
+/// counters may fall a little. Another process begins at zero.
+fn is_same_process(last: Cpu, now: Cpu) -> bool {
+    let starts = last.started.zip(now.started);
+    starts.is_none_or(|(last, now)| (last - now).abs() <= 2.0) && now.all >= last.all - 1.0
 }
 
 fn ended(at: f64, end: Termination, is_malformed: bool) -> End {

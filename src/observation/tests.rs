@@ -71,6 +71,11 @@ fn cpu_time_is_added_up_over_processes() {
     };
     let known =
         [(Some(1.0), 1.0, 10.0), (Some(1.0), 2.0, 14.0), (Some(2.0), 0.5, 1.0), (Some(2.0), 0.75, 2.0)];
+    // Rounded otherwise, and fallen a little: the same process.
+    let looks = [(1.0, 1.0, 1000.0), (2.0, 2.0, 1004.0), (2.0, 2.0, 1003.9)]
+        .map(|(at, gc, all)| with(Some(at), gc, all));
+    let cpu = observed(looks).containers[0].cpu.unwrap();
+    assert_eq!((cpu.gc_seconds, cpu.all_seconds), (1.0, 4.0));
     // Where the start is not known, a counter that falls tells another process.
     for hides_start in [false, true] {
         let looks = known.map(|(started, gc, all)| with(started.filter(|_| !hides_start), gc, all));

@@ -19,7 +19,13 @@ def run(checks, chart):
 
     def has_effect(path):
         setters = [values for values in files.values() if get(values, path) not in (None, get(chart.defaults, path))]
-        return bool(setters), any(chart.template(values=values) != rendered_without(values, path) for values in setters)
+        # Either engine has templates of its own.
+        engines = {values.get("engine") for values in setters}
+        effects = (
+            any(chart.template(values=values) != rendered_without(values, path) for values in setters if values.get("engine") == engine)
+            for engine in engines
+        )
+        return bool(setters), bool(setters) and all(effects)
 
     def rendered_without(values, path):
         try:

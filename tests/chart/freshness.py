@@ -8,6 +8,7 @@ import subprocess
 
 import yaml
 
+import selftest
 import values_table
 from support import ROOT, documents, get, leaves, load, one, pod_specs
 
@@ -30,6 +31,9 @@ def run(checks, chart):
     versions(checks, chart)
     texts(checks, chart)
     policies(checks, chart)
+    # The self-test takes minutes and is not run each time; what it changes must be there.
+    for mutant in selftest.mutants():
+        checks.check(mutant["from"] in (ROOT / "charts" / "gomemlimit" / mutant["file"]).read_text(), f"mutants.yaml: {mutant['from']!r} is not in {mutant['file']}")
 
 
 def plain(checks, chart, manifest):

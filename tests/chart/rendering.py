@@ -189,6 +189,8 @@ def names(checks, chart):
     probe = probe["spec"]["containers"][0]["args"]
     checks.check("--url=https://$(BLUE_GOMEMLIMIT_SERVICE_HOST):443/mutate" in probe, f"test pod: {probe}")
     checks.check("--server-name=blue-gomemlimit.infra.svc" in probe, f"test pod: {probe}")
+    args = one(chart.rendered["pod-opt-in"], "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
+    checks.check("--namespace-selector=" in args, f"with podOptIn the annotations of all namespaces are followed: {args}")
     selector = next(arg for arg in one(chart.rendered["all-namespaces"], "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"] if arg.startswith("--namespace-selector"))
     checks.equal(selector, "--namespace-selector=environment=production,gomemlimit.dev/inject notin (disabled),tenant", "selector as text")
 

@@ -9,17 +9,18 @@ import tempfile
 from support import Chart, Checks, load
 
 
+def mutants():
+    return load(pathlib.Path(__file__).with_name("mutants.yaml"))
+
+
 def run(chart, groups):
-    mutants = load(pathlib.Path(__file__).with_name("mutants.yaml"))
     survivors = []
-    for mutant in mutants:
+    for mutant in mutants():
         with tempfile.TemporaryDirectory() as folder:
             copy = Chart(pathlib.Path(folder) / "gomemlimit")
             shutil.copytree(chart.path, copy.path)
             path = copy.path / mutant["file"]
             text = path.read_text()
-            if mutant["from"] not in text:
-                raise SystemExit(f"mutants.yaml: {mutant['from']!r} is not in {mutant['file']}")
             path.write_text(text.replace(mutant["from"], mutant["to"], 1))
             checks = Checks()
             with contextlib.redirect_stdout(io.StringIO()):
@@ -32,5 +33,6 @@ def run(chart, groups):
         print(f"{'refused' if noticed else 'SURVIVED'}: {mutant['file']}: {mutant['to']!r} ({said[:160] or 'nothing said'})", flush=True)
         if not noticed:
             survivors.append(mutant)
-    print(f"chart self-test: {len(mutants) - len(survivors)} of {len(mutants)} changes refused")
+    count = len(mutants())
+    print(f"chart self-test: {count - len(survivors)} of {count} changes refused")
     return 1 if survivors else 0

@@ -118,11 +118,18 @@ async fn an_own_label_is_the_one_that_is_missing_whatever_other_label_there_is()
     // Its pods say what it was installed with.
     world.object(PODS, 0)["spec"]["containers"][0]["args"] =
         json!(["serve", "--namespace-settings", "--namespace-selector=team in (go)"]);
-    for arguments in [&["-n", "shop"][..], &[]] {
-        let (code, report) = check(&world, arguments).await;
-        assert_eq!((code, &report["broken"]["link"]), (1, &json!("namespace-label")), "{report:#}");
-        assert_eq!(report["broken"]["command"], "kubectl label namespace shop team=go --overwrite");
-    }
+    let is_told = async |world: &World| {
+        for arguments in [&["-n", "shop"][..], &[]] {
+            let (code, report) = check(world, arguments).await;
+            assert_eq!((code, &report["broken"]["link"]), (1, &json!("namespace-label")), "{report:#}");
+            assert_eq!(report["broken"]["command"], "kubectl label namespace shop team=go --overwrite");
+        }
+    };
+    is_told(&world).await;
+    // As with pods that opt in by themselves: annotations of all namespaces are followed.
+    world.object(PODS, 0)["spec"]["containers"][0]["args"] =
+        json!(["serve", "--namespace-settings", "--namespace-selector="]);
+    is_told(&world).await;
     // Installed with the usual label: somebody has changed the selector.
     world.object(PODS, 0)["spec"]["containers"][0]["args"] = json!(["serve", "--namespace-settings"]);
     let (_, report) = check(&world, &["-n", "shop"]).await;

@@ -54,6 +54,49 @@ labels never replace ours. */}}
 {{- merge $own (default dict $root.Values.podLabels) (default dict $root.Values.commonLabels) | toYaml -}}
 {{- end -}}
 
+{{/* Where pods run and as whom: what all pods have in common. */}}
+{{- define "gomemlimit.placement" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The program, and what it may do. */}}
+{{- define "gomemlimit.program" -}}
+image: {{ include "gomemlimit.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- with .Values.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Components with pods, as JSON. */}}
+{{- define "gomemlimit.components" -}}
+{{- $components := list -}}
+{{- if include "gomemlimit.hasPods" . }}{{ $components = append $components "webhook" }}{{ end -}}
+{{- if .Values.coverage.enabled }}{{ $components = append $components "coverage" }}{{ end -}}
+{{- toJson $components -}}
+{{- end -}}
+
+{{/* What the objects of a component are called; takes a list of the root context and the component. */}}
+{{- define "gomemlimit.nameOf" -}}
+{{- include (ternary "gomemlimit.coverageName" "gomemlimit.fullname" (eq (index . 1) "coverage")) (index . 0) -}}
+{{- end -}}
+
 {{- define "gomemlimit.coverageName" -}}
 {{ include "gomemlimit.fullname" . }}-coverage
 {{- end -}}

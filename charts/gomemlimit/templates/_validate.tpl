@@ -10,6 +10,9 @@
 {{- if and $webhook.podOptIn.enabled $webhook.namespaceSelector -}}
 {{- fail "webhook.podOptIn needs to know which namespaces have opted in, so it works with webhook.optInLabel, not with webhook.namespaceSelector." -}}
 {{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- fail "metrics.serviceMonitor and metrics.podMonitor would scrape every replica twice; enable one of them." -}}
+{{- end -}}
 {{- include "gomemlimit.validateCoverage" . -}}
 {{- if $policy -}}
 {{- include "gomemlimit.validatePolicy" . -}}
@@ -112,8 +115,5 @@
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (lt (int .Values.autoscaling.maxReplicas) (int .Values.autoscaling.minReplicas)) -}}
 {{- fail (printf "autoscaling.maxReplicas (%d) is less than autoscaling.minReplicas (%d)." (int .Values.autoscaling.maxReplicas) (int .Values.autoscaling.minReplicas)) -}}
-{{- end -}}
-{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
-{{- fail "metrics.serviceMonitor and metrics.podMonitor would scrape every replica twice; enable one of them." -}}
 {{- end -}}
 {{- end -}}

@@ -134,10 +134,9 @@ impl EnvVarSource<'_> {
     /// Whether it is the memory limit of the container itself, in MiB.
     fn is_own_limit_in_mib(&self) -> bool {
         self.resource_field_ref.as_ref().is_some_and(|reference| {
-            let divisor = reference.divisor.as_ref().map(|divisor| quantity::parse(&divisor.0));
             &*reference.resource == LIMITS_MEMORY
                 && reference.container_name.as_deref().is_none_or(str::is_empty)
-                && divisor == Some(Ok(MIB))
+                && reference.divisor() == Some(MIB)
         })
     }
 }
@@ -151,6 +150,21 @@ pub(crate) struct ResourceFieldRef<'a> {
     pub(crate) container_name: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) divisor: Option<QuantityText<'a>>,
+}
+
+impl ResourceFieldRef<'_> {
+    /// Whether it is to the memory limit of the container called `container`, whose env it stands in.
+    pub(crate) fn is_to_memory_limit_of(&self, container: &str) -> bool {
+        let name = self.container_name.as_deref().unwrap_or_default();
+        &*self.resource == LIMITS_MEMORY && (name.is_empty() || name == container)
+    }
+
+    /// What the quantity is divided by, rounding up; `None` where that cannot be read.
+    pub(crate) fn divisor(&self) -> Option<u64> {
+        let divisor = self.divisor.as_ref().map_or(Ok(1), |divisor| quantity::parse(&divisor.0)).ok()?;
+        // A divisor of zero is the API's way to write "not given".
+        Some(divisor.max(1))
+    }
 }
 
 /// What a command line says about automemlimit.

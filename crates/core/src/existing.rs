@@ -6,9 +6,7 @@ use crate::{
     coverage::Coverage,
     env::{EnvVar, ResourceFieldRef},
     memlimit::{self, Distance, GoLimit},
-    names::LIMITS_MEMORY,
     podlimit::{Limit, PodLimits},
-    quantity,
     text::quote,
 };
 
@@ -163,17 +161,14 @@ fn inspect_reference(
     container: &str,
     yardstick: Yardstick,
 ) -> Option<Broken> {
-    let other = reference.container_name.as_deref().is_some_and(|name| !name.is_empty() && name != container);
-    if &*reference.resource != LIMITS_MEMORY || other {
+    if !reference.is_to_memory_limit_of(container) {
         return None;
     }
     let Some(limit) = yardstick.downward else {
         return (!yardstick.is_invalid).then_some(Broken::NodeSize);
     };
-    // A divisor of zero is the API's way to write "not given".
-    let divisor = reference.divisor.as_ref().map_or(Ok(1), |divisor| quantity::parse(&divisor.0)).ok()?;
-    match divisor {
-        0 | 1 => Some(Broken::WholeLimit),
+    match reference.divisor()? {
+        1 => Some(Broken::WholeLimit),
         divisor => inspect_bytes(limit.div_ceil(divisor), yardstick.limit.or(yardstick.downward)),
     }
 }

@@ -10,6 +10,7 @@ pub mod annotations;
 pub mod builtin;
 pub mod coverage;
 pub mod decide;
+pub mod effective;
 mod env;
 pub mod existing;
 mod glob;

@@ -88,11 +88,18 @@ impl<'a> LivePod<'a> {
         Some(Workload { kind: kind.to_owned(), name: name.to_owned() })
     }
 
-    /// Whether a container called `container` read its limit anew when that was changed: kubelet starts it
-    /// again then, or its limit was never changed since the pod was created.
-    pub(crate) fn has_read_limit(&self, container: &Container<'_>) -> bool {
+    /// Whether a container for which a limit of `recorded` bytes was written down has read the `actual` one: it is the
+    /// same, or kubelet starts the container again when it changes, or it was never changed since the pod was created.
+    pub(crate) fn has_read_limit(
+        &self,
+        container: &Container<'_>,
+        recorded: u64,
+        actual: Option<u64>,
+    ) -> bool {
         // Of a pod it counts changes of `spec`, a resize among them (KEP-5067); older clusters have none.
-        self.metadata.generation == Some(1) || restarts_when_resized(container)
+        self.metadata.generation == Some(1)
+            || restarts_when_resized(container)
+            || actual.is_some_and(|actual| is_same_limit(recorded, actual))
     }
 
     /// What became of the container called `name`.
@@ -109,6 +116,12 @@ impl<'a> LivePod<'a> {
         });
         History { restarts: status.restart_count, end, has_actual_resources: status.had_resources }
     }
+}
+
+/// A kernel rounds a cgroup's limit down to pages, of at most 64 KiB, and that is what runtimes report.
+pub(crate) fn is_same_limit(recorded: u64, actual: u64) -> bool {
+    const LARGEST_PAGE: u64 = 64 << 10;
+    recorded.checked_sub(actual).is_some_and(|difference| difference < LARGEST_PAGE)
 }
 
 /// Whether kubelet starts the container again when its memory limit changes (KEP-1287).

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use gomemlimit_core::{
     NamespaceAnnotations, Policy,
     coverage::{ContainerCoverage, Coverage, Gap, LimitSource, Word, assess},
+    effective::{EffectiveGomemlimit, effective},
     live::LivePod,
     selection::{Entry, LabelSelector, Selected, Selection},
 };
@@ -42,6 +43,15 @@ fn assess_one(pod: &Value, selected: &Selected) -> ContainerCoverage {
     let mut found = assess(&pod, &NamespaceAnnotations::new(), &Policy::default(), selected);
     assert_eq!(found.len(), 1);
     found.remove(0)
+}
+
+/// What those have as GOMEMLIMIT who look at the program: the same.
+fn effective_bytes(pod: &Value) -> Option<u64> {
+    match effective(&LivePod::parse(&pod.to_string()).unwrap()).remove(0).gomemlimit {
+        EffectiveGomemlimit::Bytes(bytes) => Some(bytes),
+        EffectiveGomemlimit::Unknown => None,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn literal(value: &str) -> Value {
@@ -84,6 +94,7 @@ fn values_that_track_the_limit(
         json!([{"resourceName": "other"}, {"resourceName": resource, "restartPolicy": more["policy"]}]);
     let found = assess_one(&pod, &Selected::Yes);
     assert_eq!((found.status, found.bytes, found.is_ours), (status, Some(bytes), true), "{}", found.why);
+    assert_eq!(effective_bytes(&pod), Some(bytes));
 }
 
 const TRACKING: &str = "$(GOMEMLIMIT_MIB)000000";
@@ -106,8 +117,10 @@ fn tracking_values_without_a_status(
     #[case] bytes: Option<u64>,
     #[case] why: &str,
 ) {
-    let found = assess_one(&pod(&tracking(), limit, limit), &Selected::Yes);
+    let pod = pod(&tracking(), limit, limit);
+    let found = assess_one(&pod, &Selected::Yes);
     assert_eq!((found.status, found.bytes, found.is_ours), (status, bytes, false), "{found:?}");
+    assert_eq!(effective_bytes(&pod), bytes);
     assert!(found.why.contains(why), "{found:?}");
 }
 

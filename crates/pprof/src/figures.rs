@@ -83,6 +83,29 @@ pub enum Gomemlimit {
     Malformed(String),
 }
 
+impl Gomemlimit {
+    /// As it is saved: bytes, `off`, or the malformed text; `None` where it is unknown.
+    #[must_use]
+    pub fn to_text(&self) -> Option<String> {
+        match self {
+            Self::Unknown => None,
+            Self::Unset => Some("off".to_owned()),
+            Self::Bytes(bytes) => Some(bytes.to_string()),
+            Self::Malformed(text) => Some(text.clone()),
+        }
+    }
+
+    /// What [`Self::to_text`] saved.
+    #[must_use]
+    pub fn from_text(text: Option<&str>) -> Self {
+        match text {
+            None => Self::Unknown,
+            Some("off") => Self::Unset,
+            Some(text) => text.parse().map_or_else(|_| Self::Malformed(text.to_owned()), Self::Bytes),
+        }
+    }
+}
+
 /// Whose figure the resident memory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

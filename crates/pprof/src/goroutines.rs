@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::TextError;
+use crate::{TextError, text::printable};
 
 /// Goroutines with the same stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -74,9 +74,9 @@ impl GoroutineGroup {
         let function = function.rsplit_once("+0x").map_or(function, |(name, _)| name);
         let is_first_own = is_own(function) && !self.functions.iter().any(|name| is_own(name));
         if is_first_own || self.functions.is_empty() {
-            place.unwrap_or_default().trim().clone_into(&mut self.place);
+            self.place = printable(place.unwrap_or_default().trim()).into_owned();
         }
-        self.functions.push(function.to_owned());
+        self.functions.push(printable(function).into_owned());
     }
 
     /// The innermost function that is not of what every wait goes through: what a person looks for.

@@ -14,6 +14,7 @@ mod growth;
 mod memstats;
 mod profile;
 mod stacks;
+mod text;
 pub mod thresholds;
 mod trend;
 mod units;

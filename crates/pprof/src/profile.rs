@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     ProfileError,
+    text::printable,
     wire::{Function, MOST_FRAMES, RawProfile, ValueType, bounded, malformed},
 };
 
@@ -84,7 +85,7 @@ impl Columns {
         let mut names = Vec::new();
         for (at, ValueType { kind, unit }) in raw.sample_types.iter().enumerate() {
             let (kind, unit) = (string(raw, *kind)?, string(raw, *unit)?);
-            names.push(format!("{}/{}", printable(kind), printable(unit)));
+            names.push(format!("{}/{}", short(kind), short(unit)));
             match (kind, unit) {
                 ("alloc_objects", "count") => columns.alloc_objects = Some(at),
                 ("alloc_space", "bytes") => columns.alloc_space = Some(at),
@@ -111,9 +112,9 @@ impl Columns {
     }
 }
 
-/// Names from a file, short enough for a sentence and without control characters.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(40).collect()
+/// Short enough for a sentence.
+fn short(text: &str) -> String {
+    printable(text).chars().take(40).collect()
 }
 
 fn string<'a>(raw: &RawProfile<'a>, at: i64) -> Result<&'a str, ProfileError> {
@@ -136,7 +137,7 @@ fn index(ids: impl Iterator<Item = u64>, what: &str) -> Result<HashMap<u64, usiz
 fn resolve_locations(raw: &RawProfile<'_>) -> Result<Vec<Vec<Frame>>, ProfileError> {
     // One allocation for each name, however many lines refer to it.
     let mut shared: HashMap<&str, Arc<str>> = HashMap::new();
-    let mut share = |text| Arc::clone(shared.entry(text).or_insert_with(|| Arc::from(text)));
+    let mut share = |text| Arc::clone(shared.entry(text).or_insert_with(|| Arc::from(&*printable(text))));
     let functions = index(raw.functions.iter().map(|function| function.id), "function")?;
     let mappings = index(raw.mappings.iter().map(|mapping| mapping.id), "mapping")?;
     let mut locations = Vec::with_capacity(raw.locations.len());
@@ -168,6 +169,6 @@ fn resolve_locations(raw: &RawProfile<'_>) -> Result<Vec<Vec<Frame>>, ProfileErr
 
 /// What `go tool pprof` calls code without symbols (`internal/graph/graph.go`, `NameComponents`).
 fn unnamed(binary: &str) -> String {
-    let base = binary.rsplit('/').next().unwrap_or_default();
+    let base = printable(binary.rsplit('/').next().unwrap_or_default());
     if base.is_empty() { "<unknown>".to_owned() } else { format!("[{base}]") }
 }

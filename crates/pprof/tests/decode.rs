@@ -124,6 +124,19 @@ fn code_without_symbols_is_called_as_go_tool_pprof_calls_it() {
 }
 
 #[test]
+fn names_are_without_what_a_terminal_obeys() {
+    let function = nested(5, &[number(1, 1), number(2, 3), number(4, 4)].concat());
+    let names = ["main.\u{1b}[2Jleak", "/a/\u{202e}og.niam"].map(|name| nested(6, name.as_bytes()));
+    let bytes = profile(&[&[sample(1), location(1, 1), function][..], &names].concat());
+    let stacks = decode(&gzip(&bytes)).unwrap().stacks(Kind::InuseSpace);
+    let (stack, _) = stacks.iter().next().unwrap();
+    assert_eq!((&*stack[0].function, &*stack[0].file), ("main.[2Jleak", "/a/og.niam"));
+    let text = "goroutine profile: total 1\n1 @ 0x1\n#\t0x1\tmain.\u{1b}[2Jwait+0x1\t\t/a/\u{7}b.go:7\n";
+    let group = Goroutines::parse(text).unwrap().groups.remove(0);
+    assert_eq!((group.function(), &*group.place), ("main.[2Jwait", "/a/b.go:7"));
+}
+
+#[test]
 fn a_young_program_may_have_no_sample_yet() {
     let profile = decode(&gzip(&profile(&[number(12, 100)]))).unwrap();
     assert_eq!((profile.total(Kind::InuseSpace), profile.rate), (0, 100));

@@ -22,9 +22,9 @@ use tokio::{
 };
 
 use super::{
+    Told,
     fleet::Fleet,
     report::{head, prometheus},
-    tell,
 };
 use crate::{
     cli::judge::Judge,
@@ -110,25 +110,20 @@ async fn audit_again_and_again(
 ) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = None;
+    let mut told = Told::default();
     loop {
         ticks.tick().await;
         let started = Instant::now();
         match audit().await {
             Ok((fleet, judge)) => {
-                // What is assumed, once and when it changes.
-                let now = (judge.surroundings.unknown.clone(), judge.source.clone(), fleet.unreadable());
-                if told.as_ref() != Some(&now) {
-                    tell(&fleet, &judge);
-                    told = Some(now);
-                }
+                told.tell(&fleet, &judge);
                 shared.succeeded(&fleet, started.elapsed(), SystemTime::now());
             }
             Err(error) => {
                 let problem = format!("{error:#}");
                 if shared.failed(problem.clone()) {
                     eprintln!("warning: {problem}; trying again every {}", humantime::format_duration(every));
-                    told = None;
+                    told = Told::default();
                 }
             }
         }

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    AuditArgs, Format,
+    AuditArgs, Format, Told,
     fleet::{Fleet, Keep, Row},
     report::{row_json, why},
 };
@@ -91,7 +91,7 @@ pub(super) async fn run(args: &AuditArgs, judge: Judge, scope: Scope<'_>) -> any
         args,
         scope,
         keep: Keep::only(&args.only),
-        told: told(&fleet, &judge),
+        told: Told::default(),
         judge,
         known: Known::new(),
         has_failed: fleet.is_any(&args.fail_on),
@@ -114,28 +114,21 @@ pub(super) async fn run(args: &AuditArgs, judge: Judge, scope: Scope<'_>) -> any
     Ok(if watcher.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What is told on stderr: what is not known, and what is decided by.
-fn told(fleet: &Fleet, judge: &Judge) -> Vec<String> {
-    let unknown = judge.surroundings.unknown.iter().cloned();
-    unknown.chain(fleet.unreadable()).chain([judge.source.clone()]).collect()
-}
-
 struct Watcher<'a> {
     args: &'a AuditArgs,
     scope: Scope<'a>,
     /// What is said.
     keep: Keep,
     judge: Judge,
-    /// What was told last on stderr.
-    told: Vec<String>,
+    told: Told,
     known: Known,
     /// A word of `--fail-on` held at some time.
     has_failed: bool,
 }
 
 impl Watcher<'_> {
-    fn print(&self, fleet: &Fleet) -> io::Result<()> {
-        super::tell(fleet, &self.judge);
+    fn print(&mut self, fleet: &Fleet) -> io::Result<()> {
+        self.told.tell(fleet, &self.judge);
         let text = match self.args.output {
             Format::Json => {
                 let lines = fleet.rows.iter().map(|row| format!("{}\n", event("found", row)));
@@ -217,11 +210,7 @@ impl Watcher<'_> {
 
     /// Says what differs from what was known.
     fn compare(&mut self, fleet: &Fleet) -> io::Result<()> {
-        let told = told(fleet, &self.judge);
-        if told != self.told {
-            super::tell(fleet, &self.judge);
-            self.told = told;
-        }
+        self.told.tell(fleet, &self.judge);
         self.has_failed |= fleet.is_any(&self.args.fail_on);
         let before = std::mem::take(&mut self.known);
         self.know(fleet);

@@ -237,7 +237,10 @@ async fn read_target(
     let asked = |pod: &WebhookPod| {
         let default = || Some(format!("{INJECT_LABEL}=enabled"));
         let follows = pod.serve_args()?.iter().any(|arg| arg == "--namespace-settings");
-        pod.serve_flag("--namespace-selector").map(str::to_owned).or_else(default).filter(|_| follows)
+        pod.serve_flag("--namespace-selector")
+            .map(str::to_owned)
+            .or_else(default)
+            .filter(|asked| follows && !asked.is_empty())
     };
     Ok(Target {
         selection: configuration.selection(),

@@ -9,21 +9,26 @@ mod store;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
 use gomemlimit_core::{memlimit::GoLimit, quantity};
 use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
 use hyper::Uri;
 
-use self::series::Pace;
-pub(super) use self::series::uptime;
 use clap_complete::engine::ArgValueCompleter;
 
+pub(super) use self::series::uptime;
+use self::{
+    series::{Alone, Pace},
+    store::Store,
+};
 use super::{
-    cluster_args::{ClusterArgs, parse_name},
+    cluster_args::{ClusterArgs, parse_name, runtime},
     complete,
     duration::parse_duration,
     endpoint::Endpoint,
+    interrupt,
+    out_file::OutFile,
     output,
 };
 
@@ -119,29 +124,29 @@ struct Seen {
 impl DiagnoseArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be written is said before a minute is spent.
-        if let Some(path) = &self.svg {
-            std::fs::write(path, "").with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut seen = runtime.block_on(self.look())?;
+        let picture = self.svg.as_deref().map(OutFile::open).transpose()?;
+        let runtime = runtime()?;
+        let seen = runtime.block_on(self.look());
+        // A name that is still looked up is not waited for.
+        runtime.shutdown_background();
+        let mut seen = seen?;
         self.state(&mut seen.evidence);
         let diagnosis = diagnose(&seen.evidence);
-        if let Some(path) = &self.svg {
-            let svg = flame::graph(&seen.evidence, &seen.target)?;
-            std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
-        }
         let printed = match self.output {
             Format::Text => output::stdout(report::text(&seen, &diagnosis).as_bytes()),
             Format::Json => output::stdout(format!("{:#}\n", report::json(&seen, &diagnosis)?).as_bytes()),
         };
+        if let Some(picture) = picture {
+            match flame::graph(&seen.evidence, &seen.target) {
+                Ok(svg) => picture.write(&svg)?,
+                Err(error) => output::note(&format!("{error:#}, so there is no picture")),
+            }
+        }
         let found = self.fail_on.iter().any(|verdict| is_named(&diagnosis, *verdict));
         Ok(if found && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
     }
 
     async fn look(&self) -> anyhow::Result<Seen> {
-        if let Some(url) = &self.url {
-            return self.look_at_url(url).await;
-        }
         let is_file = |what: &String| std::fs::exists(what).unwrap_or(false);
         if self.what.iter().any(is_file)
             || self.what.len() > 1
@@ -151,22 +156,37 @@ impl DiagnoseArgs {
             let evidence = files::read(&self.what)?;
             return Ok(Seen { target: self.what.join(", "), evidence, saved: None });
         }
-        let Some(what) = self.what.first() else { bail!("name a pod, --url, or files") };
-        pod::look(what, self).await
+        let mut store = Store::default();
+        let taken = tokio::select! {
+            biased;
+            () = interrupt::stop() => None,
+            taken = self.capture(&mut store) => Some(taken),
+        };
+        match taken {
+            Some(taken) => store.close(taken),
+            None => store.interrupted(),
+        }
     }
 
-    async fn look_at_url(&self, url: &Uri) -> anyhow::Result<Seen> {
-        let mut evidence = Evidence::default();
-        self.state(&mut evidence);
-        let target = url.to_string();
-        if matches!(evidence.gomemlimit, Gomemlimit::Malformed(_)) {
+    /// Captures, and leaves in `store` what is captured so far.
+    async fn capture(&self, store: &mut Store) -> anyhow::Result<()> {
+        if let Some(url) = &self.url {
+            return self.capture_url(url, store).await;
+        }
+        let Some(what) = self.what.first() else { bail!("name a pod, --url, or files") };
+        pod::look(what, self, store).await
+    }
+
+    async fn capture_url(&self, url: &Uri, store: &mut Store) -> anyhow::Result<()> {
+        store.target = url.to_string();
+        self.state(&mut store.evidence);
+        if matches!(store.evidence.gomemlimit, Gomemlimit::Malformed(_)) {
             // The program does not run with it.
-            return Ok(Seen { target, evidence, saved: None });
+            return Ok(());
         }
         let endpoint = Endpoint::url(url)?;
-        let store = store::Store::open(self.save.as_deref())?;
-        let taken = series::take(&endpoint, &self.pace(), &store, evidence, &target).await;
-        store.close(taken, &target)
+        store.open(self.save.as_deref())?;
+        series::take(&mut Alone, &endpoint, &self.pace(), store).await
     }
 
     fn pace(&self) -> Pace {

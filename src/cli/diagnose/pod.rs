@@ -1,22 +1,23 @@
 //! A pod: which container, what is known of it, and what becomes of it while it is looked at.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
+use gomemlimit_core::live::Termination;
 use gomemlimit_pprof::{
     Diagnosis, Evidence, Gomemlimit, Past, RssSource, diagnose, thresholds::LEAST_CAPTURES,
 };
-use indicatif::ProgressBar;
-use kube::Client;
+use indicatif::{ProgressBar, ProgressFinish};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    super::{cluster_args::parse_name, endpoint::Endpoint},
-    DiagnoseArgs, Seen,
-    series::{Companion, Interrupted, take_with},
+    super::{cluster_args::parse_name, endpoint::Endpoint, output},
+    DiagnoseArgs,
+    series::{Companion, take},
     store::Store,
 };
 use crate::cluster::{
+    api::Cluster,
     pods::{self, ContainerFacts, DEFAULT_PORT, PodError, PodView},
     stats,
 };
@@ -27,46 +28,49 @@ const MOST_RESTARTS: usize = 5;
 const NEXT_LIFE: Duration = Duration::from_mins(6);
 /// How long the kubelet may take to say that a container has ended.
 const NEWS: Duration = Duration::from_secs(10);
+/// A program with a malformed value ends at once.
+const YOUNG_SECONDS: u64 = 10;
 const POLL: Duration = Duration::from_secs(1);
 /// How often a program that has just started may refuse the connection, a second apart.
 const MOST_ATTEMPTS: usize = 10;
 
 /// Where the container is.
 struct Place {
-    client: Client,
+    cluster: Cluster,
     namespace: String,
     pod: String,
     container: Option<String>,
 }
 
 /// Looks at `POD` or `POD/CONTAINER`.
-pub(super) async fn look(what: &str, args: &DiagnoseArgs) -> anyhow::Result<Seen> {
+pub(super) async fn look(what: &str, args: &DiagnoseArgs, store: &mut Store) -> anyhow::Result<()> {
     let what = what.strip_prefix("pod/").unwrap_or(what);
     let (pod, container) = match what.split_once('/') {
         Some((pod, container)) => (pod, Some(container.to_owned())),
         None => (what, None),
     };
     parse_name(pod).map_err(|_| anyhow!("{pod:?} is neither a file nor the name of a pod"))?;
-    let client = args.cluster.open().await?.client;
-    let namespace = args.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
-    let place = Place { client, namespace, pod: pod.to_owned(), container };
+    let cluster = args.cluster.open().await?;
+    let namespace = args.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
+    let place = Place { cluster, namespace, pod: pod.to_owned(), container };
     let (view, facts) = place.facts().await?;
-    let target = format!("{}/{}/{}", place.namespace, place.pod, facts.name);
+    store.target = format!("{}/{}/{}", place.namespace, place.pod, facts.name);
 
     let mut evidence = known(&facts);
     args.state(&mut evidence);
-    if facts.last_end.as_ref().is_some_and(|end| end.exit_code == pods::GO_FATAL) {
-        let Place { client, namespace, pod, .. } = &place;
-        evidence.past.malformed = pods::log_says_malformed(client, namespace, pod, &facts.name).await;
+    // One that runs has been mended since.
+    if is_young(&facts) && facts.last_end.as_ref().is_some_and(|end| end.exit_code == pods::GO_FATAL) {
+        let Place { cluster, namespace, pod, .. } = &place;
+        evidence.past.malformed = pods::log_says_malformed(cluster, namespace, pod, &facts.name).await;
     }
     if evidence.past.malformed || matches!(evidence.gomemlimit, Gomemlimit::Malformed(_)) {
         // It does not run, and it never will.
-        return Ok(Seen { target, evidence, saved: None });
+        store.evidence = evidence;
+        return Ok(());
     }
     let place = Place { container: Some(facts.name.clone()), ..place };
-    let store = Store::open(args.save.as_deref())?;
-    let taken = place.follow(args, &store, view, facts, &target).await;
-    store.close(taken, &target)
+    store.open(args.save.as_deref())?;
+    place.follow(args, store, view, facts).await
 }
 
 /// What the API server knows before anything is captured.
@@ -85,7 +89,7 @@ impl Place {
     }
 
     async fn facts(&self) -> anyhow::Result<(PodView, ContainerFacts)> {
-        let view = PodView::get(&self.client, &self.namespace, &self.pod).await?;
+        let view = PodView::get(&self.cluster, &self.namespace, &self.pod).await?;
         let facts = view.container(self.container.as_deref()).map_err(|names| match &self.container {
             Some(name) => {
                 anyhow!("pod {} has no container {name}; it has {}", self.name(), names.join(", "))
@@ -99,42 +103,48 @@ impl Place {
     async fn follow(
         &self,
         args: &DiagnoseArgs,
-        store: &Store,
+        store: &mut Store,
         mut view: PodView,
         mut facts: ContainerFacts,
-        target: &str,
-    ) -> Result<Evidence, Interrupted> {
-        let nothing = |error| Interrupted { error, evidence: Evidence::default(), last: Instant::now() };
+    ) -> anyhow::Result<()> {
         let (mut restarts, mut attempts) = (0, 0);
         loop {
             if facts.started.is_none() {
-                if !args.follow {
-                    return Err(nothing(self.does_not_run(&facts)));
-                }
-                (view, facts) = self.next_life(None).await.map_err(nothing)?;
+                ensure!(args.follow, self.does_not_run(&facts));
+                (view, facts) = self.next_life(None).await?;
             }
-            let taken = self.series(args, store, &view, &facts, restarts, target).await;
-            let Interrupted { error, mut evidence, last } = match taken {
-                Ok(evidence) => return Ok(evidence),
-                Err(interrupted) if !args.follow || restarts == MOST_RESTARTS => return Err(interrupted),
-                Err(interrupted) => interrupted,
-            };
-            let ended = Instant::now();
-            if evidence.captures.is_empty() && attempts < MOST_ATTEMPTS {
+            let Err(error) = self.series(args, store, &view, &facts, restarts).await else { return Ok(()) };
+            if !args.follow || restarts == MOST_RESTARTS {
+                return Err(error);
+            }
+            let (captures, ended) = (store.evidence.captures.len(), Instant::now());
+            if captures == 0 && attempts < MOST_ATTEMPTS {
                 // It may not listen yet.
                 attempts += 1;
                 sleep(POLL).await;
-                (view, facts) = self.facts().await.map_err(nothing)?;
+                (view, facts) = self.facts().await?;
                 continue;
             }
-            eprintln!("note: {error:#}");
-            if evidence.captures.len() >= LEAST_CAPTURES {
-                since_start(&mut evidence, &facts);
-                compare_estimate(&diagnose(&evidence), evidence.captures.len(), last, ended);
-                return Ok(evidence);
+            let news = self.news(&facts).await;
+            if matches!(news, News::Runs) {
+                // Waiting for its next life would be in vain.
+                return Err(error);
+            }
+            output::note(&format!("{error:#}"));
+            if captures >= LEAST_CAPTURES {
+                if matches!(news, News::OomKilled) {
+                    compare_estimate(
+                        &diagnose(&store.evidence),
+                        captures,
+                        store.last.unwrap_or(ended),
+                        ended,
+                    );
+                }
+                return Ok(());
             }
             restarts += 1;
-            (view, facts) = self.next_life(facts.id.as_deref()).await.map_err(nothing)?;
+            attempts = 0;
+            (view, facts) = self.next_life(facts.id.as_deref()).await?;
         }
     }
 
@@ -142,35 +152,24 @@ impl Place {
     async fn series(
         &self,
         args: &DiagnoseArgs,
-        store: &Store,
+        store: &mut Store,
         view: &PodView,
         facts: &ContainerFacts,
         restarts: usize,
-        target: &str,
-    ) -> Result<Evidence, Interrupted> {
+    ) -> anyhow::Result<()> {
         let mut evidence = known(facts);
         args.state(&mut evidence);
+        store.begin(restarts, evidence);
         let mut pace = args.pace();
-        let within;
-        let store = if restarts == 0 {
-            store
-        } else {
+        if restarts > 0 {
             pace.fit(facts.last_life);
-            within = store.after_restart(restarts);
-            match &within {
-                Ok(store) => store,
-                Err(error) => {
-                    return Err(Interrupted { error: anyhow!("{error:#}"), evidence, last: Instant::now() });
-                }
-            }
-        };
+        }
         let port = args.port.or(facts.pprof_port).unwrap_or(DEFAULT_PORT);
-        let endpoint = Endpoint::pod(self.client.clone(), self.namespace.clone(), self.pod.clone(), port);
+        let client = self.cluster.client.clone();
+        let endpoint = Endpoint::pod(client, self.namespace.clone(), self.pod.clone(), port);
         let node = view.node().map(str::to_owned);
         let mut companion = PodCompanion { place: self, facts, node, checks: 0 };
-        let mut evidence = take_with(&mut companion, &endpoint, &pace, store, evidence, target).await?;
-        since_start(&mut evidence, facts);
-        Ok(evidence)
+        take(&mut companion, &endpoint, &pace, store).await
     }
 
     fn does_not_run(&self, facts: &ContainerFacts) -> anyhow::Error {
@@ -185,42 +184,56 @@ impl Place {
         )
     }
 
+    /// What has become of an incarnation that was not heard to its end.
+    async fn news(&self, before: &ContainerFacts) -> News {
+        match self.facts().await {
+            Ok((_, now)) if now.id == before.id && now.started.is_some() => News::Runs,
+            Ok((_, now)) if now.last_end.as_ref().is_some_and(Termination::is_oom_kill) => News::OomKilled,
+            // What keeps the pod from being read is told when its next life is waited for.
+            Ok(_) | Err(_) => News::Ended,
+        }
+    }
+
     /// Waits until the container runs, and is not the one called `before`.
     async fn next_life(&self, before: Option<&str>) -> anyhow::Result<(PodView, ContainerFacts)> {
-        let spinner = ProgressBar::new_spinner();
+        let spinner = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
         spinner.enable_steady_tick(Duration::from_millis(200));
         let until = Instant::now() + NEXT_LIFE;
         while Instant::now() < until {
             let (view, facts) = self.facts().await?;
             if facts.started.is_some() && (before.is_none() || facts.id.as_deref() != before) {
-                spinner.finish_and_clear();
                 return Ok((view, facts));
             }
-            spinner.set_message(format!("waiting for container {} to run ({})", facts.name, facts.state));
+            let state = output::clean(&facts.state);
+            spinner.set_message(format!("waiting for container {} to run ({state})", facts.name));
             sleep(POLL).await;
         }
-        spinner.finish_and_clear();
         bail!("pod {}: the container did not run again within {} s", self.name(), NEXT_LIFE.as_secs())
     }
 }
 
-/// The kubelet's word on when the process started.
-#[allow(clippy::cast_precision_loss)]
-fn since_start(evidence: &mut Evidence, facts: &ContainerFacts) {
-    let first = evidence.captures.first().and_then(|capture| capture.memstats.as_ref());
-    if let (None, Some(first), Some(started)) = (evidence.uptime, first, facts.started) {
-        evidence.uptime = super::series::uptime(first, started as f64);
-    }
+/// What became of an incarnation.
+enum News {
+    Runs,
+    OomKilled,
+    Ended,
+}
+
+/// Whether it does not run, or has only just begun to, as between two ends.
+fn is_young(facts: &ContainerFacts) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let age = |started: i64| now.saturating_sub(u64::try_from(started).unwrap_or_default());
+    facts.started.is_none_or(|started| age(started) < YOUNG_SECONDS)
 }
 
 /// After an OOM kill: how good the estimate was.
 fn compare_estimate(diagnosis: &Diagnosis, captures: usize, last: Instant, ended: Instant) {
     let Some(eta) = diagnosis.eta else { return };
     let real = ended.saturating_duration_since(last).as_secs_f64();
-    eprintln!(
-        "note: by the {captures} captures the kernel would kill after {:.0} s more; it was killed after {real:.0} s",
+    output::note(&format!(
+        "by the {captures} captures the kernel would kill after {:.0} s more; it was killed after {real:.0} s",
         eta.oom_seconds
-    );
+    ));
 }
 
 /// Sees what becomes of the container.
@@ -239,7 +252,7 @@ impl Companion for PodCompanion<'_> {
             return Ok(());
         }
         let name = self.place.name();
-        let now = match PodView::get(&self.place.client, &self.place.namespace, &self.place.pod).await {
+        let now = match PodView::get(&self.place.cluster, &self.place.namespace, &self.place.pod).await {
             Err(PodError::NotFound(_)) => bail!("pod {name} is gone"),
             view => view?.container(Some(&self.facts.name)),
         };
@@ -271,8 +284,12 @@ impl Companion for PodCompanion<'_> {
         }
     }
 
-    async fn resident(&mut self) -> Option<(u64, RssSource)> {
-        let Place { client, namespace, pod, .. } = self.place;
-        stats::resident(client, namespace, pod, self.node.as_deref()?, &self.facts.name).await
+    async fn resident(&mut self, source: Option<RssSource>) -> Option<(u64, RssSource)> {
+        let Place { cluster, namespace, pod, .. } = self.place;
+        stats::resident(cluster, [namespace, pod, &self.facts.name], self.node.as_deref()?, source).await
+    }
+
+    fn started(&self) -> Option<i64> {
+        self.facts.started
     }
 }

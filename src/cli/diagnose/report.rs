@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Table, presets};
 use gomemlimit_pprof::{Diagnosis, Figures, Gomemlimit, Limit, bytes_text as size};
 use serde_json::{Value, json};
 
-use super::Seen;
+use super::{
+    super::output::{self, clean},
+    Seen,
+};
 
 /// Functions of a stack that are shown.
 const SHOWN_FRAMES: usize = 6;
@@ -22,7 +24,7 @@ pub(super) fn json(seen: &Seen, diagnosis: &Diagnosis) -> anyhow::Result<Value> 
 
 pub(super) fn text(seen: &Seen, diagnosis: &Diagnosis) -> String {
     let figures = &diagnosis.figures;
-    let mut text = format!("{}: {}\n", diagnosis.verdict, diagnosis.sentence);
+    let mut text = format!("{}: {}\n", diagnosis.verdict, clean(&diagnosis.sentence));
     if !diagnosis.also.is_empty() {
         let also: Vec<_> = diagnosis.also.iter().map(|verdict| verdict.as_str()).collect();
         let _ = writeln!(text, "Also seen: {}", also.join(", "));
@@ -48,7 +50,7 @@ fn section(text: &mut String, title: &str, lines: impl IntoIterator<Item = Strin
     }
     let _ = writeln!(text, "\n{title}");
     for line in lines {
-        let _ = writeln!(text, "  {line}");
+        let _ = writeln!(text, "  {}", clean(&line));
     }
 }
 
@@ -74,7 +76,7 @@ fn goroutines(figures: &Figures) -> Vec<String> {
 
 fn holders(figures: &Figures) -> Vec<String> {
     let rows = figures.holders.iter().map(|one| vec![size(one.flat), size(one.cum), one.function.clone()]);
-    table(&["FLAT", "CUM", "FUNCTION"], rows)
+    table(&["FLAT", "CUM", "FUNCTION"], rows.collect())
 }
 
 /// Where the memory is, as figures of the last capture.
@@ -103,17 +105,12 @@ fn memory(figures: &Figures) -> Vec<String> {
         share,
     ];
     let head = ["LIMIT", "GOMEMLIMIT", "LIVE HEAP", "SYS-RELEASED", "RSS", "OFF-HEAP", "GC CPU"];
-    table(&head, [row])
+    table(&head, vec![row])
 }
 
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(head.to_vec());
-    let mut is_empty = true;
-    for row in rows {
-        table.add_row(row);
-        is_empty = false;
+fn table(head: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
+    if rows.is_empty() {
+        return Vec::new();
     }
-    if is_empty { Vec::new() } else { table.lines().map(|line| line.trim().to_owned()).collect() }
+    output::table(head, rows).lines().map(str::to_owned).collect()
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     super::{countdown, endpoint::Endpoint, own_metrics::OwnMetrics},
-    store::{Index, Store, Texts},
+    store::{Store, Texts},
 };
 
 /// How many captures, how far apart.
@@ -33,22 +33,16 @@ impl Pace {
 /// Below a second apart there is nothing but noise.
 const CLOSEST: Duration = Duration::from_secs(1);
 
-/// What ended a series early, and what there was until then.
-pub(super) struct Interrupted {
-    pub(super) error: anyhow::Error,
-    pub(super) evidence: Evidence,
-    /// When the last of the captures was taken.
-    pub(super) last: Instant,
-}
-
 /// Knows more about the process than its pprof says.
 pub(super) trait Companion {
     /// Whether the process is still the one that the series began with.
     async fn check(&mut self) -> anyhow::Result<()>;
     /// What a failed request really means.
     async fn explain(&mut self, error: anyhow::Error) -> anyhow::Error;
-    /// Resident memory by the kubelet.
-    async fn resident(&mut self) -> Option<(u64, RssSource)>;
+    /// Resident memory by the kubelet or metrics.k8s.io; by `source` alone, where there is one already.
+    async fn resident(&mut self, source: Option<RssSource>) -> Option<(u64, RssSource)>;
+    /// When the process started, seconds since 1970.
+    fn started(&self) -> Option<i64>;
 }
 
 /// Nobody: a URL.
@@ -63,61 +57,44 @@ impl Companion for Alone {
         error
     }
 
-    async fn resident(&mut self) -> Option<(u64, RssSource)> {
+    async fn resident(&mut self, _source: Option<RssSource>) -> Option<(u64, RssSource)> {
+        None
+    }
+
+    fn started(&self) -> Option<i64> {
         None
     }
 }
 
-/// Captures what is at `endpoint`. `evidence` brings what is known already.
+/// Captures what is at `endpoint`, into `store`, which knows already what is known of the process.
 pub(super) async fn take(
-    endpoint: &Endpoint,
-    pace: &Pace,
-    store: &Store,
-    evidence: Evidence,
-    target: &str,
-) -> Result<Evidence, Interrupted> {
-    take_with(&mut Alone, endpoint, pace, store, evidence, target).await
-}
-
-/// The same, with someone who knows more.
-pub(super) async fn take_with(
     companion: &mut impl Companion,
     endpoint: &Endpoint,
     pace: &Pace,
-    store: &Store,
-    mut evidence: Evidence,
-    target: &str,
-) -> Result<Evidence, Interrupted> {
+    store: &mut Store,
+) -> anyhow::Result<()> {
     let steps = u32::try_from(pace.captures.saturating_sub(1)).unwrap_or(u32::MAX);
     let progress = countdown::bar(pace.interval.saturating_mul(steps));
     let begin = Instant::now();
-    let mut last = begin;
+    let mut first = None;
     for number in 0..pace.captures {
         let due = begin + pace.interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
         countdown::wait(&progress, begin, due).await;
         progress.set_message(format!("capture {} of {}", number + 1, pace.captures));
-        let looked = look(companion, endpoint, &mut evidence).await;
-        let looked = looked.and_then(|(mut capture, texts)| {
-            capture.at = begin.elapsed().as_secs_f64();
-            evidence.captures.push(capture);
-            rebase(&mut evidence);
-            store.write(number + 1, &texts, &Index::of(&evidence, target))
+        let looked = look(companion, endpoint, &mut store.evidence).await;
+        let kept = looked.and_then(|(mut capture, texts)| {
+            capture.at = first.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
+            if number == 0 {
+                capture.at = 0.0;
+            }
+            store.add(capture, &texts)
         });
-        if let Err(error) = looked {
+        if let Err(error) = kept {
             progress.finish_and_clear();
-            return Err(Interrupted { error: companion.explain(error).await, evidence, last });
+            return Err(companion.explain(error).await);
         }
-        last = Instant::now();
     }
-    progress.finish_and_clear();
-    Ok(evidence)
-}
-
-/// Seconds count from the first capture.
-fn rebase(evidence: &mut Evidence) {
-    if let [first] = evidence.captures.as_mut_slice() {
-        first.at = 0.0;
-    }
+    Ok(())
 }
 
 /// One capture. The collection comes first; everything after it shows the same live heap.
@@ -138,6 +115,12 @@ async fn look(
     let memstats = MemStats::parse(&statistics).map_err(|error| anyhow!("what {name} answered {error}"))?;
     same_process(evidence, &memstats)?;
     let rss = resident(companion, endpoint, evidence, &memstats).await;
+    if let (None, true, Some(started)) = (evidence.uptime, evidence.captures.is_empty(), companion.started())
+    {
+        #[allow(clippy::cast_precision_loss)]
+        let started = started as f64;
+        evidence.uptime = uptime(&memstats, started);
+    }
     let heap =
         endpoint.profile("heap").await?.with_context(|| format!("{name} has no heap profile any more"))?;
     let profile = decode(&heap).map_err(|error| anyhow!("the heap profile of {name} {error}"))?;
@@ -171,7 +154,8 @@ fn same_process(evidence: &Evidence, now: &MemStats) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Resident memory, and what else the program's metrics say; they are asked only as long as they answer.
+/// Resident memory, and what else the program's metrics say. Who answered first is asked for all captures: a trend of
+/// figures of two kinds is none.
 async fn resident(
     companion: &mut impl Companion,
     endpoint: &Endpoint,
@@ -179,7 +163,8 @@ async fn resident(
     memstats: &MemStats,
 ) -> Option<u64> {
     let is_first = evidence.captures.is_empty();
-    if is_first || evidence.rss_source == Some(RssSource::Metrics) {
+    let source = evidence.rss_source;
+    if is_first || source == Some(RssSource::Metrics) {
         let metrics = OwnMetrics::parse(&endpoint.metrics().await.unwrap_or_default());
         if let (Gomemlimit::Unknown, Some(gomemlimit)) = (&evidence.gomemlimit, metrics.gomemlimit) {
             evidence.gomemlimit = gomemlimit;
@@ -192,7 +177,10 @@ async fn resident(
             return metrics.rss;
         }
     }
-    let (rss, source) = companion.resident().await?;
+    if source == Some(RssSource::Metrics) {
+        return None;
+    }
+    let (rss, source) = companion.resident(source).await?;
     evidence.rss_source = Some(source);
     Some(rss)
 }

@@ -7,11 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use gomemlimit_pprof::{Evidence, Gomemlimit, Limit, Past, RssSource};
+use gomemlimit_pprof::{Capture, Evidence, Gomemlimit, Limit, Past, RssSource};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
-use super::{Seen, series::Interrupted};
+use super::{super::output, Seen};
 
 /// Beside the profiles: everything that they do not say themselves.
 pub(super) const INDEX: &str = "capture.json";
@@ -49,41 +50,67 @@ pub(super) struct Texts {
     pub(super) leaked: Option<String>,
 }
 
-/// Where the files of a series lie.
+/// What was captured so far of the process that is looked at, and where its files lie.
+#[derive(Default)]
 pub(super) struct Store {
-    folder: PathBuf,
+    pub(super) target: String,
+    pub(super) evidence: Evidence,
+    /// When the last of the captures was taken.
+    pub(super) last: Option<Instant>,
+    /// Of all lives.
+    root: PathBuf,
     temporary: Option<TempDir>,
+    /// Of this life.
+    folder: PathBuf,
+    /// The life before that was captured most often, with its folder.
+    before: Option<(Evidence, PathBuf)>,
 }
 
 impl Store {
-    pub(super) fn open(save: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(folder) = save else {
+    /// Makes a place for what will be captured.
+    pub(super) fn open(&mut self, save: Option<&Path>) -> anyhow::Result<()> {
+        if let Some(folder) = save {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            ensure!(
+                !folder.join(INDEX).exists(),
+                "{} holds captures already; name another folder for --save",
+                folder.display()
+            );
+            folder.clone_into(&mut self.root);
+        } else {
             let temporary = tempfile::Builder::new().prefix("gomemlimit-diagnose-").tempdir();
             let temporary = temporary.context("cannot make a temporary folder for what is captured")?;
-            return Ok(Self { folder: temporary.path().to_owned(), temporary: Some(temporary) });
+            temporary.path().clone_into(&mut self.root);
+            self.temporary = Some(temporary);
+        }
+        self.folder.clone_from(&self.root);
+        Ok(())
+    }
+
+    /// Begins with life `number` of the process, of which so much is known already.
+    pub(super) fn begin(&mut self, number: usize, evidence: Evidence) {
+        let folder = match number {
+            0 => self.root.clone(),
+            number => self.root.join(format!("restart-{number}")),
         };
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        ensure!(
-            !folder.join(INDEX).exists(),
-            "{} holds captures already; name another folder for --save",
-            folder.display()
-        );
-        Ok(Self { folder: folder.to_owned(), temporary: None })
+        let before = std::mem::replace(&mut self.evidence, evidence);
+        let folder = std::mem::replace(&mut self.folder, folder);
+        let most = self.before.as_ref().map_or(1, |(evidence, _)| evidence.captures.len());
+        if before.captures.len() >= most {
+            self.before = Some((before, folder));
+        }
     }
 
-    /// A folder within, for what follows a restart.
-    pub(super) fn after_restart(&self, number: usize) -> anyhow::Result<Self> {
-        let folder = self.folder.join(format!("restart-{number}"));
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Self { folder, temporary: None })
-    }
-
-    /// Writes the files of capture `number`, counted from 1, and the index of all so far.
-    pub(super) fn write(&self, number: usize, texts: &Texts, index: &Index) -> anyhow::Result<()> {
+    /// Adds a capture, and writes its files and the index of all so far.
+    pub(super) fn add(&mut self, capture: Capture, texts: &Texts) -> anyhow::Result<()> {
+        self.evidence.captures.push(capture);
+        self.last = Some(Instant::now());
+        let number = self.evidence.captures.len();
         let put = |name: &str, bytes: &[u8]| {
             let path = self.folder.join(name);
             fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
         };
+        fs::create_dir_all(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
         put(&format!("heap-{number}.pb.gz"), &texts.heap)?;
         let others =
             [("heap", &texts.statistics), ("goroutine", &texts.goroutines), ("goroutineleak", &texts.leaked)];
@@ -92,28 +119,48 @@ impl Store {
                 put(&format!("{name}-{number}.txt"), text.as_bytes())?;
             }
         }
-        put(INDEX, serde_json::to_string_pretty(index)?.as_bytes())
+        put(INDEX, serde_json::to_string_pretty(&Index::of(&self.evidence, &self.target))?.as_bytes())
     }
 
     /// What was seen; or the problem, with where that lies what was captured before.
-    pub(super) fn close(self, taken: Result<Evidence, Interrupted>, target: &str) -> anyhow::Result<Seen> {
-        match taken {
-            Ok(evidence) => {
-                let saved = self.temporary.is_none().then_some(self.folder);
-                Ok(Seen { target: target.to_owned(), evidence, saved })
-            }
-            Err(Interrupted { error, evidence, .. }) if evidence.captures.is_empty() => Err(error),
-            Err(Interrupted { error, evidence, .. }) => {
-                let folder = match self.temporary {
-                    Some(temporary) => temporary.keep(),
-                    None => self.folder,
-                };
-                let count = evidence.captures.len();
-                let plural = if count == 1 { "" } else { "s" };
-                bail!("{error:#}; the {count} capture{plural} before that lie in {}", folder.display())
-            }
+    pub(super) fn close(self, taken: anyhow::Result<()>) -> anyhow::Result<Seen> {
+        let Err(error) = taken else {
+            let was_captured = !self.evidence.captures.is_empty();
+            let saved = (self.temporary.is_none() && was_captured).then_some(self.folder);
+            return Ok(Seen { target: self.target, evidence: self.evidence, saved });
+        };
+        let (evidence, folder, temporary) = self.longest();
+        if evidence.captures.is_empty() {
+            return Err(error);
+        }
+        if let Some(temporary) = temporary {
+            let _ = temporary.keep();
+        }
+        bail!("{error:#}; the {} before that lie in {}", count(&evidence), folder.display())
+    }
+
+    /// What was seen until somebody did not want to wait any longer.
+    pub(super) fn interrupted(self) -> anyhow::Result<Seen> {
+        let (target, is_kept) = (self.target.clone(), self.temporary.is_none());
+        let (evidence, folder, _temporary) = self.longest();
+        ensure!(!evidence.captures.is_empty(), "interrupted before anything was captured");
+        output::note(&format!("interrupted; this is by the {} until then", count(&evidence)));
+        Ok(Seen { target, evidence, saved: is_kept.then_some(folder) })
+    }
+
+    /// The life that was captured most often, the last one of several.
+    fn longest(self) -> (Evidence, PathBuf, Option<TempDir>) {
+        let now = self.evidence.captures.len();
+        match self.before.filter(|(evidence, _)| evidence.captures.len() > now) {
+            Some((evidence, folder)) => (evidence, folder, self.temporary),
+            None => (self.evidence, self.folder, self.temporary),
         }
     }
+}
+
+fn count(evidence: &Evidence) -> String {
+    let count = evidence.captures.len();
+    format!("{count} capture{}", if count == 1 { "" } else { "s" })
 }
 
 impl Index {
@@ -122,12 +169,7 @@ impl Index {
             target: target.to_owned(),
             limit: evidence.limit.bytes(),
             unlimited: evidence.limit == Limit::Unlimited,
-            gomemlimit: match &evidence.gomemlimit {
-                Gomemlimit::Unknown => None,
-                Gomemlimit::Unset => Some("off".to_owned()),
-                Gomemlimit::Bytes(bytes) => Some(bytes.to_string()),
-                Gomemlimit::Malformed(text) => Some(text.clone()),
-            },
+            gomemlimit: evidence.gomemlimit.to_text(),
             uptime_seconds: evidence.uptime,
             rss_source: evidence.rss_source.map(|source| source.as_str().to_owned()),
             oom_killed: evidence.past.oom_killed,
@@ -143,16 +185,9 @@ impl Index {
             (None, true) => Limit::Unlimited,
             (None, false) => Limit::Unknown,
         };
-        let gomemlimit = match self.gomemlimit.as_deref() {
-            None => Gomemlimit::Unknown,
-            Some("off") => Gomemlimit::Unset,
-            Some(text) => {
-                text.parse().map_or_else(|_| Gomemlimit::Malformed(text.to_owned()), Gomemlimit::Bytes)
-            }
-        };
         Evidence {
             limit,
-            gomemlimit,
+            gomemlimit: Gomemlimit::from_text(self.gomemlimit.as_deref()),
             uptime: self.uptime_seconds,
             rss_source: self.rss_source.as_deref().and_then(RssSource::named),
             past: Past { oom_killed: self.oom_killed, malformed: false, restarts: self.restarts },

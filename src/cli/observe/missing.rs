@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::observation::{ContainerRecord, Observation};
+use crate::{
+    cluster::api::ApiError,
+    observation::{ContainerRecord, Observation},
+};
 
 /// Why sources are not asked any more, in the words of the API server.
 #[derive(Debug, Default)]
@@ -54,18 +57,18 @@ fn without(observation: &Observation, is_there: impl Fn(&ContainerRecord) -> boo
 }
 
 /// Why somebody may not ask; `None` for what may pass.
-pub(super) fn refusal(error: &kube::Error) -> Option<String> {
+pub(super) fn refusal(error: &ApiError) -> Option<String> {
     match error {
-        kube::Error::Api(status) if matches!(status.code, 401 | 403) => Some(status.message.clone()),
+        ApiError::Unauthorized(problem) | ApiError::Forbidden(problem) => Some(problem.clone()),
         _ => None,
     }
 }
 
 /// The same for an API that may not be there at all.
-pub(super) fn refusal_or_absence(error: &kube::Error) -> Option<String> {
+pub(super) fn refusal_or_absence(error: &ApiError) -> Option<String> {
     match error {
         // A pod that metrics-server has not seen yet is not found either; then the message names it.
-        kube::Error::Api(status) if status.code == 404 && !status.message.contains("pods") => {
+        ApiError::NotFound(problem) if !problem.contains("pods") => {
             Some("there is no metrics.k8s.io".to_owned())
         }
         error => refusal(error),

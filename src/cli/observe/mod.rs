@@ -5,7 +5,6 @@ mod probe;
 mod watch;
 
 use std::{
-    fs::OpenOptions,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -21,6 +20,7 @@ use super::{
     cluster_args::{ClusterArgs, parse_name, runtime},
     complete::{self, kind_of},
     duration::parse_duration,
+    out_file::OutFile,
     output,
 };
 use crate::{
@@ -71,7 +71,7 @@ pub(super) struct ObserveArgs {
     #[arg(long = "for", value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     duration: Duration,
     /// Time between two looks
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_interval)]
     interval: Duration,
     /// Port of /metrics or pprof in the pod; default: those that it declares, and 6060
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
@@ -106,23 +106,23 @@ impl ObserveArgs {
             self.save.is_none() || self.save != self.baseline,
             "--save would overwrite the baseline; name another file"
         );
-        for path in self.save.iter().chain(&self.svg) {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            file.with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        let open = |path: &Option<PathBuf>| path.as_deref().map(OutFile::open).transpose();
+        let (save, svg) = (open(&self.save)?, open(&self.svg)?);
         let observation = runtime()?.block_on(self.observe())?;
-        if let Some(path) = &self.save {
-            write(path, &format!("{}\n", serde_json::to_string(&observation)?))?;
-        }
-        if let Some(path) = &self.svg {
-            write(path, &observation::svg(baseline.as_ref(), &observation))?;
-        }
         let text = match (self.output, &baseline) {
-            (Format::Table, None) => observation::report(&observation),
-            (Format::Table, Some(before)) => observation::comparison(before, &observation),
+            (Format::Table, None) => clean(&observation::report(&observation)),
+            (Format::Table, Some(before)) => clean(&observation::comparison(before, &observation)),
             (Format::Json, baseline) => format!("{:#}\n", report(baseline.as_ref(), &observation)?),
         };
-        Ok(output::stdout(text.as_bytes()))
+        // Said first: a full disk does not take it away.
+        let printed = output::stdout(text.as_bytes());
+        if let Some(file) = save {
+            file.write(format!("{}\n", serde_json::to_string(&observation)?).as_bytes())?;
+        }
+        if let Some(file) = svg {
+            file.write(observation::svg(baseline.as_ref(), &observation).as_bytes())?;
+        }
+        Ok(printed)
     }
 
     async fn observe(&self) -> anyhow::Result<Observation> {
@@ -167,13 +167,24 @@ impl ObserveArgs {
     }
 }
 
+/// More looks than ten a second would only load the API server.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    if interval < Duration::from_millis(100) {
+        Err("must be at least 100ms".to_owned())
+    } else {
+        Ok(interval)
+    }
+}
+
 fn read(path: &Path) -> anyhow::Result<Observation> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Observation::parse(&text).with_context(|| path.display().to_string())
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+/// Without what a terminal would obey.
+fn clean(text: &str) -> String {
+    text.lines().flat_map(|line| [output::clean(line), "\n".into()]).collect()
 }
 
 /// The observation, its figures, and with a baseline the figures of both.

@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::bail;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::join_all, stream};
 use gomemlimit_pprof::{Gomemlimit, bytes_text};
 use indicatif::ProgressBar;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{
-    super::countdown,
+    super::{countdown, interrupt},
     missing::{Missing, refusal, refusal_or_absence},
     probe::{Heard, Pod, Probe},
 };
@@ -30,8 +30,6 @@ use crate::{
 const AT_ONCE: usize = 8;
 /// How long the first pod of a workload is waited for.
 const APPEARANCE: Duration = Duration::from_secs(10);
-/// How long one answer about memory or from a log may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Where Prometheus' configuration of old finds metrics.
 const SCRAPE_PORT: &str = "prometheus.io/port";
 const SCRAPE_PATH: &str = "prometheus.io/path";
@@ -90,7 +88,7 @@ impl Watch {
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let begin = Instant::now();
         let progress = countdown::bar(duration);
-        let mut stop = std::pin::pin!(stop());
+        let mut stop = std::pin::pin!(interrupt::stop());
         let mut ended = Ended::Time;
         let (mut found, mut due) = (Some(first), begin);
         loop {
@@ -191,7 +189,7 @@ impl Watch {
     fn found(&mut self, pods: Vec<PodView>) -> Vec<Found> {
         let mut all = Vec::new();
         for pod in pods.into_iter().filter(|pod| !self.ended_before.contains(pod.name())) {
-            let main = pod.container(None).ok().map(|facts| facts.name);
+            let main = self.container.clone().or_else(|| pod.container(None).ok().map(|facts| facts.name));
             for facts in
                 pod.all().filter(|facts| self.container.as_ref().is_none_or(|name| *name == facts.name))
             {
@@ -279,37 +277,44 @@ impl Watch {
         if let Some(said) = self.logs.get(&key) {
             return *said;
         }
-        let client = &self.cluster.client;
-        let said = timeout(PATIENCE, pods::log_says_malformed(client, &self.namespace, pod, &facts.name));
-        let said = said.await.unwrap_or(false);
+        let said = pods::log_says_malformed(&self.cluster, &self.namespace, pod, &facts.name).await;
         self.logs.insert(key, said);
         said
     }
 
     /// Memory of all containers, by the kubelets, else by metrics.k8s.io.
     async fn usages(&mut self, found: &[Found]) -> Vec<Usage> {
-        let client = &self.cluster.client;
         let mut all = Vec::new();
+        // Those whose kubelet says nothing now.
+        let mut silent = BTreeSet::new();
         if self.missing.kubelet.is_none() {
             let nodes: BTreeSet<_> = found.iter().filter_map(|one| one.node.as_deref()).collect();
-            for node in nodes {
-                match timeout(PATIENCE, stats::of_node(client, node)).await {
-                    Ok(Ok(usages)) => all.extend(usages),
-                    Ok(Err(error)) => self.missing.kubelet = refusal(&error),
-                    Err(_) => {}
+            let cluster = &self.cluster;
+            let asked =
+                nodes.into_iter().map(|node| async move { (node, stats::of_node(cluster, node).await) });
+            // All at once: a dead one takes its time.
+            for (node, heard) in join_all(asked).await {
+                match heard {
+                    Ok(usages) => all.extend(usages),
+                    Err(error) => {
+                        silent.insert(node);
+                        self.missing.kubelet = self.missing.kubelet.take().or(refusal(&error));
+                    }
                 }
             }
         }
-        if self.missing.kubelet.is_some() && self.missing.metrics_server.is_none() {
-            let pods: BTreeSet<_> = found.iter().map(|one| one.pod.as_str()).collect();
+        if self.missing.metrics_server.is_none() {
+            let is_refused = self.missing.kubelet.is_some();
+            let is_silent =
+                |one: &&Found| is_refused || one.node.as_deref().is_some_and(|node| silent.contains(node));
+            let pods: BTreeSet<_> = found.iter().filter(is_silent).map(|one| one.pod.as_str()).collect();
             for pod in pods {
-                match timeout(PATIENCE, stats::of_pod(client, &self.namespace, pod)).await {
-                    Ok(Ok(usages)) => all.extend(usages),
-                    Ok(Err(error)) => {
+                match stats::of_pod(&self.cluster, &self.namespace, pod).await {
+                    Ok(usages) => all.extend(usages),
+                    Err(error) => {
                         let metrics_server = &mut self.missing.metrics_server;
                         *metrics_server = metrics_server.take().or(refusal_or_absence(&error));
                     }
-                    Err(_) => {}
                 }
             }
         }
@@ -323,19 +328,5 @@ impl Watch {
             "{containers} containers, {restarts} restarts, {oom_kills} OOM kills, most memory {}",
             bytes_text(peak)
         ));
-    }
-}
-
-/// Ctrl-C, or SIGTERM.
-async fn stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => {
-            if interrupted.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-        _ = terminate.recv() => {}
     }
 }

@@ -9,21 +9,22 @@ use k8s_openapi::api::core::v1::Service;
 
 use crate::harness::{
     Account, LONG, Manifest, Namespace, Ran, Release, check, client, demo_spec, gomemlimit, gomemlimit_with,
-    kubectl, start_load, try_kubectl, wait_for,
+    kubectl, repository, start_load, try_kubectl, wait_for,
 };
 
 /// The service of the proof: more garbage than fits beside its live data.
 fn deployment() -> Value {
     let mut spec = demo_spec(&["-live=150MiB", "-garbage=256KiB"], "256Mi");
+    spec["containers"][0]["name"] = "api".into();
     spec["containers"][0]["readinessProbe"] =
         json!({"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1, "timeoutSeconds": 5});
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "shop"},
+        "metadata": {"name": "api"},
         "spec": {
             "replicas": 1, "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": {"app": "shop"}},
-            "template": {"metadata": {"labels": {"app": "shop"}}, "spec": spec},
+            "selector": {"matchLabels": {"app": "api"}},
+            "template": {"metadata": {"labels": {"app": "api"}}, "spec": spec},
         },
     })
 }
@@ -31,22 +32,33 @@ fn deployment() -> Value {
 /// The Deployment and its Service, running: the address of the latter.
 async fn start(client: &Client, namespace: &str) -> String {
     let service = json!({
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"},
-        "spec": {"selector": {"app": "shop"}, "ports": [{"port": 80, "targetPort": "http"}]},
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "api"},
+        "spec": {"selector": {"app": "api"}, "ports": [{"port": 80, "targetPort": "http"}]},
     });
     for object in [deployment(), service] {
         Manifest(object).create(client, namespace).await.unwrap();
     }
     is_rolled_out(namespace).await;
     let services: Api<Service> = Api::namespaced(client.clone(), namespace);
-    services.get("shop").await.unwrap().spec.unwrap().cluster_ip.unwrap()
+    services.get("api").await.unwrap().spec.unwrap().cluster_ip.unwrap()
 }
 
 async fn is_rolled_out(namespace: &str) {
     wait_for("the Deployment is rolled out", LONG, async || {
-        try_kubectl(&["rollout", "status", "deployment/shop", "-n", namespace, "--timeout=2s"], "")
+        try_kubectl(&["rollout", "status", "deployment/api", "-n", namespace, "--timeout=2s"], "")
     })
     .await;
+}
+
+/// `GOMEMLIMIT_OBSERVE_PAGE=docs/observe tests/cluster/test --long before_and_after` measures what docs/observe.md shows.
+/// The namespace is called shop there.
+fn keep_for_the_page(folder: &Path, namespace: &str) {
+    let Some(page) = std::env::var_os("GOMEMLIMIT_OBSERVE_PAGE") else { return };
+    let page = repository().join(page);
+    for file in ["before.json", "after.json", "memory.svg"] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        std::fs::write(page.join(file), text.replace(namespace, "shop")).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,7 +71,7 @@ async fn before_and_after_the_label() {
     std::fs::create_dir_all(&folder).unwrap();
     let path = |file: &str| folder.join(file).to_str().unwrap().to_owned();
     let observe = |arguments: &[&str], kubeconfig: Option<&Path>| -> Ran {
-        let common = ["observe", "deployment/shop", "-n", name, "--interval=1s"];
+        let common = ["observe", "deployment/api", "-n", name, "--interval=1s"];
         gomemlimit_with(&[&common[..], arguments].concat(), kubeconfig)
     };
     let address = start(&client, name).await;
@@ -79,10 +91,10 @@ async fn before_and_after_the_label() {
     assert!(record["cpu"]["gcSeconds"].as_f64().unwrap() > 0.0, "{}", record["cpu"]);
 
     kubectl(&["label", "namespace", name, "gomemlimit.dev/inject=enabled"]);
-    kubectl(&["rollout", "restart", "deployment/shop", "-n", name]);
+    kubectl(&["rollout", "restart", "deployment/api", "-n", name]);
     is_rolled_out(name).await;
     wait_for("only the new pod is there", LONG, async || {
-        let pods = kubectl(&["get", "pods", "-n", name, "-l", "app=shop", "-o", "name"]);
+        let pods = kubectl(&["get", "pods", "-n", name, "-l", "app=api", "-o", "name"]);
         check(pods.lines().count() == 1, || pods)
     })
     .await;
@@ -93,6 +105,8 @@ async fn before_and_after_the_label() {
     println!("{}", after.stdout);
     let kept: Value = serde_json::from_str(&std::fs::read_to_string(&saved).unwrap()).unwrap();
     assert_eq!(kept["containers"][0]["gomemlimit"], "241591910", "{}", kept["containers"][0]["gomemlimit"]);
+
+    keep_for_the_page(&folder, name);
 
     // A rollout while it is observed, and only the right to forward ports: its own figures.
     let few = Account::new(name, "few");
@@ -109,7 +123,7 @@ async fn before_and_after_the_label() {
     let restarted = name.to_owned();
     let rollout = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_secs(4));
-        kubectl(&["rollout", "restart", "deployment/shop", "-n", &restarted]);
+        kubectl(&["rollout", "restart", "deployment/api", "-n", &restarted]);
     });
     let ran = observe(&["--for=20s", "--baseline", &baseline, "-o", "json"], Some(&few.kubeconfig));
     rollout.join().unwrap();
@@ -123,7 +137,7 @@ async fn before_and_after_the_label() {
     let report = gomemlimit(&[
         "observe",
         "-l",
-        "app=shop",
+        "app=api",
         "-n",
         name,
         "--for=2s",

@@ -6,7 +6,7 @@ use crate::{
     decide::{ContainerList, ContainerVerdict, decide},
     env::EnvVar,
     existing::{self, Broken, Yardstick},
-    live::{History, LivePod, Workload},
+    live::{History, LivePod, Workload, is_same_limit},
     memlimit::{self, GoLimit},
     pod::Container,
     podlimit::{Limit, PodLimits},
@@ -94,13 +94,12 @@ impl Assessor<'_, '_> {
                 (own.basis.bytes(), format!("made for a limit of {made_for} bytes; there is none now"));
             return Meaning::new(Coverage::Stale, Some(bytes), why, "set resources.limits.memory");
         };
-        let is_same = is_same_limit(made_for, limit);
         match own.basis {
             // The limit is read again whenever the container starts.
-            Basis::Track { .. } if is_same || self.pod.has_read_limit(container) => {
+            Basis::Track { .. } if self.pod.has_read_limit(container, made_for, Some(limit)) => {
                 follows(memlimit::tracking_value(limit), limit)
             }
-            Basis::Literal { bytes, .. } if is_same => Meaning::new(
+            Basis::Literal { bytes, .. } if is_same_limit(made_for, limit) => Meaning::new(
                 Coverage::Covered,
                 Some(bytes),
                 format!("{} of the limit", percent(bytes, limit)),
@@ -269,12 +268,6 @@ fn add_history(meaning: &mut Meaning, history: &History) {
         "OOM-killed all the same: raise the limit, lower the ratio, or look for a leak or for memory outside of Go's heap"
             .clone_into(&mut meaning.todo);
     }
-}
-
-/// A kernel rounds a cgroup's limit down to pages, of at most 64 KiB, and that is what runtimes report.
-fn is_same_limit(recorded: u64, actual: u64) -> bool {
-    const LARGEST_PAGE: u64 = 64 << 10;
-    recorded.checked_sub(actual).is_some_and(|difference| difference < LARGEST_PAGE)
 }
 
 fn source(limit: Limit, history: &History) -> LimitSource {

@@ -1,0 +1,262 @@
+//! `gomemlimit diagnose POD` as a user runs it, on a stand-in for the API server that forwards ports, too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use self::{
+    outcome::Outcome,
+    standin::{Program, StandIn, program},
+};
+
+mod outcome;
+mod standin;
+
+const POD: &str = "/api/v1/namespaces/shop/pods/api";
+const SUMMARY: &str = "/api/v1/nodes/n/proxy/stats/summary";
+const METRICS: &str = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods/api";
+const QUICK: [&str; 3] = ["api", "--interval", "10ms"];
+
+/// A pod of one container of 256Mi, in its life number `life`, counted from 0.
+fn pod(life: usize) -> Value {
+    let last = match life {
+        0 => json!({}),
+        _ => {
+            json!({"terminated": {"reason": "Error", "exitCode": 137, "finishedAt": "2026-01-01T00:00:09Z"}})
+        }
+    };
+    json!({
+        "metadata": {"name": "api", "namespace": "shop"},
+        "spec": {"nodeName": "n", "containers": [{"name": "app", "resources": {"limits": {"memory": "256Mi"}}}]},
+        "status": {"phase": "Running", "containerStatuses": [{
+            "name": "app", "restartCount": life, "containerID": format!("c{life}"),
+            "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "lastState": last,
+        }]},
+    })
+}
+
+fn summary(rss: u64) -> Value {
+    json!({"pods": [{"podRef": {"name": "api", "namespace": "shop"},
+                     "containers": [{"name": "app", "memory": {"rssBytes": rss, "workingSetBytes": 1}}]}]})
+}
+
+/// The kubelet says something first, and is silent or new to the pod later; one trend has figures of one kind.
+#[rstest]
+#[case::kubelet(|count| (count == 0).then(|| summary(100 << 20)), "kubelet", Value::Null)]
+#[case::metrics_server(|count| Some(if count == 0 { json!({}) } else { summary(100 << 20) }), "metrics-server", json!(7 << 20))]
+fn resident_memory_is_of_one_source(
+    #[case] kubelet: fn(usize) -> Option<Value>,
+    #[case] source: &str,
+    #[case] last: Value,
+) {
+    let cluster = StandIn::with_program(
+        move |path, count| match path {
+            POD => Some((200, pod(0))),
+            SUMMARY => kubelet(count).map(|body| (200, body)),
+            METRICS => Some((200, json!({"containers": [{"name": "app", "usage": {"memory": "7Mi"}}]}))),
+            _ => None,
+        },
+        |path, _| program(path),
+    );
+    let report = cluster.run("diagnose", &[&QUICK[..], &["--captures", "2", "-o", "json"]].concat()).json();
+    assert_eq!((&report["figures"]["rssSource"], &report["figures"]["rss"]), (&json!(source), &last));
+}
+
+/// The kubelet of a node that is gone never answers.
+#[test]
+fn a_kubelet_that_keeps_silent_is_not_waited_for() {
+    let cluster = StandIn::with_program(
+        |path, _| match path {
+            POD => Some((200, pod(0))),
+            SUMMARY => {
+                std::thread::sleep(Duration::from_mins(2));
+                None
+            }
+            _ => None,
+        },
+        |path, _| program(path),
+    );
+    let started = Instant::now();
+    let report = cluster.run("diagnose", &[&QUICK[..], &["--captures", "1", "-o", "json"]].concat()).json();
+    assert_eq!((&report["figures"]["captures"], &report["figures"]["rss"]), (&json!(1), &Value::Null));
+    assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
+}
+
+/// The same limits as those of the webhook and of audit.
+#[rstest]
+#[case::remainder(&json!([{"name": "app"}, {"name": "proxy", "resources": {"limits": {"memory": "128Mi"}}}]), json!({"bytes": 896 << 20}))]
+#[case::shared(&json!([{"name": "app"}, {"name": "proxy"}]), json!("unknown"))]
+fn a_limit_of_the_pod(#[case] containers: &Value, #[case] wanted: Value) {
+    let containers = containers.clone();
+    let cluster = StandIn::with_program(
+        move |path, _| {
+            let mut pod = pod(0);
+            pod["spec"]["containers"] = containers.clone();
+            pod["spec"]["resources"] = json!({"limits": {"memory": "1Gi"}});
+            (path == POD).then_some((200, pod))
+        },
+        |path, _| program(path),
+    );
+    let output = cluster.run("diagnose", &["api/app", "--captures", "1", "-o", "json"]);
+    assert_eq!(output.json()["figures"]["limit"], wanted);
+}
+
+#[test]
+fn exit_code_137_is_an_oom_kill() {
+    let cluster =
+        StandIn::with_program(|path, _| (path == POD).then(|| (200, pod(1))), |path, _| program(path));
+    let report = cluster.run("diagnose", &["api", "--captures", "1", "-o", "json"]).json();
+    assert_eq!(report["figures"]["past"], json!({"oomKilled": true, "malformed": false, "restarts": 1}));
+}
+
+#[test]
+fn what_the_program_and_the_kubelet_say() {
+    let one = |answer: fn(&str) -> Program| {
+        let world = StandIn::with_program(
+            |path, _| (path == POD).then(|| (200, pod(0))),
+            move |path, _| answer(path),
+        );
+        world.run("diagnose", &QUICK)
+    };
+    one(|_| Program::Page(404, b"no".to_vec()))
+        .is_refused("error: port 6060 of pod shop/api answered with HTTP 404 to /debug/pprof/heap: there is");
+    one(|_| Program::Page(500, b"\x1b[2Joh".to_vec())).is_refused(
+        "/debug/pprof/heap?gc=1&debug=1 on port 6060 of pod shop/api answered with HTTP 500 Internal Server Error: \
+         \\u{1b}[2Joh",
+    );
+    one(|_| Program::Problem("\x1b[31mconnect failed".to_owned()))
+        .is_refused("port 6060 of pod shop/api: \\u{1b}[31mconnect failed");
+    one(|_| Program::Problem("dial tcp4 127.0.0.1:6060: connect: connection refused".to_owned()))
+        .is_refused("nothing listens on port 6060 of pod shop/api; import net/http/pprof");
+}
+
+/// Two captures, then the container is killed, and the pod replaced by one of another name.
+#[test]
+fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
+    let cluster = StandIn::with_program(
+        |path, count| match (path, count) {
+            (POD, 0 | 1) => Some((200, pod(0))),
+            (POD, 2 | 3) => {
+                let mut pod = pod(1);
+                pod["status"]["containerStatuses"][0]["state"] =
+                    json!({"waiting": {"reason": "CrashLoopBackOff"}});
+                Some((200, pod))
+            }
+            _ => None,
+        },
+        |path, _| program(path),
+    );
+    let output = cluster.run("diagnose", &[&QUICK[..], &["--follow", "--save", "kept"]].concat());
+    assert_eq!((output.code, &*output.stdout), (2, ""), "{}", output.stderr);
+    let wanted = "error: there is no pod shop/api; the 2 captures before that lie in kept\n";
+    assert!(output.stderr.ends_with(wanted), "{}", output.stderr);
+    assert!(output.stderr.contains("ended half-way (Error, exit code 137)"), "{}", output.stderr);
+    assert!(cluster.path("kept/heap-2.pb.gz").exists());
+    let output = cluster.run("diagnose", &["./kept"]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+}
+
+/// The folder that is named is that of the life that the verdict is of.
+/// The profile fails, and the container goes on running: its next life would be waited for in vain.
+#[test]
+fn a_container_that_goes_on_running_is_not_waited_for() {
+    let cluster = StandIn::with_program(
+        |path, _| (path == POD).then(|| (200, pod(0))),
+        |path, count| match path {
+            "/debug/pprof/heap" if count > 0 => Program::Page(500, b"out of order\n".to_vec()),
+            _ => program(path),
+        },
+    );
+    let started = std::time::Instant::now();
+    let output = cluster.run("diagnose", &[&QUICK[..], &["--follow", "--save", "kept"]].concat());
+    assert!(started.elapsed().as_secs() < 60, "{}", output.stderr);
+    assert_eq!((output.code, &*output.stdout), (2, ""), "{}", output.stderr);
+    assert!(output.stderr.contains("500"), "{}", output.stderr);
+    assert!(!output.stderr.contains("killed"), "{}", output.stderr);
+}
+
+#[test]
+fn after_a_restart_its_own_folder_is_named() {
+    // One capture of the first life, four of the second.
+    let cluster = StandIn::with_program(
+        |path, count| (path == POD).then(|| (200, pod(usize::from(count > 0)))),
+        |path, _| program(path),
+    );
+    let output = cluster.run("diagnose", &[&QUICK[..], &["--follow", "--save", "kept"]].concat());
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let wanted =
+        "What was captured lies in kept/restart-1; `go tool pprof kept/restart-1/heap-1.pb.gz` opens it.";
+    assert!(output.stdout.contains(wanted), "{}", output.stdout);
+    assert!(
+        cluster.path("kept/heap-1.pb.gz").exists() && cluster.path("kept/restart-1/heap-4.pb.gz").exists()
+    );
+}
+
+/// Captures are taken long after each other; a signal comes after one of them, and none is lost.
+#[rstest]
+#[case::kept("INT", &["--save", "kept"], 1)]
+#[case::not_kept("TERM", &[], 1)]
+#[case::in_the_next_life("INT", &["--follow", "--save", "kept"], 2)]
+#[case::before_the_first("INT", &[], 0)]
+fn a_signal_loses_nothing(#[case] signal: &str, #[case] more: &[&str], #[case] captures: usize) {
+    let cluster = StandIn::with_program(
+        move |path, count| {
+            let mut pod = pod(0);
+            // In the case of the next life it is waited for in vain.
+            if captures == 2 && count > 1 {
+                pod["status"]["containerStatuses"][0]["state"] =
+                    json!({"waiting": {"reason": "CrashLoopBackOff"}});
+            }
+            (path == POD).then_some((200, pod))
+        },
+        move |path, _| {
+            if captures == 0 {
+                std::thread::sleep(Duration::from_mins(2));
+            }
+            program(path)
+        },
+    );
+    let interval = if captures == 2 { "10ms" } else { "10m" };
+    let child = cluster.start("diagnose", &[&["api", "--interval", interval][..], more].concat());
+    // The last page of a capture; and what waits for another life asks again and again.
+    let until = Instant::now() + Duration::from_secs(30);
+    let is_there = || match captures {
+        0 => cluster.count(&format!("{POD}/portforward")) > 0,
+        2 => cluster.count(POD) > 5,
+        _ => cluster.pages("/debug/pprof/goroutineleak?debug=1") == captures,
+    };
+    while !is_there() {
+        assert!(Instant::now() < until, "nothing was asked");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = Outcome::of(child);
+    let files = |path: &Path| fs::read_dir(path).unwrap().count();
+    assert_eq!(files(&cluster.path("tmp")), 0, "nothing is left over");
+    if captures == 0 {
+        return output.is_refused("interrupted before anything was captured");
+    }
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let plural = if captures == 1 { "" } else { "s" };
+    let note = format!("note: interrupted; this is by the {captures} capture{plural} until then\n");
+    assert!(output.stderr.ends_with(&note), "{}", output.stderr);
+    assert!(output.stdout.starts_with("inconclusive: "), "{}", output.stdout);
+    assert_eq!(
+        output.stdout.contains("What was captured lies in kept;"),
+        !more.is_empty(),
+        "{}",
+        output.stdout
+    );
+    if !more.is_empty() {
+        assert!(cluster.path(&format!("kept/heap-{captures}.pb.gz")).exists());
+    }
+}
