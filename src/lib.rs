@@ -7,8 +7,9 @@ pub mod cluster;
 mod columns;
 pub mod logging;
 pub mod manifest;
-pub mod metrics;
 #[cfg(feature = "diagnose")]
 pub mod observation;
-pub mod policy_file;
-pub mod serve;
+
+/// The server, which is a crate of its own.
+pub use gomemlimit_serve as serve;
+pub use gomemlimit_serve::{metrics, policy_file};

@@ -58,7 +58,8 @@ impl Credentials {
         Self::new(chain, key, now)
     }
 
-    pub(crate) fn new(
+    /// The same of what has been parsed.
+    pub fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
         now: SystemTime,
@@ -96,7 +97,9 @@ impl Credentials {
         self.not_before
     }
 
-    pub(crate) fn is_valid_at(&self, now: SystemTime) -> bool {
+    /// Whether it has begun and has not expired.
+    #[must_use]
+    pub fn is_valid_at(&self, now: SystemTime) -> bool {
         self.not_before <= now && now <= self.not_after
     }
 }

@@ -127,7 +127,7 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::tls::ephemeral;
+    use crate::tls::ephemeral;
 
     #[test]
     fn ready_is_the_sum_of_all_conditions() {

@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn documentation_lists_every_metric() {
-        let docs = include_str!("../../docs/metrics.md");
+        let docs = include_str!("../../../../docs/metrics.md");
         for Series { name, labels, .. } in ALL {
             let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
             let space = if labels.is_empty() { "" } else { " " };

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
     use crate::{
         metrics::{Metrics, render},
-        serve::policy::{CurrentPolicy, PolicyReloader},
+        policy::{CurrentPolicy, PolicyReloader},
     };
 
     /// Polls until `is_right` holds.

@@ -24,7 +24,7 @@ const LATENCY_BUCKETS: [f64; 12] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
 
 /// Every HTTP status that a request to `/mutate` is counted by; others are turned away by the router.
-pub(crate) const REQUEST_CODES: [&str; 7] = ["200", "400", "408", "413", "415", "500", "503"];
+pub const REQUEST_CODES: [&str; 7] = ["200", "400", "408", "413", "415", "500", "503"];
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
@@ -39,28 +39,28 @@ pub struct Metrics {
     latency: Latency,
     panics: Counter,
     /// Bytes of request bodies that the budget has let in and whose answer is not written yet.
-    pub(crate) bodies: Gauge,
+    pub bodies: Gauge,
     /// Open connections to the webhook port.
-    pub(crate) connections: Gauge,
+    pub connections: Gauge,
     connections_total: Counter,
     accept_errors: Counter,
     handshake_failures: Family<Labels<1>, Counter>,
     /// Seconds since 1970 at which the serving certificate expires.
-    pub(crate) certificate_expiry: Gauge,
+    pub certificate_expiry: Gauge,
     certificate_reloads: Family<Labels<1>, Counter>,
     /// Seconds since 1970 at which the CA that signs expires; 0 where certificates are not self-managed.
-    pub(crate) ca_expiry: Gauge,
+    pub ca_expiry: Gauge,
     /// 1 while the webhook configuration's CA bundle is not what it should be.
-    pub(crate) ca_bundle_out_of_sync: Gauge,
+    pub ca_bundle_out_of_sync: Gauge,
     certificate_rotations: Family<Labels<2>, Counter>,
     ca_bundle_patches: Family<Labels<1>, Counter>,
     watch_up: Family<Labels<1>, Gauge>,
     policy_rules: Gauge,
     policy_reloads: Family<Labels<1>, Counter>,
     /// 1 while the policy file is not what holds.
-    pub(crate) policy_out_of_date: Gauge,
+    pub policy_out_of_date: Gauge,
     /// 1 while ready.
-    pub(crate) ready: Gauge,
+    pub ready: Gauge,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl Default for Latency {
 
 /// Why a TLS handshake failed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum HandshakeFailure {
+pub enum HandshakeFailure {
     /// The client was too slow or said nothing.
     Timeout,
     /// The client broke off or spoke something else.
@@ -83,7 +83,7 @@ pub(crate) enum HandshakeFailure {
 
 /// What became of a file that changed on disk.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Reload {
+pub enum Reload {
     /// It is in use.
     Loaded,
     /// It was not usable; the earlier one stays.
@@ -103,7 +103,7 @@ impl Reload {
 
 /// What was replaced before it expired.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Rotation {
+pub enum Rotation {
     /// The CA that all replicas share.
     Ca,
     /// Our own certificate.
@@ -112,7 +112,7 @@ pub(crate) enum Rotation {
 
 /// What is watched in the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Watch {
+pub enum Watch {
     /// The Secret of the CA.
     Secret,
     /// The webhook configuration.
@@ -217,7 +217,8 @@ impl Metrics {
         self.policy_rules.set(i64::try_from(rules.len()).unwrap_or(i64::MAX));
     }
 
-    pub(crate) fn count_rotation(&self, what: Rotation, done: bool) {
+    /// Counts a certificate that was replaced, or could not be.
+    pub fn count_rotation(&self, what: Rotation, done: bool) {
         self.rotation(what, done).inc();
     }
 
@@ -225,12 +226,13 @@ impl Metrics {
         self.certificate_rotations.get_or_create(&[("kind", what.as_str()), ("result", result(done))])
     }
 
-    pub(crate) fn count_bundle_patch(&self, done: bool) {
+    /// Counts a CA bundle that was published, or could not be.
+    pub fn count_bundle_patch(&self, done: bool) {
         self.ca_bundle_patches.get_or_create(&[("result", result(done))]).inc();
     }
 
     /// The series exists from the first call on, so only for watches that are used.
-    pub(crate) fn watch_up(&self, watch: Watch, up: bool) {
+    pub fn watch_up(&self, watch: Watch, up: bool) {
         self.watch_up.get_or_create(&[("watch", watch.as_str())]).set(i64::from(up));
     }
 
@@ -383,7 +385,7 @@ fn result(done: bool) -> &'static str {
 }
 
 /// The text that Prometheus scrapes, in the `OpenMetrics` format.
-pub(crate) fn render(registry: &Registry) -> Result<String, std::fmt::Error> {
+pub fn render(registry: &Registry) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     encode(&mut text, registry)?;
     Ok(text)
@@ -424,7 +426,7 @@ mod tests {
     #[test]
     fn documentation_lists_every_metric() {
         let text = render(&Metrics::default().registry()).unwrap();
-        let docs = include_str!("../docs/metrics.md");
+        let docs = include_str!("../../../docs/metrics.md");
         let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(|line| {
             let (name, kind) = line.split_once(' ').unwrap();
             if kind == "counter" { format!("{name}_total") } else { name.to_owned() }
