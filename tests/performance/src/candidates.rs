@@ -97,15 +97,15 @@ impl Server {
         Ok(server)
     }
 
-    /// Processor time that it has used.
-    pub fn cpu(&self) -> Result<Duration> {
+    /// Processor time that it has used: of its own, and of the kernel.
+    pub fn cpu(&self) -> Result<(Duration, Duration)> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The second field is a name in brackets that may hold blanks.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
         let ticks = ticks(11).zip(ticks(12)).context("/proc/PID/stat has no times")?;
         // USER_HZ is 100 wherever Linux runs today.
-        Ok(Duration::from_millis((ticks.0 + ticks.1) * 10))
+        Ok((Duration::from_millis(ticks.0 * 10), Duration::from_millis(ticks.1 * 10)))
     }
 
     /// Resident memory in KiB: `VmRSS`, or `VmHWM` for the most.

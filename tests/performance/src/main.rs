@@ -17,6 +17,7 @@ mod pods;
 mod record;
 mod report;
 mod reviews;
+mod targets;
 
 use std::path::{Path, PathBuf};
 

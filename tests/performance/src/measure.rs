@@ -53,7 +53,7 @@ pub fn run(
                 let server = Server::start(kind, programs, answer)?;
                 let before = server.cpu()?;
                 let wrk = load::wrk(&server, &review.path, connections, keep_alive, seconds, folder)?;
-                let cpu = server.cpu()?.saturating_sub(before);
+                let (own, kernel) = used(before, server.cpu()?, wrk.requests);
                 runs.push(Closed {
                     candidate: kind.name().to_owned(),
                     review: name.to_owned(),
@@ -63,7 +63,8 @@ pub fn run(
                     p50_us: wrk.p50,
                     p99_us: wrk.p99,
                     errors: wrk.errors,
-                    cpu_us: cpu.as_secs_f64() * 1e6 / wrk.requests.max(1) as f64,
+                    cpu_us: own + kernel,
+                    kernel_us: kernel,
                     peak_kib: server.memory_kib("VmHWM")?,
                 });
                 eprintln!("{:?}", runs.last());
@@ -79,7 +80,7 @@ pub fn run(
                 let server = Server::start(kind, programs, answer)?;
                 let before = server.cpu()?;
                 let report = load::vegeta(&server, &review.path, rate, seconds, folder)?;
-                let cpu = server.cpu()?.saturating_sub(before);
+                let (own, kernel) = used(before, server.cpu()?, report.requests);
                 runs.push(Open {
                     candidate: kind.name().to_owned(),
                     review: name.to_owned(),
@@ -87,7 +88,7 @@ pub fn run(
                     p50_us: report.latencies.p50 / 1e3,
                     p99_us: report.latencies.p99 / 1e3,
                     success: report.success,
-                    cpu_us: cpu.as_secs_f64() * 1e6 / report.requests.max(1) as f64,
+                    cpu_us: own + kernel,
                 });
                 eprintln!("{:?}", runs.last());
             }
@@ -150,6 +151,14 @@ fn candidate(kind: Kind, programs: &Programs, answer: &Path, rounds: usize) -> R
     })
 }
 
+/// Microseconds of a request: of the program, and of the kernel.
+fn used(before: (Duration, Duration), after: (Duration, Duration), requests: u64) -> (f64, f64) {
+    let each = |before: Duration, after: Duration| {
+        after.saturating_sub(before).as_secs_f64() * 1e6 / requests.max(1) as f64
+    };
+    (each(before.0, after.0), each(before.1, after.1))
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
@@ -165,6 +174,7 @@ fn median_closed(runs: &[Closed], kind: Kind) -> Closed {
         // None is forgiven.
         errors: runs.iter().map(|run| run.errors).sum(),
         cpu_us: of(|run| run.cpu_us),
+        kernel_us: of(|run| run.kernel_us),
         peak_kib: runs.iter().map(|run| run.peak_kib).max().unwrap_or_default(),
         ..runs[0].clone()
     }

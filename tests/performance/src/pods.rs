@@ -22,12 +22,12 @@ use serde_json::{Value, json};
 use crate::{
     candidates::{Kind, Programs, Server},
     record::{PodCreation, PodCreations},
+    report::POLICY,
 };
 
 /// Labels and names of everything that is made.
 const LABEL: &str = "gomemlimit-performance";
 const NONE: &str = "nothing";
-const POLICY: &str = "MutatingAdmissionPolicy";
 const VALUE: &str = "966367641";
 /// Before anything counts: connections are made, expressions compiled.
 const WARM_UP: usize = 100;

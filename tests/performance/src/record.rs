@@ -73,6 +73,8 @@ pub struct Closed {
     pub errors: u64,
     /// Processor time of the server for one request, in microseconds.
     pub cpu_us: f64,
+    /// The part of it that the kernel takes.
+    pub kernel_us: f64,
     /// The most resident memory, in KiB.
     pub peak_kib: u64,
 }

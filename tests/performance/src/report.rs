@@ -2,11 +2,15 @@
 
 use std::fmt::Write;
 
-use crate::record::{Closed, Open, PodCreations, Results};
+use crate::{
+    record::{Closed, Open, PodCreations, Results},
+    targets,
+};
 
-const OURS: &str = "gomemlimit";
-const PEER: &str = "controller-runtime";
-const FLOOR: &str = "floor";
+pub const OURS: &str = "gomemlimit";
+pub const PEER: &str = "controller-runtime";
+pub const FLOOR: &str = "floor";
+pub const POLICY: &str = "MutatingAdmissionPolicy";
 
 /// The page.
 pub fn markdown(results: &Results) -> String {
@@ -32,6 +36,7 @@ pub fn markdown(results: &Results) -> String {
         machine.rust,
         machine.go,
     );
+    let _ = write!(text, "## What was aimed at\n\n{}\n", targets::table(results));
     let _ = write!(
         text,
         "## As fast as it goes\n\nEach connection sends its next review when it has its answer (`wrk`).\n\n"
