@@ -50,8 +50,10 @@ impl Kind {
 
 /// A running server, which ends with this.
 pub struct Server {
-    child: Child,
+    pub child: Child,
     pub address: SocketAddr,
+    /// Where it answers reviews.
+    pub path: String,
     /// From its start until it answered a connection.
     pub ready: Duration,
 }
@@ -86,7 +88,7 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let started = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot start {}", kind.name()))?;
-        let mut server = Self { child, address, ready: Duration::ZERO };
+        let mut server = Self { child, address, path: "/mutate".to_owned(), ready: Duration::ZERO };
         while TcpStream::connect(address).is_err() {
             if started.elapsed() > Duration::from_secs(20) || server.child.try_wait()?.is_some() {
                 bail!("{} does not listen", kind.name());
@@ -95,6 +97,10 @@ impl Server {
         }
         server.ready = started.elapsed();
         Ok(server)
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://{}{}", self.address, self.path)
     }
 
     /// Processor time that it has used: of its own, and of the kernel.

@@ -48,7 +48,7 @@ pub fn wrk(
     let output = Command::new("wrk")
         .args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "--timeout", "10s", "-s"])
         .arg(&script)
-        .arg(format!("https://{}/mutate", server.address))
+        .arg(server.url())
         .env("REVIEW", review)
         .env("KEEP_ALIVE", keep_alive.to_string())
         .stderr(Stdio::inherit())
@@ -80,11 +80,7 @@ pub struct Latencies {
 pub fn vegeta(server: &Server, review: &Path, rate: u32, seconds: u32, folder: &Path) -> Result<Vegeta> {
     let results = folder.join("vegeta.bin");
     let targets = folder.join("targets.txt");
-    let target = format!(
-        "POST https://{}/mutate\nContent-Type: application/json\n@{}\n",
-        server.address,
-        review.display()
-    );
+    let target = format!("POST {}\nContent-Type: application/json\n@{}\n", server.url(), review.display());
     std::fs::write(&targets, target)?;
     let attack = Command::new("vegeta")
         .args([
@@ -110,7 +106,7 @@ pub fn answer(server: &Server, review: &Path) -> Result<Vec<u8>> {
     let output = Command::new("curl")
         .args(["-sSk", "--max-time", "10", "-H", "Content-Type: application/json", "--data-binary"])
         .arg(format!("@{}", review.display()))
-        .arg(format!("https://{}/mutate", server.address))
+        .arg(server.url())
         .output()
         .context("cannot start curl")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

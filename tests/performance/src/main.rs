@@ -11,8 +11,10 @@
 #![allow(unreachable_pub, missing_docs, reason = "one program")]
 
 mod candidates;
+mod kyverno;
 mod load;
 mod measure;
+mod objects;
 mod pods;
 mod record;
 mod report;
@@ -60,12 +62,21 @@ enum Command {
         gomemlimit: PathBuf,
         #[arg(long)]
         controller_runtime: PathBuf,
+        /// Kyverno's admission controller, to measure it, too
+        #[arg(long)]
+        kyverno: Option<PathBuf>,
         /// Address of this machine that the API server reaches
         #[arg(long)]
         host: String,
         /// Pods in each arm
         #[arg(long, default_value_t = 1000)]
         count: usize,
+        /// Of one measurement of Kyverno alone
+        #[arg(long, default_value_t = 4)]
+        seconds: u32,
+        /// Of each measurement of Kyverno alone
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
         #[arg(long)]
         out: PathBuf,
     },
@@ -85,16 +96,19 @@ fn main() -> Result<()> {
             save(&out, &results)?;
             print!("{}", report::markdown(&results));
         }
-        Command::Pods { gomemlimit, controller_runtime, host, count, out } => {
+        Command::Pods { gomemlimit, controller_runtime, kyverno, host, count, seconds, rounds, out } => {
             let folder = tempfile::tempdir()?;
             write_certificate(folder.path(), &host)?;
             let (floor, certificates) = (PathBuf::new(), folder.path().to_owned());
             let programs = candidates::Programs { gomemlimit, controller_runtime, floor, certificates };
             let mut results = read(&out)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            results.pods = Some(runtime.block_on(pods::run(&programs, &host, count))?);
+            let extent = pods::Extent { count, seconds, rounds };
+            let run = pods::run(&programs, kyverno.as_deref(), &host, extent);
+            let (creations, beside_kyverno) = runtime.block_on(run)?;
+            (results.pods, results.kyverno) = (Some(creations), beside_kyverno);
             save(&out, &results)?;
-            print!("{}", report::pods(results.pods.as_ref()));
+            print!("{}", report::of_cluster(&results));
         }
         Command::Report { file } => print!("{}", report::markdown(&read(&file)?)),
     }

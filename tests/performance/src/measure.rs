@@ -41,7 +41,7 @@ pub fn run(
     let of = |name: &str| {
         reviews.iter().zip(&answers).find(|(review, _)| review.name == name).context(name.to_owned())
     };
-    let (mut closed, mut open, mut candidates) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut all_closed, mut open, mut candidates) = (Vec::new(), Vec::new(), Vec::new());
     for kind in Kind::ALL {
         candidates.push(candidate(kind, programs, &answers[0], rounds)?);
     }
@@ -51,26 +51,12 @@ pub fn run(
         for _ in 0..rounds {
             for kind in Kind::ALL {
                 let server = Server::start(kind, programs, answer)?;
-                let before = server.cpu()?;
-                let wrk = load::wrk(&server, &review.path, connections, keep_alive, seconds, folder)?;
-                let (own, kernel) = used(before, server.cpu()?, wrk.requests);
-                runs.push(Closed {
-                    candidate: kind.name().to_owned(),
-                    review: name.to_owned(),
-                    connections,
-                    keep_alive,
-                    requests_per_second: wrk.requests as f64 * 1e6 / wrk.microseconds as f64,
-                    p50_us: wrk.p50,
-                    p99_us: wrk.p99,
-                    errors: wrk.errors,
-                    cpu_us: own + kernel,
-                    kernel_us: kernel,
-                    peak_kib: server.memory_kib("VmHWM")?,
-                });
+                let how = (connections, keep_alive);
+                runs.push(self::closed(kind.name(), &server, review, how, seconds, folder)?);
                 eprintln!("{:?}", runs.last());
             }
         }
-        closed.extend(Kind::ALL.map(|kind| median_closed(&runs, kind)));
+        all_closed.extend(Kind::ALL.map(|kind| median_closed(&runs, kind.name())));
     }
     for (name, rate) in OPEN {
         let (review, answer) = of(name)?;
@@ -95,7 +81,16 @@ pub fn run(
         }
         open.extend(Kind::ALL.map(|kind| median_open(&runs, kind)));
     }
-    Ok(Results { machine: machine()?, seconds, rounds, candidates, closed, open, pods: None })
+    Ok(Results {
+        machine: machine()?,
+        seconds,
+        rounds,
+        candidates,
+        closed: all_closed,
+        open,
+        pods: None,
+        kyverno: Vec::new(),
+    })
 }
 
 /// What gomemlimit answers to each review, for the floor; and that the peer does the same job.
@@ -151,6 +146,33 @@ fn candidate(kind: Kind, programs: &Programs, answer: &Path, rounds: usize) -> R
     })
 }
 
+/// Reviews as fast as they are answered, over so many connections that are kept or not.
+pub fn closed(
+    name: &str,
+    server: &Server,
+    review: &Review,
+    (connections, keep_alive): (u32, bool),
+    seconds: u32,
+    folder: &Path,
+) -> Result<Closed> {
+    let before = server.cpu()?;
+    let wrk = load::wrk(server, &review.path, connections, keep_alive, seconds, folder)?;
+    let (own, kernel) = used(before, server.cpu()?, wrk.requests);
+    Ok(Closed {
+        candidate: name.to_owned(),
+        review: review.name.to_owned(),
+        connections,
+        keep_alive,
+        requests_per_second: wrk.requests as f64 * 1e6 / wrk.microseconds as f64,
+        p50_us: wrk.p50,
+        p99_us: wrk.p99,
+        errors: wrk.errors,
+        cpu_us: own + kernel,
+        kernel_us: kernel,
+        peak_kib: server.memory_kib("VmHWM")?,
+    })
+}
+
 /// Microseconds of a request: of the program, and of the kernel.
 fn used(before: (Duration, Duration), after: (Duration, Duration), requests: u64) -> (f64, f64) {
     let each = |before: Duration, after: Duration| {
@@ -164,8 +186,9 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-fn median_closed(runs: &[Closed], kind: Kind) -> Closed {
-    let runs: Vec<&Closed> = runs.iter().filter(|run| run.candidate == kind.name()).collect();
+/// The middle of each figure, of one candidate.
+pub fn median_closed(runs: &[Closed], name: &str) -> Closed {
+    let runs: Vec<&Closed> = runs.iter().filter(|run| run.candidate == name).collect();
     let of = |figure: fn(&Closed) -> f64| median(runs.iter().map(|run| figure(run)).collect());
     Closed {
         requests_per_second: of(|run| run.requests_per_second),

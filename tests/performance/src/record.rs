@@ -16,6 +16,9 @@ pub struct Results {
     /// Missing where there was no cluster.
     #[serde(default)]
     pub pods: Option<PodCreations>,
+    /// Kyverno and ours in turn, in that cluster.
+    #[serde(default)]
+    pub kyverno: Vec<Closed>,
 }
 
 /// Pods that were created in turn in a real API server.

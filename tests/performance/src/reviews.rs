@@ -11,15 +11,12 @@ pub struct Review {
     pub path: std::path::PathBuf,
 }
 
+const SMALL: &str = "001-create-limit-1gi.json";
 const GOLDEN: &str = "crates/core/tests/golden/reviews";
 
 /// Writes them to `folder`.
 pub fn write(folder: &Path) -> Result<Vec<Review>> {
-    let read = |name: &str| {
-        let path = Path::new(GOLDEN).join(name);
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-    };
-    let small = read("001-create-limit-1gi.json")?;
+    let small = read(SMALL)?;
     let huge = read("054-create-huge-40-containers-60-env.json")?;
     let texts = [
         ("3 KB", small),
@@ -34,6 +31,21 @@ pub fn write(folder: &Path) -> Result<Vec<Review>> {
         reviews.push(Review { name, path });
     }
     Ok(reviews)
+}
+
+/// The small one, of a pod in this namespace.
+pub fn small_in(namespace: &str, folder: &Path) -> Result<Review> {
+    let mut review: Value = serde_json::from_str(&read(SMALL)?)?;
+    review["request"]["namespace"] = namespace.into();
+    review["request"]["object"]["metadata"]["namespace"] = namespace.into();
+    let path = folder.join("small.json");
+    std::fs::write(&path, review.to_string())?;
+    Ok(Review { name: "3 KB", path })
+}
+
+fn read(name: &str) -> Result<String> {
+    let path = Path::new(GOLDEN).join(name);
+    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// The same pod with so many of its containers.
