@@ -18,6 +18,9 @@ const LABEL: &str = "gomemlimit-performance";
 /// The policy of twenty lines.
 const POLICY: &str = "tests/performance/policy.yaml";
 
+/// The chart, rendered.
+const RENDERED: &str = "deploy/install.yaml";
+
 /// Objects of a cluster.
 pub struct Objects(pub Client);
 
@@ -34,18 +37,37 @@ impl Objects {
         Ok(())
     }
 
+    /// Ours as the chart sets it up, with its conditions.
+    pub async fn our_webhook(&self, arm: &str, server: &Server, certificates: &Path) -> Result<()> {
+        let rendered = std::fs::read_to_string(RENDERED).context(RENDERED)?;
+        let document =
+            rendered.split("\n---\n").find(|text| text.contains("kind: MutatingWebhookConfiguration"));
+        let configuration: Value = serde_saphyr::from_str(document.context("no webhook configuration")?)?;
+        let webhook = configuration["webhooks"][0].clone();
+        self.create_webhook(arm, webhook, server, certificates).await
+    }
+
+    /// As short as it can be.
     pub async fn webhook(&self, arm: &str, server: &Server, certificates: &Path) -> Result<()> {
-        let bundle = STANDARD.encode(std::fs::read(certificates.join("tls.crt"))?);
-        let configuration = json!({
-            "metadata": {"name": namespace_of(arm)},
-            "webhooks": [{
-                "name": format!("{arm}.performance.invalid"),
-                "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail", "timeoutSeconds": 10,
-                "clientConfig": {"url": format!("https://{}/mutate", server.address), "caBundle": bundle},
-                "namespaceSelector": {"matchLabels": {LABEL: arm}},
-                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-            }],
+        let webhook = json!({
+            "name": format!("{arm}.performance.invalid"),
+            "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail", "timeoutSeconds": 10,
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
         });
+        self.create_webhook(arm, webhook, server, certificates).await
+    }
+
+    async fn create_webhook(
+        &self,
+        arm: &str,
+        mut webhook: Value,
+        server: &Server,
+        certificates: &Path,
+    ) -> Result<()> {
+        let bundle = STANDARD.encode(std::fs::read(certificates.join("tls.crt"))?);
+        webhook["clientConfig"] = json!({"url": server.url(), "caBundle": bundle});
+        webhook["namespaceSelector"] = json!({"matchLabels": {LABEL: arm}});
+        let configuration = json!({"metadata": {"name": namespace_of(arm)}, "webhooks": [webhook]});
         let configurations: Api<MutatingWebhookConfiguration> = Api::all(self.0.clone());
         configurations.create(&PostParams::default(), &serde_json::from_value(configuration)?).await?;
         Ok(())

@@ -93,7 +93,7 @@ async fn measure(
     let unused = PathBuf::new();
     let ours = Server::start_on(Kind::Gomemlimit, programs, &unused, host)?;
     let peer = Server::start_on(Kind::ControllerRuntime, programs, &unused, host)?;
-    objects.webhook("gomemlimit", &ours, &programs.certificates).await?;
+    objects.our_webhook("gomemlimit", &ours, &programs.certificates).await?;
     objects.webhook("controller-runtime", &peer, &programs.certificates).await?;
     objects.policy("policy").await?;
     objects.whole_policy("whole-policy", &programs.gomemlimit).await?;

@@ -172,7 +172,7 @@ pub fn of_cluster(results: &Results) -> String {
 fn pods(pods: &PodCreations) -> String {
     let mut text = format!(
         "\n## What the creation of a pod costs\n\nKubernetes {}: {} pods in each row, created in turn by server-side dry run with one \
-         client, all webhooks on the same machine as the API server. The policy of twenty lines is \
+         client, all webhooks on the same machine as the API server, ours with the configuration of the chart and its conditions. The policy of twenty lines is \
          [policy.yaml](../tests/performance/policy.yaml); the other is what `gomemlimit policy` prints and the chart installs, which \
          decides nearly all that the webhook does ([policy-engine.md](policy-engine.md)).\n\n\
          | Admission | p50 | p90 | p99 | p50 above nothing |\n|---|---|---|---|---|\n",
