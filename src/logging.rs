@@ -10,7 +10,7 @@ pub struct LogArgs {
     /// Format of the log lines on stderr
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// Least level: error, warn, info, debug, trace, or a filter such as `info,gomemlimit::serve=debug`
+    /// Least level: error, warn, info, debug, trace, or a filter such as `info,gomemlimit_serve=debug`
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: String,
 }

@@ -73,12 +73,11 @@ pub fn router(
 
 async fn mutate(State(handler): State<Arc<Handler>>, request: Request) -> Response {
     let started = Instant::now();
-    let metrics = handler.metrics.clone();
-    let response = match handler.answer(request).await {
+    let response = match handler.clone().answer(request).await {
         Ok(json) => response(StatusCode::OK, "application/json", json.into()),
         Err(refusal) => refusal.into_response(),
     };
-    metrics.count_request(code_label(response.status()), started.elapsed());
+    handler.metrics.count_request(code_label(response.status()), started.elapsed());
     response
 }
 

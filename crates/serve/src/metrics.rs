@@ -2,7 +2,7 @@
 
 pub mod audit;
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use gomemlimit_core::{
     Reason, Rules, Verdict,
@@ -30,7 +30,19 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// Counters and gauges of one process. Cloning gives a handle on the same numbers.
 #[derive(Clone, Debug, Default)]
-pub struct Metrics {
+pub struct Metrics(Arc<Numbers>);
+
+impl Deref for Metrics {
+    type Target = Numbers;
+
+    fn deref(&self) -> &Numbers {
+        &self.0
+    }
+}
+
+/// The numbers of [`Metrics`].
+#[derive(Debug, Default)]
+pub struct Numbers {
     decisions: Family<Labels<2>, Counter>,
     values: Family<Labels<1>, Counter>,
     warnings: Family<Labels<1>, Counter>,
@@ -171,11 +183,11 @@ impl Metrics {
         }
     }
 
-    fn decision(&self, reason: Reason) -> impl std::ops::Deref<Target = Counter> {
+    fn decision(&self, reason: Reason) -> impl Deref<Target = Counter> {
         self.decisions.get_or_create(&[("decision", reason.decision()), ("reason", reason.as_str())])
     }
 
-    fn values_by(&self, level: Level) -> impl std::ops::Deref<Target = Counter> {
+    fn values_by(&self, level: Level) -> impl Deref<Target = Counter> {
         self.values.get_or_create(&[("level", level.as_str())])
     }
 
@@ -222,7 +234,7 @@ impl Metrics {
         self.rotation(what, done).inc();
     }
 
-    fn rotation(&self, what: Rotation, done: bool) -> impl std::ops::Deref<Target = Counter> {
+    fn rotation(&self, what: Rotation, done: bool) -> impl Deref<Target = Counter> {
         self.certificate_rotations.get_or_create(&[("kind", what.as_str()), ("result", result(done))])
     }
 

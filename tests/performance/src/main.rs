@@ -16,6 +16,7 @@ mod load;
 mod measure;
 mod objects;
 mod pods;
+mod profile;
 mod record;
 mod report;
 mod reviews;
@@ -80,6 +81,17 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Samples ours and the floor under load, and adds where their time goes to saved figures
+    Profile {
+        #[arg(long)]
+        gomemlimit: PathBuf,
+        #[arg(long)]
+        floor: PathBuf,
+        #[arg(long, default_value_t = 8)]
+        seconds: u32,
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Prints the page of saved figures
     Report { file: PathBuf },
 }
@@ -109,6 +121,17 @@ fn main() -> Result<()> {
             (results.pods, results.kyverno) = (Some(creations), beside_kyverno);
             save(&out, &results)?;
             print!("{}", report::of_cluster(&results));
+        }
+        Command::Profile { gomemlimit, floor, seconds, out } => {
+            let folder = tempfile::tempdir()?;
+            let reviews = reviews::write(folder.path())?;
+            write_certificate(folder.path(), "127.0.0.1")?;
+            let (controller_runtime, certificates) = (PathBuf::new(), folder.path().to_owned());
+            let programs = candidates::Programs { gomemlimit, controller_runtime, floor, certificates };
+            let mut results = read(&out)?;
+            results.profiles = profile::both(&programs, &reviews[0], seconds, folder.path())?;
+            save(&out, &results)?;
+            print!("{}", report::profiles(&results.profiles));
         }
         Command::Report { file } => print!("{}", report::markdown(&read(&file)?)),
     }

@@ -90,6 +90,7 @@ pub fn run(
         open,
         pods: None,
         kyverno: Vec::new(),
+        profiles: Vec::new(),
     })
 }
 

@@ -19,6 +19,26 @@ pub struct Results {
     /// Kyverno and ours in turn, in that cluster.
     #[serde(default)]
     pub kyverno: Vec<Closed>,
+    /// Ours and the floor.
+    #[serde(default)]
+    pub profiles: Vec<Profile>,
+}
+
+/// Where the processor time of a request goes.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Profile {
+    pub candidate: String,
+    pub samples: usize,
+    /// Of a request, in microseconds; the areas sum up to it.
+    pub cpu_us: f64,
+    pub areas: Vec<Area>,
+}
+
+/// A part of a profile.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Area {
+    pub name: String,
+    pub us: f64,
 }
 
 /// Pods that were created in turn in a real API server.

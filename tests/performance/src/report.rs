@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    record::{Closed, Open, PodCreations, Results},
+    record::{Closed, Open, PodCreations, Profile, Results},
     targets,
 };
 
@@ -85,7 +85,10 @@ pub fn markdown(results: &Results) -> String {
             ours.cpu_us / floor.cpu_us,
         );
     }
-    text + &at_a_rate(results) + &before_anybody_calls(results) + &of_cluster(results)
+    text + &at_a_rate(results)
+        + &profiles(&results.profiles)
+        + &before_anybody_calls(results)
+        + &of_cluster(results)
 }
 
 fn at_a_rate(results: &Results) -> String {
@@ -138,6 +141,37 @@ fn before_anybody_calls(results: &Results) -> String {
             memory(candidate.idle_kib)
         );
     }
+    text
+}
+
+/// Where the time goes.
+pub fn profiles(profiles: &[Profile]) -> String {
+    let [ours, floor] = profiles else { return String::new() };
+    let mut text = format!(
+        "\n## Where the time goes\n\nProcessor time of a request, 3 KB, 16 connections: samples by `perf` ({} and {}) of the same programs \
+         with debug information and frame pointers, each put down to the innermost frame that belongs to an area. What the floor has is \
+         what it is made of: the kernel's sockets, TLS, HTTP and the runtime; the rest is our job.\n\n\
+         | Area | {OURS} | {FLOOR} | |\n|---|---|---|---|\n",
+        ours.samples, floor.samples
+    );
+    for (ours, floor) in ours.areas.iter().zip(&floor.areas) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {:.1} µs | {:.1} µs | {:+.1} µs |",
+            ours.name,
+            ours.us,
+            floor.us,
+            ours.us - floor.us
+        );
+    }
+    let _ = writeln!(
+        text,
+        "| **all** | {:.1} µs | {:.1} µs | {:+.1} µs |",
+        ours.cpu_us,
+        floor.cpu_us,
+        ours.cpu_us - floor.cpu_us
+    );
     text
 }
 

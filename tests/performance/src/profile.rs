@@ -1,0 +1,208 @@
+//! Where the processor time of a request goes: samples by `perf`, each put down to the innermost frame that belongs to one
+//! of the areas. Needs programs with debug information and frame pointers.
+
+use std::{
+    collections::HashMap,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    candidates::{Kind, Programs, Server},
+    load, measure,
+    record::{Area, Profile},
+    reviews::Review,
+};
+
+/// Areas, and the crates and functions whose frames belong to them. Frames of nobody (the standard library, memory) are
+/// put down to who called them.
+const AREAS: [(&str, &[&str]); 6] = [
+    ("TLS", &["rustls", "tokio_rustls", "ring", "ring_core", "aes_gcm", "aesni", "untrusted"]),
+    (
+        "HTTP",
+        &[
+            "hyper",
+            "hyper_util",
+            "httparse",
+            "http",
+            "http_body",
+            "http_body_util",
+            "httpdate",
+            "axum",
+            "axum_core",
+            "matchit",
+            "tower",
+            "tower_service",
+        ],
+    ),
+    ("decision", &["gomemlimit_core", "serde_json", "serde", "serde_core", "base64", "itoa", "memchr"]),
+    ("log", &["tracing", "tracing_core", "tracing_subscriber", "sharded_slab", "time"]),
+    (
+        "limits, deadlines, metrics",
+        &["gomemlimit_serve", "prometheus_client", "memmap2", "arc_swap", "floor"],
+    ),
+    ("runtime", &["tokio", "mio", "tokio_util", "parking_lot_core"]),
+];
+const KERNEL: &str = "kernel";
+const REST: &str = "rest";
+
+/// Ours, and the floor with the answer of ours.
+pub fn both(programs: &Programs, review: &Review, seconds: u32, folder: &Path) -> Result<Vec<Profile>> {
+    let answer = folder.join("answer");
+    std::fs::write(&answer, "{}")?;
+    let server = Server::start(Kind::Gomemlimit, programs, &answer)?;
+    std::fs::write(&answer, load::answer(&server, &review.path)?)?;
+    drop(server);
+    [Kind::Gomemlimit, Kind::Floor]
+        .into_iter()
+        .map(|kind| run(kind, programs, review, &answer, seconds, folder))
+        .collect()
+}
+
+/// Samples of one candidate under the load of 16 connections.
+fn run(
+    kind: Kind,
+    programs: &Programs,
+    review: &Review,
+    answer: &Path,
+    seconds: u32,
+    folder: &Path,
+) -> Result<Profile> {
+    let server = Server::start(kind, programs, answer)?;
+    let base = server.load_address()?;
+    let data = folder.join("perf.data");
+    let pid = server.child.id().to_string();
+    let perf = {
+        let (data, seconds) = (data.clone(), seconds.to_string());
+        thread::spawn(move || {
+            Command::new("perf")
+                .args([
+                    "record",
+                    "--quiet",
+                    "--event",
+                    "cpu-clock",
+                    "--freq",
+                    "1999",
+                    "--call-graph",
+                    "fp",
+                    "--pid",
+                    &pid,
+                ])
+                .arg("--output")
+                .arg(data)
+                .args(["sleep", &seconds])
+                .status()
+        })
+    };
+    let closed = measure::closed(kind.name(), &server, review, (16, true), seconds + 1, folder)?;
+    let recorded = perf.join().ok().context("perf panicked")?.context("cannot start perf")?;
+    ensure!(recorded.success(), "perf record: {recorded}");
+    let samples = recorded_samples(&data)?;
+    let functions = functions(kind.program(programs), base, &samples)?;
+    let mut counts: HashMap<&str, f64> = HashMap::new();
+    for sample in &samples {
+        *counts.entry(sample.area(&functions)).or_default() += 1.0;
+    }
+    let share = closed.cpu_us / samples.len().max(1) as f64;
+    let names = AREAS.into_iter().map(|(name, _)| name).chain([KERNEL, REST]);
+    let areas = names.map(|name| Area {
+        name: name.to_owned(),
+        us: counts.get(name).copied().unwrap_or_default() * share,
+    });
+    Ok(Profile {
+        candidate: kind.name().to_owned(),
+        samples: samples.len(),
+        cpu_us: closed.cpu_us,
+        areas: areas.collect(),
+    })
+}
+
+/// Addresses from the inside to the outside.
+struct Sample {
+    is_in_kernel: bool,
+    addresses: Vec<u64>,
+}
+
+impl Sample {
+    fn area(&self, functions: &HashMap<u64, Vec<String>>) -> &'static str {
+        if self.is_in_kernel {
+            return KERNEL;
+        }
+        let frames = self.addresses.iter().filter_map(|address| functions.get(address)).flatten();
+        frames.into_iter().find_map(|name| area_of(name)).unwrap_or(REST)
+    }
+}
+
+/// The area of a function by the crate that comes first in its name, as in `<hyper::proto::Conn<I> as Future>::poll`.
+fn area_of(function: &str) -> Option<&'static str> {
+    let path = function.trim_start_matches(['<', '&', '_']);
+    let krate = path.split(|character: char| !character.is_alphanumeric() && character != '_').next()?;
+    let is_of = |(_, crates): &&(&str, &[&str])| {
+        crates.iter().any(|one| {
+            krate == *one
+                || (krate.starts_with(one) && one.contains("aes")
+                    || krate.starts_with("ring_core_") && *one == "ring")
+        })
+    };
+    AREAS.iter().find(is_of).map(|(name, _)| *name)
+}
+
+/// What `perf script` says, a block of lines for each sample.
+fn recorded_samples(data: &Path) -> Result<Vec<Sample>> {
+    let output = Command::new("perf")
+        .args(["script", "--no-inline", "--fields", "ip,sym,dso", "--input"])
+        .arg(data)
+        .stderr(Stdio::null())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let blocks = text.split("\n\n").filter(|block| !block.trim().is_empty());
+    let samples: Vec<Sample> = blocks
+        .map(|block| {
+            let is_in_kernel = block.lines().next().is_some_and(|line| line.contains("[kernel"));
+            let address = |line: &str| u64::from_str_radix(line.split_whitespace().next()?, 16).ok();
+            Sample { is_in_kernel, addresses: block.lines().filter_map(address).collect() }
+        })
+        .collect();
+    ensure!(!samples.is_empty(), "perf took no samples");
+    Ok(samples)
+}
+
+/// Function names at each address, inlined ones first.
+fn functions(program: &Path, base: u64, samples: &[Sample]) -> Result<HashMap<u64, Vec<String>>> {
+    let mut addresses: Vec<u64> =
+        samples.iter().flat_map(|sample| sample.addresses.iter().copied()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let mut child = Command::new("addr2line")
+        .args(["--addresses", "--functions", "--inlines", "--demangle", "--exe"])
+        .arg(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start addr2line")?;
+    let mut input = child.stdin.take().context("addr2line has no input")?;
+    let asked: Vec<u64> = addresses.iter().map(|address| address.wrapping_sub(base)).collect();
+    let writer = thread::spawn(move || asked.iter().try_for_each(|address| writeln!(input, "{address:#x}")));
+    let output = child.wait_with_output()?;
+    writer.join().ok().context("addr2line was not asked")??;
+    let mut functions: HashMap<u64, Vec<String>> = HashMap::new();
+    let mut current = None;
+    let mut is_name = true;
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        if let Some(hex) = line.strip_prefix("0x").filter(|hex| hex.len() == 16) {
+            current = u64::from_str_radix(hex, 16).ok().map(|address| address.wrapping_add(base));
+            is_name = true;
+        } else {
+            if is_name && let Some(address) = current {
+                functions.entry(address).or_default().push(line.to_owned());
+            }
+            is_name = !is_name;
+        }
+    }
+    Ok(functions)
+}
