@@ -114,13 +114,6 @@ impl Server {
         Ok((Duration::from_millis(ticks.0 * 10), Duration::from_millis(ticks.1 * 10)))
     }
 
-    /// Where its first segment is in memory; the addresses of a program that is not loaded at a fixed place count from there.
-    pub fn load_address(&self) -> Result<u64> {
-        let maps = fs::read_to_string(format!("/proc/{}/maps", self.child.id()))?;
-        let first = maps.split('-').next().unwrap_or_default();
-        u64::from_str_radix(first, 16).context("/proc/PID/maps has no address")
-    }
-
     /// Resident memory in KiB: `VmRSS`, or `VmHWM` for the most.
     pub fn memory_kib(&self, line: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

@@ -73,7 +73,6 @@ fn run(
     folder: &Path,
 ) -> Result<Profile> {
     let server = Server::start(kind, programs, answer)?;
-    let base = server.load_address()?;
     let data = folder.join("perf.data");
     let pid = server.child.id().to_string();
     let perf = {
@@ -102,7 +101,7 @@ fn run(
     let recorded = perf.join().ok().context("perf panicked")?.context("cannot start perf")?;
     ensure!(recorded.success(), "perf record: {recorded}");
     let samples = recorded_samples(&data)?;
-    let functions = functions(kind.program(programs), base, &samples)?;
+    let functions = functions(kind.program(programs), &samples)?;
     let mut counts: HashMap<&str, f64> = HashMap::new();
     for sample in &samples {
         *counts.entry(sample.area(&functions)).or_default() += 1.0;
@@ -162,7 +161,7 @@ fn recorded_samples(data: &Path) -> Result<Vec<Sample>> {
     let blocks = text.split("\n\n").filter(|block| !block.trim().is_empty());
     let samples: Vec<Sample> = blocks
         .map(|block| {
-            let is_in_kernel = block.lines().next().is_some_and(|line| line.contains("[kernel"));
+            let is_in_kernel = block.trim_start().lines().next().is_some_and(|line| line.contains("[kernel"));
             let address = |line: &str| u64::from_str_radix(line.split_whitespace().next()?, 16).ok();
             Sample { is_in_kernel, addresses: block.lines().filter_map(address).collect() }
         })
@@ -171,8 +170,22 @@ fn recorded_samples(data: &Path) -> Result<Vec<Sample>> {
     Ok(samples)
 }
 
+/// How much further its code lies in memory than in its file, where `perf` counts.
+fn shift(program: &Path) -> Result<u64> {
+    let output = Command::new("readelf").args(["--segments", "--wide"]).arg(program).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let code = text.lines().find(|line| line.contains("LOAD") && line.contains("R E"));
+    let mut numbers = code.context("no segment with code")?.split_whitespace().skip(1);
+    let mut number = || -> Result<u64> {
+        let text = numbers.next().context("a segment without addresses")?;
+        Ok(u64::from_str_radix(text.trim_start_matches("0x"), 16)?)
+    };
+    let (in_file, in_memory) = (number()?, number()?);
+    Ok(in_memory - in_file)
+}
+
 /// Function names at each address, inlined ones first.
-fn functions(program: &Path, base: u64, samples: &[Sample]) -> Result<HashMap<u64, Vec<String>>> {
+fn functions(program: &Path, samples: &[Sample]) -> Result<HashMap<u64, Vec<String>>> {
     let mut addresses: Vec<u64> =
         samples.iter().flat_map(|sample| sample.addresses.iter().copied()).collect();
     addresses.sort_unstable();
@@ -186,8 +199,8 @@ fn functions(program: &Path, base: u64, samples: &[Sample]) -> Result<HashMap<u6
         .spawn()
         .context("cannot start addr2line")?;
     let mut input = child.stdin.take().context("addr2line has no input")?;
-    let asked: Vec<u64> = addresses.iter().map(|address| address.wrapping_sub(base)).collect();
-    let writer = thread::spawn(move || asked.iter().try_for_each(|address| writeln!(input, "{address:#x}")));
+    let writer =
+        thread::spawn(move || addresses.iter().try_for_each(|address| writeln!(input, "{address:#x}")));
     let output = child.wait_with_output()?;
     writer.join().ok().context("addr2line was not asked")??;
     let mut functions: HashMap<u64, Vec<String>> = HashMap::new();
@@ -195,7 +208,7 @@ fn functions(program: &Path, base: u64, samples: &[Sample]) -> Result<HashMap<u6
     let mut is_name = true;
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         if let Some(hex) = line.strip_prefix("0x").filter(|hex| hex.len() == 16) {
-            current = u64::from_str_radix(hex, 16).ok().map(|address| address.wrapping_add(base));
+            current = u64::from_str_radix(hex, 16).ok().map(|address| address.wrapping_sub(distance));
             is_name = true;
         } else {
             if is_name && let Some(address) = current {
