@@ -1,0 +1,62 @@
+//! What is promised while something is broken, and of pods of every form.
+//!
+//! Each test prints its figures, and with `GOMEMLIMIT_RELIABILITY` saves them in that folder, from which
+//! docs/reliability.md is made.
+
+mod delay;
+mod frozen;
+mod loss;
+mod pressure;
+mod proxy;
+mod reckoning;
+mod restarts;
+mod traffic;
+
+use std::{env, time::Duration};
+
+use gomemlimit_reliability::cluster::save;
+use kube::Client;
+use serde::Serialize;
+
+use crate::harness::{is_long, repository};
+
+use self::{
+    reckoning::{hold, reckon, tell},
+    traffic::Traffic,
+};
+
+/// Creations in a second, whether earlier ones were answered or not.
+const RATE: u32 = 10;
+
+/// Of the long form or the short one.
+fn seconds(long: u64, short: u64) -> Duration {
+    Duration::from_secs(if is_long() { long } else { short })
+}
+
+/// The version of the API server.
+fn kubernetes() -> String {
+    env::var("CLUSTER_VERSION").unwrap_or_else(|_| "a cluster of your own".to_owned())
+}
+
+/// Saves a record where `GOMEMLIMIT_RELIABILITY` says; a relative folder is one of the repository.
+fn keep<T: Serialize>(name: &str, record: &T) {
+    if let Some(folder) = env::var_os("GOMEMLIMIT_RELIABILITY").filter(|folder| !folder.is_empty()) {
+        save(&repository().join(folder), name, record).unwrap();
+    }
+}
+
+/// Creates pods before, during and after a fault, and holds what became of them against what is promised.
+/// `fault` breaks something, mends it, and tells how it saw that it was broken.
+async fn endure(client: &Client, name: &str, title: &str, fault: impl AsyncFnOnce() -> String) {
+    let traffic = Traffic::start(client, RATE).await;
+    tokio::time::sleep(seconds(10, 3)).await;
+    let from = traffic.now();
+    let evidence = fault().await;
+    let until = traffic.now();
+    traffic.settle(until, seconds(10, 3)).await;
+    let (namespace, creations) = traffic.stop().await;
+    let record = reckon(client, &namespace, &creations, (from, until), title, evidence).await;
+    keep(name, &record);
+    tell(name, &record);
+    hold(&record, &creations);
+}
