@@ -4,6 +4,7 @@
 //! docs/reliability.md is made.
 
 mod delay;
+mod forms;
 mod frozen;
 mod loss;
 mod pressure;

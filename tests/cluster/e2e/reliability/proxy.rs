@@ -17,7 +17,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::harness::{FULLNAME, RELEASE_NAMESPACE, kubectl, try_kubectl};
+use crate::harness::{FULLNAME, LONG, RELEASE_NAMESPACE, check, kubectl, try_kubectl, wait_for};
 
 /// An `EndpointSlice` that no controller looks after.
 const SLICE: &str = "gomemlimit-e2e-proxy";
@@ -50,8 +50,15 @@ impl Proxy {
         let proxy = Self { state, selector, _server: server };
         // Without a selector the controller leaves the Service alone, and what it has made stays.
         kubectl(&[&["patch"], &service[..], &["-p", r#"{"spec":{"selector":null}}"#]].concat());
-        let made = format!("kubernetes.io/service-name={FULLNAME}");
-        kubectl(&["delete", "endpointslices", "-n", RELEASE_NAMESPACE, "-l", &made]);
+        wait_for("the endpoints of the replicas are gone", LONG, async || {
+            // A controller may not have seen it yet, and make them once more; another copies those of the old kind.
+            kubectl(&["delete", "endpoints", FULLNAME, "-n", RELEASE_NAMESPACE, "--ignore-not-found"]);
+            sleep(Duration::from_secs(1)).await;
+            let made = format!("kubernetes.io/service-name={FULLNAME}");
+            let said = kubectl(&["delete", "endpointslices", "-n", RELEASE_NAMESPACE, "-l", &made]);
+            check(!said.contains("deleted"), || said)
+        })
+        .await;
         let slice = json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
             "metadata": {
