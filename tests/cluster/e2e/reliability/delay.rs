@@ -43,10 +43,5 @@ async fn a_long_way_to_the_webhook() {
         })
         .await;
     }
-    drop(proxy);
-    wait_for("the Service has its endpoints again", LONG, async || {
-        let ready = release.ready_endpoints().await?;
-        check(ready == 2, || format!("{ready} endpoints are ready"))
-    })
-    .await;
+    proxy.leave(&release).await;
 }

@@ -17,7 +17,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::harness::{FULLNAME, LONG, RELEASE_NAMESPACE, check, kubectl, try_kubectl, wait_for};
+use crate::harness::{FULLNAME, LONG, RELEASE_NAMESPACE, Release, check, kubectl, try_kubectl, wait_for};
 
 /// An `EndpointSlice` that no controller looks after.
 const SLICE: &str = "gomemlimit-e2e-proxy";
@@ -84,10 +84,20 @@ impl Proxy {
     pub fn delayed(&self) -> usize {
         self.state.delayed.load(Ordering::Relaxed)
     }
-}
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
+    /// Gives the Service its replicas back, and ends once nothing comes here any more.
+    pub async fn leave(self, release: &Release) {
+        self.restore();
+        wait_for("the Service has its endpoints again", LONG, async || {
+            let ready = release.ready_endpoints().await?;
+            check(ready == 2, || format!("{ready} endpoints are ready"))
+        })
+        .await;
+        // What the node knows of Services is a little behind.
+        sleep(Duration::from_secs(2)).await;
+    }
+
+    fn restore(&self) {
         let slice = ["delete", "endpointslice", SLICE, "-n", RELEASE_NAMESPACE, "--ignore-not-found"];
         let selector = format!("{{\"spec\":{{\"selector\":{}}}}}", self.selector);
         let service = ["patch", "service", FULLNAME, "-n", RELEASE_NAMESPACE, "-p", &selector];
@@ -96,6 +106,12 @@ impl Drop for Proxy {
                 println!("left behind: {said}");
             }
         }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.restore();
     }
 }
 

@@ -142,7 +142,7 @@ async fn create(client: &Client, namespace: &str, name: &str) -> (Outcome, usize
             }
             Err(_) => {
                 retried += 1;
-                sleep(Duration::from_millis(200)).await;
+                sleep(Duration::from_millis(500)).await;
             }
         }
     }

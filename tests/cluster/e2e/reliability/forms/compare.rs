@@ -26,7 +26,11 @@ pub fn compare(
     namespaces: [&str; 2],
 ) -> Outcome {
     let words = |error: kube::Error| {
-        namespaces.iter().fold(error.to_string(), |words, namespace| words.replace(namespace, "NAMESPACE"))
+        let words = match error {
+            kube::Error::Api(status) => status.message,
+            error => error.to_string(),
+        };
+        namespaces.iter().fold(words, |words, namespace| words.replace(namespace, "NAMESPACE"))
     };
     match (without.map_err(words), with.map_err(words)) {
         (Ok(mut without), Ok(mut with)) => {
@@ -50,6 +54,9 @@ fn by_nature(pod: &mut Value) {
     let metadata = pod["metadata"].as_object_mut().unwrap();
     for name in ["uid", "creationTimestamp", "managedFields", "namespace"] {
         metadata.remove(name);
+    }
+    for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten() {
+        condition.as_object_mut().unwrap().remove("lastTransitionTime");
     }
     for volume in pod["spec"]["volumes"].as_array_mut().into_iter().flatten() {
         without_chance(&mut volume["name"]);

@@ -18,7 +18,9 @@ pub fn is_never(kind: &str, name: &str) -> bool {
 pub fn is_needed(kind: &str, name: &str) -> bool {
     matches!(
         (kind, name),
-        ("Container", "image")
+        ("Container", "image" | "resources")
+            | ("AzureDiskVolumeSource", "kind")
+            | ("TypedLocalObjectReference" | "TypedObjectReference", "apiGroup")
             | ("ImageVolumeSource", "reference")
             | ("ContainerRestartRule", "exitCodes")
             | ("ContainerRestartRuleOnExitCodes", "values")
@@ -65,11 +67,6 @@ pub fn alternatives<'s>(schema: &'s Schema, kind: &str) -> Vec<&'s str> {
     all.filter(|name| if names.is_empty() { *name != "name" } else { names.contains(name) }).collect()
 }
 
-/// Values of an enumeration that need a feature gate.
-pub fn is_gated(kind: &str, value: &str) -> bool {
-    kind == "Toleration" && matches!(value, "Gt" | "Lt")
-}
-
 /// The longest list that makes sense.
 pub fn most(name: &str) -> usize {
     match name {
@@ -98,7 +95,7 @@ pub fn range(kind: &str, name: &str) -> RangeInclusive<i64> {
     }
 }
 
-/// Texts that are valid there; none where any name is.
+/// Texts that are valid there, or those of an enumeration that need nothing else; none where any is.
 pub fn texts(kind: &str, name: &str) -> &'static [&'static str] {
     texts_of_containers(kind, name)
         .or_else(|| texts_of_volumes(kind, name))
@@ -184,6 +181,7 @@ fn texts_of_pods(kind: &str, name: &str) -> Option<&'static [&'static str]> {
             &["example.com/first", "example.com/second"]
         }
         ("HostAlias", "ip") | ("PodDNSConfig", "nameservers") => &["127.0.0.1", "10.0.0.10", "fd00::10"],
+        ("Toleration", "operator") => &["Exists", "Equal"],
         ("Sysctl", "name") => &["kernel.shm_rmid_forced"],
         ("PodSecurityContext", "seLinuxChangePolicy") => &["MountOption", "Recursive"],
         ("LabelSelectorRequirement", "operator") => &["In", "NotIn", "Exists", "DoesNotExist"],

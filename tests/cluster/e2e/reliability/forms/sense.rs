@@ -85,7 +85,6 @@ fn container(container: &mut Value) {
         }
     }
     remove(&mut container["readinessProbe"], &["terminationGracePeriodSeconds"]);
-    container.as_object_mut().unwrap().retain(|_, value| !value.is_null());
 }
 
 /// One element a key.
@@ -103,7 +102,7 @@ pub fn unique(list: &mut Value, key: &str) {
 fn safety(kind: &str, object: &mut Value) {
     match kind {
         "SecurityContext" => {
-            remove(object, &["allowPrivilegeEscalation", "procMount"]);
+            remove(object, &["allowPrivilegeEscalation"]);
             if object["privileged"] != true {
                 object["allowPrivilegeEscalation"] = false.into();
             }
@@ -177,7 +176,7 @@ fn volume(kind: &str, object: &mut Value, random: &mut Rng) {
         }
         "PodCertificateProjection" => remove(object, &["certificateChainPath"]),
         "PersistentVolumeClaimSpec" => {
-            object["resources"] = json!({"requests": {"storage": "1Gi"}});
+            object["resources"] = json!({"requests": {"storage": "1Gi"}, "limits": {"storage": "1.5Gi"}});
             remove(&mut object["dataSourceRef"], &["namespace"]);
         }
         "KeyToPath" | "DownwardAPIVolumeFile" if object["mode"].is_null() => remove(object, &["mode"]),

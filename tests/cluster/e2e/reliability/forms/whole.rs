@@ -1,21 +1,14 @@
 //! Rules of validation across a pod: names that have to be there, and what the pod's settings exclude.
 
 use fastrand::Rng;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::sense::{remove, unique};
 
 const LISTS: [&str; 2] = ["containers", "initContainers"];
 /// What only a pod of Linux may have.
-const LINUX: &[&str] = &[
-    "hostPID",
-    "hostIPC",
-    "hostUsers",
-    "hostNetwork",
-    "shareProcessNamespace",
-    "resources",
-    "securityContext",
-];
+const LINUX: &[&str] =
+    &["hostPID", "hostIPC", "hostUsers", "hostNetwork", "shareProcessNamespace", "resources"];
 
 pub fn make_sense(pod: &mut Value, random: &mut Rng) {
     let spec = &mut pod["spec"];
@@ -40,24 +33,42 @@ pub fn make_sense(pod: &mut Value, random: &mut Rng) {
             container["name"] = format!("{}-{number}", list.trim_end_matches('s').to_lowercase()).into();
             mounts(container, &volumes, random);
             variables(container, &volumes);
-            if list == "initContainers" && container["restartPolicy"] != "Always" {
+            let is_plain_init = list == "initContainers" && container["restartPolicy"] != "Always";
+            if is_plain_init {
                 remove(container, &["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"]);
             }
             for policy in container["resizePolicy"].as_array_mut().into_iter().flatten() {
-                if !restarts {
+                if is_plain_init || !restarts {
                     policy["restartPolicy"] = "NotRequired".into();
                 }
             }
         }
     }
     each_selector(spec, &mut |selector| selector["containerName"] = "container-0".into());
-    spec.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    without_nulls(spec);
+}
+
+/// Without what indexing has put there.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|_, value| !value.is_null());
+            object.values_mut().for_each(without_nulls);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
 }
 
 /// Namespaces of the host that exclude each other.
 fn host(spec: &mut Value) {
     if spec["hostUsers"] == false {
         remove(spec, &["hostPID", "hostIPC", "hostNetwork"]);
+        for list in LISTS {
+            for container in spec[list].as_array_mut().into_iter().flatten() {
+                remove(container, &["volumeDevices"]);
+            }
+        }
     }
     if spec["hostPID"] == true {
         remove(spec, &["shareProcessNamespace"]);
@@ -85,40 +96,36 @@ fn host(spec: &mut Value) {
 
 /// What only Windows or only Linux has.
 fn system(spec: &mut Value) {
-    let (is_windows, is_set) = (spec["os"]["name"] == "windows", spec["os"].is_object());
-    if is_windows {
+    let system = spec["os"]["name"].as_str().unwrap_or_default().to_owned();
+    let own_users = spec["hostUsers"] == false;
+    if system == "windows" {
         remove(spec, LINUX);
     }
-    remove(&mut spec["securityContext"], &["windowsOptions"]);
+    security(&mut spec["securityContext"], &system);
     for list in LISTS {
         for container in spec[list].as_array_mut().into_iter().flatten() {
-            remove(&mut container["securityContext"]["windowsOptions"], &["hostProcess"]);
-            if is_windows {
-                remove(container, &["securityContext"]);
-            } else if is_set {
-                remove(&mut container["securityContext"], &["windowsOptions"]);
+            security(&mut container["securityContext"], &system);
+            if !own_users {
+                remove(&mut container["securityContext"], &["procMount"]);
             }
-            if !is_set || is_windows {
+            if system != "linux" {
                 remove(&mut container["lifecycle"], &["stopSignal"]);
             }
-            let no_handler = container["lifecycle"].as_object().is_some_and(serde_json::Map::is_empty);
-            if no_handler {
+            if container["lifecycle"].as_object().is_some_and(Map::is_empty) {
                 remove(container, &["lifecycle"]);
             }
-            tidy(container);
         }
     }
 }
 
-/// Without what indexing has put there.
-fn tidy(container: &mut Value) {
-    remove_nulls(&mut container["securityContext"]);
-    remove_nulls(container);
-}
-
-fn remove_nulls(object: &mut Value) {
-    if let Some(object) = object.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
+fn security(context: &mut Value, system: &str) {
+    if context["windowsOptions"]["hostProcess"] == true {
+        context["windowsOptions"]["hostProcess"] = false.into();
+    }
+    match (system, context.as_object_mut()) {
+        ("windows", Some(context)) => context.retain(|name, _| name == "windowsOptions"),
+        ("linux", Some(context)) => drop(context.remove("windowsOptions")),
+        _ => {}
     }
 }
 
@@ -158,7 +165,6 @@ fn claims(spec: &mut Value) {
             if !has_claims {
                 remove(&mut container["resources"], &["claims"]);
             }
-            remove_nulls(container);
         }
     }
 }
@@ -184,7 +190,6 @@ fn mounts(container: &mut Value, volumes: &[Value], random: &mut Rng) {
             unique(&mut container[list], "name");
         }
     }
-    remove_nulls(container);
 }
 
 /// A file of variables is in a volume of the pod's own.
@@ -200,10 +205,6 @@ fn variables(container: &mut Value, volumes: &[Value]) {
             *variable = json!({"name": variable["name"], "value": "no file"});
         }
     }
-    for variable in container["env"].as_array_mut().into_iter().flatten() {
-        remove_nulls(variable);
-    }
-    remove_nulls(container);
 }
 
 /// Each reference to resources of a container, wherever it stands.
