@@ -60,7 +60,7 @@ impl Tally {
     fn record(&self, schema: &Schema, seed: u64, started: Instant) -> PodForms {
         let all =
             schema.kinds().flat_map(|(kind, all)| all.iter().map(|one| (kind.clone(), one.name.clone())));
-        let (seen, missing): (Vec<_>, Vec<_>) = all.partition(|property| self.seen.contains(property));
+        let (accepted, missing): (Vec<_>, Vec<_>) = all.partition(|property| self.seen.contains(property));
         let mut never = BTreeMap::<String, Vec<String>>::new();
         for (kind, name) in &missing {
             never.entry(kind.clone()).or_default().push(name.clone());
@@ -76,8 +76,8 @@ impl Tally {
             containers: self.containers,
             init_containers: self.init_containers,
             values: self.values,
-            properties_accepted: seen.len(),
-            properties: seen.len() + missing.len(),
+            properties_accepted: accepted.len(),
+            properties: accepted.len() + missing.len(),
             never,
             seconds: rounded(started.elapsed().as_secs_f64()),
         }

@@ -27,9 +27,8 @@ impl Loss {
         [chain, direction, device, side, port]: [&'a str; 5],
     ) -> Vec<&'a str> {
         let packets = [change, chain, direction, device, "-p", "tcp", side, port];
-        let chance =
-            ["-m", "statistic", "--mode", "random", "--probability", &self.probability, "-j", "DROP"];
-        [packets, chance].concat()
+        let rate = ["-m", "statistic", "--mode", "random", "--probability", &self.probability, "-j", "DROP"];
+        [packets, rate].concat()
     }
 
     /// Packets that were lost so far.
@@ -69,10 +68,10 @@ async fn lost_packets() {
     for percent in [5, 20] {
         let title = format!("{percent} % of the packets to and from the webhook lost");
         endure(&client, &format!("loss-{percent:02}"), &title, async || {
-            let loss = Loss::begin(percent);
+            let guard = Loss::begin(percent);
             tokio::time::sleep(seconds(60, 10)).await;
             let lost = Loss::lost();
-            drop(loss);
+            drop(guard);
             assert!(lost > 0, "no packet was lost");
             format!("{lost} packets lost")
         })

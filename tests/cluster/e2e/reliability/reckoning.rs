@@ -53,7 +53,7 @@ pub async fn reckon(
         kubernetes: kubernetes(),
         fault: fault.to_owned(),
         evidence,
-        fault_seconds: rounded((until - from).as_secs_f64()),
+        fault_seconds: rounded(until.saturating_sub(from).as_secs_f64()),
         pods_per_second: RATE,
         created: count(&Creation::is_acknowledged),
         refused: count(&|one| !one.is_acknowledged()),

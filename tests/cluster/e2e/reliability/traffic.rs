@@ -73,7 +73,7 @@ impl Traffic {
                 creations.spawn(async move {
                     let (name, at) = (format!("steady-{number}"), started.elapsed());
                     let (outcome, retried) = create(&client, &place, &name).await;
-                    let took = started.elapsed() - at;
+                    let took = started.elapsed().saturating_sub(at);
                     list.lock().unwrap().push(Creation { name, at, took, retried, outcome });
                 });
             }

@@ -25,12 +25,8 @@ pub fn compare(
     with: Result<Value, kube::Error>,
     namespaces: [&str; 2],
 ) -> Outcome {
-    let words = |error: kube::Error| {
-        let words = match error {
-            kube::Error::Api(status) => status.message,
-            error => error.to_string(),
-        };
-        namespaces.iter().fold(words, |words, namespace| words.replace(namespace, "NAMESPACE"))
+    let words = |error| {
+        namespaces.iter().fold(reasons(error), |words, namespace| words.replace(namespace, "NAMESPACE"))
     };
     match (without.map_err(words), with.map_err(words)) {
         (Ok(mut without), Ok(mut with)) => {
@@ -47,6 +43,19 @@ pub fn compare(
         (Ok(_), Err(with)) => Outcome::Different(format!("refused only with the webhook: {with}")),
         (Err(without), Ok(_)) => Outcome::Different(format!("accepted only with the webhook: {without}")),
     }
+}
+
+/// Why a pod was refused. The API server names what is wrong in an order of chance.
+fn reasons(error: kube::Error) -> String {
+    let kube::Error::Api(status) = error else { return error.to_string() };
+    let causes = status.details.map(|details| details.causes).unwrap_or_default();
+    if causes.is_empty() {
+        return status.message;
+    }
+    let mut causes: Vec<_> =
+        causes.iter().map(|cause| format!("{}: {} ({})", cause.field, cause.message, cause.reason)).collect();
+    causes.sort();
+    causes.join(", ")
 }
 
 /// Takes away what two creations never have in common.
@@ -141,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn reliability_comparison_overlooks_nothing_but_our_names() {
+    fn the_comparison_overlooks_nothing_but_our_names() {
         let (ours, home) =
             (json!({"name": "GOMEMLIMIT", "value": "1"}), json!({"name": "HOME", "value": "/"}));
         let mut with = pod(&json!([home, ours]), "bbbbb");
@@ -154,5 +163,19 @@ mod tests {
         assert!(seen(pod(&json!([ours]), "aaaaa"), changed).starts_with("/spec/containers/0/env/0/value"));
         let lost = pod(&json!([ours]), "bbbbb");
         assert!(seen(pod(&json!([home]), "aaaaa"), lost).starts_with("/spec/containers/0/env"));
+    }
+
+    #[test]
+    fn the_order_of_reasons_means_nothing_and_their_words_do() {
+        let refused = |causes: &[&str]| {
+            let causes: Vec<_> =
+                causes.iter().map(|cause| json!({"field": cause, "message": "no"})).collect();
+            let status = json!({"code": 422, "message": "invalid", "details": {"causes": causes}});
+            Err(kube::Error::Api(serde_json::from_value(status).unwrap()))
+        };
+        let same = compare(refused(&["a", "b"]), refused(&["b", "a"]), ["x", "y"]);
+        assert!(matches!(same, Outcome::Refused(_)));
+        let different = compare(refused(&["a", "b"]), refused(&["a"]), ["x", "y"]);
+        assert!(matches!(different, Outcome::Different(_)));
     }
 }

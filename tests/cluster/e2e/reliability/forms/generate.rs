@@ -92,10 +92,8 @@ impl Generator<'_> {
             Shape::Quantity => {
                 ["1Gi", "0.5Gi", "200Mi", "1e9", "123456789", "1500M"][self.random.usize(..6)].into()
             }
-            Shape::IntOrString => match self.random.bool() {
-                true => self.random.u16(1..).into(),
-                false => "http".into(),
-            },
+            Shape::IntOrString if self.random.bool() => self.random.u16(1..).into(),
+            Shape::IntOrString => "http".into(),
         }
     }
 

@@ -16,34 +16,35 @@ pub fn is_never(kind: &str, name: &str) -> bool {
 
 /// Needed although the schema does not say so.
 pub fn is_needed(kind: &str, name: &str) -> bool {
-    matches!(
-        (kind, name),
-        ("Container", "image" | "resources")
-            | ("AzureDiskVolumeSource", "kind")
-            | ("TypedLocalObjectReference" | "TypedObjectReference", "apiGroup")
-            | ("ImageVolumeSource", "reference")
-            | ("ContainerRestartRule", "exitCodes")
-            | ("ContainerRestartRuleOnExitCodes", "values")
-            | ("NodeSelectorTerm", "matchExpressions")
-            | ("NodeSelectorRequirement" | "LabelSelectorRequirement", "values")
-            | ("SecretVolumeSource", "secretName")
-            | ("EphemeralVolumeSource", "volumeClaimTemplate")
-            | ("PersistentVolumeClaimSpec", "accessModes")
-            | ("PodDNSConfigOption" | "SecretKeySelector" | "ConfigMapKeySelector", "name")
-            | (
-                "ConfigMapEnvSource" | "SecretEnvSource" | "LocalObjectReference" | "ConfigMapVolumeSource",
-                "name"
-            )
-            | ("ConfigMapProjection" | "SecretProjection", "name")
-            | ("StorageOSVolumeSource" | "ScaleIOVolumeSource", "volumeName")
-            | ("PodAffinityTerm" | "TopologySpreadConstraint", "labelSelector")
-            | ("ProjectedVolumeSource", "sources")
-            | ("ExecAction", "command")
-            | ("HTTPGetAction", "path")
-            | ("PodSchedulingGroup", "podGroupName")
-            | ("HostAlias", "hostnames")
-            | ("Toleration", "key")
-    )
+    let needed: &[&str] = match kind {
+        "Container" => &["image", "resources"],
+        "ImageVolumeSource" => &["reference"],
+        "AzureDiskVolumeSource" => &["kind"],
+        "TypedLocalObjectReference" | "TypedObjectReference" => &["apiGroup"],
+        "ContainerRestartRule" => &["exitCodes"],
+        "ContainerRestartRuleOnExitCodes" | "NodeSelectorRequirement" | "LabelSelectorRequirement" => {
+            &["values"]
+        }
+        "NodeSelectorTerm" => &["matchExpressions"],
+        "SecretVolumeSource" => &["secretName"],
+        "EphemeralVolumeSource" => &["volumeClaimTemplate"],
+        "PersistentVolumeClaimSpec" => &["accessModes"],
+        "PodDNSConfigOption" | "SecretKeySelector" | "ConfigMapKeySelector" | "ConfigMapEnvSource" => {
+            &["name"]
+        }
+        "SecretEnvSource" | "LocalObjectReference" | "ConfigMapVolumeSource" => &["name"],
+        "ConfigMapProjection" | "SecretProjection" => &["name"],
+        "StorageOSVolumeSource" | "ScaleIOVolumeSource" => &["volumeName"],
+        "PodAffinityTerm" | "TopologySpreadConstraint" => &["labelSelector"],
+        "ProjectedVolumeSource" => &["sources"],
+        "ExecAction" => &["command"],
+        "HTTPGetAction" => &["path"],
+        "PodSchedulingGroup" => &["podGroupName"],
+        "HostAlias" => &["hostnames"],
+        "Toleration" => &["key"],
+        _ => &[],
+    };
+    needed.contains(&name)
 }
 
 /// Properties of which exactly one has to be there.

@@ -40,21 +40,21 @@ pub fn make_sense(kind: &str, object: &mut Value, random: &mut Rng) {
     match kind {
         "Container" => container(object),
         "Probe" | "SecurityContext" | "Capabilities" | "AppArmorProfile" | "SeccompProfile" => {
-            safety(kind, object)
+            safety(kind, object);
         }
         "EnvVar" if object["valueFrom"].is_null() => {
-            drop(object.as_object_mut().unwrap().remove("valueFrom"))
+            drop(object.as_object_mut().unwrap().remove("valueFrom"));
         }
         "ResourceFieldSelector" => divisor(object),
         "NodeSelectorRequirement" | "LabelSelectorRequirement" => requirement(object),
         "NodeSelectorTerm" => term(object),
         "Toleration" => toleration(object),
         "TopologySpreadConstraint" if object["whenUnsatisfiable"] != "DoNotSchedule" => {
-            remove(object, &["minDomains"])
+            remove(object, &["minDomains"]);
         }
         "VolumeMount" => mount(object),
         "LabelSelector" if object.as_object().is_some_and(Map::is_empty) => {
-            object["matchLabels"] = json!({"app": "form"})
+            object["matchLabels"] = json!({"app": "form"});
         }
         _ => volume(kind, object, random),
     }
@@ -169,10 +169,10 @@ fn volume(kind: &str, object: &mut Value, random: &mut Rng) {
             object["secretRef"] = json!({"name": "chap"});
         }
         "ClusterTrustBundleProjection" if object["signerName"].is_null() => {
-            remove(object, &["labelSelector"])
+            remove(object, &["labelSelector"]);
         }
         "PodCertificateProjection" if object["keyPath"].is_string() => {
-            object["certificateChainPath"] = "chain.pem".into()
+            object["certificateChainPath"] = "chain.pem".into();
         }
         "PodCertificateProjection" => remove(object, &["certificateChainPath"]),
         "PersistentVolumeClaimSpec" => {
