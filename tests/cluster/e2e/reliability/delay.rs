@@ -28,9 +28,9 @@ async fn a_long_way_to_the_webhook() {
     .await;
     proxy.delay(Duration::ZERO);
     for (name, title, delay) in [
-        ("delay-100ms", "Each packet to the webhook 100 ms late", Duration::from_millis(100)),
-        ("delay-1s", "Each packet to the webhook 1 s late", Duration::from_secs(1)),
-        ("delay-5s", "Each packet to the webhook 5 s late", Duration::from_secs(5)),
+        ("delay-100ms", "All data to the webhook 100 ms late", Duration::from_millis(100)),
+        ("delay-1s", "All data to the webhook 1 s late", Duration::from_secs(1)),
+        ("delay-5s", "All data to the webhook 5 s late", Duration::from_secs(5)),
     ] {
         endure(&client, name, title, async || {
             let before = proxy.delayed();
@@ -39,7 +39,7 @@ async fn a_long_way_to_the_webhook() {
             proxy.delay(Duration::ZERO);
             let delayed = proxy.delayed() - before;
             assert!(delayed > 0, "nothing was late");
-            format!("{delayed} packets late")
+            format!("{delayed} pieces of data late")
         })
         .await;
     }

@@ -57,7 +57,7 @@ impl Tally {
         }
     }
 
-    fn record(&self, schema: &Schema, seed: u64, started: Instant) -> PodForms {
+    fn record(&self, kubernetes: String, schema: &Schema, seed: u64, started: Instant) -> PodForms {
         let all =
             schema.kinds().flat_map(|(kind, all)| all.iter().map(|one| (kind.clone(), one.name.clone())));
         let (accepted, missing): (Vec<_>, Vec<_>) = all.partition(|property| self.seen.contains(property));
@@ -67,7 +67,7 @@ impl Tally {
         }
         let refused = self.refused.values().sum();
         PodForms {
-            kubernetes: kubernetes(),
+            kubernetes,
             seed,
             generated: self.accepted + refused + self.different.len(),
             accepted: self.accepted,
@@ -149,7 +149,7 @@ async fn pods_of_every_form_are_changed_in_our_names_only() {
             break;
         }
     }
-    let record = tally.record(&schema, seed, started);
+    let record = tally.record(kubernetes(&client).await, &schema, seed, started);
     keep(POD_FORMS, &record);
     tell(&record, &tally);
     assert!(tally.different.is_empty(), "{}", tally.different.join("\n\n"));

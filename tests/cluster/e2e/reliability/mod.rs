@@ -35,8 +35,8 @@ fn seconds(long: u64, short: u64) -> Duration {
 }
 
 /// The version of the API server.
-fn kubernetes() -> String {
-    env::var("CLUSTER_VERSION").unwrap_or_else(|_| "a cluster of your own".to_owned())
+async fn kubernetes(client: &Client) -> String {
+    client.apiserver_version().await.unwrap().git_version
 }
 
 /// Saves a record where `GOMEMLIMIT_RELIABILITY` says; a relative folder is one of the repository.

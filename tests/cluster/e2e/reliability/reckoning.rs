@@ -50,7 +50,7 @@ pub async fn reckon(
     let last_missed =
         creations.iter().filter(|one| one.outcome != Outcome::Injected).map(Creation::answered).max();
     Fault {
-        kubernetes: kubernetes(),
+        kubernetes: kubernetes(client).await,
         fault: fault.to_owned(),
         evidence,
         fault_seconds: rounded(until.saturating_sub(from).as_secs_f64()),

@@ -29,11 +29,15 @@ pub fn is_needed(kind: &str, name: &str) -> bool {
         "SecretVolumeSource" => &["secretName"],
         "EphemeralVolumeSource" => &["volumeClaimTemplate"],
         "PersistentVolumeClaimSpec" => &["accessModes"],
-        "PodDNSConfigOption" | "SecretKeySelector" | "ConfigMapKeySelector" | "ConfigMapEnvSource" => {
-            &["name"]
-        }
-        "SecretEnvSource" | "LocalObjectReference" | "ConfigMapVolumeSource" => &["name"],
-        "ConfigMapProjection" | "SecretProjection" => &["name"],
+        "PodDNSConfigOption"
+        | "SecretKeySelector"
+        | "ConfigMapKeySelector"
+        | "ConfigMapEnvSource"
+        | "SecretEnvSource"
+        | "LocalObjectReference"
+        | "ConfigMapVolumeSource"
+        | "ConfigMapProjection"
+        | "SecretProjection" => &["name"],
         "StorageOSVolumeSource" | "ScaleIOVolumeSource" => &["volumeName"],
         "PodAffinityTerm" | "TopologySpreadConstraint" => &["labelSelector"],
         "ProjectedVolumeSource" => &["sources"],
