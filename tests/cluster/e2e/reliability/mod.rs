@@ -19,7 +19,9 @@ use gomemlimit_reliability::cluster::save;
 use kube::Client;
 use serde::Serialize;
 
-use crate::harness::{is_long, repository};
+use crate::harness::{
+    LONG, Manifest, Namespace, VALUE_1GI, check, gated_pod, is_long, repository, values, wait_for,
+};
 
 use self::{
     reckoning::{hold, reckon, tell},
@@ -46,9 +48,25 @@ fn keep<T: Serialize>(name: &str, record: &T) {
     }
 }
 
+/// Waits until what an earlier test has broken is over: a second of pods that get their value.
+async fn calm(client: &Client) {
+    let namespace = Namespace::labelled(client).await;
+    wait_for("pods are injected", LONG, async || {
+        for _ in 0..10 {
+            let pod = Manifest(gated_pod("calm", "1Gi")).dry_run(client, &namespace.name).await;
+            let pod = pod.map_err(|error| error.to_string())?;
+            check(values(&pod, "app") == [VALUE_1GI], || "no value".to_owned())?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    })
+    .await;
+}
+
 /// Creates pods before, during and after a fault, and holds what became of them against what is promised.
 /// `fault` breaks something, mends it, and tells how it saw that it was broken.
 async fn endure(client: &Client, name: &str, title: &str, fault: impl AsyncFnOnce() -> String) {
+    calm(client).await;
     let traffic = Traffic::start(client, RATE).await;
     tokio::time::sleep(seconds(10, 3)).await;
     let from = traffic.now();

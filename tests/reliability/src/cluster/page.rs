@@ -59,7 +59,7 @@ fn in_a_cluster(faults: &[Fault]) -> String {
         );
     }
     text.push_str(
-        "\nHow long a creation took, of those that began before, during and after the fault, and how many got a value. The API \
+        "\nHow long a creation took, of those answered before the fault, under way or begun during it, and begun after it; and how many got a value. The API \
          server waits for a webhook for 3 s by the chart's default.\n\n\
          | Fault | Pods/s | | Pods | Injected | p50 | p99 | Slowest |\n|---|---|---|---|---|---|---|---|\n",
     );
@@ -86,13 +86,14 @@ fn pods_of_every_form(forms: &PodForms) -> String {
          Pods are made up from the schema that the API server publishes, and each is created twice by server-side dry run: in a \
          namespace that has not opted in, and in one that has. Promised: both are accepted or both are refused with the \
          same words; and what is accepted differs in `GOMEMLIMIT`, `GOMEMLIMIT_MIB` and the status annotation only.\n\n\
-         | Kubernetes | Accepted both ways | Refused both ways | Different | Containers | Init containers | Values set | \
-         Properties of the schema seen |\n|---|---|---|---|---|---|---|---|\n\
-         | {} | {} | {} | {} | {} | {} | {} | {} of {} |\n",
+         | Kubernetes | Accepted both ways | Refused both ways | Different | Webhook not reached | Containers | Init containers | Values set | \
+         Properties of the schema seen |\n|---|---|---|---|---|---|---|---|---|\n\
+         | {} | {} | {} | {} | {} | {} | {} | {} | {} of {} |\n",
         forms.kubernetes,
         forms.accepted,
         forms.refused,
         forms.different,
+        forms.not_asked,
         forms.containers,
         forms.init_containers,
         forms.values,
@@ -143,6 +144,7 @@ mod tests {
             accepted: 9,
             refused: 3,
             different: 0,
+            not_asked: 0,
             containers: 20,
             init_containers: 8,
             values: 11,
@@ -160,7 +162,7 @@ mod tests {
         );
         assert!(text.contains("|  |  | during | 10 | 8 | 5 ms | 3001 ms | 3002 ms |"), "{text}");
         assert!(!only_faults.contains("Pods of every form") && text.starts_with(&only_faults), "{text}");
-        assert!(text.contains("| v1.37.2 | 9 | 3 | 0 | 20 | 8 | 11 | 99 of 100 |"), "{text}");
+        assert!(text.contains("| v1.37.2 | 9 | 3 | 0 | 0 | 20 | 8 | 11 | 99 of 100 |"), "{text}");
         assert!(text.contains("No accepted pod had these: Volume: gitRepo."), "{text}");
         Ok(())
     }

@@ -69,6 +69,8 @@ pub struct PodForms {
     pub refused: usize,
     /// Either way.
     pub different: usize,
+    /// Calls of the webhook that failed, as the API server counts them: nothing is said about these pods.
+    pub not_asked: usize,
     /// Of the accepted ones.
     pub containers: usize,
     pub init_containers: usize,

@@ -24,6 +24,7 @@ pub fn pod(schema: &Schema, seed: u64, number: u64) -> Value {
     if random.u8(..8) > 0 {
         whole::make_sense(&mut pod, &mut random);
     }
+    whole::without_nulls(&mut pod);
     pod
 }
 

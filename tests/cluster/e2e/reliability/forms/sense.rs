@@ -39,12 +39,8 @@ pub fn resources(random: &mut Rng) -> Value {
 pub fn make_sense(kind: &str, object: &mut Value, random: &mut Rng) {
     match kind {
         "Container" => container(object),
-        "Probe" | "SecurityContext" | "Capabilities" | "AppArmorProfile" | "SeccompProfile" => {
-            safety(kind, object);
-        }
-        "EnvVar" if object["valueFrom"].is_null() => {
-            drop(object.as_object_mut().unwrap().remove("valueFrom"));
-        }
+        "SecurityContext" if object["privileged"] == true => remove(object, &["allowPrivilegeEscalation"]),
+        "AppArmorProfile" | "SeccompProfile" => profile(object),
         "ResourceFieldSelector" => divisor(object),
         "NodeSelectorRequirement" | "LabelSelectorRequirement" => requirement(object),
         "NodeSelectorTerm" => term(object),
@@ -99,19 +95,11 @@ pub fn unique(list: &mut Value, key: &str) {
     }
 }
 
-fn safety(kind: &str, object: &mut Value) {
-    match kind {
-        "SecurityContext" => {
-            remove(object, &["allowPrivilegeEscalation"]);
-            if object["privileged"] != true {
-                object["allowPrivilegeEscalation"] = false.into();
-            }
-        }
-        "AppArmorProfile" | "SeccompProfile" if object["type"] == "Localhost" => {
-            object["localhostProfile"] = "profiles/app.json".into();
-        }
-        "AppArmorProfile" | "SeccompProfile" => remove(object, &["localhostProfile"]),
-        _ => {}
+fn profile(profile: &mut Value) {
+    if profile["type"] == "Localhost" {
+        profile["localhostProfile"] = "profiles/app.json".into();
+    } else {
+        remove(profile, &["localhostProfile"]);
     }
 }
 
@@ -179,7 +167,6 @@ fn volume(kind: &str, object: &mut Value, random: &mut Rng) {
             object["resources"] = json!({"requests": {"storage": "1Gi"}, "limits": {"storage": "1.5Gi"}});
             remove(&mut object["dataSourceRef"], &["namespace"]);
         }
-        "KeyToPath" | "DownwardAPIVolumeFile" if object["mode"].is_null() => remove(object, &["mode"]),
         "ProjectedVolumeSource" => {
             // Files of two sources may not have one path; names made up hardly do, those of certificates would.
             unique(&mut object["sources"], "podCertificate");

@@ -45,11 +45,10 @@ pub fn make_sense(pod: &mut Value, random: &mut Rng) {
         }
     }
     each_selector(spec, &mut |selector| selector["containerName"] = "container-0".into());
-    without_nulls(spec);
 }
 
 /// Without what indexing has put there.
-fn without_nulls(value: &mut Value) {
+pub fn without_nulls(value: &mut Value) {
     match value {
         Value::Object(object) => {
             object.retain(|_, value| !value.is_null());
