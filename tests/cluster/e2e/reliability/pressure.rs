@@ -99,12 +99,14 @@ async fn a_node_short_of_memory() {
     endure(&client, "memory-pressure", "Node under memory pressure", async || {
         let pressure = Pressure::begin();
         wait_for_pressure(&client, true).await;
-        wait_for("pods without requests are evicted", LONG, async || {
+        wait_for("pods without requests are evicted, and then the replicas", LONG, async || {
             let gone = evicted(&client, &others.name).await;
-            check(gone == BEST_EFFORT, || format!("{gone} of {BEST_EFFORT}"))
+            check(gone == BEST_EFFORT, || format!("{gone} of {BEST_EFFORT}"))?;
+            let gone = evicted(&client, RELEASE_NAMESPACE).await;
+            check(gone >= 2, || format!("{gone} of 2 replicas"))
         })
         .await;
-        tokio::time::sleep(seconds(90, 10)).await;
+        tokio::time::sleep(seconds(60, 5)).await;
         let ours = evicted(&client, RELEASE_NAMESPACE).await;
         drop(pressure);
         wait_for_pressure(&client, false).await;
