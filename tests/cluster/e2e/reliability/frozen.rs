@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{endure, seconds};
+use super::{calm, endure, seconds};
 use crate::harness::{
     LONG, RELEASE_NAMESPACE, Release, check, client, host_pid, is_own_cluster, run, wait_for,
 };
@@ -37,7 +37,7 @@ impl Drop for Frozen {
 async fn busiest(release: &Release) -> String {
     let series = "gomemlimit_requests_total{code=\"200\"}";
     let before = release.metrics(series).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    calm(&release.client).await;
     let after = release.metrics(series).await;
     let calls = after.iter().zip(before).map(|(after, before)| after - before);
     let replicas = release.pod_names().await.into_iter().zip(calls);
@@ -52,8 +52,8 @@ async fn a_frozen_replica() {
     let client = client().await;
     let release = Release::shared(&client).await;
     release.assert_ready().await;
+    let pid = host_pid(RELEASE_NAMESPACE, &busiest(&release).await, "webhook");
     endure(&client, "frozen-replica", "The busier of two replicas frozen (SIGSTOP)", async || {
-        let pid = host_pid(RELEASE_NAMESPACE, &busiest(&release).await, "webhook");
         let started = Instant::now();
         let frozen = Frozen::freeze(pid);
         wait_for("the Service is without it", LONG, async || {
