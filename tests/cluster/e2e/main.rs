@@ -24,6 +24,7 @@ mod policy_engine;
 mod policy_file;
 mod random_pods;
 mod reinvocation;
+mod reliability;
 mod repair;
 mod resize;
 mod rights;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::api::{core::v1::Node, discovery::v1::EndpointSlice};
+use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use tokio::net::TcpStream;
 
@@ -75,12 +75,7 @@ async fn unrest(client: &Client, release: &Release, namespace: &Namespace) -> Re
         let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
         check(taints.is_empty(), || format!("the node's taints: {taints:?}"))?;
     }
-    let slices = Api::<EndpointSlice>::namespaced(client.clone(), RELEASE_NAMESPACE);
-    let slices = slices.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
-    let ready = slices.iter().flat_map(|slice| slice.endpoints.iter()).filter(|endpoint| {
-        endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(false)
-    });
-    let (ready, replicas) = (ready.count(), release.pods().await.len());
+    let (ready, replicas) = (release.ready_endpoints().await?, release.pods().await.len());
     check(ready >= replicas, || format!("{ready} endpoints of {replicas} replicas are ready"))?;
     let pod = Manifest(gated_pod("rest", "1Gi")).dry_run(client, &namespace.name).await;
     let pod = pod.map_err(|error| error.to_string())?;

@@ -12,6 +12,7 @@ use k8s_openapi::{
     api::{
         admissionregistration::v1::MutatingWebhookConfiguration,
         core::v1::{Pod, Secret},
+        discovery::v1::EndpointSlice,
     },
 };
 use kube::{Api, Client, ResourceExt, api::ListParams};
@@ -145,6 +146,17 @@ impl Release {
     pub async fn metrics(&self, series: &str) -> Vec<f64> {
         let names = self.pod_names().await;
         names.iter().map(|name| metric(&self.admin(name, "metrics"), series)).collect()
+    }
+
+    /// Endpoints of the Service that get calls.
+    pub async fn ready_endpoints(&self) -> Result<usize, String> {
+        let slices = Api::<EndpointSlice>::namespaced(self.client.clone(), RELEASE_NAMESPACE);
+        let slices = slices.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
+        let ready = endpoints.filter(|endpoint| {
+            endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(false)
+        });
+        Ok(ready.count())
     }
 
     pub async fn secret(&self) -> Secret {

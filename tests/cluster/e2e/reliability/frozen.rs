@@ -1,0 +1,71 @@
+//! One of two replicas is frozen: it accepts connections and says nothing.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use super::{calm, endure, seconds};
+use crate::harness::{
+    LONG, RELEASE_NAMESPACE, Release, check, client, host_pid, is_own_cluster, run, wait_for,
+};
+
+/// A process that does not run until this is dropped.
+struct Frozen(String);
+
+impl Frozen {
+    fn freeze(pid: u32) -> Self {
+        let frozen = Self(pid.to_string());
+        run("kill", &["-STOP", &frozen.0], "").unwrap();
+        frozen
+    }
+
+    /// Whether the kernel says so.
+    fn is_stopped(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let _ = run("kill", &["-CONT", &self.0], "");
+    }
+}
+
+/// The replica that answers most of the calls: with few at a time the API server has a connection to that one only.
+async fn busiest(release: &Release) -> String {
+    let series = "gomemlimit_requests_total{code=\"200\"}";
+    let before = release.metrics(series).await;
+    calm(&release.client).await;
+    let after = release.metrics(series).await;
+    let calls = after.iter().zip(before).map(|(after, before)| after - before);
+    let replicas = release.pod_names().await.into_iter().zip(calls);
+    replicas.max_by(|(_, one), (_, other)| one.total_cmp(other)).expect("replicas").0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_replica() {
+    if !is_own_cluster("SIGSTOP of a replica") {
+        return;
+    }
+    let client = client().await;
+    let release = Release::shared(&client).await;
+    release.assert_ready().await;
+    let pid = host_pid(RELEASE_NAMESPACE, &busiest(&release).await, "webhook");
+    endure(&client, "frozen-replica", "The busier of two replicas frozen (SIGSTOP)", async || {
+        let started = Instant::now();
+        let frozen = Frozen::freeze(pid);
+        wait_for("the Service is without it", LONG, async || {
+            let ready = release.ready_endpoints().await?;
+            check(ready == 1, || format!("{ready} endpoints are ready"))
+        })
+        .await;
+        let out = started.elapsed();
+        tokio::time::sleep(seconds(30, 12).saturating_sub(out).max(Duration::from_secs(1))).await;
+        assert!(frozen.is_stopped(), "it is not frozen");
+        format!("out of the Service after {:.0} s", out.as_secs_f64())
+    })
+    .await;
+    release.assert_ready().await;
+}
