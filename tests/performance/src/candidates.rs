@@ -48,6 +48,8 @@ impl Kind {
     }
 }
 
+const LOOPBACK: &str = "127.0.0.1";
+
 /// A running server, which ends with this.
 pub struct Server {
     pub child: Child,
@@ -61,7 +63,7 @@ pub struct Server {
 impl Server {
     /// Starts it on loopback; the floor answers what is in `answer`.
     pub fn start(kind: Kind, programs: &Programs, answer: &Path) -> Result<Self> {
-        Self::start_on(kind, programs, answer, "127.0.0.1")
+        Self::start_on(kind, programs, answer, LOOPBACK)
     }
 
     /// The same where others can reach it.
@@ -83,6 +85,10 @@ impl Server {
             Kind::Floor => {
                 command.args(["--listen", &address.to_string()]).arg("--answer").arg(answer);
                 command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
+                if host != LOOPBACK {
+                    // Others are the API server.
+                    command.arg("--uid");
+                }
             }
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

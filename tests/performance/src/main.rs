@@ -63,6 +63,8 @@ enum Command {
         gomemlimit: PathBuf,
         #[arg(long)]
         controller_runtime: PathBuf,
+        #[arg(long)]
+        floor: PathBuf,
         /// Kyverno's admission controller, to measure it, too
         #[arg(long)]
         kyverno: Option<PathBuf>,
@@ -108,10 +110,20 @@ fn main() -> Result<()> {
             save(&out, &results)?;
             print!("{}", report::markdown(&results));
         }
-        Command::Pods { gomemlimit, controller_runtime, kyverno, host, count, seconds, rounds, out } => {
+        Command::Pods {
+            gomemlimit,
+            controller_runtime,
+            floor,
+            kyverno,
+            host,
+            count,
+            seconds,
+            rounds,
+            out,
+        } => {
             let folder = tempfile::tempdir()?;
             write_certificate(folder.path(), &host)?;
-            let (floor, certificates) = (PathBuf::new(), folder.path().to_owned());
+            let certificates = folder.path().to_owned();
             let programs = candidates::Programs { gomemlimit, controller_runtime, floor, certificates };
             let mut results = read(&out)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -14,9 +14,11 @@ use serde_json::json;
 use crate::{
     candidates::{Kind, Programs, Server},
     kyverno::{self, Kyverno},
+    load,
     objects::{Objects, namespace_of},
     record::{Closed, PodCreation, PodCreations},
-    report::{KYVERNO, OURS, PEER, POLICY, WHOLE_POLICY},
+    report::{FLOOR, KYVERNO, OURS, PEER, POLICY, WHOLE_POLICY},
+    reviews,
 };
 
 const NONE: &str = "nothing";
@@ -33,11 +35,12 @@ struct Arm {
 }
 
 /// Name in the results, label of the namespace.
-const ARMS: [(&str, &str); 6] = [
+const ARMS: [(&str, &str); 7] = [
     (NONE, "nothing"),
     (POLICY, "policy"),
     (WHOLE_POLICY, "whole-policy"),
     (OURS, "gomemlimit"),
+    (FLOOR, "floor"),
     (PEER, "controller-runtime"),
     (KYVERNO, "kyverno"),
 ];
@@ -92,9 +95,16 @@ async fn measure(
     }
     let unused = PathBuf::new();
     let ours = Server::start_on(Kind::Gomemlimit, programs, &unused, host)?;
+    // The floor answers what ours answers to the same pod.
+    let folder = tempfile::tempdir()?;
+    let review = reviews::small_in(&namespace_of("floor"), folder.path())?;
+    let answer = folder.path().join("answer");
+    std::fs::write(&answer, load::answer(&ours, &review.path)?)?;
+    let floor = Server::start_on(Kind::Floor, programs, &answer, host)?;
     let peer = Server::start_on(Kind::ControllerRuntime, programs, &unused, host)?;
     objects.our_webhook("gomemlimit", &ours, &programs.certificates).await?;
     objects.webhook("controller-runtime", &peer, &programs.certificates).await?;
+    objects.webhook("floor", &floor, &programs.certificates).await?;
     objects.policy("policy").await?;
     objects.whole_policy("whole-policy", &programs.gomemlimit).await?;
     if let Some(kyverno) = &kyverno {

@@ -199,8 +199,10 @@ fn functions(program: &Path, samples: &[Sample]) -> Result<HashMap<u64, Vec<Stri
         .spawn()
         .context("cannot start addr2line")?;
     let mut input = child.stdin.take().context("addr2line has no input")?;
-    let writer =
-        thread::spawn(move || addresses.iter().try_for_each(|address| writeln!(input, "{address:#x}")));
+    let distance = shift(program)?;
+    let writer = thread::spawn(move || {
+        addresses.iter().try_for_each(|address| writeln!(input, "{:#x}", address.wrapping_add(distance)))
+    });
     let output = child.wait_with_output()?;
     writer.join().ok().context("addr2line was not asked")??;
     let mut functions: HashMap<u64, Vec<String>> = HashMap::new();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     record::{Closed, Open, Results},
-    report::{FLOOR, OURS, PEER, POLICY},
+    report::{FLOOR, OURS, PEER, POLICY, WHOLE_POLICY},
 };
 
 /// One aim with its figure.
@@ -16,7 +16,7 @@ struct Target {
 
 /// The table; without the rows for which nothing was measured.
 pub fn table(results: &Results) -> String {
-    let targets = [throughput, latency, floor, large, creation, size, memory];
+    let targets = [throughput, latency, floor, large, creation, creation_short, size, memory];
     let mut text = String::from("| Aim | Measured | Met |\n|---|---|---|\n");
     for Target { aim, measured, is_met } in targets.into_iter().filter_map(|target| target(results)) {
         // Writing to a String cannot fail.
@@ -77,18 +77,31 @@ fn large(results: &Results) -> Option<Target> {
 }
 
 fn creation(results: &Results) -> Option<Target> {
+    cheaper(
+        results,
+        WHOLE_POLICY,
+        "a pod's creation cheaper than with the same job as a policy inside of the API server, p50 and p90",
+    )
+}
+
+fn creation_short(results: &Results) -> Option<Target> {
+    cheaper(results, POLICY, "cheaper even than with a policy of twenty lines, p50 and p90")
+}
+
+fn cheaper(results: &Results, policy: &str, aim: &'static str) -> Option<Target> {
     let arms = &results.pods.as_ref()?.arms;
     let of = |name: &str| arms.iter().find(|arm| arm.arm == name);
-    let (ours, policy) = (of(OURS)?, of(POLICY)?);
-    Some(Target {
-        aim: "a pod's creation cheaper than with a policy inside of the API server, p50 and p90",
-        measured: format!(
-            "{:+.2} ms and {:+.2} ms against the policy",
-            ours.p50_ms - policy.p50_ms,
-            ours.p90_ms - policy.p90_ms
-        ),
-        is_met: ours.p50_ms < policy.p50_ms && ours.p90_ms < policy.p90_ms,
-    })
+    let (ours, policy) = (of(OURS)?, of(policy)?);
+    let (p50, p90) = (ours.p50_ms - policy.p50_ms, ours.p90_ms - policy.p90_ms);
+    let of_floor = of(FLOOR).map_or(String::new(), |floor| {
+        format!(
+            " (the floor: {:+.2} ms and {:+.2} ms)",
+            floor.p50_ms - policy.p50_ms,
+            floor.p90_ms - policy.p90_ms
+        )
+    });
+    let measured = format!("{p50:+.2} ms and {p90:+.2} ms against the policy{of_floor}");
+    Some(Target { aim, measured, is_met: p50 < 0.0 && p90 < 0.0 })
 }
 
 fn size(results: &Results) -> Option<Target> {

@@ -34,6 +34,9 @@ struct Floor {
     /// What is answered
     #[arg(long)]
     answer: PathBuf,
+    /// Put the uid of each request into the answer, which the API server insists on
+    #[arg(long)]
+    uid: bool,
 }
 
 #[tokio::main(flavor = "multi_thread")]
@@ -48,6 +51,7 @@ async fn main() -> anyhow::Result<()> {
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     let acceptor = TlsAcceptor::from(Arc::new(config));
+    let uid = floor.uid;
     let listener = TcpListener::bind(floor.listen).await?;
     loop {
         let (stream, _) = listener.accept().await?;
@@ -57,20 +61,39 @@ async fn main() -> anyhow::Result<()> {
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let service = service_fn(|request: Request<Incoming>| {
                 let answer = answer.clone();
-                async move { Ok::<_, Infallible>(constant(request, answer).await) }
+                async move { Ok::<_, Infallible>(constant(request, answer, uid).await) }
             });
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn constant(request: Request<Incoming>, answer: Bytes) -> Response<Full<Bytes>> {
+async fn constant(request: Request<Incoming>, mut answer: Bytes, uid: bool) -> Response<Full<Bytes>> {
     // Read to its end, as whoever looks at it has to.
     let mut body = request.into_body();
+    let mut head = Vec::new();
     while let Some(Ok(frame)) = body.frame().await {
-        drop(frame);
+        if let (true, Some(data)) = (uid && head.is_empty(), frame.data_ref()) {
+            head.extend_from_slice(data);
+        }
+    }
+    if let Some((from, to)) = uid_at(&head).zip(uid_at(&answer)) {
+        let mut own = answer.to_vec();
+        if let (Some(from), Some(to)) = (head.get(from..from + UID), own.get_mut(to..to + UID)) {
+            to.copy_from_slice(from);
+        }
+        answer = own.into();
     }
     let mut response = Response::new(Full::new(answer));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// Characters of a uid.
+const UID: usize = 36;
+
+/// Where the first uid is, which is that of the request.
+fn uid_at(text: &[u8]) -> Option<usize> {
+    const BEFORE: &[u8] = br#""uid":""#;
+    Some(text.windows(BEFORE.len()).position(|window| window == BEFORE)? + BEFORE.len())
 }
