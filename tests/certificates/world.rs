@@ -89,7 +89,11 @@ pub struct Replica {
 /// That time, so many seconds later or earlier; a clock shows no time before 1970.
 pub fn shifted(now: SystemTime, seconds: i64) -> SystemTime {
     let by = Duration::from_secs(seconds.unsigned_abs());
-    if seconds < 0 { now.checked_sub(by).map_or(SystemTime::UNIX_EPOCH, |at| at.max(SystemTime::UNIX_EPOCH)) } else { now + by }
+    if seconds < 0 {
+        now.checked_sub(by).map_or(SystemTime::UNIX_EPOCH, |at| at.max(SystemTime::UNIX_EPOCH))
+    } else {
+        now + by
+    }
 }
 
 impl Replica {
