@@ -20,7 +20,7 @@ const OBSERVE: &str = include_str!("../docs/observe.md");
 const DIAGNOSE: &str = include_str!("../docs/diagnose.md");
 const INJECT: &str = include_str!("../docs/inject.md");
 const SERVE: &str = include_str!("../docs/serve.md");
-const TEXTS: [&str; 19] = [
+const TEXTS: [&str; 20] = [
     INJECT,
     SERVE,
     include_str!("../docs/probe.md"),
@@ -33,6 +33,7 @@ const TEXTS: [&str; 19] = [
     include_str!("../SECURITY.md"),
     include_str!("../CHANGELOG.md"),
     include_str!("../docs/certificates.md"),
+    include_str!("../docs/release.md"),
     include_str!("../docs/policy-engine.md"),
     include_str!("../docs/policy-file.md"),
     include_str!("../docs/audit.md"),
@@ -302,5 +303,28 @@ fn the_sources_stay_readable() {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
         assert!(text.lines().count() <= 450, "{} has grown into two", path.display());
+    }
+}
+
+#[test]
+fn every_crate_of_ours_forbids_unsafe_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let listed = Command::new("git").args(["ls-files", "*Cargo.toml"]).current_dir(root).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let manifests: Vec<_> = listed.lines().collect();
+    assert!(manifests.len() >= 8, "{manifests:?}");
+    for manifest in manifests {
+        let text = std::fs::read_to_string(root.join(manifest)).unwrap();
+        let section = |name: &str| {
+            let (_, rest) = text.split_once(&format!("\n[{name}]\n"))?;
+            Some(rest.split("\n[").next().unwrap().lines().map(str::trim).collect::<Vec<_>>())
+        };
+        let says = |name: &str, line: &str| section(name).is_some_and(|lines| lines.contains(&line));
+        // A workspace of its own says it itself, as the root does for its members.
+        let own = says("lints.rust", r#"unsafe_code = "forbid""#);
+        assert!(own || says("lints", "workspace = true"), "{manifest} inherits no lints");
+        if manifest == "Cargo.toml" {
+            assert!(says("workspace.lints.rust", r#"unsafe_code = "forbid""#), "{manifest}");
+        }
     }
 }
