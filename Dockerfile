@@ -9,23 +9,14 @@ ARG BUILDER_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
 ARG RUNTIME_IMAGE=scratch
 
 FROM ${BUILDER_IMAGE} AS build
+# The program carries the list of its dependencies: `cargo audit bin`, and scanners of images, read it.
+ARG CARGO_AUDITABLE_VERSION=0.7.7
+RUN command -v cargo-auditable || cargo install --locked cargo-auditable --version "$CARGO_AUDITABLE_VERSION" --root /usr/local
 WORKDIR /src
 COPY . .
 ARG CARGO_PROFILE=release
 ARG CARGO_FEATURES=
-# The same source and builder give the same bytes: no path of the build stays in the program.
-# Without the default features: `diagnose` is for people, who run it from their own machines.
-# Relative relocations are packed (DT_RELR, glibc 2.36): half a megabyte of them becomes a few KB.
-# With --target the flags are for the program only, not for what runs during the build.
-RUN set -eu; \
-    target=$(rustc -vV | sed -n 's/^host: //p'); \
-    export CARGO_TARGET_DIR=/target \
-        RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=${CARGO_HOME:-/usr/local/cargo}=/cargo --remap-path-prefix=/src=/gomemlimit --remap-path-prefix=/target=/target" \
-        CFLAGS="-ffile-prefix-map=${CARGO_HOME:-/usr/local/cargo}=/cargo"; \
-    cargo build --locked --package gomemlimit --bin gomemlimit --target "$target" \
-        --profile "$CARGO_PROFILE" --no-default-features --features "$CARGO_FEATURES"; \
-    folder=$CARGO_PROFILE; [ "$folder" != dev ] || folder=debug; \
-    install -m 755 "/target/$target/$folder/gomemlimit" /gomemlimit
+RUN CARGO_TARGET_DIR=/target deploy/release/build --profile "$CARGO_PROFILE" --features "$CARGO_FEATURES" /gomemlimit
 
 FROM ${RUNTIME_IMAGE}
 ARG VERSION=0.1.0

@@ -20,6 +20,8 @@ const OBSERVE: &str = include_str!("../docs/observe.md");
 const DIAGNOSE: &str = include_str!("../docs/diagnose.md");
 const INJECT: &str = include_str!("../docs/inject.md");
 const SERVE: &str = include_str!("../docs/serve.md");
+/// Of other programs' flags, mostly.
+const RELEASE: &str = include_str!("../docs/release.md");
 const TEXTS: [&str; 19] = [
     INJECT,
     SERVE,
@@ -219,7 +221,7 @@ fn every_flag_in_the_texts_exists() {
         "--kubernetes-version",
         "--path",
         "--locked",
-        "--manifest",
+        "--manifest-url",
         "--replicas",
         "--reuse-values",
         "--overwrite",
@@ -265,7 +267,7 @@ fn the_readme_explains_sentences_that_the_program_says() {
 fn every_file_in_the_texts_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let endings = [".rs", ".md", ".tsv", ".toml"];
-    for text in TEXTS {
+    for text in TEXTS.into_iter().chain([RELEASE]) {
         let words = text.split(|c: char| c.is_whitespace() || "()[]`,;→".contains(c));
         for word in words
             .map(|word| word.trim_end_matches('.'))
@@ -302,5 +304,28 @@ fn the_sources_stay_readable() {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
         assert!(text.lines().count() <= 450, "{} has grown into two", path.display());
+    }
+}
+
+#[test]
+fn every_crate_of_ours_forbids_unsafe_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let listed = Command::new("git").args(["ls-files", "*Cargo.toml"]).current_dir(root).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let manifests: Vec<_> = listed.lines().collect();
+    assert!(manifests.len() >= 8, "{manifests:?}");
+    for manifest in manifests {
+        let text = std::fs::read_to_string(root.join(manifest)).unwrap();
+        let section = |name: &str| {
+            let (_, rest) = text.split_once(&format!("\n[{name}]\n"))?;
+            Some(rest.split("\n[").next().unwrap().lines().map(str::trim).collect::<Vec<_>>())
+        };
+        let says = |name: &str, line: &str| section(name).is_some_and(|lines| lines.contains(&line));
+        // A workspace of its own says it itself, as the root does for its members.
+        let own = says("lints.rust", r#"unsafe_code = "forbid""#);
+        assert!(own || says("lints", "workspace = true"), "{manifest} inherits no lints");
+        if manifest == "Cargo.toml" {
+            assert!(says("workspace.lints.rust", r#"unsafe_code = "forbid""#), "{manifest}");
+        }
     }
 }

@@ -17,8 +17,13 @@ use time::OffsetDateTime;
 use super::trust::{CA_NAME, CaCertificate, verifies};
 use crate::serve::tls::{Credentials, CredentialsError};
 
-/// How far a clock may run behind ours.
-const CLOCK_TOLERANCE: Duration = Duration::from_hours(1);
+/// From when on certificates are valid: always. A later time guards nothing, since who has the key may write any, and to
+/// a replica whose clock is behind, or to all others where a clock was ahead, the CA would be of no use: they would make
+/// another in its place.
+const VALID_FROM: SystemTime = SystemTime::UNIX_EPOCH;
+
+/// How long what a CA signs on trial is valid.
+const TRIAL: Duration = Duration::from_hours(1);
 
 /// Why a CA cannot be made or used.
 #[derive(Debug, Error)]
@@ -64,11 +69,11 @@ pub struct Leaf {
 }
 
 impl Authority {
-    /// Makes a CA for this server name only. ECDSA P-256, valid from an hour ago.
+    /// Makes a CA for this server name only. ECDSA P-256.
     pub fn mint(server_name: &str, now: SystemTime, life: Duration) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate()?;
         let mut params = ca_params();
-        params.not_before = OffsetDateTime::from(now - CLOCK_TOLERANCE);
+        params.not_before = OffsetDateTime::from(VALID_FROM);
         params.not_after = OffsetDateTime::from(now + life);
         // RFC 5280, 4.2.1.10: a stolen key is of no use for any other name.
         params.name_constraints = Some(NameConstraints {
@@ -101,7 +106,7 @@ impl Authority {
         if !authority.certificate.is_valid_at(now) {
             return Err(AuthorityError::NotValid);
         }
-        let trial = authority.sign(server_name, now, CLOCK_TOLERANCE)?;
+        let trial = authority.sign(server_name, now, TRIAL)?;
         if !verifies(std::slice::from_ref(&authority.certificate), &trial.certificate, server_name, now) {
             return Err(AuthorityError::SignsNothing(server_name.to_owned()));
         }
@@ -114,7 +119,7 @@ impl Authority {
         let mut params = CertificateParams::new(vec![server_name.to_owned()])?;
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "gomemlimit");
-        params.not_before = OffsetDateTime::from(now - CLOCK_TOLERANCE);
+        params.not_before = OffsetDateTime::from(VALID_FROM);
         let not_after = (now + life).min(self.certificate.not_after);
         params.not_after = OffsetDateTime::from(not_after);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -133,12 +138,10 @@ impl Authority {
         })
     }
 
-    /// From here on, two thirds of its life, another CA should take over.
+    /// From here on, two thirds of a CA's `life`, another one should take over.
     #[must_use]
-    pub fn replace_at(&self) -> SystemTime {
-        let CaCertificate { not_before, not_after, .. } = self.certificate;
-        let life = not_after.duration_since(not_before).unwrap_or_default().saturating_sub(CLOCK_TOLERANCE);
-        not_after - life / 3
+    pub fn replace_at(&self, life: Duration) -> SystemTime {
+        self.certificate.not_after - life / 3
     }
 
     /// The private key as PEM text (PKCS #8).

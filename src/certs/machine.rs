@@ -189,7 +189,7 @@ impl Machine {
         }
         self.held = Some(contents.clone());
         self.note_publication(&contents, now);
-        if now >= contents.signer.replace_at() {
+        if now >= contents.signer.replace_at(self.settings.ca_life) {
             match &contents.next {
                 None => {
                     let next = Some(self.mint(now)?);

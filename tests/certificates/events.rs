@@ -5,7 +5,7 @@ use std::time::Duration;
 use gomemlimit::certs::{Authority, Contents, Data};
 use proptest::prelude::*;
 
-use crate::world::{HOUR, NAME, Replica, World};
+use crate::world::{HOUR, NAME, Replica, World, shifted};
 
 /// What befalls the Secret.
 #[derive(Clone, Debug)]
@@ -31,6 +31,10 @@ pub enum Event {
     Away(usize, bool, u64),
     /// One replica sees or does one thing; others may do theirs before it goes on.
     One(usize, u8),
+    /// The clocks of all, the API server's too, jump by seconds.
+    Jump(i64),
+    /// The clock of one replica is that far from the others from now on.
+    Skew(usize, i64),
 }
 
 pub fn key() -> impl Strategy<Value = &'static str> {
@@ -87,16 +91,20 @@ impl World {
         self.cluster.write_secret(Some(data));
     }
 
+    /// `helm upgrade` brings an empty Secret where there is none.
+    pub fn restore_secret(&mut self) {
+        if self.cluster.secret.1.is_none() {
+            self.cluster.write_secret(Some(Data::new()));
+        }
+    }
+
     pub fn befalls(&mut self, event: &Event) {
         match event {
             Event::Advance(seconds) => self.advance(Duration::from_secs(*seconds)),
             Event::Damage(damage) => {
                 self.settle();
-                if self.cluster.secret.1.is_none() {
-                    // `helm upgrade` brings an empty one.
-                    self.cluster.write_secret(Some(Data::new()));
-                    self.settle();
-                }
+                self.restore_secret();
+                self.settle();
                 self.damage(damage);
             }
             // Until a replica has seen these, nothing can be trusted.
@@ -112,7 +120,16 @@ impl World {
                 self.cluster.write_bundles(b"");
                 self.settle();
             }
-            Event::Restart(who) => self.replicas[*who] = Replica::new(),
+            // Its node's clock stays as it is.
+            Event::Restart(who) => {
+                self.replicas[*who] = Replica { skew: self.replicas[*who].skew, ..Replica::new() };
+            }
+            // Until a replica has looked at the clock, what it serves may have expired or be of a CA that has.
+            Event::Jump(seconds) => {
+                self.cluster.now = shifted(self.cluster.now, *seconds);
+                self.settle();
+            }
+            Event::Skew(who, seconds) => self.replicas[*who].skew = *seconds,
             Event::Away(who, paused, seconds) => {
                 self.settle();
                 let replica = &mut self.replicas[*who];

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(unreachable_pub, reason = "one program")]
 
+mod clocks;
 mod events;
 mod world;
 
@@ -30,9 +31,7 @@ proptest! {
         for event in &events {
             world.befalls(event);
         }
-        if world.cluster.secret.1.is_none() {
-            world.cluster.write_secret(Some(Data::new()));
-        }
+        world.restore_secret();
         world.check_calm();
         // And nothing of it lasts: two rotations later only the signer and what is unexpired are trusted.
         world.advance(HOUR * 3);

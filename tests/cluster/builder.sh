@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Makes the local builder image $builder: Debian with a C compiler, and this machine's Rust.
+# Makes the local builder image $builder: Debian with a C compiler, this machine's Rust, and cargo-auditable.
 # Sourced by image, where no registry with the usual builder image can be reached.
 
 need debootstrap=debootstrap
@@ -20,6 +20,7 @@ rm -rf "$work"/builder/var/cache/apt/* "$work"/builder/var/lib/apt/lists/*
 mkdir -p "$work/builder/usr/local/bin" "$work/builder/usr/local/cargo" "$work/builder/src"
 cp -a "$sysroot"/bin/{cargo,rustc} "$work/builder/usr/local/bin/"
 cp -a "$sysroot/lib" "$work/builder/usr/local/"
+(cd "$work" && cargo install --locked --quiet cargo-auditable --version "$auditable" --root "$work/builder/usr/local")
 container=$("${storage[@]}" from scratch)
 "${storage[@]}" add --quiet "$container" "$work/builder" / >/dev/null
 "${storage[@]}" config --env CARGO_HOME=/usr/local/cargo --env PATH=/usr/local/bin:/usr/bin:/bin "$container"

@@ -1,0 +1,167 @@
+//! Clocks that jump: that of one replica, or all of them with the API server's.
+
+use std::time::Duration;
+
+use gomemlimit::certs::CaCertificate;
+use proptest::prelude::*;
+use rstest::rstest;
+
+use crate::{
+    events::{Event, event},
+    world::{HOUR, NAME, TICK, World, accepts},
+};
+
+const MINUTE: i64 = 60;
+const DAY: i64 = 24 * 60 * MINUTE;
+const YEAR: i64 = 365 * DAY;
+
+/// Writes of the Secret that a jump costs at most: the next CA announced, promoted and tidied, or a CA minted and,
+/// by each of three replicas, what it still serves kept trusted; and the same once the clock is right again.
+const MOST_WRITES: usize = 8;
+
+fn jumps() -> impl Strategy<Value = i64> {
+    prop_oneof![-10 * MINUTE..10 * MINUTE, -3 * DAY..3 * DAY, -20 * YEAR..20 * YEAR]
+}
+
+impl World {
+    fn writes(&self) -> usize {
+        self.cluster.backups.len()
+    }
+
+    /// Everybody trusts what this replica serves, at the API server's time.
+    fn is_accepted(&self, who: usize) -> bool {
+        let serving = self.replicas[who].serving.as_ref().unwrap();
+        let live = self.cluster.configuration.1.as_ref().unwrap();
+        live.iter().all(|entry| accepts(&entry.bundle, NAME, serving, self.cluster.now))
+    }
+
+    /// Nobody has a reason to write anything while the clocks stay as they are, but for one rotation.
+    fn check_peace(&mut self, why: &str) {
+        self.settle();
+        self.advance(TICK * 5);
+        let before = self.writes();
+        self.advance(TICK * 5);
+        assert!(self.writes() - before <= 3, "{why}: {} writes", self.writes() - before);
+    }
+}
+
+#[rstest]
+fn one_clock_jumps_and_comes_back(
+    #[values(-20 * YEAR, -DAY, -50 * MINUTE, -5 * MINUTE, 5 * MINUTE, 50 * MINUTE, 3 * 60 * MINUTE, DAY, 20 * YEAR)]
+    jump: i64,
+    #[values(false, true)] restarted: bool,
+) {
+    let mut world = World::installed(3);
+    let before = world.writes();
+    world.replicas[0].skew = jump;
+    if restarted {
+        world.befalls(&Event::Restart(0));
+    }
+    world.check_peace("jumped");
+    assert!(world.is_accepted(1) && world.is_accepted(2), "the others are trusted throughout");
+    // Behind by more than a certificate's life it cannot know that what it signs has expired.
+    if jump > -10 * MINUTE {
+        assert!(world.is_accepted(0), "an hour or twenty years ahead, its certificate is valid now");
+    }
+    world.replicas[0].skew = 0;
+    world.check_peace("back");
+    world.check_calm();
+    assert!(world.writes() - before <= MOST_WRITES, "{} writes", world.writes() - before);
+    assert!((0..3).all(|who| world.is_accepted(who)));
+}
+
+#[rstest]
+fn all_clocks_jump_and_come_back(
+    #[values(-20 * YEAR, -DAY, -5 * MINUTE, 5 * MINUTE, 50 * MINUTE, DAY, 20 * YEAR)] jump: i64,
+) {
+    let mut world = World::installed(3);
+    let before = world.writes();
+    for by in [jump, -jump] {
+        world.befalls(&Event::Jump(by));
+        world.check_calm();
+        world.check_peace("jumped");
+    }
+    assert!(world.writes() - before <= MOST_WRITES, "{} writes", world.writes() - before);
+    assert!((0..3).all(|who| world.is_accepted(who)));
+}
+
+#[test]
+fn a_clock_that_is_set_back_finds_every_certificate_valid_and_changes_nothing() {
+    let mut world = World::installed(3);
+    let before = (world.cluster.version, world.replicas[0].serving.as_ref().unwrap().chain().to_vec());
+    world.befalls(&Event::Jump(-20 * YEAR));
+    assert_eq!(before, (world.cluster.version, world.replicas[0].serving.as_ref().unwrap().chain().to_vec()));
+}
+
+#[test]
+fn a_replica_without_the_time_does_not_take_the_ca_from_the_others() {
+    let mut world = World::installed(2);
+    world.advance(HOUR / 2);
+    let ca = world.ca_certificate();
+    // A node that starts in 1970, until it has been told the time.
+    let now = world.cluster.now.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    world.replicas[0].skew = -i64::try_from(now.as_secs()).unwrap();
+    world.befalls(&Event::Restart(0));
+    world.check_peace("in 1970");
+    assert_eq!(world.ca_certificate(), ca);
+    world.replicas[0].skew = 0;
+    world.check_calm();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+
+    /// The law of main.rs, with clocks of replicas that are behind and with jumps of all clocks among its events.
+    #[test]
+    fn nothing_untrusted_is_served_whatever_clocks_are_behind(
+        events in prop::collection::vec(prop_oneof![
+            4 => event(),
+            1 => (0..3_usize, -20 * YEAR..0).prop_map(|(who, skew)| Event::Skew(who, skew)),
+            1 => jumps().prop_map(Event::Jump),
+        ], 1..40),
+    ) {
+        let mut world = World::installed(3);
+        for event in &events {
+            world.befalls(event);
+        }
+        world.recover();
+    }
+
+    /// A clock that is ahead of a CA's end takes that CA from the others, until they have seen that it did.
+    #[test]
+    fn replicas_settle_whatever_clocks_are_ahead(
+        skews in prop::collection::vec((0..3_usize, jumps(), any::<bool>(), 0..4000_u64), 1..12),
+    ) {
+        let mut world = World::installed(3);
+        for (who, skew, restarted, then) in skews {
+            let before = world.writes();
+            world.replicas[who].skew = skew;
+            if restarted {
+                world.befalls(&Event::Restart(who));
+            }
+            world.settle();
+            world.check("after a jump");
+            prop_assert!(world.writes() - before <= MOST_WRITES, "{} writes", world.writes() - before);
+            world.advance(Duration::from_secs(then));
+        }
+        world.recover();
+    }
+}
+
+impl World {
+    /// The clocks are right again: everything is as it should be, and stays so through rotations.
+    fn recover(&mut self) {
+        for replica in &mut self.replicas {
+            replica.skew = 0;
+        }
+        self.restore_secret();
+        self.check_calm();
+        self.check_peace("the clocks are right");
+        self.advance(HOUR);
+        self.check_calm();
+        assert!((0..3).all(|who| self.is_accepted(who)));
+        // What a clock that was ahead made lasts longer, but there is an end to how much of it.
+        let secret = self.cluster.secret.1.as_ref().unwrap();
+        assert!(CaCertificate::all_from_pem(&secret["bundle.crt"]).len() <= 18);
+    }
+}
