@@ -7,12 +7,12 @@ pub mod admin;
 mod body;
 mod buffer;
 pub mod handler;
-mod idle;
 pub mod lifecycle;
 pub mod listener;
 pub mod policy;
 mod poll;
 pub mod readiness;
+mod room;
 mod timed_io;
 pub mod tls;
 
