@@ -58,6 +58,21 @@ async fn without_a_uid_the_status_says_why(#[case] request: &str, #[case] status
     assert!(is_injected(&server.review(REVIEW).await));
 }
 
+/// An answer repeats the uid and is in nobody's budget.
+#[tokio::test]
+async fn a_uid_that_no_api_server_makes_is_refused() {
+    let server = Setup::default().start().await;
+    let with_uid = |length: usize| {
+        let review = String::from_utf8(review_of_size(10_000)).unwrap();
+        review.replace(r#""uid":"1""#, &format!(r#""uid":"{}""#, "1".repeat(length)))
+    };
+    assert!(is_injected(&server.review(with_uid(256).as_bytes()).await));
+    for review in [with_uid(257), with_uid(257).replace(r#""v1""#, "1")] {
+        let refused = server.review(review.as_bytes()).await;
+        assert_eq!((refused.status, &*refused.body), (400, "the uid is longer than 256 bytes\n"));
+    }
+}
+
 #[tokio::test]
 async fn a_content_type_with_a_charset_and_a_chunked_body_are_fine() {
     let server = Setup::default().start().await;

@@ -313,6 +313,7 @@ async fn hostile_bodies_stay_within_the_memory() {
         body(format!(r#"{{"metadata":{{"annotations":{{"gomemlimit.dev/status":"{escaped}"}}}}}}"#)),
         body(format!(r#"{{"metadata":{{"name":"{escaped}"}}}}"#)),
         body(container(format!(r#""env":[{{"name":"A","value":"{escaped}"}}]"#))),
+        body(container(format!(r#""resources":{{"limits":{{"memory":"{}"}}}}"#, "9".repeat(6 << 20)))),
     ];
     let mut set = tokio::task::JoinSet::new();
     for body in bodies.into_iter().cycle().take(32) {

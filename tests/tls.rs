@@ -109,6 +109,33 @@ async fn an_idle_connection_outlives_the_head_timeout_but_not_its_own() {
     assert_at(idle.expect("the idle connection was closed"), 1500);
 }
 
+/// hyper looks for the client's end while these are answered and does not read again afterwards by itself.
+#[rstest]
+#[case::no_body(b"GET /mutate HTTP/1.1\r\nHost: x\r\n\r\n".to_vec())]
+#[case::a_body_that_nobody_reads(b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}".to_vec())]
+#[case::answered_off_the_connections_thread(request(&support::review_of_size(1 << 20)))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_was_answered_the_connection_is_idle_then(#[case] request: Vec<u8>) {
+    let mut setup = Setup::default();
+    // The head's deadline is far away, so that it cannot end the connection in place of the idle one.
+    setup.options.connections.idle = Duration::from_millis(300);
+    let server = setup.start().await;
+    let mut stream = server.connect().await;
+    send(&mut stream, &request).await;
+    read_answer(&mut stream).await.unwrap();
+    let closed = tokio::time::timeout(Duration::from_secs(5), until_closed(&mut stream)).await;
+    closed.expect("closed after the idle timeout");
+
+    let mut setup = Setup::default();
+    setup.options.connections.connections = 1;
+    let server = setup.start().await;
+    let mut idle = server.connect().await;
+    send(&mut idle, &request).await;
+    read_answer(&mut idle).await.unwrap();
+    let next = tokio::time::timeout(Duration::from_secs(5), server.review(REVIEW)).await;
+    assert!(is_injected(&next.expect("the idle one made room")));
+}
+
 #[tokio::test]
 async fn a_head_that_starts_after_a_pause_has_the_heads_time() {
     let mut setup = impatient();
@@ -127,7 +154,15 @@ async fn the_connection_cap_holds() {
     let mut setup = Setup::default();
     setup.options.connections.connections = 3;
     let server = setup.start().await;
-    let mut open = vec![server.connect().await, server.connect().await, server.connect().await];
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let mut stream = server.connect().await;
+        send(&mut stream, &request(REVIEW)).await;
+        read_answer(&mut stream).await.unwrap();
+        // Busy with its second request.
+        send(&mut stream, &request(REVIEW)[..1000]).await;
+        open.push(stream);
+    }
     // The kernel takes the fourth, but nobody talks to it.
     let mut fourth = Box::pin(server.connect());
     assert!(tokio::time::timeout(Duration::from_millis(300), &mut fourth).await.is_err());
@@ -161,6 +196,48 @@ async fn at_the_cap_the_connection_idle_longest_makes_room() {
         send(&mut stream, &request(REVIEW)).await;
         assert!(is_injected(&read_answer(&mut stream).await.unwrap()), "the others stay");
     }
+}
+
+#[rstest]
+#[case::silent_before_tls(false, b"")]
+#[case::silent_after_tls(true, b"")]
+#[case::slow_head(true, b"POST /mutate HTTP/1.1\r\nHost: x\r\n")]
+#[case::slow_body(
+    true,
+    b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+)]
+#[tokio::test]
+async fn clients_that_never_come_to_an_answer_drive_nobody_out(
+    #[case] tls: bool,
+    #[case] sent: &'static [u8],
+) {
+    let mut setup = Setup::default();
+    setup.options.connections.connections = 4;
+    let server = setup.start().await;
+    let mut kept = server.connect().await;
+    send(&mut kept, &request(REVIEW)).await;
+    assert!(is_injected(&read_answer(&mut kept).await.unwrap()));
+
+    // More than there are places, one after the other for as long as this lasts; no timeout ends them.
+    let mut hostile = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let (webhook, pair) = (server.webhook, server.pair.clone());
+        hostile.spawn(async move {
+            if tls {
+                let mut stream = connect(webhook, &pair).await?;
+                tokio::io::AsyncWriteExt::write_all(&mut stream, sent).await?;
+                until_closed(&mut stream).await;
+            } else {
+                until_closed(&mut TcpStream::connect(webhook).await?).await;
+            }
+            Ok::<_, std::io::Error>(())
+        });
+    }
+    server.wait_for_metric("gomemlimit_connections", 4).await;
+    let fresh = tokio::time::timeout(Duration::from_secs(20), server.review(REVIEW)).await;
+    assert!(is_injected(&fresh.expect("room was made for a new client")));
+    send(&mut kept, &request(REVIEW)).await;
+    assert!(is_injected(&read_answer(&mut kept).await.unwrap()), "the one that is kept stays");
 }
 
 #[tokio::test]

@@ -33,9 +33,9 @@ pub fn parse(text: &str) -> Result<u64, QuantityError> {
     }
     let scale = Scale::parse(suffix)?;
 
-    let digits = || whole.bytes().chain(fraction.bytes()).map(|b| u64::from(b - b'0'));
-    let leading_zeros = digits().take_while(|d| *d == 0).count();
-    if leading_zeros == whole.len() + fraction.len() {
+    let significant = Digits::significant(whole, fraction);
+    let leading_zeros = whole.len() + fraction.len() - significant.count();
+    if significant.count() == 0 {
         return Ok(0);
     }
     if text.starts_with('-') {
@@ -46,11 +46,34 @@ pub fn parse(text: &str) -> Result<u64, QuantityError> {
         .power_of_ten
         .saturating_add(i64::try_from(whole.len()).unwrap_or(i64::MAX))
         .saturating_sub(i64::try_from(leading_zeros).unwrap_or(i64::MAX));
-    bytes(&digits().skip(leading_zeros).collect::<Vec<_>>(), point, scale.power_of_two)
+    bytes(significant, point, scale.power_of_two)
+}
+
+/// Decimal digits from the first that is not zero, where they stand in the text: there may be millions of them.
+#[derive(Clone, Copy)]
+struct Digits<'a> {
+    whole: &'a str,
+    fraction: &'a str,
+}
+
+impl<'a> Digits<'a> {
+    fn significant(whole: &'a str, fraction: &'a str) -> Self {
+        let whole = whole.trim_start_matches('0');
+        let fraction = if whole.is_empty() { fraction.trim_start_matches('0') } else { fraction };
+        Self { whole, fraction }
+    }
+
+    fn count(self) -> usize {
+        self.whole.len() + self.fraction.len()
+    }
+
+    fn iter(self) -> impl DoubleEndedIterator<Item = u64> {
+        self.whole.bytes().chain(self.fraction.bytes()).map(|b| u64::from(b - b'0'))
+    }
 }
 
 /// `0.d1d2d3… × 10^point × 2^shift`, rounded up. The first digit is not zero.
-fn bytes(digits: &[u64], point: i64, shift: u32) -> Result<u64, QuantityError> {
+fn bytes(digits: Digits<'_>, point: i64, shift: u32) -> Result<u64, QuantityError> {
     // 10^19 is past 2^63; below 10^-40, even times 2^60, is a fraction of a byte.
     const MOST_DIGITS: i64 = 19;
     const SMALLEST: i64 = -40;
@@ -64,7 +87,7 @@ fn bytes(digits: &[u64], point: i64, shift: u32) -> Result<u64, QuantityError> {
     let zeros_after_point = usize::try_from(-point).unwrap_or(0);
 
     let mut whole: u128 = 0;
-    for digit in digits.iter().copied().chain(std::iter::repeat(0)).take(whole_len) {
+    for digit in digits.iter().chain(std::iter::repeat(0)).take(whole_len) {
         whole = whole * 10 + u128::from(digit);
     }
 
@@ -72,7 +95,7 @@ fn bytes(digits: &[u64], point: i64, shift: u32) -> Result<u64, QuantityError> {
     // cut off: 2^shift·0.dREST = (d·2^shift + 2^shift·0.REST) / 10. At most 10·2^60, so u64 is enough.
     let mut part: u64 = 0;
     let mut cut = false;
-    let fraction = digits.iter().copied().skip(whole_len).rev();
+    let fraction = digits.iter().rev().take(digits.count().saturating_sub(whole_len));
     for digit in fraction.chain(std::iter::repeat_n(0, zeros_after_point)) {
         let sum = (digit << shift) + part;
         cut |= !sum.is_multiple_of(10);

@@ -33,6 +33,10 @@ const KIND: &str = "AdmissionReview";
 const MOST_WARNING_CHARS: usize = 256;
 const MOST_WARNINGS_CHARS: usize = 4096;
 
+/// Bytes of the longest uid that is answered to; the API server's have 36. An answer repeats it, so an endless one would
+/// make the answer as large as the request.
+const MOST_UID: usize = 256;
+
 /// The body holds no review that could be answered: there is no uid to answer to.
 #[derive(Debug, Error)]
 pub enum ReviewError {
@@ -42,6 +46,9 @@ pub enum ReviewError {
     /// A review without a request or with an empty uid.
     #[error("the AdmissionReview has no request.uid")]
     NoUid,
+    /// No API server makes such a uid.
+    #[error("the uid is longer than {MOST_UID} bytes")]
+    LongUid,
 }
 
 /// One request of the API server, borrowed from the body.
@@ -107,6 +114,9 @@ impl<'a> Review<'a> {
         };
         let mut request = envelope.request.ok_or(ReviewError::NoUid)?;
         let uid = request.uid.take().filter(|uid| !uid.is_empty()).ok_or(ReviewError::NoUid)?;
+        if uid.len() > MOST_UID {
+            return Err(ReviewError::LongUid);
+        }
         let (kind, version) = (envelope.kind.unwrap_or_default(), envelope.api_version.unwrap_or_default());
         let request = if (&*version, &*kind) == (API_VERSION, KIND) {
             Ok(request)
@@ -131,6 +141,9 @@ impl<'a> Review<'a> {
             uid: Text<'a>,
         }
         match serde_json::from_slice::<Object<Envelope<'a>>>(body) {
+            Ok(Object(Envelope { request: Some(Request { uid }) })) if uid.len() > MOST_UID => {
+                Err(ReviewError::LongUid)
+            }
             Ok(Object(Envelope { request: Some(Request { uid }) })) if !uid.is_empty() => {
                 Ok(Self { uid, request: Err(format!("the AdmissionReview cannot be read: {error}")) })
             }

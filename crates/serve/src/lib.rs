@@ -7,7 +7,6 @@ pub mod admin;
 mod body;
 mod buffer;
 pub mod handler;
-mod idle;
 pub mod lifecycle;
 pub mod listener;
 pub mod metrics;
@@ -15,6 +14,7 @@ pub mod policy;
 pub mod policy_file;
 mod poll;
 pub mod readiness;
+mod room;
 mod timed_io;
 pub mod tls;
 

@@ -23,7 +23,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::{
-    idle::Idle,
+    room::{Newcomer, Room, Wanted},
     timed_io::{Progress, Silence, TimedIo},
 };
 use crate::metrics::{HandshakeFailure, Metrics};
@@ -32,7 +32,7 @@ use crate::metrics::{HandshakeFailure, Metrics};
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long to wait for an idle connection to make room before asking the next one.
+/// How long to wait for a connection to make room before asking the next one.
 const MAKE_ROOM: Duration = Duration::from_millis(20);
 
 /// hyper's read buffer of one connection; bodies are collected elsewhere, so heads decide.
@@ -41,8 +41,8 @@ const BUFFER_BYTES: usize = 16 << 10;
 /// What one connection may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at the same time. At the cap the one idle longest makes room; without an idle one,
-    /// new ones wait, all but one of them in the kernel's queue.
+    /// Connections at the same time. At the cap the one idle longest makes room, or where half of all have not come
+    /// to an answer yet, the oldest of those; without either, new ones wait, all but one of them in the kernel's queue.
     pub connections: usize,
     /// From the connection to the end of the TLS handshake.
     pub handshake: Duration,
@@ -99,13 +99,13 @@ impl Listener {
         let connections = TaskTracker::new();
         let permits = Arc::new(Semaphore::new(self.limits.connections));
         let Self { tcp, tls, router, limits, stop, metrics } = self;
-        let idle = Idle::default();
+        let room = Room::default();
         let mut pause = FIRST_PAUSE;
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.stopped.cancelled() => break,
-                accepted = accept(&tcp, &permits, &idle) => accepted,
+                accepted = accept(&tcp, &permits, limits.connections, &room) => accepted,
             };
             match accepted {
                 Ok((stream, permit)) => {
@@ -114,11 +114,13 @@ impl Listener {
                         tls: tls.clone(),
                         router: router.clone(),
                         limits,
-                        idle: idle.clone(),
+                        room: room.clone(),
                         stop: stop.clone(),
                         metrics: metrics.clone(),
                     };
-                    connections.spawn(connection.run(stream, permit));
+                    // Here and not in its task, which may begin after the next one has come.
+                    let newcomer = room.enter_new();
+                    connections.spawn(connection.run(stream, permit, newcomer));
                 }
                 Err(error) => {
                     metrics.count_accept_error();
@@ -140,13 +142,14 @@ impl Listener {
 async fn accept(
     tcp: &TcpListener,
     permits: &Arc<Semaphore>,
-    idle: &Idle,
+    places: usize,
+    room: &Room,
 ) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let (stream, _) = tcp.accept().await?;
     let mut permit = pin!(permits.clone().acquire_owned());
     loop {
         if permits.available_permits() == 0 {
-            idle.end_oldest();
+            room.make(places);
         }
         // It takes a moment to end, and others may become idle meanwhile.
         if let Ok(permit) = timeout(MAKE_ROOM, permit.as_mut()).await {
@@ -161,24 +164,37 @@ struct Connection {
     tls: Option<TlsAcceptor>,
     router: Router,
     limits: ConnectionLimits,
-    idle: Idle,
+    room: Room,
     stop: Stop,
     metrics: Metrics,
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+    async fn run(
+        self,
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+        (newcomer, wanted): (Newcomer, Wanted),
+    ) {
         let _open = OpenConnection::count(&self.metrics);
         // Answers are single small writes: waiting for more only adds latency.
         let _ = stream.set_nodelay(true);
+        tokio::select! {
+            // Once it has been answered, nobody asks any more.
+            Ok(()) = wanted => debug!("no answer so far; makes room for another connection"),
+            () = self.talk(stream, newcomer) => {}
+        }
+        drop(permit);
+    }
+
+    async fn talk(self, stream: TcpStream, newcomer: Newcomer) {
         match self.tls.clone() {
-            None => self.http(stream).await,
+            None => self.http(stream, newcomer).await,
             Some(tls) => match self.handshake(&tls, stream).await {
-                Ok(stream) => self.http(stream).await,
+                Ok(stream) => self.http(stream, newcomer).await,
                 Err(failure) => self.metrics.count_handshake_failure(failure),
             },
         }
-        drop(permit);
     }
 
     async fn handshake(
@@ -198,21 +214,26 @@ impl Connection {
         timeout(self.limits.handshake, handshake).await.unwrap_or(Err(HandshakeFailure::Timeout))
     }
 
-    async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Self { router, limits, idle, stop, .. } = self;
+    async fn http<S>(self, stream: S, newcomer: Newcomer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { router, limits, room, stop, .. } = self;
         let progress = Progress::default();
         let silence = Silence { head: limits.head, idle: limits.idle };
-        let io = TokioIo::new(TimedIo::new(stream, silence, progress.clone(), idle));
-        let (draining, in_head) = (stop.draining, progress.clone());
+        let io = TokioIo::new(TimedIo::new(stream, silence, progress.clone(), room));
+        let (draining, in_head, newcomer) = (stop.draining, progress.clone(), Arc::new(newcomer));
         let service = service_fn(move |request: Request<Incoming>| {
             progress.request_started();
             let (router, progress, draining) = (router.clone(), progress.clone(), draining.clone());
+            let newcomer = newcomer.clone();
             async move {
                 let mut response: Response<Body> = router.oneshot(request.map(Body::new)).await?;
                 if draining.is_cancelled() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 progress.request_answered();
+                newcomer.answered();
                 Ok::<_, Infallible>(response)
             }
         });

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use super::idle::{Idle, Place};
+use super::room::{Place, Room};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
@@ -91,13 +91,13 @@ pub(super) struct TimedIo<S> {
     /// What the read deadline was set for.
     armed_for: Option<Waiting>,
     write_deadline: Option<Pin<Box<Sleep>>>,
-    idle: Idle,
+    room: Room,
     /// Set while the connection is idle: another one may need its place.
     place: Option<Place>,
 }
 
 impl<S> TimedIo<S> {
-    pub(super) fn new(stream: S, silence: Silence, progress: Progress, idle: Idle) -> Self {
+    pub(super) fn new(stream: S, silence: Silence, progress: Progress, room: Room) -> Self {
         let read_deadline = Box::pin(sleep(silence.head));
         Self {
             stream,
@@ -106,7 +106,7 @@ impl<S> TimedIo<S> {
             read_deadline,
             armed_for: Some(Waiting::First),
             write_deadline: None,
-            idle,
+            room,
             place: None,
         }
     }
@@ -126,7 +126,7 @@ impl<S> TimedIo<S> {
             self.read_deadline.as_mut().reset(Instant::now() + patience);
         }
         if waiting == Waiting::Idle {
-            let place = self.place.get_or_insert_with(|| self.idle.enter());
+            let place = self.place.get_or_insert_with(|| self.room.enter_idle());
             if place.poll_wanted(cx).is_ready() {
                 return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
             }
@@ -179,6 +179,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        // Where hyper has looked for the client's end while the answer was made, it does not read again by itself when
+        // the answer is out: without this, nobody would be waiting for the next request.
+        let idle = self.progress.waiting() == Waiting::Idle && self.armed_for != Some(Waiting::Idle);
+        if flushed.is_ready()
+            && idle
+            && let Poll::Ready(error) = self.poll_read_deadline(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
         self.within_write_deadline(cx, flushed)
     }
 

@@ -1,3 +1,4 @@
+//! The webhook in a real cluster while something is broken, and pods of every form that Kubernetes allows.
 //! What the fault suite records, and the page that is made of it.
 //!
 //! `tests/reliability/run` measures; the tests on a real cluster (tests/cluster/e2e/reliability) write their part with
@@ -11,4 +12,5 @@
 )]
 
 pub mod cluster;
+pub mod page;
 pub mod process;

@@ -1,0 +1,80 @@
+//! More clients than there are places or file descriptors.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Result;
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use super::{Found, Plan, Scene, crowd};
+use crate::wire::read_to_end;
+
+/// Places of the program, by default: `--max-connections`.
+const MANY: usize = 10_000;
+
+pub fn plans() -> Vec<Plan> {
+    vec![
+        Plan::new(
+            "10,000 connections",
+            "10,000 connect at once and say nothing; there are 512 places",
+            |scene| Box::pin(many(scene)),
+        ),
+        Plan {
+            file_descriptors: Some(64),
+            fresh_promised: false,
+            ..Plan::new(
+                "no file descriptors",
+                "200 connect and say nothing to a program that has 64 file descriptors",
+                |scene| Box::pin(async move { crowd(&scene, 200, |scene, _| silent(scene)).await }),
+            )
+        },
+    ]
+}
+
+/// All of them hold on until the time is over.
+async fn many(scene: Arc<Scene>) -> Result<Found> {
+    let until = Instant::now() + scene.length * 2;
+    let mut all = JoinSet::new();
+    for number in 0..MANY {
+        let address = scene.target.address;
+        all.spawn(async move { until_closed(address, number, until).await });
+    }
+    let mut found = Found::default();
+    for outcome in all.join_all().await {
+        found.count(outcome.to_owned());
+    }
+    Ok(found)
+}
+
+async fn until_closed(address: SocketAddr, number: usize, until: Instant) -> &'static str {
+    let left = || until.saturating_duration_since(Instant::now());
+    match timeout(left(), connect(address, number)).await {
+        Err(_) => "never let in",
+        Ok(Err(_)) => "refused",
+        Ok(Ok(mut stream)) => {
+            let ending = read_to_end(&mut stream, left()).await;
+            if ending.closed { "closed" } else { "waiting or silent to the end" }
+        }
+    }
+}
+
+/// From one of ten addresses, since one has too few ports.
+async fn connect(address: SocketAddr, number: usize) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    let from = Ipv4Addr::new(127, 0, 1, (number % 10 + 1) as u8);
+    socket.bind(SocketAddr::from((from, 0)))?;
+    socket.connect(address).await
+}
+
+async fn silent(scene: Arc<Scene>) -> Result<String, String> {
+    let mut stream = scene.target.tcp().await.map_err(|error| error.to_string())?;
+    let ending = read_to_end(&mut stream, scene.patience() + Duration::from_mins(1)).await;
+    if ending.closed { Ok("closed".to_owned()) } else { Err("not closed".to_owned()) }
+}

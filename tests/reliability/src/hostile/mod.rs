@@ -1,0 +1,218 @@
+//! Clients that mean harm, each kind against a process of its own, while honest ones are measured.
+
+mod bodies;
+mod bombs;
+mod crowd;
+mod framing;
+mod handshakes;
+mod hello;
+mod pipelining;
+mod slow;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Result;
+use futures::future::BoxFuture;
+use gomemlimit_reliability::process::{Case, Hostile, Scenario};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    client::{Client, Target},
+    honest::{Manner, Tally, Team},
+    program::{Program, leftovers},
+    review::Review,
+    trust::{Authority, Mount},
+};
+
+/// Requests a second of honest clients: on connections that they keep, and with a new one for each.
+const KEPT_RATE: u64 = 200;
+const KEPT: u64 = 4;
+const FRESH_RATE: u64 = 10;
+
+/// What the chart gives a replica: `resources.limits.memory`.
+const MOST_MEMORY_KIB: u64 = 96 << 10;
+
+/// How long honest clients are alone.
+const LEAD: Duration = Duration::from_millis(500);
+
+/// What an attack may know.
+pub struct Scene {
+    pub target: Target,
+    /// What the program gives a handshake, a head and a body to arrive in.
+    pub timeout: Duration,
+    /// Until when clients come again.
+    pub length: Duration,
+}
+
+impl Scene {
+    /// How long to wait for a connection to be closed before saying that it is not.
+    pub fn patience(&self) -> Duration {
+        self.timeout * 2 + Duration::from_secs(20)
+    }
+}
+
+/// What became of hostile clients.
+#[derive(Default)]
+pub struct Found {
+    pub outcomes: BTreeMap<String, u64>,
+    pub cases: Vec<Case>,
+    /// Promises that were broken, and how often.
+    pub violations: BTreeMap<String, u64>,
+}
+
+impl Found {
+    pub fn count(&mut self, outcome: String) {
+        *self.outcomes.entry(outcome).or_default() += 1;
+    }
+
+    pub fn violation(&mut self, violation: String) {
+        *self.violations.entry(violation).or_default() += 1;
+    }
+}
+
+type Attack = fn(Arc<Scene>) -> BoxFuture<'static, Result<Found>>;
+
+/// One kind of hostility.
+pub struct Plan {
+    pub name: &'static str,
+    /// In the words of the page.
+    pub attack: &'static str,
+    pub run: Attack,
+    /// Flags of the program besides the usual.
+    pub flags: &'static [&'static str],
+    /// File descriptors that the program gets.
+    pub file_descriptors: Option<u32>,
+    /// Whether new connections have to be answered in time, too. Where there is no place or no file descriptor for
+    /// them, nobody can.
+    pub fresh_promised: bool,
+}
+
+impl Plan {
+    pub const fn new(name: &'static str, attack: &'static str, run: Attack) -> Self {
+        Self { name, attack, run, flags: &[], file_descriptors: None, fresh_promised: true }
+    }
+}
+
+fn plans() -> Vec<Plan> {
+    let nobody = Plan::new("nobody", "only honest clients", |scene| {
+        Box::pin(async move {
+            sleep(scene.length).await;
+            Ok(Found::default())
+        })
+    });
+    [vec![nobody], slow::plans(), bodies::plans(), bombs::plans(), pipelining::plans(), framing::plans()]
+        .into_iter()
+        .chain([handshakes::plans(), crowd::plans()])
+        .flatten()
+        .collect()
+}
+
+/// All scenarios with this in their name.
+pub async fn run(binary: &Path, short: bool, scenario: &str) -> Result<Hostile> {
+    let authority = Authority::new()?;
+    let mount = Mount::new(&authority)?;
+    // The defaults of `serve`, but for the short form.
+    let (timeout, length) = if short { (2, 3) } else { (5, 15) };
+    let mut scenarios = Vec::new();
+    for plan in plans().into_iter().filter(|plan| plan.name.contains(scenario)) {
+        let mut flags: Vec<String> = plan.flags.iter().map(ToString::to_string).collect();
+        for flag in ["--handshake-timeout", "--header-timeout", "--body-timeout"] {
+            flags.extend([flag.to_owned(), format!("{timeout}s")]);
+        }
+        let program = Program::start(binary, &mount, &flags, plan.file_descriptors).await?;
+        let scene = Scene {
+            target: Target { address: program.address, tls: authority.client()? },
+            timeout: Duration::from_secs(timeout),
+            length: Duration::from_secs(length),
+        };
+        let scenario = play(&plan, program, Arc::new(scene)).await?;
+        println!("{}: {}", plan.name, if scenario.violations.is_empty() { "ok" } else { "FAILED" });
+        scenarios.push(scenario);
+    }
+    Ok(Hostile { timeout_seconds: timeout, kept_rate: KEPT_RATE, fresh_rate: FRESH_RATE, scenarios })
+}
+
+async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Scenario> {
+    Client::connect(&scene.target).await?.review(&Review::next()?).await?;
+    let started = Instant::now();
+    let before = program.settle(&program.sample(started).await?, false).await?;
+    let cpu = program.cpu()?;
+    let (kept, fresh) = (team(&scene, KEPT, KEPT_RATE, None)?, team(&scene, 1, FRESH_RATE, Some(1))?);
+    let measured = Instant::now();
+    // Honest clients are there first.
+    sleep(LEAD).await;
+    let found = (plan.run)(scene).await?;
+    let (kept, fresh) = (kept.stop().await?, fresh.stop().await?);
+    let cpu_share = (program.cpu()? - cpu) / measured.elapsed().as_secs_f64();
+
+    let mut violations: Vec<String> =
+        found.violations.into_iter().map(|(violation, times)| format!("{violation} ({times} ×)")).collect();
+    if !program.is_alive()? {
+        violations.push("the program ended".to_owned());
+    }
+    let peak_kib = program.peak_kib()?;
+    if peak_kib > MOST_MEMORY_KIB {
+        violations.push(format!("{peak_kib} KiB of memory, which is more than the chart gives"));
+    }
+    let after = program.settle(&before, false).await?;
+    violations.extend(leftovers(&before, &after, false));
+    let reconnects = kept.reconnects;
+    let (kept, fresh) = (Tally::latency(kept), Tally::latency(fresh));
+    for (what, latency, promised) in [("kept", &kept, true), ("new", &fresh, plan.fresh_promised)] {
+        if promised && latency.failed() > 0 {
+            violations.push(format!("requests on {what} connections failed: {:?}", latency.errors));
+        }
+    }
+    Ok(Scenario {
+        name: plan.name.to_owned(),
+        attack: plan.attack.to_owned(),
+        outcomes: found.outcomes,
+        cases: found.cases,
+        kept,
+        reconnects,
+        fresh,
+        peak_kib,
+        cpu_share,
+        before,
+        after,
+        violations,
+    })
+}
+
+fn team(scene: &Scene, clients: u64, rate: u64, renew: Option<u64>) -> Result<Team> {
+    let period = Duration::from_secs(clients) / u32::try_from(rate).unwrap_or(1);
+    let offset = |client| period.mul_f64(client as f64 / clients as f64);
+    Team::start(&scene.target, (0..clients).map(|client| Manner { period, offset: offset(client), renew }))
+}
+
+/// So many clients at once, each again and again until the scene's time is over; `client` says what became of it, or
+/// what promise was broken.
+pub async fn crowd<F, C>(scene: &Arc<Scene>, clients: usize, client: C) -> Result<Found>
+where
+    F: Future<Output = Result<String, String>> + Send + 'static,
+    C: Fn(Arc<Scene>, usize) -> F + Clone + Send + 'static,
+{
+    let until = Instant::now() + scene.length;
+    let mut all = JoinSet::new();
+    for number in 0..clients {
+        let (scene, client) = (scene.clone(), client.clone());
+        all.spawn(async move {
+            let mut endings = Vec::new();
+            while endings.is_empty() || Instant::now() < until {
+                endings.push(client(scene.clone(), number).await);
+            }
+            endings
+        });
+    }
+    let mut found = Found::default();
+    for ending in all.join_all().await.into_iter().flatten() {
+        match ending {
+            Ok(outcome) => found.count(outcome),
+            Err(violation) => found.violation(violation),
+        }
+    }
+    Ok(found)
+}

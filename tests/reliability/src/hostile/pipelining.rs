@@ -1,0 +1,41 @@
+//! Many requests in one write: each has its own answer, in order.
+
+use std::sync::Arc;
+
+use super::{Plan, Scene, crowd};
+use crate::{review::Review, wire::exchange};
+
+const REQUESTS: usize = 100;
+
+pub fn plans() -> Vec<Plan> {
+    vec![Plan::new("pipelining", "4 send 100 reviews in one write, over and over", |scene| {
+        Box::pin(async move { crowd(&scene, 4, |scene, _| pipelined(scene)).await })
+    })]
+}
+
+async fn pipelined(scene: Arc<Scene>) -> Result<String, String> {
+    let mut reviews = Vec::new();
+    let mut bytes = Vec::new();
+    for number in 1..=REQUESTS {
+        let review = Review::next().map_err(|error| error.to_string())?;
+        let last = if number == REQUESTS { "Connection: close\r\n" } else { "" };
+        let head = format!(
+            "POST /mutate HTTP/1.1\r\nHost: x\r\n{last}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            review.body.len()
+        );
+        bytes.extend([head.as_bytes(), &review.body].concat());
+        reviews.push(review);
+    }
+    let stream = scene.target.connect().await.map_err(|error| format!("{error:#}"))?;
+    let ending = exchange(stream, &bytes, scene.patience()).await;
+    let answers = ending.answers();
+    for (review, answer) in reviews.iter().zip(&answers) {
+        review.check(&answer.body).map_err(|error| format!("pipelined: {error:#}"))?;
+    }
+    match answers.len() {
+        REQUESTS if ending.closed => {
+            Ok("connections with 100 answers, each to its request and in order".to_owned())
+        }
+        fewer => Err(format!("{fewer} answers to {REQUESTS} pipelined requests")),
+    }
+}

@@ -1,0 +1,99 @@
+//! Load and hostile clients against the real program. `tests/reliability/run` builds it and calls this.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people"
+)]
+#![allow(unreachable_pub, missing_docs, reason = "one program")]
+
+mod client;
+mod honest;
+mod hostile;
+mod load;
+mod program;
+mod review;
+mod trust;
+mod wire;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use gomemlimit_reliability::{
+    page,
+    process::{self, Machine, Process},
+};
+
+#[derive(Parser)]
+#[command(name = "gomemlimit-reliability", about = "Load and hostile clients against the real program")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measures, saves process.json, prints its part of the page, and fails where a promise is broken
+    Measure {
+        #[arg(long)]
+        gomemlimit: PathBuf,
+        /// Folder of the results
+        #[arg(long)]
+        out: PathBuf,
+        /// Seconds instead of minutes, and shorter timeouts of the program
+        #[arg(long)]
+        short: bool,
+        /// Only the hostile scenarios with this in their name
+        #[arg(long, default_value = "")]
+        scenario: String,
+    },
+    /// Prints the page of a folder with results
+    Report { folder: PathBuf },
+}
+
+fn main() -> Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Measure { gomemlimit, out, short, scenario } => measure(&gomemlimit, &out, short, &scenario),
+        Command::Report { folder } => {
+            print!("{}", page::markdown(&folder)?);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn measure(gomemlimit: &Path, out: &Path, short: bool, scenario: &str) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let measured = runtime.block_on(async {
+        let (length, rotation) = if short { (20, 4) } else { (600, 20) };
+        let load = load::run(gomemlimit, Duration::from_secs(length), Duration::from_secs(rotation)).await?;
+        let hostile = hostile::run(gomemlimit, short, scenario).await?;
+        Ok::<_, anyhow::Error>(Process { machine: machine()?, load, hostile })
+    })?;
+    fs::create_dir_all(out)?;
+    let path = out.join("process.json");
+    fs::write(&path, serde_json::to_string_pretty(&measured)? + "\n")
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    print!("{}", process::markdown(&measured));
+    let violations = measured.violations();
+    for violation in &violations {
+        eprintln!("broken promise: {violation}");
+    }
+    Ok(if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn machine() -> Result<Machine> {
+    let processors = fs::read_to_string("/proc/cpuinfo")?;
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    Ok(Machine {
+        processor: model.map_or("unknown", |(_, model)| model).to_owned(),
+        cores: std::thread::available_parallelism()?.get(),
+        kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+    })
+}

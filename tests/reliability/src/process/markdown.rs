@@ -1,0 +1,145 @@
+//! The part of the page about the program alone.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use super::{Hostile, Latency, Load, Process, Scenario};
+
+/// "Under load" and "Hostile clients".
+#[must_use]
+pub fn markdown(process: &Process) -> String {
+    let machine = &process.machine;
+    format!(
+        "The two sections below are about the program of the image as one process, `gomemlimit serve` with certificates from \
+         files, over real sockets on loopback: {} with {} cores, which it shares with its clients, Linux {}.\n\n",
+        machine.processor, machine.cores, machine.kernel
+    ) + &under_load(&process.load)
+        + &hostile(&process.hostile)
+}
+
+fn under_load(load: &Load) -> String {
+    let slowest = load.rotations.iter().map(|rotation| rotation.served_after_ms).fold(0.0, f64::max);
+    let (before, after) = (&load.before, &load.after);
+    let mut text = format!(
+        "## Under load\n\n\
+         {} connections for {}, {} requests a second at fixed times; {} of the connections are opened anew after every twenty \
+         requests. Every answer is read and must carry the uid of its request and the patch. Meanwhile the certificate files are \
+         replaced as kubelet does it, by swapping a link. **Promise**: no request fails, every new certificate is served, and when \
+         the clients leave the process is what it was before.\n\n| | |\n|---|---|\n",
+        load.connections,
+        duration(load.seconds),
+        load.rate,
+        load.reconnecting
+    );
+    let mut row = |name: &str, value: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| {name} | {value} |");
+    };
+    row("Requests", load.latency.requests.to_string());
+    row("Errors", errors(&load.latency));
+    row("p50, p99, longest", times(&load.latency));
+    row("CPU of the program, a request", format!("{:.0} µs", load.cpu_us));
+    row("Handshakes", load.handshakes.to_string());
+    row(
+        "Certificates replaced, longest until served",
+        format!("{}, {:.1} s", load.rotations.len(), slowest / 1e3),
+    );
+    row(
+        "Memory: before, at first, at last, most",
+        [before.resident_kib, load.first_kib, load.last_kib, load.peak_kib].map(memory).join(", "),
+    );
+    row("Slope of memory, second half", format!("{:+.0} KiB/min", load.slope_kib_per_minute));
+    row("Connections, each a task: before → after", arrow(before.connections, after.connections));
+    row("File descriptors: before → after", arrow(before.file_descriptors, after.file_descriptors));
+    row("Threads: before → after", arrow(before.threads, after.threads));
+    row("Bytes of bodies: before → after", arrow(before.body_bytes, after.body_bytes));
+    text + &violations(&load.violations) + "\n"
+}
+
+fn hostile(hostile: &Hostile) -> String {
+    let mut text = format!(
+        "## Hostile clients\n\n\
+         Each row is a process of its own. Honest clients send a review {} times a second on four connections that they keep, and \
+         {} times a second on a connection for each; a request counts from when it was due, and has failed when there is no right \
+         answer after the three seconds that the chart gives the API server. **Promise**: no request of an honest client fails, but for new connections where the program is out of \
+         file descriptors; the memory stays below the 96 MiB that the chart gives a replica, and \
+         afterwards no connection, file descriptor or body is left. A handshake, a head and a body had {} s to arrive.\n\n\
+         | Hostile clients | What became of them | p50, p99, longest on kept connections | On new ones | Errors | Most memory | CPU | File descriptors |\n\
+         |---|---|---|---|---|---|---|---|\n",
+        hostile.kept_rate, hostile.fresh_rate, hostile.timeout_seconds
+    );
+    for scenario in &hostile.scenarios {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "| **{}**: {} | {} | {} | {} | {} | {} | {:.0} % | {} |",
+            scenario.name,
+            scenario.attack,
+            counts(&scenario.outcomes),
+            times(&scenario.kept),
+            times(&scenario.fresh),
+            both_errors(scenario),
+            memory(scenario.peak_kib),
+            scenario.cpu_share * 100.0,
+            arrow(scenario.before.file_descriptors, scenario.after.file_descriptors),
+        );
+    }
+    for scenario in hostile.scenarios.iter().filter(|scenario| !scenario.cases.is_empty()) {
+        let _ = write!(text, "\n### {}\n\n| Sent | What came back |\n|---|---|\n", title(&scenario.name));
+        for case in &scenario.cases {
+            let _ = writeln!(text, "| {} | {} |", case.name, case.outcome);
+        }
+    }
+    let broken: Vec<_> = hostile.scenarios.iter().flat_map(|scenario| scenario.violations.clone()).collect();
+    text + &violations(&broken)
+}
+
+fn violations(violations: &[String]) -> String {
+    let lines = violations.iter().map(|violation| format!("- {violation}\n"));
+    if violations.is_empty() {
+        String::new()
+    } else {
+        "\n**Broken promises**:\n\n".to_owned() + &lines.collect::<String>()
+    }
+}
+
+fn title(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn times(latency: &Latency) -> String {
+    if latency.requests == 0 {
+        return "–".to_owned();
+    }
+    format!("{:.1}, {:.1}, {:.0} ms", latency.p50_ms, latency.p99_ms, latency.max_ms)
+}
+
+fn errors(latency: &Latency) -> String {
+    if latency.failed() == 0 { "0".to_owned() } else { counts(&latency.errors) }
+}
+
+fn both_errors(scenario: &Scenario) -> String {
+    match (scenario.kept.failed(), scenario.fresh.failed()) {
+        (0, 0) => "0".to_owned(),
+        (kept, fresh) => format!("{kept} on kept, {fresh} on new connections"),
+    }
+}
+
+fn counts(counts: &BTreeMap<String, u64>) -> String {
+    if counts.is_empty() {
+        return "–".to_owned();
+    }
+    counts.iter().map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join("; ")
+}
+
+fn arrow(before: u64, after: u64) -> String {
+    format!("{before} → {after}")
+}
+
+fn memory(kib: u64) -> String {
+    format!("{:.1} MiB", kib as f64 / 1024.0)
+}
+
+fn duration(seconds: u64) -> String {
+    if seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
+}

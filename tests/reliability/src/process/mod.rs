@@ -1,0 +1,7 @@
+//! The program alone, on loopback: load for a long time, and clients that mean harm.
+
+mod markdown;
+mod record;
+
+pub use markdown::markdown;
+pub use record::{Case, Hostile, Latency, Load, Machine, Process, Rotation, Sample, Scenario};

@@ -1,0 +1,144 @@
+//! What was measured, as it is saved.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One run of `gomemlimit-reliability measure`.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Process {
+    pub machine: Machine,
+    pub load: Load,
+    pub hostile: Hostile,
+}
+
+impl Process {
+    /// Every promise that was broken; none of them is a matter of speed.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        let load = self.load.violations.iter().map(|violation| format!("load: {violation}"));
+        let hostile = self.hostile.scenarios.iter().flat_map(|scenario| {
+            scenario.violations.iter().map(|violation| format!("{}: {violation}", scenario.name))
+        });
+        load.chain(hostile).collect()
+    }
+}
+
+/// A machine, in the words of its kernel.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Machine {
+    pub processor: String,
+    pub cores: usize,
+    pub kernel: String,
+}
+
+/// What the process was at one moment.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct Sample {
+    /// Since the load began.
+    pub seconds: f64,
+    pub resident_kib: u64,
+    pub file_descriptors: u64,
+    pub threads: u64,
+    /// `gomemlimit_connections`; each is one task.
+    pub connections: u64,
+    /// `gomemlimit_bodies_in_flight_bytes`.
+    pub body_bytes: u64,
+}
+
+/// Milliseconds from when a request was due until its answer had been checked.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Latency {
+    pub requests: u64,
+    /// Requests without the right answer in time, by what came instead.
+    pub errors: BTreeMap<String, u64>,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+}
+
+impl Latency {
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum()
+    }
+}
+
+/// One replacement of the certificate files.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Rotation {
+    /// Since the load began.
+    pub seconds: f64,
+    /// Until a new handshake was given the new certificate.
+    pub served_after_ms: f64,
+}
+
+/// Steady load with certificates that change.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Load {
+    pub seconds: u64,
+    pub connections: usize,
+    /// Those that are opened anew from time to time.
+    pub reconnecting: usize,
+    /// Requests that are due in a second, of all connections.
+    pub rate: u64,
+    pub latency: Latency,
+    /// TLS handshakes of the load's connections.
+    pub handshakes: u64,
+    pub rotations: Vec<Rotation>,
+    pub before: Sample,
+    /// When all clients have left.
+    pub after: Sample,
+    pub first_kib: u64,
+    pub last_kib: u64,
+    pub peak_kib: u64,
+    /// Least squares over the second half.
+    pub slope_kib_per_minute: f64,
+    /// Processor time of the program for each request, in microseconds.
+    pub cpu_us: f64,
+    /// One in a few seconds.
+    pub samples: Vec<Sample>,
+    pub violations: Vec<String>,
+}
+
+/// All scenarios, each against a process of its own.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Hostile {
+    /// What a handshake, a head and a body were given to arrive in.
+    pub timeout_seconds: u64,
+    /// Requests a second of honest clients on connections that they keep, and of those that make a new one for each.
+    pub kept_rate: u64,
+    pub fresh_rate: u64,
+    pub scenarios: Vec<Scenario>,
+}
+
+/// One kind of hostility, and how honest clients fared meanwhile.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Scenario {
+    pub name: String,
+    /// What the hostile clients do.
+    pub attack: String,
+    /// What became of them, and of how many.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Single forms that are worth a line of their own.
+    pub cases: Vec<Case>,
+    /// Honest clients that keep their connection.
+    pub kept: Latency,
+    /// Times that they had to open another one.
+    pub reconnects: u64,
+    /// Honest clients that make a connection for each request.
+    pub fresh: Latency,
+    pub peak_kib: u64,
+    /// Processor time of the program, as a share of one core.
+    pub cpu_share: f64,
+    pub before: Sample,
+    pub after: Sample,
+    pub violations: Vec<String>,
+}
+
+/// One form of a request or a handshake.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Case {
+    pub name: String,
+    pub outcome: String,
+}

@@ -1,0 +1,170 @@
+//! The real program as a process, and what the kernel and its own metrics say of it.
+
+use std::{
+    ffi::OsString,
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use gomemlimit_reliability::process::Sample;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+
+use crate::trust::Mount;
+
+/// How long the process may take to become again what it was. Threads for blocking work leave after ten idle seconds.
+const SETTLE: Duration = Duration::from_secs(25);
+
+/// A running `gomemlimit serve`, which ends with this.
+pub struct Program {
+    child: Child,
+    process: u32,
+    pub address: SocketAddr,
+    admin: SocketAddr,
+    started: Instant,
+}
+
+impl Program {
+    /// Starts it on loopback with certificates of `mount`, with at most so many file descriptors.
+    pub async fn start(
+        binary: &Path,
+        mount: &Mount,
+        flags: &[String],
+        file_descriptors: Option<u32>,
+    ) -> Result<Self> {
+        let (address, admin) = (free_address()?, free_address()?);
+        let mut arguments: Vec<OsString> =
+            ["serve", "--log-level", "error", "--listen"].map(Into::into).into();
+        arguments.extend([address.to_string(), "--admin-listen".into(), admin.to_string()].map(Into::into));
+        arguments.extend(["--tls-cert".into(), mount.certificate().into()]);
+        arguments.extend(["--tls-key".into(), mount.key().into()]);
+        arguments.extend(flags.iter().map(Into::into));
+        let limit = file_descriptors.map_or("true".to_owned(), |most| format!("ulimit -n {most}"));
+        let child = Command::new("sh")
+            .args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")])
+            .arg(binary)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let process = child.id().context("it ended at once")?;
+        let mut program = Self { child, process, address, admin, started: Instant::now() };
+        while program.readyz().await.is_err() {
+            ensure!(
+                program.is_alive()? && program.started.elapsed() < SETTLE,
+                "the program does not get ready"
+            );
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(program)
+    }
+
+    pub fn is_alive(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Processor time that it has used, in seconds.
+    pub fn cpu(&self) -> Result<f64> {
+        let stat = self.proc("stat")?;
+        // The second field is a name in brackets that may hold blanks.
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11);
+        let mut ticks = || fields.next().and_then(|field| field.parse::<u64>().ok());
+        let ticks = ticks().zip(ticks()).context("/proc/PID/stat has no times")?;
+        // USER_HZ is 100 wherever Linux runs today.
+        Ok((ticks.0 + ticks.1) as f64 / 100.0)
+    }
+
+    /// The most resident memory so far.
+    pub fn peak_kib(&self) -> Result<u64> {
+        number(&self.proc("status")?, "VmHWM:")
+    }
+
+    /// What it is now; `since` is when the clock of samples began.
+    pub async fn sample(&self, since: Instant) -> Result<Sample> {
+        let metrics = self.get("/metrics").await?;
+        let status = self.proc("status")?;
+        let file_descriptors = fs::read_dir(format!("/proc/{}/fd", self.process))?.count();
+        Ok(Sample {
+            seconds: since.elapsed().as_secs_f64(),
+            resident_kib: number(&status, "VmRSS:")?,
+            threads: number(&status, "Threads:")?,
+            file_descriptors: file_descriptors as u64,
+            connections: number(&metrics, "gomemlimit_connections ")?,
+            body_bytes: number(&metrics, "gomemlimit_bodies_in_flight_bytes ")?,
+        })
+    }
+
+    /// Waits until it is again what it was before, and says what it came to.
+    pub async fn settle(&self, before: &Sample, threads: bool) -> Result<Sample> {
+        let started = Instant::now();
+        loop {
+            let now = self.sample(self.started).await;
+            if now.as_ref().is_ok_and(|now| leftovers(before, now, threads).is_empty())
+                || started.elapsed() > SETTLE
+            {
+                return now;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn proc(&self, file: &str) -> Result<String> {
+        fs::read_to_string(format!("/proc/{}/{file}", self.process)).context("the program is gone")
+    }
+
+    async fn readyz(&self) -> Result<()> {
+        self.get("/readyz").await.map(drop)
+    }
+
+    /// The body of a path on the second port.
+    async fn get(&self, path: &str) -> Result<String> {
+        let answer = async {
+            let mut stream = TcpStream::connect(self.admin).await?;
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer = timeout(Duration::from_secs(5), answer).await.context("the second port is silent")??;
+        match answer.split_once("\r\n\r\n") {
+            Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body.to_owned()),
+            _ => bail!("{path}: {answer}"),
+        }
+    }
+}
+
+/// What is left of clients that are gone, in words.
+pub fn leftovers(before: &Sample, after: &Sample, threads: bool) -> Vec<String> {
+    let mut left = Vec::new();
+    let mut compare = |what: &str, before: u64, after: u64| {
+        if after > before {
+            left.push(format!("{before} {what} before, {after} after"));
+        }
+    };
+    compare("connections", 0, after.connections);
+    compare("bytes of bodies", 0, after.body_bytes);
+    compare("file descriptors", before.file_descriptors, after.file_descriptors);
+    if threads {
+        compare("threads", before.threads, after.threads);
+    }
+    left
+}
+
+/// The first number behind a label at the start of a line.
+fn number(text: &str, label: &str) -> Result<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(label)?.split_whitespace().next());
+    value.with_context(|| format!("there is no {label}"))?.parse().context(label.to_owned())
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+}
