@@ -28,7 +28,8 @@ pub fn markdown(folder: &Path) -> Result<String> {
     let process =
         serde_json::from_str(&text).with_context(|| format!("{} has no figures", path.display()))?;
     let cluster = folder.join("cluster");
-    let cluster = cluster::markdown(&cluster).with_context(|| format!("cannot read {}", cluster.display()))?;
+    let cluster =
+        cluster::markdown(&cluster).with_context(|| format!("cannot read {}", cluster.display()))?;
     Ok(HEAD.to_owned() + &process::markdown(&process) + &cluster)
 }
 
