@@ -16,12 +16,12 @@ use futures::future::BoxFuture;
 use gomemlimit_reliability::process::{Case, Hostile, Scenario};
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
     client::{Client, Target},
-    honest::{Manner, Tally, Team},
+    honest::{Manner, PATIENCE, Tally, Team},
     program::{Program, leftovers},
     review::Review,
     trust::{Authority, Mount},
@@ -136,7 +136,7 @@ pub async fn run(binary: &Path, short: bool, scenario: &str) -> Result<Hostile> 
 }
 
 async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Scenario> {
-    Client::connect(&scene.target).await?.review(&Review::next()?).await?;
+    review_anew(&scene.target).await?;
     let started = Instant::now();
     let before = program.settle(&program.sample(started).await?, false).await?;
     let cpu = program.cpu()?;
@@ -144,7 +144,7 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
     let measured = Instant::now();
     // Honest clients are there first.
     sleep(LEAD).await;
-    let found = (plan.run)(scene).await?;
+    let found = (plan.run)(scene.clone()).await?;
     let (kept, fresh) = (kept.stop().await?, fresh.stop().await?);
     let cpu_share = (program.cpu()? - cpu) / measured.elapsed().as_secs_f64();
 
@@ -159,6 +159,9 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
     }
     let after = program.settle(&before, false).await?;
     violations.extend(leftovers(&before, &after, false));
+    if let Err(error) = review_anew(&scene.target).await {
+        violations.push(format!("afterwards a new client gets no answer: {error:#}"));
+    }
     let reconnects = kept.reconnects;
     let (kept, fresh) = (Tally::latency(kept), Tally::latency(fresh));
     for (what, latency, promised) in [("kept", &kept, true), ("new", &fresh, plan.fresh_promised)] {
@@ -180,6 +183,10 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
         after,
         violations,
     })
+}
+
+async fn review_anew(target: &Target) -> Result<()> {
+    timeout(PATIENCE, async { Client::connect(target).await?.review(&Review::next()?).await }).await?
 }
 
 fn team(scene: &Scene, clients: u64, rate: u64, renew: Option<u64>) -> Result<Team> {
