@@ -58,6 +58,23 @@ async fn without_a_uid_the_status_says_why(#[case] request: &str, #[case] status
     assert!(is_injected(&server.review(REVIEW).await));
 }
 
+/// RFC 9112, section 3.2: a review that would be answered, but for its Host.
+#[rstest]
+#[case::none("", 400)]
+#[case::two("Host: x\r\nHost: y\r\n", 400)]
+#[case::one("Host: x\r\n", 200)]
+#[tokio::test]
+async fn a_request_has_one_host(#[case] hosts: &str, #[case] status: u16) {
+    let server = Setup::default().start().await;
+    let mut stream = server.connect().await;
+    let head = format!(
+        "POST /mutate HTTP/1.1\r\n{hosts}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        REVIEW.len()
+    );
+    send(&mut stream, &[head.as_bytes(), REVIEW.as_bytes()].concat()).await;
+    assert_eq!(read_answer(&mut stream).await.unwrap().status, status);
+}
+
 /// An answer repeats the uid and is in nobody's budget.
 #[tokio::test]
 async fn a_uid_that_no_api_server_makes_is_refused() {

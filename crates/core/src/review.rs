@@ -1,7 +1,7 @@
 //! AdmissionReview in, AdmissionReview out (`k8s.io/api/admission/v1`).
 //!
-//! The envelope is read first and the object stays raw text, so that a pod of a shape that surprises
-//! us can still be answered with its uid. What the API server accepts as an answer stands in
+//! Where anything about it surprises us the envelope is read first and the object stays raw text, so that a pod of
+//! any shape can still be answered with its uid. What the API server accepts as an answer stands in
 //! `k8s.io/apiserver/pkg/admission/plugin/webhook/request/admissionreview.go`.
 
 use std::borrow::Cow;
@@ -56,22 +56,31 @@ pub enum ReviewError {
 pub struct Review<'a> {
     uid: Text<'a>,
     request: Result<Request<'a>, String>,
+    /// The object, where it has been read together with the request.
+    pod: Option<Pod<'a>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Envelope<'a> {
+/// Its object is raw text, or read already.
+#[derive(Debug, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>, 'de: 'a"))]
+struct Envelope<'a, O> {
     #[serde(borrow)]
     api_version: Option<Text<'a>>,
     #[serde(borrow)]
     kind: Option<Text<'a>>,
-    #[serde(borrow, deserialize_with = "json::object")]
-    request: Option<Request<'a>>,
+    #[serde(deserialize_with = "json::object")]
+    request: Option<Request<'a, O>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Request<'a> {
+impl<O> Default for Envelope<'_, O> {
+    fn default() -> Self {
+        Self { api_version: None, kind: None, request: None }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>, 'de: 'a"))]
+struct Request<'a, O = &'a RawValue> {
     #[serde(borrow)]
     uid: Option<Text<'a>>,
     #[serde(borrow, deserialize_with = "json::object_or_default")]
@@ -84,11 +93,26 @@ struct Request<'a> {
     name: Option<Text<'a>>,
     #[serde(borrow)]
     operation: Option<Text<'a>>,
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
+    object: Option<O>,
     #[serde(borrow)]
     old_object: Option<&'a RawValue>,
     dry_run: Option<bool>,
+}
+
+impl<O> Default for Request<'_, O> {
+    fn default() -> Self {
+        Self {
+            uid: None,
+            kind: GroupVersionKind::default(),
+            sub_resource: None,
+            namespace: None,
+            name: None,
+            operation: None,
+            object: None,
+            old_object: None,
+            dry_run: None,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -102,13 +126,41 @@ struct GroupVersionKind<'a> {
     kind: Text<'a>,
 }
 
+impl GroupVersionKind<'_> {
+    fn is_pod(&self) -> bool {
+        (&*self.group, &*self.version, &*self.kind) == ("", "v1", "Pod")
+    }
+}
+
 impl<'a> Review<'a> {
     /// Reads the body of a request.
     ///
     /// # Errors
     /// Only where no uid can be read. Everything else that is wrong becomes a warning of the answer.
     pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
-        let envelope = match serde_json::from_slice::<Object<Envelope<'a>>>(body) {
+        Self::parse_creation(body).map_or_else(|| Self::parse_any(body), Ok)
+    }
+
+    /// What nearly every review is, the creation of a pod, in one pass over its text. `None` for anything else, and for
+    /// whatever is wrong: that is told apart step by step.
+    fn parse_creation(body: &'a [u8]) -> Option<Self> {
+        let Object(envelope) = serde_json::from_slice::<Object<Envelope<'a, Object<Pod<'a>>>>>(body).ok()?;
+        if (envelope.api_version.as_deref()?, envelope.kind.as_deref()?) != (API_VERSION, KIND) {
+            return None;
+        }
+        let Request { uid, kind, sub_resource, namespace, name, operation, object, dry_run, .. } =
+            envelope.request?;
+        let uid = uid.filter(|uid| !uid.is_empty() && uid.len() <= MOST_UID)?;
+        let Object(pod) = object?;
+        let is_creation = operation.as_deref() == Some("CREATE")
+            && sub_resource.as_deref().is_none_or(str::is_empty)
+            && kind.is_pod();
+        let request = Request { kind, namespace, name, operation, dry_run, ..Request::default() };
+        is_creation.then_some(Self { uid, request: Ok(request), pod: Some(pod) })
+    }
+
+    fn parse_any(body: &'a [u8]) -> Result<Self, ReviewError> {
+        let envelope = match serde_json::from_slice::<Object<Envelope<'a, &'a RawValue>>>(body) {
             Ok(Object(envelope)) => envelope,
             Err(error) => return Self::parse_uid_only(body, error),
         };
@@ -124,7 +176,7 @@ impl<'a> Review<'a> {
             let (version, kind) = (quote(&version), quote(&kind));
             Err(format!("expected {KIND} of {API_VERSION}, got kind {kind} of {version}"))
         };
-        Ok(Self { uid, request })
+        Ok(Self { uid, request, pod: None })
     }
 
     /// Some field of the request is not what it should be; the uid may be there all the same.
@@ -144,9 +196,11 @@ impl<'a> Review<'a> {
             Ok(Object(Envelope { request: Some(Request { uid }) })) if uid.len() > MOST_UID => {
                 Err(ReviewError::LongUid)
             }
-            Ok(Object(Envelope { request: Some(Request { uid }) })) if !uid.is_empty() => {
-                Ok(Self { uid, request: Err(format!("the AdmissionReview cannot be read: {error}")) })
-            }
+            Ok(Object(Envelope { request: Some(Request { uid }) })) if !uid.is_empty() => Ok(Self {
+                uid,
+                request: Err(format!("the AdmissionReview cannot be read: {error}")),
+                pod: None,
+            }),
             _ => Err(ReviewError::Malformed(error)),
         }
     }
@@ -181,7 +235,7 @@ impl<'a> Review<'a> {
             Err(problem) => return Judgement::nothing(Reason::NotAPod, Some(problem.clone())),
         };
         let kind = &request.kind;
-        if (&*kind.group, &*kind.version, &*kind.kind) != ("", "v1", "Pod") {
+        if !kind.is_pod() {
             let what = format!("{}/{} {}", &*kind.group, &*kind.version, &*kind.kind);
             let problem =
                 format!("called for {} instead of a v1 Pod; check the webhook's rules", quote(&what));
@@ -189,7 +243,7 @@ impl<'a> Review<'a> {
         }
         let sub_resource = request.sub_resource.as_deref().unwrap_or_default();
         match (request.operation.as_deref().unwrap_or_default(), sub_resource) {
-            ("CREATE", "") => request.judge_create(namespace, policy),
+            ("CREATE", "") => request.judge_create(self.pod.as_ref(), namespace, policy),
             ("UPDATE", "resize") => Judgement {
                 pod_name: request.name_text(),
                 verdict: Verdict {
@@ -208,25 +262,35 @@ impl<'a> Request<'a> {
         self.name.clone().unwrap_or_default().0
     }
 
-    fn judge_create(&self, namespace: &NamespaceAnnotations, policy: &Policy) -> Judgement<'a> {
+    fn judge_create(
+        &self,
+        pod: Option<&Pod<'a>>,
+        namespace: &NamespaceAnnotations,
+        policy: &Policy,
+    ) -> Judgement<'a> {
+        if let Some(pod) = pod {
+            return self.judge_pod(pod, namespace, policy);
+        }
         let Some(object) = self.object else {
             let problem = "the AdmissionReview of a CREATE has no object".to_owned();
             return Judgement::nothing(Reason::NotAPod, Some(problem));
         };
-        let name = self.namespace.as_deref().unwrap_or_default();
-        let surroundings = Surroundings { namespace: name, annotations: namespace, owner: None };
         match Pod::parse(object.get()) {
-            Ok(pod) => Judgement {
-                pod_name: match self.name.clone().filter(|name| !name.is_empty()) {
-                    Some(name) => name.0,
-                    None => Cow::Owned(pod.name().to_owned()),
-                },
-                verdict: decide(&pod, surroundings, policy),
-            },
+            Ok(pod) => self.judge_pod(&pod, namespace, policy),
             Err(error) => {
                 Judgement::nothing(Reason::NotAPod, Some(format!("the pod cannot be read: {error}")))
             }
         }
+    }
+
+    fn judge_pod(&self, pod: &Pod<'a>, namespace: &NamespaceAnnotations, policy: &Policy) -> Judgement<'a> {
+        let name = self.namespace.as_deref().unwrap_or_default();
+        let surroundings = Surroundings { namespace: name, annotations: namespace, owner: None };
+        let pod_name = match self.name.clone().filter(|name| !name.is_empty()) {
+            Some(name) => name.0,
+            None => Cow::Owned(pod.name().to_owned()),
+        };
+        Judgement { pod_name, verdict: decide(pod, surroundings, policy) }
     }
 }
 

@@ -12,8 +12,8 @@ use axum::{
     body::Body,
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER},
+        HeaderMap, HeaderValue, StatusCode, Version,
+        header::{CONTENT_TYPE, HOST, RETRY_AFTER},
     },
     response::Response,
     routing::post,
@@ -83,6 +83,8 @@ async fn mutate(State(handler): State<Arc<Handler>>, request: Request) -> Respon
 
 /// Why a request gets no AdmissionReview: there is no uid to answer to, or no room for it.
 enum Refusal {
+    /// RFC 9112, section 3.2.
+    NoHost,
     NotJson,
     Body(BodyError),
     NoUid(String),
@@ -92,6 +94,7 @@ enum Refusal {
 impl Refusal {
     fn into_response(self) -> Response {
         let (status, text) = match self {
+            Self::NoHost => (StatusCode::BAD_REQUEST, "a request has one Host".to_owned()),
             Self::NotJson => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send an AdmissionReview as application/json".to_owned())
             }
@@ -137,6 +140,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 impl Handler {
     async fn answer(self: Arc<Self>, request: Request) -> Result<Vec<u8>, Refusal> {
+        if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
+            return Err(Refusal::NoHost);
+        }
         if !is_json(request.headers()) {
             return Err(Refusal::NotJson);
         }

@@ -135,7 +135,7 @@ impl Arm {
     /// Seconds of one creation; what comes back has to be what this arm makes of it.
     async fn create(&self) -> Result<f64> {
         let pod = json!({
-            "metadata": {"name": "api", "labels": {"app": "api"}},
+            "metadata": {"name": "api", "labels": {"app": "api"}, "annotations": {"team": "shop"}},
             "spec": {"containers": [{
                 "name": "api", "image": "registry.example/shop/api:1",
                 "resources": {"limits": {"memory": "1Gi"}},

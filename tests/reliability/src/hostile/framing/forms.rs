@@ -179,6 +179,8 @@ fn heads(body: &str, inside: &str) -> Vec<Form> {
         form("a blank in a field's name", Refused, with("X Y: z\r\n")),
         form("a field without a name", Refused, with(": z\r\n")),
         form("a blank before the first field", Refused, plain.replacen("Host", " Host", 1)),
+        form("no Host", Once(400), plain.replacen("Host: x\r\n", "", 1)),
+        form("two Hosts", Once(400), with("Host: y\r\n")),
         form("1,000 fields", Refused, with(&"X: y\r\n".repeat(1000))),
         form("a field of 64 KiB", Refused, with(&format!("X: {}\r\n", "x".repeat(64 << 10)))),
         form("line ends without CR, which a server may accept", Once(200), bare + body),
