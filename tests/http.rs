@@ -71,7 +71,7 @@ async fn a_request_has_one_host(#[case] hosts: &str, #[case] status: u16) {
         "POST /mutate HTTP/1.1\r\n{hosts}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         REVIEW.len()
     );
-    send(&mut stream, &[head.as_bytes(), REVIEW.as_bytes()].concat()).await;
+    send(&mut stream, &[head.as_bytes(), REVIEW].concat()).await;
     assert_eq!(read_answer(&mut stream).await.unwrap().status, status);
 }
 
