@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::Error};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -138,13 +138,17 @@ impl<'a> Review<'a> {
     /// # Errors
     /// Only where no uid can be read. Everything else that is wrong becomes a warning of the answer.
     pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
-        Self::parse_creation(body).map_or_else(|| Self::parse_any(body), Ok)
+        // Once for all of it, instead of for each string.
+        match std::str::from_utf8(body) {
+            Ok(json) => Self::parse_creation(json).map_or_else(|| Self::parse_any(json), Ok),
+            Err(error) => Self::parse_uid_only(body, serde_json::Error::custom(error)),
+        }
     }
 
     /// What nearly every review is, the creation of a pod, in one pass over its text. `None` for anything else, and for
     /// whatever is wrong: that is told apart step by step.
-    fn parse_creation(body: &'a [u8]) -> Option<Self> {
-        let Object(envelope) = serde_json::from_slice::<Object<Envelope<'a, Object<Pod<'a>>>>>(body).ok()?;
+    fn parse_creation(json: &'a str) -> Option<Self> {
+        let Object(envelope) = serde_json::from_str::<Object<Envelope<'a, Object<Pod<'a>>>>>(json).ok()?;
         if (envelope.api_version.as_deref()?, envelope.kind.as_deref()?) != (API_VERSION, KIND) {
             return None;
         }
@@ -159,10 +163,10 @@ impl<'a> Review<'a> {
         is_creation.then_some(Self { uid, request: Ok(request), pod: Some(pod) })
     }
 
-    fn parse_any(body: &'a [u8]) -> Result<Self, ReviewError> {
-        let envelope = match serde_json::from_slice::<Object<Envelope<'a, &'a RawValue>>>(body) {
+    fn parse_any(json: &'a str) -> Result<Self, ReviewError> {
+        let envelope = match serde_json::from_str::<Object<Envelope<'a, &'a RawValue>>>(json) {
             Ok(Object(envelope)) => envelope,
-            Err(error) => return Self::parse_uid_only(body, error),
+            Err(error) => return Self::parse_uid_only(json.as_bytes(), error),
         };
         let mut request = envelope.request.ok_or(ReviewError::NoUid)?;
         let uid = request.uid.take().filter(|uid| !uid.is_empty()).ok_or(ReviewError::NoUid)?;

@@ -53,6 +53,9 @@ enum Command {
         /// Of each measurement
         #[arg(long, default_value_t = 3)]
         rounds: usize,
+        /// Some of the measurements only, a second each, once
+        #[arg(long)]
+        short: bool,
         #[arg(long)]
         out: PathBuf,
     },
@@ -100,13 +103,14 @@ enum Command {
 
 fn main() -> Result<()> {
     match Cli::parse().command {
-        Command::Measure { gomemlimit, controller_runtime, floor, seconds, rounds, out } => {
+        Command::Measure { gomemlimit, controller_runtime, floor, seconds, rounds, short, out } => {
             let folder = tempfile::tempdir()?;
             let reviews = reviews::write(folder.path())?;
             write_certificate(folder.path(), "127.0.0.1")?;
             let certificates = folder.path().to_owned();
             let programs = candidates::Programs { gomemlimit, controller_runtime, floor, certificates };
-            let results = measure::run(&programs, &reviews, folder.path(), seconds, rounds)?;
+            let plan = if short { measure::Plan::short() } else { measure::Plan::whole(seconds, rounds) };
+            let results = measure::run(&programs, &reviews, folder.path(), &plan)?;
             save(&out, &results)?;
             print!("{}", report::markdown(&results));
         }

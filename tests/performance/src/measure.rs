@@ -29,14 +29,32 @@ const CLOSED: [(&str, u32, bool); 10] = [
 const OPEN: [(&str, u32); 5] =
     [("3 KB", 100), ("3 KB", 1000), ("3 KB", 2000), ("100 KB", 50), ("534 KB", 20)];
 
-/// All of it.
-pub fn run(
-    programs: &Programs,
-    reviews: &[Review],
-    folder: &Path,
+/// What is measured, and how long.
+pub struct Plan {
+    closed: Vec<(&'static str, u32, bool)>,
+    open: Vec<(&'static str, u32)>,
     seconds: u32,
     rounds: usize,
-) -> Result<Results> {
+}
+
+impl Plan {
+    pub fn whole(seconds: u32, rounds: usize) -> Self {
+        Self { closed: CLOSED.into(), open: OPEN.into(), seconds, rounds }
+    }
+
+    /// What the aims are about.
+    pub fn short() -> Self {
+        let closed = CLOSED.into_iter().filter(|(review, connections, kept)| {
+            *kept && matches!((*review, *connections), ("3 KB", 16 | 64) | ("534 KB", 16))
+        });
+        let open = OPEN.into_iter().filter(|(review, rate)| (*review, *rate) == ("3 KB", 1000));
+        Self { closed: closed.collect(), open: open.collect(), seconds: 1, rounds: 1 }
+    }
+}
+
+/// All of it.
+pub fn run(programs: &Programs, reviews: &[Review], folder: &Path, plan: &Plan) -> Result<Results> {
+    let Plan { seconds, rounds, .. } = *plan;
     let answers = answers(programs, reviews, folder)?;
     let of = |name: &str| {
         reviews.iter().zip(&answers).find(|(review, _)| review.name == name).context(name.to_owned())
@@ -45,7 +63,7 @@ pub fn run(
     for kind in Kind::ALL {
         candidates.push(candidate(kind, programs, &answers[0], rounds)?);
     }
-    for (name, connections, keep_alive) in CLOSED {
+    for &(name, connections, keep_alive) in &plan.closed {
         let (review, answer) = of(name)?;
         let mut runs = Vec::new();
         for _ in 0..rounds {
@@ -58,7 +76,7 @@ pub fn run(
         }
         all_closed.extend(Kind::ALL.map(|kind| median_closed(&runs, kind.name())));
     }
-    for (name, rate) in OPEN {
+    for &(name, rate) in &plan.open {
         let (review, answer) = of(name)?;
         let mut runs = Vec::new();
         for _ in 0..rounds {

@@ -150,7 +150,9 @@ pub fn profiles(profiles: &[Profile]) -> String {
     let mut text = format!(
         "\n## Where the time goes\n\nProcessor time of a request, 3 KB, 16 connections: samples by `perf` ({} and {}) of the same programs \
          with debug information and frame pointers, each put down to the innermost frame that belongs to an area. What the floor has is \
-         what it is made of: the kernel's sockets, TLS, HTTP and the runtime; the rest is our job.\n\n\
+         what it is made of: the kernel's sockets, TLS, HTTP and the runtime. What is above it is the job: reading the review, of \
+         which most is skipped, deciding, an answer that holds JSON in base64 in JSON, a line of log for each pod that is changed, \
+         deadlines for every connection, a budget for bodies, metrics.\n\n\
          | Area | {OURS} | {FLOOR} | |\n|---|---|---|---|\n",
         ours.samples, floor.samples
     );
@@ -208,7 +210,8 @@ fn pods(pods: &PodCreations) -> String {
         "\n## What the creation of a pod costs\n\nKubernetes {}: {} pods in each row, created in turn by server-side dry run with one \
          client, all webhooks on the same machine as the API server, ours with the configuration of the chart and its conditions. The policy of twenty lines is \
          [policy.yaml](../tests/performance/policy.yaml); the other is what `gomemlimit policy` prints and the chart installs, which \
-         decides nearly all that the webhook does ([policy-engine.md](policy-engine.md)).\n\n\
+         decides nearly all that the webhook does ([policy-engine.md](policy-engine.md)). The floor answers every pod with the same \
+         patch: its row is what the API server itself needs to ask any webhook and to apply what it says.\n\n\
          | Admission | p50 | p90 | p99 | p50 above nothing |\n|---|---|---|---|---|\n",
         pods.kubernetes, pods.count
     );
