@@ -31,11 +31,16 @@ fn closed<'a>(results: &'a Results, candidate: &str, review: &str, connections: 
     })
 }
 
+/// The most that a candidate reaches, whatever the number of connections.
+fn capacity(results: &Results, candidate: &str) -> Option<f64> {
+    let small = results.closed.iter().filter(|run| run.candidate == candidate && run.review == "3 KB");
+    small.map(|run| run.requests_per_second).max_by(f64::total_cmp)
+}
+
 fn throughput(results: &Results) -> Option<Target> {
-    let of = |candidate| Some(closed(results, candidate, "3 KB", 16)?.requests_per_second);
-    let times = of(OURS)? / of(PEER)?;
+    let times = capacity(results, OURS)? / capacity(results, PEER)?;
     Some(Target {
-        aim: "10 × the requests per second of controller-runtime, 3 KB, 16 connections",
+        aim: "10 × the most requests per second that controller-runtime reaches, 3 KB",
         measured: format!("{times:.1} ×"),
         is_met: times >= 10.0,
     })
@@ -55,12 +60,12 @@ fn latency(results: &Results) -> Option<Target> {
 }
 
 fn floor(results: &Results) -> Option<Target> {
-    let of = |candidate| closed(results, candidate, "3 KB", 16);
-    let times = of(FLOOR)?.requests_per_second / of(OURS)?.requests_per_second;
-    let cpu = of(OURS)?.cpu_us / of(FLOOR)?.cpu_us;
+    let times = capacity(results, FLOOR)? / capacity(results, OURS)?;
+    let of = |candidate| Some(closed(results, candidate, "3 KB", 16)?.cpu_us);
+    let cpu = of(OURS)? - of(FLOOR)?;
     Some(Target {
-        aim: "the floor answers at most 1.5 × as many requests per second, 3 KB, 16 connections",
-        measured: format!("{times:.2} × (CPU of a request: {cpu:.2} × the floor's)"),
+        aim: "the floor reaches at most 1.5 × as many requests per second, 3 KB",
+        measured: format!("{times:.2} ×; {cpu:.0} µs of processor time above the floor's"),
         is_met: times <= 1.5,
     })
 }
