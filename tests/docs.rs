@@ -273,8 +273,16 @@ fn every_file_in_the_texts_exists() {
             .map(|word| word.trim_end_matches('.'))
             .filter(|word| !word.contains("://") && endings.iter().any(|end| word.ends_with(end)))
         {
-            let places =
-                ["", "src", "crates/core/src", "crates/core/tests", "crates/pprof/src", "docs", "docs/.."];
+            let places = [
+                "",
+                "src",
+                "crates/core/src",
+                "crates/core/tests",
+                "crates/pprof/src",
+                "crates/serve/src",
+                "docs",
+                "docs/..",
+            ];
             assert!(places.iter().any(|place| root.join(place).join(word).exists()), "{word}");
         }
     }
