@@ -55,35 +55,36 @@ pub enum ReviewError {
 #[derive(Debug)]
 pub struct Review<'a> {
     uid: Text<'a>,
-    request: Result<Request<'a>, String>,
-    /// The object, where it has been read together with the request.
-    pod: Option<Pod<'a>>,
+    request: Result<Request<'a, Sent<'a>>, String>,
 }
 
-/// Its object is raw text, or read already.
+/// The object of a request.
+#[allow(clippy::large_enum_variant, reason = "there is one of them while a review is answered")]
+#[derive(Debug)]
+enum Sent<'a> {
+    /// Read together with the request.
+    Pod(Pod<'a>),
+    Raw(&'a RawValue),
+}
+
+/// What its object is read as is left to `O`.
 #[derive(Debug, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>, 'de: 'a"))]
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>, 'de: 'a"))]
 struct Envelope<'a, O> {
     #[serde(borrow)]
     api_version: Option<Text<'a>>,
     #[serde(borrow)]
     kind: Option<Text<'a>>,
-    #[serde(deserialize_with = "json::object")]
+    #[serde(default, deserialize_with = "json::object")]
     request: Option<Request<'a, O>>,
 }
 
-impl<O> Default for Envelope<'_, O> {
-    fn default() -> Self {
-        Self { api_version: None, kind: None, request: None }
-    }
-}
-
 #[derive(Debug, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>, 'de: 'a"))]
-struct Request<'a, O = &'a RawValue> {
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>, 'de: 'a"))]
+struct Request<'a, O> {
     #[serde(borrow)]
     uid: Option<Text<'a>>,
-    #[serde(borrow, deserialize_with = "json::object_or_default")]
+    #[serde(borrow, default, deserialize_with = "json::object_or_default")]
     kind: GroupVersionKind<'a>,
     #[serde(borrow)]
     sub_resource: Option<Text<'a>>,
@@ -97,22 +98,6 @@ struct Request<'a, O = &'a RawValue> {
     #[serde(borrow)]
     old_object: Option<&'a RawValue>,
     dry_run: Option<bool>,
-}
-
-impl<O> Default for Request<'_, O> {
-    fn default() -> Self {
-        Self {
-            uid: None,
-            kind: GroupVersionKind::default(),
-            sub_resource: None,
-            namespace: None,
-            name: None,
-            operation: None,
-            object: None,
-            old_object: None,
-            dry_run: None,
-        }
-    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,15 +137,11 @@ impl<'a> Review<'a> {
         if (envelope.api_version.as_deref()?, envelope.kind.as_deref()?) != (API_VERSION, KIND) {
             return None;
         }
-        let Request { uid, kind, sub_resource, namespace, name, operation, object, dry_run, .. } =
-            envelope.request?;
-        let uid = uid.filter(|uid| !uid.is_empty() && uid.len() <= MOST_UID)?;
-        let Object(pod) = object?;
-        let is_creation = operation.as_deref() == Some("CREATE")
-            && sub_resource.as_deref().is_none_or(str::is_empty)
-            && kind.is_pod();
-        let request = Request { kind, namespace, name, operation, dry_run, ..Request::default() };
-        is_creation.then_some(Self { uid, request: Ok(request), pod: Some(pod) })
+        let mut request = envelope.request?;
+        let uid = answerable(request.uid.take()).ok()?;
+        let is_creation =
+            request.kind.is_pod() && request.action() == ("CREATE", "") && request.object.is_some();
+        is_creation.then(|| Self { uid, request: Ok(request.map_object(|Object(pod)| Sent::Pod(pod))) })
     }
 
     fn parse_any(json: &'a str) -> Result<Self, ReviewError> {
@@ -169,18 +150,15 @@ impl<'a> Review<'a> {
             Err(error) => return Self::parse_uid_only(json.as_bytes(), error),
         };
         let mut request = envelope.request.ok_or(ReviewError::NoUid)?;
-        let uid = request.uid.take().filter(|uid| !uid.is_empty()).ok_or(ReviewError::NoUid)?;
-        if uid.len() > MOST_UID {
-            return Err(ReviewError::LongUid);
-        }
+        let uid = answerable(request.uid.take())?;
         let (kind, version) = (envelope.kind.unwrap_or_default(), envelope.api_version.unwrap_or_default());
         let request = if (&*version, &*kind) == (API_VERSION, KIND) {
-            Ok(request)
+            Ok(request.map_object(Sent::Raw))
         } else {
             let (version, kind) = (quote(&version), quote(&kind));
             Err(format!("expected {KIND} of {API_VERSION}, got kind {kind} of {version}"))
         };
-        Ok(Self { uid, request, pod: None })
+        Ok(Self { uid, request })
     }
 
     /// Some field of the request is not what it should be; the uid may be there all the same.
@@ -197,19 +175,15 @@ impl<'a> Review<'a> {
             uid: Text<'a>,
         }
         match serde_json::from_slice::<Object<Envelope<'a>>>(body) {
-            Ok(Object(Envelope { request: Some(Request { uid }) })) if uid.len() > MOST_UID => {
-                Err(ReviewError::LongUid)
-            }
             Ok(Object(Envelope { request: Some(Request { uid }) })) if !uid.is_empty() => Ok(Self {
-                uid,
+                uid: answerable(Some(uid))?,
                 request: Err(format!("the AdmissionReview cannot be read: {error}")),
-                pod: None,
             }),
             _ => Err(ReviewError::Malformed(error)),
         }
     }
 
-    fn request(&self) -> Option<&Request<'a>> {
+    fn request(&self) -> Option<&Request<'a, Sent<'a>>> {
         self.request.as_ref().ok()
     }
 
@@ -245,14 +219,13 @@ impl<'a> Review<'a> {
                 format!("called for {} instead of a v1 Pod; check the webhook's rules", quote(&what));
             return Judgement::nothing(Reason::NotAPod, Some(problem));
         }
-        let sub_resource = request.sub_resource.as_deref().unwrap_or_default();
-        match (request.operation.as_deref().unwrap_or_default(), sub_resource) {
-            ("CREATE", "") => request.judge_create(self.pod.as_ref(), namespace, policy),
+        match request.action() {
+            ("CREATE", "") => request.judge_create(namespace, policy),
             ("UPDATE", "resize") => Judgement {
                 pod_name: request.name_text(),
                 verdict: Verdict {
                     reason: Some(Reason::NotCreate),
-                    warnings: resize::warnings(request.old_object, request.object),
+                    warnings: resize::warnings(request.old_object, request.raw_object()),
                     ..Verdict::default()
                 },
             },
@@ -261,30 +234,41 @@ impl<'a> Review<'a> {
     }
 }
 
-impl<'a> Request<'a> {
+impl<'a, O> Request<'a, O> {
+    /// Operation and subresource.
+    fn action(&self) -> (&str, &str) {
+        (self.operation.as_deref().unwrap_or_default(), self.sub_resource.as_deref().unwrap_or_default())
+    }
+
+    fn map_object<P>(self, object: impl FnOnce(O) -> P) -> Request<'a, P> {
+        let Self { uid, kind, sub_resource, namespace, name, operation, old_object, dry_run, .. } = self;
+        let object = self.object.map(object);
+        Request { uid, kind, sub_resource, namespace, name, operation, object, old_object, dry_run }
+    }
+}
+
+impl<'a> Request<'a, Sent<'a>> {
     fn name_text(&self) -> Cow<'a, str> {
         self.name.clone().unwrap_or_default().0
     }
 
-    fn judge_create(
-        &self,
-        pod: Option<&Pod<'a>>,
-        namespace: &NamespaceAnnotations,
-        policy: &Policy,
-    ) -> Judgement<'a> {
-        if let Some(pod) = pod {
-            return self.judge_pod(pod, namespace, policy);
+    fn raw_object(&self) -> Option<&'a RawValue> {
+        match self.object {
+            Some(Sent::Raw(object)) => Some(object),
+            _ => None,
         }
-        let Some(object) = self.object else {
-            let problem = "the AdmissionReview of a CREATE has no object".to_owned();
-            return Judgement::nothing(Reason::NotAPod, Some(problem));
+    }
+
+    fn judge_create(&self, namespace: &NamespaceAnnotations, policy: &Policy) -> Judgement<'a> {
+        let problem = match &self.object {
+            Some(Sent::Pod(pod)) => return self.judge_pod(pod, namespace, policy),
+            Some(Sent::Raw(object)) => match Pod::parse(object.get()) {
+                Ok(pod) => return self.judge_pod(&pod, namespace, policy),
+                Err(error) => format!("the pod cannot be read: {error}"),
+            },
+            None => "the AdmissionReview of a CREATE has no object".to_owned(),
         };
-        match Pod::parse(object.get()) {
-            Ok(pod) => self.judge_pod(&pod, namespace, policy),
-            Err(error) => {
-                Judgement::nothing(Reason::NotAPod, Some(format!("the pod cannot be read: {error}")))
-            }
-        }
+        Judgement::nothing(Reason::NotAPod, Some(problem))
     }
 
     fn judge_pod(&self, pod: &Pod<'a>, namespace: &NamespaceAnnotations, policy: &Policy) -> Judgement<'a> {
@@ -296,6 +280,12 @@ impl<'a> Request<'a> {
         };
         Judgement { pod_name, verdict: decide(pod, surroundings, policy) }
     }
+}
+
+/// A uid that can be repeated in an answer.
+fn answerable(uid: Option<Text<'_>>) -> Result<Text<'_>, ReviewError> {
+    let uid = uid.filter(|uid| !uid.is_empty()).ok_or(ReviewError::NoUid)?;
+    if uid.len() > MOST_UID { Err(ReviewError::LongUid) } else { Ok(uid) }
 }
 
 /// A verdict and the pod it is about.
