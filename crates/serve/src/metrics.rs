@@ -1,8 +1,9 @@
 //! Every metric that the webhook exports, defined once. Labels are closed lists.
 
 pub mod audit;
+mod labels;
 
-use std::{fmt, ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use gomemlimit_core::{
     Reason, Rules, Verdict,
@@ -15,6 +16,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+pub(crate) use labels::{HandshakeFailure, Reload};
+pub use labels::{Rotation, Watch};
+
 /// Prefix of every name.
 const PREFIX: &str = "gomemlimit";
 
@@ -24,7 +28,7 @@ const LATENCY_BUCKETS: [f64; 12] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
 
 /// Every HTTP status that a request to `/mutate` is counted by; others are turned away by the router.
-pub const REQUEST_CODES: [&str; 7] = ["200", "400", "408", "413", "415", "500", "503"];
+pub(crate) const REQUEST_CODES: [&str; 7] = ["200", "400", "408", "413", "415", "500", "503"];
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
@@ -51,14 +55,14 @@ pub struct Numbers {
     latency: Latency,
     panics: Counter,
     /// Bytes of request bodies that the budget has let in and whose answer is not written yet.
-    pub bodies: Gauge,
+    pub(crate) bodies: Gauge,
     /// Open connections to the webhook port.
-    pub connections: Gauge,
+    pub(crate) connections: Gauge,
     connections_total: Counter,
     accept_errors: Counter,
     handshake_failures: Family<Labels<1>, Counter>,
     /// Seconds since 1970 at which the serving certificate expires.
-    pub certificate_expiry: Gauge,
+    pub(crate) certificate_expiry: Gauge,
     certificate_reloads: Family<Labels<1>, Counter>,
     /// Seconds since 1970 at which the CA that signs expires; 0 where certificates are not self-managed.
     pub ca_expiry: Gauge,
@@ -70,9 +74,9 @@ pub struct Numbers {
     policy_rules: Gauge,
     policy_reloads: Family<Labels<1>, Counter>,
     /// 1 while the policy file is not what holds.
-    pub policy_out_of_date: Gauge,
+    pub(crate) policy_out_of_date: Gauge,
     /// 1 while ready.
-    pub ready: Gauge,
+    pub(crate) ready: Gauge,
 }
 
 #[derive(Clone, Debug)]
@@ -81,84 +85,6 @@ struct Latency(Histogram);
 impl Default for Latency {
     fn default() -> Self {
         Self(Histogram::new(LATENCY_BUCKETS))
-    }
-}
-
-/// Why a TLS handshake failed.
-#[derive(Clone, Copy, Debug)]
-pub enum HandshakeFailure {
-    /// The client was too slow or said nothing.
-    Timeout,
-    /// The client broke off or spoke something else.
-    Tls,
-}
-
-/// What became of a file that changed on disk.
-#[derive(Clone, Copy, Debug)]
-pub enum Reload {
-    /// It is in use.
-    Loaded,
-    /// It was not usable; the earlier one stays.
-    Refused,
-}
-
-impl Reload {
-    const ALL: [Self; 2] = [Self::Loaded, Self::Refused];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Loaded => "loaded",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// What was replaced before it expired.
-#[derive(Clone, Copy, Debug)]
-pub enum Rotation {
-    /// The CA that all replicas share.
-    Ca,
-    /// Our own certificate.
-    Leaf,
-}
-
-/// What is watched in the API server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Watch {
-    /// The Secret of the CA.
-    Secret,
-    /// The webhook configuration.
-    WebhookConfiguration,
-    /// Opted-in namespaces.
-    Namespaces,
-}
-
-impl Watch {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Secret => "secret",
-            Self::WebhookConfiguration => "webhook-configuration",
-            Self::Namespaces => "namespaces",
-        }
-    }
-}
-
-impl fmt::Display for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Secret => "Secret of the CA",
-            Self::WebhookConfiguration => "webhook configuration",
-            Self::Namespaces => "namespaces",
-        })
-    }
-}
-
-impl Rotation {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ca => "ca",
-            Self::Leaf => "leaf",
-        }
     }
 }
 
@@ -210,11 +136,7 @@ impl Metrics {
     }
 
     pub(crate) fn count_handshake_failure(&self, failure: HandshakeFailure) {
-        let reason = match failure {
-            HandshakeFailure::Timeout => "timeout",
-            HandshakeFailure::Tls => "tls",
-        };
-        self.handshake_failures.get_or_create(&[("reason", reason)]).inc();
+        self.handshake_failures.get_or_create(&[("reason", failure.as_str())]).inc();
     }
 
     pub(crate) fn count_reload(&self, reload: Reload) {
@@ -397,7 +319,7 @@ fn result(done: bool) -> &'static str {
 }
 
 /// The text that Prometheus scrapes, in the `OpenMetrics` format.
-pub fn render(registry: &Registry) -> Result<String, std::fmt::Error> {
+pub(crate) fn render(registry: &Registry) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     encode(&mut text, registry)?;
     Ok(text)

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -35,21 +38,17 @@ impl Room {
     /// A connection that has just been accepted; it counts as new until it is answered or dropped.
     pub(super) fn enter_new(&self) -> (Newcomer, Wanted) {
         let (sender, wanted) = oneshot::channel();
-        let number = self.with(|connections| {
-            connections.next += 1;
-            connections.new.insert(connections.next, (Instant::now(), sender));
-            connections.next
+        let number = self.enter(|connections, number| {
+            connections.new.insert(number, (Instant::now(), sender));
         });
-        (Newcomer { number, room: self.clone() }, wanted)
+        (Newcomer { number, room: self.clone(), is_answered: AtomicBool::new(false) }, wanted)
     }
 
     /// A connection becomes idle; it is busy again when the place is dropped.
     pub(super) fn enter_idle(&self) -> Place {
         let (sender, wanted) = oneshot::channel();
-        let number = self.with(|connections| {
-            connections.next += 1;
-            connections.idle.insert(connections.next, sender);
-            connections.next
+        let number = self.enter(|connections, number| {
+            connections.idle.insert(number, sender);
         });
         Place { number, wanted, room: self.clone() }
     }
@@ -72,6 +71,15 @@ impl Room {
         }
     }
 
+    /// The next number, for which `insert` makes an entry.
+    fn enter(&self, insert: impl FnOnce(&mut Connections, u64)) -> u64 {
+        self.with(|connections| {
+            connections.next += 1;
+            insert(connections, connections.next);
+            connections.next
+        })
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Connections) -> T) -> T {
         // Nothing in here can panic half-way.
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -83,12 +91,15 @@ impl Room {
 pub(super) struct Newcomer {
     number: u64,
     room: Room,
+    is_answered: AtomicBool,
 }
 
 impl Newcomer {
-    /// From now on it counts as the others do.
+    /// From now on it counts as the others do. Only the first time is anything to do, and the lock of all is taken.
     pub(super) fn answered(&self) {
-        self.room.with(|connections| connections.new.remove(&self.number));
+        if !self.is_answered.swap(true, Ordering::Relaxed) {
+            self.room.with(|connections| connections.new.remove(&self.number));
+        }
     }
 }
 

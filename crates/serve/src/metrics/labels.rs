@@ -1,0 +1,90 @@
+//! What the webhook counts things by, where the core has no word for it.
+
+use std::fmt;
+
+/// Why a TLS handshake failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum HandshakeFailure {
+    /// The client was too slow or said nothing.
+    Timeout,
+    /// The client broke off or spoke something else.
+    Tls,
+}
+
+impl HandshakeFailure {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+/// What became of a file that changed on disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reload {
+    /// It is in use.
+    Loaded,
+    /// It was not usable; the earlier one stays.
+    Refused,
+}
+
+impl Reload {
+    pub(super) const ALL: [Self; 2] = [Self::Loaded, Self::Refused];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What was replaced before it expired.
+#[derive(Clone, Copy, Debug)]
+pub enum Rotation {
+    /// The CA that all replicas share.
+    Ca,
+    /// Our own certificate.
+    Leaf,
+}
+
+/// What is watched in the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Watch {
+    /// The Secret of the CA.
+    Secret,
+    /// The webhook configuration.
+    WebhookConfiguration,
+    /// Opted-in namespaces.
+    Namespaces,
+}
+
+impl Watch {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::WebhookConfiguration => "webhook-configuration",
+            Self::Namespaces => "namespaces",
+        }
+    }
+}
+
+impl fmt::Display for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secret => "Secret of the CA",
+            Self::WebhookConfiguration => "webhook configuration",
+            Self::Namespaces => "namespaces",
+        })
+    }
+}
+
+impl Rotation {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::Leaf => "leaf",
+        }
+    }
+}
