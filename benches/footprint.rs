@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{
-    fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+use gomemlimit_proc::Process;
 
 const RUNS: usize = 20;
 
@@ -34,13 +35,6 @@ fn is_ready(admin: SocketAddr) -> bool {
         && answer.starts_with("HTTP/1.1 200 ")
 }
 
-/// `VmRSS` in KiB.
-fn resident(child: &Child) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 fn main() {
     let (mut times, mut sizes) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -52,7 +46,7 @@ fn main() {
         }
         times.push(started.elapsed());
         std::thread::sleep(Duration::from_millis(200));
-        sizes.push(resident(&child));
+        sizes.push(Process(child.id()).status("VmRSS").unwrap());
         child.kill().unwrap();
         child.wait().unwrap();
     }

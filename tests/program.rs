@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gomemlimit_proc::Process;
 use rstest::rstest;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
@@ -168,9 +169,7 @@ impl Running {
 
     /// The largest resident set so far, in KiB.
     fn peak_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        Process(self.child.id().unwrap()).status("VmHWM").unwrap()
     }
 
     async fn exit(mut self) -> (Option<i32>, String) {

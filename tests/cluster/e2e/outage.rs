@@ -1,10 +1,8 @@
 //! The API server is away for a while.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
+use gomemlimit_proc::Process;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use tokio::net::TcpStream;
@@ -16,16 +14,6 @@ use crate::harness::{
 
 /// Shorter than the tick of the certificates, which is 30 s.
 const LEAF_LIFE: Duration = Duration::from_secs(15);
-
-/// Processor time of a process so far.
-fn cpu(pid: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The name before it may contain anything; utime and stime are the 12th and 13th after it.
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let ticks: u64 =
-        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
-}
 
 /// Starts it again, also when a test fails.
 struct Stopped;
@@ -103,7 +91,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
         })
         .collect();
     let restarts = release.restarts().await;
-    let used: Vec<_> = replicas.iter().map(|(_, _, pid)| cpu(*pid)).collect();
+    let used: Vec<_> = replicas.iter().map(|(_, _, pid)| Process(*pid).cpu().unwrap().all()).collect();
     let leaves =
         |text: &str| metric(text, "gomemlimit_certificate_rotations_total{kind=\"leaf\",result=\"done\"}");
     let mut renewed = Vec::new();
@@ -115,7 +103,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
     let stopped = Stopped::stop();
     tokio::time::sleep(away).await;
     for (place, (name, address, pid)) in replicas.iter().enumerate() {
-        let spent = cpu(*pid).saturating_sub(used[place]);
+        let spent = Process(*pid).cpu().unwrap().all().saturating_sub(used[place]);
         let readyz = get(address, "/readyz").await.unwrap();
         let metrics = get(address, "/metrics").await.unwrap();
         println!(

@@ -1,7 +1,6 @@
 //! The programs that are measured, each in a process of its own for each measurement.
 
 use std::{
-    fs,
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -10,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use gomemlimit_proc::Process;
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,23 +109,8 @@ impl Server {
         format!("https://{}{}", self.address, self.path)
     }
 
-    /// Processor time that it has used: of its own, and of the kernel.
-    pub fn cpu(&self) -> Result<(Duration, Duration)> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The second field is a name in brackets that may hold blanks.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
-        let ticks = ticks(11).zip(ticks(12)).context("/proc/PID/stat has no times")?;
-        // USER_HZ is 100 wherever Linux runs today.
-        Ok((Duration::from_millis(ticks.0 * 10), Duration::from_millis(ticks.1 * 10)))
-    }
-
-    /// Resident memory in KiB: `VmRSS`, or `VmHWM` for the most.
-    pub fn memory_kib(&self, line: &str) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
-        let value = value.with_context(|| format!("/proc/PID/status has no {line}"))?;
-        value.trim().trim_end_matches(" kB").parse().context(line.to_owned())
+    pub fn process(&self) -> Process {
+        Process(self.child.id())
     }
 }
 

@@ -3,12 +3,13 @@
 use std::{fs, path::Path, process::Command, thread::sleep, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use gomemlimit_proc::{Cpu, Machine};
 use serde_json::Value;
 
 use crate::{
     candidates::{Kind, Programs, Server},
     load,
-    record::{Candidate, Closed, Machine, Open, Results},
+    record::{Candidate, Closed, Open, Results, Tools},
     reviews::Review,
 };
 
@@ -82,9 +83,9 @@ pub fn run(programs: &Programs, reviews: &[Review], folder: &Path, plan: &Plan) 
         for _ in 0..rounds {
             for kind in Kind::ALL {
                 let server = Server::start(kind, programs, answer)?;
-                let before = server.cpu()?;
+                let before = server.process().cpu()?;
                 let report = load::vegeta(&server, &review.path, rate, seconds, folder)?;
-                let (own, kernel) = used(before, server.cpu()?, report.requests);
+                let (own, kernel) = used(before, server.process().cpu()?, report.requests);
                 runs.push(Open {
                     candidate: kind.name().to_owned(),
                     review: name.to_owned(),
@@ -100,7 +101,7 @@ pub fn run(programs: &Programs, reviews: &[Review], folder: &Path, plan: &Plan) 
         open.extend(Kind::ALL.map(|kind| median_open(&runs, kind)));
     }
     Ok(Results {
-        machine: machine()?,
+        machine: tools()?,
         seconds,
         rounds,
         candidates,
@@ -155,7 +156,7 @@ fn candidate(kind: Kind, programs: &Programs, answer: &Path, rounds: usize) -> R
         let server = Server::start(kind, programs, answer)?;
         ready.push(server.ready.as_secs_f64() * 1e3);
         sleep(Duration::from_secs(1));
-        idle.push(server.memory_kib("VmRSS")? as f64);
+        idle.push(server.process().status("VmRSS")? as f64);
     }
     Ok(Candidate {
         name: kind.name().to_owned(),
@@ -174,9 +175,9 @@ pub fn closed(
     seconds: u32,
     folder: &Path,
 ) -> Result<Closed> {
-    let before = server.cpu()?;
+    let before = server.process().cpu()?;
     let wrk = load::wrk(server, &review.path, connections, keep_alive, seconds, folder)?;
-    let (own, kernel) = used(before, server.cpu()?, wrk.requests);
+    let (own, kernel) = used(before, server.process().cpu()?, wrk.requests);
     Ok(Closed {
         candidate: name.to_owned(),
         review: review.name.to_owned(),
@@ -188,16 +189,16 @@ pub fn closed(
         errors: wrk.errors,
         cpu_us: own + kernel,
         kernel_us: kernel,
-        peak_kib: server.memory_kib("VmHWM")?,
+        peak_kib: server.process().status("VmHWM")?,
     })
 }
 
 /// Microseconds of a request: of the program, and of the kernel.
-fn used(before: (Duration, Duration), after: (Duration, Duration), requests: u64) -> (f64, f64) {
+fn used(before: Cpu, after: Cpu, requests: u64) -> (f64, f64) {
     let each = |before: Duration, after: Duration| {
         after.saturating_sub(before).as_secs_f64() * 1e6 / requests.max(1) as f64
     };
-    (each(before.0, after.0), each(before.1, after.1))
+    (each(before.own, after.own), each(before.kernel, after.kernel))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -234,7 +235,7 @@ fn median_open(runs: &[Open], kind: Kind) -> Open {
     }
 }
 
-fn machine() -> Result<Machine> {
+fn tools() -> Result<Tools> {
     let said = |program: &str, argument: &str| -> Result<String> {
         let output = Command::new(program)
             .arg(argument)
@@ -242,13 +243,5 @@ fn machine() -> Result<Machine> {
             .with_context(|| format!("cannot start {program}"))?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    let processors = fs::read_to_string("/proc/cpuinfo")?;
-    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    Ok(Machine {
-        processor: model.map_or("unknown", |(_, model)| model).to_owned(),
-        cores: std::thread::available_parallelism()?.get(),
-        kernel: said("uname", "-r")?,
-        rust: said("rustc", "--version")?,
-        go: said("go", "version")?,
-    })
+    Ok(Tools { machine: Machine::this()?, rust: said("rustc", "--version")?, go: said("go", "version")? })
 }

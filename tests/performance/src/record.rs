@@ -1,12 +1,12 @@
 //! What was measured, as it is saved.
 
+use gomemlimit_proc::Machine;
 use serde::{Deserialize, Serialize};
 
 /// One run of `measure`.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Results {
-    /// Where it ran.
-    pub machine: Machine,
+    pub machine: Tools,
     /// Seconds of one measurement, and how many of each there are; figures are medians of the rounds.
     pub seconds: u32,
     pub rounds: usize,
@@ -59,12 +59,11 @@ pub struct PodCreation {
     pub p99_ms: f64,
 }
 
-/// A machine, in the words of its kernel.
+/// Where it ran, and what built the candidates.
 #[derive(Debug, Deserialize, Serialize)]
-pub struct Machine {
-    pub processor: String,
-    pub cores: usize,
-    pub kernel: String,
+pub struct Tools {
+    #[serde(flatten)]
+    pub machine: Machine,
     pub rust: String,
     pub go: String,
 }

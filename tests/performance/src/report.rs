@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    record::{Closed, Open, PodCreations, Profile, Results},
+    record::{Closed, Open, PodCreations, Profile, Results, Tools},
     targets,
 };
 
@@ -17,7 +17,7 @@ pub const WHOLE_POLICY: &str = "MutatingAdmissionPolicy, `gomemlimit policy`";
 /// The page.
 pub fn markdown(results: &Results) -> String {
     let mut text = String::new();
-    let machine = &results.machine;
+    let Tools { machine, rust, go } = &results.machine;
     // Writing to a String cannot fail.
     let _ = write!(
         text,
@@ -30,13 +30,7 @@ pub fn markdown(results: &Results) -> String {
          | `{OURS}` | the program of the image, as `serve` runs in a cluster, with certificates from files |\n\
          | `{PEER}` | the same job as the documentation of controller-runtime 0.25 teaches it, `tests/performance/controller-runtime`, without logs |\n\
          | `{FLOOR}` | hyper, tokio and rustls as `{OURS}` is built of them, reading the review and answering a constant: no parsing, no decision, no limits, no metrics |\n\n",
-        results.rounds,
-        results.seconds,
-        machine.processor,
-        machine.cores,
-        machine.kernel,
-        machine.rust,
-        machine.go,
+        results.rounds, results.seconds, machine.processor, machine.cores, machine.kernel, rust, go,
     );
     let _ = write!(text, "## What was aimed at\n\n{}\n", targets::table(results));
     let _ = write!(

@@ -26,9 +26,10 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use gomemlimit_proc::Machine;
 use gomemlimit_reliability::{
     page,
-    process::{self, Machine, Process},
+    process::{self, Process},
 };
 
 #[derive(Parser)]
@@ -74,7 +75,7 @@ fn measure(gomemlimit: &Path, out: &Path, short: bool, scenario: &str) -> Result
         let (length, rotation) = if short { (20, 4) } else { (600, 20) };
         let load = load::run(gomemlimit, Duration::from_secs(length), Duration::from_secs(rotation)).await?;
         let hostile = hostile::run(gomemlimit, short, scenario).await?;
-        Ok::<_, anyhow::Error>(Process { machine: machine()?, load, hostile })
+        Ok::<_, anyhow::Error>(Process { machine: Machine::this()?, load, hostile })
     })?;
     fs::create_dir_all(out)?;
     let path = out.join("process.json");
@@ -86,14 +87,4 @@ fn measure(gomemlimit: &Path, out: &Path, short: bool, scenario: &str) -> Result
         eprintln!("broken promise: {violation}");
     }
     Ok(if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn machine() -> Result<Machine> {
-    let processors = fs::read_to_string("/proc/cpuinfo")?;
-    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    Ok(Machine {
-        processor: model.map_or("unknown", |(_, model)| model).to_owned(),
-        cores: std::thread::available_parallelism()?.get(),
-        kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
-    })
 }

@@ -2,7 +2,6 @@
 
 use std::{
     ffi::OsString,
-    fs,
     net::{SocketAddr, TcpListener},
     path::Path,
     process::Stdio,
@@ -10,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use gomemlimit_proc::Process;
 use gomemlimit_reliability::process::Sample;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -26,7 +26,7 @@ const SETTLE: Duration = Duration::from_secs(25);
 /// A running `gomemlimit serve`, which ends with this.
 pub struct Program {
     child: Child,
-    process: u32,
+    process: Process,
     pub address: SocketAddr,
     admin: SocketAddr,
     started: Instant,
@@ -56,7 +56,7 @@ impl Program {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
-        let process = child.id().context("it ended at once")?;
+        let process = Process(child.id().context("it ended at once")?);
         let mut program = Self { child, process, address, admin, started: Instant::now() };
         while program.readyz().await.is_err() {
             ensure!(
@@ -74,30 +74,22 @@ impl Program {
 
     /// Processor time that it has used, in seconds.
     pub fn cpu(&self) -> Result<f64> {
-        let stat = self.proc("stat")?;
-        // The second field is a name in brackets that may hold blanks.
-        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11);
-        let mut ticks = || fields.next().and_then(|field| field.parse::<u64>().ok());
-        let ticks = ticks().zip(ticks()).context("/proc/PID/stat has no times")?;
-        // USER_HZ is 100 wherever Linux runs today.
-        Ok((ticks.0 + ticks.1) as f64 / 100.0)
+        Ok(self.process.cpu()?.all().as_secs_f64())
     }
 
     /// The most resident memory so far.
     pub fn peak_kib(&self) -> Result<u64> {
-        number(&self.proc("status")?, "VmHWM:")
+        Ok(self.process.status("VmHWM")?)
     }
 
     /// What it is now; `since` is when the clock of samples began.
     pub async fn sample(&self, since: Instant) -> Result<Sample> {
         let metrics = self.get("/metrics").await?;
-        let status = self.proc("status")?;
-        let file_descriptors = fs::read_dir(format!("/proc/{}/fd", self.process))?.count();
         Ok(Sample {
             seconds: since.elapsed().as_secs_f64(),
-            resident_kib: number(&status, "VmRSS:")?,
-            threads: number(&status, "Threads:")?,
-            file_descriptors: file_descriptors as u64,
+            resident_kib: self.process.status("VmRSS")?,
+            threads: self.process.status("Threads")?,
+            file_descriptors: self.process.file_descriptors()? as u64,
             connections: number(&metrics, "gomemlimit_connections ")?,
             body_bytes: number(&metrics, "gomemlimit_bodies_in_flight_bytes ")?,
         })
@@ -115,10 +107,6 @@ impl Program {
             }
             sleep(Duration::from_millis(100)).await;
         }
-    }
-
-    fn proc(&self, file: &str) -> Result<String> {
-        fs::read_to_string(format!("/proc/{}/{file}", self.process)).context("the program is gone")
     }
 
     async fn readyz(&self) -> Result<()> {

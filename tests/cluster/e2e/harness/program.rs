@@ -1,13 +1,14 @@
 //! The program on this machine, as a user of the cluster runs it.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
+use gomemlimit_proc::Process;
 use serde_json::Value;
 
 use super::repository;
@@ -51,11 +52,11 @@ pub fn gomemlimit_with(arguments: &[&str], kubeconfig: Option<&Path>) -> Ran {
     }
     let started = Instant::now();
     let child = command.spawn().unwrap();
-    let status = format!("/proc/{}/status", child.id());
+    let process = Process(child.id());
     let watch = std::thread::spawn(move || {
         let mut peak = 0;
         // A zombie has no such line any more.
-        while let Some(now) = fs::read_to_string(&status).ok().and_then(|text| high_water_mark(&text)) {
+        while let Ok(now) = process.status("VmHWM") {
             peak = now;
             sleep(Duration::from_millis(2));
         }
@@ -71,9 +72,4 @@ pub fn gomemlimit_with(arguments: &[&str], kubeconfig: Option<&Path>) -> Ran {
         seconds,
         peak: watch.join().unwrap(),
     }
-}
-
-fn high_water_mark(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }

@@ -1,9 +1,8 @@
 //! One of two replicas is frozen: it accepts connections and says nothing.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+
+use gomemlimit_proc::Process;
 
 use super::{calm, endure, seconds};
 use crate::harness::{
@@ -11,25 +10,28 @@ use crate::harness::{
 };
 
 /// A process that does not run until this is dropped.
-struct Frozen(String);
+struct Frozen(Process);
 
 impl Frozen {
     fn freeze(pid: u32) -> Self {
-        let frozen = Self(pid.to_string());
-        run("kill", &["-STOP", &frozen.0], "").unwrap();
+        let frozen = Self(Process(pid));
+        frozen.signal("-STOP").unwrap();
         frozen
+    }
+
+    fn signal(&self, signal: &str) -> Result<String, String> {
+        run("kill", &[signal, &self.0.0.to_string()], "")
     }
 
     /// Whether the kernel says so.
     fn is_stopped(&self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+        self.0.state().is_ok_and(|state| state == 'T')
     }
 }
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        let _ = run("kill", &["-CONT", &self.0], "");
+        let _ = self.signal("-CONT");
     }
 }
 

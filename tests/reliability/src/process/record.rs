@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gomemlimit_proc::Machine;
 use serde::{Deserialize, Serialize};
 
 /// One run of `gomemlimit-reliability measure`.
@@ -22,14 +23,6 @@ impl Process {
         });
         load.chain(hostile).collect()
     }
-}
-
-/// A machine, in the words of its kernel.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct Machine {
-    pub processor: String,
-    pub cores: usize,
-    pub kernel: String,
 }
 
 /// What the process was at one moment.

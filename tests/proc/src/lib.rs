@@ -1,0 +1,112 @@
+//! What the kernel says of a process and of the machine, for tests and measurements (proc(5)).
+#![allow(missing_docs, reason = "of tests")]
+
+use std::{fs, io, thread::available_parallelism, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// A process by its id. Everything fails once it is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Process(pub u32);
+
+/// Processor time that a process has used.
+#[derive(Clone, Copy, Debug)]
+pub struct Cpu {
+    /// In its own code.
+    pub own: Duration,
+    /// In the kernel's.
+    pub kernel: Duration,
+}
+
+impl Cpu {
+    #[must_use]
+    pub fn all(self) -> Duration {
+        self.own + self.kernel
+    }
+}
+
+impl Process {
+    pub fn cpu(self) -> io::Result<Cpu> {
+        let stat = self.stat()?;
+        let mut fields = stat.split_whitespace().skip(11);
+        let mut time = || {
+            let ticks: u64 = fields.next()?.parse().ok()?;
+            // USER_HZ is 100 wherever Linux runs today.
+            Some(Duration::from_millis(ticks * 10))
+        };
+        let (own, kernel) = time().zip(time()).ok_or_else(|| unknown("times"))?;
+        Ok(Cpu { own, kernel })
+    }
+
+    /// `R` while it runs, `S` while it waits, `T` while it is stopped.
+    pub fn state(self) -> io::Result<char> {
+        self.stat()?.chars().next().ok_or_else(|| unknown("state"))
+    }
+
+    /// A number of its status: `VmRSS` and `VmHWM` in KiB, `Threads`.
+    pub fn status(self, field: &str) -> io::Result<u64> {
+        let status = self.read("status")?;
+        let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let number = value.and_then(|value| value.split_whitespace().next()?.parse().ok());
+        number.ok_or_else(|| unknown(field))
+    }
+
+    pub fn file_descriptors(self) -> io::Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.0))?.count())
+    }
+
+    /// What follows its name, which stands in brackets and may hold anything.
+    fn stat(self) -> io::Result<String> {
+        let stat = self.read("stat")?;
+        let (_, fields) = stat.rsplit_once(") ").ok_or_else(|| unknown("name"))?;
+        Ok(fields.to_owned())
+    }
+
+    fn read(self, file: &str) -> io::Result<String> {
+        fs::read_to_string(format!("/proc/{}/{file}", self.0))
+    }
+}
+
+fn unknown(what: &str) -> io::Error {
+    io::Error::other(format!("the kernel says no {what} of the process"))
+}
+
+/// A machine, in the words of its kernel.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Machine {
+    pub processor: String,
+    pub cores: usize,
+    pub kernel: String,
+}
+
+impl Machine {
+    /// The one that this runs on.
+    pub fn this() -> io::Result<Self> {
+        let processors = fs::read_to_string("/proc/cpuinfo")?;
+        let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        Ok(Self {
+            processor: model.map_or("unknown", |(_, model)| model).to_owned(),
+            cores: available_parallelism()?.get(),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn this_process_is_known() {
+        let this = Process(std::process::id());
+        assert!(this.status("VmHWM").unwrap() >= this.status("VmRSS").unwrap() / 2);
+        assert!(this.status("Threads").unwrap() >= 1 && this.file_descriptors().unwrap() >= 3);
+        assert!("RS".contains(this.state().unwrap()));
+        let before = this.cpu().unwrap().all();
+        while this.cpu().unwrap().all() == before {}
+        assert!(this.status("VmNothing").is_err() && Process(u32::MAX).cpu().is_err());
+        assert!(Machine::this().unwrap().cores >= 1);
+    }
+}
