@@ -24,6 +24,24 @@ usage_error() { warn "$*"; warn "try --help"; exit 2; }
 help_text() { awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$0"; }
 need_root() { [ "$(id -u)" = 0 ] || die "needs root"; }
 
+# target_folder: where cargo puts what it builds.
+target_folder() { cargo metadata --format-version 1 --no-deps --offline | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'; }
+# build_static PROFILE FLAGS PACKAGE...: builds their programs as the image has ours, static and without the commands for
+# people, with more flags for the compiler, and prints the folder they are in.
+build_static() {
+	local profile=$1 flags=$2 package triple
+	shift 2
+	triple=$(rustc -vV | sed -n 's/^host: //p')
+	for package; do
+		RUSTFLAGS="-C target-feature=+crt-static $flags" cargo build --locked --profile "$profile" \
+			--package "$package" --bins --no-default-features --target "$triple" >&2 || return
+	done
+	printf '%s\n' "$(target_folder)/$triple/$profile"
+}
+# Packs relative relocations, as the image's program has them.
+# shellcheck disable=SC2034
+PACKED="-C link-arg=-Wl,-z,pack-relative-relocs"
+
 # need COMMAND=PACKAGE...: installs the Debian packages whose command is missing.
 # A COMMAND with a slash is a file. No service is started by it.
 need() {

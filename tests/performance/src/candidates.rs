@@ -1,6 +1,7 @@
 //! The programs that are measured, each in a process of its own for each measurement.
 
 use std::{
+    fs,
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -9,7 +10,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use gomemlimit_proc::Process;
+use tempfile::TempDir;
+
+use crate::record::{FLOOR, OURS, PEER};
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +24,37 @@ pub enum Kind {
     Floor,
 }
 
-/// Where the programs are, and what they need.
-pub struct Programs {
+/// Where the programs are.
+#[derive(Args)]
+pub struct Paths {
+    #[arg(long)]
     pub gomemlimit: PathBuf,
+    #[arg(long)]
     pub controller_runtime: PathBuf,
+    #[arg(long)]
     pub floor: PathBuf,
-    /// With tls.crt and tls.key.
-    pub certificates: PathBuf,
+}
+
+/// The programs, and what they need.
+pub struct Programs {
+    pub paths: Paths,
+    /// With tls.crt and tls.key; what else a measurement writes goes there, too.
+    pub folder: TempDir,
+}
+
+impl Programs {
+    /// With the same certificate for all: ECDSA with P-256.
+    pub fn new(paths: Paths, host: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned(), host.to_owned()])?;
+        fs::write(folder.path().join("tls.crt"), pair.cert.pem())?;
+        fs::write(folder.path().join("tls.key"), pair.signing_key.serialize_pem())?;
+        Ok(Self { paths, folder })
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
 }
 
 impl Kind {
@@ -33,22 +62,22 @@ impl Kind {
 
     pub fn name(self) -> &'static str {
         match self {
-            Self::Gomemlimit => "gomemlimit",
-            Self::ControllerRuntime => "controller-runtime",
-            Self::Floor => "floor",
+            Self::Gomemlimit => OURS,
+            Self::ControllerRuntime => PEER,
+            Self::Floor => FLOOR,
         }
     }
 
     pub fn program(self, programs: &Programs) -> &Path {
         match self {
-            Self::Gomemlimit => &programs.gomemlimit,
-            Self::ControllerRuntime => &programs.controller_runtime,
-            Self::Floor => &programs.floor,
+            Self::Gomemlimit => &programs.paths.gomemlimit,
+            Self::ControllerRuntime => &programs.paths.controller_runtime,
+            Self::Floor => &programs.paths.floor,
         }
     }
 }
 
-const LOOPBACK: &str = "127.0.0.1";
+pub const LOOPBACK: &str = "127.0.0.1";
 
 /// A running server, which ends with this.
 pub struct Server {
@@ -70,8 +99,7 @@ impl Server {
     pub fn start_on(kind: Kind, programs: &Programs, answer: &Path, host: &str) -> Result<Self> {
         let address = free_address(host)?;
         let mut command = Command::new(kind.program(programs));
-        let (certificate, key) =
-            (programs.certificates.join("tls.crt"), programs.certificates.join("tls.key"));
+        let (certificate, key) = (programs.folder().join("tls.crt"), programs.folder().join("tls.key"));
         match kind {
             Kind::Gomemlimit => {
                 command.args(["serve", "--listen", &address.to_string()]);
@@ -80,7 +108,7 @@ impl Server {
             }
             Kind::ControllerRuntime => {
                 command.args(["-host", &address.ip().to_string(), "-port", &address.port().to_string()]);
-                command.arg("-certificates").arg(&programs.certificates);
+                command.arg("-certificates").arg(programs.folder());
             }
             Kind::Floor => {
                 command.args(["--listen", &address.to_string()]).arg("--answer").arg(answer);

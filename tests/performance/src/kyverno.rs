@@ -10,15 +10,14 @@ use std::{
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::{Api, Client, api::ListParams};
-use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::{
     candidates::Server,
-    load, measure,
+    measure,
+    objects::namespace_of,
     pods::Extent,
-    record::Closed,
-    report::{KYVERNO, OURS},
+    record::{Closed, KYVERNO, OURS},
     reviews,
 };
 
@@ -59,31 +58,28 @@ impl Kyverno {
         }
         Ok(())
     }
-}
 
-/// Both in turn, with the small review of a pod in that namespace, over 16 connections.
-pub async fn closed(
-    mut kyverno: Kyverno,
-    ours: &Server,
-    client: &Client,
-    namespace: &str,
-    extent: Extent,
-) -> Result<Vec<Closed>> {
-    kyverno.server.path = path(client, kyverno.server.address).await?;
-    let folder = tempfile::tempdir()?;
-    let review = reviews::small_in(namespace, folder.path())?;
-    for server in [ours, &kyverno.server] {
-        let answer: Value = serde_json::from_slice(&load::answer(server, &review.path)?)?;
-        answer.pointer("/response/patch").with_context(|| format!("{} sends no patch", server.path))?;
-    }
-    let mut runs = Vec::new();
-    for _ in 0..extent.rounds {
-        for (name, server) in [(OURS, ours), (KYVERNO, &kyverno.server)] {
-            runs.push(measure::closed(name, server, &review, (16, true), extent.seconds, folder.path())?);
-            eprintln!("{:?}", runs.last());
+    /// Both in turn, with the small review of a pod in its namespace, over 16 connections.
+    pub async fn closed(
+        mut self,
+        ours: &Server,
+        client: &Client,
+        folder: &Path,
+        extent: Extent,
+    ) -> Result<Vec<Closed>> {
+        self.server.path = path(client, self.server.address).await?;
+        let review = reviews::small_in(&namespace_of("kyverno"), folder)?;
+        let both = [(OURS, ours), (KYVERNO, &self.server)];
+        measure::same_job(both.map(|(_, server)| server), &review)?;
+        let mut runs = Vec::new();
+        for _ in 0..extent.rounds {
+            for (name, server) in both {
+                runs.push(measure::closed(name, server, &review, (16, true), extent.seconds, folder)?);
+                eprintln!("{:?}", runs.last());
+            }
         }
+        Ok(both.map(|(name, _)| measure::median_closed(&runs, name)).into())
     }
-    Ok([OURS, KYVERNO].map(|name| measure::median_closed(&runs, name)).into())
 }
 
 /// Where it has the API server send pods to.

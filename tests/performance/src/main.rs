@@ -27,6 +27,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+use self::{
+    candidates::{LOOPBACK, Paths, Programs},
+    measure::Plan,
+    pods::Extent,
+};
+
 #[derive(Parser)]
 #[command(
     name = "gomemlimit-performance",
@@ -41,12 +47,8 @@ struct Cli {
 enum Command {
     /// Measures and saves the figures as JSON
     Measure {
-        #[arg(long)]
-        gomemlimit: PathBuf,
-        #[arg(long)]
-        controller_runtime: PathBuf,
-        #[arg(long)]
-        floor: PathBuf,
+        #[command(flatten)]
+        paths: Paths,
         /// Of one measurement
         #[arg(long, default_value_t = 4)]
         seconds: u32,
@@ -62,12 +64,8 @@ enum Command {
     /// Creates pods in the cluster of KUBECONFIG, in turn without and with each way to inject, and adds the times to saved
     /// figures
     Pods {
-        #[arg(long)]
-        gomemlimit: PathBuf,
-        #[arg(long)]
-        controller_runtime: PathBuf,
-        #[arg(long)]
-        floor: PathBuf,
+        #[command(flatten)]
+        paths: Paths,
         /// Kyverno's admission controller, to measure it, too
         #[arg(long)]
         kyverno: Option<PathBuf>,
@@ -88,10 +86,8 @@ enum Command {
     },
     /// Samples ours and the floor under load, and adds where their time goes to saved figures
     Profile {
-        #[arg(long)]
-        gomemlimit: PathBuf,
-        #[arg(long)]
-        floor: PathBuf,
+        #[command(flatten)]
+        paths: Paths,
         #[arg(long, default_value_t = 8)]
         seconds: u32,
         #[arg(long)]
@@ -103,49 +99,28 @@ enum Command {
 
 fn main() -> Result<()> {
     match Cli::parse().command {
-        Command::Measure { gomemlimit, controller_runtime, floor, seconds, rounds, short, out } => {
-            let folder = tempfile::tempdir()?;
-            let reviews = reviews::write(folder.path())?;
-            write_certificate(folder.path(), "127.0.0.1")?;
-            let certificates = folder.path().to_owned();
-            let programs = candidates::Programs { gomemlimit, controller_runtime, floor, certificates };
-            let plan = if short { measure::Plan::short() } else { measure::Plan::whole(seconds, rounds) };
-            let results = measure::run(&programs, &reviews, folder.path(), &plan)?;
+        Command::Measure { paths, seconds, rounds, short, out } => {
+            let programs = Programs::new(paths, LOOPBACK)?;
+            let plan = if short { Plan::short() } else { Plan::whole(seconds, rounds) };
+            let results = measure::run(&programs, &plan)?;
             save(&out, &results)?;
             print!("{}", report::markdown(&results));
         }
-        Command::Pods {
-            gomemlimit,
-            controller_runtime,
-            floor,
-            kyverno,
-            host,
-            count,
-            seconds,
-            rounds,
-            out,
-        } => {
-            let folder = tempfile::tempdir()?;
-            write_certificate(folder.path(), &host)?;
-            let certificates = folder.path().to_owned();
-            let programs = candidates::Programs { gomemlimit, controller_runtime, floor, certificates };
+        Command::Pods { paths, kyverno, host, count, seconds, rounds, out } => {
+            let programs = Programs::new(paths, &host)?;
             let mut results = read(&out)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let extent = pods::Extent { count, seconds, rounds };
+            let extent = Extent { count, seconds, rounds };
             let run = pods::run(&programs, kyverno.as_deref(), &host, extent);
             let (creations, beside_kyverno) = runtime.block_on(run)?;
             (results.pods, results.kyverno) = (Some(creations), beside_kyverno);
             save(&out, &results)?;
             print!("{}", report::of_cluster(&results));
         }
-        Command::Profile { gomemlimit, floor, seconds, out } => {
-            let folder = tempfile::tempdir()?;
-            let reviews = reviews::write(folder.path())?;
-            write_certificate(folder.path(), "127.0.0.1")?;
-            let (controller_runtime, certificates) = (PathBuf::new(), folder.path().to_owned());
-            let programs = candidates::Programs { gomemlimit, controller_runtime, floor, certificates };
+        Command::Profile { paths, seconds, out } => {
+            let programs = Programs::new(paths, LOOPBACK)?;
             let mut results = read(&out)?;
-            results.profiles = profile::both(&programs, &reviews[0], seconds, folder.path())?;
+            results.profiles = profile::both(&programs, seconds)?;
             save(&out, &results)?;
             print!("{}", report::profiles(&results.profiles));
         }
@@ -162,12 +137,4 @@ fn read(path: &Path) -> Result<record::Results> {
 fn save(path: &Path, results: &record::Results) -> Result<()> {
     std::fs::write(path, serde_json::to_string_pretty(results)? + "\n")
         .with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// The same certificate for all: ECDSA with P-256.
-fn write_certificate(folder: &Path, host: &str) -> Result<()> {
-    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned(), host.to_owned()])?;
-    std::fs::write(folder.join("tls.crt"), pair.cert.pem())?;
-    std::fs::write(folder.join("tls.key"), pair.signing_key.serialize_pem())?;
-    Ok(())
 }

@@ -1,6 +1,12 @@
 //! The measurement: every candidate in turn, round after round, so that what disturbs the machine disturbs all.
 
-use std::{fs, path::Path, process::Command, thread::sleep, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread::sleep,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use gomemlimit_proc::{Cpu, Machine};
@@ -10,7 +16,7 @@ use crate::{
     candidates::{Kind, Programs, Server},
     load,
     record::{Candidate, Closed, Open, Results, Tools},
-    reviews::Review,
+    reviews::{self, Review},
 };
 
 /// Review, connections, whether they are kept.
@@ -54,9 +60,11 @@ impl Plan {
 }
 
 /// All of it.
-pub fn run(programs: &Programs, reviews: &[Review], folder: &Path, plan: &Plan) -> Result<Results> {
+pub fn run(programs: &Programs, plan: &Plan) -> Result<Results> {
+    let folder = programs.folder();
+    let reviews = reviews::write(folder)?;
     let Plan { seconds, rounds, .. } = *plan;
-    let answers = answers(programs, reviews, folder)?;
+    let answers = answers(programs, &reviews)?;
     let of = |name: &str| {
         reviews.iter().zip(&answers).find(|(review, _)| review.name == name).context(name.to_owned())
     };
@@ -114,26 +122,28 @@ pub fn run(programs: &Programs, reviews: &[Review], folder: &Path, plan: &Plan) 
 }
 
 /// What gomemlimit answers to each review, for the floor; and that the peer does the same job.
-fn answers(programs: &Programs, reviews: &[Review], folder: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let nothing = folder.join("nothing");
+fn answers(programs: &Programs, reviews: &[Review]) -> Result<Vec<PathBuf>> {
+    let nothing = programs.folder().join("nothing");
     fs::write(&nothing, "{}")?;
-    let mut paths = Vec::new();
-    for review in reviews {
-        let mut values = Vec::new();
-        for kind in [Kind::ControllerRuntime, Kind::Gomemlimit] {
-            let server = Server::start(kind, programs, &nothing)?;
-            let answer = load::answer(&server, &review.path)?;
-            values.push(injected(&fs::read_to_string(&review.path)?, &answer)?);
-            fs::write(folder.join(format!("{}.answer", review.name)), &answer)?;
-        }
-        ensure!(
-            !values[0].is_empty() && values[0] == values[1],
-            "{}: not the same job: {values:?}",
-            review.name
-        );
-        paths.push(folder.join(format!("{}.answer", review.name)));
-    }
-    Ok(paths)
+    let peer = Server::start(Kind::ControllerRuntime, programs, &nothing)?;
+    let ours = Server::start(Kind::Gomemlimit, programs, &nothing)?;
+    let answer = |review: &Review| {
+        same_job([&peer, &ours], review)?;
+        let path = programs.folder().join(format!("{}.answer", review.name));
+        fs::write(&path, load::answer(&ours, &review.path)?)?;
+        Ok(path)
+    };
+    reviews.iter().map(answer).collect()
+}
+
+/// That both give the pod the same values.
+pub fn same_job(servers: [&Server; 2], review: &Review) -> Result<()> {
+    let sent = fs::read_to_string(&review.path)?;
+    let values = servers.map(|server| injected(&sent, &load::answer(server, &review.path)?));
+    let [one, other] = values;
+    let (one, other) = (one?, other?);
+    ensure!(!one.is_empty() && one == other, "{}: not the same job: {one:?} {other:?}", review.name);
+    Ok(())
 }
 
 /// The values that an answer brings into its pod.

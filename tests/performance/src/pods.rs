@@ -13,11 +13,10 @@ use serde_json::json;
 
 use crate::{
     candidates::{Kind, Programs, Server},
-    kyverno::{self, Kyverno},
+    kyverno::Kyverno,
     load,
     objects::{Objects, namespace_of},
-    record::{Closed, PodCreation, PodCreations},
-    report::{FLOOR, KYVERNO, OURS, PEER, POLICY, WHOLE_POLICY},
+    record::{Closed, FLOOR, KYVERNO, OURS, PEER, POLICY, PodCreation, PodCreations, WHOLE_POLICY},
     reviews,
 };
 
@@ -96,17 +95,16 @@ async fn measure(
     let unused = PathBuf::new();
     let ours = Server::start_on(Kind::Gomemlimit, programs, &unused, host)?;
     // The floor answers what ours answers to the same pod.
-    let folder = tempfile::tempdir()?;
-    let review = reviews::small_in(&namespace_of("floor"), folder.path())?;
-    let answer = folder.path().join("answer");
+    let review = reviews::small_in(&namespace_of("floor"), programs.folder())?;
+    let answer = programs.folder().join("answer");
     std::fs::write(&answer, load::answer(&ours, &review.path)?)?;
     let floor = Server::start_on(Kind::Floor, programs, &answer, host)?;
     let peer = Server::start_on(Kind::ControllerRuntime, programs, &unused, host)?;
-    objects.our_webhook("gomemlimit", &ours, &programs.certificates).await?;
-    objects.webhook("controller-runtime", &peer, &programs.certificates).await?;
-    objects.webhook("floor", &floor, &programs.certificates).await?;
+    objects.our_webhook("gomemlimit", &ours, programs.folder()).await?;
+    objects.webhook("controller-runtime", &peer, programs.folder()).await?;
+    objects.webhook("floor", &floor, programs.folder()).await?;
     objects.policy("policy").await?;
-    objects.whole_policy("whole-policy", &programs.gomemlimit).await?;
+    objects.whole_policy("whole-policy", &programs.paths.gomemlimit).await?;
     if let Some(kyverno) = &kyverno {
         kyverno.ready().await?;
         objects.kyverno_policy("kyverno").await?;
@@ -123,9 +121,7 @@ async fn measure(
         }
     }
     let closed = match kyverno {
-        Some(kyverno) => {
-            kyverno::closed(kyverno, &ours, &objects.0, &namespace_of("kyverno"), extent).await?
-        }
+        Some(kyverno) => kyverno.closed(&ours, &objects.0, programs.folder(), extent).await?,
         None => Vec::new(),
     };
     Ok((arms.into_iter().map(Arm::result).collect(), closed))

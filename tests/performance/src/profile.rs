@@ -15,13 +15,13 @@ use crate::{
     candidates::{Kind, Programs, Server},
     load, measure,
     record::{Area, Profile},
-    reviews::Review,
+    reviews::{self, Review},
 };
 
 /// Areas, and the crates and functions whose frames belong to them. Frames of nobody (the standard library, memory) are
 /// put down to who called them.
 const AREAS: [(&str, &[&str]); 6] = [
-    ("TLS", &["rustls", "tokio_rustls", "ring", "ring_core", "aes_gcm", "aesni", "untrusted"]),
+    ("TLS", &["rustls", "tokio_rustls", "ring", "untrusted"]),
     (
         "HTTP",
         &[
@@ -51,27 +51,22 @@ const KERNEL: &str = "kernel";
 const REST: &str = "rest";
 
 /// Ours, and the floor with the answer of ours.
-pub fn both(programs: &Programs, review: &Review, seconds: u32, folder: &Path) -> Result<Vec<Profile>> {
-    let answer = folder.join("answer");
+pub fn both(programs: &Programs, seconds: u32) -> Result<Vec<Profile>> {
+    let review = &reviews::write(programs.folder())?[0];
+    let answer = programs.folder().join("answer");
     std::fs::write(&answer, "{}")?;
     let server = Server::start(Kind::Gomemlimit, programs, &answer)?;
     std::fs::write(&answer, load::answer(&server, &review.path)?)?;
     drop(server);
     [Kind::Gomemlimit, Kind::Floor]
         .into_iter()
-        .map(|kind| run(kind, programs, review, &answer, seconds, folder))
+        .map(|kind| run(kind, programs, review, &answer, seconds))
         .collect()
 }
 
 /// Samples of one candidate under the load of 16 connections.
-fn run(
-    kind: Kind,
-    programs: &Programs,
-    review: &Review,
-    answer: &Path,
-    seconds: u32,
-    folder: &Path,
-) -> Result<Profile> {
+fn run(kind: Kind, programs: &Programs, review: &Review, answer: &Path, seconds: u32) -> Result<Profile> {
+    let folder = programs.folder();
     let server = Server::start(kind, programs, answer)?;
     let data = folder.join("perf.data");
     let pid = server.child.id().to_string();
@@ -136,18 +131,13 @@ impl Sample {
     }
 }
 
-/// The area of a function by the crate that comes first in its name, as in `<hyper::proto::Conn<I> as Future>::poll`.
+/// The area of a function by the crate that comes first in its name, as in `<hyper::proto::Conn<I> as Future>::poll`. What
+/// ring has in C and assembler is named `ring_core_` and its version.
 fn area_of(function: &str) -> Option<&'static str> {
     let path = function.trim_start_matches(['<', '&', '_']);
     let krate = path.split(|character: char| !character.is_alphanumeric() && character != '_').next()?;
-    let is_of = |(_, crates): &&(&str, &[&str])| {
-        crates.iter().any(|one| {
-            krate == *one
-                || (krate.starts_with(one) && one.contains("aes")
-                    || krate.starts_with("ring_core_") && *one == "ring")
-        })
-    };
-    AREAS.iter().find(is_of).map(|(name, _)| *name)
+    let krate = if krate.starts_with("ring_core_") { "ring" } else { krate };
+    AREAS.into_iter().find(|(_, crates)| crates.contains(&krate)).map(|(name, _)| name)
 }
 
 /// What `perf script` says, a block of lines for each sample.

@@ -3,6 +3,14 @@
 use gomemlimit_proc::Machine;
 use serde::{Deserialize, Serialize};
 
+// How candidates are called.
+pub const OURS: &str = "gomemlimit";
+pub const PEER: &str = "controller-runtime";
+pub const FLOOR: &str = "floor";
+pub const KYVERNO: &str = "Kyverno";
+pub const POLICY: &str = "MutatingAdmissionPolicy, twenty lines";
+pub const WHOLE_POLICY: &str = "MutatingAdmissionPolicy, `gomemlimit policy`";
+
 /// One run of `measure`.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Results {

@@ -3,16 +3,9 @@
 use std::fmt::Write;
 
 use crate::{
-    record::{Closed, Open, PodCreations, Profile, Results, Tools},
+    record::{Closed, FLOOR, OURS, Open, PEER, PodCreations, Profile, Results, Tools},
     targets,
 };
-
-pub const OURS: &str = "gomemlimit";
-pub const PEER: &str = "controller-runtime";
-pub const FLOOR: &str = "floor";
-pub const KYVERNO: &str = "Kyverno";
-pub const POLICY: &str = "MutatingAdmissionPolicy, twenty lines";
-pub const WHOLE_POLICY: &str = "MutatingAdmissionPolicy, `gomemlimit policy`";
 
 /// The page.
 pub fn markdown(results: &Results) -> String {

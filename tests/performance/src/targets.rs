@@ -2,10 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{
-    record::{Closed, Open, Results},
-    report::{FLOOR, OURS, PEER, POLICY, WHOLE_POLICY},
-};
+use crate::record::{Closed, FLOOR, OURS, Open, PEER, POLICY, Results, WHOLE_POLICY};
 
 /// One aim with its figure.
 struct Target {
