@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use gomemlimit_proc::{Cpu, Machine};
+use gomemlimit_proc::{Cpu, Machine, quantile};
 use serde_json::Value;
 
 use crate::{
@@ -213,7 +213,7 @@ fn used(before: Cpu, after: Cpu, requests: u64) -> (f64, f64) {
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+    quantile(&values, 0.5).unwrap_or_default()
 }
 
 /// The middle of each figure, of one candidate.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use gomemlimit_proc::quantile;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt, api::PostParams};
 use serde_json::json;
@@ -170,10 +171,7 @@ impl Arm {
 
     fn result(mut self) -> PodCreation {
         self.times.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let index = (self.times.len() as f64 * share) as usize;
-            self.times.get(index).copied().unwrap_or_default() * 1e3
-        };
+        let at = |share: f64| quantile(&self.times, share).unwrap_or_default() * 1e3;
         PodCreation { arm: self.name.to_owned(), p50_ms: at(0.5), p90_ms: at(0.9), p99_ms: at(0.99) }
     }
 }

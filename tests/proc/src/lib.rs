@@ -1,4 +1,5 @@
-//! What the kernel says of a process and of the machine, for tests and measurements (proc(5)).
+//! What tests and measurements have in common: what the kernel says of a process and of the machine (proc(5)), and
+//! quantiles.
 #![allow(missing_docs, reason = "of tests")]
 
 use std::{fs, io, thread::available_parallelism, time::Duration};
@@ -92,11 +93,34 @@ impl Machine {
     }
 }
 
+/// The value at the nearest rank, which is one that was seen; nothing where there are none.
+#[must_use]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rank"
+)]
+pub fn quantile<T: Copy>(sorted: &[T], share: f64) -> Option<T> {
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn a_quantile_is_a_value_that_was_seen() {
+        let values: Vec<u32> = (1..=200).collect();
+        assert_eq!(
+            [0.0, 0.5, 0.99, 1.0].map(|share| quantile(&values, share)),
+            [Some(1), Some(100), Some(198), Some(200)]
+        );
+        assert_eq!((quantile(&[7], 0.5), quantile::<u32>(&[], 0.5)), (Some(7), None));
+    }
 
     #[test]
     fn this_process_is_known() {

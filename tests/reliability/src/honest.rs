@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
+use gomemlimit_proc::quantile;
 use gomemlimit_reliability::process::Latency;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -53,16 +54,13 @@ impl Tally {
 
     pub fn latency(mut self) -> Latency {
         self.milliseconds.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let index = (self.milliseconds.len() as f64 * share) as usize;
-            self.milliseconds.get(index).copied().unwrap_or_default()
-        };
+        let at = |share: f64| quantile(&self.milliseconds, share).unwrap_or_default();
         let (p50_ms, p99_ms) = (at(0.5), at(0.99));
         Latency {
             requests: self.milliseconds.len() as u64,
             p50_ms,
             p99_ms,
-            max_ms: self.milliseconds.last().copied().unwrap_or_default(),
+            max_ms: at(1.0),
             errors: self.errors,
         }
     }

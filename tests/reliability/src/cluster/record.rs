@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
 
+use gomemlimit_proc::quantile;
 use serde::{Deserialize, Serialize};
 
 /// Pods that were created before, during and after a fault.
@@ -48,11 +49,7 @@ impl Latency {
     #[must_use]
     pub fn of(mut took: Vec<Duration>, injected: usize) -> Self {
         took.sort_unstable();
-        // Nearest rank: a value that was seen.
-        let at = |share: f64| {
-            let rank = (share * took.len() as f64).ceil() as usize;
-            took.get(rank.saturating_sub(1)).map_or(0.0, |took| rounded(took.as_secs_f64() * 1e3))
-        };
+        let at = |share: f64| quantile(&took, share).map_or(0.0, |took| rounded(took.as_secs_f64() * 1e3));
         Self { count: took.len(), injected, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1.0) }
     }
 }
