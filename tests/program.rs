@@ -288,34 +288,12 @@ async fn the_budget_bounds_the_memory_of_64_large_bodies() {
 async fn hostile_bodies_stay_within_the_memory() {
     let running = Running::start(&["--body-wait", "60s", "--body-timeout", "60s", "--shutdown-delay", "0s"]);
     running.wait_until_ready().await;
-    let body = |pod: String| {
-        request(
-            format!(
-                r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"1","kind":{{"group":"","version":"v1","kind":"Pod"}},"operation":"CREATE","object":{pod}}}}}"#
-            )
-            .as_bytes(),
-        )
-    };
-    let container = |inner: String| format!(r#"{{"spec":{{"containers":[{{"name":"a",{inner}}}]}}}}"#);
-    let list = |element: &str| {
-        format!("[{0}{1}]", format!("{element},").repeat((6 << 20) / (element.len() + 1)), element)
-    };
-    let keys: Vec<String> = (0..200_000).map(|n| format!(r#""gomemlimit.dev/{n}":"x","#)).collect();
-    let keys = keys.concat();
-    let escaped = "\\n".repeat(3 << 20);
-    let bodies = [
-        body(format!(r#"{{"spec":{{"containers":{}}}}}"#, list("{}"))),
-        body(container(format!(r#""envFrom":{}"#, list("{}")))),
-        body(container(format!(r#""env":{}"#, list(r#"{"name":"GOMEMLIMIT"}"#)))),
-        body(container(format!(r#""args":{}"#, list(r#""x""#)))),
-        body(format!(r#"{{"metadata":{{"annotations":{{{keys}"a":"b"}}}}}}"#)),
-        body(format!(r#"{{"metadata":{{"annotations":{{"gomemlimit.dev/status":"{escaped}"}}}}}}"#)),
-        body(format!(r#"{{"metadata":{{"name":"{escaped}"}}}}"#)),
-        body(container(format!(r#""env":[{{"name":"A","value":"{escaped}"}}]"#))),
-        body(container(format!(r#""resources":{{"limits":{{"memory":"{}"}}}}"#, "9".repeat(6 << 20)))),
-    ];
+    let bombs = gomemlimit_bombs::all();
+    let bodies = bombs.iter().filter(|bomb| bomb.is_review).map(|bomb| request(bomb.body.as_bytes()));
+    let bodies: Vec<_> = bodies.collect();
+    let count = 2 * bodies.len();
     let mut set = tokio::task::JoinSet::new();
-    for body in bodies.into_iter().cycle().take(32) {
+    for body in bodies.into_iter().cycle().take(count) {
         let (webhook, pair) = (running.webhook, running.pair.clone());
         set.spawn(async move {
             let mut stream = connect(webhook, &pair).await.unwrap();
@@ -328,6 +306,6 @@ async fn hostile_bodies_stay_within_the_memory() {
         assert_eq!(answer.json()["response"]["allowed"], true);
     }
     let peak = running.peak_kib();
-    println!("32 hostile bodies of 6 MiB at once: peak resident {peak} KiB");
+    println!("{count} hostile bodies of 6 MiB at once: peak resident {peak} KiB");
     assert!(peak < 64 << 10, "{peak} KiB");
 }

@@ -20,9 +20,6 @@ use crate::{
 
 pub use crate::verdict::{ContainerList, ContainerVerdict, Decision, NotTracked, Plan, Verdict};
 
-/// More entries of one name than anybody writes: such a container is not repaired.
-const MOST_REPAIRED_ENTRIES: usize = 100;
-
 /// What decides about a pod besides the pod itself and the policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'n> {
@@ -147,9 +144,7 @@ impl Judge<'_> {
         let own = self.own_value(container);
         let existing = container.env.gomemlimit.as_ref().map(|(_, entry)| entry).filter(|_| own.is_none());
         let broken = existing.and_then(|entry| self.inspect(entry, container, limit));
-        let fixes = broken.is_some()
-            && chain.repair().0 == Repair::Fix
-            && container.env.places.len() <= MOST_REPAIRED_ENTRIES;
+        let fixes = broken.is_some() && chain.repair().0 == Repair::Fix && container.env.has_all_places();
 
         let mut env_from = None;
         let skip =

@@ -16,12 +16,15 @@ use crate::{
     text::{Text, quote},
 };
 
+/// Indexes that are kept. Nobody writes as many, and of a body full of such entries little is kept.
+const MOST_PLACES: usize = 101;
+
 /// What a container's `env` says about memory limits.
 #[derive(Debug, Default)]
 pub(crate) struct Env<'a> {
     /// Entries of any name.
     len: usize,
-    /// The indexes of all entries named GOMEMLIMIT.
+    /// The indexes of the entries named GOMEMLIMIT, as far as they are kept.
     pub(crate) places: Vec<usize>,
     /// The last entry named GOMEMLIMIT, which counts as in kubelet, with its index.
     pub(crate) gomemlimit: Option<(usize, EnvVar<'a>)>,
@@ -57,6 +60,11 @@ impl Env<'_> {
         self.len == 0
     }
 
+    /// Whether all entries named GOMEMLIMIT are known by their indexes; they can only be repaired where they are.
+    pub(crate) fn has_all_places(&self) -> bool {
+        self.places.len() < MOST_PLACES
+    }
+
     /// The index of `GOMEMLIMIT_MIB`, where GOMEMLIMIT is the text of a value that tracks, and what it expands
     /// stands before it as we write it.
     pub(crate) fn tracks_by(&self) -> Option<usize> {
@@ -89,7 +97,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
                     && value_from.is_some_and(|source| source.is_own_limit_in_mib());
                 env.mib = if is_as_ours { Mib::AsOurs(env.len) } else { Mib::Other };
             } else if &*name == GOMEMLIMIT {
-                env.places.push(env.len);
+                if env.has_all_places() {
+                    env.places.push(env.len);
+                }
                 let value = text(value).map_err(D::Error::custom)?;
                 env.gomemlimit = Some((env.len, EnvVar { value, value_from }));
             } else if value.is_some_and(|value| !value.get().starts_with('"')) {

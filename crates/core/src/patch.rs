@@ -10,15 +10,12 @@ use serde::{Serialize, Serializer};
 use crate::{
     decide::{ContainerVerdict, Verdict},
     names::{GOMEMLIMIT, GOMEMLIMIT_MIB, LIMITS_MEMORY, MIB_DIVISOR, STATUS_ANNOTATION},
+    pod::MOST_ANNOTATIONS,
     settings::ValueKind,
     status::Status,
     verdict::EnvPlace,
     warning::{Warning, WarningKind},
 };
-
-/// `ValidateAnnotationsSize` of `k8s.io/apimachinery/pkg/api/validation`: 256 KiB for all keys and
-/// values of an object; one byte more and the pod would be refused.
-const MOST_ANNOTATION_BYTES: usize = 256 << 10;
 
 /// One operation of a JSON Patch.
 #[derive(Debug, Serialize)]
@@ -128,7 +125,7 @@ impl Verdict<'_> {
         }
         let mut operations: Vec<_> = changed().flat_map(env_operations).collect();
         let status = Status::new(self, &self.warning_texts()).to_json();
-        if self.annotations.size + STATUS_ANNOTATION.len() + status.len() > MOST_ANNOTATION_BYTES {
+        if self.annotations.size + STATUS_ANNOTATION.len() + status.len() > MOST_ANNOTATIONS {
             self.warnings.push(Warning::new(
                 WarningKind::StatusOmitted,
                 format!("the pod's annotations leave no room for {STATUS_ANNOTATION}: it was not written"),

@@ -33,8 +33,12 @@ const MOST_OWN_ENTRIES: usize = 1000;
 /// More owners than any pod has.
 const MOST_OWNERS: usize = 1000;
 
-/// Annotations are limited to 256 KiB in all, of which escapes in JSON make six times as much at most.
-const MOST_ANNOTATION_JSON: usize = 6 * (256 << 10);
+/// `ValidateAnnotationsSize` of `k8s.io/apimachinery/pkg/api/validation`: 256 KiB for all keys and
+/// values of an object; one byte more and the pod would be refused.
+pub(crate) const MOST_ANNOTATIONS: usize = 256 << 10;
+
+/// Bytes of JSON that one annotation can be; escapes make six times as much at most.
+const MOST_ANNOTATION_JSON: usize = 6 * MOST_ANNOTATIONS;
 
 /// The parts of a Pod, or of a pod template, that matter.
 #[derive(Debug, Default, Deserialize)]
@@ -199,8 +203,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for OwnEntries<'a> {
                 while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
                     entries.is_mirror |= &*key == MIRROR_ANNOTATION;
                     let value = map.next_value::<Option<&'a RawValue>>()?;
-                    let value = value.map(|value| text_within_limit(value.get())).transpose();
-                    let value = value.map_err(M::Error::custom)?.unwrap_or_default();
+                    let value = value.map(|value| match value.get() {
+                        // Such a pod is refused whatever we do, and copies of its texts would add up.
+                        raw if entries.size > MOST_ANNOTATIONS && raw.starts_with('"') => {
+                            Ok(Text(raw.into()))
+                        }
+                        json => text_within_limit(json),
+                    });
+                    let value = value.transpose().map_err(M::Error::custom)?.unwrap_or_default();
                     entries.size += key.len() + value.len();
                     if is_ours(&key) {
                         // A key given twice counts as its last value, as in Go's decoder.

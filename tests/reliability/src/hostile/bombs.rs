@@ -3,15 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
+use gomemlimit_bombs::Bomb;
 use gomemlimit_reliability::process::Case;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Found, Plan, Scene};
 use crate::wire::{Ending, exchange};
-
-/// Of the repeated part of a body.
-const BYTES: usize = 6 << 20;
 
 pub fn plans() -> Vec<Plan> {
     vec![Plan::new(
@@ -21,71 +19,14 @@ pub fn plans() -> Vec<Plan> {
     )]
 }
 
-fn around(object: &str) -> String {
-    format!(
-        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"1","kind":{{"group":"","version":"v1","kind":"Pod"}},"namespace":"shop","operation":"CREATE","object":{object}}}}}"#
-    )
-}
-
-fn pod(container: &str) -> String {
-    around(&format!(r#"{{"spec":{{"containers":[{{"name":"a",{container}}}]}}}}"#))
-}
-
-fn list(element: &str) -> String {
-    let count = BYTES / (element.len() + 1);
-    format!("[{}{element}]", format!("{element},").repeat(count))
-}
-
-fn bombs() -> Vec<(&'static str, String)> {
-    let deep = |open: &str, close: &str, times| open.repeat(times) + "1" + &close.repeat(times);
-    let keys: Vec<String> = (0..200_000).map(|n| format!(r#""gomemlimit.dev/{n}":"x","#)).collect();
-    let keys = keys.concat();
-    let escaped = r"\u0000".repeat(BYTES / 6);
-    let same_keys = r#""memory":"1Gi","#.repeat(BYTES / 15);
-    let containers = list(r#"{"name":"a","resources":{"limits":{"memory":"1Gi"}}}"#);
-    vec![
-        ("100,000 arrays inside each other", around(&deep("[", "]", 100_000))),
-        ("100,000 objects inside each other", around(&deep(r#"{"a":"#, "}", 100_000))),
-        ("3,000,000 arrays that never end", "[".repeat(3_000_000)),
-        ("nesting in a field that nobody reads", pod(&format!(r#""x":{}"#, deep("[", "]", 100_000)))),
-        ("120,000 containers", around(&format!(r#"{{"spec":{{"containers":{containers}}}}}"#))),
-        ("300,000 entries of env", pod(&format!(r#""env":{}"#, list(r#"{"name":"GOMEMLIMIT"}"#)))),
-        ("2,000,000 empty entries of envFrom", pod(&format!(r#""envFrom":{}"#, list("{}")))),
-        (
-            "200,000 annotations under our prefix",
-            around(&format!(r#"{{"metadata":{{"annotations":{{{keys}"a":"b"}}}}}}"#)),
-        ),
-        ("1,000,000 escapes in a name", around(&format!(r#"{{"metadata":{{"name":"{escaped}"}}}}"#))),
-        (
-            "1,000,000 escapes in the status annotation",
-            around(&format!(r#"{{"metadata":{{"annotations":{{"gomemlimit.dev/status":"{escaped}"}}}}}}"#)),
-        ),
-        ("a number of 6,000,000 digits", around(&format!(r#"{{"a":{}}}"#, "9".repeat(BYTES)))),
-        (
-            "a memory limit of 6,000,000 digits",
-            pod(&format!(r#""resources":{{"limits":{{"memory":"{}"}}}}"#, "9".repeat(BYTES))),
-        ),
-        ("a memory limit of 1e999999999", pod(r#""resources":{"limits":{"memory":"1e999999999"}}"#)),
-        (
-            "the same key 400,000 times",
-            pod(&format!(r#""resources":{{"limits":{{{same_keys}"memory":"1Gi"}}}}"#)),
-        ),
-        ("6 MiB of blanks", format!("{}{}", " ".repeat(BYTES), "{}")),
-        (
-            "a uid of 6 MiB",
-            around("{}").replacen(r#""uid":"1""#, &format!(r#""uid":"{}""#, "u".repeat(BYTES)), 1),
-        ),
-    ]
-}
-
 async fn run(scene: Arc<Scene>) -> Result<Found> {
-    let bombs = Arc::new(bombs());
+    let bombs = Arc::new(gomemlimit_bombs::all());
     let mut found = Found::default();
     let until = Instant::now() + scene.length;
     while found.cases.is_empty() || Instant::now() < until {
         let first = found.cases.is_empty();
         for three in bombs.chunks(3) {
-            let sent = three.iter().map(|(name, body)| {
+            let sent = three.iter().map(|Bomb { name, body, .. }| {
                 let scene = scene.clone();
                 async move { (*name, send(&scene, body).await) }
             });
