@@ -64,11 +64,11 @@ pub fn decide<'a, 'n>(
         recorded: Recorded::read(status, &names),
     };
     let namespace = Some(surroundings.namespace).filter(|name| !name.is_empty()).unwrap_or(pod.namespace());
+    let rules = policy.rules.for_pod(Target { namespace, owner: surroundings.owner, pod });
 
     let containers = containers(pod)
         .map(|(list, index, container)| {
-            let target = Target { namespace, owner: surroundings.owner, pod, container };
-            let ruling = policy.rules.about(&target);
+            let ruling = rules.about(container);
             let chain = annotations.chain(&container.name, &ruling, &policy.defaults);
             judge.container((list, index), container, &ruling, chain, &mut warnings)
         })

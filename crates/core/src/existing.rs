@@ -7,7 +7,7 @@ use crate::{
     env::{EnvVar, ResourceFieldRef},
     memlimit::{self, Distance, GoLimit},
     podlimit::{Limit, PodLimits},
-    text::quote,
+    text::{MOST_QUOTED, quote, start},
 };
 
 /// How an existing value hurts.
@@ -31,7 +31,7 @@ pub enum Broken {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The program exits with code 2 before `main`.
+    /// The program exits with code 2 before `main`. The start of the value.
     Malformed(String),
     /// Zero, or below 5 % of the limit: the garbage collector runs without a pause.
     TooLow {
@@ -136,23 +136,23 @@ pub(crate) fn inspect(entry: &EnvVar<'_>, container: &str, yardstick: Yardstick)
     match text.parse() {
         Ok(GoLimit::Unlimited) => None,
         Ok(GoLimit::Bytes(bytes)) => inspect_bytes(bytes, yardstick.limit),
-        Err(_) => Some(Broken::Malformed(text.to_owned())),
+        Err(_) => Some(Broken::Malformed(start(text, MOST_QUOTED + 1).to_owned())),
     }
 }
 
 /// An existing value as it is written, cut to what fits an annotation.
 pub(crate) fn written(entry: &EnvVar<'_>) -> String {
     const MOST: usize = 100;
-    let text = match entry.value_from.as_ref().and_then(|source| source.resource_field_ref.as_ref()) {
-        Some(ResourceFieldRef { resource, divisor, .. }) => {
-            let divisor = divisor.as_ref().map(|divisor| format!(", divisor {}", &*divisor.0));
-            format!("resourceFieldRef {}{}", &**resource, divisor.unwrap_or_default())
-        }
-        None => entry.value.as_deref().unwrap_or_default().to_owned(),
+    let cut = |text: &str| {
+        let start = start(text, MOST);
+        if start.len() < text.len() { format!("{start}…") } else { text.to_owned() }
     };
-    match text.char_indices().nth(MOST).and_then(|(end, _)| text.get(..end)) {
-        Some(start) => format!("{start}…"),
-        None => text,
+    match entry.value_from.as_ref().and_then(|source| source.resource_field_ref.as_ref()) {
+        Some(ResourceFieldRef { resource, divisor, .. }) => {
+            let divisor = divisor.as_ref().map(|divisor| format!(", divisor {}", start(&divisor.0, MOST)));
+            cut(&format!("resourceFieldRef {}{}", start(resource, MOST), divisor.unwrap_or_default()))
+        }
+        None => cut(entry.value.as_deref().unwrap_or_default()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Reading JSON as Go's decoder does where serde's derived readers differ: an object is never written
-//! as an array, and `null` leaves a field at its zero value.
+//! as an array, and `null` leaves a field at its zero value. And with errors that are short, where those of
+//! `serde_json` repeat, escaped, a text that stands where something else belongs.
 
 use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
 
 /// A struct that is read from an object only; serde's derived readers take an array, too, whose fields
@@ -26,8 +27,63 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
                 T::deserialize(MapAccessDeserializer::new(map))
             }
         }
-        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+        read(deserializer, ObjectVisitor(PhantomData)).map(Self)
     }
+}
+
+/// Reads an object, a list or a flag; the error for a text does not repeat it.
+pub(crate) fn read<'de, D: Deserializer<'de>, V: Visitor<'de>>(
+    d: D,
+    visitor: V,
+) -> Result<V::Value, D::Error> {
+    struct NoText<V>(V);
+    impl<'de, V: Visitor<'de>> Visitor<'de> for NoText<V> {
+        type Value = V::Value;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.expecting(f)
+        }
+
+        fn visit_bool<E: Error>(self, flag: bool) -> Result<V::Value, E> {
+            self.0.visit_bool(flag)
+        }
+
+        fn visit_seq<S: SeqAccess<'de>>(self, list: S) -> Result<V::Value, S::Error> {
+            self.0.visit_seq(list)
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<V::Value, M::Error> {
+            self.0.visit_map(map)
+        }
+
+        fn visit_str<E: Error>(self, _text: &str) -> Result<V::Value, E> {
+            Err(E::invalid_type(Unexpected::Other("a string"), &self))
+        }
+    }
+    d.deserialize_any(NoText(visitor))
+}
+
+/// A flag that may be missing or `null`.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(d: D) -> Result<Option<bool>, D::Error> {
+    struct Flag(bool);
+    impl<'de> Deserialize<'de> for Flag {
+        fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+            struct FlagVisitor;
+            impl Visitor<'_> for FlagVisitor {
+                type Value = Flag;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("true or false")
+                }
+
+                fn visit_bool<E>(self, flag: bool) -> Result<Flag, E> {
+                    Ok(Flag(flag))
+                }
+            }
+            read(d, FlagVisitor)
+        }
+    }
+    Ok(Option::<Flag>::deserialize(d)?.map(|Flag(flag)| flag))
 }
 
 /// A field that may be missing or `null`.
@@ -85,5 +141,5 @@ where
             Ok(())
         }
     }
-    deserializer.deserialize_seq(ListVisitor { expected, take, types: PhantomData })
+    read(deserializer, ListVisitor { expected, take, types: PhantomData })
 }

@@ -21,7 +21,7 @@ use crate::{
     json::{self, Object},
     names::{DOMAIN, INJECT_LABEL, MIRROR_ANNOTATION},
     resources::Resources,
-    text::{Key, Text},
+    text::{self, Key, Text},
 };
 
 /// More containers (of one kind) than any real pod has: the object would not fit etcd.
@@ -39,6 +39,9 @@ pub(crate) const MOST_ANNOTATIONS: usize = 256 << 10;
 
 /// Bytes of JSON that one annotation can be; escapes make six times as much at most.
 const MOST_ANNOTATION_JSON: usize = 6 * MOST_ANNOTATIONS;
+
+/// Bytes of JSON that any label, and a setting of ours, can be.
+const SHORT: usize = 1 << 10;
 
 /// The parts of a Pod, or of a pod template, that matter.
 #[derive(Debug, Default, Deserialize)]
@@ -93,11 +96,11 @@ impl<'a> Pod<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Metadata<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text::name")]
     name: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text::name")]
     generate_name: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text::name")]
     namespace: Option<Text<'a>>,
     #[serde(borrow, deserialize_with = "json::or_default")]
     owner_references: Owners<'a>,
@@ -151,7 +154,8 @@ impl<'a> Labels<'a> {
                     let value = map.next_value::<Option<&'a RawValue>>()?;
                     if &*key == self.0 {
                         // As in Go's decoder, the last one counts, and null is the empty text.
-                        let value = value.map(|value| text_within_limit(value.get())).transpose();
+                        let value =
+                            value.map(|value| text_within(MOST_ANNOTATION_JSON, value.get())).transpose();
                         found = Some(value.map_err(M::Error::custom)?.unwrap_or_default());
                     }
                 }
@@ -159,7 +163,7 @@ impl<'a> Labels<'a> {
             }
         }
         let search = Search(wanted, PhantomData);
-        serde_json::Deserializer::from_str(self.json).deserialize_map(search).ok().flatten()
+        json::read(&mut serde_json::Deserializer::from_str(self.json), search).ok().flatten()
     }
 }
 
@@ -203,14 +207,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for OwnEntries<'a> {
                 while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
                     entries.is_mirror |= &*key == MIRROR_ANNOTATION;
                     let value = map.next_value::<Option<&'a RawValue>>()?;
-                    let value = value.map(|value| match value.get() {
-                        // Such a pod is refused whatever we do, and copies of its texts would add up.
-                        raw if entries.size > MOST_ANNOTATIONS && raw.starts_with('"') => {
-                            Ok(Text(raw.into()))
-                        }
-                        json => text_within_limit(json),
-                    });
-                    let value = value.transpose().map_err(M::Error::custom)?.unwrap_or_default();
+                    // Copies would add up; of a pod with more, which is refused whatever we do, only short ones are made.
+                    let most = if entries.size > MOST_ANNOTATIONS { SHORT } else { MOST_ANNOTATION_JSON };
+                    let value = value.map(|value| text_within(most, value.get())).transpose();
+                    let value = value.map_err(M::Error::custom)?.unwrap_or_default();
                     entries.size += key.len() + value.len();
                     if is_ours(&key) {
                         // A key given twice counts as its last value, as in Go's decoder.
@@ -222,7 +222,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for OwnEntries<'a> {
                 Ok(entries)
             }
         }
-        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+        json::read(deserializer, EntriesVisitor(PhantomData))
     }
 }
 
@@ -235,9 +235,9 @@ pub fn is_ours(key: &str) -> bool {
     })
 }
 
-/// The text of a label or annotation. One that is too long for any pod counts by its raw length.
-fn text_within_limit(json: &str) -> serde_json::Result<Text<'_>> {
-    match json.strip_prefix('"').filter(|_| json.len() > MOST_ANNOTATION_JSON) {
+/// The text of a label or annotation. One of more than `most` bytes of JSON counts by its raw length.
+fn text_within(most: usize, json: &str) -> serde_json::Result<Text<'_>> {
+    match json.strip_prefix('"').filter(|_| json.len() > most) {
         Some(raw) => Ok(Text(raw.into())),
         None => serde_json::from_str(json),
     }
@@ -323,7 +323,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Containers<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Container<'a> {
-    #[serde(borrow, deserialize_with = "json::or_default")]
+    #[serde(borrow, deserialize_with = "text::name_or_default")]
     pub(crate) name: Text<'a>,
     #[serde(borrow, deserialize_with = "json::or_default")]
     image: Text<'a>,

@@ -21,7 +21,7 @@ use crate::{
     resize,
     settings::Policy,
     status::Status,
-    text::{Text, quote},
+    text::{self, MOST_QUOTED, Text, quote, start},
     warning::{Warning, WarningKind},
 };
 
@@ -88,15 +88,16 @@ struct Request<'a, O> {
     kind: GroupVersionKind<'a>,
     #[serde(borrow)]
     sub_resource: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::name")]
     namespace: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::name")]
     name: Option<Text<'a>>,
     #[serde(borrow)]
     operation: Option<Text<'a>>,
     object: Option<O>,
     #[serde(borrow)]
     old_object: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "json::flag")]
     dry_run: Option<bool>,
 }
 
@@ -214,9 +215,10 @@ impl<'a> Review<'a> {
         };
         let kind = &request.kind;
         if !kind.is_pod() {
-            let what = format!("{}/{} {}", &*kind.group, &*kind.version, &*kind.kind);
-            let problem =
-                format!("called for {} instead of a v1 Pod; check the webhook's rules", quote(&what));
+            let [group, version, kind] =
+                [&kind.group, &kind.version, &kind.kind].map(|text| start(text, MOST_QUOTED));
+            let what = quote(&format!("{group}/{version} {kind}"));
+            let problem = format!("called for {what} instead of a v1 Pod; check the webhook's rules");
             return Judgement::nothing(Reason::NotAPod, Some(problem));
         }
         match request.action() {
@@ -311,9 +313,7 @@ impl Verdict<'_> {
     #[must_use]
     pub fn warning_texts(&self) -> Vec<&str> {
         let mut left = MOST_WARNINGS_CHARS;
-        let cut =
-            |text: &'_ str| text.char_indices().nth(MOST_WARNING_CHARS).map_or(text.len(), |(end, _)| end);
-        let texts = self.warnings.iter().filter_map(|warning| warning.text.get(..cut(&warning.text)));
+        let texts = self.warnings.iter().map(|warning| start(&warning.text, MOST_WARNING_CHARS));
         texts
             .take_while(|text| match left.checked_sub(text.chars().count()) {
                 Some(rest) => {

@@ -54,11 +54,21 @@ impl Rules {
         })
     }
 
-    /// What the rules say about one container.
-    pub(crate) fn about<'r>(&'r self, target: &Target<'_, '_>) -> Ruling<'r> {
+    /// The rules that a pod does not rule out. They are looked for once, since a pod has many labels and containers.
+    pub(crate) fn for_pod(&self, target: Target<'_, '_>) -> PodRules<'_> {
         let built_in = if self.without_built_in { &[][..] } else { builtin::rules() };
+        PodRules(self.own.iter().chain(built_in).filter(|rule| rule.when.matches_pod(target)).collect())
+    }
+}
+
+/// The rules that a pod does not rule out.
+pub(crate) struct PodRules<'r>(Vec<&'r Rule>);
+
+impl<'r> PodRules<'r> {
+    /// What they say about one of its containers.
+    pub(crate) fn about(&self, container: &Container<'_>) -> Ruling<'r> {
         let mut ruling = Ruling::default();
-        for rule in self.own.iter().chain(built_in).filter(|rule| rule.when.matches(target)) {
+        for rule in self.0.iter().filter(|rule| rule.when.matches_container(container)) {
             ruling.add(rule);
         }
         ruling
@@ -167,11 +177,8 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    fn matches(&self, target: &Target<'_, '_>) -> bool {
-        let Target { namespace, owner, pod, container } = target;
+    fn matches_pod(&self, Target { namespace, owner, pod }: Target<'_, '_>) -> bool {
         self.namespaces.allows(|glob| glob.matches(namespace))
-            && self.containers.allows(|glob| glob.matches(&container.name))
-            && self.images.allows(|glob| glob.matches(container.image()))
             && self
                 .owners
                 .allows(|OwnerKind(kind)| owner.map_or_else(|| pod.is_owned_by(kind), |owner| owner == kind))
@@ -180,6 +187,11 @@ impl Selector {
                 .0
                 .iter()
                 .all(|(key, glob)| pod.label(key).is_some_and(|value| glob.matches(&value)))
+    }
+
+    fn matches_container(&self, container: &Container<'_>) -> bool {
+        self.containers.allows(|glob| glob.matches(&container.name))
+            && self.images.allows(|glob| glob.matches(container.image()))
             && !self.without_arguments.0.iter().any(|glob| container.has_argument(glob))
             && !(self.with_automemlimit && container.env.automemlimit == Automemlimit::Off)
     }
@@ -245,13 +257,13 @@ impl<'de> Deserialize<'de> for OwnerKind {
     }
 }
 
-/// What rules are matched against.
+/// What rules are matched against, besides a container.
+#[derive(Clone, Copy)]
 pub(crate) struct Target<'t, 'a> {
     pub(crate) namespace: &'t str,
     /// The kind of the pod's owner where the pod itself does not say it: in a template.
     pub(crate) owner: Option<&'t str>,
     pub(crate) pod: &'t Pod<'a>,
-    pub(crate) container: &'t Container<'a>,
 }
 
 /// What all rules together say about one container, and which rule said it.

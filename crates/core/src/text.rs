@@ -45,6 +45,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// Bytes of the longest name of an object (a DNS subdomain, RFC 1123). Answers and log lines repeat names.
+const MOST_NAME: usize = 253;
+
+/// A name that may be missing or `null`.
+pub(crate) fn name<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Option<Text<'a>>, D::Error> {
+    let name = Option::<Text<'a>>::deserialize(d)?;
+    if name.as_ref().is_some_and(|name| name.len() > MOST_NAME) {
+        return Err(D::Error::custom(format!("a name is longer than {MOST_NAME} bytes")));
+    }
+    Ok(name)
+}
+
+/// A name that is empty where it is missing or `null`.
+pub(crate) fn name_or_default<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Text<'a>, D::Error> {
+    name(d).map(Option::unwrap_or_default)
+}
+
+/// At most so many characters from the start of a text.
+pub(crate) fn start(text: &str, most: usize) -> &str {
+    let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or_default()
+}
+
 /// The key of a map entry, which serde hands out differently.
 pub(crate) struct Key<'a>(pub(crate) Text<'a>);
 
@@ -70,13 +93,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
     }
 }
 
+/// Characters that [`quote`] repeats.
+pub(crate) const MOST_QUOTED: usize = 100;
+
 /// Quotes text that a user wrote for a message: control characters escaped (the API server drops a
-/// warning that holds one), at most 100 characters.
+/// warning that holds one), at most [`MOST_QUOTED`] of them.
 pub(crate) fn quote(text: &str) -> String {
-    const MOST: usize = 100;
     let mut quoted = String::from("\"");
     for (seen, c) in text.chars().enumerate() {
-        if seen == MOST {
+        if seen == MOST_QUOTED {
             quoted.push('…');
             break;
         }

@@ -23,6 +23,10 @@ pub fn all() -> Vec<Bomb> {
     let endless_uid = around("{}").replacen(r#""uid":"1""#, &format!(r#""uid":"{}""#, "u".repeat(BYTES)), 1);
     let others = [
         ("3,000,000 arrays that never end", "[".repeat(BYTES / 2)),
+        (
+            "a text of 6 MiB where the request belongs",
+            format!(r#"{{"request":"{}"}}"#, "\u{7f}".repeat(BYTES)),
+        ),
         ("6 MiB of blanks", format!("{}{{}}", " ".repeat(BYTES))),
         ("a uid of 6 MiB", endless_uid),
     ];
@@ -48,6 +52,17 @@ fn reviews() -> Vec<(&'static str, String)> {
         ("100,000 objects inside each other", deep(r#"{"a":"#, "}")),
         ("nesting in a field that nobody reads", pod(&format!(r#""x":{}"#, deep("[", "]")))),
         ("2,000,000 empty containers", spec(&full("{}"))),
+        (
+            "1,000 containers with a value for each",
+            spec(&list(r#"{"name":"a","resources":{"limits":{"memory":"1Gi"}}}"#, 1000)),
+        ),
+        ("a container whose name has 6 MiB", limit_of(&"a".repeat(BYTES), "1Gi")),
+        ("a text of 6 MiB where the pod belongs", format!(r#""{}""#, "\u{7f}".repeat(BYTES))),
+        ("a text of 6 MiB where a list belongs", pod(&format!(r#""env":"{}""#, "\u{7f}".repeat(BYTES)))),
+        (
+            "GOMEMLIMIT of 6 MiB",
+            pod(&format!(r#""env":[{{"name":"GOMEMLIMIT","value":"{}"}}]"#, "x".repeat(BYTES))),
+        ),
         ("120,000 containers", spec(&full(r#"{"name":"a","resources":{"limits":{"memory":"1Gi"}}}"#))),
         ("1,000 containers of 270 entries of env each", spec(&list(&variables, 1000))),
         ("300,000 entries of env", pod(&format!(r#""env":{}"#, full(r#"{"name":"GOMEMLIMIT"}"#)))),
@@ -88,6 +103,10 @@ fn pod(container: &str) -> String {
 
 fn list(element: &str, count: usize) -> String {
     format!("[{}]", vec![element; count].join(","))
+}
+
+fn limit_of(name: &str, limit: &str) -> String {
+    spec(&format!(r#"[{{"name":"{name}","resources":{{"limits":{{"memory":"{limit}"}}}}}}]"#))
 }
 
 /// As many as fill a review.
