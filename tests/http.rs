@@ -152,10 +152,10 @@ async fn past_the_budget_a_large_request_is_told_to_try_again_and_small_ones_go_
     setup.options.bodies.all = 10 << 20;
     setup.options.bodies.budget_wait = Duration::from_millis(200);
     let server = setup.start().await;
-    // Reserves nearly everything with its first byte and does not go on.
+    // Reserves nearly everything when it has sent a little, and does not go on.
     let mut greedy = server.connect().await;
     send(&mut greedy, head(7 << 20).as_bytes()).await;
-    send(&mut greedy, b"{").await;
+    send(&mut greedy, &vec![b' '; 20 << 10]).await;
     server.wait_for_metric(BODIES, 7 << 20).await;
 
     let refused = server.review(&review_of_size(1 << 20)).await;
@@ -185,21 +185,65 @@ async fn clients_that_send_nothing_reserve_nothing() {
 }
 
 #[tokio::test]
-async fn a_small_body_reserves_as_it_arrives_and_one_of_unknown_length_as_the_largest() {
+async fn a_body_reserves_nothing_at_first_and_then_all_of_itself() {
     let server = Setup::default().start().await;
     let mut small = server.connect().await;
     send(&mut small, head(200 << 10).as_bytes()).await;
-    send(&mut small, b"{").await;
-    server.wait_for_metric(BODIES, 16 << 10).await;
     send(&mut small, &vec![b' '; 16 << 10]).await;
-    server.wait_for_metric(BODIES, 32 << 10).await;
+    assert!(is_injected(&server.review(REVIEW).await));
+    assert_eq!(server.metric(BODIES).await, 0);
+    send(&mut small, b" ").await;
+    server.wait_for_metric(BODIES, 200 << 10).await;
     drop(small);
     server.wait_for_metric(BODIES, 0).await;
 
+    // It may become as large as any.
     let mut chunked = server.connect().await;
-    let head = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n";
+    let head = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     send(&mut chunked, head.as_bytes()).await;
+    send(&mut chunked, b"4001\r\n").await;
+    send(&mut chunked, &vec![b' '; 0x4001]).await;
+    send(&mut chunked, b"\r\n").await;
     server.wait_for_metric(BODIES, 7 << 20).await;
+}
+
+#[tokio::test]
+async fn whoever_uses_up_the_budget_keeps_no_ordinary_review_waiting() {
+    let mut setup = Setup::default();
+    setup.options.bodies.budget_wait = Duration::from_millis(200);
+    let server = setup.start().await;
+    let mut stalled = Vec::new();
+    // Forty of them take the quarter of the budget that is for small bodies.
+    for _ in 0..60 {
+        let mut stream = server.connect().await;
+        send(&mut stream, head(201 << 10).as_bytes()).await;
+        send(&mut stream, &vec![b' '; 200 << 10]).await;
+        stalled.push(stream);
+    }
+    server.wait_for_metric(BODIES, 40 * (201 << 10)).await;
+    assert_eq!(server.review(&review_of_size(200 << 10)).await.status, 503);
+    assert!(is_injected(&server.review(REVIEW).await));
+    assert!(is_injected(&server.review(&review_of_size(16 << 10)).await));
+    assert!(is_injected(&server.review(&review_of_size(7 << 20)).await), "the rest is for large ones");
+}
+
+/// Answers have their place, too: one that is not read stays in memory.
+#[tokio::test]
+async fn an_answer_for_which_there_is_no_room_is_not_kept() {
+    let mut setup = Setup::default();
+    (setup.options.bodies.one, setup.options.bodies.all) = (1 << 20, 1 << 20);
+    let server = setup.start().await;
+    let review = gomemlimit_bombs::answered_at_length();
+    let refused = server.review(review.as_bytes()).await;
+    assert_eq!(refused.status, 503, "400 KiB, and a quarter of the budget has 256");
+    assert!(is_injected(&server.review(REVIEW).await));
+    assert_eq!(server.metric(BODIES).await, 0);
+
+    // With room it is answered, and the room is there again afterwards.
+    let server = Setup::default().start().await;
+    let answer = server.review(review.as_bytes()).await;
+    assert!(answer.status == 200 && answer.body.len() > 256 << 10);
+    server.wait_for_metric(BODIES, 0).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use gomemlimit::serve::{ServeError, lifecycle::Signal};
 
 mod support;
-use support::{REVIEW, Setup, connect, head, is_injected, read_answer, request, send, until_closed};
+use support::{
+    REVIEW, Setup, connect, head, is_injected, read_answer, request, review_of_size, send, until_closed,
+};
 
 #[tokio::test]
 async fn ready_until_sigterm_and_serving_during_the_delay() {
@@ -45,14 +47,15 @@ async fn a_request_in_flight_survives_sigterm() {
     let server = Setup::default().start().await;
     let mut idle = server.connect().await;
     let mut stream = server.connect().await;
-    send(&mut stream, head(REVIEW.len()).as_bytes()).await;
-    send(&mut stream, &REVIEW[..1000]).await;
-    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 16 << 10).await;
+    let review = review_of_size(64 << 10);
+    send(&mut stream, head(review.len()).as_bytes()).await;
+    send(&mut stream, &review[..32 << 10]).await;
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 64 << 10).await;
 
     server.signals.send(Signal::Terminate).await.unwrap();
     until_closed(&mut idle).await;
     assert!(connect(server.webhook, &server.pair).await.is_err(), "nothing new is accepted");
-    send(&mut stream, &REVIEW[1000..]).await;
+    send(&mut stream, &review[32 << 10..]).await;
     let answer = read_answer(&mut stream).await.unwrap();
     assert!(is_injected(&answer) && answer.closes());
     server.ended.await.unwrap().unwrap();
@@ -82,9 +85,10 @@ async fn a_request_that_never_ends_is_given_up_at_the_drain_timeout() {
     setup.options.drain_timeout = Duration::from_millis(200);
     let server = setup.start().await;
     let mut stream = server.connect().await;
-    send(&mut stream, head(REVIEW.len()).as_bytes()).await;
-    send(&mut stream, &REVIEW[..1]).await;
-    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 16 << 10).await;
+    let review = review_of_size(64 << 10);
+    send(&mut stream, head(review.len()).as_bytes()).await;
+    send(&mut stream, &review[..32 << 10]).await;
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 64 << 10).await;
     server.signals.send(Signal::Terminate).await.unwrap();
     assert!(matches!(server.ended.await.unwrap(), Err(ServeError::DrainTimeout(_))));
 }

@@ -286,7 +286,16 @@ async fn the_budget_bounds_the_memory_of_64_large_bodies() {
 /// Bodies whose parsed form is many times their text: refused early, so that memory follows the budget.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_bodies_stay_within_the_memory() {
-    let running = Running::start(&["--body-wait", "60s", "--body-timeout", "60s", "--shutdown-delay", "0s"]);
+    let running = Running::start(&[
+        "--log-level",
+        "error",
+        "--body-wait",
+        "60s",
+        "--body-timeout",
+        "60s",
+        "--shutdown-delay",
+        "0s",
+    ]);
     running.wait_until_ready().await;
     let bombs = gomemlimit_bombs::all();
     let bodies = bombs.iter().filter(|bomb| bomb.is_review).map(|bomb| request(bomb.body.as_bytes()));

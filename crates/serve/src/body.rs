@@ -1,8 +1,9 @@
-//! Request bodies: a limit for each, a budget for all of them, and a time to arrive in.
+//! Request bodies: a limit for each, a budget for all of them, and a time to arrive in. And answers, which are
+//! held in memory for as long as a client takes to read them.
 
 use std::{sync::Arc, time::Duration};
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
 use thiserror::Error;
 use tokio::{
@@ -16,23 +17,24 @@ use crate::metrics::Metrics;
 /// The budget counts in these, so that it fits a semaphore.
 const BYTES_PER_PERMIT: usize = 1 << 10;
 
-/// Up to this size a body is small, as nearly every review is.
-const SMALL: usize = 256 << 10;
+/// Bytes of a body, and of an answer, that every connection may hold: nearly all reviews are within it, so that
+/// nobody who uses up the budget keeps them waiting. The number of connections bounds it.
+const FREE: usize = 16 << 10;
 
-/// Small bodies reserve this much at a time, as they arrive: a client that sends little holds little.
-const STEP: usize = 16 << 10;
+/// Up to this size a body is small, as nearly every other review is.
+const SMALL: usize = 256 << 10;
 
 /// How much memory bodies may take, and how long they may take.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
     /// Bytes of one body.
     pub one: usize,
-    /// Bytes of all bodies in flight. A quarter is kept for small bodies, so that large ones cannot block
-    /// them; the rest is at least `one`.
+    /// Bytes of all bodies and answers in flight that are not within what every connection may hold. A
+    /// quarter is kept for small bodies, so that large ones cannot block them; the rest is at least `one`.
     pub all: usize,
     /// For a body to arrive in after its head, not counting waits for the budget.
     pub arrival: Duration,
-    /// How long a request waits for its part of the budget, each time.
+    /// How long a request waits for its part of the budget.
     pub budget_wait: Duration,
 }
 
@@ -66,9 +68,19 @@ pub(super) struct Bodies {
 #[derive(Debug)]
 pub(super) struct Reserved {
     pub(super) bytes: Buffer,
-    shares: Vec<Share>,
-    /// Bytes that the shares are for.
-    room: usize,
+    share: Option<Share>,
+}
+
+/// An answer, and its part of the budget until it is written.
+struct Answer {
+    bytes: Vec<u8>,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Answer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// A part of the budget.
@@ -102,9 +114,9 @@ impl Bodies {
         Self { limits, small: budget(small), large: budget(limits.all - small), metrics }
     }
 
-    /// Reads a whole body. No byte is kept before its place in the budget is reserved, and nothing is
-    /// reserved for a client that sends nothing. A large body, or one of unknown length, is reserved
-    /// whole with its first byte, so that several of them cannot wait for each other half-way.
+    /// Reads a whole body. Nothing is reserved for a client that sends little. One that sends more gets its place
+    /// in the budget for the whole body at once, before that is kept, so that several of them cannot wait for
+    /// each other half-way.
     pub(super) async fn read(&self, mut body: Body) -> Result<Reserved, BodyError> {
         let declared =
             HttpBody::size_hint(&body).exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
@@ -113,20 +125,33 @@ impl Bodies {
             return Err(self.too_large(body).await);
         }
         let bytes = Buffer::with_capacity(capacity).map_err(|_| BodyError::Busy)?;
-        let mut kept = Reserved { bytes, shares: Vec::new(), room: 0 };
+        let mut kept = Reserved { bytes, share: None };
         let mut deadline = Instant::now() + self.limits.arrival;
         loop {
             let frame = timeout_at(deadline, body.frame()).await.map_err(|_| BodyError::TooSlow)?;
             let Some(frame) = frame else { return Ok(kept) };
             let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-            let waiting = Instant::now();
-            self.reserve(&mut kept, capacity, piece.len()).await?;
-            deadline += waiting.elapsed();
+            if kept.share.is_none() && kept.bytes.len() + piece.len() > FREE {
+                let waiting = Instant::now();
+                kept.share = Some(self.reserve(capacity).await?);
+                deadline += waiting.elapsed();
+            }
             if !kept.bytes.push(&piece) {
                 drop(kept);
                 return Err(self.too_large(body).await);
             }
         }
+    }
+
+    /// Takes an answer to where it is written. There is no waiting for a place in the budget: what would wait
+    /// is in memory.
+    pub(super) fn keep(&self, bytes: Vec<u8>) -> Result<Bytes, BodyError> {
+        if bytes.len() <= FREE {
+            return Ok(bytes.into());
+        }
+        let permit = self.small.clone().try_acquire_many_owned(permits(bytes.len())?);
+        let share = Share::new(permit.map_err(|_| BodyError::Busy)?, self.metrics.clone());
+        Ok(Bytes::from_owner(Answer { bytes, _share: share }))
     }
 
     /// Takes the rest off the wire without keeping it, so that the client gets to read the answer.
@@ -136,18 +161,16 @@ impl Bodies {
         BodyError::TooLarge(self.limits.one)
     }
 
-    /// Reserves room for `more` bytes behind those that are kept already.
-    async fn reserve(&self, kept: &mut Reserved, capacity: usize, more: usize) -> Result<(), BodyError> {
-        let needed = kept.bytes.len() + more;
-        while kept.room < needed.min(capacity) {
-            let (budget, bytes) =
-                if capacity > SMALL { (&self.large, capacity) } else { (&self.small, STEP) };
-            let permits = u32::try_from(bytes.div_ceil(BYTES_PER_PERMIT)).map_err(|_| BodyError::Busy)?;
-            let wait = timeout(self.limits.budget_wait, budget.clone().acquire_many_owned(permits));
-            let permit = wait.await.map_err(|_| BodyError::Busy)?.map_err(|_| BodyError::Busy)?;
-            kept.shares.push(Share::new(permit, self.metrics.clone()));
-            kept.room += bytes;
-        }
-        Ok(())
+    /// Waits for the place of a body.
+    async fn reserve(&self, bytes: usize) -> Result<Share, BodyError> {
+        let budget = if bytes > SMALL.min(self.limits.all / 4) { &self.large } else { &self.small };
+        let wait = timeout(self.limits.budget_wait, budget.clone().acquire_many_owned(permits(bytes)?));
+        let permit = wait.await.map_err(|_| BodyError::Busy)?.map_err(|_| BodyError::Busy)?;
+        Ok(Share::new(permit, self.metrics.clone()))
     }
+}
+
+/// How many permits so many bytes take.
+fn permits(bytes: usize) -> Result<u32, BodyError> {
+    u32::try_from(bytes.div_ceil(BYTES_PER_PERMIT)).map_err(|_| BodyError::Busy)
 }

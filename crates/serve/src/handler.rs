@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode, Version,
@@ -139,7 +139,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl Handler {
-    async fn answer(self: Arc<Self>, request: Request) -> Result<Vec<u8>, Refusal> {
+    async fn answer(self: Arc<Self>, request: Request) -> Result<Bytes, Refusal> {
         if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
             return Err(Refusal::NoHost);
         }
@@ -155,7 +155,7 @@ impl Handler {
     }
 
     /// Answers one review; whatever panics on the way is contained.
-    fn review(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    fn review(&self, body: &[u8]) -> Result<Bytes, Refusal> {
         let review = match catch_unwind(|| Review::parse(body)) {
             Ok(Ok(review)) => review,
             Ok(Err(error)) => {
@@ -179,9 +179,9 @@ impl Handler {
         let Ok(answer) = judged else {
             self.metrics.count_panic();
             error!(uid = review.uid(), namespace = review.namespace(), "failed; the pod was left unchanged");
-            return Ok(respond_failure(review.uid()));
+            return Ok(respond_failure(review.uid()).into());
         };
-        Ok(answer)
+        self.bodies.keep(answer).map_err(Refusal::Body)
     }
 }
 

@@ -34,6 +34,12 @@ pub fn all() -> Vec<Bomb> {
     bombs
 }
 
+/// The body that is answered at length: 50 KiB make 400.
+#[must_use]
+pub fn answered_at_length() -> String {
+    around(&many_containers())
+}
+
 /// What stands under `object` in reviews that can be answered.
 fn reviews() -> Vec<(&'static str, String)> {
     let deep = |open: &str, close: &str| open.repeat(100_000) + "1" + &close.repeat(100_000);
@@ -52,10 +58,7 @@ fn reviews() -> Vec<(&'static str, String)> {
         ("100,000 objects inside each other", deep(r#"{"a":"#, "}")),
         ("nesting in a field that nobody reads", pod(&format!(r#""x":{}"#, deep("[", "]")))),
         ("2,000,000 empty containers", spec(&full("{}"))),
-        (
-            "1,000 containers with a value for each",
-            spec(&list(r#"{"name":"a","resources":{"limits":{"memory":"1Gi"}}}"#, 1000)),
-        ),
+        (LONG_ANSWER, spec(&list(r#"{"name":"a","resources":{"limits":{"memory":"1Gi"}}}"#, 1000))),
         ("a container whose name has 6 MiB", limit_of(&"a".repeat(BYTES), "1Gi")),
         ("a text of 6 MiB where the pod belongs", format!(r#""{}""#, "\u{7f}".repeat(BYTES))),
         ("a text of 6 MiB where a list belongs", pod(&format!(r#""env":"{}""#, "\u{7f}".repeat(BYTES)))),
@@ -99,6 +102,10 @@ fn spec(containers: &str) -> String {
 
 fn pod(container: &str) -> String {
     spec(&format!(r#"[{{"name":"a",{container}}}]"#))
+}
+
+fn many_containers() -> String {
+    spec(&list(r#"{"name":"a","resources":{"limits":{"memory":"1Gi"}}}"#, 1000))
 }
 
 fn list(element: &str, count: usize) -> String {

@@ -10,8 +10,10 @@ use tokio::{
 use super::{Plan, Scene, crowd, hello};
 use crate::{
     review::Review,
-    wire::{Ending, closed, read_to_end, trickle},
+    wire::{Ending, closed, exchange, read_to_end, trickle},
 };
+
+const HEAD: &str = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
 
 /// As many as make a difference, and fewer than there are places.
 const CLIENTS: usize = 200;
@@ -33,9 +35,25 @@ pub fn plans() -> Vec<Plan> {
         Plan::new("slow body", "200 announce 7 MiB or 200 KiB and send a byte every 100 ms", |scene| {
             Box::pin(async move { crowd(&scene, CLIENTS, slow_body).await })
         }),
-        Plan::new("never reading", "50 send reviews without end and never read an answer", |scene| {
-            Box::pin(async move { crowd(&scene, 50, |scene, _| never_reading(scene)).await })
+        Plan::new("stalled body", "100 announce 201 KiB, send 200 KiB and no more", |scene| {
+            Box::pin(async move { crowd(&scene, 100, |scene, _| stalled_body(scene)).await })
         }),
+        Plan::new("never reading", "50 send reviews without end and never read an answer", |scene| {
+            Box::pin(async move {
+                crowd(&scene, 50, |scene, _| async move {
+                    let review = Review::next().map_err(|error| error.to_string())?;
+                    never_reading(scene, &review.body).await
+                })
+                .await
+            })
+        }),
+        Plan::new(
+            "never reading what is long",
+            "200 send reviews of 1,000 containers without end and never read an answer, which has 400 KiB",
+            |scene| {
+                Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| never_reading_long(scene)).await })
+            },
+        ),
         Plan {
             flags: &["--idle-timeout", "2s"],
             ..Plan::new(
@@ -81,12 +99,21 @@ async fn slow_head(scene: Arc<Scene>) -> Result<String, String> {
 async fn slow_body(scene: Arc<Scene>, number: usize) -> Result<String, String> {
     let length = if number.is_multiple_of(2) { 7 << 20 } else { 200 << 10 };
     let mut stream = scene.target.connect().await.map_err(|error| format!("{error:#}"))?;
-    let head = format!(
-        "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-    );
+    let head = format!("{HEAD}Content-Length: {length}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.map_err(|error| error.to_string())?;
-    let ending = trickle(stream, iter::repeat(b' '), scene.patience()).await;
-    let outcome = must_end(&ending)?;
+    never_whole(&trickle(stream, iter::repeat(b' '), scene.patience()).await)
+}
+
+async fn stalled_body(scene: Arc<Scene>) -> Result<String, String> {
+    let stream = scene.target.connect().await.map_err(|error| format!("{error:#}"))?;
+    let head = format!("{HEAD}Content-Length: {}\r\n\r\n", 201 << 10);
+    let most = [head.as_bytes(), &vec![b' '; 200 << 10]].concat();
+    never_whole(&exchange(stream, &most, scene.patience()).await)
+}
+
+/// What becomes of a body that never arrives as a whole.
+fn never_whole(ending: &Ending) -> Result<String, String> {
+    let outcome = must_end(ending)?;
     // 503 where the budget is used up by others.
     match ending.answers().first().map(|answer| answer.status) {
         None | Some(408 | 503) => Ok(outcome),
@@ -94,14 +121,14 @@ async fn slow_body(scene: Arc<Scene>, number: usize) -> Result<String, String> {
     }
 }
 
-async fn never_reading(scene: Arc<Scene>) -> Result<String, String> {
+async fn never_reading_long(scene: Arc<Scene>) -> Result<String, String> {
+    never_reading(scene, gomemlimit_bombs::answered_at_length().as_bytes()).await
+}
+
+async fn never_reading(scene: Arc<Scene>, review: &[u8]) -> Result<String, String> {
     let stream = scene.target.connect().await.map_err(|error| format!("{error:#}"))?;
-    let review = Review::next().map_err(|error| error.to_string())?;
-    let head = format!(
-        "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        review.body.len()
-    );
-    let request = [head.as_bytes(), &review.body].concat();
+    let head = format!("{HEAD}Content-Length: {}\r\n\r\n", review.len());
+    let request = [head.as_bytes(), review].concat();
     let (_reader, mut writer) = tokio::io::split(stream);
     let started = Instant::now();
     let sending = async { while writer.write_all(&request).await.is_ok() {} };
