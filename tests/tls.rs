@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use gomemlimit::serve::tls::{CertificateFiles, Reloader};
+use gomemlimit::serve::{
+    lifecycle::Signal,
+    tls::{CertificateFiles, Reloader},
+};
 use rstest::rstest;
 use tokio::{net::TcpStream, runtime::Handle};
 
@@ -159,6 +162,26 @@ async fn the_second_port_answers_one_request_a_connection() {
         let answer = read_answer(&mut stream).await.unwrap();
         assert!(answer.status == 200 && answer.closes());
         streams.push(stream);
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_we_end_is_no_failure_of_it() {
+    let mut setup = Setup::default();
+    setup.options.connections.connections = 2;
+    let server = setup.start().await;
+    let mut first = TcpStream::connect(server.webhook).await.unwrap();
+    let mut second = TcpStream::connect(server.webhook).await.unwrap();
+    // Needs the place of the first, and keeps the second port open after the stop, which ends the second.
+    let mut kept = server.connect().await;
+    until_closed(&mut first).await;
+    send(&mut kept, &request(REVIEW)[..1000]).await;
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 16 << 10).await;
+    server.signals.send(Signal::Terminate).await.unwrap();
+    until_closed(&mut second).await;
+    for reason in ["timeout", "tls"] {
+        let series = format!("gomemlimit_tls_handshake_failures_total{{reason=\"{reason}\"}}");
+        assert_eq!(server.metric(&series).await, 0, "{reason}");
     }
 }
 

@@ -186,28 +186,31 @@ impl Connection {
     async fn talk(self, stream: TcpStream, progress: Progress) {
         match self.tls.clone() {
             None => self.http(stream, progress).await,
-            Some(tls) => match self.handshake(&tls, stream).await {
-                Ok(stream) => self.http(stream, progress).await,
-                Err(failure) => self.metrics.count_handshake_failure(failure),
-            },
+            Some(tls) => {
+                if let Some(stream) = self.handshake(&tls, stream).await {
+                    self.http(stream, progress).await;
+                }
+            }
         }
     }
 
+    /// `None` where it failed, or where we ended it, which is no failure.
     async fn handshake(
         &self,
         tls: &TlsAcceptor,
         stream: TcpStream,
-    ) -> Result<tokio_rustls::server::TlsStream<TcpStream>, HandshakeFailure> {
-        let handshake = async {
-            tokio::select! {
-                () = self.stop.stopped.cancelled() => Err(HandshakeFailure::Tls),
-                stream = tls.accept(stream) => stream.map_err(|error| {
-                    debug!(%error, "TLS handshake failed");
-                    HandshakeFailure::Tls
-                }),
+    ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+        let handshake = timeout(self.limits.handshake, tls.accept(stream));
+        let failure = match self.stop.stopped.run_until_cancelled(handshake).await? {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => {
+                debug!(%error, "TLS handshake failed");
+                HandshakeFailure::Tls
             }
+            Err(_) => HandshakeFailure::Timeout,
         };
-        timeout(self.limits.handshake, handshake).await.unwrap_or(Err(HandshakeFailure::Timeout))
+        self.metrics.count_handshake_failure(failure);
+        None
     }
 
     async fn http<S>(self, stream: S, progress: Progress)
