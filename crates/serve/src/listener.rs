@@ -23,8 +23,8 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::{
-    room::{Newcomer, Room, Wanted},
-    timed_io::{Progress, Silence, TimedIo},
+    room::{Place, Progress, Room, Waiting},
+    timed_io::{AwaitedBody, Silence, TimedIo},
 };
 use crate::metrics::{HandshakeFailure, Metrics};
 
@@ -41,8 +41,9 @@ const BUFFER_BYTES: usize = 16 << 10;
 /// What one connection may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at the same time. At the cap the one idle longest makes room, or where half of all have not come
-    /// to an answer yet, the oldest of those; without either, new ones wait, all but one of them in the kernel's queue.
+    /// Connections at the same time. At the cap the one idle longest makes room, or where half of all have an
+    /// unfinished request or none so far, the one of those that has been silent longest; without either, new ones
+    /// wait, all but one of them in the kernel's queue.
     pub connections: usize,
     /// From the connection to the end of the TLS handshake.
     pub handshake: Duration,
@@ -114,13 +115,12 @@ impl Listener {
                         tls: tls.clone(),
                         router: router.clone(),
                         limits,
-                        room: room.clone(),
                         stop: stop.clone(),
                         metrics: metrics.clone(),
                     };
                     // Here and not in its task, which may begin after the next one has come.
-                    let newcomer = room.enter_new();
-                    connections.spawn(connection.run(stream, permit, newcomer));
+                    let place = room.enter();
+                    connections.spawn(connection.run(stream, permit, place));
                 }
                 Err(error) => {
                     metrics.count_accept_error();
@@ -164,76 +164,73 @@ struct Connection {
     tls: Option<TlsAcceptor>,
     router: Router,
     limits: ConnectionLimits,
-    room: Room,
     stop: Stop,
     metrics: Metrics,
 }
 
 impl Connection {
-    async fn run(
-        self,
-        stream: TcpStream,
-        permit: OwnedSemaphorePermit,
-        (newcomer, wanted): (Newcomer, Wanted),
-    ) {
+    async fn run(self, stream: TcpStream, permit: OwnedSemaphorePermit, place: Place) {
         let _open = OpenConnection::count(&self.metrics);
         // Answers are single small writes: waiting for more only adds latency.
         let _ = stream.set_nodelay(true);
         tokio::select! {
-            // Once it has been answered, nobody asks any more.
-            Ok(()) = wanted => debug!("no answer so far; makes room for another connection"),
-            () = self.talk(stream, newcomer) => {}
+            // First, so that a request which has arrived is seen before the place is taken.
+            biased;
+            () = self.talk(stream, place.progress.clone()) => {}
+            () = place.progress.wanted() => debug!("makes room for another connection"),
         }
+        drop(place);
         drop(permit);
     }
 
-    async fn talk(self, stream: TcpStream, newcomer: Newcomer) {
+    async fn talk(self, stream: TcpStream, progress: Progress) {
         match self.tls.clone() {
-            None => self.http(stream, newcomer).await,
-            Some(tls) => match self.handshake(&tls, stream).await {
-                Ok(stream) => self.http(stream, newcomer).await,
-                Err(failure) => self.metrics.count_handshake_failure(failure),
-            },
+            None => self.http(stream, progress).await,
+            Some(tls) => {
+                if let Some(stream) = self.handshake(&tls, stream).await {
+                    self.http(stream, progress).await;
+                }
+            }
         }
     }
 
+    /// `None` where it failed, or where we ended it, which is no failure.
     async fn handshake(
         &self,
         tls: &TlsAcceptor,
         stream: TcpStream,
-    ) -> Result<tokio_rustls::server::TlsStream<TcpStream>, HandshakeFailure> {
-        let handshake = async {
-            tokio::select! {
-                () = self.stop.stopped.cancelled() => Err(HandshakeFailure::Tls),
-                stream = tls.accept(stream) => stream.map_err(|error| {
-                    debug!(%error, "TLS handshake failed");
-                    HandshakeFailure::Tls
-                }),
+    ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+        let handshake = timeout(self.limits.handshake, tls.accept(stream));
+        let failure = match self.stop.stopped.run_until_cancelled(handshake).await? {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => {
+                debug!(%error, "TLS handshake failed");
+                HandshakeFailure::Tls
             }
+            Err(_) => HandshakeFailure::Timeout,
         };
-        timeout(self.limits.handshake, handshake).await.unwrap_or(Err(HandshakeFailure::Timeout))
+        self.metrics.count_handshake_failure(failure);
+        None
     }
 
-    async fn http<S>(self, stream: S, newcomer: Newcomer)
+    async fn http<S>(self, stream: S, progress: Progress)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { router, limits, room, stop, .. } = self;
-        let progress = Progress::default();
+        let Self { router, limits, stop, .. } = self;
         let silence = Silence { head: limits.head, idle: limits.idle };
-        let io = TokioIo::new(TimedIo::new(stream, silence, progress.clone(), room));
-        let (draining, in_head, newcomer) = (stop.draining, progress.clone(), Arc::new(newcomer));
+        let io = TokioIo::new(TimedIo::new(stream, silence, progress.clone()));
+        let (draining, at_stop) = (stop.draining, progress.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             progress.request_started();
             let (router, progress, draining) = (router.clone(), progress.clone(), draining.clone());
-            let newcomer = newcomer.clone();
             async move {
-                let mut response: Response<Body> = router.oneshot(request.map(Body::new)).await?;
+                let body = |body| Body::new(AwaitedBody { body, progress: progress.clone() });
+                let mut response: Response<Body> = router.oneshot(request.map(body)).await?;
                 if draining.is_cancelled() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 progress.request_answered();
-                newcomer.answered();
                 Ok::<_, Infallible>(response)
             }
         });
@@ -247,7 +244,7 @@ impl Connection {
             ended = connection.as_mut() => ended,
             () = stop.stopped.cancelled() => {
                 // hyper would drop a half-read head; its answer closes the connection anyway.
-                if !in_head.is_in_head() {
+                if at_stop.waiting() != Waiting::Head {
                     connection.as_mut().graceful_shutdown();
                 }
                 connection.await

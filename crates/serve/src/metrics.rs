@@ -54,7 +54,7 @@ pub struct Numbers {
     requests: Family<Labels<1>, Counter>,
     latency: Latency,
     panics: Counter,
-    /// Bytes of request bodies that the budget has let in and whose answer is not written yet.
+    /// Bytes that the budget has reserved for request bodies whose answer is not made yet.
     pub(crate) bodies: Gauge,
     /// Open connections to the webhook port.
     pub(crate) connections: Gauge,

@@ -7,19 +7,17 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use super::room::{Place, Room};
+use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
 };
+
+use super::room::{Progress, Waiting};
 
 /// How long a client may stay silent.
 #[derive(Clone, Copy, Debug)]
@@ -31,54 +29,31 @@ pub(super) struct Silence {
     pub(super) idle: Duration,
 }
 
-/// What the connection is waiting for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Waiting {
-    /// The first byte of the first request.
-    First = 0,
-    /// The rest of a request's head.
-    Head = 1,
-    /// The next request.
-    Idle = 2,
-    /// Our own answer; the body has its own timeout.
-    Answer = 3,
+/// The body of a request, which tells whether the client is awaited.
+pub(super) struct AwaitedBody {
+    pub(super) body: Incoming,
+    pub(super) progress: Progress,
 }
 
-/// Tells the connection where a request stands.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Progress(Arc<AtomicU8>);
+impl HttpBody for AwaitedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
 
-impl Progress {
-    pub(super) fn request_started(&self) {
-        self.0.store(Waiting::Answer as u8, Ordering::Relaxed);
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        self.progress.body_asked_for(frame.is_ready());
+        frame
     }
 
-    pub(super) fn request_answered(&self) {
-        self.0.store(Waiting::Idle as u8, Ordering::Relaxed);
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
     }
 
-    /// Whether a request has begun to arrive that no answer is being made for yet.
-    pub(super) fn is_in_head(&self) -> bool {
-        self.waiting() == Waiting::Head
-    }
-
-    /// True where this is the start of a head.
-    fn bytes_arrived(&self) -> bool {
-        let starts = matches!(self.waiting(), Waiting::First | Waiting::Idle);
-        if starts {
-            self.0.store(Waiting::Head as u8, Ordering::Relaxed);
-        }
-        starts
-    }
-
-    fn waiting(&self) -> Waiting {
-        match self.0.load(Ordering::Relaxed) {
-            0 => Waiting::First,
-            1 => Waiting::Head,
-            2 => Waiting::Idle,
-            _ => Waiting::Answer,
-        }
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -91,13 +66,10 @@ pub(super) struct TimedIo<S> {
     /// What the read deadline was set for.
     armed_for: Option<Waiting>,
     write_deadline: Option<Pin<Box<Sleep>>>,
-    room: Room,
-    /// Set while the connection is idle: another one may need its place.
-    place: Option<Place>,
 }
 
 impl<S> TimedIo<S> {
-    pub(super) fn new(stream: S, silence: Silence, progress: Progress, room: Room) -> Self {
+    pub(super) fn new(stream: S, silence: Silence, progress: Progress) -> Self {
         let read_deadline = Box::pin(sleep(silence.head));
         Self {
             stream,
@@ -106,8 +78,6 @@ impl<S> TimedIo<S> {
             read_deadline,
             armed_for: Some(Waiting::First),
             write_deadline: None,
-            room,
-            place: None,
         }
     }
 
@@ -116,7 +86,7 @@ impl<S> TimedIo<S> {
         let patience = match waiting {
             Waiting::First | Waiting::Head => self.silence.head,
             Waiting::Idle => self.silence.idle,
-            Waiting::Answer => {
+            Waiting::Body | Waiting::Answer | Waiting::Taking => {
                 self.armed_for = None;
                 return Poll::Pending;
             }
@@ -124,12 +94,6 @@ impl<S> TimedIo<S> {
         if self.armed_for != Some(waiting) {
             self.armed_for = Some(waiting);
             self.read_deadline.as_mut().reset(Instant::now() + patience);
-        }
-        if waiting == Waiting::Idle {
-            let place = self.place.get_or_insert_with(|| self.room.enter_idle());
-            if place.poll_wanted(cx).is_ready() {
-                return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
-            }
         }
         ready!(self.read_deadline.as_mut().poll(cx));
         Poll::Ready(io::ErrorKind::TimedOut.into())
@@ -160,7 +124,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
         let before = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             Poll::Ready(result) => {
-                self.place = None;
                 if buf.filled().len() > before && self.progress.bytes_arrived() {
                     self.armed_for = None;
                 }
@@ -181,9 +144,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         // Where hyper has looked for the client's end while the answer was made, it does not read again by itself when
         // the answer is out: without this, nobody would be waiting for the next request.
-        let idle = self.progress.waiting() == Waiting::Idle && self.armed_for != Some(Waiting::Idle);
         if flushed.is_ready()
-            && idle
+            && self.progress.all_is_written()
             && let Poll::Ready(error) = self.poll_read_deadline(cx)
         {
             return Poll::Ready(Err(error));

@@ -16,7 +16,7 @@ use tokio::{
 use super::{Found, Plan, Scene, crowd};
 use crate::wire::read_to_end;
 
-/// Places of the program, by default: `--max-connections`.
+/// Clients at once; the program has 512 places by default (`--max-connections`).
 const MANY: usize = 10_000;
 
 pub fn plans() -> Vec<Plan> {
