@@ -7,7 +7,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode, body::Bytes, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{review::Review, trust::NAME};
@@ -27,7 +30,17 @@ impl Target {
     }
 
     pub async fn connect(&self) -> Result<TlsStream<TcpStream>> {
-        let stream = self.tcp().await.context("connect")?;
+        self.handshake(self.tcp().await.context("connect")?).await
+    }
+
+    /// With so small a window that the kernel holds little of what is not read.
+    pub async fn connect_narrow(&self) -> Result<TlsStream<TcpStream>> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(4096)?;
+        self.handshake(socket.connect(self.address).await.context("connect")?).await
+    }
+
+    async fn handshake(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(NAME)?;
         TlsConnector::from(self.tls.clone()).connect(name, stream).await.context("TLS handshake")
     }

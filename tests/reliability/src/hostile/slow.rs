@@ -4,7 +4,7 @@ use std::{iter, sync::Arc};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, timeout},
+    time::{Duration, Instant, sleep, timeout},
 };
 
 use super::{Plan, Scene, crowd, hello};
@@ -42,14 +42,14 @@ pub fn plans() -> Vec<Plan> {
             Box::pin(async move {
                 crowd(&scene, 50, |scene, _| async move {
                     let review = Review::next().map_err(|error| error.to_string())?;
-                    never_reading(scene, &review.body).await
+                    never_reading(scene, &review.body, Duration::ZERO).await
                 })
                 .await
             })
         }),
         Plan::new(
             "never reading what is long",
-            "200 send reviews of 1,000 containers without end and never read an answer, which has 400 KiB",
+            "200 send a review of 1,000 containers every second and never read an answer, which has 400 KiB",
             |scene| {
                 Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| never_reading_long(scene)).await })
             },
@@ -122,16 +122,20 @@ fn never_whole(ending: &Ending) -> Result<String, String> {
 }
 
 async fn never_reading_long(scene: Arc<Scene>) -> Result<String, String> {
-    never_reading(scene, gomemlimit_bombs::answered_at_length().as_bytes()).await
+    never_reading(scene, gomemlimit_bombs::answered_at_length().as_bytes(), Duration::from_secs(1)).await
 }
 
-async fn never_reading(scene: Arc<Scene>, review: &[u8]) -> Result<String, String> {
-    let stream = scene.target.connect().await.map_err(|error| format!("{error:#}"))?;
+async fn never_reading(scene: Arc<Scene>, review: &[u8], pause: Duration) -> Result<String, String> {
+    let stream = scene.target.connect_narrow().await.map_err(|error| format!("{error:#}"))?;
     let head = format!("{HEAD}Content-Length: {}\r\n\r\n", review.len());
     let request = [head.as_bytes(), review].concat();
     let (_reader, mut writer) = tokio::io::split(stream);
     let started = Instant::now();
-    let sending = async { while writer.write_all(&request).await.is_ok() {} };
+    let sending = async {
+        while writer.write_all(&request).await.is_ok() {
+            sleep(pause).await;
+        }
+    };
     match timeout(scene.patience(), sending).await {
         Ok(()) => Ok(closed(started.elapsed())),
         Err(_) => Err("a client that never reads is served on".to_owned()),
