@@ -91,7 +91,7 @@ struct LimitArgs {
     /// Size of one request body, as a quantity
     #[arg(long, value_name = "QUANTITY", default_value = "7Mi", value_parser = parse_quantity)]
     max_body: u64,
-    /// Size of all request bodies in flight, as a quantity
+    /// Size of all request bodies and answers in flight beyond 16Ki each, as a quantity
     #[arg(long, value_name = "QUANTITY", default_value = "32Mi", value_parser = parse_quantity)]
     max_bodies: u64,
     /// How long a request waits while the bodies in flight are at their limit

@@ -54,7 +54,8 @@ pub struct Numbers {
     requests: Family<Labels<1>, Counter>,
     latency: Latency,
     panics: Counter,
-    /// Bytes that the budget has reserved for request bodies whose answer is not made yet.
+    /// Bytes that the budget has reserved: for request bodies whose answer is not made yet, and for long answers
+    /// that are not written yet.
     pub(crate) bodies: Gauge,
     /// Open connections to the webhook port.
     pub(crate) connections: Gauge,
@@ -240,7 +241,7 @@ impl Metrics {
         registry.register("panics", "Requests in which our own code failed", self.panics.clone());
         registry.register_with_unit(
             "bodies_in_flight",
-            "Request bodies in memory, as reserved from the budget",
+            "Request bodies and long answers in memory, as reserved from the budget",
             Unit::Bytes,
             self.bodies.clone(),
         );
