@@ -13,7 +13,10 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 mod support;
-use support::{REVIEW, Server, Setup, connect, head, is_injected, read_answer, request, send, until_closed};
+use support::{
+    REVIEW, Server, Setup, connect, head, is_injected, read_answer, request, review_of_size, send,
+    until_closed,
+};
 
 /// Shorter than any deadline of a [`Setup`], so what happens within it is not a deadline's doing.
 const SOON: Duration = Duration::from_secs(20);
@@ -52,13 +55,14 @@ async fn assert_room(server: &Server) {
 async fn the_cap_holds_while_answers_are_made() {
     let mut setup = Setup::default();
     setup.options.connections.connections = 3;
-    // Less than a review needs: each waits for its part of the budget.
-    setup.options.bodies.all = 32 << 10;
+    // Less than these reviews need: each waits for its part of the budget with its last byte.
+    setup.options.bodies.all = 16 << 10;
+    let review = request(&review_of_size((16 << 10) + 1));
     let server = setup.start().await;
     let mut open = Vec::new();
     for _ in 0..3 {
         let mut stream = answered(&server).await;
-        send(&mut stream, &request(REVIEW)).await;
+        send(&mut stream, &review).await;
         open.push(stream);
     }
     // A round trip, after which the server has seen what was sent.
@@ -172,8 +176,12 @@ async fn a_body_that_moves_is_the_last_to_make_room() {
     server.wait_for_metric("gomemlimit_connections", 2).await;
     send(&mut moving, &[*bytes.next().unwrap()]).await;
     server.wait_for_metric("gomemlimit_connections", 2).await;
+    let later = async {
+        sleep(Duration::from_millis(500)).await;
+        assert_room(&server).await;
+    };
     select! {
-        () = assert_room(&server) => {}
+        () = later => {}
         () = drip(&mut moving, &mut bytes) => {}
     }
     until_closed(&mut stalled).await;

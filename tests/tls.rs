@@ -175,8 +175,8 @@ async fn a_handshake_that_we_end_is_no_failure_of_it() {
     // Needs the place of the first, and keeps the second port open after the stop, which ends the second.
     let mut kept = server.connect().await;
     until_closed(&mut first).await;
-    send(&mut kept, &request(REVIEW)[..1000]).await;
-    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 16 << 10).await;
+    send(&mut kept, &request(&support::review_of_size(64 << 10))[..32 << 10]).await;
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 64 << 10).await;
     server.signals.send(Signal::Terminate).await.unwrap();
     until_closed(&mut second).await;
     for reason in ["timeout", "tls"] {

@@ -32,7 +32,7 @@ use crate::metrics::{HandshakeFailure, Metrics};
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long to wait for a connection to make room before asking the next one.
+/// How long to wait for a connection to make room before looking again who could.
 const MAKE_ROOM: Duration = Duration::from_millis(20);
 
 /// hyper's read buffer of one connection; bodies are collected elsewhere, so heads decide.
@@ -179,8 +179,9 @@ impl Connection {
             () = self.talk(stream, place.progress.clone()) => {}
             () = place.progress.wanted() => debug!("makes room for another connection"),
         }
-        drop(place);
+        // In this order, so that nobody else is asked for a place that is free already.
         drop(permit);
+        drop(place);
     }
 
     async fn talk(self, stream: TcpStream, progress: Progress) {
