@@ -10,6 +10,7 @@ pub mod manifest;
 #[cfg(feature = "diagnose")]
 pub mod observation;
 
-/// The server, which is a crate of its own.
+/// The policy file and the server are crates of their own.
+pub use gomemlimit_policy_file as policy_file;
 pub use gomemlimit_serve as serve;
-pub use gomemlimit_serve::{metrics, policy_file};
+pub use gomemlimit_serve::metrics;

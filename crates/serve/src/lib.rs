@@ -11,7 +11,6 @@ pub mod lifecycle;
 pub mod listener;
 pub mod metrics;
 pub mod policy;
-pub mod policy_file;
 mod poll;
 pub mod readiness;
 mod room;

@@ -7,13 +7,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use gomemlimit_core::{Policy, Rules};
+use gomemlimit_policy_file::{self as policy_file, PolicyFileError};
 use tracing::{info, warn};
 
 use super::readiness::Trouble;
-use crate::{
-    metrics::{Metrics, Reload},
-    policy_file::{self, PolicyFileError},
-};
+use crate::metrics::{Metrics, Reload};
 
 /// What holds right now; requests take it without waiting.
 pub type CurrentPolicy = Arc<ArcSwap<Policy>>;
