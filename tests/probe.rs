@@ -102,6 +102,29 @@ async fn a_server_that_hangs_up_or_says_something_else_is_named() {
     }
 }
 
+/// A Service may still lead to a replica that stops, as right after an upgrade.
+#[tokio::test]
+async fn with_wait_it_tries_until_all_is_as_it_should_be() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+    let answers = async {
+        for ready in [0, 0, 1] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\ngomemlimit_ready {ready}\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    };
+    let arguments = ["--metrics-url", &url, "--wait", "60s"];
+    let ((code, stdout, stderr), ()) = tokio::join!(probe(&arguments), answers);
+    assert_eq!((code, &*stderr), (0, ""));
+    assert!(stdout.ends_with(": 1 series\n"), "{stdout}");
+
+    let (code, _, stderr) = probe(&["--metrics-url", "http://127.0.0.1:1/metrics", "--wait", "600ms"]).await;
+    assert_eq!(code, 2, "what stays wrong is told in the end");
+    assert!(stderr.contains("cannot connect"), "{stderr}");
+}
+
 #[rstest]
 #[case::nothing(&[], "--url <URL>")]
 #[case::no_ca(&["--url", "https://127.0.0.1:1/mutate"], "--ca-file <FILE>")]

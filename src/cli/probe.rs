@@ -1,6 +1,11 @@
 //! `gomemlimit probe`: calls a running webhook as the API server does; what `helm test` runs.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use axum::body::Bytes;
@@ -30,6 +35,8 @@ use crate::serve::tls::provider;
 
 /// A megabyte: more than any answer or scrape.
 const MOST_BYTES: usize = 1 << 20;
+/// Between two rounds of requests.
+const PAUSE: Duration = Duration::from_millis(500);
 const UID: &str = "gomemlimit-probe";
 /// 1 GiB at 0.90; another ratio gives another value, which is as good.
 const LIMIT: u64 = 1 << 30;
@@ -62,29 +69,53 @@ pub(super) struct ProbeArgs {
     /// How long one request may take
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     timeout: Duration,
+    /// How long to go on trying until all is as it should be: a Service may lead to a replica that stops
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    wait: Option<Duration>,
+}
+
+/// What a round of requests came to.
+#[derive(Default)]
+struct Round {
+    /// A line for each answer that is as it should be.
+    fine: String,
+    findings: Vec<String>,
 }
 
 impl ProbeArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (mut fine, mut findings) = (String::new(), Vec::new());
+        let until = Instant::now() + self.wait.unwrap_or_default();
+        let round = loop {
+            let round = self.round(&runtime);
+            let is_fine = round.as_ref().is_ok_and(|round| round.findings.is_empty());
+            if is_fine || Instant::now() + PAUSE > until {
+                break round?;
+            }
+            std::thread::sleep(PAUSE);
+        };
+        for finding in &round.findings {
+            eprintln!("error: {finding}");
+        }
+        let printed = output::stdout(round.fine.as_bytes());
+        Ok(if round.findings.is_empty() { printed } else { ExitCode::FAILURE })
+    }
+
+    fn round(&self, runtime: &Runtime) -> anyhow::Result<Round> {
+        let mut round = Round::default();
         let mut note = |url: &Uri, judged: anyhow::Result<String>| match judged {
-            Ok(line) => fine.extend([url.to_string().as_str(), ": ", &line, "\n"]),
-            Err(problem) => findings.push(format!("{url}: {problem:#}")),
+            Ok(line) => round.fine.extend([url.to_string().as_str(), ": ", &line, "\n"]),
+            Err(problem) => round.findings.push(format!("{url}: {problem:#}")),
         };
         if let (Some(url), Some(ca_file)) = (&self.url, &self.ca_file) {
-            let answer = self.within(&runtime, url, self.review(url, ca_file))?;
+            let answer = self.within(runtime, url, self.review(url, ca_file))?;
             note(url, judge_review(&answer));
         }
         if let Some(url) = &self.metrics_url {
-            let answer = self.within(&runtime, url, scrape(url))?;
+            let answer = self.within(runtime, url, scrape(url))?;
             note(url, judge_metrics(&answer));
         }
-        for finding in &findings {
-            eprintln!("error: {finding}");
-        }
-        let printed = output::stdout(fine.as_bytes());
-        Ok(if findings.is_empty() { printed } else { ExitCode::FAILURE })
+        Ok(round)
     }
 
     fn within(

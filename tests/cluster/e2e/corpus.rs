@@ -74,11 +74,12 @@ async fn every_pod_of_the_corpus_is_stored_with_its_value() {
     }
 
     let expected = expected();
-    // A CronJob starts its first job within a minute.
-    let stored = wait_for("a pod for every manifest", LONG, async || {
-        let pods = stored_pods(&client, &[&shop, &bounded]).await;
-        let missing: Vec<_> = expected.keys().filter(|case| !pods.contains_key(*case)).collect();
-        check(missing.is_empty(), || format!("none for {missing:?}")).map(|()| pods)
+    // A CronJob starts its first job within a minute; a pod of a node that is not there may be gone by then.
+    let mut stored = BTreeMap::new();
+    wait_for("a pod for every manifest", LONG, async || {
+        stored.extend(stored_pods(&client, &[&shop, &bounded]).await);
+        let missing: Vec<_> = expected.keys().filter(|case| !stored.contains_key(*case)).collect();
+        check(missing.is_empty(), || format!("none for {missing:?}"))
     })
     .await;
     assert!(stored.keys().eq(expected.keys()), "{:?}", stored.keys());
@@ -100,7 +101,7 @@ async fn every_pod_of_the_corpus_is_stored_with_its_value() {
     assert_eq!(containers, 110);
     // No kubelet of that node will ever confirm its end.
     let pods: Api<Pod> = Api::namespaced(client.clone(), &shop.name);
-    pods.delete("mirror", &DeleteParams::default().grace_period(0)).await.unwrap();
+    let _ = pods.delete("mirror", &DeleteParams::default().grace_period(0)).await;
 }
 
 /// Case → pod.
