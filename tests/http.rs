@@ -9,7 +9,7 @@ use rstest::rstest;
 use tokio::io::AsyncWriteExt;
 
 mod support;
-use support::{REVIEW, Setup, head, is_injected, read_answer, request, review_of_size, send};
+use support::{REVIEW, Setup, is_injected, read_answer, request, review_of_size, send};
 
 #[tokio::test]
 async fn a_real_review_is_answered_with_a_patch() {
@@ -108,9 +108,7 @@ async fn a_content_type_with_a_charset_and_a_chunked_body_are_fine() {
 #[tokio::test]
 async fn a_truncated_body_ends_the_connection_only() {
     let server = Setup::default().start().await;
-    let mut stream = server.connect().await;
-    send(&mut stream, head(REVIEW.len()).as_bytes()).await;
-    send(&mut stream, &REVIEW[..1000]).await;
+    let mut stream = server.begin(REVIEW.len(), &REVIEW[..1000]).await;
     stream.shutdown().await.unwrap();
     // 400, or nothing at all where the connection is already gone.
     if let Ok(answer) = read_answer(&mut stream).await {
@@ -132,8 +130,7 @@ async fn a_body_at_the_limit_is_answered_and_one_above_it_is_not() {
 
     // Without a declared length it is noticed on the way.
     let mut stream = server.connect().await;
-    let head = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-    send(&mut stream, head.as_bytes()).await;
+    send(&mut stream, CHUNKED).await;
     for _ in 0..8 {
         send(&mut stream, b"100000\r\n").await;
         send(&mut stream, &vec![b' '; 1 << 20]).await;
@@ -144,6 +141,9 @@ async fn a_body_at_the_limit_is_answered_and_one_above_it_is_not() {
     assert_eq!(server.metric("gomemlimit_bodies_in_flight_bytes").await, 0);
 }
 
+const CHUNKED: &[u8] =
+    b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+
 const BODIES: &str = "gomemlimit_bodies_in_flight_bytes";
 
 #[tokio::test]
@@ -153,9 +153,7 @@ async fn past_the_budget_a_large_request_is_told_to_try_again_and_small_ones_go_
     setup.options.bodies.budget_wait = Duration::from_millis(200);
     let server = setup.start().await;
     // Reserves nearly everything when it has sent a little, and does not go on.
-    let mut greedy = server.connect().await;
-    send(&mut greedy, head(7 << 20).as_bytes()).await;
-    send(&mut greedy, &vec![b' '; 20 << 10]).await;
+    let greedy = server.begin(7 << 20, &vec![b' '; 20 << 10]).await;
     server.wait_for_metric(BODIES, 7 << 20).await;
 
     let refused = server.review(&review_of_size(1 << 20)).await;
@@ -175,9 +173,7 @@ async fn clients_that_send_nothing_reserve_nothing() {
     let server = setup.start().await;
     let mut mute = Vec::new();
     for length in [7 << 20, 200 << 10].repeat(20) {
-        let mut stream = server.connect().await;
-        send(&mut stream, head(length).as_bytes()).await;
-        mute.push(stream);
+        mute.push(server.begin(length, b"").await);
     }
     assert!(is_injected(&server.review(REVIEW).await));
     assert!(is_injected(&server.review(&review_of_size(7 << 20)).await));
@@ -187,9 +183,7 @@ async fn clients_that_send_nothing_reserve_nothing() {
 #[tokio::test]
 async fn a_body_reserves_nothing_at_first_and_then_all_of_itself() {
     let server = Setup::default().start().await;
-    let mut small = server.connect().await;
-    send(&mut small, head(200 << 10).as_bytes()).await;
-    send(&mut small, &vec![b' '; 16 << 10]).await;
+    let mut small = server.begin(200 << 10, &vec![b' '; 16 << 10]).await;
     assert!(is_injected(&server.review(REVIEW).await));
     assert_eq!(server.metric(BODIES).await, 0);
     send(&mut small, b" ").await;
@@ -199,8 +193,7 @@ async fn a_body_reserves_nothing_at_first_and_then_all_of_itself() {
 
     // It may become as large as any.
     let mut chunked = server.connect().await;
-    let head = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-    send(&mut chunked, head.as_bytes()).await;
+    send(&mut chunked, CHUNKED).await;
     send(&mut chunked, b"4001\r\n").await;
     send(&mut chunked, &vec![b' '; 0x4001]).await;
     send(&mut chunked, b"\r\n").await;
@@ -215,10 +208,7 @@ async fn whoever_uses_up_the_budget_keeps_no_ordinary_review_waiting() {
     let mut stalled = Vec::new();
     // Forty of them take the quarter of the budget that is for small bodies.
     for _ in 0..60 {
-        let mut stream = server.connect().await;
-        send(&mut stream, head(201 << 10).as_bytes()).await;
-        send(&mut stream, &vec![b' '; 200 << 10]).await;
-        stalled.push(stream);
+        stalled.push(server.begin(201 << 10, &vec![b' '; 200 << 10]).await);
     }
     server.wait_for_metric(BODIES, 40 * (201 << 10)).await;
     assert_eq!(server.review(&review_of_size(200 << 10)).await.status, 503);
@@ -268,9 +258,7 @@ async fn a_body_that_does_not_arrive_is_given_up() {
     let mut setup = Setup::default();
     setup.options.bodies.arrival = Duration::from_millis(200);
     let server = setup.start().await;
-    let mut slow = server.connect().await;
-    send(&mut slow, head(REVIEW.len()).as_bytes()).await;
-    send(&mut slow, &REVIEW[..100]).await;
+    let mut slow = server.begin(REVIEW.len(), &REVIEW[..100]).await;
     assert_eq!(read_answer(&mut slow).await.unwrap().status, 408);
     assert_eq!(server.metric("gomemlimit_bodies_in_flight_bytes").await, 0);
 }

@@ -4,10 +4,12 @@
 use std::time::{Duration, Instant};
 
 use gomemlimit::serve::{ServeError, lifecycle::Signal};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 mod support;
 use support::{
-    REVIEW, Setup, connect, head, is_injected, read_answer, request, review_of_size, send, until_closed,
+    REVIEW, Server, Setup, connect, is_injected, read_answer, request, review_of_size, send, until_closed,
 };
 
 #[tokio::test]
@@ -42,20 +44,25 @@ async fn ready_until_sigterm_and_serving_during_the_delay() {
     assert!(connect(server.webhook, &server.pair).await.is_err());
 }
 
+/// A request of which the server has the first half; and the second.
+async fn request_in_flight(server: &Server) -> (TlsStream<TcpStream>, Vec<u8>) {
+    let mut first = review_of_size(64 << 10);
+    let second = first.split_off(32 << 10);
+    let stream = server.begin(64 << 10, &first).await;
+    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 64 << 10).await;
+    (stream, second)
+}
+
 #[tokio::test]
 async fn a_request_in_flight_survives_sigterm() {
     let server = Setup::default().start().await;
     let mut idle = server.connect().await;
-    let mut stream = server.connect().await;
-    let review = review_of_size(64 << 10);
-    send(&mut stream, head(review.len()).as_bytes()).await;
-    send(&mut stream, &review[..32 << 10]).await;
-    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 64 << 10).await;
+    let (mut stream, rest) = request_in_flight(&server).await;
 
     server.signals.send(Signal::Terminate).await.unwrap();
     until_closed(&mut idle).await;
     assert!(connect(server.webhook, &server.pair).await.is_err(), "nothing new is accepted");
-    send(&mut stream, &review[32 << 10..]).await;
+    send(&mut stream, &rest).await;
     let answer = read_answer(&mut stream).await.unwrap();
     assert!(is_injected(&answer) && answer.closes());
     server.ended.await.unwrap().unwrap();
@@ -84,11 +91,7 @@ async fn a_request_that_never_ends_is_given_up_at_the_drain_timeout() {
     let mut setup = Setup::default();
     setup.options.drain_timeout = Duration::from_millis(200);
     let server = setup.start().await;
-    let mut stream = server.connect().await;
-    let review = review_of_size(64 << 10);
-    send(&mut stream, head(review.len()).as_bytes()).await;
-    send(&mut stream, &review[..32 << 10]).await;
-    server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 64 << 10).await;
+    let _in_flight = request_in_flight(&server).await;
     server.signals.send(Signal::Terminate).await.unwrap();
     assert!(matches!(server.ended.await.unwrap(), Err(ServeError::DrainTimeout(_))));
 }

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use gomemlimit_core::{NamespaceAnnotations, Policy, Review};
+use gomemlimit_core::{NamespaceAnnotations, Policy, Review, review::MOST_UID};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -20,9 +20,6 @@ static NAMESPACE: LazyLock<NamespaceAnnotations> = LazyLock::new(|| {
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into()
 });
-
-/// Bytes of the longest uid that is answered to.
-const MOST_UID: usize = 256;
 
 fuzz_target!(|body: &[u8]| {
     let answer = answer(body);

@@ -168,6 +168,14 @@ impl Server {
         connect(self.webhook, &self.pair).await.unwrap()
     }
 
+    /// A connection on which a body of `length` bytes is announced, and begins with these.
+    pub(crate) async fn begin(&self, length: usize, bytes: &[u8]) -> TlsStream<TcpStream> {
+        let mut stream = self.connect().await;
+        send(&mut stream, head(length).as_bytes()).await;
+        send(&mut stream, bytes).await;
+        stream
+    }
+
     /// One review on a connection of its own.
     pub(crate) async fn review(&self, body: &[u8]) -> Answer {
         let mut stream = self.connect().await;

@@ -44,6 +44,10 @@ pub(crate) fn read<'de, D: Deserializer<'de>, V: Visitor<'de>>(
             self.0.expecting(f)
         }
 
+        fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+            self.0.visit_unit()
+        }
+
         fn visit_bool<E: Error>(self, flag: bool) -> Result<V::Value, E> {
             self.0.visit_bool(flag)
         }
@@ -65,25 +69,23 @@ pub(crate) fn read<'de, D: Deserializer<'de>, V: Visitor<'de>>(
 
 /// A flag that may be missing or `null`.
 pub(crate) fn flag<'de, D: Deserializer<'de>>(d: D) -> Result<Option<bool>, D::Error> {
-    struct Flag(bool);
-    impl<'de> Deserialize<'de> for Flag {
-        fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-            struct FlagVisitor;
-            impl Visitor<'_> for FlagVisitor {
-                type Value = Flag;
+    struct FlagVisitor;
+    impl Visitor<'_> for FlagVisitor {
+        type Value = Option<bool>;
 
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("true or false")
-                }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("true or false")
+        }
 
-                fn visit_bool<E>(self, flag: bool) -> Result<Flag, E> {
-                    Ok(Flag(flag))
-                }
-            }
-            read(d, FlagVisitor)
+        fn visit_unit<E>(self) -> Result<Option<bool>, E> {
+            Ok(None)
+        }
+
+        fn visit_bool<E>(self, flag: bool) -> Result<Option<bool>, E> {
+            Ok(Some(flag))
         }
     }
-    Ok(Option::<Flag>::deserialize(d)?.map(|Flag(flag)| flag))
+    read(d, FlagVisitor)
 }
 
 /// A field that may be missing or `null`.

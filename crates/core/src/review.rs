@@ -35,7 +35,7 @@ const MOST_WARNINGS_CHARS: usize = 4096;
 
 /// Bytes of the longest uid that is answered to; the API server's have 36. An answer repeats it, so an endless one would
 /// make the answer as large as the request.
-const MOST_UID: usize = 256;
+pub const MOST_UID: usize = 256;
 
 /// The body holds no review that could be answered: there is no uid to answer to.
 #[derive(Debug, Error)]

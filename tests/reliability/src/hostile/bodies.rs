@@ -4,10 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{io::AsyncWriteExt, time::sleep};
 
-use super::{Plan, Scene, crowd};
+use super::{HEAD, Plan, Scene, crowd};
 use crate::wire::{Ending, exchange, trickle};
 
-const HEAD: &str = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
 const MIB: usize = 1 << 20;
 
 pub fn plans() -> Vec<Plan> {

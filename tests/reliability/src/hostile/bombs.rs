@@ -8,7 +8,7 @@ use gomemlimit_reliability::process::Case;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Found, Plan, Scene};
+use super::{Found, HEAD, Plan, Scene};
 use crate::wire::{Ending, exchange};
 
 pub fn plans() -> Vec<Plan> {
@@ -46,10 +46,7 @@ async fn run(scene: Arc<Scene>) -> Result<Found> {
 }
 
 async fn send(scene: &Scene, body: &str) -> Result<Ending> {
-    let head = format!(
-        "POST /mutate HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
+    let head = format!("{HEAD}Connection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     let stream = scene.target.connect().await?;
     Ok(exchange(
         stream,

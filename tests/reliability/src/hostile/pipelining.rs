@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Plan, Scene, crowd};
+use super::{HEAD, Plan, Scene, crowd};
 use crate::{review::Review, wire::exchange};
 
 const REQUESTS: usize = 100;
@@ -19,10 +19,7 @@ async fn pipelined(scene: Arc<Scene>) -> Result<String, String> {
     for number in 1..=REQUESTS {
         let review = Review::next().map_err(|error| error.to_string())?;
         let last = if number == REQUESTS { "Connection: close\r\n" } else { "" };
-        let head = format!(
-            "POST /mutate HTTP/1.1\r\nHost: x\r\n{last}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            review.body.len()
-        );
+        let head = format!("{HEAD}{last}Content-Length: {}\r\n\r\n", review.body.len());
         bytes.extend([head.as_bytes(), &review.body].concat());
         reviews.push(review);
     }

@@ -7,13 +7,11 @@ use tokio::{
     time::{Duration, Instant, sleep, timeout},
 };
 
-use super::{Plan, Scene, crowd, hello};
+use super::{HEAD, Plan, Scene, crowd, hello};
 use crate::{
     review::Review,
     wire::{Ending, closed, exchange, read_to_end, trickle},
 };
-
-const HEAD: &str = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
 
 /// As many as make a difference, and fewer than there are places.
 const CLIENTS: usize = 200;
