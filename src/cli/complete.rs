@@ -109,7 +109,7 @@ fn names(group: &str, plural: &str, in_namespace: bool) -> Vec<String> {
         metadata: Metadata,
     }
     let target =
-        Target { kubeconfig: flag(&["--kubeconfig"]).map(PathBuf::from), context: flag(&["--context"]) };
+        Target { kubeconfig: flag(&["--kubeconfig"]).map(PathBuf::from), context: flag(&["--context"]), polls: true };
     let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
     let Ok(runtime) = runtime() else { return Vec::new() };
     runtime.block_on(async {
