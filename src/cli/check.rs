@@ -126,12 +126,16 @@ fn table(findings: &[Finding], broken: Option<&Finding>) -> String {
     text
 }
 
-/// Whether pods are known to get a value, if nothing is broken: all was looked at, or pods got one by dry run, which
-/// takes every link.
+/// Whether pods are known to get a value, if nothing is broken: all was looked at, or a pod got one by dry run. That
+/// takes every link of its own namespace, and those that all namespaces share.
 fn is_verified(findings: &[Finding]) -> bool {
-    let mut dry_runs = findings.iter().filter(|one| one.link == Link::DryRun).peekable();
-    let is_proven = dry_runs.peek().is_some() && dry_runs.all(|one| one.state == State::Ok);
-    is_proven || findings.iter().all(|one| one.state != State::Unknown)
+    let is_proven = |unknown: &Finding| {
+        let is_shared = unknown.namespace.is_none() || unknown.link == Link::DryRun;
+        findings.iter().any(|one| {
+            (one.link, one.state) == (Link::DryRun, State::Ok) && (is_shared || one.namespace == unknown.namespace)
+        })
+    };
+    findings.iter().filter(|one| one.state == State::Unknown).all(is_proven)
 }
 
 /// The links that could not be looked at.
@@ -148,4 +152,28 @@ fn report(findings: &[Finding], broken: Option<&Finding>) -> Value {
         "verified": broken.is_none() && is_verified(findings),
         "links": findings.iter().map(Finding::json).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_proves_what_it_has_passed() {
+        let service = || Finding::unknown(Link::Service, "forbidden");
+        let label = || Finding::unknown(Link::NamespaceLabel, "it is not known what opts in").of("shop");
+        let dry_run = |state| Finding::new(Link::DryRun, state, "");
+        let fine = || Finding::ok(Link::Configuration, "");
+        for (findings, is_known) in [
+            (vec![fine()], true),
+            (vec![fine(), service()], false),
+            (vec![service(), dry_run(State::Ok).of("shop")], true),
+            (vec![service(), dry_run(State::Unknown).of("shop")], false),
+            (vec![dry_run(State::Unknown).of("going"), dry_run(State::Ok).of("shop")], true),
+            (vec![label(), dry_run(State::Ok).of("shop")], true),
+            (vec![label(), dry_run(State::Ok).of("other")], false),
+        ] {
+            assert_eq!(is_verified(&findings), is_known, "{findings:?}");
+        }
+    }
 }
