@@ -1,11 +1,14 @@
 //! `--fail-on` and `check` never pass on nothing: a namespace or selector with a typo, rights that are missing, pods
 //! that are gone.
 
-use std::{process::Stdio, sync::Mutex};
+use std::{process::Stdio, sync::Mutex, time::Duration};
 
 use rstest::rstest;
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    time::timeout,
+};
 
 use crate::scripted::{
     SILENT, Server, event, failure, forbidden, list, pod, pod_with,
@@ -13,6 +16,7 @@ use crate::scripted::{
 };
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
+const LONG: Duration = Duration::from_secs(30);
 
 /// A server with these pods in every namespace, and no right to read anything else.
 async fn server(pods: &[serde_json::Value]) -> Server {
@@ -107,11 +111,12 @@ async fn interrupted(server: &Server, arguments: &[&str], first: &str) -> (Optio
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
     while !said.contains(first) {
-        assert_ne!(stderr.read_line(&mut said).await.unwrap(), 0, "{said}");
+        let line = timeout(LONG, stderr.read_line(&mut said)).await.expect("it says something");
+        assert_ne!(line.unwrap(), 0, "{said}");
     }
     let pid = child.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    stderr.read_to_string(&mut said).await.unwrap();
+    timeout(LONG, stderr.read_to_string(&mut said)).await.expect("it ends").unwrap();
     (child.wait().await.unwrap().code(), said)
 }
 
@@ -137,9 +142,11 @@ async fn a_watch_of_nothing_is_no_gate() {
         (path, _) => forbidden(path),
     })
     .await;
-    let mut child = later.command(&["audit", "--watch", "--fail-on", "stale"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = later.command(&["audit", "--watch", "--fail-on", "stale"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.next_line().await.unwrap().unwrap().starts_with("shop/a app: covered"));
+    let line = timeout(LONG, lines.next_line()).await.expect("a line").unwrap().unwrap();
+    assert!(line.starts_with("shop/a app: covered"), "{line}");
     let pid = child.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(child.wait().await.unwrap().code(), Some(0));

@@ -129,3 +129,65 @@ async fn what_failed_is_said(#[case] words: &str, #[case] code: i32, #[case] sai
         assert!(stderr.ends_with(said), "{stderr}");
     }
 }
+
+/// The pods of the example: a container of 64Mi with the value for it, unless something else is said.
+fn example() -> Vec<Value> {
+    let ours = |name: &str, limit: u64, value: &str| {
+        let mut pod = of(pod_with(&format!("{name}-0"), Some(value)), name);
+        let status = json!({"version": 1, "containers": {"app": {
+            "value": value, "limit": limit, "ratio": "0.9", "headroom": 0, "kind": "literal", "source": "default"}}});
+        pod["metadata"]["annotations"] = json!({"gomemlimit.dev/status": status.to_string()});
+        pod["spec"]["containers"][0]["resources"] = json!({"limits": {"memory": limit.to_string()}});
+        pod["status"]["containerStatuses"] = json!([{"name": "app", "restartCount": 0}]);
+        pod
+    };
+    let small = 64 << 20;
+    let mut resized = ours("cart", small, "60397977");
+    resized["status"]["containerStatuses"][0]["resources"] = json!({"limits": {"memory": "128Mi"}});
+    let mut whole = ours("feed", small, "60397977");
+    let limit = json!({"resourceFieldRef": {"resource": "limits.memory"}});
+    whole["spec"]["containers"][0]["env"] = json!([{"name": "GOMEMLIMIT", "valueFrom": limit}]);
+    whole["metadata"]["annotations"] = json!({});
+    let mut malformed = ours("mail", small, "60397977");
+    malformed["spec"]["containers"][0]["env"][0]["value"] = "48Mi".into();
+    let mut killed = ours("search", small / 2, "30198988");
+    let mut hung = ours("video", small, "60397977");
+    let mut without = of(pod_with("web-0", None), "web");
+    without["spec"]["containers"][0]["resources"] = json!({});
+    for (pod, restarts, reason, code) in
+        [(&mut malformed, 4, "Error", 2), (&mut killed, 3, "OOMKilled", 137), (&mut hung, 1, "Error", 137)]
+    {
+        let last = json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:00:00Z"}});
+        let status = &mut pod["status"]["containerStatuses"][0];
+        (status["restartCount"], status["lastState"]) = (restarts.into(), last);
+    }
+    vec![ours("api", small, "60397977"), resized, whole, malformed, killed, hung, without]
+}
+
+/// `UPDATE_GOLDEN=1` writes the example anew.
+#[tokio::test]
+async fn the_examples_of_the_pages_are_real() {
+    let pods = example();
+    let server = Server::start(move |path, _| match path {
+        "/api/v1/namespaces/shop/pods" => list(&pods, ""),
+        path => forbidden(path),
+    })
+    .await;
+    for command in ["audit -n shop", "audit -n shop --only at-limit -o wide"] {
+        let arguments: Vec<_> = command.split(' ').collect();
+        let (code, stdout, stderr) = server.run(&arguments).await;
+        assert_eq!(code, 0, "{stderr}");
+        let start = format!("```console\n$ gomemlimit {command}\n");
+        for page in ["docs/audit.md", "README.md"] {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+            let text = std::fs::read_to_string(&path).unwrap();
+            let Some((before, rest)) = text.split_once(&start) else { continue };
+            let (shown, after) = rest.split_once("```").unwrap();
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::write(&path, format!("{before}{start}{stdout}```{after}")).unwrap();
+            } else {
+                assert_eq!(shown, stdout, "{page}");
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::missing::{refusal, refusal_or_absence};
+use super::missing::{told, refusal, refusal_or_absence};
 use crate::cluster::{
     api::{ApiError, Cluster},
     stats::{self, Usage},
@@ -77,7 +77,7 @@ impl Memory {
                     (Some(refusal), _) => self.metrics_server.refusal = Some(refusal),
                     // It has not seen the pod yet.
                     (None, ApiError::NotFound(_)) => {}
-                    (None, error) => self.metrics_server.failed(format!("metrics.k8s.io: {error}")),
+                    (None, error) => self.metrics_server.failed(format!("metrics.k8s.io: {}", told(&error))),
                 }
             }
         }
@@ -104,7 +104,7 @@ impl Memory {
                 Err(error) => {
                     self.resting.insert(node.clone(), Instant::now() + REST * took);
                     self.kubelet.refusal = self.kubelet.refusal.take().or(refusal(&error));
-                    problem = Some(format!("the kubelet of node {node}: {error}"));
+                    problem = Some(format!("the kubelet of node {node}: {}", told(&error)));
                 }
             }
         }

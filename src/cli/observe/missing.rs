@@ -63,6 +63,14 @@ fn without(observation: &Observation, is_there: impl Fn(&ContainerRecord) -> boo
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
+/// What went wrong, where it is plain who was asked.
+pub(super) fn told(error: &ApiError) -> String {
+    match error {
+        ApiError::Unreachable { problem, .. } => problem.clone(),
+        error => error.to_string(),
+    }
+}
+
 /// Why somebody may not ask; `None` for what may pass.
 pub(super) fn refusal(error: &ApiError) -> Option<String> {
     match error {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::{
     super::{countdown, interrupt},
     memory::Memory,
-    missing::Missing,
+    missing::{Missing, told},
     probe::{Heard, Pod, Probe},
 };
 use crate::{
@@ -188,7 +188,7 @@ impl Watch {
         let pods = match timeout(LIST, self.pods.read(&self.cluster, &self.namespace)).await {
             Ok(Ok(pods)) => pods,
             Ok(Err(error)) => {
-                self.failed(at, error.to_string());
+                self.failed(at, told(&error));
                 return false;
             }
             Err(_) => {
