@@ -338,8 +338,10 @@ fn text_that_is_not_utf8_is_named() {
 #[case::no_pods("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n")]
 #[case::an_empty_list("apiVersion: v1\nkind: List\nitems: []\n")]
 fn manifests_without_pods_are_no_gate(#[case] manifest: &str) {
-    let explain = |arguments: &[&str]| run_with_stdin(&[&["explain", "-f", "-"], arguments].concat(), manifest);
-    explain(&["--fail-on", "no-memory-limit"]).is_refused("there are no pods in these manifests, so --fail-on");
+    let explain =
+        |arguments: &[&str]| run_with_stdin(&[&["explain", "-f", "-"], arguments].concat(), manifest);
+    explain(&["--fail-on", "no-memory-limit"])
+        .is_refused("there are no pods in these manifests, so --fail-on");
     explain(&["--fail-on", "warning", "-o", "json"]).is_refused("pass --allow-empty if that is fine");
     for arguments in [&[][..], &["--fail-on", "warning", "--allow-empty"]] {
         let output = explain(arguments);

@@ -43,24 +43,27 @@ use crate::cluster::{
 #[command(after_help = "Examples:
   gomemlimit audit -A
   # What is wrong, and nothing else
-  gomemlimit audit -A --only stale,at-limit,above-limit,malformed,too-low,oom-killed
-  # A gate for CI or a CronJob: exit 1 where something new in a namespace has no value
+  gomemlimit audit -A \\
+    --only stale,at-limit,above-limit,malformed,too-low,oom-killed
+  # A gate for CI or a CronJob: exit 1 if a container has no value
   gomemlimit audit -n shop -l app=api --fail-on uncovered,malformed
   gomemlimit audit -A -o json | jq '.summary.total'
-  # What each finding means, with bytes; and the pods that were OOM-killed, for another command
+  # What each finding means, and its bytes
   gomemlimit audit -n shop -o wide
+  # The pods that were OOM-killed, for another command
   gomemlimit audit -n shop --only oom-killed -o name
   # Go on, and print what changes
   gomemlimit audit -n shop --watch
-  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every minute; the chart's coverage.enabled
-  # does so in the cluster
+  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every minute;
+  # the chart's coverage.enabled does so in the cluster
   gomemlimit audit -A --listen 127.0.0.1:9090
 
-Words for --only and --fail-on: the statuses covered, stale, at-limit, above-limit, malformed, too-low, opaque, off,
-uncovered; the reasons for being uncovered, such as no-memory-limit or not-labelled; and how the container ended last:
-oom-killed, sigkilled, malformed-crash.
+Words for --only and --fail-on: the statuses covered, stale, at-limit, above-limit, malformed, too-low, opaque, off, \
+uncovered; the reasons for being uncovered, such as no-memory-limit or not-labelled; and how the container ended \
+last: oom-killed, sigkilled, malformed-crash.
 
-Exit codes: 0 fine, 1 a word of --fail-on holds, 2 usage or environment, or nothing that --fail-on could judge.")]
+Exit codes: 0 fine, 1 a word of --fail-on holds, 2 usage or environment, or there is nothing that \
+--fail-on could judge.")]
 pub(super) struct AuditArgs {
     #[command(flatten)]
     scope: ScopeArgs,
@@ -108,9 +111,9 @@ pub(super) struct AuditArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people: short rows, and what to do below them
+    /// For people
     Table,
-    /// For people: all that is known of a container in its row, with bytes
+    /// For people, with exact bytes, and what to do in each row
     Wide,
     /// The pods, as pod/NAME
     Name,
@@ -258,7 +261,8 @@ impl AuditArgs {
 
     /// What there is none of, if there is nothing to judge.
     fn no_pods(&self, namespace: Option<&str>) -> String {
-        let selector = self.selector.as_ref().map(|labels| format!(" with labels {labels}")).unwrap_or_default();
+        let selector =
+            self.selector.as_ref().map(|labels| format!(" with labels {labels}")).unwrap_or_default();
         let place = namespace.map_or("any namespace".to_owned(), |name| format!("namespace {name}"));
         format!("there are no pods{selector} in {place}")
     }

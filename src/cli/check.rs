@@ -41,7 +41,8 @@ const SCHEMA_VERSION: u32 = 1;
   gomemlimit check -n shop
   gomemlimit check -o json | jq -r .broken.command
 
-Exit codes: 0 pods get a value, 1 a link is broken, 2 usage or environment, or it could not be looked at enough to know.")]
+Exit codes: 0 pods get a value, 1 a link is broken, 2 usage or environment, or too little could be \
+looked at to know.")]
 pub(super) struct CheckArgs {
     /// Only this namespace; default: all that have opted in
     #[arg(short, long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
@@ -132,7 +133,8 @@ fn is_verified(findings: &[Finding]) -> bool {
     let is_proven = |unknown: &Finding| {
         let is_shared = unknown.namespace.is_none() || unknown.link == Link::DryRun;
         findings.iter().any(|one| {
-            (one.link, one.state) == (Link::DryRun, State::Ok) && (is_shared || one.namespace == unknown.namespace)
+            (one.link, one.state) == (Link::DryRun, State::Ok)
+                && (is_shared || one.namespace == unknown.namespace)
         })
     };
     findings.iter().filter(|one| one.state == State::Unknown).all(is_proven)

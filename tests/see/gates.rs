@@ -104,6 +104,17 @@ async fn what_may_not_be_read_does_not_pass() {
     assert!(stderr.ends_with("--fail-on: 1 namespace-unknown\n"), "{stderr}");
 }
 
+#[tokio::test]
+async fn a_pod_that_cannot_be_read_does_not_pass() {
+    let strange = json!({"metadata": {"name": "strange"}, "spec": {"containers": 7}});
+    let server = server(&[strange, pod_with("a", Some("512Mi"))]).await;
+    let (code, _, stderr) = server.run(&["audit", "--fail-on", "stale", "--allow-empty"]).await;
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.ends_with("error: 1 pods cannot be read, so --fail-on cannot judge them\n"), "{stderr}");
+    assert_eq!(server.run(&["audit", "--fail-on", "malformed"]).await.0, 1);
+    assert_eq!(server.run(&["audit"]).await.0, 0);
+}
+
 /// Waits for what `audit --watch` says first, interrupts it, and takes its exit code and what it said on stderr.
 async fn interrupted(server: &Server, arguments: &[&str], first: &str) -> (Option<i32>, String) {
     let mut command = server.command(&[&["audit", "--watch"], arguments].concat());

@@ -8,7 +8,8 @@ use crate::scripted::{Server, forbidden, list, pod, pod_with};
 /// A pod of a workload that ended so last.
 fn ended(name: &str, value: Option<&str>, reason: &str, code: i32) -> Value {
     let mut pod = pod_with(name, value);
-    let last = json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:00:00Z"}});
+    let last =
+        json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:00:00Z"}});
     pod["status"]["containerStatuses"] =
         json!([{"name": "app", "restartCount": 3, "state": {"running": {}}, "lastState": last}]);
     pod
@@ -54,7 +55,10 @@ async fn rows_are_short_and_what_to_do_is_below_them_once() {
     assert_eq!(words[5][4..], ["oom-killed/covered", "3", "(OOMKilled)"]);
     assert_eq!(words[6][3..], ["-", "oom-killed/uncovered/namespace-unknown", "3", "(OOMKilled)"]);
     let (summary, fix) = rest.split_once("\n\n").unwrap();
-    assert!(summary.starts_with("NAMESPACE  OOM-KILLED  SIGKILLED  COVERED  MALFORMED  UNCOVERED\n"), "{summary}");
+    assert!(
+        summary.starts_with("NAMESPACE  OOM-KILLED  SIGKILLED  COVERED  MALFORMED  UNCOVERED\n"),
+        "{summary}"
+    );
     let counts: Vec<_> = summary.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(counts, ["shop", "2", "1", "3", "2", "2"]);
     let fix: Vec<_> = fix.lines().collect();
@@ -76,7 +80,10 @@ async fn wide_rows_have_everything_with_bytes() {
     let header: Vec<_> = stdout.lines().next().unwrap().split_whitespace().collect();
     assert_eq!(header, ["POD", "CONTAINER", "LIMIT", "GOMEMLIMIT", "STATUS", "RESTARTS", "WORKLOAD", "WHY"]);
     let row = stdout.lines().find(|line| line.starts_with("recommendation")).unwrap();
-    assert!(row.contains(" 1073741824  966367641 ") && row.contains("; OOM-killed; raise the limit"), "{row}");
+    assert!(
+        row.contains(" 1073741824  966367641 ") && row.contains("; OOM-killed; raise the limit"),
+        "{row}"
+    );
     let row = stdout.lines().find(|line| line.starts_with("mail-1")).unwrap();
     assert!(row.contains(" statefulset/mail ") && row.contains("write bytes or MiB"), "{row}");
     assert!(stdout.contains("\nNAMESPACE  OOM-KILLED ") && !stdout.contains("To fix"), "{stdout}");
@@ -86,10 +93,7 @@ async fn wide_rows_have_everything_with_bytes() {
 async fn programs_take_names_and_rows_without_headers() {
     let server = server().await;
     let (_, stdout, _) = server.run(&["audit", "--only", "malformed,oom-killed", "-o", "name"]).await;
-    assert_eq!(
-        stdout,
-        "pod/mail-0\npod/mail-1\npod/recommendation-engine-69f5c-zq4vt\npod/shipping-0\n"
-    );
+    assert_eq!(stdout, "pod/mail-0\npod/mail-1\npod/recommendation-engine-69f5c-zq4vt\npod/shipping-0\n");
     let (_, stdout, _) = server.run(&["audit", "--no-headers"]).await;
     assert_eq!(stdout.lines().count(), 7, "{stdout}");
     assert!(stdout.starts_with("checkout-service-7d9c5b6f4-x2x9k "), "{stdout}");
@@ -97,13 +101,17 @@ async fn programs_take_names_and_rows_without_headers() {
     assert_eq!(stdout.split_whitespace().collect::<Vec<_>>(), ["shop", "2", "1", "3", "2", "2"]);
     let (_, report) = server.json(&["audit", "--only", "sigkilled"]).await;
     let [one] = &report["containers"].as_array().unwrap()[..] else { panic!("{report}") };
-    assert_eq!((&one["sigkilled"], &one["oomKilled"], &one["status"]), (&json!(true), &json!(false), &json!("covered")));
+    assert_eq!(
+        (&one["sigkilled"], &one["oomKilled"], &one["status"]),
+        (&json!(true), &json!(false), &json!("covered"))
+    );
     let total = &report["summary"]["total"];
     assert_eq!((&total["oomKilled"], &total["sigkilled"]), (&json!(2), &json!(1)));
     let (_, stdout, _) = server.run(&["audit", "-o", "prometheus"]).await;
-    for line in
-        ["gomemlimit_containers_oom_killed{namespace=\"shop\"} 2", "gomemlimit_containers_sigkilled{namespace=\"shop\"} 1"]
-    {
+    for line in [
+        "gomemlimit_containers_oom_killed{namespace=\"shop\"} 2",
+        "gomemlimit_containers_sigkilled{namespace=\"shop\"} 1",
+    ] {
         assert!(stdout.lines().any(|seen| seen == line), "{stdout}");
     }
 }
@@ -157,7 +165,8 @@ fn example() -> Vec<Value> {
     for (pod, restarts, reason, code) in
         [(&mut malformed, 4, "Error", 2), (&mut killed, 3, "OOMKilled", 137), (&mut hung, 1, "Error", 137)]
     {
-        let last = json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:00:00Z"}});
+        let last =
+            json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:00:00Z"}});
         let status = &mut pod["status"]["containerStatuses"][0];
         (status["restartCount"], status["lastState"]) = (restarts.into(), last);
     }

@@ -227,7 +227,11 @@ impl Word {
     /// Every word.
     pub fn all() -> impl Iterator<Item = Self> {
         let statuses = Coverage::ALL.into_iter().map(Self::Status);
-        statuses.chain(Gap::all().map(Self::Gap)).chain([Self::OomKilled, Self::Sigkilled, Self::MalformedCrash])
+        statuses.chain(Gap::all().map(Self::Gap)).chain([
+            Self::OomKilled,
+            Self::Sigkilled,
+            Self::MalformedCrash,
+        ])
     }
 
     /// How it is written.

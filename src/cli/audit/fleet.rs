@@ -94,7 +94,8 @@ pub(super) struct Fleet {
     pub(super) namespaces: BTreeMap<String, Counts>,
     /// Pods that were left out because they have ended well.
     pub(super) finished: u64,
-    unreadable: u64,
+    /// Pods that were left out because they cannot be read.
+    pub(super) unreadable: u64,
     first_problem: Option<String>,
 }
 

@@ -1,10 +1,10 @@
 //! What `--fail-on` comes to. A gate never passes on nothing: it fails if there was no pod to judge, or if what it asks
 //! for could not be read.
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use gomemlimit_core::coverage::{Gap, Word};
 
-use super::fleet::{Counts, Fleet};
+use super::fleet::Fleet;
 
 /// What `--fail-on` names, and what it was held against so far.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(super) struct Gate {
     has_judged: bool,
     /// Containers of which nobody knows whether their namespace has opted in.
     unknown: u64,
+    /// Pods that cannot be read.
+    unreadable: u64,
 }
 
 impl Gate {
@@ -26,7 +28,7 @@ impl Gate {
         let mut words = words.to_vec();
         words.sort_by_key(|word| *word != Word::OomKilled);
         let found = vec![0; words.len()];
-        Self { words, allow_empty, found, has_judged: false, unknown: 0 }
+        Self { words, allow_empty, found, has_judged: false, unknown: 0, unreadable: 0 }
     }
 
     /// Holds the words against these containers, too.
@@ -36,14 +38,15 @@ impl Gate {
         for (word, found) in self.words.iter().zip(&mut self.found) {
             *found = total.of_word(*word).max(*found);
         }
-        self.unknown = self.unknown.max(unknown(&total));
+        self.unknown = self.unknown.max(total.of_word(Word::Gap(Gap::NamespaceUnknown)));
+        self.unreadable = self.unreadable.max(fleet.unreadable);
     }
 
     /// Whether it fails. Without `--fail-on` it does not.
     ///
     /// # Errors
     ///
-    /// If it cannot be known: there was nothing to judge, which `nothing` describes, or namespaces may not be read.
+    /// If it cannot be known: there was nothing to judge, which `nothing` describes, or something cannot be read.
     pub(super) fn has_failed(&self, nothing: &str) -> anyhow::Result<bool> {
         let found = self.words.iter().zip(&self.found).filter(|(_, count)| **count > 0);
         let found: Vec<_> = found.map(|(word, count)| format!("{count} {}", word.as_str())).collect();
@@ -54,6 +57,11 @@ impl Gate {
         if self.words.is_empty() {
             return Ok(false);
         }
+        ensure!(
+            self.unreadable == 0,
+            "{} pods cannot be read, so --fail-on cannot judge them",
+            self.unreadable
+        );
         if !self.has_judged && !self.allow_empty {
             bail!("{nothing}, so --fail-on has nothing to judge; pass --allow-empty if that is fine");
         }
@@ -67,10 +75,6 @@ impl Gate {
             None => Ok(false),
         }
     }
-}
-
-fn unknown(total: &Counts) -> u64 {
-    total.of_word(Word::Gap(Gap::NamespaceUnknown))
 }
 
 /// Whether it takes the namespace to tell that the word holds.

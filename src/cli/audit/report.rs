@@ -90,9 +90,11 @@ fn cells(row: &Row, style: &Style) -> Vec<String> {
     }
     if style.is_wide {
         let workload = row.workload.as_ref();
-        cells.push(workload.map_or_else(dash, |made_by| {
-            format!("{}/{}", made_by.kind.to_ascii_lowercase(), made_by.name)
-        }));
+        cells.push(
+            workload.map_or_else(dash, |made_by| {
+                format!("{}/{}", made_by.kind.to_ascii_lowercase(), made_by.name)
+            }),
+        );
         cells.push(why(found));
     }
     cells
@@ -119,13 +121,13 @@ pub(super) fn names(fleet: &Fleet) -> String {
 /// Containers by namespace. A word that holds for none has no column, unless it is one that everybody looks for.
 fn summary(fleet: &Fleet, style: &Style) -> String {
     let words = [Word::OomKilled, Word::Sigkilled].into_iter().chain(Coverage::ALL.map(Word::Status));
-    let is_looked_for = |word: Word| {
-        matches!(word, Word::OomKilled | Word::Status(Coverage::Covered | Coverage::Uncovered))
-    };
+    let is_looked_for =
+        |word: Word| matches!(word, Word::OomKilled | Word::Status(Coverage::Covered | Coverage::Uncovered));
     let total = fleet.total();
     let words: Vec<_> = words.filter(|word| is_looked_for(*word) || total.of_word(*word) > 0).collect();
-    let header: Vec<_> =
-        std::iter::once("NAMESPACE".to_owned()).chain(words.iter().map(|word| word.as_str().to_uppercase())).collect();
+    let header: Vec<_> = std::iter::once("NAMESPACE".to_owned())
+        .chain(words.iter().map(|word| word.as_str().to_uppercase()))
+        .collect();
     let named = fleet.namespaces.iter().map(|(name, counts)| (name.as_str(), counts));
     let all = named.chain((fleet.namespaces.len() > 1).then_some(("(all)", &total)));
     let rows = all.map(|(name, counts)| {

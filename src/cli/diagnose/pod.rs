@@ -50,7 +50,7 @@ pub(super) async fn look(what: &str, args: &DiagnoseArgs, store: &mut Store) -> 
         None => (what, None),
     };
     parse_name(pod).map_err(|_| anyhow!("{pod:?} is neither a file nor the name of a pod"))?;
-    let cluster = args.cluster.open_to_poll().await?;
+    let cluster = args.cluster.open().await?;
     let namespace = args.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
     let place = Place { cluster, namespace, pod: pod.to_owned(), container };
     let (view, facts) = place.facts().await?;

@@ -1,20 +1,24 @@
 //! Memory of containers, by the kubelets, else by metrics.k8s.io; and why they say nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::missing::{told, refusal, refusal_or_absence};
+use super::missing::{problem_of, refusal, refusal_or_absence};
 use crate::cluster::{
     api::{ApiError, Cluster},
     stats::{self, Usage},
     workload::Pods,
 };
 
-/// A source that fails rests for so many times as long as it took: one that times out takes a fifth of all time at most,
-/// and one that refuses at once is asked at every look.
+/// How many times as long as it took to fail a source rests: one that times out takes a fifth of all time at most.
 const REST: u32 = 4;
+/// A source that fails sooner holds up no look, and is asked at the next one.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Whoever may be asked.
 #[derive(Debug, Default)]
@@ -22,7 +26,7 @@ pub(super) struct Memory {
     pub(super) kubelet: Source,
     pub(super) metrics_server: Source,
     /// Nodes whose kubelet rests until then.
-    resting: BTreeMap<String, Instant>,
+    pub(super) resting: BTreeMap<String, Instant>,
 }
 
 /// What a source says instead of figures.
@@ -34,7 +38,8 @@ pub(super) struct Source {
     pub(super) problem: Option<String>,
     /// In how many looks it did.
     pub(super) failed: u32,
-    resting: Option<Instant>,
+    /// Not to be asked before.
+    pub(super) resting: Option<Instant>,
 }
 
 impl Source {
@@ -72,12 +77,14 @@ impl Memory {
         match stats::of_pods(cluster, namespace, pods).await {
             Ok(found) => usages.extend(found),
             Err(error) => {
-                self.metrics_server.resting = Some(Instant::now() + REST * begin.elapsed());
+                self.metrics_server.resting = Some(end_of_rest(begin.elapsed()));
                 match (refusal_or_absence(&error), error) {
                     (Some(refusal), _) => self.metrics_server.refusal = Some(refusal),
                     // It has not seen the pod yet.
                     (None, ApiError::NotFound(_)) => {}
-                    (None, error) => self.metrics_server.failed(format!("metrics.k8s.io: {}", told(&error))),
+                    (None, error) => {
+                        self.metrics_server.failed(format!("metrics.k8s.io: {}", problem_of(&error)))
+                    }
                 }
             }
         }
@@ -102,9 +109,9 @@ impl Memory {
             match heard {
                 Ok(found) => usages.extend(found),
                 Err(error) => {
-                    self.resting.insert(node.clone(), Instant::now() + REST * took);
+                    self.resting.insert(node.clone(), end_of_rest(took));
                     self.kubelet.refusal = self.kubelet.refusal.take().or(refusal(&error));
-                    problem = Some(format!("the kubelet of node {node}: {}", told(&error)));
+                    problem = Some(format!("the kubelet of node {node}: {}", problem_of(&error)));
                 }
             }
         }
@@ -114,4 +121,9 @@ impl Memory {
         }
         (usages, is_complete)
     }
+}
+
+/// When a source that took so long to fail is asked again.
+fn end_of_rest(took: Duration) -> Instant {
+    Instant::now() + if took < SLOW { Duration::ZERO } else { REST * took }
 }

@@ -33,7 +33,8 @@ impl Missing {
             let failed = sources.into_iter().filter(|source| source.refusal.is_none());
             notes.extend(failed.filter_map(|source| source.cause(looks)));
         } else {
-            let causes = sources.into_iter().filter_map(|source| source.cause(looks)).chain([forward.clone()]);
+            let causes =
+                sources.into_iter().filter_map(|source| source.cause(looks)).chain([forward.clone()]);
             notes.push(format!("memory of {names} is missing: {}", causes.collect::<Vec<_>>().join("; ")));
         }
         let names = without(observation, |record| record.cpu.is_some());
@@ -64,7 +65,7 @@ fn without(observation: &Observation, is_there: impl Fn(&ContainerRecord) -> boo
 }
 
 /// What went wrong, where it is plain who was asked.
-pub(super) fn told(error: &ApiError) -> String {
+pub(super) fn problem_of(error: &ApiError) -> String {
     match error {
         ApiError::Unreachable { problem, .. } => problem.clone(),
         error => error.to_string(),
@@ -125,7 +126,8 @@ mod tests {
 
     #[test]
     fn what_failed_at_times_is_said_with_its_cause() {
-        let away = Source { problem: Some("metrics.k8s.io: away".to_owned()), failed: 2, ..Source::default() };
+        let away =
+            Source { problem: Some("metrics.k8s.io: away".to_owned()), failed: 2, ..Source::default() };
         let memory = Memory { metrics_server: away, ..Memory::default() };
         let complete =
             ContainerRecord { peak: Some(1), cpu: Some(CpuTime::default()), ..ContainerRecord::default() };
@@ -147,6 +149,9 @@ mod tests {
         // A pod that was seen but once.
         let brief =
             ContainerRecord { from: 2.0, ..observed(ContainerRecord::default()).containers.remove(0) };
-        assert_eq!(notes(Observation { looks: 3, containers: vec![brief], ..Observation::default() }), [""; 0]);
+        assert_eq!(
+            notes(Observation { looks: 3, containers: vec![brief], ..Observation::default() }),
+            [""; 0]
+        );
     }
 }

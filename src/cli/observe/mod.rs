@@ -50,9 +50,8 @@ use crate::{
   # Everything with a label, for programs
   gomemlimit observe -l app=api --for 2m -o json
 
-It takes get and list on pods, and get on the workload; for memory get on nodes/proxy, or get on pods of
-metrics.k8s.io; for the program's own figures get and create on
-pods/portforward.
+Rights: get and list on pods, and get on the workload; for memory get on nodes/proxy, or get and list on pods of \
+metrics.k8s.io; for the program's own figures get and create on pods/portforward.
 Exit codes: 0 observed, 2 not.")]
 pub(super) struct ObserveArgs {
     /// A pod, or KIND/NAME of a workload
@@ -132,12 +131,12 @@ impl ObserveArgs {
                 _ => false,
             };
         for (name, path) in [("--save", &self.save), ("--svg", &self.svg)] {
-            ensure!(
-                !is_same(path, &self.baseline),
-                "{name} would overwrite the baseline; name another file"
-            );
+            ensure!(!is_same(path, &self.baseline), "{name} would overwrite the baseline; name another file");
         }
-        ensure!(!is_same(&self.svg, &self.save), "--svg would overwrite what --save keeps; name another file");
+        ensure!(
+            !is_same(&self.svg, &self.save),
+            "--svg would overwrite what --save keeps; name another file"
+        );
         Ok(())
     }
 

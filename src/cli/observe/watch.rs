@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::{
     super::{countdown, interrupt},
     memory::Memory,
-    missing::{Missing, told},
+    missing::{Missing, problem_of},
     probe::{Heard, Pod, Probe},
 };
 use crate::{
@@ -33,6 +33,8 @@ const AT_ONCE: usize = 8;
 const LIST: Duration = Duration::from_secs(5);
 /// How long the last look may take, which begins when the time is over.
 const LAST_LOOK: Duration = Duration::from_secs(2);
+/// Before the first pods are asked for again.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long the first pod of a workload is waited for.
 const APPEARANCE: Duration = Duration::from_secs(10);
 /// Where Prometheus' configuration of old finds metrics.
@@ -150,13 +152,18 @@ impl Watch {
         let pods = loop {
             let pods = match self.pods.read(&self.cluster, &namespace).await {
                 Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get and list on pods"),
+                // An API server that is busy at the moment.
+                Err(ApiError::Other(_)) if Instant::now() < until => {
+                    sleep(PAUSE).await;
+                    continue;
+                }
                 pods => pods?,
             };
             // In the middle of a rollout there may be none for a moment.
             if !pods.is_empty() || matches!(self.pods, Pods::Named(_)) || Instant::now() >= until {
                 break pods;
             }
-            sleep(Duration::from_millis(500)).await;
+            sleep(PAUSE).await;
         };
         self.ended_before =
             pods.iter().filter(|pod| pod.has_ended()).map(|pod| pod.name().to_owned()).collect();
@@ -188,7 +195,7 @@ impl Watch {
         let pods = match timeout(LIST, self.pods.read(&self.cluster, &self.namespace)).await {
             Ok(Ok(pods)) => pods,
             Ok(Err(error)) => {
-                self.failed(at, told(&error));
+                self.failed(at, problem_of(&error));
                 return false;
             }
             Err(_) => {

@@ -267,7 +267,10 @@ fn add_history(meaning: &mut Meaning, history: &History) {
         return;
     }
     let (what, todo) = if end.is_oom_kill() {
-        ("OOM-killed", "raise the limit, lower the ratio, or look for a leak or for memory outside of Go's heap")
+        (
+            "OOM-killed",
+            "raise the limit, lower the ratio, or look for a leak or for memory outside of Go's heap",
+        )
     } else if end.is_sigkill() {
         (
             "ended by SIGKILL, not by the OOM killer",
