@@ -64,6 +64,7 @@ last: oom-killed, sigkilled, malformed-crash.
 
 Exit codes: 0 fine, 1 a word of --fail-on holds, 2 usage or environment, or there is nothing that \
 --fail-on could judge.")]
+#[allow(clippy::struct_excessive_bools, reason = "flags")]
 pub(super) struct AuditArgs {
     #[command(flatten)]
     scope: ScopeArgs,
@@ -226,9 +227,10 @@ impl AuditArgs {
     fn print(&self, fleet: &Fleet, judge: &Judge, namespace: Option<&str>) -> ExitCode {
         if self.output != Format::Json {
             Told::default().tell(fleet, judge);
-            self.tell_nothing(fleet, namespace);
+            tell_nothing(fleet, namespace);
         }
         let text = match self.output {
+            Format::Table | Format::Wide if self.summary => report::summary(fleet, &self.style(namespace)),
             Format::Table | Format::Wide => report::tables(fleet, &self.style(namespace)),
             Format::Name => report::names(fleet),
             Format::Json => format!("{:#}\n", report::json(fleet, judge, self.summary)),
@@ -242,21 +244,7 @@ impl AuditArgs {
             is_wide: self.output == Format::Wide,
             has_headers: !self.no_headers,
             has_namespaces: namespace.is_none(),
-            is_summary: self.summary,
         }
-    }
-
-    /// Says that there was nothing to judge, as kubectl does.
-    fn tell_nothing(&self, fleet: &Fleet, namespace: Option<&str>) {
-        if !fleet.is_empty() {
-            return;
-        }
-        let place = namespace.map(|name| format!(" in {name} namespace")).unwrap_or_default();
-        let finished = match fleet.finished {
-            0 => String::new(),
-            count => format!(" Pods that have ended well: {count}; --finished shows them."),
-        };
-        eprintln!("No resources found{place}.{finished}");
     }
 
     /// What there is none of, if there is nothing to judge.
@@ -266,6 +254,19 @@ impl AuditArgs {
         let place = namespace.map_or("any namespace".to_owned(), |name| format!("namespace {name}"));
         format!("there are no pods{selector} in {place}")
     }
+}
+
+/// Says that there was nothing to judge, as kubectl does.
+fn tell_nothing(fleet: &Fleet, namespace: Option<&str>) {
+    if !fleet.is_empty() {
+        return;
+    }
+    let place = namespace.map(|name| format!(" in {name} namespace")).unwrap_or_default();
+    let finished = match fleet.finished {
+        0 => String::new(),
+        count => format!(" Pods that have ended well: {count}; --finished shows them."),
+    };
+    eprintln!("No resources found{place}.{finished}");
 }
 
 /// What was told last on stderr.

@@ -182,21 +182,43 @@ async fn the_examples_of_the_pages_are_real() {
         path => forbidden(path),
     })
     .await;
-    for command in ["audit -n shop", "audit -n shop --only at-limit -o wide"] {
-        let arguments: Vec<_> = command.split(' ').collect();
-        let (code, stdout, stderr) = server.run(&arguments).await;
-        assert_eq!(code, 0, "{stderr}");
-        let start = format!("```console\n$ gomemlimit {command}\n");
-        for page in ["docs/audit.md", "README.md"] {
-            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
-            let text = std::fs::read_to_string(&path).unwrap();
-            let Some((before, rest)) = text.split_once(&start) else { continue };
-            let (shown, after) = rest.split_once("```").unwrap();
-            if std::env::var_os("UPDATE_GOLDEN").is_some() {
-                std::fs::write(&path, format!("{before}{start}{stdout}```{after}")).unwrap();
-            } else {
-                assert_eq!(shown, stdout, "{page}");
-            }
+    let (code, stdout, stderr) = server.run(&["audit", "-n", "shop"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    let start = "```console\n$ gomemlimit audit -n shop\n";
+    for page in ["docs/audit.md", "README.md"] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = text.split_once(start).unwrap();
+        let (shown, after) = rest.split_once("```").unwrap();
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, format!("{before}{start}{stdout}```{after}")).unwrap();
+        } else {
+            assert_eq!(shown, stdout, "{page}");
         }
     }
+}
+
+#[tokio::test]
+async fn many_remedies_and_many_names_are_cut() {
+    let mut pods: Vec<_> = (0..25)
+        .map(|index| format!("mail-{index}"))
+        .map(|name| of(pod_with(&name, Some("512Mi")), &name))
+        .collect();
+    pods.extend((0..30).map(|index| {
+        let mut pod = ended(&format!("web-{index}"), None, "OOMKilled", 137);
+        pod["spec"]["containers"][0]["resources"] = json!({});
+        pod
+    }));
+    let server = Server::start(move |path, _| match path {
+        "/api/v1/namespaces/shop/pods" => list(&pods, ""),
+        path => forbidden(path),
+    })
+    .await;
+    let (_, stdout, _) = server.run(&["audit"]).await;
+    let (_, fix) = stdout.split_once("To fix:\n").unwrap();
+    assert_eq!(fix.lines().count(), 41, "{fix}");
+    assert!(fix.lines().all(|line| line.chars().count() <= 120), "{fix}");
+    let first = fix.lines().next().unwrap();
+    assert!(first.starts_with("  web-0/app, web-1/app, ") && first.ends_with(" more"), "{fix}");
+    assert!(fix.ends_with("  … and 6 more: -o wide has all of them\n"), "{fix}");
 }

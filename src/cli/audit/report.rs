@@ -25,17 +25,12 @@ pub(super) struct Style {
     pub(super) has_headers: bool,
     /// A column for the namespace, as kubectl prints it with `-A`.
     pub(super) has_namespaces: bool,
-    /// The summary alone.
-    pub(super) is_summary: bool,
 }
 
 /// A row a container, a summary by namespace, and what to do.
 pub(super) fn tables(fleet: &Fleet, style: &Style) -> String {
     if fleet.is_empty() {
         return String::new();
-    }
-    if style.is_summary {
-        return summary(fleet, style);
     }
     let rows = rows(fleet, style);
     if !style.has_headers {
@@ -115,11 +110,14 @@ pub(super) fn status(found: &ContainerCoverage) -> String {
 pub(super) fn names(fleet: &Fleet) -> String {
     let mut names: Vec<_> = fleet.rows.iter().map(|row| (&row.namespace, &row.pod)).collect();
     names.dedup();
-    names.into_iter().map(|(_, pod)| format!("pod/{pod}\n")).collect()
+    names.into_iter().flat_map(|(_, pod)| ["pod/", pod, "\n"]).collect()
 }
 
 /// Containers by namespace. A word that holds for none has no column, unless it is one that everybody looks for.
-fn summary(fleet: &Fleet, style: &Style) -> String {
+pub(super) fn summary(fleet: &Fleet, style: &Style) -> String {
+    if fleet.is_empty() {
+        return String::new();
+    }
     let words = [Word::OomKilled, Word::Sigkilled].into_iter().chain(Coverage::ALL.map(Word::Status));
     let is_looked_for =
         |word: Word| matches!(word, Word::OomKilled | Word::Status(Coverage::Covered | Coverage::Uncovered));
@@ -164,7 +162,8 @@ fn remedies(rows: &[Row], style: &Style) -> String {
     all.sort_by_key(|(urgency, ..)| *urgency);
     let mut text = "To fix:\n".to_owned();
     for (_, todo, names) in all.iter().take(MAX_REMEDIES) {
-        text += &format!("  {}\n    {}\n", clean(&some_of(names)), clean(todo));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {}\n    {}", clean(&some_of(names)), clean(todo));
     }
     match all.len().saturating_sub(MAX_REMEDIES) {
         0 => text,

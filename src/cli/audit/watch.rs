@@ -21,6 +21,7 @@ use super::{
     fleet::{Fleet, Keep, Row},
     gate::Gate,
     report::{row_json, status, why},
+    tell_nothing,
 };
 use crate::{
     cli::{judge::Judge, output},
@@ -134,15 +135,12 @@ struct Watcher<'a> {
 impl Watcher<'_> {
     fn print(&mut self, fleet: &Fleet) -> io::Result<()> {
         self.told.tell(fleet, &self.judge);
-        let text = match self.args.output {
-            Format::Json => {
-                let lines = fleet.rows.iter().map(|row| format!("{}\n", event("found", row)));
-                lines.collect::<Vec<_>>().concat()
-            }
-            _ => {
-                self.args.tell_nothing(fleet, self.scope.namespace);
-                super::report::tables(fleet, &self.args.style(self.scope.namespace))
-            }
+        let text = if self.args.output == Format::Json {
+            let lines = fleet.rows.iter().map(|row| format!("{}\n", event("found", row)));
+            lines.collect::<Vec<_>>().concat()
+        } else {
+            tell_nothing(fleet, self.scope.namespace);
+            super::report::tables(fleet, &self.args.style(self.scope.namespace))
         };
         output::write(text.as_bytes())
     }

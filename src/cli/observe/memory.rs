@@ -83,7 +83,7 @@ impl Memory {
                     // It has not seen the pod yet.
                     (None, ApiError::NotFound(_)) => {}
                     (None, error) => {
-                        self.metrics_server.failed(format!("metrics.k8s.io: {}", problem_of(&error)))
+                        self.metrics_server.failed(format!("metrics.k8s.io: {}", problem_of(&error)));
                     }
                 }
             }

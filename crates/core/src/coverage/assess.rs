@@ -280,8 +280,8 @@ fn add_history(meaning: &mut Meaning, history: &History) {
         return;
     };
     meaning.why = format!("{}; {what}", meaning.why);
-    // The value is fine, and something else is not.
-    if meaning.status == Coverage::Covered {
+    // The value is fine, and nothing is known to be wrong beside it.
+    if meaning.status == Coverage::Covered && meaning.todo.is_empty() {
         todo.clone_into(&mut meaning.todo);
     }
 }
