@@ -100,7 +100,7 @@ fn dash() -> String {
 }
 
 /// The status with its reason; before it that the container was OOM-killed, since no value that it has was enough.
-pub(super) fn status(found: &ContainerCoverage) -> String {
+pub(in crate::cli) fn status(found: &ContainerCoverage) -> String {
     let killed = found.was_oom_killed().then_some(Word::OomKilled.as_str());
     let words = killed.into_iter().chain([found.status.as_str()]).chain(found.gap.map(Gap::as_str));
     words.collect::<Vec<_>>().join("/")
