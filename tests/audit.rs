@@ -122,8 +122,9 @@ async fn the_labels_selector_is_the_api_servers() {
         path => forbidden(path),
     })
     .await;
-    let (code, stdout, _) = server.run(&["audit", "-l", "app=api"]).await;
-    assert_eq!((code, stdout.as_str()), (0, "No pods.\n"));
+    let (code, stdout, stderr) = server.run(&["audit", "-l", "app=api"]).await;
+    assert_eq!((code, stdout.as_str()), (0, ""));
+    assert!(stderr.lines().any(|line| line == "No resources found in shop namespace."), "{stderr}");
     let asked = server.asked.lock().unwrap();
     let (_, query) = asked.iter().find(|(path, _)| path.ends_with("/pods")).unwrap();
     assert_eq!(query["labelSelector"], "app%3Dapi");
@@ -247,6 +248,7 @@ async fn counts_are_published_and_outlive_a_server_that_is_away() {
         "# TYPE gomemlimit_containers gauge",
         "gomemlimit_containers{namespace=\"shop\",status=\"covered\"} 2",
         "gomemlimit_containers_oom_killed{namespace=\"shop\"} 0",
+        "gomemlimit_containers_sigkilled{namespace=\"shop\"} 0",
         "# TYPE gomemlimit_audit_failures_total counter",
     ] {
         assert!(body.lines().any(|seen| seen == line), "{line}: {body}");
@@ -278,6 +280,9 @@ async fn what_cannot_be_published_is_refused() {
         (["--listen", "127.0.0.1:0", "--watch"].as_slice(), "cannot be used with"),
         (&["--listen", "127.0.0.1:0", "--fail-on", "stale"], "cannot be used with"),
         (&["--listen", "127.0.0.1:0", "-o", "json"], "cannot be used with"),
+        (&["--allow-empty"], "--fail-on"),
+        (&["--watch", "-o", "name"], "use -o json"),
+        (&["--summary", "-o", "name"], "--summary has no pods"),
         (&["--interval", "1m"], "--listen"),
         (&["--listen", "127.0.0.1:0", "--interval", "0s"], "must be more than 0s"),
         (&["--listen", "nowhere"], "invalid socket address"),

@@ -331,3 +331,23 @@ fn text_that_is_not_utf8_is_named() {
     assert_eq!(output.code, 2);
     assert!(output.stderr.contains("latin1.yaml is not UTF-8 text"), "{}", output.stderr);
 }
+
+/// A gate never passes on nothing: an empty file, or a chart whose pods are switched off.
+#[rstest]
+#[case::empty("")]
+#[case::no_pods("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n")]
+#[case::an_empty_list("apiVersion: v1\nkind: List\nitems: []\n")]
+fn manifests_without_pods_are_no_gate(#[case] manifest: &str) {
+    let explain =
+        |arguments: &[&str]| run_with_stdin(&[&["explain", "-f", "-"], arguments].concat(), manifest);
+    explain(&["--fail-on", "no-memory-limit"])
+        .is_refused("there are no pods in these manifests, so --fail-on");
+    explain(&["--fail-on", "warning", "-o", "json"]).is_refused("pass --allow-empty if that is fine");
+    for arguments in [&[][..], &["--fail-on", "warning", "--allow-empty"]] {
+        let output = explain(arguments);
+        assert_eq!((output.code, &*output.stdout, &*output.stderr), (0, "", "No pods in these manifests.\n"));
+    }
+    // What adds values passes everything through.
+    let output = run_with_stdin(&["inject", "-f", "-"], manifest);
+    assert_eq!((output.code, &*output.stdout), (0, manifest));
+}

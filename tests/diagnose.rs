@@ -252,3 +252,17 @@ fn nothing_that_a_terminal_obeys_is_printed() {
     assert!(output.stdout.contains("main.[2Jleak (2J.go:7)"), "{}", output.stdout);
     assert!(!output.stdout.contains(['\x1b', '\u{9b}']), "{}", output.stdout);
 }
+
+#[test]
+fn a_picture_is_not_drawn_over_a_profile() {
+    let folder = tempfile::tempdir().unwrap();
+    let heap = folder.path().join("heap.pb.gz");
+    fs::write(&heap, HEAP).unwrap();
+    fs::hard_link(&heap, folder.path().join("link.svg")).unwrap();
+    let detour = folder.path().join("./heap.pb.gz");
+    for svg in [detour, folder.path().join("link.svg")] {
+        let output = diagnose(&[heap.to_str().unwrap(), "--svg", svg.to_str().unwrap()]);
+        output.is_refused("--svg would overwrite ");
+        assert_eq!(fs::read(&heap).unwrap(), HEAP);
+    }
+}

@@ -108,12 +108,22 @@ fn a_limit_of_the_pod(#[case] containers: &Value, #[case] wanted: Value) {
     assert_eq!(output.json()["figures"]["limit"], wanted);
 }
 
-#[test]
-fn exit_code_137_is_an_oom_kill() {
-    let cluster =
-        StandIn::with_program(|path, _| (path == POD).then(|| (200, pod(1))), |path, _| program(path));
+#[rstest]
+#[case::by_the_oom_killer("OOMKilled", true)]
+#[case::by_the_kubelet("Error", false)]
+fn exit_code_137_is_an_oom_kill_only_where_the_runtime_reports_one(
+    #[case] reason: &'static str,
+    #[case] is_oom_kill: bool,
+) {
+    let killed = move |path: &str, _| {
+        let mut pod = pod(1);
+        pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["reason"] = reason.into();
+        (path == POD).then_some((200, pod))
+    };
+    let cluster = StandIn::with_program(killed, |path, _| program(path));
     let report = cluster.run("diagnose", &["api", "--captures", "1", "-o", "json"]).json();
-    assert_eq!(report["figures"]["past"], json!({"oomKilled": true, "malformed": false, "restarts": 1}));
+    let past = json!({"oomKilled": is_oom_kill, "malformed": false, "restarts": 1});
+    assert_eq!(report["figures"]["past"], past);
 }
 
 #[test]

@@ -17,6 +17,8 @@ use self::{
 };
 
 mod outcome;
+#[path = "observe/sources.rs"]
+mod sources;
 mod standin;
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
@@ -148,7 +150,7 @@ fn pods_are_followed_through_a_rollout() {
     for words in [
         "memory of app is missing: cannot get resource",
         "there is no metrics.k8s.io; no Go metrics and no pprof answer on a port that it declares, nor on 6060",
-        "the API server did not answer 1 of ",
+        " looks: the API server answered: etcd is away",
     ] {
         assert!(notes.contains(words), "{words} is not in {notes}");
     }

@@ -1,6 +1,7 @@
 //! `gomemlimit audit`: what GOMEMLIMIT means in every container of a cluster.
 
 mod fleet;
+mod gate;
 mod publish;
 mod report;
 mod watch;
@@ -12,9 +13,13 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{coverage::Word, live::LivePod};
 
-pub(super) use self::report::why;
+pub(super) use self::report::{status, why};
 
-use self::fleet::{Fleet, Keep};
+use self::{
+    fleet::{Fleet, Keep},
+    gate::Gate,
+    report::Style,
+};
 use super::{
     cluster_args::{ClusterArgs, ScopeArgs, runtime},
     complete,
@@ -38,18 +43,28 @@ use crate::cluster::{
 #[command(after_help = "Examples:
   gomemlimit audit -A
   # What is wrong, and nothing else
-  gomemlimit audit -A --only stale,at-limit,above-limit,malformed,too-low,oom-killed
-  # A gate for CI or a CronJob: exit 1 where something new in a namespace has no value
+  gomemlimit audit -A \\
+    --only stale,at-limit,above-limit,malformed,too-low,oom-killed
+  # A gate for CI or a CronJob: exit 1 if a container has no value
   gomemlimit audit -n shop -l app=api --fail-on uncovered,malformed
   gomemlimit audit -A -o json | jq '.summary.total'
+  # What each finding means, and its bytes
+  gomemlimit audit -n shop -o wide
+  # The pods that were OOM-killed, for another command
+  gomemlimit audit -n shop --only oom-killed -o name
   # Go on, and print what changes
   gomemlimit audit -n shop --watch
-  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every minute; the chart's coverage.enabled
-  # does so in the cluster
+  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every minute;
+  # the chart's coverage.enabled does so in the cluster
   gomemlimit audit -A --listen 127.0.0.1:9090
 
-Words for --only and --fail-on: the statuses covered, stale, at-limit, above-limit, malformed, too-low, opaque, off,
-uncovered; the reasons for being uncovered, such as no-memory-limit or not-labelled; oom-killed and malformed-crash.")]
+Words for --only and --fail-on: the statuses covered, stale, at-limit, above-limit, malformed, too-low, opaque, off, \
+uncovered; the reasons for being uncovered, such as no-memory-limit or not-labelled; and how the container ended \
+last: oom-killed, sigkilled, malformed-crash.
+
+Exit codes: 0 fine, 1 a word of --fail-on holds, 2 usage or environment, or there is nothing that \
+--fail-on could judge.")]
+#[allow(clippy::struct_excessive_bools, reason = "flags")]
 pub(super) struct AuditArgs {
     #[command(flatten)]
     scope: ScopeArgs,
@@ -65,9 +80,12 @@ pub(super) struct AuditArgs {
     /// Also pods that have ended well
     #[arg(long)]
     finished: bool,
-    /// Exit with 1 where one of these words holds for a container
+    /// Exit with 1 if one of these words holds for a container, and with 2 if there is none to judge
     #[arg(long, value_name = "WORD", value_delimiter = ',', add = ArgValueCandidates::new(complete::words))]
     fail_on: Vec<Word>,
+    /// Let --fail-on pass if there are no pods
+    #[arg(long, requires = "fail_on")]
+    allow_empty: bool,
     /// Go on until interrupted, and print what changes
     #[arg(short, long, conflicts_with = "summary")]
     watch: bool,
@@ -80,6 +98,9 @@ pub(super) struct AuditArgs {
     /// Format of the output
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
+    /// Print the rows of a table and nothing else
+    #[arg(long)]
+    no_headers: bool,
     /// Pods a page of the list: fewer take less memory, more take fewer requests
     #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..=5000))]
     chunk_size: u32,
@@ -93,6 +114,10 @@ pub(super) struct AuditArgs {
 enum Format {
     /// For people
     Table,
+    /// For people, with exact bytes, and what to do in each row
+    Wide,
+    /// The pods, as pod/NAME
+    Name,
     /// For programs; with --watch one object a line
     Json,
     /// Counts as metrics in the text format of Prometheus
@@ -101,12 +126,18 @@ enum Format {
 
 impl AuditArgs {
     pub(super) fn run(self, policy_is_given: bool) -> anyhow::Result<ExitCode> {
-        if self.watch && self.output == Format::Prometheus {
-            bail!("--watch prints changes, which -o prometheus has no form for; use -o json");
+        match self.output {
+            Format::Prometheus | Format::Name if self.watch => {
+                bail!("--watch prints changes, which -o prometheus and -o name have no form for; use -o json")
+            }
+            Format::Name if self.summary => bail!("--summary has no pods for -o name to print"),
+            _ => {}
         }
         let runtime = runtime()?;
         runtime.block_on(async {
-            let cluster = self.cluster.open().await?;
+            let polls = self.watch || self.listen.is_some();
+            let cluster =
+                if polls { self.cluster.open_to_poll().await? } else { self.cluster.open().await? };
             let namespace = self.scope.namespace(&cluster);
             let listing = Listing {
                 path: path_of("/api/v1", namespace.as_deref(), "pods"),
@@ -128,7 +159,11 @@ impl AuditArgs {
                 return watch::run(&self, judge, scope).await;
             }
             let (fleet, _) = self.list(&cluster, &listing, &judge).await?;
-            Ok(self.print(&fleet, &judge))
+            let printed = self.print(&fleet, &judge, namespace.as_deref());
+            let mut gate = Gate::new(&self.fail_on, self.allow_empty);
+            gate.judge(&fleet);
+            let has_failed = gate.has_failed(&self.no_pods(namespace.as_deref()))?;
+            Ok(if has_failed && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
         })
     }
 
@@ -166,7 +201,7 @@ impl AuditArgs {
         let read = listing.read(cluster, |heard| match heard {
             Heard::Begin => fleet.clear(),
             Heard::Item(json) => match LivePod::parse(json) {
-                Ok(pod) if pod.has_succeeded() && !self.finished => {}
+                Ok(pod) if pod.has_succeeded() && !self.finished => fleet.finished += 1,
                 Ok(pod) => fleet.add(&pod, judge.assess(&pod)),
                 Err(error) => fleet.add_unreadable(&error),
             },
@@ -189,18 +224,49 @@ impl AuditArgs {
         }
     }
 
-    fn print(&self, fleet: &Fleet, judge: &Judge) -> ExitCode {
+    fn print(&self, fleet: &Fleet, judge: &Judge, namespace: Option<&str>) -> ExitCode {
         if self.output != Format::Json {
             Told::default().tell(fleet, judge);
+            tell_nothing(fleet, namespace);
         }
         let text = match self.output {
-            Format::Table => report::tables(fleet, self.summary),
+            Format::Table | Format::Wide if self.summary => report::summary(fleet, &self.style(namespace)),
+            Format::Table | Format::Wide => report::tables(fleet, &self.style(namespace)),
+            Format::Name => report::names(fleet),
             Format::Json => format!("{:#}\n", report::json(fleet, judge, self.summary)),
             Format::Prometheus => report::prometheus(fleet),
         };
-        let printed = output::stdout(text.as_bytes());
-        if fleet.is_any(&self.fail_on) && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed }
+        output::stdout(text.as_bytes())
     }
+
+    fn style(&self, namespace: Option<&str>) -> Style {
+        Style {
+            is_wide: self.output == Format::Wide,
+            has_headers: !self.no_headers,
+            has_namespaces: namespace.is_none(),
+        }
+    }
+
+    /// What there is none of, if there is nothing to judge.
+    fn no_pods(&self, namespace: Option<&str>) -> String {
+        let selector =
+            self.selector.as_ref().map(|labels| format!(" with labels {labels}")).unwrap_or_default();
+        let place = namespace.map_or("any namespace".to_owned(), |name| format!("namespace {name}"));
+        format!("there are no pods{selector} in {place}")
+    }
+}
+
+/// Says that there was nothing to judge, as kubectl does.
+fn tell_nothing(fleet: &Fleet, namespace: Option<&str>) {
+    if !fleet.is_empty() {
+        return;
+    }
+    let place = namespace.map(|name| format!(" in {name} namespace")).unwrap_or_default();
+    let finished = match fleet.finished {
+        0 => String::new(),
+        count => format!(" Pods that have ended well: {count}; --finished shows them."),
+    };
+    eprintln!("No resources found{place}.{finished}");
 }
 
 /// What was told last on stderr.

@@ -11,13 +11,14 @@ mod walk;
 
 use std::{collections::BTreeSet, fmt::Write, process::ExitCode};
 
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use serde_json::{Value, json};
 
 use self::{
     eliminate::eliminate,
-    link::{Finding, State, first_broken},
+    link::{Finding, Link, State, first_broken},
     walk::Walked,
 };
 use super::{
@@ -40,7 +41,8 @@ const SCHEMA_VERSION: u32 = 1;
   gomemlimit check -n shop
   gomemlimit check -o json | jq -r .broken.command
 
-Exit codes: 0 nothing is broken, 1 a link is broken, 2 usage or environment.")]
+Exit codes: 0 pods get a value, 1 a link is broken, 2 usage or environment, or too little could be \
+looked at to know.")]
 pub(super) struct CheckArgs {
     /// Only this namespace; default: all that have opted in
     #[arg(short, long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
@@ -84,6 +86,13 @@ impl CheckArgs {
                 Format::Json => format!("{:#}\n", report(&findings, broken)),
             };
             let printed = output::stdout(text.as_bytes());
+            if broken.is_none() && !is_verified(&findings) {
+                bail!(
+                    "it is not known whether pods get a value: {} could not be looked at, and no pod created by dry run \
+                     got one; grant the rights, or check a namespace with -n",
+                    unknown_links(&findings)
+                );
+            }
             Ok(if broken.is_some() && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
         })
     }
@@ -107,29 +116,66 @@ fn table(findings: &[Finding], broken: Option<&Finding>) -> String {
                 if command.is_empty() { String::new() } else { format!("\n  {}\n", output::clean(command)) };
             write!(text, "\nThe first broken link is {}: {}.\n{command}", link.as_str(), output::clean(what))
         }
-        None => write!(text, "{}", unseen(findings)),
+        None if !is_verified(findings) => Ok(()),
+        None => match unknown_links(findings) {
+            links if links.is_empty() => Ok(()),
+            links => {
+                write!(text, "\nNothing is broken as far as could be looked at; not known: {links}.\n")
+            }
+        },
     };
     text
 }
 
-/// What nothing is said about, where nothing is broken.
-fn unseen(findings: &[Finding]) -> String {
-    let unknown: Vec<_> = findings.iter().filter(|one| one.state == State::Unknown).collect();
-    let links: BTreeSet<_> = unknown.iter().map(|one| one.link).collect();
-    let links = links.into_iter().map(link::Link::as_str).collect::<Vec<_>>().join(", ");
-    match unknown.len() {
-        0 => String::new(),
-        all if all == findings.len() => {
-            format!("\nNothing could be looked at ({links}), so nothing is known to be broken.\n")
-        }
-        _ => format!("\nNothing is broken as far as could be looked at; not known: {links}.\n"),
-    }
+/// Whether pods are known to get a value, if nothing is broken: all was looked at, or a pod got one by dry run. That
+/// takes every link of its own namespace, and those that all namespaces share.
+fn is_verified(findings: &[Finding]) -> bool {
+    let is_proven = |unknown: &Finding| {
+        let is_shared = unknown.namespace.is_none() || unknown.link == Link::DryRun;
+        findings.iter().any(|one| {
+            (one.link, one.state) == (Link::DryRun, State::Ok)
+                && (is_shared || one.namespace == unknown.namespace)
+        })
+    };
+    findings.iter().filter(|one| one.state == State::Unknown).all(is_proven)
+}
+
+/// The links that could not be looked at.
+fn unknown_links(findings: &[Finding]) -> String {
+    let unknown = findings.iter().filter(|one| one.state == State::Unknown);
+    let links: BTreeSet<_> = unknown.map(|one| one.link).collect();
+    links.into_iter().map(Link::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn report(findings: &[Finding], broken: Option<&Finding>) -> Value {
     json!({
         "version": SCHEMA_VERSION,
         "broken": broken.map(Finding::json),
+        "verified": broken.is_none() && is_verified(findings),
         "links": findings.iter().map(Finding::json).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_proves_what_it_has_passed() {
+        let service = || Finding::unknown(Link::Service, "forbidden");
+        let label = || Finding::unknown(Link::NamespaceLabel, "it is not known what opts in").of("shop");
+        let dry_run = |state| Finding::new(Link::DryRun, state, "");
+        let fine = || Finding::ok(Link::Configuration, "");
+        for (findings, is_known) in [
+            (vec![fine()], true),
+            (vec![fine(), service()], false),
+            (vec![service(), dry_run(State::Ok).of("shop")], true),
+            (vec![service(), dry_run(State::Unknown).of("shop")], false),
+            (vec![dry_run(State::Unknown).of("going"), dry_run(State::Ok).of("shop")], true),
+            (vec![label(), dry_run(State::Ok).of("shop")], true),
+            (vec![label(), dry_run(State::Ok).of("other")], false),
+        ] {
+            assert_eq!(is_verified(&findings), is_known, "{findings:?}");
+        }
+    }
 }

@@ -26,14 +26,23 @@ pub(super) struct ClusterArgs {
 
 impl ClusterArgs {
     pub(super) fn target(&self) -> Target {
-        Target { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+        Target { kubeconfig: self.kubeconfig.clone(), context: self.context.clone(), polls: false }
     }
 
     /// A connection that sends nothing yet.
     pub(super) async fn open(&self) -> anyhow::Result<Cluster> {
+        Self::connect(&self.target()).await
+    }
+
+    /// The same for commands that ask again and again: a failed call is told at once, and repeated when its time comes.
+    pub(super) async fn open_to_poll(&self) -> anyhow::Result<Cluster> {
+        Self::connect(&Target { polls: true, ..self.target() }).await
+    }
+
+    async fn connect(target: &Target) -> anyhow::Result<Cluster> {
         // kube takes the provider of the process.
         let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
-        Ok(Cluster::open(&self.target()).await?)
+        Ok(Cluster::open(target).await?)
     }
 }
 

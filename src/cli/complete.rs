@@ -108,8 +108,11 @@ fn names(group: &str, plural: &str, in_namespace: bool) -> Vec<String> {
     struct Object {
         metadata: Metadata,
     }
-    let target =
-        Target { kubeconfig: flag(&["--kubeconfig"]).map(PathBuf::from), context: flag(&["--context"]) };
+    let target = Target {
+        kubeconfig: flag(&["--kubeconfig"]).map(PathBuf::from),
+        context: flag(&["--context"]),
+        polls: true,
+    };
     let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
     let Ok(runtime) = runtime() else { return Vec::new() };
     runtime.block_on(async {

@@ -4,6 +4,7 @@ mod live;
 
 use std::{collections::BTreeMap, process::ExitCode, str::FromStr};
 
+use anyhow::ensure;
 use clap::{ArgGroup, Args, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use gomemlimit_core::{
@@ -46,9 +47,12 @@ pub(super) struct ExplainArgs {
     /// Format of the output
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
-    /// Exit with 1 where one of these reasons occurs, or `warning`
+    /// Exit with 1 if one of these reasons occurs, or `warning`, and with 2 if there are no pods
     #[arg(long, value_name = "REASON", value_delimiter = ',', add = ArgValueCandidates::new(complete::reasons))]
     fail_on: Vec<Finding>,
+    /// Let --fail-on pass if there are no pods
+    #[arg(long, requires = "fail_on")]
+    allow_empty: bool,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
@@ -85,6 +89,13 @@ impl ExplainArgs {
             return live::run(&self, policy_is_given);
         }
         let manifests = self.manifests.decide()?;
+        if manifests.decided.is_empty() {
+            ensure!(
+                self.fail_on.is_empty() || self.allow_empty,
+                "there are no pods in these manifests, so --fail-on has nothing to judge; pass --allow-empty if that is fine"
+            );
+            eprintln!("No pods in these manifests.");
+        }
         let code = match self.output {
             Format::Table => {
                 let code = output::stdout(table(&manifests).as_bytes());
@@ -126,7 +137,7 @@ fn warn(object: &str, verdict: &Verdict<'_>) {
 
 fn table(manifests: &Manifests) -> String {
     if manifests.decided.is_empty() {
-        return "No pods in these manifests.\n".to_owned();
+        return String::new();
     }
     let all = manifests.decided.iter();
     decisions(&all.map(|one| (one.object(), &one.verdict)).collect::<Vec<_>>())

@@ -32,6 +32,8 @@ mod policy;
 mod policy_args;
 mod probe;
 mod progress;
+#[cfg(feature = "diagnose")]
+mod same_file;
 mod serve;
 
 use std::process::ExitCode;

@@ -29,6 +29,9 @@ pub struct Target {
     pub kubeconfig: Option<PathBuf>,
     /// A context of it other than the current one.
     pub context: Option<String>,
+    /// For commands that ask again anyway: a call that fails is not repeated behind their back. kube repeats 429, 503
+    /// and 504 up to 15 times, which takes all of the time that a call may take.
+    pub polls: bool,
 }
 
 /// Why a call failed.
@@ -93,6 +96,7 @@ impl Cluster {
         config.connect_timeout = Some(CONNECT);
         // A watch is silent for minutes; the other calls have a deadline of their own.
         config.read_timeout = None;
+        config.default_retry = !target.polls;
         let url = config.cluster_url.to_string();
         let client = Client::try_from(config).map_err(|error| no_cluster(&error))?;
         Ok(Self { client, url })

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use gomemlimit_core::quantity;
 use gomemlimit_pprof::RssSource;
+use kube::{api::ListParams, core::Request};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::api::{ApiError, Cluster, unreadable};
+use super::{
+    api::{ApiError, Cluster, path_of, unreadable},
+    workload::Pods,
+};
 
 /// How long an answer may take: the kubelet of a node that is gone never answers.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,16 +40,31 @@ pub async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>, ApiErr
     Ok(summary.pods.into_iter().flatten().flat_map(of_pod).collect())
 }
 
-/// The containers of a pod by metrics.k8s.io, which is a minute late at times.
-pub async fn of_pod(cluster: &Cluster, namespace: &str, pod: &str) -> Result<Vec<Usage>, ApiError> {
-    let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods/{pod}");
-    let metrics: PodMetrics = get(cluster, &path).await?;
-    let containers = metrics.containers.into_iter().map(|one| Usage {
-        of: [namespace.to_owned(), pod.to_owned(), one.name],
-        working_set: one.usage.memory.and_then(|text| quantity::parse(&text).ok()),
-        rss: None,
-    });
-    Ok(containers.collect())
+/// The containers of pods by metrics.k8s.io, which is a minute late at times; one request for all of them. Takes `get`
+/// on pods of metrics.k8s.io for one that is named, `list` for those that a selector selects.
+pub async fn of_pods(cluster: &Cluster, namespace: &str, pods: &Pods) -> Result<Vec<Usage>, ApiError> {
+    let path = path_of("/apis/metrics.k8s.io/v1beta1", Some(namespace), "pods");
+    let found = match pods {
+        Pods::Named(name) => {
+            let metadata = MetricsMetadata { name: name.clone() };
+            vec![PodMetrics { metadata, ..get(cluster, &format!("{path}/{name}")).await? }]
+        }
+        Pods::Selected(selector) => {
+            let request = Request::new(path).list(&ListParams::default().labels(selector));
+            let request = request.map_err(|error| ApiError::Other(error.to_string()))?;
+            let text = cluster.within(PATIENCE, cluster.client.request_text(request)).await?;
+            let list: PodMetricsList = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
+            list.items
+        }
+    };
+    let of_pod = |pod: PodMetrics| {
+        pod.containers.into_iter().map(move |one| Usage {
+            of: [namespace.to_owned(), pod.metadata.name.clone(), one.name],
+            working_set: one.usage.memory.and_then(|text| quantity::parse(&text).ok()),
+            rss: None,
+        })
+    };
+    Ok(found.into_iter().flat_map(of_pod).collect())
 }
 
 async fn get<T: DeserializeOwned>(cluster: &Cluster, path: &str) -> Result<T, ApiError> {
@@ -73,7 +92,7 @@ pub async fn resident(
     if !may(RssSource::MetricsServer) {
         return None;
     }
-    let all = of_pod(cluster, namespace, pod).await.ok()?;
+    let all = of_pods(cluster, namespace, &Pods::Named(pod.to_owned())).await.ok()?;
     Some((find(all)?.working_set?, RssSource::MetricsServer))
 }
 
@@ -114,8 +133,21 @@ struct MemoryStats {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
+struct PodMetricsList {
+    items: Vec<PodMetrics>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct PodMetrics {
+    metadata: MetricsMetadata,
     containers: Vec<ContainerMetrics>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct MetricsMetadata {
+    name: String,
 }
 
 #[derive(Default, Deserialize)]

@@ -20,8 +20,10 @@ pub struct Figures {
     pub gomemlimits: BTreeSet<String>,
     /// Restarts.
     pub restarts: u32,
-    /// Ends with `OOMKilled`, or exit code 137.
+    /// Ends with `OOMKilled`.
     pub oom_kills: u32,
+    /// Ends by another SIGKILL.
+    pub sigkills: u32,
     /// Ends for a malformed GOMEMLIMIT.
     pub malformed: u32,
     /// Ends with another exit code.
@@ -83,6 +85,7 @@ impl Figures {
             gomemlimits: all().filter_map(|record| record.gomemlimit.clone()).collect(),
             restarts: all().map(|record| record.restarts).sum(),
             oom_kills: ends(EndKind::OomKilled),
+            sigkills: ends(EndKind::Sigkilled),
             malformed: ends(EndKind::MalformedGomemlimit),
             failed: ends(EndKind::Failed),
             completed: ends(EndKind::Completed),

@@ -122,8 +122,10 @@ pub struct End {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndKind {
-    /// The kernel killed it for memory: `OOMKilled`, or exit code 137.
+    /// The kernel killed it for memory: `OOMKilled`.
     OomKilled,
+    /// Another SIGKILL, exit code 137: a failed liveness probe, or a grace period that was over.
+    Sigkilled,
     /// Exit code 2, and the log or the pod says that GOMEMLIMIT is malformed.
     MalformedGomemlimit,
     /// Exit code 0.
@@ -139,6 +141,7 @@ impl EndKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OomKilled => "OOMKilled",
+            Self::Sigkilled => "SIGKILL",
             Self::MalformedGomemlimit => "malformed GOMEMLIMIT",
             Self::Completed => "completed",
             Self::Failed => "failed",

@@ -144,6 +144,7 @@ fn rows(one: &Compared) -> Vec<Vec<String>> {
     };
     counts("OOMKilled", |one| Some(one.oom_kills.into()), false);
     counts("restarts", |one| Some(one.restarts.into()), false);
+    counts("  by SIGKILL", |one| Some(one.sigkills.into()), true);
     counts("  malformed GOMEMLIMIT", |one| Some(one.malformed.into()), true);
     counts("  failed", |one| Some(one.failed.into()), true);
     counts("  completed", |one| Some(one.completed.into()), true);
@@ -261,6 +262,7 @@ fn peak(one: &Figures) -> String {
 fn restarts(one: &Figures) -> String {
     let reasons = [
         (one.oom_kills, EndKind::OomKilled.as_str()),
+        (one.sigkills, EndKind::Sigkilled.as_str()),
         (one.malformed, EndKind::MalformedGomemlimit.as_str()),
         (one.failed, EndKind::Failed.as_str()),
         (one.completed, EndKind::Completed.as_str()),

@@ -222,6 +222,7 @@ fn ended(at: f64, end: Termination, is_malformed: bool) -> End {
     let kind = match end.exit_code {
         _ if is_malformed => EndKind::MalformedGomemlimit,
         _ if end.is_oom_kill() => EndKind::OomKilled,
+        _ if end.is_sigkill() => EndKind::Sigkilled,
         0 => EndKind::Completed,
         _ => EndKind::Failed,
     };

@@ -54,6 +54,27 @@ fn what_happened_before_is_not_counted_and_every_end_is_counted_once() {
 }
 
 #[test]
+fn a_sigkill_has_its_own_word_and_its_own_count() {
+    let killed = |reason, at| Look { end: Some((end(reason, 137, at), false)), ..look("a", 1, 90) };
+    let looks = [
+        look("a", 0, 90),
+        killed("Error", "t1"),
+        killed("ContainerStatusUnknown", "t2"),
+        killed("OOMKilled", "t3"),
+    ];
+    let observation = observed(looks.map(|look| vec![look]));
+    let kinds: Vec<_> = observation.containers[0].ends.iter().map(|end| end.kind).collect();
+    assert_eq!(kinds, [EndKind::Sigkilled, EndKind::Failed, EndKind::OomKilled]);
+    assert!(
+        report(&observation).contains("1 (1 OOMKilled, 1 SIGKILL, 1 failed)"),
+        "{}",
+        report(&observation)
+    );
+    let table = comparison(&observation, &observation);
+    assert!(table.contains("OOMKilled       1") && table.contains("  by SIGKILL    1"), "{table}");
+}
+
+#[test]
 fn pods_that_come_later_count_from_their_beginning_and_their_deletion_is_no_end() {
     let later = Look { end: Some((end("OOMKilled", 137, "t1"), false)), ..look("b", 1, 250) };
     let deleted = Look { end: Some((end("Error", 137, "t2"), false)), is_ending: true, ..look("a", 0, 10) };

@@ -189,7 +189,7 @@ async fn a_webhook_that_is_not_ours_is_not_our_broken_link() {
     let mut world = World::sound();
     world.answer("POST /api/v1/namespaces/shop/pods", said("pods.policy.example.com"));
     let (code, report) = check(&world, &[]).await;
-    assert_eq!((code, state(&report, "dry-run")), (0, "unknown"), "{report:#}");
+    assert_eq!((code, state(&report, "dry-run")), (2, "unknown"), "{report:#}");
     assert!(report["links"].to_string().contains("another webhook, pods.policy.example.com"), "{report:#}");
     world.answer("POST /api/v1/namespaces/shop/pods", said("namespaces.gomemlimit.dev"));
     let (code, report) = check(&world, &[]).await;

@@ -123,3 +123,18 @@ async fn the_json_has_a_version_and_every_field_is_documented() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_pod_that_was_oom_killed_is_not_plainly_covered() {
+    let mut world = World::sound();
+    let mut pod = pod_with("api-0", Some("966367641"));
+    (pod["apiVersion"], pod["kind"]) = ("v1".into(), "Pod".into());
+    let last =
+        json!({"terminated": {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-01-01T00:00:00Z"}});
+    pod["status"]["containerStatuses"] = json!([{"name": "app", "restartCount": 1, "lastState": last}]);
+    world.put("/api/v1/namespaces/shop/pods", &[pod]);
+    let (code, stdout, stderr) = world.serve().await.run(&["explain", "api-0"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    let row = stdout.lines().find(|line| line.contains("Pod shop/api-0")).unwrap();
+    assert!(row.contains(" oom-killed/covered ") && row.contains("; OOM-killed; raise the limit"), "{row}");
+}

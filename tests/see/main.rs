@@ -5,8 +5,10 @@
 mod check;
 mod engine;
 mod explain;
+mod gates;
 mod installations;
 mod rights;
+mod rows;
 #[path = "../scripted/mod.rs"]
 mod scripted;
 mod watch;

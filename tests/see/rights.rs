@@ -118,6 +118,9 @@ async fn nothing_known_is_said_to_be_nothing_known() {
         world.forbid(path);
     }
     let (code, stdout, stderr) = world.serve().await.run(&["check"]).await;
-    assert_eq!(code, 0, "{stderr}");
-    assert!(stdout.contains("Nothing could be looked at (configuration, namespace-label)"), "{stdout}");
+    assert_eq!(code, 2, "{stdout}");
+    let said =
+        "it is not known whether pods get a value: configuration, namespace-label could not be looked at";
+    assert!(stderr.starts_with("error: ") && stderr.contains(said), "{stderr}");
+    assert!(!stdout.contains("Nothing is broken"), "{stdout}");
 }

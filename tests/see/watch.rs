@@ -191,3 +191,26 @@ async fn a_summary_is_not_watched() {
     assert_eq!(code, 2);
     assert!(stderr.contains("cannot be used with"), "{stderr}");
 }
+
+/// What polls is told at once, and asks again when its time comes; what asks once may wait.
+#[tokio::test]
+async fn a_busy_server_is_asked_again_only_by_commands_that_ask_once() {
+    let busy = || failure(503, "the server is currently unable to handle the request");
+    let server = Server::start(move |path, _| if path == PODS { busy() } else { forbidden(path) }).await;
+    let (code, _, stderr) = server.run(&["audit", "--watch"]).await;
+    assert_eq!((code, server.count(PODS, false)), (2, 1), "{stderr}");
+    assert!(stderr.contains("currently unable"), "{stderr}");
+    let asked = Mutex::new(0);
+    let server = Server::start(move |path, _| {
+        let mut asked = asked.lock().unwrap();
+        *asked += usize::from(path == PODS);
+        match path {
+            PODS if *asked < 3 => busy(),
+            PODS => list(&[pod("a")], ""),
+            path => forbidden(path),
+        }
+    })
+    .await;
+    let (code, _, stderr) = server.run(&["audit"]).await;
+    assert_eq!((code, server.count(PODS, false)), (0, 3), "{stderr}");
+}

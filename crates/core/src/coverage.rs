@@ -195,6 +195,12 @@ impl ContainerCoverage {
         self.end.as_ref().is_some_and(Termination::is_oom_kill)
     }
 
+    /// Whether its last end was a SIGKILL of another origin.
+    #[must_use]
+    pub fn was_sigkilled(&self) -> bool {
+        self.end.as_ref().is_some_and(Termination::is_sigkill)
+    }
+
     /// Whether its last end was that of a Go program that cannot read GOMEMLIMIT: exit code 2.
     #[must_use]
     pub fn died_of_malformed_value(&self) -> bool {
@@ -211,6 +217,8 @@ pub enum Word {
     Gap(Gap),
     /// The OOM killer ended the container.
     OomKilled,
+    /// Another SIGKILL ended it.
+    Sigkilled,
     /// A malformed value ended it.
     MalformedCrash,
 }
@@ -219,7 +227,11 @@ impl Word {
     /// Every word.
     pub fn all() -> impl Iterator<Item = Self> {
         let statuses = Coverage::ALL.into_iter().map(Self::Status);
-        statuses.chain(Gap::all().map(Self::Gap)).chain([Self::OomKilled, Self::MalformedCrash])
+        statuses.chain(Gap::all().map(Self::Gap)).chain([
+            Self::OomKilled,
+            Self::Sigkilled,
+            Self::MalformedCrash,
+        ])
     }
 
     /// How it is written.
@@ -229,6 +241,7 @@ impl Word {
             Self::Status(status) => status.as_str(),
             Self::Gap(gap) => gap.as_str(),
             Self::OomKilled => "oom-killed",
+            Self::Sigkilled => "sigkilled",
             Self::MalformedCrash => "malformed-crash",
         }
     }
@@ -240,6 +253,7 @@ impl Word {
             Self::Status(status) => container.status == status,
             Self::Gap(gap) => container.gap == Some(gap),
             Self::OomKilled => container.was_oom_killed(),
+            Self::Sigkilled => container.was_sigkilled(),
             Self::MalformedCrash => container.died_of_malformed_value(),
         }
     }

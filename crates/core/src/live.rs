@@ -184,10 +184,17 @@ pub struct Termination {
 }
 
 impl Termination {
-    /// `OOMKilled`, or killed by a signal that is nearly always that of the OOM killer.
+    /// Whether the OOM killer ended it: the runtime reports `OOMKilled`, whatever the exit code.
     #[must_use]
     pub fn is_oom_kill(&self) -> bool {
-        self.reason == "OOMKilled" || self.exit_code == 137
+        self.reason == "OOMKilled"
+    }
+
+    /// Whether another SIGKILL ended it, exit code 137 = 128 + 9: a failed liveness probe, or a program that did not end
+    /// within its grace period. `ContainerStatusUnknown` is none: kubelet writes 137 for a container that it lost.
+    #[must_use]
+    pub fn is_sigkill(&self) -> bool {
+        self.exit_code == 137 && !self.is_oom_kill() && self.reason != "ContainerStatusUnknown"
     }
 }
 

@@ -254,25 +254,51 @@ fn the_thing_to_do_is_a_command_that_fits_the_owner() {
     assert_eq!(todo(&pod), "run job/report in shop again");
 }
 
+/// A container of 1Gi that ended so in this state.
+fn ended(value: &str, state: &str, reason: &str, code: i32) -> ContainerCoverage {
+    let mut pod = pod(&literal(value), Some("1Gi"), Some("1Gi"));
+    let status = &mut pod["status"]["containerStatuses"][0];
+    status["restartCount"] = json!(3);
+    status[state] =
+        json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:00:00Z"}});
+    assess_one(&pod, &Selected::Yes)
+}
+
 #[test]
 fn ends_are_told_apart() {
-    let ended = |value: &str, state: &str, reason: &str, code: i32| {
-        let mut pod = pod(&literal(value), Some("1Gi"), Some("1Gi"));
-        let status = &mut pod["status"]["containerStatuses"][0];
-        status["restartCount"] = json!(3);
-        status[state] =
-            json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:00:00Z"}});
-        assess_one(&pod, &Selected::Yes)
-    };
     let found = ended("900MiB", "lastState", "OOMKilled", 137);
     assert!(found.was_oom_killed() && !found.died_of_malformed_value());
     assert_eq!((found.restarts, found.status), (3, Coverage::Covered));
-    assert!(found.todo.contains("look for a leak"), "{}", found.todo);
-    assert!(ended("900MiB", "state", "Error", 137).was_oom_killed());
+    assert!(found.why.ends_with("; OOM-killed") && found.todo.contains("look for a leak"), "{found:?}");
     let found = ended("512Mi", "lastState", "Error", 2);
     assert!(found.died_of_malformed_value() && !found.was_oom_killed());
     assert!(!ended("900MiB", "lastState", "Error", 2).died_of_malformed_value(), "a panic of its own");
     assert!(!ended("900MiB", "lastState", "Completed", 0).was_oom_killed());
+}
+
+/// The kubelet kills with SIGKILL, too; only the runtime knows of the OOM killer.
+#[rstest]
+#[case::of_the_cgroup("OOMKilled", 137, true, false)]
+#[case::of_a_child("OOMKilled", 1, true, false)]
+#[case::liveness_probe("Error", 137, false, true)]
+#[case::without_a_reason("", 137, false, true)]
+#[case::strange("Completed", 137, false, true)]
+#[case::lost_by_the_kubelet("ContainerStatusUnknown", 137, false, false)]
+#[case::sigterm("Error", 143, false, false)]
+#[case::failed("Error", 1, false, false)]
+fn a_sigkill_is_no_oom_kill(
+    #[case] reason: &str,
+    #[case] code: i32,
+    #[case] is_oom_kill: bool,
+    #[case] is_sigkill: bool,
+    #[values("state", "lastState")] state: &str,
+) {
+    let found = ended("900MiB", state, reason, code);
+    assert_eq!((found.was_oom_killed(), found.was_sigkilled()), (is_oom_kill, is_sigkill));
+    assert_eq!((Word::OomKilled.holds(&found), Word::Sigkilled.holds(&found)), (is_oom_kill, is_sigkill));
+    assert_eq!(found.status, Coverage::Covered);
+    assert_eq!(found.todo.contains("liveness probe"), is_sigkill, "{}", found.todo);
+    assert_eq!(found.why.contains("SIGKILL"), is_sigkill, "{}", found.why);
 }
 
 #[test]

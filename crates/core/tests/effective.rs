@@ -105,11 +105,13 @@ fn what_an_env_from_may_define_is_not_known() {
     assert_eq!((of(""), of("APP_")), (Unknown, Unset));
 }
 
-#[test]
-fn ends_are_told() {
+#[rstest]
+#[case("OOMKilled", true)]
+#[case("Error", false)]
+fn ends_are_told(#[case] reason: &str, #[case] is_oom_kill: bool) {
     let status = json!({"containerStatuses": [{"name": "app", "restartCount": 3, "lastState":
-        {"terminated": {"reason": "Error", "exitCode": 137, "finishedAt": "2026-01-01T00:00:00Z"}}}]});
+        {"terminated": {"reason": reason, "exitCode": 137, "finishedAt": "2026-01-01T00:00:00Z"}}}]});
     let found = app(&json!({}), &json!({}), &status);
-    assert_eq!(found.restarts, 3);
-    assert!(found.end.unwrap().is_oom_kill());
+    let end = found.end.unwrap();
+    assert_eq!((found.restarts, end.is_oom_kill(), end.is_sigkill()), (3, is_oom_kill, !is_oom_kill));
 }

@@ -21,6 +21,7 @@ pub(super) struct Counts {
     pub(super) statuses: BTreeMap<Coverage, u64>,
     pub(super) gaps: BTreeMap<Gap, u64>,
     pub(super) oom_killed: u64,
+    pub(super) sigkilled: u64,
     pub(super) malformed_crashes: u64,
 }
 
@@ -31,6 +32,7 @@ impl Counts {
             *self.gaps.entry(gap).or_default() += 1;
         }
         self.oom_killed += u64::from(found.was_oom_killed());
+        self.sigkilled += u64::from(found.was_sigkilled());
         self.malformed_crashes += u64::from(found.died_of_malformed_value());
     }
 
@@ -38,11 +40,12 @@ impl Counts {
         self.statuses.get(&status).copied().unwrap_or_default()
     }
 
-    fn of_word(&self, word: Word) -> u64 {
+    pub(super) fn of_word(&self, word: Word) -> u64 {
         match word {
             Word::Status(status) => self.of(status),
             Word::Gap(gap) => self.gaps.get(&gap).copied().unwrap_or_default(),
             Word::OomKilled => self.oom_killed,
+            Word::Sigkilled => self.sigkilled,
             Word::MalformedCrash => self.malformed_crashes,
         }
     }
@@ -55,6 +58,7 @@ impl Counts {
             *self.gaps.entry(*gap).or_default() += count;
         }
         self.oom_killed += other.oom_killed;
+        self.sigkilled += other.sigkilled;
         self.malformed_crashes += other.malformed_crashes;
     }
 }
@@ -88,13 +92,23 @@ pub(super) struct Fleet {
     keep: Keep,
     pub(super) rows: Vec<Row>,
     pub(super) namespaces: BTreeMap<String, Counts>,
-    unreadable: u64,
+    /// Pods that were left out because they have ended well.
+    pub(super) finished: u64,
+    /// Pods that were left out because they cannot be read.
+    pub(super) unreadable: u64,
     first_problem: Option<String>,
 }
 
 impl Fleet {
     pub(super) fn new(keep: Keep) -> Self {
-        Self { keep, rows: Vec::new(), namespaces: BTreeMap::new(), unreadable: 0, first_problem: None }
+        Self {
+            keep,
+            rows: Vec::new(),
+            namespaces: BTreeMap::new(),
+            finished: 0,
+            unreadable: 0,
+            first_problem: None,
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -141,9 +155,8 @@ impl Fleet {
         total
     }
 
-    /// Whether one of the words holds anywhere.
-    pub(super) fn is_any(&self, words: &[Word]) -> bool {
-        let total = self.total();
-        words.iter().any(|word| total.of_word(*word) > 0)
+    /// Whether there was nothing to judge.
+    pub(super) fn is_empty(&self) -> bool {
+        self.namespaces.is_empty()
     }
 }

@@ -1,88 +1,215 @@
 //! The findings as tables, JSON and metrics. The schema of the JSON is that of docs/audit.md.
 
-use std::fmt::Write;
+use std::{collections::HashMap, fmt::Write};
 
-use gomemlimit_core::coverage::{ContainerCoverage, Coverage, Gap};
+use gomemlimit_core::coverage::{ContainerCoverage, Coverage, Gap, Word};
 use serde_json::{Value, json};
 
 use super::{
     super::{
         judge::Judge,
-        output::{quantity, table},
+        output::{clean, quantity, table},
     },
     fleet::{Counts, Fleet, Row},
 };
-use crate::metrics::audit::{CONTAINERS, OOM_KILLED, Series};
+use crate::metrics::audit::{CONTAINERS, OOM_KILLED, SIGKILLED, Series};
 
 /// Version of the schema; fields are added without a new one.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
-/// A line a container, and a summary by namespace.
-pub(super) fn tables(fleet: &Fleet, only_summary: bool) -> String {
-    if fleet.namespaces.is_empty() {
-        return "No pods.\n".to_owned();
-    }
-    let mut text = String::new();
-    if !only_summary && !fleet.rows.is_empty() {
-        let header =
-            ["NAMESPACE", "POD", "CONTAINER", "LIMIT", "GOMEMLIMIT", "STATUS", "REASON", "RESTARTS", "WHY"];
-        text = table(&header, fleet.rows.iter().map(cells)) + "\n";
-    }
-    let statuses = Coverage::ALL.map(|status| status.as_str().to_uppercase());
-    let header: Vec<&str> = std::iter::once("NAMESPACE")
-        .chain(statuses.iter().map(String::as_str))
-        .chain(["OOM-KILLED"])
-        .collect();
-    let total = fleet.total();
-    let named = fleet.namespaces.iter().map(|(name, counts)| (name.as_str(), counts));
-    let all = named.chain((fleet.namespaces.len() > 1).then_some(("(all)", &total)));
-    text + &table(&header, all.map(|(name, counts)| counts_cells(name, counts)))
+/// How tables look.
+pub(super) struct Style {
+    /// All that is known in the rows, and exact bytes.
+    pub(super) is_wide: bool,
+    /// Headers, the summary, and what to do; else rows alone.
+    pub(super) has_headers: bool,
+    /// A column for the namespace, as kubectl prints it with `-A`.
+    pub(super) has_namespaces: bool,
 }
 
-fn cells(row: &Row) -> Vec<String> {
+/// A row a container, a summary by namespace, and what to do.
+pub(super) fn tables(fleet: &Fleet, style: &Style) -> String {
+    if fleet.is_empty() {
+        return String::new();
+    }
+    let rows = rows(fleet, style);
+    if !style.has_headers {
+        return rows;
+    }
+    let remedies = if style.is_wide { String::new() } else { remedies(&fleet.rows, style) };
+    let parts = [rows, summary(fleet, style), remedies];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// The text of a table, without its first line if no headers are wanted.
+fn body(table: String, style: &Style) -> String {
+    if style.has_headers {
+        return table;
+    }
+    table.split_once('\n').map(|(_, rows)| rows.to_owned()).unwrap_or_default()
+}
+
+fn rows(fleet: &Fleet, style: &Style) -> String {
+    if fleet.rows.is_empty() {
+        return String::new();
+    }
+    let mut header = vec!["POD", "CONTAINER", "LIMIT", "GOMEMLIMIT", "STATUS", "RESTARTS"];
+    if style.has_namespaces {
+        header.insert(0, "NAMESPACE");
+    }
+    if style.is_wide {
+        header.extend(["WORKLOAD", "WHY"]);
+    }
+    body(table(&header, fleet.rows.iter().map(|row| cells(row, style))), style)
+}
+
+fn cells(row: &Row, style: &Style) -> Vec<String> {
     let found = &row.found;
-    let dash = || "-".to_owned();
-    let restarts = match &found.end {
-        Some(end) if found.was_oom_killed() || found.died_of_malformed_value() => {
-            let how = if end.reason == "OOMKilled" {
-                end.reason.clone()
-            } else {
-                format!("exit {}", end.exit_code)
-            };
-            format!("{} ({how})", found.restarts)
-        }
-        _ => found.restarts.to_string(),
+    let bytes = |bytes: u64| if style.is_wide { bytes.to_string() } else { quantity(bytes) };
+    let how = match &found.end {
+        Some(_) if found.was_oom_killed() => " (OOMKilled)".to_owned(),
+        Some(_) if found.was_sigkilled() => " (SIGKILL)".to_owned(),
+        Some(end) if found.died_of_malformed_value() => format!(" (exit {})", end.exit_code),
+        _ => String::new(),
     };
-    vec![
-        row.namespace.clone(),
+    let mut cells = vec![
         row.pod.clone(),
         found.name.clone(),
-        found.limit.map_or_else(dash, |(bytes, _)| quantity(bytes)),
-        value(found).unwrap_or_else(dash),
-        found.status.to_string(),
-        found.gap.map_or_else(dash, |gap| gap.to_string()),
-        restarts,
-        why(found),
-    ]
+        found.limit.map_or_else(dash, |(limit, _)| bytes(limit)),
+        value(found, bytes).unwrap_or_else(dash),
+        status(found),
+        format!("{}{how}", found.restarts),
+    ];
+    if style.has_namespaces {
+        cells.insert(0, row.namespace.clone());
+    }
+    if style.is_wide {
+        let workload = row.workload.as_ref();
+        cells.push(
+            workload.map_or_else(dash, |made_by| {
+                format!("{}/{}", made_by.kind.to_ascii_lowercase(), made_by.name)
+            }),
+        );
+        cells.push(why(found));
+    }
+    cells
 }
 
-/// GOMEMLIMIT as it stands in the pod, or in bytes where it is a reference.
-fn value(found: &ContainerCoverage) -> Option<String> {
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// The status with its reason; before it that the container was OOM-killed, since no value that it has was enough.
+pub(in crate::cli) fn status(found: &ContainerCoverage) -> String {
+    let killed = found.was_oom_killed().then_some(Word::OomKilled.as_str());
+    let words = killed.into_iter().chain([found.status.as_str()]).chain(found.gap.map(Gap::as_str));
+    words.collect::<Vec<_>>().join("/")
+}
+
+/// The pods of the rows, each once, as kubectl names them.
+pub(super) fn names(fleet: &Fleet) -> String {
+    let mut names: Vec<_> = fleet.rows.iter().map(|row| (&row.namespace, &row.pod)).collect();
+    names.dedup();
+    names.into_iter().flat_map(|(_, pod)| ["pod/", pod, "\n"]).collect()
+}
+
+/// Containers by namespace. A word that holds for none has no column, unless it is one that everybody looks for.
+pub(super) fn summary(fleet: &Fleet, style: &Style) -> String {
+    if fleet.is_empty() {
+        return String::new();
+    }
+    let words = [Word::OomKilled, Word::Sigkilled].into_iter().chain(Coverage::ALL.map(Word::Status));
+    let is_looked_for =
+        |word: Word| matches!(word, Word::OomKilled | Word::Status(Coverage::Covered | Coverage::Uncovered));
+    let total = fleet.total();
+    let words: Vec<_> = words.filter(|word| is_looked_for(*word) || total.of_word(*word) > 0).collect();
+    let header: Vec<_> = std::iter::once("NAMESPACE".to_owned())
+        .chain(words.iter().map(|word| word.as_str().to_uppercase()))
+        .collect();
+    let named = fleet.namespaces.iter().map(|(name, counts)| (name.as_str(), counts));
+    let all = named.chain((fleet.namespaces.len() > 1).then_some(("(all)", &total)));
+    let rows = all.map(|(name, counts)| {
+        let numbers = words.iter().map(|word| counts.of_word(*word).to_string());
+        std::iter::once(name.to_owned()).chain(numbers).collect()
+    });
+    body(table(&header.iter().map(String::as_str).collect::<Vec<_>>(), rows), style)
+}
+
+/// How many remedies are printed.
+const MAX_REMEDIES: usize = 20;
+
+/// How long a line of names may become, characters.
+const MAX_NAMES: usize = 90;
+
+/// What to do: each remedy once, with the containers that it is for, those that were OOM-killed first.
+fn remedies(rows: &[Row], style: &Style) -> String {
+    let mut all: Vec<(u8, &str, Vec<String>)> = Vec::new();
+    let mut places = HashMap::new();
+    for row in rows.iter().filter(|row| !row.found.todo.is_empty()) {
+        let name = format!("{}/{}", row.pod, row.found.name);
+        let name = if style.has_namespaces { format!("{}/{name}", row.namespace) } else { name };
+        let key = (urgency(&row.found), row.found.todo.as_str());
+        let place = *places.entry(key).or_insert(all.len());
+        match all.get_mut(place) {
+            Some((_, _, names)) => names.push(name),
+            None => all.push((key.0, key.1, vec![name])),
+        }
+    }
+    if all.is_empty() {
+        return String::new();
+    }
+    // Of the same urgency in the order of the rows.
+    all.sort_by_key(|(urgency, ..)| *urgency);
+    let mut text = "To fix:\n".to_owned();
+    for (_, todo, names) in all.iter().take(MAX_REMEDIES) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {}\n    {}", clean(&some_of(names)), clean(todo));
+    }
+    match all.len().saturating_sub(MAX_REMEDIES) {
+        0 => text,
+        left => format!("{text}  … and {left} more: -o wide has all of them\n"),
+    }
+}
+
+/// What has happened before what may happen; then what no value protects from.
+fn urgency(found: &ContainerCoverage) -> u8 {
+    match found.status {
+        _ if found.was_oom_killed() => 0,
+        Coverage::Malformed => 1,
+        Coverage::AboveLimit | Coverage::AtLimit | Coverage::TooLow => 2,
+        Coverage::Stale => 3,
+        Coverage::Covered | Coverage::Opaque | Coverage::Off | Coverage::Uncovered => 4,
+    }
+}
+
+/// As many names as a line has room for, and how many are left.
+fn some_of(names: &[String]) -> String {
+    let mut line = String::new();
+    for (count, name) in names.iter().enumerate() {
+        if count > 0 && line.len() + name.len() > MAX_NAMES {
+            return format!("{line} and {} more", names.len() - count);
+        }
+        line += if count > 0 { ", " } else { "" };
+        line += name;
+    }
+    line
+}
+
+/// GOMEMLIMIT: a number of bytes as `bytes` writes it, any other text as it stands in the pod.
+fn value(found: &ContainerCoverage, bytes: impl Fn(u64) -> String) -> Option<String> {
     match &found.text {
         Some(text) if text.is_empty() => Some("\"\"".to_owned()),
-        Some(text) => Some(text.clone()),
-        None => found.bytes.map(|bytes| bytes.to_string()),
+        Some(text) => {
+            let number = text.parse().ok().filter(|number: &u64| number.to_string() == *text);
+            Some(number.map_or_else(|| text.clone(), bytes))
+        }
+        None => found.bytes.map(bytes),
     }
 }
 
 /// What it means, and what to do.
 pub(in crate::cli) fn why(found: &ContainerCoverage) -> String {
     if found.todo.is_empty() { found.why.clone() } else { format!("{}; {}", found.why, found.todo) }
-}
-
-fn counts_cells(name: &str, counts: &Counts) -> Vec<String> {
-    let numbers = Coverage::ALL.map(|status| counts.of(status).to_string());
-    std::iter::once(name.to_owned()).chain(numbers).chain([counts.oom_killed.to_string()]).collect()
 }
 
 /// Everything as one object.
@@ -124,6 +251,7 @@ pub(super) fn row_json(row: &Row) -> Value {
         "restarts": found.restarts,
         "lastTermination": found.end,
         "oomKilled": found.was_oom_killed(),
+        "sigkilled": found.was_sigkilled(),
         "malformedCrash": found.died_of_malformed_value(),
     })
 }
@@ -135,6 +263,7 @@ fn counts_json(counts: &Counts) -> Value {
         counts.gaps.iter().map(|(gap, count)| (gap.as_str().to_owned(), (*count).into())).collect();
     object.insert("reasons".to_owned(), reasons.into());
     object.insert("oomKilled".to_owned(), counts.oom_killed.into());
+    object.insert("sigkilled".to_owned(), counts.sigkilled.into());
     object.insert("malformedCrashes".to_owned(), counts.malformed_crashes.into());
     object.into()
 }
@@ -150,10 +279,12 @@ pub(super) fn prometheus(fleet: &Fleet) -> String {
             let _ = writeln!(text, "{name}{{namespace=\"{namespace}\",status=\"{status}\"}} {count}");
         }
     }
-    head(&mut text, &OOM_KILLED);
-    for (namespace, counts) in &fleet.namespaces {
-        let (name, count) = (OOM_KILLED.name, counts.oom_killed);
-        let _ = writeln!(text, "{name}{{namespace=\"{namespace}\"}} {count}");
+    for (series, word) in [(OOM_KILLED, Word::OomKilled), (SIGKILLED, Word::Sigkilled)] {
+        head(&mut text, &series);
+        for (namespace, counts) in &fleet.namespaces {
+            let (name, count) = (series.name, counts.of_word(word));
+            let _ = writeln!(text, "{name}{{namespace=\"{namespace}\"}} {count}");
+        }
     }
     text
 }

@@ -19,7 +19,9 @@ use tokio::time::{Instant, sleep};
 use super::{
     AuditArgs, Format, Told,
     fleet::{Fleet, Keep, Row},
-    report::{row_json, why},
+    gate::Gate,
+    report::{row_json, status, why},
+    tell_nothing,
 };
 use crate::{
     cli::{judge::Judge, output},
@@ -49,6 +51,7 @@ struct State {
     text: Option<String>,
     restarts: u32,
     is_oom_killed: bool,
+    is_sigkilled: bool,
 }
 
 impl State {
@@ -60,6 +63,7 @@ impl State {
             text: found.text.clone(),
             restarts: found.restarts,
             is_oom_killed: found.was_oom_killed(),
+            is_sigkilled: found.was_sigkilled(),
         }
     }
 }
@@ -94,8 +98,9 @@ pub(super) async fn run(args: &AuditArgs, judge: Judge, scope: Scope<'_>) -> any
         told: Told::default(),
         judge,
         known: Known::new(),
-        has_failed: fleet.is_any(&args.fail_on),
+        gate: Gate::new(&args.fail_on, args.allow_empty),
     };
+    watcher.gate.judge(&fleet);
     watcher.know(&fleet);
     fleet.retain(&watcher.keep);
     if let Err(error) = watcher.print(&fleet) {
@@ -111,7 +116,8 @@ pub(super) async fn run(args: &AuditArgs, judge: Judge, scope: Scope<'_>) -> any
             }
         }
     }
-    Ok(if watcher.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let has_failed = watcher.gate.has_failed(&args.no_pods(watcher.scope.namespace))?;
+    Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 struct Watcher<'a> {
@@ -122,19 +128,19 @@ struct Watcher<'a> {
     judge: Judge,
     told: Told,
     known: Known,
-    /// A word of `--fail-on` held at some time.
-    has_failed: bool,
+    /// Fails if a word held at some time.
+    gate: Gate,
 }
 
 impl Watcher<'_> {
     fn print(&mut self, fleet: &Fleet) -> io::Result<()> {
         self.told.tell(fleet, &self.judge);
-        let text = match self.args.output {
-            Format::Json => {
-                let lines = fleet.rows.iter().map(|row| format!("{}\n", event("found", row)));
-                lines.collect::<Vec<_>>().concat()
-            }
-            _ => super::report::tables(fleet, false),
+        let text = if self.args.output == Format::Json {
+            let lines = fleet.rows.iter().map(|row| format!("{}\n", event("found", row)));
+            lines.collect::<Vec<_>>().concat()
+        } else {
+            tell_nothing(fleet, self.scope.namespace);
+            super::report::tables(fleet, &self.args.style(self.scope.namespace))
         };
         output::write(text.as_bytes())
     }
@@ -211,7 +217,7 @@ impl Watcher<'_> {
     /// Says what differs from what was known.
     fn compare(&mut self, fleet: &Fleet) -> io::Result<()> {
         self.told.tell(fleet, &self.judge);
-        self.has_failed |= fleet.is_any(&self.args.fail_on);
+        self.gate.judge(fleet);
         let before = std::mem::take(&mut self.known);
         self.know(fleet);
         for row in &fleet.rows {
@@ -234,7 +240,7 @@ impl Watcher<'_> {
         }
         let mut fleet = Fleet::new(Keep::All);
         fleet.add(&pod, self.judge.assess(&pod));
-        self.has_failed |= fleet.is_any(&self.args.fail_on);
+        self.gate.judge(&fleet);
         self.know(&fleet);
         fleet.rows.iter().try_for_each(|row| self.say_change(row, before.as_ref()))
     }
@@ -251,9 +257,8 @@ impl Watcher<'_> {
             return output::write(format!("{}\n", event("changed", row)).as_bytes());
         }
         let found = &row.found;
-        let reason = found.gap.map(|gap| format!("/{gap}")).unwrap_or_default();
         let end = if is_said { "" } else { " (none of --only any more)" };
-        let what = format!("{}{reason}, {}{end}", found.status, why(found));
+        let what = format!("{}, {}{end}", status(found), why(found));
         say(&format!("{}/{} {}: {what}", row.namespace, row.pod, found.name))
     }
 

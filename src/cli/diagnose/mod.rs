@@ -7,7 +7,11 @@ mod report;
 mod series;
 mod store;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
@@ -30,6 +34,7 @@ use super::{
     interrupt,
     out_file::OutFile,
     output,
+    same_file::is_same_file,
 };
 
 /// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
@@ -124,6 +129,10 @@ struct Seen {
 impl DiagnoseArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be written is said before a minute is spent.
+        if let Some(svg) = &self.svg {
+            let input = self.what.iter().find(|input| is_same_file(Path::new(input), svg));
+            ensure!(input.is_none(), "--svg would overwrite {}; name another file", svg.display());
+        }
         let picture = self.svg.as_deref().map(OutFile::open).transpose()?;
         let runtime = runtime()?;
         let seen = runtime.block_on(self.look());

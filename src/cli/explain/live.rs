@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, level_told, warn};
 use crate::{
     cli::{
-        audit::why,
+        audit::{status, why},
         cluster_args::{parse_name, runtime},
         complete::kind_of,
         judge::Judge,
@@ -159,7 +159,7 @@ fn tables(all: &[Explained]) -> String {
                     .clone()
                     .or(found.bytes.map(|bytes| bytes.to_string()))
                     .unwrap_or_else(|| "-".to_owned()),
-                found.status.to_string(),
+                status(found),
                 recorded + &why(found),
             ]
         })

@@ -2,33 +2,40 @@
 
 use std::collections::BTreeSet;
 
+use super::memory::Memory;
 use crate::{
     cluster::api::ApiError,
     observation::{ContainerRecord, Observation},
 };
 
-/// Why sources are not asked any more, in the words of the API server.
+/// What is missing beside the memory that others are asked for.
 #[derive(Debug, Default)]
 pub(super) struct Missing {
-    pub(super) kubelet: Option<String>,
-    pub(super) metrics_server: Option<String>,
+    /// Why ports are not forwarded any more, in the words of the API server.
     pub(super) forward: Option<String>,
+    /// Why a look failed last.
+    pub(super) look: Option<String>,
 }
 
 impl Missing {
-    /// A sentence for each kind of figure that is missing.
-    pub(super) fn notes(&self, observation: &Observation) -> Vec<String> {
+    /// A sentence for each kind of figure that is missing, and for each source that failed at times.
+    pub(super) fn notes(&self, memory: &Memory, observation: &Observation) -> Vec<String> {
         let forward = match &self.forward {
             Some(problem) => format!("{problem} (it takes get and create on pods/portforward)"),
             None => "no Go metrics and no pprof answer on a port that it declares, nor on 6060; see --port"
                 .to_owned(),
         };
+        let looks = observation.looks;
+        let sources = [&memory.kubelet, &memory.metrics_server];
         let mut notes = Vec::new();
         let names = without(observation, |record| record.peak.is_some());
-        if !names.is_empty() {
-            let causes = [&self.kubelet, &self.metrics_server].into_iter().flatten().chain([&forward]);
-            let causes: Vec<_> = causes.map(String::as_str).collect();
-            notes.push(format!("memory of {names} is missing: {}", causes.join("; ")));
+        if names.is_empty() {
+            let failed = sources.into_iter().filter(|source| source.refusal.is_none());
+            notes.extend(failed.filter_map(|source| source.cause(looks)));
+        } else {
+            let causes =
+                sources.into_iter().filter_map(|source| source.cause(looks)).chain([forward.clone()]);
+            notes.push(format!("memory of {names} is missing: {}", causes.collect::<Vec<_>>().join("; ")));
         }
         let names = without(observation, |record| record.cpu.is_some());
         if !names.is_empty() {
@@ -40,9 +47,10 @@ impl Missing {
             };
             notes.push(format!("garbage collection of {names} is missing: {why}"));
         }
-        let (failed, looks) = (observation.failed_looks, observation.looks);
-        if failed > 0 {
-            notes.push(format!("the API server did not answer {failed} of {looks} looks"));
+        if observation.failed_looks > 0 {
+            let why = self.look.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
+            let failed = observation.failed_looks;
+            notes.push(format!("the API server did not answer {failed} of {looks} looks{why}"));
         }
         notes
     }
@@ -54,6 +62,14 @@ fn without(observation: &Observation, is_there: impl Fn(&ContainerRecord) -> boo
     let records = observation.containers.iter().filter(|record| !is_brief(record) && !is_there(record));
     let names: BTreeSet<_> = records.map(|record| record.container.as_str()).collect();
     names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// What went wrong, where it is plain who was asked.
+pub(super) fn problem_of(error: &ApiError) -> String {
+    match error {
+        ApiError::Unreachable { problem, .. } => problem.clone(),
+        error => error.to_string(),
+    }
 }
 
 /// Why somebody may not ask; `None` for what may pass.
@@ -77,7 +93,7 @@ pub(super) fn refusal_or_absence(error: &ApiError) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::memory::Source, *};
     use crate::observation::{CpuTime, Sample};
 
     fn observed(record: ContainerRecord) -> Observation {
@@ -85,34 +101,57 @@ mod tests {
         Observation { looks: 3, containers: vec![record], ..Observation::default() }
     }
 
+    fn refused(cause: &str) -> Source {
+        Source { refusal: Some(cause.to_owned()), ..Source::default() }
+    }
+
     #[test]
     fn what_is_missing_is_said_with_its_causes() {
-        let missing = Missing {
-            kubelet: Some("no nodes/proxy".to_owned()),
-            metrics_server: Some("there is no metrics.k8s.io".to_owned()),
-            forward: Some("no pods/portforward".to_owned()),
+        let memory = Memory {
+            kubelet: refused("no nodes/proxy"),
+            metrics_server: refused("there is no metrics.k8s.io"),
+            ..Memory::default()
         };
+        let missing = Missing { forward: Some("no pods/portforward".to_owned()), ..Missing::default() };
         let forward = "no pods/portforward (it takes get and create on pods/portforward)";
         let notes = [
             format!("memory of app is missing: no nodes/proxy; there is no metrics.k8s.io; {forward}"),
             format!("garbage collection of app is missing: {forward}"),
         ];
-        assert_eq!(missing.notes(&observed(ContainerRecord::default())), notes);
+        assert_eq!(missing.notes(&memory, &observed(ContainerRecord::default())), notes);
         let complete =
             ContainerRecord { peak: Some(1), cpu: Some(CpuTime::default()), ..ContainerRecord::default() };
-        assert_eq!(missing.notes(&observed(complete)), [""; 0]);
+        assert_eq!(missing.notes(&memory, &observed(complete)), [""; 0]);
+    }
+
+    #[test]
+    fn what_failed_at_times_is_said_with_its_cause() {
+        let away =
+            Source { problem: Some("metrics.k8s.io: away".to_owned()), failed: 2, ..Source::default() };
+        let memory = Memory { metrics_server: away, ..Memory::default() };
+        let complete =
+            ContainerRecord { peak: Some(1), cpu: Some(CpuTime::default()), ..ContainerRecord::default() };
+        let missing = Missing { look: Some("etcd is away".to_owned()), ..Missing::default() };
+        let observation = Observation { failed_looks: 1, ..observed(complete) };
+        let notes = [
+            "metrics.k8s.io: away (in 2 of 3 looks)",
+            "the API server did not answer 1 of 3 looks: etcd is away",
+        ];
+        assert_eq!(missing.notes(&memory, &observation), notes);
     }
 
     #[test]
     fn metrics_without_cpu_classes_are_told_apart() {
+        let notes = |observation| Missing::default().notes(&Memory::default(), &observation);
         let samples = vec![Sample { heap: Some(1), ..Sample::default() }];
-        let observation = observed(ContainerRecord { peak: Some(1), samples, ..ContainerRecord::default() });
-        let notes = Missing::default().notes(&observation);
-        assert!(notes[0].contains("its /metrics have no CPU classes"), "{notes:?}");
+        let said = notes(observed(ContainerRecord { peak: Some(1), samples, ..ContainerRecord::default() }));
+        assert!(said[0].contains("its /metrics have no CPU classes"), "{said:?}");
         // A pod that was seen but once.
         let brief =
             ContainerRecord { from: 2.0, ..observed(ContainerRecord::default()).containers.remove(0) };
-        let observation = Observation { looks: 3, containers: vec![brief], ..Observation::default() };
-        assert_eq!(Missing::default().notes(&observation), [""; 0]);
+        assert_eq!(
+            notes(Observation { looks: 3, containers: vec![brief], ..Observation::default() }),
+            [""; 0]
+        );
     }
 }

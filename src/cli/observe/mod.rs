@@ -1,5 +1,6 @@
 //! `gomemlimit observe`: what becomes of a workload while somebody loads it, and before → after.
 
+mod memory;
 mod missing;
 mod probe;
 mod watch;
@@ -22,6 +23,7 @@ use super::{
     duration::parse_duration,
     out_file::OutFile,
     output,
+    same_file::is_same_file,
 };
 use crate::{
     cluster::{
@@ -48,9 +50,8 @@ use crate::{
   # Everything with a label, for programs
   gomemlimit observe -l app=api --for 2m -o json
 
-It takes get and list on pods, and get on the workload; for memory get on nodes/proxy, or get on pods of
-metrics.k8s.io; for the program's own figures get and create on
-pods/portforward.
+Rights: get and list on pods, and get on the workload; for memory get on nodes/proxy, or get and list on pods of \
+metrics.k8s.io; for the program's own figures get and create on pods/portforward.
 Exit codes: 0 observed, 2 not.")]
 pub(super) struct ObserveArgs {
     /// A pod, or KIND/NAME of a workload
@@ -102,10 +103,7 @@ impl ObserveArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be read or written is said before ten minutes are spent.
         let baseline = self.baseline.as_deref().map(read).transpose()?;
-        ensure!(
-            self.save.is_none() || self.save != self.baseline,
-            "--save would overwrite the baseline; name another file"
-        );
+        self.refuse_overwriting()?;
         let open = |path: &Option<PathBuf>| path.as_deref().map(OutFile::open).transpose();
         let (save, svg) = (open(&self.save)?, open(&self.svg)?);
         let observation = runtime()?.block_on(self.observe())?;
@@ -125,8 +123,25 @@ impl ObserveArgs {
         Ok(printed)
     }
 
+    /// No file is written over another one that this command reads or writes.
+    fn refuse_overwriting(&self) -> anyhow::Result<()> {
+        let is_same =
+            |one: &Option<PathBuf>, other: &Option<PathBuf>| match (one.as_deref(), other.as_deref()) {
+                (Some(one), Some(other)) => is_same_file(one, other),
+                _ => false,
+            };
+        for (name, path) in [("--save", &self.save), ("--svg", &self.svg)] {
+            ensure!(!is_same(path, &self.baseline), "{name} would overwrite the baseline; name another file");
+        }
+        ensure!(
+            !is_same(&self.svg, &self.save),
+            "--svg would overwrite what --save keeps; name another file"
+        );
+        Ok(())
+    }
+
     async fn observe(&self) -> anyhow::Result<Observation> {
-        let cluster = self.cluster.open().await?;
+        let cluster = self.cluster.open_to_poll().await?;
         let namespace =
             self.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
         let (target, pods) = self.pods(&cluster, &namespace).await?;

@@ -6,21 +6,22 @@ use std::{
 };
 
 use anyhow::bail;
-use futures::{StreamExt, future::join_all, stream};
+use futures::{StreamExt, stream};
 use gomemlimit_pprof::{Gomemlimit, bytes_text};
 use indicatif::ProgressBar;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
     super::{countdown, interrupt},
-    missing::{Missing, refusal, refusal_or_absence},
+    memory::Memory,
+    missing::{Missing, problem_of},
     probe::{Heard, Pod, Probe},
 };
 use crate::{
     cluster::{
         api::{ApiError, Cluster},
         pods::{self, ContainerFacts, PodView},
-        stats::{self, Usage},
+        stats::Usage,
         workload::Pods,
     },
     observation::{Ended, Look, Observation, Readings, Tally},
@@ -28,6 +29,12 @@ use crate::{
 
 /// How many containers are asked at once.
 const AT_ONCE: usize = 8;
+/// How long the list of pods may take at a look; the first list has as long as every call.
+const LIST: Duration = Duration::from_secs(5);
+/// How long the last look may take, which begins when the time is over.
+const LAST_LOOK: Duration = Duration::from_secs(2);
+/// Before the first pods are asked for again.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long the first pod of a workload is waited for.
 const APPEARANCE: Duration = Duration::from_secs(10);
 /// Where Prometheus' configuration of old finds metrics.
@@ -50,6 +57,7 @@ pub(super) struct Watch {
     logs: BTreeMap<[String; 3], bool>,
     /// Pods that had ended before the first look.
     ended_before: BTreeSet<String>,
+    memory: Memory,
     missing: Missing,
 }
 
@@ -77,6 +85,7 @@ impl Watch {
             probes: BTreeMap::new(),
             logs: BTreeMap::new(),
             ended_before: BTreeSet::new(),
+            memory: Memory::default(),
             missing: Missing::default(),
         }
     }
@@ -103,14 +112,18 @@ impl Watch {
                 }
             };
             // A look that is interrupted does not count.
-            let is_gone = tokio::select! {
+            let looked = tokio::select! {
                 biased;
                 () = &mut stop => { ended = Ended::Interrupted; break }
-                is_gone = look => is_gone,
+                looked = timeout_at(begin + duration + LAST_LOOK, look) => looked,
             };
-            if is_gone {
-                ended = Ended::Gone;
-                break;
+            match looked {
+                Ok(false) => {}
+                Ok(true) => {
+                    ended = Ended::Gone;
+                    break;
+                }
+                Err(_) => self.failed(at, "no answer before the time was over".to_owned()),
             }
             self.tell(&progress);
             // Looks that were missed are not made up for.
@@ -126,9 +139,9 @@ impl Watch {
             }
         }
         progress.finish_and_clear();
-        let Self { target, namespace, tally, missing, .. } = self;
+        let Self { target, namespace, tally, memory, missing, .. } = self;
         let observation = tally.observation(ended);
-        let notes = missing.notes(&observation);
+        let notes = missing.notes(&memory, &observation);
         let interval_seconds = interval.as_secs_f64();
         Ok(Observation { target, namespace, started, interval_seconds, notes, ..observation })
     }
@@ -139,13 +152,18 @@ impl Watch {
         let pods = loop {
             let pods = match self.pods.read(&self.cluster, &namespace).await {
                 Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get and list on pods"),
+                // An API server that is busy at the moment.
+                Err(ApiError::Other(_)) if Instant::now() < until => {
+                    sleep(PAUSE).await;
+                    continue;
+                }
                 pods => pods?,
             };
             // In the middle of a rollout there may be none for a moment.
             if !pods.is_empty() || matches!(self.pods, Pods::Named(_)) || Instant::now() >= until {
                 break pods;
             }
-            sleep(Duration::from_millis(500)).await;
+            sleep(PAUSE).await;
         };
         self.ended_before =
             pods.iter().filter(|pod| pod.has_ended()).map(|pod| pod.name().to_owned()).collect();
@@ -174,9 +192,16 @@ impl Watch {
 
     /// Whether the pod that was named is gone.
     async fn look(&mut self, at: f64) -> bool {
-        let Ok(pods) = self.pods.read(&self.cluster, &self.namespace).await else {
-            self.tally.failed(at);
-            return false;
+        let pods = match timeout(LIST, self.pods.read(&self.cluster, &self.namespace)).await {
+            Ok(Ok(pods)) => pods,
+            Ok(Err(error)) => {
+                self.failed(at, problem_of(&error));
+                return false;
+            }
+            Err(_) => {
+                self.failed(at, format!("no answer within {} s", LIST.as_secs()));
+                return false;
+            }
         };
         if pods.is_empty() && matches!(self.pods, Pods::Named(_)) {
             return true;
@@ -184,6 +209,11 @@ impl Watch {
         let found = self.found(pods);
         self.add(at, found).await;
         false
+    }
+
+    fn failed(&mut self, at: f64, problem: String) {
+        self.tally.failed(at);
+        self.missing.look = Some(problem);
     }
 
     fn found(&mut self, pods: Vec<PodView>) -> Vec<Found> {
@@ -213,7 +243,8 @@ impl Watch {
 
     /// Asks whoever may be asked, and adds the look.
     async fn add(&mut self, at: f64, found: Vec<Found>) {
-        let usages = self.usages(&found).await;
+        let nodes = found.iter().filter_map(|one| one.node.clone()).collect();
+        let usages = self.memory.read(&self.cluster, &self.namespace, &self.pods, nodes);
         let (client, namespace, port, may) =
             (&self.cluster.client, &self.namespace, self.port, self.missing.forward.is_none());
         let asked = stream::iter(found).map(|mut one| async move {
@@ -229,7 +260,7 @@ impl Watch {
             let heard = if may && runs { one.probe.read(&pod, &one.facts).await } else { Heard::Nothing };
             (one, heard)
         });
-        let asked: Vec<_> = asked.buffered(AT_ONCE).collect().await;
+        let (usages, asked): (_, Vec<_>) = tokio::join!(usages, asked.buffered(AT_ONCE).collect());
         let mut looks = Vec::new();
         for (one, heard) in asked {
             let mut readings = match heard {
@@ -280,45 +311,6 @@ impl Watch {
         let said = pods::log_says_malformed(&self.cluster, &self.namespace, pod, &facts.name).await;
         self.logs.insert(key, said);
         said
-    }
-
-    /// Memory of all containers, by the kubelets, else by metrics.k8s.io.
-    async fn usages(&mut self, found: &[Found]) -> Vec<Usage> {
-        let mut all = Vec::new();
-        // Those whose kubelet says nothing now.
-        let mut silent = BTreeSet::new();
-        if self.missing.kubelet.is_none() {
-            let nodes: BTreeSet<_> = found.iter().filter_map(|one| one.node.as_deref()).collect();
-            let cluster = &self.cluster;
-            let asked =
-                nodes.into_iter().map(|node| async move { (node, stats::of_node(cluster, node).await) });
-            // All at once: a dead one takes its time.
-            for (node, heard) in join_all(asked).await {
-                match heard {
-                    Ok(usages) => all.extend(usages),
-                    Err(error) => {
-                        silent.insert(node);
-                        self.missing.kubelet = self.missing.kubelet.take().or(refusal(&error));
-                    }
-                }
-            }
-        }
-        if self.missing.metrics_server.is_none() {
-            let is_refused = self.missing.kubelet.is_some();
-            let is_silent =
-                |one: &&Found| is_refused || one.node.as_deref().is_some_and(|node| silent.contains(node));
-            let pods: BTreeSet<_> = found.iter().filter(is_silent).map(|one| one.pod.as_str()).collect();
-            for pod in pods {
-                match stats::of_pod(&self.cluster, &self.namespace, pod).await {
-                    Ok(usages) => all.extend(usages),
-                    Err(error) => {
-                        let metrics_server = &mut self.missing.metrics_server;
-                        *metrics_server = metrics_server.take().or(refusal_or_absence(&error));
-                    }
-                }
-            }
-        }
-        all
     }
 
     fn tell(&self, progress: &ProgressBar) {

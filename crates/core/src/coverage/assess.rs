@@ -264,9 +264,25 @@ fn add_history(meaning: &mut Meaning, history: &History) {
     let Some(end) = &history.end else { return };
     if meaning.status == Coverage::Malformed && end.exit_code == 2 {
         meaning.why += ", and it did";
-    } else if end.is_oom_kill() && meaning.status == Coverage::Covered {
-        "OOM-killed all the same: raise the limit, lower the ratio, or look for a leak or for memory outside of Go's heap"
-            .clone_into(&mut meaning.todo);
+        return;
+    }
+    let (what, todo) = if end.is_oom_kill() {
+        (
+            "OOM-killed",
+            "raise the limit, lower the ratio, or look for a leak or for memory outside of Go's heap",
+        )
+    } else if end.is_sigkill() {
+        (
+            "ended by SIGKILL, not by the OOM killer",
+            "look for a failed liveness probe or a grace period that was over (kubectl describe pod)",
+        )
+    } else {
+        return;
+    };
+    meaning.why = format!("{}; {what}", meaning.why);
+    // The value is fine, and nothing is known to be wrong beside it.
+    if meaning.status == Coverage::Covered && meaning.todo.is_empty() {
+        todo.clone_into(&mut meaning.todo);
     }
 }
 

@@ -29,6 +29,14 @@ pub const OOM_KILLED: Series = Series {
     labels: &["namespace"],
 };
 
+/// Containers by namespace whose last end was another SIGKILL.
+pub const SIGKILLED: Series = Series {
+    name: "gomemlimit_containers_sigkilled",
+    kind: "gauge",
+    help: "Containers that SIGKILL ended last, and not the OOM killer",
+    labels: &["namespace"],
+};
+
 /// When the counts were taken; absent before the first audit that succeeded.
 pub const LAST_SUCCESS: Series = Series {
     name: "gomemlimit_audit_last_success_timestamp_seconds",
@@ -54,7 +62,7 @@ pub const FAILURES: Series = Series {
 };
 
 /// Everything that `audit --listen` publishes.
-pub const ALL: [Series; 5] = [CONTAINERS, OOM_KILLED, LAST_SUCCESS, DURATION, FAILURES];
+pub const ALL: [Series; 6] = [CONTAINERS, OOM_KILLED, SIGKILLED, LAST_SUCCESS, DURATION, FAILURES];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,129 @@
+//! Memory of containers, by the kubelets, else by metrics.k8s.io; and why they say nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures::future::join_all;
+use tokio::time::Instant;
+
+use super::missing::{problem_of, refusal, refusal_or_absence};
+use crate::cluster::{
+    api::{ApiError, Cluster},
+    stats::{self, Usage},
+    workload::Pods,
+};
+
+/// How many times as long as it took to fail a source rests: one that times out takes a fifth of all time at most.
+const REST: u32 = 4;
+/// A source that fails sooner holds up no look, and is asked at the next one.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Whoever may be asked.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) kubelet: Source,
+    pub(super) metrics_server: Source,
+    /// Nodes whose kubelet rests until then.
+    pub(super) resting: BTreeMap<String, Instant>,
+}
+
+/// What a source says instead of figures.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    /// Why it is not asked any more, in the words of the API server.
+    pub(super) refusal: Option<String>,
+    /// What it said last that may pass: a time-out, a server that is out of order.
+    pub(super) problem: Option<String>,
+    /// In how many looks it did.
+    pub(super) failed: u32,
+    /// Not to be asked before.
+    pub(super) resting: Option<Instant>,
+}
+
+impl Source {
+    /// Why there are no figures, or were none in some of so many looks.
+    pub(super) fn cause(&self, looks: u32) -> Option<String> {
+        let passing = || Some(format!("{} (in {} of {looks} looks)", self.problem.as_ref()?, self.failed));
+        self.refusal.clone().or_else(passing)
+    }
+
+    fn is_asked(&self) -> bool {
+        self.refusal.is_none() && self.resting.is_none_or(|until| until <= Instant::now())
+    }
+
+    fn failed(&mut self, problem: String) {
+        self.problem = Some(problem);
+        self.failed += 1;
+    }
+}
+
+impl Memory {
+    /// Memory of the pods, which run on these nodes: one request a node, and one for all pods if a node says nothing.
+    pub(super) async fn read(
+        &mut self,
+        cluster: &Cluster,
+        namespace: &str,
+        pods: &Pods,
+        nodes: BTreeSet<String>,
+    ) -> Vec<Usage> {
+        let has_pods = !nodes.is_empty();
+        let (mut usages, is_complete) = self.of_nodes(cluster, nodes).await;
+        if is_complete || !has_pods || !self.metrics_server.is_asked() {
+            return usages;
+        }
+        let begin = Instant::now();
+        match stats::of_pods(cluster, namespace, pods).await {
+            Ok(found) => usages.extend(found),
+            Err(error) => {
+                self.metrics_server.resting = Some(end_of_rest(begin.elapsed()));
+                match (refusal_or_absence(&error), error) {
+                    (Some(refusal), _) => self.metrics_server.refusal = Some(refusal),
+                    // It has not seen the pod yet.
+                    (None, ApiError::NotFound(_)) => {}
+                    (None, error) => {
+                        self.metrics_server.failed(format!("metrics.k8s.io: {}", problem_of(&error)));
+                    }
+                }
+            }
+        }
+        usages
+    }
+
+    /// What the kubelets say, and whether all of them did.
+    async fn of_nodes(&mut self, cluster: &Cluster, nodes: BTreeSet<String>) -> (Vec<Usage>, bool) {
+        if !self.kubelet.is_asked() {
+            return (Vec::new(), false);
+        }
+        let now = Instant::now();
+        let is_resting = |node: &String| self.resting.get(node).is_some_and(|until| *until > now);
+        let (resting, asked): (BTreeSet<_>, BTreeSet<_>) = nodes.into_iter().partition(is_resting);
+        let asked = asked.into_iter().map(|node| async move {
+            let heard = stats::of_node(cluster, &node).await;
+            (node, heard, now.elapsed())
+        });
+        let (mut usages, mut problem) = (Vec::new(), None);
+        // All at once: a dead one takes its time.
+        for (node, heard, took) in join_all(asked).await {
+            match heard {
+                Ok(found) => usages.extend(found),
+                Err(error) => {
+                    self.resting.insert(node.clone(), end_of_rest(took));
+                    self.kubelet.refusal = self.kubelet.refusal.take().or(refusal(&error));
+                    problem = Some(format!("the kubelet of node {node}: {}", problem_of(&error)));
+                }
+            }
+        }
+        let is_complete = problem.is_none() && resting.is_empty();
+        if let Some(problem) = problem.filter(|_| self.kubelet.refusal.is_none()) {
+            self.kubelet.failed(problem);
+        }
+        (usages, is_complete)
+    }
+}
+
+/// When a source that took so long to fail is asked again.
+fn end_of_rest(took: Duration) -> Instant {
+    Instant::now() + if took < SLOW { Duration::ZERO } else { REST * took }
+}

@@ -1,0 +1,143 @@
+//! Whoever is asked for figures: how often, what their failures are called, and that the time is kept all the same.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{
+    DEPLOYMENT, PODS, SUMMARY, deployment, list, pod,
+    standin::{StandIn, failure},
+};
+
+const METRICS: &str = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
+/// Far longer than any of these runs may take, and far shorter than what is waited for where something hangs.
+const LONG: Duration = Duration::from_secs(40);
+const HANGS: Duration = Duration::from_mins(10);
+
+/// Four pods, of which no kubelet may be asked.
+fn four_pods(path: &str) -> Option<(u16, Value)> {
+    Some(match path {
+        DEPLOYMENT => deployment(),
+        PODS => list(&["a", "b", "c", "d"].map(|name| pod(name, 0, None))),
+        SUMMARY => failure(403, "cannot get resource \"nodes/proxy\""),
+        _ => return None,
+    })
+}
+
+/// The report, and how often the API server was asked for the memory of pods, by whatever path.
+fn observe(world: &StandIn, arguments: &[&str]) -> (Value, usize) {
+    let started = Instant::now();
+    let output = world.run("observe", &[&["deployment/api", "-o", "json"], arguments].concat());
+    assert!(started.elapsed() < LONG, "{:?}", started.elapsed());
+    let asked = world.asked().iter().filter(|one| one.starts_with(METRICS)).count();
+    (output.json(), asked)
+}
+
+/// kube repeats 503 up to 15 times, in the time of the look.
+#[test]
+fn a_metrics_server_that_is_out_of_order_is_asked_once_at_each_look() {
+    let world = StandIn::new(|path, _| {
+        let unavailable = || failure(503, "the server is currently unable to handle the request");
+        path.starts_with(METRICS).then(unavailable).or_else(|| four_pods(path))
+    });
+    let (report, asked) = observe(&world, &["--for", "3s", "--interval", "200ms"]);
+    let looks = report["looks"].as_u64().unwrap();
+    // A machine that takes a second for an answer may leave one out.
+    assert!((looks / 2..=looks).contains(&(asked as u64)), "{:?}", world.asked());
+    assert!(looks >= 4, "{looks} looks of 16");
+    assert_eq!(world.count(METRICS), asked, "a list, not a request for each pod");
+    assert!(world.asked().contains(&format!("{METRICS}?&labelSelector=app%3Dapi")), "{:?}", world.asked());
+    let said = format!(
+        "metrics.k8s.io: the API server answered: the server is currently unable to handle the request (in {asked} of \
+         {looks} looks)"
+    );
+    assert!(report["notes"].to_string().contains(&said), "{}", report["notes"]);
+}
+
+#[test]
+fn one_list_has_the_memory_of_all_pods() {
+    let world = StandIn::new(|path, _| {
+        let metrics = |name: &str| json!({"metadata": {"name": name}, "containers": [{"name": "app", "usage": {"memory": "100Mi"}}]});
+        let items = ["a", "b", "c", "d"].map(metrics);
+        (path == METRICS).then(|| (200, json!({"items": items}))).or_else(|| four_pods(path))
+    });
+    let (report, _) = observe(&world, &super::SHORT);
+    let peaks: Vec<_> = report["containers"].as_array().unwrap().iter().map(|one| &one["peak"]).collect();
+    assert_eq!(peaks, [100 << 20; 4], "{report}");
+    assert!(!report["notes"].to_string().contains("memory of"), "{}", report["notes"]);
+}
+
+/// One that never answers takes its time once, and rests then.
+#[rstest]
+#[case::metrics_server(METRICS, "metrics.k8s.io: ")]
+#[case::kubelet(SUMMARY, "the kubelet of node n: ")]
+fn a_source_that_never_answers_leaves_time_for_looks(#[case] hanging: &'static str, #[case] who: &str) {
+    let world = StandIn::new(move |path, _| {
+        if path == hanging {
+            sleep(HANGS);
+        }
+        four_pods(path)
+    });
+    let (report, _) = observe(&world, &["--for", "9s", "--interval", "500ms"]);
+    assert!(world.count(hanging) <= 2, "{:?}", world.asked());
+    assert!(report["looks"].as_u64().unwrap() >= 4, "{}", report["looks"]);
+    let notes = report["notes"].to_string();
+    assert!(notes.contains(who) && notes.contains("no answer within 5 s (in "), "{notes}");
+}
+
+#[test]
+fn a_look_that_hangs_ends_with_the_time() {
+    let world = StandIn::new(|path, count| {
+        if path == PODS && count > 2 {
+            sleep(HANGS);
+        }
+        four_pods(path)
+    });
+    let (report, _) = observe(&world, &["--for", "3s", "--interval", "100ms"]);
+    assert_eq!((&report["ended"], &report["failedLooks"]), (&json!("time"), &json!(1)), "{report}");
+    let said = "the API server did not answer 1 of 4 looks: no answer before the time was over";
+    assert!(report["notes"].to_string().contains(said), "{}", report["notes"]);
+}
+
+/// Nothing is repeated behind the back of a look, and the cause of a failed one is told.
+#[test]
+fn a_list_that_fails_is_one_failed_look() {
+    let world = StandIn::new(|path, count| {
+        let is_busy = path == PODS && [0, 2, 3].contains(&count);
+        is_busy.then(|| failure(429, "too many requests")).or_else(|| four_pods(path))
+    });
+    let (report, _) = observe(&world, &["--for", "2s", "--interval", "100ms"]);
+    // The first pods are waited for.
+    assert_eq!(world.count(PODS) as u64, 1 + report["looks"].as_u64().unwrap());
+    assert_eq!(report["failedLooks"], 2, "{report}");
+    let said = "looks: the API server answered: too many requests";
+    assert!(report["notes"].to_string().contains(said), "{}", report["notes"]);
+}
+
+#[rstest]
+#[case::spelling(&["--baseline", "b.json", "--save", "./b.json"], "--save would overwrite the baseline")]
+#[case::detour(&["--baseline", "b.json", "--save", "tmp/../b.json"], "--save would overwrite the baseline")]
+#[case::link(&["--baseline", "b.json", "--save", "link.json"], "--save would overwrite the baseline")]
+#[case::baseline_is_a_link(&["--baseline", "link.json", "--save", "b.json"], "--save would overwrite the baseline")]
+#[case::hard_link(&["--baseline", "b.json", "--save", "hard.json"], "--save would overwrite the baseline")]
+#[case::picture(&["--baseline", "b.json", "--svg", "./b.json"], "--svg would overwrite the baseline")]
+#[case::both(&["--save", "new", "--svg", "./new"], "--svg would overwrite what --save keeps")]
+#[case::both_by_a_linked_folder(&["--save", "tmp/new", "--svg", "linked/new"], "--svg would overwrite what --save keeps")]
+fn no_file_is_written_over_another(#[case] arguments: &[&str], #[case] wanted: &str) {
+    let world = StandIn::new(|path, _| four_pods(path));
+    let baseline = "{\"schema\":\"gomemlimit.dev/observation\",\"version\":1}";
+    fs::write(world.path("b.json"), baseline).unwrap();
+    symlink(world.path("b.json"), world.path("link.json")).unwrap();
+    symlink(world.path("tmp"), world.path("linked")).unwrap();
+    fs::hard_link(world.path("b.json"), world.path("hard.json")).unwrap();
+    let arguments = [&["deployment/api"], arguments, &super::SHORT].concat();
+    world.run("observe", &arguments).is_refused(wanted);
+    assert_eq!(fs::read_to_string(world.path("b.json")).unwrap(), baseline);
+    assert_eq!(world.asked(), [""; 0], "nothing is observed");
+}

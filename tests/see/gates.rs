@@ -1,0 +1,193 @@
+//! `--fail-on` and `check` never pass on nothing: a namespace or selector with a typo, rights that are missing, pods
+//! that are gone.
+
+use std::{process::Stdio, sync::Mutex, time::Duration};
+
+use rstest::rstest;
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    time::timeout,
+};
+
+use crate::scripted::{
+    SILENT, Server, event, failure, forbidden, list, pod, pod_with,
+    world::{NAMESPACES, World, namespace},
+};
+
+const PODS: &str = "/api/v1/namespaces/shop/pods";
+const LONG: Duration = Duration::from_secs(30);
+
+/// A server with these pods in every namespace, and no right to read anything else.
+async fn server(pods: &[serde_json::Value]) -> Server {
+    let pods = list(pods, "");
+    Server::start(move |path, query| match path {
+        _ if query.contains_key("watch") => (SILENT, String::new()),
+        path if path.ends_with("/pods") => pods.clone(),
+        path => forbidden(path),
+    })
+    .await
+}
+
+fn finished(name: &str) -> serde_json::Value {
+    let mut pod = pod(name);
+    pod["status"]["phase"] = "Succeeded".into();
+    pod
+}
+
+#[rstest]
+#[case::namespace(&["-n", "typo"], "there are no pods in namespace typo, so --fail-on has nothing to judge")]
+#[case::of_the_context(&[], "there are no pods in namespace shop, so")]
+#[case::selector(&["-l", "app=typo"], "there are no pods with labels app=typo in namespace shop, so")]
+#[case::everywhere(&["-A"], "there are no pods in any namespace, so")]
+#[case::for_programs(&["-n", "typo", "-o", "json"], "no pods in namespace typo")]
+#[case::names(&["-n", "typo", "-o", "name"], "no pods in namespace typo")]
+#[case::metrics(&["-n", "typo", "-o", "prometheus"], "no pods in namespace typo")]
+#[case::summary(&["-n", "typo", "--summary"], "no pods in namespace typo")]
+#[tokio::test]
+async fn an_audit_of_nothing_is_no_gate(#[case] arguments: &[&str], #[case] said: &str) {
+    let server = server(&[]).await;
+    let gate = [&["audit"], arguments, &["--fail-on", "uncovered"]].concat();
+    let (code, stdout, stderr) = server.run(&gate).await;
+    assert_eq!(code, 2, "{stdout}{stderr}");
+    let error = stderr.lines().last().unwrap();
+    assert!(error.starts_with("error: ") && error.contains(said), "{stderr}");
+    assert!(error.contains("pass --allow-empty"), "{stderr}");
+    let (code, _, stderr) = server.run(&[&gate[..], &["--allow-empty"]].concat()).await;
+    assert_eq!((code, stderr.contains("error: ")), (0, false), "{stderr}");
+    // Without a gate it is what kubectl says.
+    let (code, stdout, stderr) = server.run(&[&["audit"], arguments].concat()).await;
+    assert_eq!((code, stderr.contains("error: ")), (0, false), "{stdout}{stderr}");
+    if !arguments.contains(&"json") {
+        assert!(stderr.contains("No resources found"), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn pods_that_are_left_out_are_told_of() {
+    let server = server(&[finished("done")]).await;
+    let (code, stdout, stderr) = server.run(&["audit"]).await;
+    assert_eq!((code, stdout.as_str()), (0, ""));
+    let said = "No resources found in shop namespace. Pods that have ended well: 1; --finished shows them.";
+    assert!(stderr.lines().any(|line| line == said), "{stderr}");
+    assert_eq!(server.run(&["audit", "--fail-on", "stale"]).await.0, 2);
+    assert_eq!(server.run(&["audit", "--fail-on", "stale", "--finished"]).await.0, 0);
+}
+
+#[tokio::test]
+async fn a_namespace_that_does_not_exist_is_named() {
+    let server = Server::start(|path, _| match path {
+        "/api/v1/namespaces/typo" => failure(404, "namespaces \"typo\" not found"),
+        path if path.ends_with("/pods") => list(&[], ""),
+        path => forbidden(path),
+    })
+    .await;
+    for command in [&["audit", "-n", "typo"][..], &["check", "-n", "typo"]] {
+        let (code, stdout, stderr) = server.run(command).await;
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains("error: namespaces \"typo\" not found"), "{stderr}");
+    }
+}
+
+/// A container without a value, of which nobody knows whether its namespace has opted in.
+#[tokio::test]
+async fn what_may_not_be_read_does_not_pass() {
+    let server = server(&[pod_with("a", None)]).await;
+    for word in ["not-labelled", "not-injected", "excluded-namespace"] {
+        let (code, _, stderr) = server.run(&["audit", "--fail-on", word]).await;
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.contains(&format!("error: --fail-on {word} cannot be judged: ")), "{stderr}");
+    }
+    assert_eq!(server.run(&["audit", "--fail-on", "malformed"]).await.0, 0);
+    let (code, _, stderr) = server.run(&["audit", "--fail-on", "not-labelled,namespace-unknown"]).await;
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.ends_with("--fail-on: 1 namespace-unknown\n"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_pod_that_cannot_be_read_does_not_pass() {
+    let strange = json!({"metadata": {"name": "strange"}, "spec": {"containers": 7}});
+    let server = server(&[strange, pod_with("a", Some("512Mi"))]).await;
+    let (code, _, stderr) = server.run(&["audit", "--fail-on", "stale", "--allow-empty"]).await;
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.ends_with("error: 1 pods cannot be read, so --fail-on cannot judge them\n"), "{stderr}");
+    assert_eq!(server.run(&["audit", "--fail-on", "malformed"]).await.0, 1);
+    assert_eq!(server.run(&["audit"]).await.0, 0);
+}
+
+/// Waits for what `audit --watch` says first, interrupts it, and takes its exit code and what it said on stderr.
+async fn interrupted(server: &Server, arguments: &[&str], first: &str) -> (Option<i32>, String) {
+    let mut command = server.command(&[&["audit", "--watch"], arguments].concat());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains(first) {
+        let line = timeout(LONG, stderr.read_line(&mut said)).await.expect("it says something");
+        assert_ne!(line.unwrap(), 0, "{said}");
+    }
+    let pid = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    timeout(LONG, stderr.read_to_string(&mut said)).await.expect("it ends").unwrap();
+    (child.wait().await.unwrap().code(), said)
+}
+
+#[tokio::test]
+async fn a_watch_of_nothing_is_no_gate() {
+    let empty = server(&[]).await;
+    let nothing = "No resources found in shop namespace.";
+    let (code, said) = interrupted(&empty, &["--fail-on", "stale"], nothing).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("error: there are no pods in namespace shop"), "{said}");
+    assert_eq!(interrupted(&empty, &["--fail-on", "stale", "--allow-empty"], nothing).await.0, Some(0));
+    assert_eq!(interrupted(&empty, &[], nothing).await.0, Some(0));
+    // One that comes later is judged.
+    let watches = Mutex::new(0);
+    let later = Server::start(move |path, query| match (path, query.get("watch")) {
+        (PODS, None) => list(&[], ""),
+        (PODS, Some(_)) => {
+            let mut watches = watches.lock().unwrap();
+            *watches += 1;
+            let pod = if *watches == 1 { event("ADDED", &pod("a")) } else { String::new() };
+            (SILENT, pod)
+        }
+        (path, _) => forbidden(path),
+    })
+    .await;
+    let mut command = later.command(&["audit", "--watch", "--fail-on", "stale"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = timeout(LONG, lines.next_line()).await.expect("a line").unwrap().unwrap();
+    assert!(line.starts_with("shop/a app: covered"), "{line}");
+    let pid = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+}
+
+/// Every link but what is forbidden is fine, and there is no dry run to prove that pods get a value.
+#[tokio::test]
+async fn a_check_that_knows_only_a_part_does_not_pass() {
+    let mut world = World::sound();
+    world.forbid(crate::scripted::world::SERVICES);
+    let server = world.serve().await;
+    let (code, stdout, stderr) = server.run(&["check", "-n", "shop", "--no-dry-run"]).await;
+    assert_eq!(code, 2, "{stdout}{stderr}");
+    assert!(stdout.starts_with("LINK ") && stdout.contains("service"), "{stdout}");
+    assert!(stderr.starts_with("error: it is not known whether pods get a value: "), "{stderr}");
+    assert!(stderr.contains("service"), "{stderr}");
+    let (code, report) = server.json(&["check", "-n", "shop", "--no-dry-run"]).await;
+    assert_eq!((code, &report["verified"], &report["broken"]), (2, &json!(false), &json!(null)), "{report}");
+    // A pod that got a value has been through all links.
+    let (code, report) = server.json(&["check", "-n", "shop"]).await;
+    assert_eq!((code, &report["verified"]), (0, &json!(true)), "{report}");
+    // No namespace was looked at.
+    let mut world = World::sound();
+    world.forbid(NAMESPACES);
+    let (code, report) = world.serve().await.json(&["check"]).await;
+    assert_eq!((code, &report["verified"]), (2, &json!(false)), "{report}");
+    // Broken is broken.
+    let mut world = World::sound();
+    world.put(NAMESPACES, &[namespace("shop", &json!({}))]);
+    world.dry_run("shop", None);
+    let (code, report) = world.serve().await.json(&["check", "-n", "shop"]).await;
+    assert_eq!((code, &report["verified"]), (1, &json!(false)), "{report}");
+}
