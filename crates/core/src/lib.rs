@@ -32,6 +32,7 @@ pub mod selection;
 pub mod settings;
 pub mod status;
 mod text;
+pub mod units;
 mod verdict;
 pub mod warning;
 
