@@ -15,6 +15,7 @@ use crate::{
     rules::Ruling,
     settings::{Level, Mode, Repair, Setting, Settings, ValueKind},
     text::quote,
+    units::human,
     warning::{Warning, WarningKind},
 };
 
@@ -45,8 +46,9 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// Stores `text` as the value of `setting`; the error says what is wrong with it.
+    /// Stores `text` as the value of `setting`, without spaces around it; the error says what is wrong with it.
     fn put(&mut self, setting: Setting, text: &str) -> Result<(), String> {
+        let text = text.trim_matches(' ');
         match setting {
             Setting::Ratio if text == "off" => self.is_off = true,
             Setting::Ratio => {
@@ -316,15 +318,16 @@ impl<'s> Chain<'s> {
             }
             let whose = match self.ruling.name_of(Setting::Headroom) {
                 Some(rule) if level == Level::Rule => {
-                    format!("headroom of {headroom} bytes of rule {}", quote(rule))
+                    format!("headroom of {} of rule {}", human(headroom), quote(rule))
                 }
-                _ => format!("{} headroom of {headroom} bytes", level.as_str()),
+                _ => format!("{} headroom of {}", level.as_str(), human(headroom)),
             };
             warnings.push(Warning::new(
                 WarningKind::BadSetting(Setting::Headroom, level),
                 format!(
-                    "container {}: the {whose} leaves less than 10 % of the memory limit of {limit}; ignored",
-                    quote(container)
+                    "container {}: the {whose} leaves less than 10 % of the memory limit of {}; ignored",
+                    quote(container),
+                    human(limit)
                 ),
             ));
         }

@@ -1,13 +1,19 @@
 //! What a GOMEMLIMIT that the user wrote means: sound, opaque, or broken and how.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use crate::{
     coverage::Coverage,
-    env::{EnvVar, ResourceFieldRef},
+    env::{EnvVar, ResourceFieldRef, TooLong},
+    expansion::{Piece, pieces},
     memlimit::{self, Distance, GoLimit},
+    names::LIMITS_MEMORY,
+    pod::{Container, Spec},
     podlimit::{Limit, PodLimits},
+    quantity::{self, QuantityError},
+    resources::QuantityText,
     text::{MOST_QUOTED, quote, start},
+    units::human,
 };
 
 /// How an existing value hurts.
@@ -64,8 +70,11 @@ impl Broken {
 
     /// What to do about it.
     #[must_use]
-    pub const fn advice(&self) -> &'static str {
+    pub fn advice(&self) -> &'static str {
         match self {
+            Self::Malformed(text) if text.contains("$(") => {
+                "define what it refers to before it in env, or write bytes or MiB"
+            }
             Self::WholeLimit => "remove it to have one injected",
             Self::NodeSize => "set the limit",
             Self::AtLimit { .. } | Self::AboveLimit { .. } => "lower it, or remove it",
@@ -85,58 +94,195 @@ impl fmt::Display for Broken {
             Self::NodeSize => {
                 f.write_str("GOMEMLIMIT refers to a memory limit that is not set: it becomes the node's size")
             }
-            Self::AtLimit { bytes, limit } | Self::AboveLimit { bytes, limit } => {
-                write!(f, "GOMEMLIMIT is {bytes} bytes, above 98 % of the memory limit of {limit}")
+            Self::AtLimit { bytes, limit } => {
+                let (bytes, limit) = (human(*bytes), human(*limit));
+                write!(f, "GOMEMLIMIT is {bytes}, above 98 % of the memory limit of {limit}")
+            }
+            Self::AboveLimit { bytes, limit } => {
+                // Rounded to tenths both may look the same.
+                let text = if human(*bytes) == human(*limit) { |bytes| format!("{bytes} bytes") } else { human };
+                write!(f, "GOMEMLIMIT is {}, above the memory limit of {}", text(*bytes), text(*limit))
             }
             Self::Malformed(text) => {
                 write!(f, "GOMEMLIMIT={} is malformed: a Go program exits with code 2", quote(text))
             }
             Self::TooLow { bytes } => {
-                write!(
-                    f,
-                    "GOMEMLIMIT is {bytes} bytes, so low that a Go program does little but collect garbage"
-                )
+                let bytes = human(*bytes);
+                write!(f, "GOMEMLIMIT is {bytes}, so low that a Go program does little but collect garbage")
             }
         }
     }
 }
 
-/// The memory limits that an existing value is measured against.
+/// What decides about the values in a container's env that the pod itself determines.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Yardstick {
-    /// The limit that applies to the container, in bytes, where it is known.
-    pub(crate) limit: Option<u64>,
-    /// What the downward API gives for `limits.memory`: the container's limit or else the pod's.
-    pub(crate) downward: Option<u64>,
-    /// There is a limit, but it is no amount of bytes.
-    pub(crate) is_invalid: bool,
+pub(crate) struct PodValues<'p, 'a> {
+    spec: &'p Spec<'a>,
+    limits: &'p PodLimits,
 }
 
-impl Yardstick {
-    /// For a container to which `limit` applies, in a pod with these limits.
-    pub(crate) fn new(limit: Limit, limits: &PodLimits) -> Self {
-        Self {
-            limit: limit.bytes(),
-            downward: limit.own_bytes().or(limits.pod_level()),
-            is_invalid: limit == Limit::Invalid,
+impl<'p, 'a> PodValues<'p, 'a> {
+    pub(crate) fn new(spec: &'p Spec<'a>, limits: &'p PodLimits) -> Self {
+        Self { spec, limits }
+    }
+
+    /// GOMEMLIMIT of `container` when it starts; `None` if there is none in env.
+    pub(crate) fn gomemlimit(self, container: &Container<'a>) -> Option<UserValue<'a>> {
+        let (index, entry) = container.env.gomemlimit.as_ref()?;
+        let text = Resolver { pod: self, container, references: 0 }.resolve(*index, entry);
+        Some(match text {
+            Err(Unresolved::NodeSize) => UserValue::NodeSize,
+            Err(Unresolved::Unknown) => UserValue::Unknown,
+            Ok(text) => match text.parse() {
+                Ok(GoLimit::Unlimited) => UserValue::Unlimited,
+                Ok(GoLimit::Bytes(bytes)) => UserValue::Bytes(bytes),
+                Err(_) => UserValue::Malformed(text),
+            },
+        })
+    }
+
+    /// What is wrong with GOMEMLIMIT of `container`, to which `limit` applies; `None` for a sound value, and for one
+    /// that is not known before the container runs.
+    pub(crate) fn inspect(
+        self,
+        container: &Container<'a>,
+        value: &UserValue<'_>,
+        limit: Limit,
+    ) -> Option<Broken> {
+        let (_, entry) = container.env.gomemlimit.as_ref()?;
+        match value {
+            UserValue::Unlimited | UserValue::Unknown => None,
+            UserValue::NodeSize => Some(Broken::NodeSize),
+            UserValue::Malformed(text) => Some(Broken::Malformed(start(text, MOST_QUOTED + 1).to_owned())),
+            UserValue::Bytes(bytes) => {
+                let reference = entry.value_from.as_ref().and_then(|from| from.resource_field_ref.as_ref());
+                let of_limit =
+                    reference.filter(|reference| reference.is_to_memory_limit_of(&container.name));
+                match of_limit.map(ResourceFieldRef::divisor) {
+                    Some(Some(1)) => Some(Broken::WholeLimit),
+                    Some(_) => inspect_bytes(*bytes, limit.bytes().or(self.downward(container))),
+                    None => inspect_bytes(*bytes, limit.bytes()),
+                }
+            }
         }
     }
+
+    /// The text of the pod-level memory limit.
+    pub(crate) fn pod_memory_limit(self) -> Option<&'p str> {
+        self.spec.resources.memory_limit()
+    }
+
+    /// What the downward API gives for the memory limit of `container`, if that is not the node's size.
+    pub(crate) fn downward(self, container: &Container<'a>) -> Option<u64> {
+        self.limits.downward(container).own_bytes()
+    }
 }
 
-/// What is wrong with the GOMEMLIMIT entry of the container called `container`; `None` for a sound
-/// value and for one that cannot be known before the container runs.
-pub(crate) fn inspect(entry: &EnvVar<'_>, container: &str, yardstick: Yardstick) -> Option<Broken> {
-    if let Some(source) = &entry.value_from {
-        return inspect_reference(source.resource_field_ref.as_ref()?, container, yardstick);
+/// A GOMEMLIMIT that the user wrote, as the program finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum UserValue<'a> {
+    /// Empty or `off`.
+    Unlimited,
+    Bytes(u64),
+    Malformed(Cow<'a, str>),
+    /// A reference to a memory limit that is not set.
+    NodeSize,
+    /// Not known from the pod.
+    Unknown,
+}
+
+/// Why the text of a variable is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unresolved {
+    NodeSize,
+    Unknown,
+}
+
+/// References that are followed for one value, and bytes of what they make: more is not worth the time.
+const MAX_REFERENCES: usize = 8;
+const MAX_EXPANDED: usize = 256;
+
+/// Finds the text of a variable as kubelet does (`makeEnvironmentVariables` in
+/// `k8s.io/kubernetes/pkg/kubelet/kubelet_pods.go`): in the order of env, so that only earlier entries are expanded.
+struct Resolver<'p, 'a> {
+    pod: PodValues<'p, 'a>,
+    container: &'p Container<'a>,
+    references: usize,
+}
+
+impl<'a> Resolver<'_, 'a> {
+    /// The text of the entry with the index `index`.
+    fn resolve(&mut self, index: usize, entry: &EnvVar<'a>) -> Result<Cow<'a, str>, Unresolved> {
+        if let Some(source) = &entry.value_from {
+            let reference = source.resource_field_ref.as_ref().ok_or(Unresolved::Unknown)?;
+            return self.resource(reference).map(|amount| amount.to_string().into());
+        }
+        let text = entry.value.clone().unwrap_or_default().0;
+        if !text.contains('$') {
+            return Ok(text);
+        }
+        let mut expanded = String::new();
+        for piece in pieces(&text) {
+            match piece {
+                Piece::Text(text) => expanded.push_str(text),
+                Piece::Reference(name) => expanded += &self.reference(index, name)?,
+            }
+            if expanded.len() > MAX_EXPANDED {
+                return Err(Unresolved::Unknown);
+            }
+        }
+        Ok(expanded.into())
     }
-    let text = entry.value.as_deref().unwrap_or_default();
-    if text.contains("$(") {
-        return None;
+
+    /// What `$(name)` is in the value of the entry with the index `index`.
+    fn reference(&mut self, index: usize, name: &str) -> Result<Cow<'a, str>, Unresolved> {
+        self.references += 1;
+        if self.references > MAX_REFERENCES {
+            return Err(Unresolved::Unknown);
+        }
+        match self.container.env.last_before(index, name).map_err(|TooLong| Unresolved::Unknown)? {
+            Some((index, entry)) => self.resolve(index, &entry),
+            None if self.container.may_be_defined_elsewhere(name) => Err(Unresolved::Unknown),
+            // It stays as it is.
+            None => Ok(format!("$({name})").into()),
+        }
     }
-    match text.parse() {
-        Ok(GoLimit::Unlimited) => None,
-        Ok(GoLimit::Bytes(bytes)) => inspect_bytes(bytes, yardstick.limit),
-        Err(_) => Some(Broken::Malformed(start(text, MOST_QUOTED + 1).to_owned())),
+
+    /// What the downward API gives (`ExtractContainerResourceValue` in `k8s.io/kubernetes/pkg/api/v1/resource`).
+    fn resource(&self, reference: &ResourceFieldRef<'a>) -> Result<u64, Unresolved> {
+        let name = reference.container_name.as_deref().unwrap_or_default();
+        let mut all = self.pod.spec.all_containers();
+        let container = if name.is_empty() { Some(self.container) } else { all.find(|one| *one.name == *name) };
+        let container = container.ok_or(Unresolved::Unknown)?;
+        let known = |amount: Option<u64>| amount.ok_or(Unresolved::Unknown);
+        let read = |text: Option<QuantityText<'_>>, parse: fn(&str) -> Result<u64, QuantityError>| {
+            known(text.map_or(Ok(0), |text| parse(&text.0)).ok())
+        };
+        let resources = &container.resources;
+        // A CPU or storage limit that is not set is the node's, which is not known.
+        let is_set = |amount: &u64| *amount > 0;
+        let (amount, divisor) = match &*reference.resource {
+            LIMITS_MEMORY => match self.pod.limits.downward(container) {
+                Limit::Own(bytes) => (bytes, reference.divisor()),
+                Limit::None => return Err(Unresolved::NodeSize),
+                _ => return Err(Unresolved::Unknown),
+            },
+            "requests.memory" => (read(resources.request("memory"), quantity::parse)?, reference.divisor()),
+            "requests.cpu" => (read(resources.request("cpu"), quantity::parse_milli)?, reference.milli_divisor()),
+            "limits.cpu" => {
+                let milli = read(resources.limit("cpu"), quantity::parse_milli)?;
+                (known(Some(milli).filter(is_set))?, reference.milli_divisor())
+            }
+            "requests.ephemeral-storage" => {
+                (read(resources.request("ephemeral-storage"), quantity::parse)?, reference.divisor())
+            }
+            "limits.ephemeral-storage" => {
+                let bytes = read(resources.limit("ephemeral-storage"), quantity::parse)?;
+                (known(Some(bytes).filter(is_set))?, reference.divisor())
+            }
+            _ => return Err(Unresolved::Unknown),
+        };
+        Ok(amount.div_ceil(known(divisor)?))
     }
 }
 
@@ -153,23 +299,6 @@ pub(crate) fn written(entry: &EnvVar<'_>) -> String {
             cut(&format!("resourceFieldRef {}{}", start(resource, MOST), divisor.unwrap_or_default()))
         }
         None => cut(entry.value.as_deref().unwrap_or_default()),
-    }
-}
-
-fn inspect_reference(
-    reference: &ResourceFieldRef<'_>,
-    container: &str,
-    yardstick: Yardstick,
-) -> Option<Broken> {
-    if !reference.is_to_memory_limit_of(container) {
-        return None;
-    }
-    let Some(limit) = yardstick.downward else {
-        return (!yardstick.is_invalid).then_some(Broken::NodeSize);
-    };
-    match reference.divisor()? {
-        1 => Some(Broken::WholeLimit),
-        divisor => inspect_bytes(limit.div_ceil(divisor), yardstick.limit.or(yardstick.downward)),
     }
 }
 
