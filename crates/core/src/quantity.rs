@@ -204,6 +204,9 @@ pub fn too_small(text: &str) -> Option<String> {
             let noun = if is_one { "byte" } else { "bytes" };
             format!("{} is {number} {noun}: m is milli; did you mean {suggested}?", quote(text))
         }
-        None => format!("{} is {bytes} bytes; did you mean {suggested}?", quote(text)),
+        None => {
+            let noun = if bytes == 1 { "byte" } else { "bytes" };
+            format!("{} is {bytes} {noun}; did you mean {suggested}?", quote(text))
+        }
     })
 }

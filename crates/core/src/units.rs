@@ -1,7 +1,7 @@
 //! Bytes for people: one form everywhere. JSON and `-o wide` have the exact number.
 
 /// Units of Kubernetes quantities and the power of two that each multiplies by, the largest first.
-const UNITS: [(u32, &str); 4] = [(40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
+const UNITS: [(u32, &str); 6] = [(60, "Ei"), (50, "Pi"), (40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
 
 /// `bytes` in the largest binary unit that leaves a whole number before the point, rounded to tenths: `921.6Mi`.
 /// Below 1Ki it is `512B`.
@@ -42,7 +42,8 @@ mod tests {
             (1536 << 20, "1.5Gi", "1536Mi"),
             (1_181_116_007, "1.1Gi", "1181116007"),
             ((1 << 30) - 1, "1024Mi", "1073741823"),
-            (u64::MAX, "16777216Ti", "18446744073709551615"),
+            (1 << 62, "4Ei", "4Ei"),
+            (u64::MAX, "16Ei", "18446744073709551615"),
         ] {
             assert_eq!((human(bytes).as_str(), quantity(bytes).as_str()), (for_people, exact));
         }

@@ -31,5 +31,5 @@ pub use memstats::MemStats;
 pub use profile::{Frame, Profile};
 pub use stacks::{FlatCum, Kind, Stack, Stacks};
 pub use trend::{Movement, Trend};
-pub use units::bytes as bytes_text;
+pub use gomemlimit_core::units::human as bytes_text;
 pub use verdict::{Diagnosis, Verdict, diagnose};

@@ -11,7 +11,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
-use gomemlimit_core::{memlimit::GoLimit, quantity};
+use gomemlimit_core::memlimit::GoLimit;
 use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
 use hyper::Uri;
 
@@ -30,6 +30,7 @@ use super::{
     interrupt,
     out_file::OutFile,
     output,
+    policy_args::parse_quantity,
 };
 
 /// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
@@ -107,10 +108,9 @@ enum Format {
 }
 
 fn parse_limit(text: &str) -> Result<u64, String> {
-    match quantity::parse(text) {
-        Ok(0) => Err("must be more than 0".to_owned()),
-        Ok(bytes) => Ok(bytes),
-        Err(error) => Err(error.to_string()),
+    match parse_quantity(text)? {
+        0 => Err("must be more than 0".to_owned()),
+        bytes => Ok(bytes),
     }
 }
 

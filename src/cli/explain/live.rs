@@ -84,8 +84,8 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
             all.extend(explain(text, &namespace, &judge)?);
         }
         let printed = match args.output {
-            Format::Table => {
-                let printed = output::stdout(tables(&all).as_bytes());
+            Format::Table | Format::Wide => {
+                let printed = output::stdout(tables(&all, args.output).as_bytes());
                 tell(&all, &judge);
                 printed
             }
@@ -146,19 +146,23 @@ fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Exp
     Ok(all)
 }
 
-fn tables(all: &[Explained]) -> String {
+/// GOMEMLIMIT as it is: ours in bytes, one of the user's as it is written.
+fn running_value(found: &ContainerCoverage, format: Format) -> Option<String> {
+    let bytes = found.bytes.map(|bytes| format.bytes(bytes));
+    let text = found.text.clone().filter(|_| !found.is_ours);
+    if matches!(format, Format::Wide) { bytes.or(text) } else { text.or(bytes) }
+}
+
+fn tables(all: &[Explained], format: Format) -> String {
+    let dash = || "-".to_owned();
     let rows = all.iter().flat_map(|one| {
         one.running.iter().map(|found| {
             let recorded = one.recorded(&found.name).map(|recorded| recorded + "; ").unwrap_or_default();
             vec![
                 one.object(),
                 found.name.clone(),
-                found.limit.map_or_else(|| "-".to_owned(), |(bytes, _)| quantity(bytes)),
-                found
-                    .text
-                    .clone()
-                    .or(found.bytes.map(|bytes| bytes.to_string()))
-                    .unwrap_or_else(|| "-".to_owned()),
+                found.limit.map_or_else(dash, |(bytes, _)| format.bytes(bytes)),
+                running_value(found, format).unwrap_or_else(dash),
                 found.status.to_string(),
                 recorded + &why(found),
             ]
@@ -167,10 +171,10 @@ fn tables(all: &[Explained]) -> String {
     let rows: Vec<_> = rows.collect();
     let new: Vec<_> = all.iter().map(|one| (one.object(), &one.verdict)).collect();
     if rows.is_empty() {
-        return decisions(&new);
+        return decisions(&new, format);
     }
     let header = ["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "STATUS", "WHY"];
-    format!("As it runs:\n{}\nA new pod like it:\n{}", output::table(&header, rows), decisions(&new))
+    format!("As it runs:\n{}\nA new pod like it:\n{}", output::table(&header, rows), decisions(&new, format))
 }
 
 /// What keeps these decisions from being made, and what they were made by.
