@@ -273,26 +273,74 @@ fn explain_wide_has_exact_bytes() {
 
 /// What is wrong with a value, or with a limit, is in its row, and not once more on stderr.
 #[rstest]
-#[case::malformed("value: 900Mi", "1Gi", "900Mi", "already-set", "GOMEMLIMIT=\"900Mi\" is malformed: a Go program exits with code 2; write bytes or MiB")]
+#[case::malformed(
+    "value: 900Mi",
+    "1Gi",
+    "900Mi",
+    "already-set",
+    "GOMEMLIMIT=\"900Mi\" is malformed: a Go program exits with code 2; write bytes or MiB"
+)]
 #[case::zero("value: \"0\"", "1Gi", "0", "already-set", "GOMEMLIMIT is 0B, so low that")]
 #[case::all_of_it(
-    "valueFrom: {resourceFieldRef: {resource: limits.memory}}", "1Gi", "resourceFieldRef limits.memory", "already-set",
+    "valueFrom: {resourceFieldRef: {resource: limits.memory}}",
+    "1Gi",
+    "resourceFieldRef limits.memory",
+    "already-set",
     "GOMEMLIMIT is 100 % of the memory limit, which leaves no headroom; remove it to have one injected"
 )]
 #[case::two_percent(
-    "valueFrom: {resourceFieldRef: {resource: requests.memory, divisor: 1Mi}}", "1Gi",
-    "resourceFieldRef requests.memory, divisor 1Mi", "already-set", "GOMEMLIMIT is 1Ki, so low that"
+    "valueFrom: {resourceFieldRef: {resource: requests.memory, divisor: 1Mi}}",
+    "1Gi",
+    "resourceFieldRef requests.memory, divisor 1Mi",
+    "already-set",
+    "GOMEMLIMIT is 1Ki, so low that"
 )]
-#[case::escaped("value: $$(MEM)MiB", "1Gi", "$$(MEM)MiB", "already-set", "GOMEMLIMIT=\"$(MEM)MiB\" is malformed")]
+#[case::escaped(
+    "value: $$(MEM)MiB",
+    "1Gi",
+    "$$(MEM)MiB",
+    "already-set",
+    "GOMEMLIMIT=\"$(MEM)MiB\" is malformed"
+)]
 #[case::empty("value: \"\"", "1Gi", "\"\"", "already-set", "GOMEMLIMIT is already set by the user")]
 #[case::sound("value: 700MiB", "1Gi", "700MiB", "already-set", "GOMEMLIMIT is already set by the user")]
-#[case::no_quantity("", "128MiB", "-", "invalid-limit", "the memory limit \"128MiB\" is not a Kubernetes quantity such as 512Mi; did you mean 128Mi?")]
-#[case::no_unit("", "lots", "-", "invalid-limit", "the memory limit \"lots\" is not a Kubernetes quantity such as 512Mi")]
-#[case::milli("", "128m", "-", "below-minimum", "the memory limit \"128m\" is 0.128 bytes: m is milli; did you mean 128Mi?")]
+#[case::no_quantity(
+    "",
+    "128MiB",
+    "-",
+    "invalid-limit",
+    "the memory limit \"128MiB\" is not a Kubernetes quantity such as 512Mi; did you mean 128Mi?"
+)]
+#[case::no_unit(
+    "",
+    "lots",
+    "-",
+    "invalid-limit",
+    "the memory limit \"lots\" is not a Kubernetes quantity such as 512Mi"
+)]
+#[case::milli(
+    "",
+    "128m",
+    "-",
+    "below-minimum",
+    "the memory limit \"128m\" is 0.128 bytes: m is milli; did you mean 128Mi?"
+)]
 #[case::bytes("", "256", "-", "below-minimum", "the memory limit \"256\" is 256 bytes; did you mean 256Mi?")]
-#[case::small("", "16Mi", "-", "below-minimum", "the memory limit of 16Mi is too small for GOMEMLIMIT to help: min-limit is 32Mi")]
+#[case::small(
+    "",
+    "16Mi",
+    "-",
+    "below-minimum",
+    "the memory limit of 16Mi is too small for GOMEMLIMIT to help: min-limit is 32Mi"
+)]
 #[case::spaces("", "\" 512Mi  \"", "460.8Mi", "injected", "ratio 0.9 of the limit (default)")]
-#[case::space_inside("", "512 Mi", "-", "invalid-limit", "the memory limit \"512 Mi\" is not a Kubernetes quantity such as 512Mi; did you mean 512Mi?")]
+#[case::space_inside(
+    "",
+    "512 Mi",
+    "-",
+    "invalid-limit",
+    "the memory limit \"512 Mi\" is not a Kubernetes quantity such as 512Mi; did you mean 512Mi?"
+)]
 fn explain_shows_what_stands_there(
     #[case] entry: &str,
     #[case] limit: &str,
@@ -313,7 +361,10 @@ fn explain_shows_what_stands_there(
     assert!(cells[5].starts_with(why), "{row}");
     let report = run_with_stdin(&["explain", "-f", "-", "-o", "json"], &pod).json();
     let container = &report["objects"][0]["containers"][0];
-    assert!(reason == "injected" || container["explanation"].as_str().unwrap().starts_with(why), "{container}");
+    assert!(
+        reason == "injected" || container["explanation"].as_str().unwrap().starts_with(why),
+        "{container}"
+    );
     let existing = container["existing"]["value"].as_str();
     let existing = existing.map(|text| if text.is_empty() { "\"\"" } else { text });
     assert_eq!(existing, (reason == "already-set").then_some(value));
@@ -328,7 +379,9 @@ fn explain_shows_what_was_repaired() {
     let broken = DEPLOYMENT.replace("{name: PORT, value: \"8080\"}", "{name: GOMEMLIMIT, value: 900Mi}");
     let output = run_with_stdin(&["explain", "-f", "-", "--repair", "fix"], &broken);
     assert!(
-        output.stdout.contains("1Gi    921.6Mi     repaired  ratio 0.9 of the limit (default); GOMEMLIMIT=\"900Mi\" is malformed"),
+        output.stdout.contains(
+            "1Gi    921.6Mi     repaired  ratio 0.9 of the limit (default); GOMEMLIMIT=\"900Mi\" is malformed"
+        ),
         "{}",
         output.stdout
     );
@@ -350,14 +403,17 @@ fn explain_shows_what_was_repaired() {
     "env:\n        - {name: GOMEMLIMIT, value: \"966367641\"}\n        - {name: CACHE, value: $(GOMEMLIMIT)}"
 )]
 fn inject_puts_it_before_what_refers_to_it(#[case] env: &str, #[case] wanted: &str) {
-    let before = "          env:\n            - {name: PORT, value: \"8080\"}\n\n            # keep this last\n";
+    let before =
+        "          env:\n            - {name: PORT, value: \"8080\"}\n\n            # keep this last\n";
     assert!(DEPLOYMENT.contains(before));
-    let text = DEPLOYMENT.replace(before, &format!("          {}\n", env.replace("\n        ", "\n          ")));
+    let text =
+        DEPLOYMENT.replace(before, &format!("          {}\n", env.replace("\n        ", "\n          ")));
     let output = run_with_stdin(&["inject", "-f", "-"], &text);
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(output.stdout.contains(&wanted.replace("\n        ", "\n          ")), "{}", output.stdout);
     let tracked = run_with_stdin(&["inject", "-f", "-", "--value", "track"], &text);
-    let places = ["GOMEMLIMIT_MIB, ", "GOMEMLIMIT_MIB\n", "name: CACHE"].map(|text| tracked.stdout.find(text));
+    let places =
+        ["GOMEMLIMIT_MIB, ", "GOMEMLIMIT_MIB\n", "name: CACHE"].map(|text| tracked.stdout.find(text));
     assert!(places[0].or(places[1]).unwrap() < places[2].unwrap(), "{}", tracked.stdout);
     assert_eq!(run_with_stdin(&["inject", "-f", "-"], &output.stdout).stdout, output.stdout);
 }

@@ -68,7 +68,6 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     columns(header, rows.into_iter().map(clean_row))
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -85,11 +85,7 @@ impl<'a> Env<'a> {
     ///
     /// # Errors
     /// If the list is too long to be searched for each reference.
-    pub(crate) fn last_before(
-        &self,
-        end: usize,
-        name: &str,
-    ) -> Result<Option<(usize, EnvVar<'a>)>, TooLong> {
+    pub(crate) fn last_before(&self, end: usize, name: &str) -> Result<Option<(usize, EnvVar<'a>)>, TooLong> {
         if self.json.len() > MAX_SEARCHED {
             return Err(TooLong);
         }

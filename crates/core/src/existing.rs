@@ -100,7 +100,8 @@ impl fmt::Display for Broken {
             }
             Self::AboveLimit { bytes, limit } => {
                 // Rounded to tenths both may look the same.
-                let text = if human(*bytes) == human(*limit) { |bytes| format!("{bytes} bytes") } else { human };
+                let text =
+                    if human(*bytes) == human(*limit) { |bytes| format!("{bytes} bytes") } else { human };
                 write!(f, "GOMEMLIMIT is {}, above the memory limit of {}", text(*bytes), text(*limit))
             }
             Self::Malformed(text) => {
@@ -156,8 +157,7 @@ impl<'p, 'a> PodValues<'p, 'a> {
             UserValue::Malformed(text) => Some(Broken::Malformed(start(text, MOST_QUOTED + 1).to_owned())),
             UserValue::Bytes(bytes) => {
                 let reference = entry.value_from.as_ref().and_then(|from| from.resource_field_ref.as_ref());
-                let of_limit =
-                    reference.filter(|reference| reference.is_to_memory_limit_of(&container.name));
+                let of_limit = reference.filter(|reference| reference.is_to_memory_limit_of(&container.name));
                 match of_limit.map(ResourceFieldRef::divisor) {
                     Some(Some(1)) => Some(Broken::WholeLimit),
                     Some(_) => inspect_bytes(*bytes, limit.bytes().or(self.downward(container))),
@@ -252,7 +252,8 @@ impl<'a> Resolver<'_, 'a> {
     fn resource(&self, reference: &ResourceFieldRef<'a>) -> Result<u64, Unresolved> {
         let name = reference.container_name.as_deref().unwrap_or_default();
         let mut all = self.pod.spec.all_containers();
-        let container = if name.is_empty() { Some(self.container) } else { all.find(|one| *one.name == *name) };
+        let container =
+            if name.is_empty() { Some(self.container) } else { all.find(|one| *one.name == *name) };
         let container = container.ok_or(Unresolved::Unknown)?;
         let known = |amount: Option<u64>| amount.ok_or(Unresolved::Unknown);
         let read = |text: Option<QuantityText<'_>>, parse: fn(&str) -> Result<u64, QuantityError>| {
@@ -268,7 +269,9 @@ impl<'a> Resolver<'_, 'a> {
                 _ => return Err(Unresolved::Unknown),
             },
             "requests.memory" => (read(resources.request("memory"), quantity::parse)?, reference.divisor()),
-            "requests.cpu" => (read(resources.request("cpu"), quantity::parse_milli)?, reference.milli_divisor()),
+            "requests.cpu" => {
+                (read(resources.request("cpu"), quantity::parse_milli)?, reference.milli_divisor())
+            }
             "limits.cpu" => {
                 let milli = read(resources.limit("cpu"), quantity::parse_milli)?;
                 (known(Some(milli).filter(is_set))?, reference.milli_divisor())

@@ -145,7 +145,8 @@ impl Excess<'_> {
             1 => format!("the memory-backed emptyDir {} and another count", quote(first)),
             _ => format!("the memory-backed emptyDir {} and {others} others count", quote(first)),
         };
-        let size = size.map_or_else(|| "no sizeLimit".to_owned(), |size| format!("sizeLimit {}", human(size)));
+        let size =
+            size.map_or_else(|| "no sizeLimit".to_owned(), |size| format!("sizeLimit {}", human(size)));
         let (limit, room) = (human(self.limit), human(self.room));
         format!("{volumes} against the memory limit of {limit} ({size}), of which GOMEMLIMIT leaves {room}")
     }

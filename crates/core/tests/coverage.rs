@@ -198,25 +198,10 @@ fn values_of_the_user(
 #[case::fits("1Gi", Some("1Gi"), Coverage::Covered, "90 % of the limit")]
 #[case::not_running_yet("1Gi", None, Coverage::Covered, "90 % of the limit")]
 #[case::rounded_down_to_a_page("1Gi", Some("1073737728"), Coverage::Covered, "90 % of the limit")]
-#[case::raised(
-    "2Gi",
-    Some("2Gi"),
-    Coverage::Stale,
-    "made for a limit of 1Gi; 45 % of the limit now"
-)]
+#[case::raised("2Gi", Some("2Gi"), Coverage::Stale, "made for a limit of 1Gi; 45 % of the limit now")]
 #[case::raised_but_not_yet("2Gi", Some("1Gi"), Coverage::Covered, "90 % of the limit")]
-#[case::lowered(
-    "512Mi",
-    Some("512Mi"),
-    Coverage::Stale,
-    "made for a limit of 1Gi; 180 % of the limit now"
-)]
-#[case::removed(
-    "1Gi",
-    Some("none"),
-    Coverage::Stale,
-    "made for a limit of 1Gi; there is none now"
-)]
+#[case::lowered("512Mi", Some("512Mi"), Coverage::Stale, "made for a limit of 1Gi; 180 % of the limit now")]
+#[case::removed("1Gi", Some("none"), Coverage::Stale, "made for a limit of 1Gi; there is none now")]
 fn values_of_ours(
     #[case] spec: &str,
     #[case] running: Option<&str>,
@@ -419,4 +404,17 @@ fn a_selector_reads_as_the_api_server_takes_it() {
     .unwrap();
     assert_eq!(selector.query(), "app=api,tier=web,zone in (a,b),track notin (canary),owner,!old");
     assert_eq!(LabelSelector::default().query(), "");
+}
+
+/// The text of a limit that is surprisingly small says what it is, and what was probably meant.
+#[rstest]
+#[case::milli("128m", "the memory limit \"128m\" is 0.128 bytes: m is milli", "did you mean 128Mi?")]
+#[case::small(
+    "16Mi",
+    "the memory limit of 16Mi is too small for GOMEMLIMIT to help: min-limit is 32Mi",
+    "raise the memory limit, or set min-limit lower"
+)]
+fn limits_that_are_too_small(#[case] limit: &str, #[case] why: &str, #[case] todo: &str) {
+    let found = assess_one(&pod(&json!([]), Some(limit), None), &Selected::Yes);
+    assert_eq!((found.status, found.why.as_str(), found.todo.as_str()), (Coverage::Uncovered, why, todo));
 }

@@ -111,12 +111,14 @@ fn a_headroom_of_the_size_is_enough() {
 fn every_container_that_writes_is_warned_about() {
     let mut pod = pod(json!([memory("cache", Some("700Mi"))]), json!([mount("cache")]));
     let limits = json!({"limits": {"memory": "1Gi"}});
-    let other =
-        |name: &str| json!({"name": name, "resources": limits, "volumeMounts": [mount("cache")]});
+    let other = |name: &str| json!({"name": name, "resources": limits, "volumeMounts": [mount("cache")]});
     let mut sidecar = other("proxy");
     sidecar["restartPolicy"] = "Always".into();
     pod["spec"]["initContainers"] = json!([other("init"), sidecar]);
-    pod["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "no-limit", "volumeMounts": [mount("cache")]}));
+    pod["spec"]["containers"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "no-limit", "volumeMounts": [mount("cache")]}));
     let warnings = ask(&pod, &Policy::default()).warnings;
     let names: Vec<_> = warnings.iter().map(|warning| warning.split('"').nth(1).unwrap()).collect();
     assert_eq!(names, ["proxy", "app"]);
@@ -147,7 +149,10 @@ fn other_ways_to_a_value() {
     };
     // Headroom has no part in a value that tracks.
     let tracking = with(|settings| settings.value = ValueKind::Track);
-    assert!(tracking[0].contains("leaves 47.4Mi; set value to literal and headroom to 700Mi"), "{tracking:?}");
+    assert!(
+        tracking[0].contains("leaves 47.4Mi; set value to literal and headroom to 700Mi"),
+        "{tracking:?}"
+    );
     assert_eq!(with(|settings| settings.mode = Mode::Audit).len(), 1);
     assert_eq!(with(|settings| settings.mode = Mode::Off).len(), 0);
 }
@@ -161,7 +166,10 @@ fn audit_says_it() {
     let live = LivePod::parse(&text).unwrap();
     let found = assess(&live, &NamespaceAnnotations::new(), &Policy::default(), &Selected::Yes).remove(0);
     assert_eq!(found.status, Coverage::Covered);
-    assert!(found.why.contains("\"cache\" counts against the memory limit of 1Gi (sizeLimit 700Mi)"), "{found:?}");
+    assert!(
+        found.why.contains("\"cache\" counts against the memory limit of 1Gi (sizeLimit 700Mi)"),
+        "{found:?}"
+    );
     assert_eq!(found.todo, "lower GOMEMLIMIT to 339738624 or less, or lower sizeLimit");
 }
 

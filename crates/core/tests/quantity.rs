@@ -33,7 +33,10 @@ fn is_deliberately_an_error(text: &str, go: i128, error: QuantityError) -> bool 
         QuantityError::OutOfRange => true_value_is_out_of_range(trimmed(text)),
         // No digit before the suffix, which Go reads as zero.
         QuantityError::Malformed => {
-            go == 0 && !trimmed(text).trim_start_matches(['+', '-', '.']).starts_with(|c: char| c.is_ascii_digit())
+            go == 0
+                && !trimmed(text)
+                    .trim_start_matches(['+', '-', '.'])
+                    .starts_with(|c: char| c.is_ascii_digit())
         }
     }
 }

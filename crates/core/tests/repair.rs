@@ -87,7 +87,8 @@ fn each_broken_kind_becomes_sound_and_ours(
     assert_eq!(answer.decisions["containers"]["app"]["value"], SOUND);
     let after = patched(&pod, &answer.patch);
     let is_limit = |variable: &&Value| variable["name"] == "GOMEMLIMIT";
-    let (limits, others): (Vec<_>, Vec<_>) = env(&after).into_iter().partition(|variable| is_limit(&variable));
+    let (limits, others): (Vec<_>, Vec<_>) =
+        env(&after).into_iter().partition(|variable| is_limit(&variable));
     let kept = env(&pod).into_iter().filter(|variable| !is_limit(&variable));
     assert_eq!((limits, others), (vec![literal(SOUND)], kept.collect()));
     let status: Value =

@@ -121,7 +121,11 @@ impl<'a> Assessor<'_, 'a> {
             Basis::Track { bytes } | Basis::Literal { bytes, .. } => Meaning::new(
                 Coverage::Stale,
                 Some(bytes),
-                format!("made for a limit of {}; {} of the limit now", human(made_for), percent(bytes, limit)),
+                format!(
+                    "made for a limit of {}; {} of the limit now",
+                    human(made_for),
+                    percent(bytes, limit)
+                ),
                 format!("to get a value that fits: {}", self.renew()),
             ),
         }
@@ -170,9 +174,7 @@ impl<'a> Assessor<'_, 'a> {
     fn broken(&self, broken: &Broken, downward: Option<u64>) -> Meaning {
         let remove = format!("remove it from the manifest and {}", self.renew());
         let (bytes, why, todo) = match broken {
-            Broken::WholeLimit => {
-                (downward, format!("a reference to 100 % of the limit: {NO_ROOM}"), remove)
-            }
+            Broken::WholeLimit => (downward, format!("a reference to 100 % of the limit: {NO_ROOM}"), remove),
             Broken::AtLimit { bytes, limit } => (
                 Some(*bytes),
                 format!("{} of the limit: {NO_ROOM}", percent(*bytes, *limit)),
@@ -211,7 +213,8 @@ impl<'a> Assessor<'_, 'a> {
         limit: Limit,
         ours: Option<ValueKind>,
     ) {
-        let (Coverage::Covered, Some(bytes), Some(limit)) = (meaning.status, meaning.bytes, limit.bytes()) else {
+        let (Coverage::Covered, Some(bytes), Some(limit)) = (meaning.status, meaning.bytes, limit.bytes())
+        else {
             return;
         };
         let Some(excess) = self.memory_volumes.excess(container, bytes, limit) else { return };
@@ -233,12 +236,16 @@ impl<'a> Assessor<'_, 'a> {
             (Reason::Injected, Selected::Unknown) => Gap::NamespaceUnknown,
             (reason, _) => Gap::Decided(reason),
         };
+        // What follows is advice: in a detail it is about this container, else it is said in more detail here.
         let told = verdict.detail.as_deref().unwrap_or(gap.explanation());
-        let mut why = told.split("; ").next().unwrap_or_default().to_owned();
+        let (why, advice) = told.split_once("; ").unwrap_or((told, ""));
+        let is_own_advice = verdict.detail.is_some() && !advice.is_empty();
+        let todo = if is_own_advice { advice.to_owned() } else { self.todo(gap) };
+        let mut why = why.to_owned();
         if container.env_from_may_define() {
             why += ", unless an envFrom defines it";
         }
-        Meaning { gap: Some(gap), ..Meaning::new(Coverage::Uncovered, None, why, self.todo(gap)) }
+        Meaning { gap: Some(gap), ..Meaning::new(Coverage::Uncovered, None, why, todo) }
     }
 
     fn todo(&self, gap: Gap) -> String {

@@ -186,7 +186,9 @@ pub(crate) fn is_broken(pod: &Value, list: &str, container: &Value) -> bool {
     if counts["valueFrom"]["resourceFieldRef"]["resource"] == "limits.memory" {
         let divisor = counts["valueFrom"]["resourceFieldRef"]["divisor"].as_str();
         let of_all = [read(&container["resources"]), read(&pod["spec"]["resources"])];
-        let target = of_all.into_iter().find_map(|read| if let Read::Bytes(bytes) = read { Some(bytes) } else { None });
+        let target = of_all
+            .into_iter()
+            .find_map(|read| if let Read::Bytes(bytes) = read { Some(bytes) } else { None });
         limit = limit.or(target);
         if matches!(divisor.map_or(Ok(1), quantity::parse), Ok(0 | 1)) {
             return true;
