@@ -375,6 +375,18 @@ fn explain_shows_what_stands_there(
 }
 
 #[test]
+fn explain_names_an_env_from_that_is_respected() {
+    let text = DEPLOYMENT
+        .replace("          env:\n", "          envFrom: [{configMapRef: {name: a}}]\n          env:\n");
+    let output = run_with_stdin(&["explain", "-f", "-", "--env-from", "skip"], &text);
+    assert!(
+        output.stdout.contains("-           already-set  an envFrom may define GOMEMLIMIT"),
+        "{}",
+        output.stdout
+    );
+}
+
+#[test]
 fn explain_shows_what_was_repaired() {
     let broken = DEPLOYMENT.replace("{name: PORT, value: \"8080\"}", "{name: GOMEMLIMIT, value: 900Mi}");
     let output = run_with_stdin(&["explain", "-f", "-", "--repair", "fix"], &broken);

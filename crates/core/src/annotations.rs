@@ -89,6 +89,15 @@ impl Layer {
         self.ratio.filter(|ratio| ratio.is_low())
     }
 
+    /// What is unlikely to be meant by a setting that is followed.
+    fn doubt(&self, setting: Setting, text: &str) -> Option<String> {
+        match setting {
+            Setting::Ratio => self.doubtful_ratio().map(|_| format!("{} {LOW_RATIO}", quote(text))),
+            Setting::Headroom | Setting::MinLimit => quantity::too_small(text),
+            _ => None,
+        }
+    }
+
     /// Reads one annotation into the layer, reporting what cannot be followed.
     fn read(
         &mut self,
@@ -103,13 +112,9 @@ impl Layer {
                 WarningKind::BadSetting(setting, level),
                 format!("{place} {}: {} {problem}; ignored", quote(key), quote(text)),
             )),
-            Ok(()) if setting == Setting::Ratio && self.doubtful_ratio().is_some() => {
-                warnings.push(Warning::new(
-                    WarningKind::DoubtfulSetting,
-                    format!("{place} {}: {} {LOW_RATIO}", quote(key), quote(text)),
-                ));
-            }
-            Ok(()) => {}
+            Ok(()) => warnings.extend(self.doubt(setting, text).map(|doubt| {
+                Warning::new(WarningKind::DoubtfulSetting, format!("{place} {}: {doubt}", quote(key)))
+            })),
         }
     }
 }
@@ -148,7 +153,10 @@ impl<'de> Deserialize<'de> for Layer {
 }
 
 fn parse_bytes(text: &str) -> Result<u64, String> {
-    quantity::parse(text).map_err(|error| error.to_string())
+    quantity::parse(text).map_err(|error| match quantity::suggestion(text) {
+        Some(meant) => format!("{error} (did you mean {meant}?)"),
+        None => error.to_string(),
+    })
 }
 
 /// The annotations of one pod and its namespace, read once.

@@ -3,7 +3,7 @@
 use crate::{
     annotations::{Annotations, Chain, NamespaceAnnotations},
     env::Mib,
-    existing::{self, PodValues, UserValue},
+    existing::{Existing, PodValues},
     memlimit,
     memory_volumes::MemoryVolumes,
     names::{INJECT_LABEL, OPTED_IN, OPTED_OUT, STATUS_ANNOTATION, TRACKING_VALUE},
@@ -127,6 +127,9 @@ fn pod_reason(pod: &Pod<'_>, warnings: &mut Vec<Warning>) -> Option<Reason> {
     }
 }
 
+/// What `already-set` means if nothing is set in env.
+const ENV_FROM_RESPECTED: &str = "an envFrom may define GOMEMLIMIT";
+
 /// What the decisions about all containers of a pod share.
 struct Judge<'p, 'a> {
     policy: &'p Policy,
@@ -150,9 +153,8 @@ impl<'a> Judge<'_, 'a> {
         let is_plain_init = list == ContainerList::Init && !container.is_sidecar();
         let limit = self.limits.of(container, is_plain_init);
         let own = self.own_value(container);
-        let existing = container.env.gomemlimit.as_ref().map(|(_, entry)| entry).filter(|_| own.is_none());
-        let value = existing.and_then(|_| self.values.gomemlimit(container));
-        let broken = value.as_ref().and_then(|value| self.values.inspect(container, value, limit));
+        let existing = if own.is_none() { self.values.existing(container, limit) } else { None };
+        let broken = existing.as_ref().and_then(|existing| existing.broken.as_ref());
         let fixes = broken.is_some() && chain.repair().0 == Repair::Fix && container.env.has_all_places();
 
         let mut env_from = None;
@@ -176,25 +178,12 @@ impl<'a> Judge<'_, 'a> {
             warnings.extend(left_behind(container, own, limit, reason));
         }
         let is_looked_at = reason == Reason::AlreadySet || (fixes && plan.is_some());
-        let is_told = existing.is_some() && is_looked_at && chain.repair().0 != Repair::Off;
+        let told = existing.as_ref().filter(|_| is_looked_at && chain.repair().0 != Repair::Off);
         let outcome = Outcome { repaired: plan.filter(|_| reason == Reason::Repaired), hindrance };
-        let mut detail = if is_told { about_existing(container, broken.as_ref(), outcome) } else { None };
-        warnings.extend(detail.as_ref().map(|text| about(container, WarningKind::BrokenValue, text)));
-        let users = value.as_ref().filter(|_| is_told && broken.is_none());
-        warnings.extend(self.full_volumes(container, limit, plan, users));
-        detail = detail.or_else(|| {
-            let text = container.resources.memory_limit().or(self.values.pod_memory_limit());
-            about_limit(reason, text, limit, chain.min_limit().0)
-        });
-        let existing_value = existing.map(|entry| ExistingValue {
-            value: existing::written(entry),
-            bytes: match value {
-                Some(UserValue::Bytes(bytes)) => Some(bytes),
-                _ => None,
-            },
-            problem: broken.as_ref().map(existing::Broken::as_str),
-        });
-        let repaired = broken.filter(|_| fixes && plan.is_some()).zip(existing);
+        let problem = told.and_then(|existing| about_existing(container, existing.broken.as_ref(), outcome));
+        warnings.extend(problem.as_ref().map(|text| about(container, WarningKind::BrokenValue, text)));
+        warnings.extend(self.full_volumes(container, limit, plan, told));
+        let existing = existing.as_ref().map(ExistingValue::from);
         ContainerVerdict {
             name: container.name.clone(),
             list,
@@ -208,14 +197,28 @@ impl<'a> Judge<'_, 'a> {
                 .map(str::to_owned),
             env: env_place(container, own.is_some()),
             own: own.cloned(),
-            repaired: repaired.map(|(broken, entry)| Repaired {
-                was: existing::written(entry),
-                problem: broken.as_str().to_owned(),
+            repaired: existing.as_ref().filter(|_| fixes && plan.is_some()).map(|existing| Repaired {
+                was: existing.value.clone(),
+                problem: existing.problem.unwrap_or_default().to_owned(),
                 entries: container.env.places.len(),
             }),
-            existing: existing_value,
-            detail,
+            existing,
+            detail: problem
+                .or_else(|| (env_from == Some(EnvFrom::Skip)).then(|| ENV_FROM_RESPECTED.to_owned()))
+                .or_else(|| self.about_limit(reason, limit, container, chain)),
         }
+    }
+
+    /// What a reason means for the memory limit of the container.
+    fn about_limit(
+        &self,
+        reason: Reason,
+        limit: Limit,
+        container: &Container<'a>,
+        chain: Chain<'_>,
+    ) -> Option<String> {
+        let text = container.resources.memory_limit().or(self.values.pod_memory_limit());
+        about_limit(reason, text, limit, chain.min_limit().0)
     }
 
     /// A warning about volumes in memory that take more than GOMEMLIMIT leaves: ours, or a sound value of the user's.
@@ -224,13 +227,9 @@ impl<'a> Judge<'_, 'a> {
         container: &Container<'a>,
         limit: Limit,
         plan: Option<Plan>,
-        users: Option<&UserValue<'_>>,
+        users: Option<&Existing<'_, '_>>,
     ) -> Option<Warning> {
-        let value = match (plan, users) {
-            (Some(plan), _) => plan.value,
-            (None, Some(UserValue::Bytes(bytes))) => *bytes,
-            _ => return None,
-        };
+        let value = plan.map(|plan| plan.value).or_else(|| users?.sound_bytes())?;
         let excess = self.memory_volumes.excess(container, value, limit.bytes()?)?;
         let text = format!("{}; {}", excess.problem(), excess.advice(plan.map(|plan| plan.kind)));
         Some(about(container, WarningKind::MemoryVolume, &text))

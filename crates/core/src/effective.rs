@@ -66,7 +66,7 @@ pub fn effective(pod: &LivePod<'_>) -> Vec<Effective> {
         Effective {
             name: container.name.to_string(),
             limit: limit.into(),
-            gomemlimit: gomemlimit(pod, container, verdict.own.as_ref(), &limits),
+            gomemlimit: gomemlimit(pod, container, verdict.own.as_ref(), limit, &limits),
             restarts: history.restarts,
             end: history.end,
         }
@@ -88,6 +88,7 @@ fn gomemlimit<'a>(
     pod: &LivePod<'a>,
     container: &Container<'a>,
     own: Option<&Record>,
+    limit: Limit,
     limits: &PodLimits,
 ) -> EffectiveGomemlimit {
     let pod_values = PodValues::new(&pod.pod.spec, limits);
@@ -101,7 +102,8 @@ fn gomemlimit<'a>(
             _ => downward.map(memlimit::tracking_value),
         });
     }
-    match pod_values.gomemlimit(container) {
+    let existing = pod_values.existing(container, limit);
+    match existing.map(|existing| existing.value) {
         None if container.env_from_may_define() => EffectiveGomemlimit::Unknown,
         None | Some(UserValue::Unlimited) => EffectiveGomemlimit::Unset,
         Some(UserValue::Bytes(bytes)) => EffectiveGomemlimit::Bytes(bytes),

@@ -114,7 +114,7 @@ const MAX_SEARCHED: usize = 64 << 10;
 const REFERENCE: &str = "$(GOMEMLIMIT)";
 
 /// The text of a variable.
-fn read_text<'a>(value: Option<&'a RawValue>) -> serde_json::Result<Option<Text<'a>>> {
+fn read_text(value: Option<&RawValue>) -> serde_json::Result<Option<Text<'_>>> {
     value.map(|value| serde_json::from_str(value.get())).transpose()
 }
 

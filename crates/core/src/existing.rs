@@ -14,6 +14,7 @@ use crate::{
     resources::QuantityText,
     text::{MOST_QUOTED, quote, start},
     units::human,
+    verdict::ExistingValue,
 };
 
 /// How an existing value hurts.
@@ -127,11 +128,11 @@ impl<'p, 'a> PodValues<'p, 'a> {
         Self { spec, limits }
     }
 
-    /// GOMEMLIMIT of `container` when it starts; `None` if there is none in env.
-    pub(crate) fn gomemlimit(self, container: &Container<'a>) -> Option<UserValue<'a>> {
+    /// GOMEMLIMIT in env of `container`, to which the memory limit `limit` applies; `None` if there is none.
+    pub(crate) fn existing<'c>(self, container: &'c Container<'a>, limit: Limit) -> Option<Existing<'c, 'a>> {
         let (index, entry) = container.env.gomemlimit.as_ref()?;
         let text = Resolver { pod: self, container, references: 0 }.resolve(*index, entry);
-        Some(match text {
+        let value = match text {
             Err(Unresolved::NodeSize) => UserValue::NodeSize,
             Err(Unresolved::Unknown) => UserValue::Unknown,
             Ok(text) => match text.parse() {
@@ -139,31 +140,30 @@ impl<'p, 'a> PodValues<'p, 'a> {
                 Ok(GoLimit::Bytes(bytes)) => UserValue::Bytes(bytes),
                 Err(_) => UserValue::Malformed(text),
             },
-        })
-    }
-
-    /// What is wrong with GOMEMLIMIT of `container`, to which `limit` applies; `None` for a sound value, and for one
-    /// that is not known before the container runs.
-    pub(crate) fn inspect(
-        self,
-        container: &Container<'a>,
-        value: &UserValue<'_>,
-        limit: Limit,
-    ) -> Option<Broken> {
-        let (_, entry) = container.env.gomemlimit.as_ref()?;
-        match value {
+        };
+        let broken = match &value {
             UserValue::Unlimited | UserValue::Unknown => None,
             UserValue::NodeSize => Some(Broken::NodeSize),
             UserValue::Malformed(text) => Some(Broken::Malformed(start(text, MOST_QUOTED + 1).to_owned())),
-            UserValue::Bytes(bytes) => {
-                let reference = entry.value_from.as_ref().and_then(|from| from.resource_field_ref.as_ref());
-                let of_limit = reference.filter(|reference| reference.is_to_memory_limit_of(&container.name));
-                match of_limit.map(ResourceFieldRef::divisor) {
-                    Some(Some(1)) => Some(Broken::WholeLimit),
-                    Some(_) => inspect_bytes(*bytes, limit.bytes().or(self.downward(container))),
-                    None => inspect_bytes(*bytes, limit.bytes()),
-                }
-            }
+            UserValue::Bytes(bytes) => self.inspect(*bytes, entry, container, limit),
+        };
+        Some(Existing { entry, value, broken })
+    }
+
+    /// What is wrong with a value of `bytes` that `entry` of `container` yields.
+    fn inspect(
+        self,
+        bytes: u64,
+        entry: &EnvVar<'_>,
+        container: &Container<'a>,
+        limit: Limit,
+    ) -> Option<Broken> {
+        let reference = entry.value_from.as_ref().and_then(|from| from.resource_field_ref.as_ref());
+        let of_limit = reference.filter(|reference| reference.is_to_memory_limit_of(&container.name));
+        match of_limit.map(ResourceFieldRef::divisor) {
+            Some(Some(1)) => Some(Broken::WholeLimit),
+            Some(_) => inspect_bytes(bytes, limit.bytes().or(self.downward(container))),
+            None => inspect_bytes(bytes, limit.bytes()),
         }
     }
 
@@ -178,7 +178,37 @@ impl<'p, 'a> PodValues<'p, 'a> {
     }
 }
 
-/// A GOMEMLIMIT that the user wrote, as the program finds it.
+/// A GOMEMLIMIT that the user wrote, and what it means.
+#[derive(Debug)]
+pub(crate) struct Existing<'c, 'a> {
+    pub(crate) entry: &'c EnvVar<'a>,
+    pub(crate) value: UserValue<'a>,
+    /// What is wrong with it; `None` also if it is not known before the container runs.
+    pub(crate) broken: Option<Broken>,
+}
+
+impl Existing<'_, '_> {
+    /// The bytes of a value with which nothing is wrong.
+    pub(crate) fn sound_bytes(&self) -> Option<u64> {
+        self.bytes().filter(|_| self.broken.is_none())
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        match self.value {
+            UserValue::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+impl From<&Existing<'_, '_>> for ExistingValue {
+    fn from(existing: &Existing<'_, '_>) -> Self {
+        let problem = existing.broken.as_ref().map(Broken::as_str);
+        Self { value: written(existing.entry), bytes: existing.bytes(), problem }
+    }
+}
+
+/// What the program finds in GOMEMLIMIT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UserValue<'a> {
     /// Empty or `off`.
@@ -290,7 +320,7 @@ impl<'a> Resolver<'_, 'a> {
 }
 
 /// An existing value as it is written, cut to what fits an annotation.
-pub(crate) fn written(entry: &EnvVar<'_>) -> String {
+fn written(entry: &EnvVar<'_>) -> String {
     const MOST: usize = 100;
     let cut = |text: &str| {
         let start = start(text, MOST);
@@ -306,7 +336,7 @@ pub(crate) fn written(entry: &EnvVar<'_>) -> String {
 }
 
 /// What is wrong with a value of `bytes`.
-pub(crate) fn inspect_bytes(bytes: u64, limit: Option<u64>) -> Option<Broken> {
+fn inspect_bytes(bytes: u64, limit: Option<u64>) -> Option<Broken> {
     let Some(limit) = limit else { return (bytes == 0).then_some(Broken::TooLow { bytes }) };
     match memlimit::distance(bytes, limit) {
         Distance::Above => Some(Broken::AboveLimit { bytes, limit }),

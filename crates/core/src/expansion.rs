@@ -62,7 +62,7 @@ mod tests {
                     Piece::Reference("VAR_B") => expanded.push('B'),
                     Piece::Reference("VAR_EMPTY") => {}
                     Piece::Reference("VAR_REF") => expanded.push_str("$(VAR_A)"),
-                    Piece::Reference(name) => expanded += &format!("$({name})"),
+                    Piece::Reference(name) => expanded += &["$(", name, ")"].concat(),
                 }
             }
             expanded

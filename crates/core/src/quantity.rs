@@ -196,17 +196,14 @@ pub fn too_small(text: &str) -> Option<String> {
     let bytes = parse(text).ok().filter(|bytes| *bytes < 1 << 20)?;
     let suggested = suggestion(text)?;
     let milli = trim(text).strip_suffix('m').and_then(|_| parse_milli(text).ok());
-    Some(match milli {
-        Some(milli) => {
-            let fraction = format!("{:03}", milli % 1000);
-            let number = format!("{}.{}", milli / 1000, fraction.trim_end_matches('0'));
-            let (number, is_one) = (number.trim_end_matches('.'), milli == 1000);
-            let noun = if is_one { "byte" } else { "bytes" };
-            format!("{} is {number} {noun}: m is milli; did you mean {suggested}?", quote(text))
-        }
-        None => {
-            let noun = if bytes == 1 { "byte" } else { "bytes" };
-            format!("{} is {bytes} {noun}; did you mean {suggested}?", quote(text))
-        }
-    })
+    let (number, note) =
+        milli.map_or_else(|| (bytes.to_string(), ""), |milli| (thousandths(milli), ": m is milli"));
+    let noun = if number == "1" { "byte" } else { "bytes" };
+    Some(format!("{} is {number} {noun}{note}; did you mean {suggested}?", quote(text)))
+}
+
+/// A number of thousandths, as a decimal fraction.
+fn thousandths(milli: u64) -> String {
+    let text = format!("{}.{:03}", milli / 1000, milli % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -38,13 +38,13 @@ fn variable(name: &str, value: &str) -> Value {
     json!({"name": name, "value": value})
 }
 
-fn from(name: &str, source: Value) -> Value {
+fn from(name: &str, source: &Value) -> Value {
     json!({"name": name, "valueFrom": source})
 }
 
 /// The memory limit in MiB.
 fn mib(name: &str) -> Value {
-    from(name, json!({"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}))
+    from(name, &json!({"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}))
 }
 
 fn reference(divisor: Option<&str>) -> Value {
@@ -118,7 +118,7 @@ fn each_broken_kind_becomes_sound_and_ours(
 #[case::empty(json!([literal("")]), 0)]
 #[case::expansion_of_a_literal(json!([variable("M", "700"), literal("$(M)MiB")]), 0)]
 #[case::expansion_of_an_expansion(json!([variable("A", "7"), variable("B", "$(A)00M"), literal("$(B)iB")]), 0)]
-#[case::expansion_of_a_config_map(json!([from("M", json!({"configMapKeyRef": {"name": "a", "key": "b"}})), literal("$(M)MiB")]), 0)]
+#[case::expansion_of_a_config_map(json!([from("M", &json!({"configMapKeyRef": {"name": "a", "key": "b"}})), literal("$(M)MiB")]), 0)]
 #[case::expansion_of_a_service(json!([literal("$(CACHE_PORT)MiB")]), 0)]
 #[case::tracking_without_a_status(json!([mib("GOMEMLIMIT_MIB"), literal("$(GOMEMLIMIT_MIB)000000")]), 0)]
 #[case::too_many_references(json!([variable("A", "0"), literal("$(A)$(A)$(A)$(A)$(A)$(A)$(A)$(A)$(A)")]), 0)]
@@ -135,7 +135,7 @@ fn each_broken_kind_becomes_sound_and_ours(
     json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.hugepages-2Mi"}}}]), 0
 )]
 #[case::twice_but_the_last_is_sound(json!([literal("900Mi"), literal("700MiB")]), 1)]
-#[case::twice_but_the_last_is_opaque(json!([literal("0"), from("GOMEMLIMIT", json!({"configMapKeyRef": {"name": "a", "key": "b"}}))]), 1)]
+#[case::twice_but_the_last_is_opaque(json!([literal("0"), from("GOMEMLIMIT", &json!({"configMapKeyRef": {"name": "a", "key": "b"}}))]), 1)]
 fn sound_and_opaque_values_are_never_touched(#[case] entries: Value, #[case] warnings: usize) {
     let answer = ask(&with(Some("1Gi"), entries), &fixing());
     assert_eq!((answer.patch.len(), answer.warnings.len()), (0, warnings), "{:?}", answer.warnings);
@@ -259,9 +259,9 @@ fn references_are_judged_by_what_the_pod_says(
     for through_an_expansion in [false, true] {
         let source = json!({"resourceFieldRef": source});
         let env = if through_an_expansion {
-            json!([from("M", source), literal("$(M)")])
+            json!([from("M", &source), literal("$(M)")])
         } else {
-            json!([from("GOMEMLIMIT", source)])
+            json!([from("GOMEMLIMIT", &source)])
         };
         let mut pod = with(Some("1Gi"), env);
         pod["spec"]["containers"][0]["resources"]

@@ -5,7 +5,7 @@ use crate::{
     annotations::NamespaceAnnotations,
     decide::{ContainerList, ContainerVerdict, decide},
     env::EnvVar,
-    existing::{Broken, PodValues, UserValue},
+    existing::{Broken, Existing, PodValues, UserValue},
     live::{History, LivePod, Workload, is_same_limit},
     memlimit,
     memory_volumes::MemoryVolumes,
@@ -72,9 +72,9 @@ impl<'a> Assessor<'_, 'a> {
         let limit = self.limits.of(container, is_plain_init);
         let history = self.pod.history(&container.name);
         let entry = container.env.gomemlimit.as_ref().map(|(_, entry)| entry);
-        let mut meaning = match (&verdict.own, entry) {
+        let mut meaning = match (&verdict.own, self.values.existing(container, limit)) {
             (Some(own), _) => self.own(own, container, limit),
-            (None, Some(entry)) => self.users(entry, container, limit),
+            (None, Some(existing)) => self.users(&existing, container, limit),
             (None, None) => self.gap(container, verdict),
         };
         let ours = verdict.own.as_ref().map(|own| own.basis.kind());
@@ -132,12 +132,11 @@ impl<'a> Assessor<'_, 'a> {
     }
 
     /// A value of the user's, or one that a policy wrote, which has no status.
-    fn users(&self, entry: &EnvVar<'_>, container: &Container<'a>, limit: Limit) -> Meaning {
-        let value = self.values.gomemlimit(container).unwrap_or(UserValue::Unknown);
-        if let Some(broken) = self.values.inspect(container, &value, limit) {
-            return self.broken(&broken, self.values.downward(container));
+    fn users(&self, existing: &Existing<'_, 'a>, container: &Container<'a>, limit: Limit) -> Meaning {
+        if let Some(broken) = &existing.broken {
+            return self.broken(broken, self.values.downward(container));
         }
-        match value {
+        match existing.value {
             UserValue::Unlimited => {
                 Meaning::new(Coverage::Off, None, "switched off by the user: empty or `off`", "")
             }
@@ -154,7 +153,7 @@ impl<'a> Assessor<'_, 'a> {
             }
             // The last two are always broken.
             UserValue::Unknown | UserValue::NodeSize | UserValue::Malformed(_) => {
-                let why = match &entry.value_from {
+                let why = match &existing.entry.value_from {
                     _ if limit == Limit::Invalid && container.env.tracks_by().is_some() => {
                         Reason::InvalidLimit.explanation().to_owned()
                     }
@@ -218,7 +217,7 @@ impl<'a> Assessor<'_, 'a> {
             return;
         };
         let Some(excess) = self.memory_volumes.excess(container, bytes, limit) else { return };
-        meaning.why += &format!("; {}", excess.problem());
+        meaning.why = format!("{}; {}", meaning.why, excess.problem());
         meaning.todo = excess.advice(ours);
     }
 

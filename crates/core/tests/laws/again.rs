@@ -129,21 +129,18 @@ fn expanded(text: &str, made: &BTreeMap<String, Found>, prefixes: &[&str]) -> Fo
         result += &rest[..at];
         let after = &rest[at + 1..];
         let name = after.strip_prefix('(').and_then(|name| Some(&name[..name.find(')')?]));
-        rest = match name {
-            Some(name) => {
-                match made.get(name) {
-                    Some(Found::Text(text)) => result += text,
-                    Some(other) => return other.clone(),
-                    None if prefixes.iter().any(|prefix| name.starts_with(prefix)) => return Found::Unknown,
-                    None => result += &format!("$({name})"),
-                }
-                &after[name.len() + 2..]
-            }
-            None => {
-                result.push('$');
-                after.strip_prefix('$').unwrap_or(after)
-            }
+        let Some(name) = name else {
+            result.push('$');
+            rest = after.strip_prefix('$').unwrap_or(after);
+            continue;
         };
+        match made.get(name) {
+            Some(Found::Text(text)) => result += text,
+            Some(other) => return other.clone(),
+            None if prefixes.iter().any(|prefix| name.starts_with(prefix)) => return Found::Unknown,
+            None => result += &["$(", name, ")"].concat(),
+        }
+        rest = &after[name.len() + 2..];
     }
     Found::Text(result + rest)
 }
