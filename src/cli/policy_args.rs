@@ -165,10 +165,5 @@ fn parse_ratio(text: &str) -> Result<Ratio, RatioError> {
 
 /// Bytes of a quantity. One that is probably a mistake in the unit is refused: `256` is 256 bytes.
 pub(super) fn parse_quantity(text: &str) -> Result<u64, String> {
-    match (quantity::parse(text), quantity::too_small(text), quantity::suggestion(text)) {
-        (Ok(bytes), None, _) => Ok(bytes),
-        (Ok(_), Some(problem), _) => Err(problem),
-        (Err(error), _, Some(meant)) => Err(format!("{error}; did you mean {meant}?")),
-        (Err(error), _, None) => Err(error.to_string()),
-    }
+    quantity::too_small(text).map_or_else(|| quantity::parse_hinted(text), Err)
 }

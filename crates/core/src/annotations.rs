@@ -54,8 +54,8 @@ impl Layer {
             Setting::Ratio => {
                 self.ratio = Some(text.parse().map_err(|error: RatioError| error.to_string())?);
             }
-            Setting::Headroom => self.headroom = Some(parse_bytes(text)?),
-            Setting::MinLimit => self.min_limit = Some(parse_bytes(text)?),
+            Setting::Headroom => self.headroom = Some(quantity::parse_hinted(text)?),
+            Setting::MinLimit => self.min_limit = Some(quantity::parse_hinted(text)?),
             Setting::Mode => self.mode = Some(text.parse()?),
             Setting::Value => self.value = Some(text.parse()?),
             Setting::Repair => self.repair = Some(text.parse()?),
@@ -150,13 +150,6 @@ impl<'de> Deserialize<'de> for Layer {
         }
         Ok(layer)
     }
-}
-
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    quantity::parse(text).map_err(|error| match quantity::suggestion(text) {
-        Some(meant) => format!("{error} (did you mean {meant}?)"),
-        None => error.to_string(),
-    })
 }
 
 /// The annotations of one pod and its namespace, read once.

@@ -32,6 +32,17 @@ pub fn parse(text: &str) -> Result<u64, QuantityError> {
     parse_scaled(text, 0)
 }
 
+/// The same, with an error for people that says what was probably meant.
+///
+/// # Errors
+/// As for [`parse`], without the text.
+pub fn parse_hinted(text: &str) -> Result<u64, String> {
+    parse(text).map_err(|error| match suggestion(text) {
+        Some(meant) => format!("{error} (did you mean {meant}?)"),
+        None => error.to_string(),
+    })
+}
+
 /// Thousandths of the quantity `text`, rounded up (`Quantity.MilliValue`): CPUs are counted in them.
 pub(crate) fn parse_milli(text: &str) -> Result<u64, QuantityError> {
     parse_scaled(text, 3)

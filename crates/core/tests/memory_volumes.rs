@@ -171,6 +171,14 @@ fn audit_says_it() {
         "{found:?}"
     );
     assert_eq!(found.todo, "lower GOMEMLIMIT to 339738624 or less, or lower sizeLimit");
+    // Also to one that was killed.
+    let killed =
+        json!({"name": "app", "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}});
+    pod["status"] = json!({"containerStatuses": [killed]});
+    let text = pod.to_string();
+    let live = LivePod::parse(&text).unwrap();
+    let killed = assess(&live, &NamespaceAnnotations::new(), &Policy::default(), &Selected::Yes).remove(0);
+    assert_eq!((killed.was_oom_killed(), killed.todo), (true, found.todo));
 }
 
 /// A pod of very many volumes and mounts is answered as fast as any other of its size.

@@ -13,7 +13,7 @@ use crate::{
     podlimit::{Limit, PodLimits},
     reason::Reason,
     selection::Selected,
-    settings::{Policy, ValueKind},
+    settings::Policy,
     status::{Basis, Record},
     units::human,
 };
@@ -77,12 +77,11 @@ impl<'a> Assessor<'_, 'a> {
             (None, Some(existing)) => self.users(&existing, container, limit),
             (None, None) => self.gap(container, verdict),
         };
-        let ours = verdict.own.as_ref().map(|own| own.basis.kind());
-        self.add_full_volumes(&mut meaning, container, limit, ours);
         if container.env.places.len() > 1 {
             meaning.why += "; it is in env more than once, and the last one counts";
         }
         add_history(&mut meaning, &history);
+        self.add_full_volumes(&mut meaning, container, limit, verdict.own.as_ref());
         ContainerCoverage {
             name: container.name.to_string(),
             list: verdict.list,
@@ -210,7 +209,7 @@ impl<'a> Assessor<'_, 'a> {
         meaning: &mut Meaning,
         container: &Container<'a>,
         limit: Limit,
-        ours: Option<ValueKind>,
+        own: Option<&Record>,
     ) {
         let (Coverage::Covered, Some(bytes), Some(limit)) = (meaning.status, meaning.bytes, limit.bytes())
         else {
@@ -218,7 +217,7 @@ impl<'a> Assessor<'_, 'a> {
         };
         let Some(excess) = self.memory_volumes.excess(container, bytes, limit) else { return };
         meaning.why = format!("{}; {}", meaning.why, excess.problem());
-        meaning.todo = excess.advice(ours);
+        meaning.todo = excess.advice(own.map(|own| own.basis.kind()));
     }
 
     /// There is no GOMEMLIMIT in env.
