@@ -229,7 +229,7 @@ enum Unresolved {
 }
 
 /// References that are followed for one value, and bytes of what they make: more is not worth the time.
-const MAX_REFERENCES: usize = 8;
+const MAX_REFERENCES: usize = 4;
 const MAX_EXPANDED: usize = 256;
 
 /// Finds the text of a variable as kubelet does (`makeEnvironmentVariables` in
