@@ -13,6 +13,7 @@ use gomemlimit_core::{
         MIB_DIVISOR, MIRROR_ANNOTATION, NO_AUTO_GOMEMLIMIT_FLAG, OPTED_OUT, OS_LABEL, TRACKING_VALUE,
     },
     settings::{EnvFrom, InitContainers, Mode, Setting},
+    units::quantity,
 };
 use serde_json::{Value, json};
 
@@ -167,27 +168,9 @@ fn regex(patterns: &[&str]) -> String {
     format!("^({})$", patterns.iter().map(one).collect::<Vec<_>>().join("|"))
 }
 
-/// Bytes as the shortest quantity that is exactly so many.
-fn quantity(bytes: u64) -> String {
-    let units = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-    let exponent = if bytes == 0 { 0 } else { bytes.trailing_zeros() / 10 };
-    let unit = units.get(exponent as usize).copied().unwrap_or_default();
-    format!("{}{unit}", bytes >> (10 * exponent))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantities_are_exact() {
-        for (bytes, text) in [(0, "0"), (1, "1"), (1000, "1000"), (32 << 20, "32Mi"), (3 << 29, "1536Mi")] {
-            assert_eq!(quantity(bytes), text);
-            assert_eq!(gomemlimit_core::quantity::parse(text), Ok(bytes));
-        }
-        assert_eq!(quantity(i64::MAX.unsigned_abs()), "9223372036854775807");
-        assert_eq!(quantity(1 << 62), "4Ei");
-    }
 
     #[test]
     fn nothing_is_left_to_fill_in() {

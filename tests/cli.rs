@@ -258,10 +258,190 @@ fn explain_prints_a_line_a_container() {
     assert_eq!(lines[0], ["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "REASON", "WHY"]);
     assert_eq!(
         lines[1].join(" "),
-        "Deployment shop/api api 1Gi 858993459 injected ratio 0.8 of the limit (default)"
+        "Deployment shop/api api 1Gi 819.2Mi injected ratio 0.8 of the limit (default)"
     );
     assert_eq!(lines.len(), 2);
     assert_eq!((output.code, &*output.stderr), (0, ""));
+}
+
+#[test]
+fn explain_wide_has_exact_bytes() {
+    let output = run_with_stdin(&["explain", "-f", "-", "-o", "wide"], DEPLOYMENT);
+    let row: Vec<&str> = output.stdout.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row[3..6], ["1073741824", "966367641", "injected"]);
+}
+
+/// What is wrong with a value, or with a limit, is in its row, and not once more on stderr.
+#[rstest]
+#[case::malformed(
+    "value: 900Mi",
+    "1Gi",
+    "900Mi",
+    "already-set",
+    "GOMEMLIMIT=\"900Mi\" is malformed: a Go program exits with code 2; write bytes or MiB"
+)]
+#[case::zero("value: \"0\"", "1Gi", "0", "already-set", "GOMEMLIMIT is 0B, so low that")]
+#[case::all_of_it(
+    "valueFrom: {resourceFieldRef: {resource: limits.memory}}",
+    "1Gi",
+    "resourceFieldRef limits.memory",
+    "already-set",
+    "GOMEMLIMIT is 100 % of the memory limit, which leaves no headroom; remove it to have one injected"
+)]
+#[case::two_percent(
+    "valueFrom: {resourceFieldRef: {resource: requests.memory, divisor: 1Mi}}",
+    "1Gi",
+    "resourceFieldRef requests.memory, divisor 1Mi",
+    "already-set",
+    "GOMEMLIMIT is 1Ki, so low that"
+)]
+#[case::escaped(
+    "value: $$(MEM)MiB",
+    "1Gi",
+    "$$(MEM)MiB",
+    "already-set",
+    "GOMEMLIMIT=\"$(MEM)MiB\" is malformed"
+)]
+#[case::empty("value: \"\"", "1Gi", "\"\"", "already-set", "GOMEMLIMIT is already set by the user")]
+#[case::sound("value: 700MiB", "1Gi", "700MiB", "already-set", "GOMEMLIMIT is already set by the user")]
+#[case::no_quantity(
+    "",
+    "128MiB",
+    "-",
+    "invalid-limit",
+    "the memory limit \"128MiB\" is not a Kubernetes quantity such as 512Mi; did you mean 128Mi?"
+)]
+#[case::no_unit(
+    "",
+    "lots",
+    "-",
+    "invalid-limit",
+    "the memory limit \"lots\" is not a Kubernetes quantity such as 512Mi"
+)]
+#[case::milli(
+    "",
+    "128m",
+    "-",
+    "below-minimum",
+    "the memory limit \"128m\" is 0.128 bytes: m is milli; did you mean 128Mi?"
+)]
+#[case::bytes("", "256", "-", "below-minimum", "the memory limit \"256\" is 256 bytes; did you mean 256Mi?")]
+#[case::small(
+    "",
+    "16Mi",
+    "-",
+    "below-minimum",
+    "the memory limit of 16Mi is too small for GOMEMLIMIT to help: min-limit is 32Mi"
+)]
+#[case::spaces("", "\" 512Mi  \"", "460.8Mi", "injected", "ratio 0.9 of the limit (default)")]
+#[case::space_inside(
+    "",
+    "512 Mi",
+    "-",
+    "invalid-limit",
+    "the memory limit \"512 Mi\" is not a Kubernetes quantity such as 512Mi; did you mean 512Mi?"
+)]
+fn explain_shows_what_stands_there(
+    #[case] entry: &str,
+    #[case] limit: &str,
+    #[case] value: &str,
+    #[case] reason: &str,
+    #[case] why: &str,
+) {
+    let entry = if entry.is_empty() { String::new() } else { format!("{{name: GOMEMLIMIT, {entry}}}") };
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: p, namespace: shop}}\nspec:\n  containers:\n  - name: app\n    \
+         resources: {{limits: {{memory: {limit}}}}}\n    env: [{entry}]\n"
+    );
+    let output = run_with_stdin(&["explain", "-f", "-"], &pod);
+    assert_eq!((output.code, &*output.stderr), (0, ""));
+    let row = output.stdout.lines().nth(1).unwrap();
+    let cells: Vec<&str> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(&cells[3..5], [value, reason], "{row}");
+    assert!(cells[5].starts_with(why), "{row}");
+    let report = run_with_stdin(&["explain", "-f", "-", "-o", "json"], &pod).json();
+    let container = &report["objects"][0]["containers"][0];
+    assert!(
+        reason == "injected" || container["explanation"].as_str().unwrap().starts_with(why),
+        "{container}"
+    );
+    let existing = container["existing"]["value"].as_str();
+    let existing = existing.map(|text| if text.is_empty() { "\"\"" } else { text });
+    assert_eq!(existing, (reason == "already-set").then_some(value));
+    assert_eq!(
+        report["objects"][0]["warnings"].as_array().unwrap().len(),
+        usize::from(reason == "already-set" && !why.contains("already set"))
+    );
+}
+
+#[test]
+fn explain_names_an_env_from_that_is_respected() {
+    let text = DEPLOYMENT
+        .replace("          env:\n", "          envFrom: [{configMapRef: {name: a}}]\n          env:\n");
+    let output = run_with_stdin(&["explain", "-f", "-", "--env-from", "skip"], &text);
+    assert!(
+        output.stdout.contains("-           already-set  an envFrom may define GOMEMLIMIT"),
+        "{}",
+        output.stdout
+    );
+}
+
+#[test]
+fn explain_shows_what_was_repaired() {
+    let broken = DEPLOYMENT.replace("{name: PORT, value: \"8080\"}", "{name: GOMEMLIMIT, value: 900Mi}");
+    let output = run_with_stdin(&["explain", "-f", "-", "--repair", "fix"], &broken);
+    assert!(
+        output.stdout.contains(
+            "1Gi    921.6Mi     repaired  ratio 0.9 of the limit (default); GOMEMLIMIT=\"900Mi\" is malformed"
+        ),
+        "{}",
+        output.stdout
+    );
+    assert_eq!(output.stderr, "");
+}
+
+/// An entry that refers to GOMEMLIMIT gets it before it, in every style, and comments stay.
+#[rstest]
+#[case::flow(
+    "env: [{name: CACHE, value: $(GOMEMLIMIT)}] # see",
+    "env: [{name: GOMEMLIMIT, value: \"966367641\"}, {name: CACHE, value: $(GOMEMLIMIT)}] # see"
+)]
+#[case::block(
+    "env:\n        # the cache\n        - name: CACHE # of all\n          value: $(GOMEMLIMIT)\n        - name: B",
+    "env:\n        # the cache\n        - name: GOMEMLIMIT\n          value: \"966367641\"\n        - name: CACHE # of all\n          value: $(GOMEMLIMIT)\n        - name: B"
+)]
+#[case::flow_items(
+    "env:\n        - {name: CACHE, value: $(GOMEMLIMIT)}",
+    "env:\n        - {name: GOMEMLIMIT, value: \"966367641\"}\n        - {name: CACHE, value: $(GOMEMLIMIT)}"
+)]
+fn inject_puts_it_before_what_refers_to_it(#[case] env: &str, #[case] wanted: &str) {
+    let before =
+        "          env:\n            - {name: PORT, value: \"8080\"}\n\n            # keep this last\n";
+    assert!(DEPLOYMENT.contains(before));
+    let text =
+        DEPLOYMENT.replace(before, &format!("          {}\n", env.replace("\n        ", "\n          ")));
+    let output = run_with_stdin(&["inject", "-f", "-"], &text);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(output.stdout.contains(&wanted.replace("\n        ", "\n          ")), "{}", output.stdout);
+    let tracked = run_with_stdin(&["inject", "-f", "-", "--value", "track"], &text);
+    let places =
+        ["GOMEMLIMIT_MIB, ", "GOMEMLIMIT_MIB\n", "name: CACHE"].map(|text| tracked.stdout.find(text));
+    assert!(places[0].or(places[1]).unwrap() < places[2].unwrap(), "{}", tracked.stdout);
+    assert_eq!(run_with_stdin(&["inject", "-f", "-"], &output.stdout).stdout, output.stdout);
+}
+
+/// A bare number is bytes, and nobody means so few.
+#[rstest]
+#[case(&["explain", "-f", "-", "--min-limit", "64"], "\"64\" is 64 bytes; did you mean 64Mi?")]
+#[case(&["explain", "-f", "-", "--headroom", "100m"], "\"100m\" is 0.1 bytes: m is milli; did you mean 100Mi?")]
+#[case(&["inject", "-f", "-", "--min-limit", "64MiB"], "is not a Kubernetes quantity such as 512Mi (did you mean 64Mi?)")]
+#[cfg_attr(feature = "diagnose", case(&["diagnose", "x", "--limit", "256"], "\"256\" is 256 bytes; did you mean 256Mi?"))]
+fn a_size_without_a_unit_is_refused(#[case] arguments: &[&str], #[case] says: &str) {
+    let output = run_with_stdin(arguments, DEPLOYMENT);
+    assert_eq!(output.code, 2);
+    assert!(output.stderr.contains(says), "{}", output.stderr);
+    let fine = run_with_stdin(&["explain", "-f", "-", "--headroom", "0", "--min-limit", "1Mi"], DEPLOYMENT);
+    assert_eq!(fine.code, 0, "{}", fine.stderr);
 }
 
 #[rstest]

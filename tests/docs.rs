@@ -18,6 +18,7 @@ const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 const OBSERVE: &str = include_str!("../docs/observe.md");
 const DIAGNOSE: &str = include_str!("../docs/diagnose.md");
+const EXPLAIN: &str = include_str!("../docs/explain.md");
 const INJECT: &str = include_str!("../docs/inject.md");
 const SERVE: &str = include_str!("../docs/serve.md");
 /// Of other programs' flags, mostly.
@@ -39,7 +40,7 @@ const TEXTS: [&str; 19] = [
     include_str!("../docs/policy-file.md"),
     include_str!("../docs/audit.md"),
     include_str!("../docs/check.md"),
-    include_str!("../docs/explain.md"),
+    EXPLAIN,
     OBSERVE,
     include_str!("../deploy/krew/README.md"),
 ];
@@ -133,6 +134,15 @@ fn the_readmes_explain_output_is_real() {
                     spec:\n      containers:\n      - {name: api, resources: {limits: {memory: 1Gi}}}\n      - {name: envoy}\n";
     let output = run(&["explain", "-f", "-"], manifest);
     assert!(README.contains(&output), "{output}");
+}
+
+#[test]
+fn the_pages_explanations_of_what_is_wrong_are_real() {
+    let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: shop, namespace: shop}\nspec:\n  containers:\n  - {name: api, \
+                    resources: {limits: {memory: 1Gi}}, env: [{name: GOMEMLIMIT, value: 900Mi}]}\n  - {name: worker, \
+                    resources: {limits: {memory: 128MiB}}}\n  - {name: cron, resources: {limits: {memory: 128m}}}\n";
+    let output = run(&["explain", "-f", "-"], manifest);
+    assert!(EXPLAIN.contains(&output), "{output}");
 }
 
 /// Every command of the page is run on the manifest that it shows, and says what the page says.

@@ -103,7 +103,7 @@ fn before_and_after() {
         "deployment/api in namespace shop, 1 pod for 0 s\n",
         "MOST MEMORY",
         &format!("{restarts} ({restarts} OOMKilled)"),
-        "255MiB (100 %)",
+        "255Mi (100 %)",
         "\nTo know: garbage collection of app is missing: cannot create resource \"pods/portforward\" (it takes get and",
     ] {
         assert!(first.stdout.contains(words), "{words} is not in\n{}", first.stdout);
@@ -111,10 +111,10 @@ fn before_and_after() {
     let arguments = ["deployment/api", "--baseline", saved, "--svg", svg];
     let second = after.run("observe", &[&arguments[..], &SHORT].concat());
     assert_eq!((second.code, second.stderr.as_str()), (0, ""));
-    for words in ["BEFORE  AFTER     CHANGE", "none    230.4MiB", "255MiB  222MiB    -13 %", "-100 %"] {
+    for words in ["BEFORE  AFTER    CHANGE", "none    230.4Mi", "255Mi   222Mi    -13 %", "-100 %"] {
         assert!(second.stdout.contains(words), "{words} is not in\n{}", second.stdout);
     }
-    assert!(fs::read_to_string(svg).unwrap().contains(">memory limit 256MiB<"));
+    assert!(fs::read_to_string(svg).unwrap().contains(">memory limit 256Mi<"));
     let report = after.run("observe", &[&arguments[..3], &SHORT, &["-o", "json"]].concat()).json();
     let compared = &report["compared"][0];
     assert_eq!(

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{coverage::Word, live::LivePod};
 
-pub(super) use self::report::{status, why};
+pub(super) use self::report::{status, value, why};
 
 use self::{
     fleet::{Fleet, Keep},

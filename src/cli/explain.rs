@@ -11,6 +11,7 @@ use gomemlimit_core::{
     Reason, Verdict,
     decide::{ContainerVerdict, NotTracked, Plan},
     settings::{Level, Setting},
+    warning::WarningKind,
 };
 use serde_json::{Value, json};
 
@@ -61,8 +62,17 @@ pub(super) struct ExplainArgs {
 enum Format {
     /// For people
     Table,
+    /// For people, with exact bytes
+    Wide,
     /// For programs
     Json,
+}
+
+impl Format {
+    /// Bytes for a table.
+    fn bytes(self, bytes: u64) -> String {
+        if matches!(self, Self::Wide) { bytes.to_string() } else { output::quantity(bytes) }
+    }
 }
 
 /// What `--fail-on` can name.
@@ -97,8 +107,8 @@ impl ExplainArgs {
             eprintln!("No pods in these manifests.");
         }
         let code = match self.output {
-            Format::Table => {
-                let code = output::stdout(table(&manifests).as_bytes());
+            Format::Table | Format::Wide => {
+                let code = output::stdout(table(&manifests, self.output).as_bytes());
                 for one in &manifests.decided {
                     warn(&one.object(), &one.verdict);
                 }
@@ -129,30 +139,32 @@ impl ExplainArgs {
     }
 }
 
+/// Warnings that the table does not show: what is wrong with a value is in its row.
 fn warn(object: &str, verdict: &Verdict<'_>) {
-    for warning in &verdict.warnings {
+    for warning in verdict.warnings.iter().filter(|warning| warning.kind != WarningKind::BrokenValue) {
         output::warning(&format!("{object}: {}", warning.text));
     }
 }
 
-fn table(manifests: &Manifests) -> String {
+fn table(manifests: &Manifests, format: Format) -> String {
     if manifests.decided.is_empty() {
         return String::new();
     }
     let all = manifests.decided.iter();
-    decisions(&all.map(|one| (one.object(), &one.verdict)).collect::<Vec<_>>())
+    decisions(&all.map(|one| (one.object(), &one.verdict)).collect::<Vec<_>>(), format)
 }
 
 /// What was decided about the containers of these objects.
-fn decisions(all: &[(String, &Verdict<'_>)]) -> String {
+fn decisions(all: &[(String, &Verdict<'_>)], format: Format) -> String {
+    let dash = || "-".to_owned();
     let rows = all.iter().flat_map(|(object, verdict)| {
         verdict.containers.iter().map(|container| {
             let decision = container.decision;
             vec![
                 object.clone(),
                 container.name().to_owned(),
-                decision.limit.map_or_else(|| "-".to_owned(), output::quantity),
-                decision.plan.map_or_else(|| "-".to_owned(), |plan| plan.value.to_string()),
+                decision.limit.map_or_else(dash, |limit| format.bytes(limit)),
+                gomemlimit(container, format).unwrap_or_else(dash),
                 decision.reason.to_string(),
                 why(container),
             ]
@@ -161,12 +173,23 @@ fn decisions(all: &[(String, &Verdict<'_>)]) -> String {
     output::table(&["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "REASON", "WHY"], rows)
 }
 
+/// The value of ours, or that of the user as it is written.
+fn gomemlimit(container: &ContainerVerdict<'_>, format: Format) -> Option<String> {
+    if let Some(plan) = container.decision.plan {
+        return Some(format.bytes(plan.value));
+    }
+    let existing = container.existing.as_ref()?;
+    let exact = existing.bytes.filter(|_| matches!(format, Format::Wide)).map(|bytes| bytes.to_string());
+    let text = if existing.value.is_empty() { "\"\"" } else { &existing.value };
+    Some(exact.unwrap_or_else(|| text.to_owned()))
+}
+
 /// The setting that made the value, or what the reason means.
 fn why(container: &ContainerVerdict<'_>) -> String {
     let reason = container.decision.reason;
     let Some(plan) = container.decision.plan else {
         let rule = container.reason_rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
-        return format!("{}{rule}", reason.explanation());
+        return format!("{}{rule}", container.explanation());
     };
     let level = level_told(plan.source().as_str(), container.value_rule.as_deref());
     let by_rule =
@@ -178,7 +201,9 @@ fn why(container: &ContainerVerdict<'_>) -> String {
         Setting::Headroom => format!("headroom {} ({level}){not_tracked}", output::quantity(plan.headroom)),
         _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),
     };
-    value + &by_rule
+    // What is wrong with the value that it replaces.
+    let replaced = container.existing.as_ref().map(|_| format!("; {}", container.explanation()));
+    value + &by_rule + &replaced.unwrap_or_default()
 }
 
 /// Where a setting stands, by the word of the status annotation.
@@ -224,10 +249,11 @@ fn container_report(container: &ContainerVerdict<'_>) -> Value {
         "list": container.list.as_str(),
         "decision": decision.reason.decision(),
         "reason": decision.reason.as_str(),
-        "explanation": decision.reason.explanation(),
+        "explanation": container.explanation(),
         "limit": decision.limit,
         "value": decision.plan.map(|plan| plan.text()),
         "bytes": decision.plan.map(|plan| plan.value),
+        "existing": container.existing,
         "rule": container.rule(),
         "repaired": container.repaired(),
         "basis": decision.plan.as_ref().map(basis),

@@ -7,6 +7,8 @@ use std::{
     process::ExitCode,
 };
 
+pub(super) use gomemlimit_core::units::human as quantity;
+
 use crate::columns::columns;
 
 /// Writes `data` to stdout: success, also where the reader has gone away.
@@ -64,13 +66,6 @@ pub(super) fn note(text: &str) {
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let clean_row = |row: Vec<String>| row.iter().map(|cell| clean(cell).into_owned()).collect();
     columns(header, rows.into_iter().map(clean_row))
-}
-
-/// Bytes as a quantity of the largest unit that loses nothing.
-pub(super) fn quantity(bytes: u64) -> String {
-    let units = [(40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
-    let unit = units.into_iter().find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift);
-    unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
 }
 
 #[cfg(test)]

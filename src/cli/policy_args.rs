@@ -163,7 +163,7 @@ fn parse_ratio(text: &str) -> Result<Ratio, RatioError> {
     text.parse()
 }
 
-/// Bytes of a quantity.
-pub(super) fn parse_quantity(text: &str) -> Result<u64, quantity::QuantityError> {
-    quantity::parse(text)
+/// Bytes of a quantity. One that is probably a mistake in the unit is refused: `256` is 256 bytes.
+pub(super) fn parse_quantity(text: &str) -> Result<u64, String> {
+    quantity::too_small(text).map_or_else(|| quantity::parse_hinted(text), Err)
 }

@@ -143,7 +143,7 @@ impl<'a> Panel<'a> {
             out,
             "<path d=\"M{LEFT} {TOP}V{bottom:.1}H{right:.1}\" fill=\"none\" stroke=\"#555\"/>\
              <text x=\"{middle:.1}\" y=\"{low:.1}\" text-anchor=\"middle\">{word}</text>\
-             <text transform=\"translate(20,{:.1}) rotate(-90)\" text-anchor=\"middle\">MiB</text>",
+             <text transform=\"translate(20,{:.1}) rotate(-90)\" text-anchor=\"middle\">Mi</text>",
             f64::midpoint(TOP, bottom)
         );
     }

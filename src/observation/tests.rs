@@ -169,8 +169,8 @@ fn one_observation_as_a_table() {
     observation.notes.push("something is missing: nobody may read it".to_owned());
     let wanted = "\
 deployment/api in namespace shop, 1 pod for 2 min
-POD    CONTAINER  LIMIT   GOMEMLIMIT  RESTARTS         MOST MEMORY     LIVE HEAP  GC, OF CPU USED
-api-1  app        256MiB  none        2 (2 OOMKilled)  255MiB (100 %)  150MiB     19 %
+POD    CONTAINER  LIMIT  GOMEMLIMIT  RESTARTS         MOST MEMORY    LIVE HEAP  GC, OF CPU USED
+api-1  app        256Mi  none        2 (2 OOMKilled)  255Mi (100 %)  150Mi      19 %
 
 To know: something is missing: nobody may read it
 ";
@@ -183,15 +183,15 @@ fn before_and_after_as_a_table() {
 before: deployment/api in namespace shop, 1 pod for 2 min
 after:  deployment/api in namespace shop, 1 pod for 2 min
 
-                                     BEFORE  AFTER     CHANGE
-GOMEMLIMIT                           none    230.4MiB
-memory limit                         256MiB  256MiB
-OOMKilled                            2       0         -100 %
-restarts                             2       0         -100 %
-most memory                          255MiB  222MiB    -13 %
-  of the limit                       100 %   87 %      -13 points
-live heap, median                    150MiB  151MiB    +1 %
-garbage collection, of the CPU used  19 %    20 %      +1 points
+                                     BEFORE  AFTER    CHANGE
+GOMEMLIMIT                           none    230.4Mi
+memory limit                         256Mi   256Mi
+OOMKilled                            2       0        -100 %
+restarts                             2       0        -100 %
+most memory                          255Mi   222Mi    -13 %
+  of the limit                       100 %   87 %     -13 points
+live heap, median                    150Mi   151Mi    +1 %
+garbage collection, of the CPU used  19 %    20 %     +1 points
 ";
     assert_eq!(comparison(&before(), &after()), wanted);
 }
@@ -248,8 +248,8 @@ fn the_picture_has_what_the_legend_says() {
         ">GOMEMLIMIT none<",
         ">2 × OOMKilled<",
         ">after<",
-        ">GOMEMLIMIT 230.4MiB<",
-        ">memory limit 256MiB<",
+        ">GOMEMLIMIT 230.4Mi<",
+        ">memory limit 256Mi<",
         ">seconds<",
     ] {
         assert!(svg.contains(text), "{text} is not in {svg}");

@@ -15,6 +15,7 @@ use crate::{
     rules::Ruling,
     settings::{Level, Mode, Repair, Setting, Settings, ValueKind},
     text::quote,
+    units::human,
     warning::{Warning, WarningKind},
 };
 
@@ -45,15 +46,16 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// Stores `text` as the value of `setting`; the error says what is wrong with it.
+    /// Stores `text` as the value of `setting`, without spaces around it; the error says what is wrong with it.
     fn put(&mut self, setting: Setting, text: &str) -> Result<(), String> {
+        let text = text.trim_matches(' ');
         match setting {
             Setting::Ratio if text == "off" => self.is_off = true,
             Setting::Ratio => {
                 self.ratio = Some(text.parse().map_err(|error: RatioError| error.to_string())?);
             }
-            Setting::Headroom => self.headroom = Some(parse_bytes(text)?),
-            Setting::MinLimit => self.min_limit = Some(parse_bytes(text)?),
+            Setting::Headroom => self.headroom = Some(quantity::parse_hinted(text)?),
+            Setting::MinLimit => self.min_limit = Some(quantity::parse_hinted(text)?),
             Setting::Mode => self.mode = Some(text.parse()?),
             Setting::Value => self.value = Some(text.parse()?),
             Setting::Repair => self.repair = Some(text.parse()?),
@@ -87,6 +89,15 @@ impl Layer {
         self.ratio.filter(|ratio| ratio.is_low())
     }
 
+    /// What is unlikely to be meant by a setting that is followed.
+    fn doubt(&self, setting: Setting, text: &str) -> Option<String> {
+        match setting {
+            Setting::Ratio => self.doubtful_ratio().map(|_| format!("{} {LOW_RATIO}", quote(text))),
+            Setting::Headroom | Setting::MinLimit => quantity::too_small(text),
+            _ => None,
+        }
+    }
+
     /// Reads one annotation into the layer, reporting what cannot be followed.
     fn read(
         &mut self,
@@ -101,13 +112,9 @@ impl Layer {
                 WarningKind::BadSetting(setting, level),
                 format!("{place} {}: {} {problem}; ignored", quote(key), quote(text)),
             )),
-            Ok(()) if setting == Setting::Ratio && self.doubtful_ratio().is_some() => {
-                warnings.push(Warning::new(
-                    WarningKind::DoubtfulSetting,
-                    format!("{place} {}: {} {LOW_RATIO}", quote(key), quote(text)),
-                ));
-            }
-            Ok(()) => {}
+            Ok(()) => warnings.extend(self.doubt(setting, text).map(|doubt| {
+                Warning::new(WarningKind::DoubtfulSetting, format!("{place} {}: {doubt}", quote(key)))
+            })),
         }
     }
 }
@@ -143,10 +150,6 @@ impl<'de> Deserialize<'de> for Layer {
         }
         Ok(layer)
     }
-}
-
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    quantity::parse(text).map_err(|error| error.to_string())
 }
 
 /// The annotations of one pod and its namespace, read once.
@@ -316,15 +319,16 @@ impl<'s> Chain<'s> {
             }
             let whose = match self.ruling.name_of(Setting::Headroom) {
                 Some(rule) if level == Level::Rule => {
-                    format!("headroom of {headroom} bytes of rule {}", quote(rule))
+                    format!("headroom of {} of rule {}", human(headroom), quote(rule))
                 }
-                _ => format!("{} headroom of {headroom} bytes", level.as_str()),
+                _ => format!("{} headroom of {}", level.as_str(), human(headroom)),
             };
             warnings.push(Warning::new(
                 WarningKind::BadSetting(Setting::Headroom, level),
                 format!(
-                    "container {}: the {whose} leaves less than 10 % of the memory limit of {limit}; ignored",
-                    quote(container)
+                    "container {}: the {whose} leaves less than 10 % of the memory limit of {}; ignored",
+                    quote(container),
+                    human(limit)
                 ),
             ));
         }

@@ -27,7 +27,7 @@ pub enum Coverage {
     Malformed,
     /// Zero, or below 5 % of the limit.
     TooLow,
-    /// From a `ConfigMap`, a Secret, an expansion or another container: not known from the pod.
+    /// From a `ConfigMap`, a Secret, or a variable that an `envFrom` or a Service may define: not known from the pod.
     Opaque,
     /// Empty or `off`: the user wants none.
     Off,

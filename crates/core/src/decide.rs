@@ -2,14 +2,15 @@
 
 use crate::{
     annotations::{Annotations, Chain, NamespaceAnnotations},
-    env::{EnvVar, Mib},
-    existing::{self, Broken, Yardstick},
+    env::Mib,
+    existing::{Existing, PodValues},
     memlimit,
+    memory_volumes::MemoryVolumes,
     names::{INJECT_LABEL, OPTED_IN, OPTED_OUT, STATUS_ANNOTATION, TRACKING_VALUE},
     pod::{Container, Pod},
     podlimit::{Limit, PodLimits},
     reason::Reason,
-    remarks::{Outcome, existing_warning, left_behind},
+    remarks::{Outcome, about, about_existing, about_limit, left_behind},
     rules::{Program, Ruling, Target},
     settings::{EnvFrom, InitContainers, Level, Mode, Policy, Repair, Setting, ValueKind},
     status::{Basis, Record, Recorded, Repaired},
@@ -18,7 +19,9 @@ use crate::{
     warning::{Warning, WarningKind},
 };
 
-pub use crate::verdict::{ContainerList, ContainerVerdict, Decision, NotTracked, Plan, Verdict};
+pub use crate::verdict::{
+    ContainerList, ContainerVerdict, Decision, ExistingValue, NotTracked, Plan, Verdict,
+};
 
 /// What decides about a pod besides the pod itself and the policy.
 #[derive(Clone, Copy, Debug)]
@@ -57,10 +60,13 @@ pub fn decide<'a, 'n>(
         &mut warnings,
     );
     let status = pod.annotations().and_then(|annotations| annotations.get(STATUS_ANNOTATION));
+    let limits = PodLimits::new(&pod.spec);
     let judge = Judge {
         policy,
         pod_reason,
-        limits: PodLimits::new(&pod.spec),
+        values: PodValues::new(&pod.spec, &limits),
+        limits: &limits,
+        memory_volumes: MemoryVolumes::read(&pod.spec),
         recorded: Recorded::read(status, &names),
     };
     let namespace = Some(surroundings.namespace).filter(|name| !name.is_empty()).unwrap_or(pod.namespace());
@@ -121,17 +127,22 @@ fn pod_reason(pod: &Pod<'_>, warnings: &mut Vec<Warning>) -> Option<Reason> {
     }
 }
 
+/// What `already-set` means if nothing is set in env.
+const ENV_FROM_RESPECTED: &str = "an envFrom may define GOMEMLIMIT";
+
 /// What the decisions about all containers of a pod share.
-struct Judge<'p> {
+struct Judge<'p, 'a> {
     policy: &'p Policy,
     /// What keeps us away from all of them.
     pod_reason: Option<Reason>,
-    limits: PodLimits,
+    limits: &'p PodLimits,
+    values: PodValues<'p, 'a>,
+    memory_volumes: MemoryVolumes<'a>,
     recorded: Recorded,
 }
 
-impl Judge<'_> {
-    fn container<'a>(
+impl<'a> Judge<'_, 'a> {
+    fn container(
         &self,
         (list, index): (ContainerList, usize),
         container: &Container<'a>,
@@ -142,8 +153,8 @@ impl Judge<'_> {
         let is_plain_init = list == ContainerList::Init && !container.is_sidecar();
         let limit = self.limits.of(container, is_plain_init);
         let own = self.own_value(container);
-        let existing = container.env.gomemlimit.as_ref().map(|(_, entry)| entry).filter(|_| own.is_none());
-        let broken = existing.and_then(|entry| self.inspect(entry, container, limit));
+        let existing = if own.is_none() { self.values.existing(container, limit) } else { None };
+        let broken = existing.as_ref().and_then(|existing| existing.broken.as_ref());
         let fixes = broken.is_some() && chain.repair().0 == Repair::Fix && container.env.has_all_places();
 
         let mut env_from = None;
@@ -167,11 +178,12 @@ impl Judge<'_> {
             warnings.extend(left_behind(container, own, limit, reason));
         }
         let is_looked_at = reason == Reason::AlreadySet || (fixes && plan.is_some());
-        if existing.is_some() && is_looked_at && chain.repair().0 != Repair::Off {
-            let outcome = Outcome { repaired: plan.filter(|_| reason == Reason::Repaired), hindrance };
-            warnings.extend(existing_warning(container, broken.as_ref(), outcome));
-        }
-        let repaired = broken.filter(|_| fixes && plan.is_some()).zip(existing);
+        let told = existing.as_ref().filter(|_| is_looked_at && chain.repair().0 != Repair::Off);
+        let outcome = Outcome { repaired: plan.filter(|_| reason == Reason::Repaired), hindrance };
+        let problem = told.and_then(|existing| about_existing(container, existing.broken.as_ref(), outcome));
+        warnings.extend(problem.as_ref().map(|text| about(container, WarningKind::BrokenValue, text)));
+        warnings.extend(self.full_volumes(container, limit, plan, told));
+        let existing = existing.as_ref().map(ExistingValue::from);
         ContainerVerdict {
             name: container.name.clone(),
             list,
@@ -185,12 +197,42 @@ impl Judge<'_> {
                 .map(str::to_owned),
             env: env_place(container, own.is_some()),
             own: own.cloned(),
-            repaired: repaired.map(|(broken, entry)| Repaired {
-                was: existing::written(entry),
-                problem: broken.as_str().to_owned(),
+            repaired: existing.as_ref().filter(|_| fixes && plan.is_some()).map(|existing| Repaired {
+                was: existing.value.clone(),
+                problem: existing.problem.unwrap_or_default().to_owned(),
                 entries: container.env.places.len(),
             }),
+            existing,
+            detail: problem
+                .or_else(|| (env_from == Some(EnvFrom::Skip)).then(|| ENV_FROM_RESPECTED.to_owned()))
+                .or_else(|| self.about_limit(reason, limit, container, chain)),
         }
+    }
+
+    /// What a reason means for the memory limit of the container.
+    fn about_limit(
+        &self,
+        reason: Reason,
+        limit: Limit,
+        container: &Container<'a>,
+        chain: Chain<'_>,
+    ) -> Option<String> {
+        let text = container.resources.memory_limit().or(self.values.pod_memory_limit());
+        about_limit(reason, text, limit, chain.min_limit().0)
+    }
+
+    /// A warning about volumes in memory that take more than GOMEMLIMIT leaves: ours, or a sound value of the user's.
+    fn full_volumes(
+        &self,
+        container: &Container<'a>,
+        limit: Limit,
+        plan: Option<Plan>,
+        users: Option<&Existing<'_, '_>>,
+    ) -> Option<Warning> {
+        let value = plan.map(|plan| plan.value).or_else(|| users?.sound_bytes())?;
+        let excess = self.memory_volumes.excess(container, value, limit.bytes()?)?;
+        let text = format!("{}; {}", excess.problem(), excess.advice(plan.map(|plan| plan.kind)));
+        Some(about(container, WarningKind::MemoryVolume, &text))
     }
 
     /// The first reason that keeps us away from the container, whatever its limit. `is_ours`: whether what
@@ -269,11 +311,6 @@ impl Judge<'_> {
         let is_whole = text != TRACKING_VALUE || env.tracks_by().is_some();
         self.recorded.of_own_value(&container.name, text).filter(|_| is_whole)
     }
-
-    /// What is wrong with the user's value.
-    fn inspect(&self, entry: &EnvVar<'_>, container: &Container<'_>, limit: Limit) -> Option<Broken> {
-        existing::inspect(entry, &container.name, Yardstick::new(limit, &self.limits))
-    }
 }
 
 /// The reason for a value that can be given.
@@ -302,6 +339,7 @@ fn env_place(container: &Container<'_>, is_own: bool) -> EnvPlace {
             others: others.to_vec(),
         },
         _ if env.is_empty() => EnvPlace::NewList,
+        _ if env.refers_to_limit => EnvPlace::Start,
         _ => EnvPlace::End,
     }
 }

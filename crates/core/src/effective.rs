@@ -4,10 +4,9 @@
 use crate::{
     annotations::NamespaceAnnotations,
     decide::{ContainerList, decide},
-    env::{EnvVar, ResourceFieldRef},
-    existing::Yardstick,
+    existing::{PodValues, UserValue},
     live::{LivePod, Termination},
-    memlimit::{self, GoLimit},
+    memlimit,
     pod::Container,
     podlimit::{Limit, PodLimits},
     settings::Policy,
@@ -85,43 +84,30 @@ impl From<Limit> for EffectiveLimit {
     }
 }
 
-fn gomemlimit(
-    pod: &LivePod<'_>,
-    container: &Container<'_>,
+fn gomemlimit<'a>(
+    pod: &LivePod<'a>,
+    container: &Container<'a>,
     own: Option<&Record>,
     limit: Limit,
     limits: &PodLimits,
 ) -> EffectiveGomemlimit {
-    let Some((_, EnvVar { value, value_from })) = &container.env.gomemlimit else {
-        let may_be_set = container.env_from_may_define();
-        return if may_be_set { EffectiveGomemlimit::Unknown } else { EffectiveGomemlimit::Unset };
-    };
-    let yardstick = Yardstick::new(limit, limits);
+    let pod_values = PodValues::new(&pod.pod.spec, limits);
     let known = |bytes: Option<u64>| bytes.map_or(EffectiveGomemlimit::Unknown, EffectiveGomemlimit::Bytes);
-    if let Some(source) = value_from {
-        let reference = source.resource_field_ref.as_ref();
-        return known(reference.and_then(|reference| referred(reference, &container.name, yardstick)));
-    }
     if container.env.tracks_by().is_some() {
         // The limit is read when the container starts.
-        let as_made = own.filter(|own| !pod.has_read_limit(container, own.limit, yardstick.downward));
+        let downward = pod_values.downward(container);
+        let as_made = own.filter(|own| !pod.has_read_limit(container, own.limit, downward));
         return known(match as_made.map(|own| &own.basis) {
             Some(Basis::Track { bytes }) => Some(*bytes),
-            _ => yardstick.downward.map(memlimit::tracking_value),
+            _ => downward.map(memlimit::tracking_value),
         });
     }
-    let text = value.as_deref().unwrap_or_default();
-    match text.parse() {
-        // Kubelet expands it.
-        _ if text.contains("$(") => EffectiveGomemlimit::Unknown,
-        Ok(GoLimit::Unlimited) => EffectiveGomemlimit::Unset,
-        Ok(GoLimit::Bytes(bytes)) => EffectiveGomemlimit::Bytes(bytes),
-        Err(_) => EffectiveGomemlimit::Malformed(text.to_owned()),
+    let existing = pod_values.existing(container, limit);
+    match existing.map(|existing| existing.value) {
+        None if container.env_from_may_define() => EffectiveGomemlimit::Unknown,
+        None | Some(UserValue::Unlimited) => EffectiveGomemlimit::Unset,
+        Some(UserValue::Bytes(bytes)) => EffectiveGomemlimit::Bytes(bytes),
+        Some(UserValue::Malformed(text)) => EffectiveGomemlimit::Malformed(text.into_owned()),
+        Some(UserValue::NodeSize | UserValue::Unknown) => EffectiveGomemlimit::Unknown,
     }
-}
-
-/// What the downward API gives for the container's own limit: divided and rounded up.
-fn referred(reference: &ResourceFieldRef<'_>, container: &str, yardstick: Yardstick) -> Option<u64> {
-    let limit = yardstick.downward.filter(|_| reference.is_to_memory_limit_of(container))?;
-    Some(limit.div_ceil(reference.divisor()?))
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::value::RawValue;
 
 use crate::{
+    expansion,
     glob::{Glob, LONGEST_TEXT},
     json::{self, Object},
     memlimit::MIB,
@@ -11,7 +12,7 @@ use crate::{
         AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, GOMEMLIMIT, GOMEMLIMIT_MIB, LIMITS_MEMORY,
         NO_AUTO_GOMEMLIMIT_FLAG, TRACKING_VALUE,
     },
-    quantity,
+    quantity::{self, QuantityError},
     resources::QuantityText,
     text::{Text, quote},
 };
@@ -30,6 +31,10 @@ pub(crate) struct Env<'a> {
     pub(crate) gomemlimit: Option<(usize, EnvVar<'a>)>,
     pub(crate) mib: Mib,
     pub(crate) automemlimit: Automemlimit,
+    /// Whether the value of an entry refers to `$(GOMEMLIMIT)`. Kubelet expands that only from an entry before it.
+    pub(crate) refers_to_limit: bool,
+    /// The whole list, for values that refer to others.
+    json: &'a str,
 }
 
 /// What the last entry named `AUTOMEMLIMIT` says: it is read by automemlimit itself, so it is stronger than flags of
@@ -55,7 +60,7 @@ pub(crate) enum Mib {
     Other,
 }
 
-impl Env<'_> {
+impl<'a> Env<'a> {
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -75,23 +80,62 @@ impl Env<'_> {
             _ => None,
         }
     }
+
+    /// The last entry named `name` before the entry with the index `end`, with its own index: what `$(name)` there is.
+    ///
+    /// # Errors
+    /// If the list is too long to be searched for each reference.
+    pub(crate) fn last_before(&self, end: usize, name: &str) -> Result<Option<(usize, EnvVar<'a>)>, TooLong> {
+        if self.json.len() > MAX_SEARCHED {
+            return Err(TooLong);
+        }
+        let (mut index, mut found) = (0, None);
+        let mut list = serde_json::Deserializer::from_str(self.json);
+        // It was read before, so it can be read again.
+        let _ = json::each(&mut list, "a list of variables", |variable: Object<EnvEntry<'a>>| {
+            let EnvEntry { name: known, value, value_from } = variable.0;
+            if index < end && &*known == name {
+                found = Some((index, EnvVar { value: read_text(value)?, value_from }));
+            }
+            index += 1;
+            Ok(())
+        });
+        Ok(found)
+    }
+}
+
+/// The list of variables is longer than [`MAX_SEARCHED`].
+pub(crate) struct TooLong;
+
+/// Bytes of JSON of an `env` that is searched for the variables that GOMEMLIMIT refers to: each costs a pass over it.
+const MAX_SEARCHED: usize = 64 << 10;
+
+/// A reference to GOMEMLIMIT, as far as can be seen in JSON.
+const REFERENCE: &str = "$(GOMEMLIMIT)";
+
+/// The text of a variable.
+fn read_text(value: Option<&RawValue>) -> serde_json::Result<Option<Text<'_>>> {
+    value.map(|value| serde_json::from_str(value.get())).transpose()
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut env = Self::default();
-        json::each(deserializer, "a list of variables", |variable: Object<EnvEntry<'a>>| {
+        let json = <&'a RawValue>::deserialize(deserializer)?.get();
+        let mut env = Self { json, ..Self::default() };
+        let mut list = serde_json::Deserializer::from_str(json);
+        json::each(&mut list, "a list of variables", |variable: Object<EnvEntry<'a>>| {
             let EnvEntry { name, value, value_from } = variable.0;
             // Only three of them are of interest, and the others can be long: their text stays unread.
-            let text = |value: Option<&'a RawValue>| {
-                value.map(|value| serde_json::from_str(value.get())).transpose()
-            };
+            let text = |value| read_text(value).map_err(serde_json::Error::custom);
+            env.refers_to_limit |= value.is_some_and(|value| {
+                value.get().contains(REFERENCE) && expansion::refers_to(value.get(), GOMEMLIMIT)
+            });
             if &*name == AUTOMEMLIMIT {
-                let value: Option<Text<'_>> = text(value).map_err(D::Error::custom)?;
+                let value = text(value)?;
                 let is_off = value.as_deref() == Some("off");
                 env.automemlimit = if is_off { Automemlimit::Off } else { Automemlimit::On };
             } else if &*name == GOMEMLIMIT_MIB {
-                let value: Option<Text<'_>> = text(value).map_err(D::Error::custom)?;
+                let value = text(value)?;
                 let is_as_ours = env.mib == Mib::Absent
                     && value.is_none_or(|value| value.is_empty())
                     && value_from.is_some_and(|source| source.is_own_limit_in_mib());
@@ -100,17 +144,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
                 if env.has_all_places() {
                     env.places.push(env.len);
                 }
-                let value = text(value).map_err(D::Error::custom)?;
+                let value = text(value)?;
                 env.gomemlimit = Some((env.len, EnvVar { value, value_from }));
             } else if value.is_some_and(|value| !value.get().starts_with('"')) {
-                return Err(D::Error::custom(format!(
-                    "the value of variable {} is not a string",
-                    quote(&name)
-                )));
+                let problem = format!("the value of variable {} is not a string", quote(&name));
+                return Err(serde_json::Error::custom(problem));
             }
             env.len += 1;
             Ok(())
-        })?;
+        })
+        .map_err(D::Error::custom)?;
         Ok(env)
     }
 }
@@ -169,11 +212,20 @@ impl ResourceFieldRef<'_> {
         &*self.resource == LIMITS_MEMORY && (name.is_empty() || name == container)
     }
 
-    /// What the quantity is divided by, rounding up; `None` where that cannot be read.
+    /// What bytes are divided by, rounding up; `None` if that cannot be read.
     pub(crate) fn divisor(&self) -> Option<u64> {
-        let divisor = self.divisor.as_ref().map_or(Ok(1), |divisor| quantity::parse(&divisor.0)).ok()?;
+        self.divisor_by(quantity::parse, 1)
+    }
+
+    /// What thousandths of a CPU are divided by, rounding up; `None` if that cannot be read.
+    pub(crate) fn milli_divisor(&self) -> Option<u64> {
+        self.divisor_by(quantity::parse_milli, 1000)
+    }
+
+    fn divisor_by(&self, parse: fn(&str) -> Result<u64, QuantityError>, one: u64) -> Option<u64> {
+        let divisor = self.divisor.as_ref().map_or(Ok(0), |divisor| parse(&divisor.0)).ok()?;
         // A divisor of zero is the API's way to write "not given".
-        Some(divisor.max(1))
+        Some(if divisor == 0 { one } else { divisor })
     }
 }
 
@@ -241,21 +293,36 @@ fn each_argument<'de, D: Deserializer<'de>>(
 
 /// What a container's `envFrom` says about GOMEMLIMIT.
 #[derive(Debug, Default)]
-pub(crate) struct EnvFrom {
+pub(crate) struct EnvFrom<'a> {
     /// A source whose prefix does not rule it out.
     pub(crate) may_define: bool,
+    /// The whole list, for other variables.
+    json: &'a str,
 }
 
-impl<'de> Deserialize<'de> for EnvFrom {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut env_from = Self::default();
-        json::each(deserializer, "a list of sources", |source: Object<EnvFromSource<'de>>| {
-            let prefix = source.0.prefix.as_deref().unwrap_or_default();
-            env_from.may_define |= GOMEMLIMIT.starts_with(prefix);
-            Ok(())
-        })?;
-        Ok(env_from)
+impl EnvFrom<'_> {
+    /// Whether a source can define the variable `name`.
+    pub(crate) fn may_define_name(&self, name: &str) -> bool {
+        // It was read before; an empty text is a list that is not there.
+        may_define(self.json, name).unwrap_or_default()
     }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for EnvFrom<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&'a RawValue>::deserialize(deserializer)?.get();
+        Ok(Self { may_define: may_define(json, GOMEMLIMIT).map_err(D::Error::custom)?, json })
+    }
+}
+
+fn may_define(sources: &str, name: &str) -> serde_json::Result<bool> {
+    let mut may = false;
+    let mut list = serde_json::Deserializer::from_str(sources);
+    json::each(&mut list, "a list of sources", |source: Object<EnvFromSource<'_>>| {
+        may |= name.starts_with(source.0.prefix.as_deref().unwrap_or_default());
+        Ok(())
+    })?;
+    Ok(may)
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,13 +1,20 @@
 //! What a GOMEMLIMIT that the user wrote means: sound, opaque, or broken and how.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use crate::{
     coverage::Coverage,
-    env::{EnvVar, ResourceFieldRef},
+    env::{EnvVar, ResourceFieldRef, TooLong},
+    expansion::{Piece, pieces},
     memlimit::{self, Distance, GoLimit},
+    names::LIMITS_MEMORY,
+    pod::{Container, Spec},
     podlimit::{Limit, PodLimits},
+    quantity::{self, QuantityError},
+    resources::QuantityText,
     text::{MOST_QUOTED, quote, start},
+    units::human,
+    verdict::ExistingValue,
 };
 
 /// How an existing value hurts.
@@ -64,8 +71,11 @@ impl Broken {
 
     /// What to do about it.
     #[must_use]
-    pub const fn advice(&self) -> &'static str {
+    pub fn advice(&self) -> &'static str {
         match self {
+            Self::Malformed(text) if text.contains("$(") => {
+                "define what it refers to before it in env, or write bytes or MiB"
+            }
             Self::WholeLimit => "remove it to have one injected",
             Self::NodeSize => "set the limit",
             Self::AtLimit { .. } | Self::AboveLimit { .. } => "lower it, or remove it",
@@ -85,63 +95,232 @@ impl fmt::Display for Broken {
             Self::NodeSize => {
                 f.write_str("GOMEMLIMIT refers to a memory limit that is not set: it becomes the node's size")
             }
-            Self::AtLimit { bytes, limit } | Self::AboveLimit { bytes, limit } => {
-                write!(f, "GOMEMLIMIT is {bytes} bytes, above 98 % of the memory limit of {limit}")
+            Self::AtLimit { bytes, limit } => {
+                let (bytes, limit) = (human(*bytes), human(*limit));
+                write!(f, "GOMEMLIMIT is {bytes}, above 98 % of the memory limit of {limit}")
+            }
+            Self::AboveLimit { bytes, limit } => {
+                // Rounded to tenths both may look the same.
+                let text =
+                    if human(*bytes) == human(*limit) { |bytes| format!("{bytes} bytes") } else { human };
+                write!(f, "GOMEMLIMIT is {}, above the memory limit of {}", text(*bytes), text(*limit))
             }
             Self::Malformed(text) => {
                 write!(f, "GOMEMLIMIT={} is malformed: a Go program exits with code 2", quote(text))
             }
             Self::TooLow { bytes } => {
-                write!(
-                    f,
-                    "GOMEMLIMIT is {bytes} bytes, so low that a Go program does little but collect garbage"
-                )
+                let bytes = human(*bytes);
+                write!(f, "GOMEMLIMIT is {bytes}, so low that a Go program does little but collect garbage")
             }
         }
     }
 }
 
-/// The memory limits that an existing value is measured against.
+/// What decides about the values in a container's env that the pod itself determines.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Yardstick {
-    /// The limit that applies to the container, in bytes, where it is known.
-    pub(crate) limit: Option<u64>,
-    /// What the downward API gives for `limits.memory`: the container's limit or else the pod's.
-    pub(crate) downward: Option<u64>,
-    /// There is a limit, but it is no amount of bytes.
-    pub(crate) is_invalid: bool,
+pub(crate) struct PodValues<'p, 'a> {
+    spec: &'p Spec<'a>,
+    limits: &'p PodLimits,
 }
 
-impl Yardstick {
-    /// For a container to which `limit` applies, in a pod with these limits.
-    pub(crate) fn new(limit: Limit, limits: &PodLimits) -> Self {
-        Self {
-            limit: limit.bytes(),
-            downward: limit.own_bytes().or(limits.pod_level()),
-            is_invalid: limit == Limit::Invalid,
+impl<'p, 'a> PodValues<'p, 'a> {
+    pub(crate) fn new(spec: &'p Spec<'a>, limits: &'p PodLimits) -> Self {
+        Self { spec, limits }
+    }
+
+    /// GOMEMLIMIT in env of `container`, to which the memory limit `limit` applies; `None` if there is none.
+    pub(crate) fn existing<'c>(self, container: &'c Container<'a>, limit: Limit) -> Option<Existing<'c, 'a>> {
+        let (index, entry) = container.env.gomemlimit.as_ref()?;
+        let text = Resolver { pod: self, container, references: 0 }.resolve(*index, entry);
+        let value = match text {
+            Err(Unresolved::NodeSize) => UserValue::NodeSize,
+            Err(Unresolved::Unknown) => UserValue::Unknown,
+            Ok(text) => match text.parse() {
+                Ok(GoLimit::Unlimited) => UserValue::Unlimited,
+                Ok(GoLimit::Bytes(bytes)) => UserValue::Bytes(bytes),
+                Err(_) => UserValue::Malformed(text),
+            },
+        };
+        let broken = match &value {
+            UserValue::Unlimited | UserValue::Unknown => None,
+            UserValue::NodeSize => Some(Broken::NodeSize),
+            UserValue::Malformed(text) => Some(Broken::Malformed(start(text, MOST_QUOTED + 1).to_owned())),
+            UserValue::Bytes(bytes) => self.inspect(*bytes, entry, container, limit),
+        };
+        Some(Existing { entry, value, broken })
+    }
+
+    /// What is wrong with a value of `bytes` that `entry` of `container` yields.
+    fn inspect(
+        self,
+        bytes: u64,
+        entry: &EnvVar<'_>,
+        container: &Container<'a>,
+        limit: Limit,
+    ) -> Option<Broken> {
+        let reference = entry.value_from.as_ref().and_then(|from| from.resource_field_ref.as_ref());
+        let of_limit = reference.filter(|reference| reference.is_to_memory_limit_of(&container.name));
+        match of_limit.map(ResourceFieldRef::divisor) {
+            Some(Some(1)) => Some(Broken::WholeLimit),
+            Some(_) => inspect_bytes(bytes, limit.bytes().or(self.downward(container))),
+            None => inspect_bytes(bytes, limit.bytes()),
+        }
+    }
+
+    /// The text of the pod-level memory limit.
+    pub(crate) fn pod_memory_limit(self) -> Option<&'p str> {
+        self.spec.resources.memory_limit()
+    }
+
+    /// What the downward API gives for the memory limit of `container`, if that is not the node's size.
+    pub(crate) fn downward(self, container: &Container<'a>) -> Option<u64> {
+        self.limits.downward(container).own_bytes()
+    }
+}
+
+/// A GOMEMLIMIT that the user wrote, and what it means.
+#[derive(Debug)]
+pub(crate) struct Existing<'c, 'a> {
+    pub(crate) entry: &'c EnvVar<'a>,
+    pub(crate) value: UserValue<'a>,
+    /// What is wrong with it; `None` also if it is not known before the container runs.
+    pub(crate) broken: Option<Broken>,
+}
+
+impl Existing<'_, '_> {
+    /// The bytes of a value with which nothing is wrong.
+    pub(crate) fn sound_bytes(&self) -> Option<u64> {
+        self.bytes().filter(|_| self.broken.is_none())
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        match self.value {
+            UserValue::Bytes(bytes) => Some(bytes),
+            _ => None,
         }
     }
 }
 
-/// What is wrong with the GOMEMLIMIT entry of the container called `container`; `None` for a sound
-/// value and for one that cannot be known before the container runs.
-pub(crate) fn inspect(entry: &EnvVar<'_>, container: &str, yardstick: Yardstick) -> Option<Broken> {
-    if let Some(source) = &entry.value_from {
-        return inspect_reference(source.resource_field_ref.as_ref()?, container, yardstick);
+impl From<&Existing<'_, '_>> for ExistingValue {
+    fn from(existing: &Existing<'_, '_>) -> Self {
+        let problem = existing.broken.as_ref().map(Broken::as_str);
+        Self { value: written(existing.entry), bytes: existing.bytes(), problem }
     }
-    let text = entry.value.as_deref().unwrap_or_default();
-    if text.contains("$(") {
-        return None;
+}
+
+/// What the program finds in GOMEMLIMIT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum UserValue<'a> {
+    /// Empty or `off`.
+    Unlimited,
+    Bytes(u64),
+    Malformed(Cow<'a, str>),
+    /// A reference to a memory limit that is not set.
+    NodeSize,
+    /// Not known from the pod.
+    Unknown,
+}
+
+/// Why the text of a variable is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unresolved {
+    NodeSize,
+    Unknown,
+}
+
+/// References that are followed for one value, and bytes of what they make: more is not worth the time.
+const MAX_REFERENCES: usize = 4;
+const MAX_EXPANDED: usize = 256;
+
+/// Finds the text of a variable as kubelet does (`makeEnvironmentVariables` in
+/// `k8s.io/kubernetes/pkg/kubelet/kubelet_pods.go`): in the order of env, so that only earlier entries are expanded.
+struct Resolver<'p, 'a> {
+    pod: PodValues<'p, 'a>,
+    container: &'p Container<'a>,
+    references: usize,
+}
+
+impl<'a> Resolver<'_, 'a> {
+    /// The text of the entry with the index `index`.
+    fn resolve(&mut self, index: usize, entry: &EnvVar<'a>) -> Result<Cow<'a, str>, Unresolved> {
+        if let Some(source) = &entry.value_from {
+            let reference = source.resource_field_ref.as_ref().ok_or(Unresolved::Unknown)?;
+            return self.resource(reference).map(|amount| amount.to_string().into());
+        }
+        let text = entry.value.clone().unwrap_or_default().0;
+        if !text.contains('$') {
+            return Ok(text);
+        }
+        let mut expanded = String::new();
+        for piece in pieces(&text) {
+            match piece {
+                Piece::Text(text) => expanded.push_str(text),
+                Piece::Reference(name) => expanded += &self.reference(index, name)?,
+            }
+            if expanded.len() > MAX_EXPANDED {
+                return Err(Unresolved::Unknown);
+            }
+        }
+        Ok(expanded.into())
     }
-    match text.parse() {
-        Ok(GoLimit::Unlimited) => None,
-        Ok(GoLimit::Bytes(bytes)) => inspect_bytes(bytes, yardstick.limit),
-        Err(_) => Some(Broken::Malformed(start(text, MOST_QUOTED + 1).to_owned())),
+
+    /// What `$(name)` is in the value of the entry with the index `index`.
+    fn reference(&mut self, index: usize, name: &str) -> Result<Cow<'a, str>, Unresolved> {
+        self.references += 1;
+        if self.references > MAX_REFERENCES {
+            return Err(Unresolved::Unknown);
+        }
+        match self.container.env.last_before(index, name).map_err(|TooLong| Unresolved::Unknown)? {
+            Some((index, entry)) => self.resolve(index, &entry),
+            None if self.container.may_be_defined_elsewhere(name) => Err(Unresolved::Unknown),
+            // It stays as it is.
+            None => Ok(format!("$({name})").into()),
+        }
+    }
+
+    /// What the downward API gives (`ExtractContainerResourceValue` in `k8s.io/kubernetes/pkg/api/v1/resource`).
+    fn resource(&self, reference: &ResourceFieldRef<'a>) -> Result<u64, Unresolved> {
+        let name = reference.container_name.as_deref().unwrap_or_default();
+        let mut all = self.pod.spec.all_containers();
+        let container =
+            if name.is_empty() { Some(self.container) } else { all.find(|one| *one.name == *name) };
+        let container = container.ok_or(Unresolved::Unknown)?;
+        let known = |amount: Option<u64>| amount.ok_or(Unresolved::Unknown);
+        let read = |text: Option<QuantityText<'_>>, parse: fn(&str) -> Result<u64, QuantityError>| {
+            known(text.map_or(Ok(0), |text| parse(&text.0)).ok())
+        };
+        let resources = &container.resources;
+        // A CPU or storage limit that is not set is the node's, which is not known.
+        let is_set = |amount: &u64| *amount > 0;
+        let (amount, divisor) = match &*reference.resource {
+            LIMITS_MEMORY => match self.pod.limits.downward(container) {
+                Limit::Own(bytes) => (bytes, reference.divisor()),
+                Limit::None => return Err(Unresolved::NodeSize),
+                _ => return Err(Unresolved::Unknown),
+            },
+            "requests.memory" => (read(resources.request("memory"), quantity::parse)?, reference.divisor()),
+            "requests.cpu" => {
+                (read(resources.request("cpu"), quantity::parse_milli)?, reference.milli_divisor())
+            }
+            "limits.cpu" => {
+                let milli = read(resources.limit("cpu"), quantity::parse_milli)?;
+                (known(Some(milli).filter(is_set))?, reference.milli_divisor())
+            }
+            "requests.ephemeral-storage" => {
+                (read(resources.request("ephemeral-storage"), quantity::parse)?, reference.divisor())
+            }
+            "limits.ephemeral-storage" => {
+                let bytes = read(resources.limit("ephemeral-storage"), quantity::parse)?;
+                (known(Some(bytes).filter(is_set))?, reference.divisor())
+            }
+            _ => return Err(Unresolved::Unknown),
+        };
+        Ok(amount.div_ceil(known(divisor)?))
     }
 }
 
 /// An existing value as it is written, cut to what fits an annotation.
-pub(crate) fn written(entry: &EnvVar<'_>) -> String {
+fn written(entry: &EnvVar<'_>) -> String {
     const MOST: usize = 100;
     let cut = |text: &str| {
         let start = start(text, MOST);
@@ -156,25 +335,8 @@ pub(crate) fn written(entry: &EnvVar<'_>) -> String {
     }
 }
 
-fn inspect_reference(
-    reference: &ResourceFieldRef<'_>,
-    container: &str,
-    yardstick: Yardstick,
-) -> Option<Broken> {
-    if !reference.is_to_memory_limit_of(container) {
-        return None;
-    }
-    let Some(limit) = yardstick.downward else {
-        return (!yardstick.is_invalid).then_some(Broken::NodeSize);
-    };
-    match reference.divisor()? {
-        1 => Some(Broken::WholeLimit),
-        divisor => inspect_bytes(limit.div_ceil(divisor), yardstick.limit.or(yardstick.downward)),
-    }
-}
-
 /// What is wrong with a value of `bytes`.
-pub(crate) fn inspect_bytes(bytes: u64, limit: Option<u64>) -> Option<Broken> {
+fn inspect_bytes(bytes: u64, limit: Option<u64>) -> Option<Broken> {
     let Some(limit) = limit else { return (bytes == 0).then_some(Broken::TooLow { bytes }) };
     match memlimit::distance(bytes, limit) {
         Distance::Above => Some(Broken::AboveLimit { bytes, limit }),

@@ -8,6 +8,9 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
+use serde_json::value::RawValue;
+
+use crate::text::Key;
 
 /// A struct that is read from an object only; serde's derived readers take an array, too, whose fields
 /// a JSON pointer could not reach.
@@ -144,4 +147,28 @@ where
         }
     }
     read(deserializer, ListVisitor { expected, take, types: PhantomData })
+}
+
+/// The JSON of the value of `key` in the object `json`. As in Go's decoder, the last one counts.
+pub(crate) fn find<'a>(json: &'a str, key: &str) -> Option<&'a str> {
+    struct Search<'w, 'a>(&'w str, PhantomData<&'a ()>);
+    impl<'de: 'a, 'a> Visitor<'de> for Search<'_, 'a> {
+        type Value = Option<&'a str>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            let mut found = None;
+            while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
+                let value = map.next_value::<&'a RawValue>()?;
+                if &*key == self.0 {
+                    found = Some(value.get());
+                }
+            }
+            Ok(found)
+        }
+    }
+    read(&mut serde_json::Deserializer::from_str(json), Search(key, PhantomData)).ok().flatten()
 }

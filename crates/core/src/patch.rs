@@ -168,6 +168,10 @@ fn env_operations(container: &ContainerVerdict<'_>) -> Vec<Operation> {
             let append = |variable| Operation::add(format!("{env}/-"), PatchValue::Variable(variable));
             mib.into_iter().chain([limit()]).map(append).collect()
         }
+        EnvPlace::Start => {
+            let insert = |variable| Operation::add(at(0), PatchValue::Variable(variable));
+            [limit()].into_iter().chain(mib).map(insert).collect()
+        }
         EnvPlace::Own { index, mib: earlier } => match (mib, earlier) {
             (None, None) => vec![Operation::replace(value_at(*index), text())],
             (Some(mib), None) => vec![

@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     env::{Arguments, Automemlimit, Env, EnvFrom},
+    expansion,
     glob::Glob,
     json::{self, Object},
     names::{DOMAIN, INJECT_LABEL, MIRROR_ANNOTATION},
@@ -140,30 +141,11 @@ pub(crate) struct Labels<'a> {
 
 impl<'a> Labels<'a> {
     fn find(&self, wanted: &str) -> Option<Text<'a>> {
-        struct Search<'w, 'a>(&'w str, PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for Search<'_, 'a> {
-            type Value = Option<Text<'a>>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("labels")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut found = None;
-                while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
-                    let value = map.next_value::<Option<&'a RawValue>>()?;
-                    if &*key == self.0 {
-                        // As in Go's decoder, the last one counts, and null is the empty text.
-                        let value =
-                            value.map(|value| text_within(MOST_ANNOTATION_JSON, value.get())).transpose();
-                        found = Some(value.map_err(M::Error::custom)?.unwrap_or_default());
-                    }
-                }
-                Ok(found)
-            }
+        match json::find(self.json, wanted)? {
+            // The empty text, as in Go's decoder.
+            "null" => Some(Text::default()),
+            value => text_within(MOST_ANNOTATION_JSON, value).ok(),
         }
-        let search = Search(wanted, PhantomData);
-        json::read(&mut serde_json::Deserializer::from_str(self.json), search).ok().flatten()
     }
 }
 
@@ -262,6 +244,9 @@ pub(crate) struct Spec<'a> {
     os: Option<Os<'a>>,
     #[serde(borrow, deserialize_with = "json::object_or_default")]
     node_selector: NodeSelector<'a>,
+    /// Read on demand: only those in memory matter.
+    #[serde(borrow)]
+    pub(crate) volumes: Option<&'a RawValue>,
 }
 
 impl<'a> Spec<'a> {
@@ -331,8 +316,8 @@ pub(crate) struct Container<'a> {
     pub(crate) resources: Resources<'a>,
     #[serde(borrow, deserialize_with = "json::or_default")]
     pub(crate) env: Env<'a>,
-    #[serde(deserialize_with = "json::or_default")]
-    env_from: EnvFrom,
+    #[serde(borrow, deserialize_with = "json::or_default")]
+    env_from: EnvFrom<'a>,
     #[serde(borrow, deserialize_with = "json::or_default")]
     command: Arguments<'a>,
     #[serde(borrow, deserialize_with = "json::or_default")]
@@ -342,6 +327,9 @@ pub(crate) struct Container<'a> {
     /// Read on demand: it matters only where the pod runs.
     #[serde(borrow)]
     pub(crate) resize_policy: Option<&'a RawValue>,
+    /// Read on demand, like the volumes.
+    #[serde(borrow)]
+    pub(crate) volume_mounts: Option<&'a RawValue>,
 }
 
 impl Container<'_> {
@@ -363,6 +351,11 @@ impl Container<'_> {
     /// Whether an `envFrom` of the container can define GOMEMLIMIT.
     pub(crate) fn env_from_may_define(&self) -> bool {
         self.env_from.may_define
+    }
+
+    /// Whether something that the pod does not show can define the variable `name`: an `envFrom` or a Service.
+    pub(crate) fn may_be_defined_elsewhere(&self, name: &str) -> bool {
+        self.env_from.may_define_name(name) || expansion::may_be_of_a_service(name)
     }
 
     /// Whether the program sets GOMEMLIMIT itself, as far as the pod tells.

@@ -69,9 +69,13 @@ impl PodLimits {
         }
     }
 
-    /// The pod-level limit in bytes.
-    pub(crate) fn pod_level(&self) -> Option<u64> {
-        self.pod.own_bytes()
+    /// What the downward API gives for `limits.memory` of `container`: its own limit, or else the pod's. If there is
+    /// none it is the node's size.
+    pub(crate) fn downward(&self, container: &Container<'_>) -> Limit {
+        match Limit::parse(container.resources.memory_limit()) {
+            Limit::None => self.pod,
+            own => own,
+        }
     }
 }
 

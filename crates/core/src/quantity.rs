@@ -1,12 +1,14 @@
 //! Kubernetes quantities: `1.5Gi` to bytes, exactly.
 //!
-//! Grammar and rounding follow `ParseQuantity` and `Value` of
-//! `k8s.io/apimachinery/pkg/api/resource/quantity.go`: a sign, decimal digits with at most one point,
-//! then one of `n u m k M G T P E`, `Ki Mi Gi Ti Pi Ei`, or `e`/`E` with a decimal exponent; a fraction
-//! of a byte is rounded up. Stricter than Go in three places: a negative amount, an amount of 2^63 or
+//! Grammar and rounding follow `UnmarshalJSON`, `ParseQuantity` and `Value` of
+//! `k8s.io/apimachinery/pkg/api/resource/quantity.go`: spaces around the text are ignored, then a sign, decimal digits
+//! with at most one point, then one of `n u m k M G T P E`, `Ki Mi Gi Ti Pi Ei`, or `e`/`E` with a decimal exponent; a
+//! fraction of a byte is rounded up. Stricter than Go in three places: a negative amount, an amount of 2^63 or
 //! more (Go wraps or caps it) and a text without any digit (`Ki`, `-`, `.`) are errors.
 
 use thiserror::Error;
+
+use crate::text::quote;
 
 /// Why a text is not an amount of bytes.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -23,7 +25,38 @@ pub enum QuantityError {
 }
 
 /// Bytes of the quantity `text`, rounded up to a whole byte; at most 2^63 − 1.
+///
+/// # Errors
+/// If `text` is no quantity, is negative, or is 2^63 bytes or more.
 pub fn parse(text: &str) -> Result<u64, QuantityError> {
+    parse_scaled(text, 0)
+}
+
+/// The same, with an error for people that says what was probably meant.
+///
+/// # Errors
+/// As for [`parse`], without the text.
+pub fn parse_hinted(text: &str) -> Result<u64, String> {
+    parse(text).map_err(|error| match suggestion(text) {
+        Some(meant) => format!("{error} (did you mean {meant}?)"),
+        None => error.to_string(),
+    })
+}
+
+/// Thousandths of the quantity `text`, rounded up (`Quantity.MilliValue`): CPUs are counted in them.
+pub(crate) fn parse_milli(text: &str) -> Result<u64, QuantityError> {
+    parse_scaled(text, 3)
+}
+
+/// `text` without the white space around it that the API server ignores. `UnmarshalJSON` trims the text as JSON has
+/// it: there a tab or a line break is an escape sequence, and so are U+2028 and U+2029 in what Go writes.
+fn trim(text: &str) -> &str {
+    let is_escaped = |c: char| c.is_ascii_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.trim_matches(|c: char| c.is_whitespace() && !is_escaped(c))
+}
+
+fn parse_scaled(text: &str, power_of_ten: i64) -> Result<u64, QuantityError> {
+    let text = trim(text);
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let number_len = unsigned.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
     let (number, suffix) = unsigned.split_at_checked(number_len).ok_or(QuantityError::Malformed)?;
@@ -44,6 +77,7 @@ pub fn parse(text: &str) -> Result<u64, QuantityError> {
     // Where the decimal point stands, counted from the first digit that is not zero.
     let point = scale
         .power_of_ten
+        .saturating_add(power_of_ten)
         .saturating_add(i64::try_from(whole.len()).unwrap_or(i64::MAX))
         .saturating_sub(i64::try_from(leading_zeros).unwrap_or(i64::MAX));
     bytes(significant, point, scale.power_of_two)
@@ -138,4 +172,49 @@ impl Scale {
         };
         Ok(Self { power_of_ten, power_of_two })
     }
+}
+
+/// What was probably meant by `text`, a memory size that is no quantity or that is less than 1Mi: a unit that is
+/// written differently elsewhere (`128MiB`, `512MB`, `128m`), or none at all (`256`).
+#[must_use]
+pub fn suggestion(text: &str) -> Option<String> {
+    let compact: String = text.chars().filter(|c| !c.is_whitespace()).take(MAX_SUGGESTION).collect();
+    let number_len = compact.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+    let (number, unit) = compact.split_at_checked(number_len)?;
+    let unit = match unit {
+        "" | "m" | "mi" | "mib" | "MI" | "MIB" | "MiB" => "Mi",
+        "k" | "K" | "ki" | "kib" | "KI" | "KIB" | "KiB" => "Ki",
+        "g" | "gi" | "gib" | "GI" | "GIB" | "GiB" => "Gi",
+        "t" | "ti" | "tib" | "TI" | "TIB" | "TiB" => "Ti",
+        "kb" | "kB" | "KB" => "k",
+        "mb" | "mB" | "MB" => "M",
+        "gb" | "gB" | "GB" => "G",
+        "tb" | "tB" | "TB" => "T",
+        // As it is, but without the space before it.
+        unit => unit,
+    };
+    let suggested = format!("{number}{unit}");
+    (suggested != trim(text) && parse(&suggested).is_ok_and(|bytes| bytes > 0)).then_some(suggested)
+}
+
+/// Characters of a text for which something is suggested; more is no mistake in a unit.
+const MAX_SUGGESTION: usize = 24;
+
+/// What `text` means as a memory size that is surprisingly small, in words: `"128m" is 0.128 bytes: m is milli; did you
+/// mean 128Mi?`. `None` if it is no quantity, or 1Mi or more.
+#[must_use]
+pub fn too_small(text: &str) -> Option<String> {
+    let bytes = parse(text).ok().filter(|bytes| *bytes < 1 << 20)?;
+    let suggested = suggestion(text)?;
+    let milli = trim(text).strip_suffix('m').and_then(|_| parse_milli(text).ok());
+    let (number, note) =
+        milli.map_or_else(|| (bytes.to_string(), ""), |milli| (thousandths(milli), ": m is milli"));
+    let noun = if number == "1" { "byte" } else { "bytes" };
+    Some(format!("{} is {number} {noun}{note}; did you mean {suggested}?", quote(text)))
+}
+
+/// A number of thousandths, as a decimal fraction.
+fn thousandths(milli: u64) -> String {
+    let text = format!("{}.{:03}", milli / 1000, milli % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

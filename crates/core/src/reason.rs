@@ -98,11 +98,11 @@ impl Reason {
             Self::NotCreate => "not the creation of a pod; the environment of a running pod cannot change",
             Self::MirrorPod => "a static pod's mirror, which only kubelet may write",
             Self::Windows => "a Windows pod",
-            Self::OptedOut => "opted out by label, annotation or rule",
+            Self::OptedOut => "opted out by label, annotation, rule or flag",
             Self::InitContainer => "a plain init container; --init-containers=all includes them",
             Self::AlreadySet => "GOMEMLIMIT is already set by the user",
             Self::SelfManaged => "the program sets its limit itself",
-            Self::NotGo => "not a Go program, as a rule of the policy file says",
+            Self::NotGo => "not a Go program",
             Self::NoMemoryLimit => "no memory limit; set resources.limits.memory",
             Self::BelowMinimum => "the memory limit is too small for GOMEMLIMIT to help",
             Self::SharedPodLimit => {

@@ -4,9 +4,11 @@ use crate::{
     existing::Broken,
     pod::Container,
     podlimit::Limit,
+    quantity,
     reason::Reason,
     status::{Basis, Record},
     text::quote,
+    units::human,
     verdict::Plan,
     warning::{Warning, WarningKind},
 };
@@ -20,15 +22,15 @@ pub(crate) struct Outcome {
 }
 
 /// What is to be said about a value of the user.
-pub(crate) fn existing_warning(
+pub(crate) fn about_existing(
     container: &Container<'_>,
     broken: Option<&Broken>,
     Outcome { repaired, hindrance }: Outcome,
-) -> Option<Warning> {
+) -> Option<String> {
     let several = container.env.places.len() > 1;
     let Some(broken) = broken else {
         let text = "GOMEMLIMIT is in env more than once; the last one counts";
-        return several.then(|| broken_value(container, text));
+        return several.then(|| text.to_owned());
     };
     let which = if several { " (the last of several entries, which counts)" } else { "" };
     let end = match (repaired, hindrance) {
@@ -36,11 +38,33 @@ pub(crate) fn existing_warning(
         (_, Some(reason)) => format!("not repaired: {}", reason.explanation()),
         (None, None) => broken.advice().to_owned(),
     };
-    Some(broken_value(container, &format!("{broken}{which}; {end}")))
+    Some(format!("{broken}{which}; {end}"))
 }
 
-fn broken_value(container: &Container<'_>, text: &str) -> Warning {
-    Warning::new(WarningKind::BrokenValue, format!("container {}: {text}", quote(&container.name)))
+/// A warning about one container.
+pub(crate) fn about(container: &Container<'_>, kind: WarningKind, text: &str) -> Warning {
+    Warning::new(kind, format!("container {}: {text}", quote(&container.name)))
+}
+
+/// What a reason means for a memory limit of which the text is known.
+pub(crate) fn about_limit(reason: Reason, text: Option<&str>, limit: Limit, minimum: u64) -> Option<String> {
+    match reason {
+        Reason::InvalidLimit => {
+            let text = text.filter(|text| quantity::parse(text).is_err())?;
+            let problem = quantity::parse(text).err()?;
+            let meant = quantity::suggestion(text).map(|meant| format!("; did you mean {meant}?"));
+            Some(format!("the memory limit {} {problem}{}", quote(text), meant.unwrap_or_default()))
+        }
+        Reason::BelowMinimum => Some(match text.and_then(quantity::too_small) {
+            Some(problem) => format!("the memory limit {problem}"),
+            None => format!(
+                "the memory limit of {} is too small for GOMEMLIMIT to help: min-limit is {}",
+                human(limit.bytes()?),
+                human(minimum)
+            ),
+        }),
+        _ => None,
+    }
 }
 
 /// Our own earlier value stays where we would not set one now, since we never remove. This says so where it
@@ -54,9 +78,9 @@ pub(crate) fn left_behind(
     let name = quote(&container.name);
     let text = match own.basis {
         Basis::Literal { bytes, .. } if limit.bytes() != Some(own.limit) => format!(
-            "container {name}: GOMEMLIMIT={bytes} was injected for a limit of {} bytes and stays, although now: {}; remove \
+            "container {name}: GOMEMLIMIT={bytes} was injected for a limit of {} and stays, although now: {}; remove \
              it from the manifest",
-            own.limit,
+            human(own.limit),
             reason.explanation()
         ),
         Basis::Track { .. } if limit.own_bytes().is_none() => format!(

@@ -7,6 +7,7 @@ use crate::{
     pod::{Container, Pod},
     podlimit::PodLimits,
     text::quote,
+    units::human,
     warning::{Warning, WarningKind},
 };
 
@@ -38,10 +39,12 @@ fn warning(container: &Container<'_>, old: u64, new: u64) -> Option<Warning> {
     let (_, entry) = container.env.gomemlimit.as_ref()?;
     let value = entry.value.as_deref().filter(|value| value.starts_with(|c: char| c.is_ascii_digit()))?;
     let text = format!(
-        "container {}: {GOMEMLIMIT}={} stays as it is while the memory limit changes from {old} to {new} bytes; \
+        "container {}: {GOMEMLIMIT}={} stays as it is while the memory limit changes from {} to {}; \
          recreate the pod to get a value that fits",
         quote(&container.name),
-        quote(value)
+        quote(value),
+        human(old),
+        human(new)
     );
     Some(Warning::new(WarningKind::StaleValue, text))
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 use crate::{
     memlimit::Ratio,
     reason::Reason,
@@ -38,6 +40,8 @@ impl Verdict<'_> {
             reason_rule: container.reason_rule,
             value_rule: container.value_rule,
             repaired: container.repaired,
+            existing: container.existing,
+            detail: container.detail,
         });
         Verdict {
             containers: containers.collect(),
@@ -78,6 +82,21 @@ pub struct ContainerVerdict<'a> {
     pub value_rule: Option<String>,
     /// What the value of the user was that is replaced now.
     pub(crate) repaired: Option<Repaired>,
+    /// The value of the user that is in env.
+    pub existing: Option<ExistingValue>,
+    /// What the reason means for this container, if more can be said than [`Reason::explanation`].
+    pub(crate) detail: Option<String>,
+}
+
+/// A GOMEMLIMIT of the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExistingValue {
+    /// As it is written; a reference in words.
+    pub value: String,
+    /// In bytes, if the pod determines it.
+    pub bytes: Option<u64>,
+    /// What is wrong with it: one of the words of [`Broken::as_str`](crate::existing::Broken::as_str).
+    pub problem: Option<&'static str>,
 }
 
 impl ContainerVerdict<'_> {
@@ -85,6 +104,12 @@ impl ContainerVerdict<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the reason means, for people.
+    #[must_use]
+    pub fn explanation(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.decision.reason.explanation())
     }
 
     /// The one rule to name where there is room for one: that of the value where there is one now, else that of
@@ -135,6 +160,8 @@ pub(crate) enum EnvPlace {
     NewList,
     /// At the end of the list.
     End,
+    /// At the start of the list, since an entry refers to it: kubelet expands only what stands before.
+    Start,
     /// Into the entry of ours with this index; where it tracks, its `GOMEMLIMIT_MIB` stands before it.
     Own { index: usize, mib: Option<usize> },
     /// In place of a broken value of the user: into the first of its entries, so that whatever expands it

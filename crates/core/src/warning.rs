@@ -13,6 +13,8 @@ pub enum WarningKind {
     UnknownName,
     /// GOMEMLIMIT is set by the user to something that hurts.
     BrokenValue,
+    /// Volumes in memory can take what GOMEMLIMIT leaves of the memory limit, and more.
+    MemoryVolume,
     /// An in-place resize leaves a literal GOMEMLIMIT behind.
     StaleValue,
     /// The status annotation had no room.
@@ -23,11 +25,12 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every value of [`WarningKind::as_str`].
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 8] = [
         "bad-setting",
         "doubtful-setting",
         "unknown-name",
         "broken-value",
+        "memory-volume",
         "stale-value",
         "status-omitted",
         "bad-review",
@@ -41,6 +44,7 @@ impl WarningKind {
             Self::DoubtfulSetting => "doubtful-setting",
             Self::UnknownName => "unknown-name",
             Self::BrokenValue => "broken-value",
+            Self::MemoryVolume => "memory-volume",
             Self::StaleValue => "stale-value",
             Self::StatusOmitted => "status-omitted",
             Self::BadReview => "bad-review",

@@ -124,15 +124,32 @@ fn tracking_values_without_a_status(
     assert!(found.why.contains(why), "{found:?}");
 }
 
-/// Where the other variable is not the limit in MiB, or stands behind, nobody knows.
+/// What the pod determines is judged like a literal.
 #[test]
-fn other_expansions_are_opaque() {
+fn other_expansions_are_judged() {
     let [mib, limit] = [0, 1].map(|index| tracking()[index].clone());
     let mut other = mib.clone();
     other["valueFrom"]["resourceFieldRef"]["divisor"] = "1".into();
-    for env in [json!([limit, mib]), json!([other, limit]), json!([limit])] {
-        let found = assess_one(&pod(&env, Some("1Gi"), Some("1Gi")), &Selected::Yes);
-        assert_eq!(found.status, Coverage::Opaque, "{env}");
+    let named = |name: &str| {
+        let mut mib = mib.clone();
+        mib["name"] = name.into();
+        mib
+    };
+    for (env, status, bytes) in [
+        (json!([limit, mib]), Coverage::Malformed, None),
+        (json!([limit]), Coverage::Malformed, None),
+        (json!([other, limit]), Coverage::AboveLimit, Some(GI * 1_000_000)),
+        (json!([named("M"), literal("$(M)MiB")[0]]), Coverage::AtLimit, Some(GI)),
+        (json!([named("M"), literal("$(M)000000")[0]]), Coverage::Covered, Some(1_024_000_000)),
+        (json!([{"name": "M", "value": "700"}, literal("$(M)MiB")[0]]), Coverage::Covered, Some(700 << 20)),
+        (json!([literal("$(CACHE_SERVICE_PORT)MiB")[0]]), Coverage::Opaque, None),
+    ] {
+        let pod = pod(&env, Some("1Gi"), Some("1Gi"));
+        let found = assess_one(&pod, &Selected::Yes);
+        assert_eq!((found.status, found.bytes), (status, bytes), "{env}: {found:?}");
+        if status != Coverage::Malformed {
+            assert_eq!(effective_bytes(&pod), bytes);
+        }
     }
 }
 
@@ -149,7 +166,7 @@ fn other_expansions_are_opaque() {
 #[case::low(literal("10MiB"), Some("1Gi"), Some("1Gi"), Coverage::TooLow)]
 #[case::off(literal("off"), Some("1Gi"), Some("1Gi"), Coverage::Off)]
 #[case::empty(literal(""), Some("1Gi"), Some("1Gi"), Coverage::Off)]
-#[case::expansion(literal("$(X)MiB"), Some("1Gi"), Some("1Gi"), Coverage::Opaque)]
+#[case::expansion_of_nothing(literal("$(X)MiB"), Some("1Gi"), Some("1Gi"), Coverage::Malformed)]
 #[case::hundred_percent(reference("limits.memory", &json!({})), Some("1Gi"), Some("1Gi"), Coverage::AtLimit)]
 #[case::node_size(reference("limits.memory", &json!({})), None, None, Coverage::Uncovered)]
 #[case::in_mebibytes(
@@ -158,7 +175,7 @@ fn other_expansions_are_opaque() {
 #[case::of_another(
     reference("limits.memory", &json!({"containerName": "other"})), Some("1Gi"), Some("1Gi"), Coverage::Opaque
 )]
-#[case::requests(reference("requests.memory", &json!({})), Some("1Gi"), Some("1Gi"), Coverage::Opaque)]
+#[case::request_that_is_the_limit(reference("requests.memory", &json!({})), Some("1Gi"), Some("1Gi"), Coverage::AtLimit)]
 #[case::config_map(
     json!([{"name": "GOMEMLIMIT", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]),
     Some("1Gi"), Some("1Gi"), Coverage::Opaque
@@ -181,25 +198,10 @@ fn values_of_the_user(
 #[case::fits("1Gi", Some("1Gi"), Coverage::Covered, "90 % of the limit")]
 #[case::not_running_yet("1Gi", None, Coverage::Covered, "90 % of the limit")]
 #[case::rounded_down_to_a_page("1Gi", Some("1073737728"), Coverage::Covered, "90 % of the limit")]
-#[case::raised(
-    "2Gi",
-    Some("2Gi"),
-    Coverage::Stale,
-    "made for a limit of 1073741824 bytes; 45 % of the limit now"
-)]
+#[case::raised("2Gi", Some("2Gi"), Coverage::Stale, "made for a limit of 1Gi; 45 % of the limit now")]
 #[case::raised_but_not_yet("2Gi", Some("1Gi"), Coverage::Covered, "90 % of the limit")]
-#[case::lowered(
-    "512Mi",
-    Some("512Mi"),
-    Coverage::Stale,
-    "made for a limit of 1073741824 bytes; 180 % of the limit now"
-)]
-#[case::removed(
-    "1Gi",
-    Some("none"),
-    Coverage::Stale,
-    "made for a limit of 1073741824 bytes; there is none now"
-)]
+#[case::lowered("512Mi", Some("512Mi"), Coverage::Stale, "made for a limit of 1Gi; 180 % of the limit now")]
+#[case::removed("1Gi", Some("none"), Coverage::Stale, "made for a limit of 1Gi; there is none now")]
 fn values_of_ours(
     #[case] spec: &str,
     #[case] running: Option<&str>,
@@ -428,4 +430,17 @@ fn a_selector_reads_as_the_api_server_takes_it() {
     .unwrap();
     assert_eq!(selector.query(), "app=api,tier=web,zone in (a,b),track notin (canary),owner,!old");
     assert_eq!(LabelSelector::default().query(), "");
+}
+
+/// The text of a limit that is surprisingly small says what it is, and what was probably meant.
+#[rstest]
+#[case::milli("128m", "the memory limit \"128m\" is 0.128 bytes: m is milli", "did you mean 128Mi?")]
+#[case::small(
+    "16Mi",
+    "the memory limit of 16Mi is too small for GOMEMLIMIT to help: min-limit is 32Mi",
+    "raise the memory limit, or set min-limit lower"
+)]
+fn limits_that_are_too_small(#[case] limit: &str, #[case] why: &str, #[case] todo: &str) {
+    let found = assess_one(&pod(&json!([]), Some(limit), None), &Selected::Yes);
+    assert_eq!((found.status, found.why.as_str(), found.todo.as_str()), (Coverage::Uncovered, why, todo));
 }

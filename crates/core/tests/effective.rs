@@ -72,7 +72,9 @@ fn a_resize_counts_and_plain_init_containers_do_not() {
     Bytes(2)
 )]
 #[case::malformed(json!([{"name": "GOMEMLIMIT", "value": "900Mi"}]), Malformed("900Mi".to_owned()))]
-#[case::expanded(json!([{"name": "GOMEMLIMIT", "value": "$(OTHER)"}]), Unknown)]
+#[case::expanded_from_a_service(json!([{"name": "GOMEMLIMIT", "value": "$(OTHER_PORT)"}]), Unknown)]
+#[case::expanded_from_nothing(json!([{"name": "GOMEMLIMIT", "value": "$(OTHER)"}]), Malformed("$(OTHER)".into()))]
+#[case::expanded(json!([{"name": "M", "value": "7"}, {"name": "GOMEMLIMIT", "value": "$(M)MiB"}]), Bytes(7 << 20))]
 #[case::secret(json!([{"name": "GOMEMLIMIT", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]), Unknown)]
 #[case::limit(
     json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}}]),

@@ -190,8 +190,8 @@ fn a_headroom_that_leaves_too_little_names_its_rule() {
     let [warning] = &answer.warnings[..] else { panic!("{:?}", answer.warnings) };
     assert_eq!(
         warning,
-        "container \"app\": the headroom of 99614720 bytes of rule \"batch jobs\" leaves less than 10 % of the memory \
-         limit of 104857600; ignored"
+        "container \"app\": the headroom of 95Mi of rule \"batch jobs\" leaves less than 10 % of the memory \
+         limit of 100Mi; ignored"
     );
 }
 

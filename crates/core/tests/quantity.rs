@@ -7,7 +7,12 @@
     clippy::print_stdout
 )]
 
-use gomemlimit_core::quantity::{QuantityError, parse};
+use gomemlimit_core::quantity::{QuantityError, parse, suggestion, too_small};
+
+/// What the API server takes only with spaces around it.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() && !c.is_ascii_control())
+}
 
 /// Splits a row into text, verdict (`ok` or `error`) and bytes; the text is quoted as Go quotes it.
 fn row(line: &str) -> (String, bool, Option<i128>) {
@@ -23,12 +28,15 @@ fn row(line: &str) -> (String, bool, Option<i128>) {
 fn is_deliberately_an_error(text: &str, go: i128, error: QuantityError) -> bool {
     match error {
         // Where Go overflows, even a negative amount comes out positive.
-        QuantityError::Negative => text.starts_with('-'),
+        QuantityError::Negative => trimmed(text).starts_with('-'),
         // Go caps at 2^63 − 1, wraps around or falls to zero from there on.
-        QuantityError::OutOfRange => true_value_is_out_of_range(text),
+        QuantityError::OutOfRange => true_value_is_out_of_range(trimmed(text)),
         // No digit before the suffix, which Go reads as zero.
         QuantityError::Malformed => {
-            go == 0 && !text.trim_start_matches(['+', '-', '.']).starts_with(|c: char| c.is_ascii_digit())
+            go == 0
+                && !trimmed(text)
+                    .trim_start_matches(['+', '-', '.'])
+                    .starts_with(|c: char| c.is_ascii_digit())
         }
     }
 }
@@ -63,7 +71,11 @@ fn true_value_is_out_of_range(text: &str) -> bool {
 
 #[test]
 fn agrees_with_kubernetes() {
-    let files = [include_str!("golden/quantity-edge.tsv"), include_str!("golden/quantity-random.tsv")];
+    let files = [
+        include_str!("golden/quantity-edge.tsv"),
+        include_str!("golden/quantity-random.tsv"),
+        include_str!("golden/quantity-space.tsv"),
+    ];
     let (mut equal, mut wrong) = (0, Vec::new());
     // Deliberately stricter: negative, out of range, no digit.
     let mut stricter = [0; 3];
@@ -87,7 +99,7 @@ fn agrees_with_kubernetes() {
         "{equal} equal; errors on purpose: {negative} negative, {out_of_range} of 2^63 and more, {no_digit} without a digit"
     );
     assert_eq!(wrong, Vec::<String>::new());
-    assert_eq!(equal + stricter.iter().sum::<i32>(), 4626, "rows of both files");
+    assert_eq!(equal + stricter.iter().sum::<i32>(), 7278, "rows of all files");
 }
 
 #[test]
@@ -124,12 +136,57 @@ fn named_cases() {
         ("1e", malformed),
         ("1e3Ki", malformed),
         ("1e99999999999999999999", malformed),
-        (" 1", malformed),
-        ("1 ", malformed),
+        (" 1", Ok(1)),
+        ("512Mi ", Ok(512 << 20)),
+        ("\u{a0}1Gi\u{a0}", Ok(1 << 30)),
+        ("512 Mi", malformed),
+        ("1\n", malformed),
+        ("\t1", malformed),
+        (" ", malformed),
         ("1.2.3", malformed),
         ("--1", malformed),
         ("٣", malformed),
     ] {
         assert_eq!(parse(text), wanted, "{text:?}");
+    }
+}
+
+#[test]
+fn what_was_meant() {
+    for (text, meant) in [
+        ("128MiB", Some("128Mi")),
+        ("128m", Some("128Mi")),
+        ("1.5GiB", Some("1.5Gi")),
+        ("512MB", Some("512M")),
+        ("512mb", Some("512M")),
+        ("512 Mi", Some("512Mi")),
+        ("512mi", Some("512Mi")),
+        ("1g", Some("1Gi")),
+        ("1000K", Some("1000Ki")),
+        ("256", Some("256Mi")),
+        ("512Mi", None),
+        (" 512Mi ", None),
+        ("lots", None),
+        ("", None),
+        ("m", None),
+        ("1e-7Ti", None),
+        ("-1MiB", None),
+        ("99999999999999999999MiB", None),
+        ("111111111111111111111111111111111111111111111", None),
+    ] {
+        assert_eq!(suggestion(text).as_deref(), meant, "{text:?}");
+    }
+    for (text, says) in [
+        ("128m", Some("\"128m\" is 0.128 bytes: m is milli; did you mean 128Mi?")),
+        ("1000m", Some("\"1000m\" is 1 byte: m is milli; did you mean 1000Mi?")),
+        ("2500m", Some("\"2500m\" is 2.5 bytes: m is milli; did you mean 2500Mi?")),
+        ("256", Some("\"256\" is 256 bytes; did you mean 256Mi?")),
+        ("1k", Some("\"1k\" is 1000 bytes; did you mean 1Ki?")),
+        ("16Ki", None),
+        ("0", None),
+        ("1048576", None),
+        ("128MiB", None),
+    ] {
+        assert_eq!(too_small(text).as_deref(), says, "{text:?}");
     }
 }

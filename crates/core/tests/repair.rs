@@ -34,6 +34,19 @@ fn literal(value: &str) -> Value {
     json!({"name": "GOMEMLIMIT", "value": value})
 }
 
+fn variable(name: &str, value: &str) -> Value {
+    json!({"name": name, "value": value})
+}
+
+fn from(name: &str, source: &Value) -> Value {
+    json!({"name": name, "valueFrom": source})
+}
+
+/// The memory limit in MiB.
+fn mib(name: &str) -> Value {
+    from(name, &json!({"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}))
+}
+
 fn reference(divisor: Option<&str>) -> Value {
     json!({"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": divisor}}})
 }
@@ -52,6 +65,15 @@ fn env(pod: &Value) -> Vec<Value> {
 #[case::malformed_and_long(json!([literal(&"x".repeat(3000))]), &format!("{}…", "x".repeat(100)), "malformed", 1)]
 #[case::zero(json!([literal("0")]), "0", "too-low", 1)]
 #[case::below_5_percent(json!([literal("50MiB")]), "50MiB", "too-low", 1)]
+#[case::wrong_order(json!([literal("$(M)MiB"), mib("M")]), "$(M)MiB", "malformed", 1)]
+#[case::of_nothing(json!([literal("$(LIMIT)")]), "$(LIMIT)", "malformed", 1)]
+#[case::escaped(json!([mib("M"), literal("$$(M)MiB")]), "$$(M)MiB", "malformed", 1)]
+#[case::half_a_reference(json!([literal("$(M")]), "$(M", "malformed", 1)]
+#[case::tracking_nothing(json!([literal("$(GOMEMLIMIT_MIB)000000")]), "$(GOMEMLIMIT_MIB)000000", "malformed", 1)]
+#[case::literal_part(json!([variable("M", "512Mi"), literal("$(M)")]), "$(M)", "malformed", 1)]
+#[case::redefined(json!([variable("M", "512"), variable("M", "0"), literal("$(M)MiB")]), "$(M)MiB", "too-low", 1)]
+#[case::expands_the_whole(json!([mib("M"), literal("$(M)MiB")]), "$(M)MiB", "at-limit", 1)]
+#[case::expands_more(json!([mib("M"), literal("$(M)0MiB")]), "$(M)0MiB", "above-limit", 1)]
 #[case::twice(json!([literal("700MiB"), literal("900Mi")]), "900Mi", "malformed", 2)]
 #[case::twice_over_a_reference(json!([reference(Some("1")), literal("2Gi")]), "2Gi", "malformed", 2)]
 fn each_broken_kind_becomes_sound_and_ours(
@@ -64,7 +86,11 @@ fn each_broken_kind_becomes_sound_and_ours(
     let answer = ask(&pod, &fixing());
     assert_eq!(answer.decisions["containers"]["app"]["value"], SOUND);
     let after = patched(&pod, &answer.patch);
-    assert_eq!(env(&after), [literal(SOUND)]);
+    let is_limit = |variable: &&Value| variable["name"] == "GOMEMLIMIT";
+    let (limits, others): (Vec<_>, Vec<_>) =
+        env(&after).into_iter().partition(|variable| is_limit(&variable));
+    let kept = env(&pod).into_iter().filter(|variable| !is_limit(&variable));
+    assert_eq!((limits, others), (vec![literal(SOUND)], kept.collect()));
     let status: Value =
         serde_json::from_str(after["metadata"]["annotations"][STATUS].as_str().unwrap()).unwrap();
     let mut repaired = json!({"was": was, "problem": problem});
@@ -90,19 +116,26 @@ fn each_broken_kind_becomes_sound_and_ours(
 #[case::sound_bytes(json!([literal("966367642")]), 0)]
 #[case::off(json!([literal("off")]), 0)]
 #[case::empty(json!([literal("")]), 0)]
-#[case::expansion(json!([literal("$(LIMIT)")]), 0)]
-#[case::tracking_without_a_status(json!([literal("$(GOMEMLIMIT_MIB)000000")]), 0)]
+#[case::expansion_of_a_literal(json!([variable("M", "700"), literal("$(M)MiB")]), 0)]
+#[case::expansion_of_an_expansion(json!([variable("A", "7"), variable("B", "$(A)00M"), literal("$(B)iB")]), 0)]
+#[case::expansion_of_a_config_map(json!([from("M", &json!({"configMapKeyRef": {"name": "a", "key": "b"}})), literal("$(M)MiB")]), 0)]
+#[case::expansion_of_a_service(json!([literal("$(CACHE_PORT)MiB")]), 0)]
+#[case::tracking_without_a_status(json!([mib("GOMEMLIMIT_MIB"), literal("$(GOMEMLIMIT_MIB)000000")]), 0)]
+#[case::too_many_references(json!([variable("A", "0"), literal("$(A)$(A)$(A)$(A)$(A)$(A)$(A)$(A)$(A)")]), 0)]
 #[case::config_map(json!([{"name": "GOMEMLIMIT", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}]), 0)]
 #[case::secret(json!([{"name": "GOMEMLIMIT", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]), 0)]
 #[case::field(json!([{"name": "GOMEMLIMIT", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]), 0)]
-#[case::of_the_request(
-    json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "requests.memory"}}}]), 0
-)]
-#[case::of_another_container(
+#[case::of_no_container(
     json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "containerName": "b"}}}]), 0
 )]
+#[case::cpu_of_the_node(
+    json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}}]), 0
+)]
+#[case::unknown_resource(
+    json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.hugepages-2Mi"}}}]), 0
+)]
 #[case::twice_but_the_last_is_sound(json!([literal("900Mi"), literal("700MiB")]), 1)]
-#[case::twice_but_the_last_is_opaque(json!([literal("0"), literal("$(X)")]), 1)]
+#[case::twice_but_the_last_is_opaque(json!([literal("0"), from("GOMEMLIMIT", &json!({"configMapKeyRef": {"name": "a", "key": "b"}}))]), 1)]
 fn sound_and_opaque_values_are_never_touched(#[case] entries: Value, #[case] warnings: usize) {
     let answer = ask(&with(Some("1Gi"), entries), &fixing());
     assert_eq!((answer.patch.len(), answer.warnings.len()), (0, warnings), "{:?}", answer.warnings);
@@ -193,4 +226,89 @@ fn an_env_from_that_is_respected_does_not_protect_a_broken_value() {
     let mut pod = with(Some("1Gi"), json!([literal("0")]));
     pod["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "a"}}]);
     assert_eq!(ask(&pod, &fixing()).decisions["containers"]["app"]["value"], SOUND);
+}
+
+/// `requests.memory` and other references that the pod determines, against a limit of 1Gi.
+#[rstest]
+#[case::two_percent(json!({"requests": {"memory": "20Mi"}}), "requests.memory", json!({}), "too-low")]
+#[case::all_of_it(json!({"requests": {"memory": "1Gi"}}), "requests.memory", json!({}), "at-limit")]
+#[case::defaulted_from_the_limit(json!({}), "requests.memory", json!({}), "at-limit")]
+#[case::without_requests(json!({"requests": null}), "requests.memory", json!({}), "at-limit")]
+#[case::a_half(json!({"requests": {"memory": "512Mi"}}), "requests.memory", json!({}), "")]
+#[case::divided(json!({"requests": {"memory": "512Mi"}}), "requests.memory", json!({"divisor": "1Mi"}), "too-low")]
+#[case::no_request_that_is_one(json!({"requests": {"memory": "lots"}}), "requests.memory", json!({}), "")]
+#[case::cpus(json!({"limits": {"memory": "1Gi", "cpu": "1500m"}}), "limits.cpu", json!({}), "too-low")]
+#[case::milli_cpus(json!({"limits": {"memory": "1Gi", "cpu": "1"}}), "limits.cpu", json!({"divisor": "1m"}), "too-low")]
+#[case::requested_cpus(json!({}), "requests.cpu", json!({}), "too-low")]
+#[case::storage(
+    json!({"limits": {"memory": "1Gi", "ephemeral-storage": "2Gi"}}), "limits.ephemeral-storage", json!({}), "above-limit"
+)]
+#[case::storage_of_the_node(json!({}), "limits.ephemeral-storage", json!({}), "")]
+#[case::of_a_larger_container(json!({}), "limits.memory", json!({"containerName": "large"}), "above-limit")]
+#[case::of_half_a_larger_container(json!({}), "limits.memory", json!({"containerName": "large", "divisor": "4"}), "")]
+#[case::of_an_unlimited_container(json!({}), "limits.memory", json!({"containerName": "unlimited"}), "node-size")]
+#[case::request_of_an_unlimited_container(json!({}), "requests.memory", json!({"containerName": "unlimited"}), "too-low")]
+fn references_are_judged_by_what_the_pod_says(
+    #[case] resources: Value,
+    #[case] resource: &str,
+    #[case] more: Value,
+    #[case] problem: &str,
+) {
+    let mut source = json!({"resource": resource});
+    source.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    for through_an_expansion in [false, true] {
+        let source = json!({"resourceFieldRef": source});
+        let env = if through_an_expansion {
+            json!([from("M", &source), literal("$(M)")])
+        } else {
+            json!([from("GOMEMLIMIT", &source)])
+        };
+        let mut pod = with(Some("1Gi"), env);
+        pod["spec"]["containers"][0]["resources"]
+            .as_object_mut()
+            .unwrap()
+            .extend(resources.as_object().unwrap().clone());
+        let others = [
+            json!({"name": "large", "resources": {"limits": {"memory": "2Gi"}}}),
+            json!({"name": "unlimited", "resources": {"limits": {"cpu": "1"}}}),
+        ];
+        pod["spec"]["containers"].as_array_mut().unwrap().extend(others);
+        let reported = ask(&pod, &Policy::default());
+        assert_eq!(reported.warnings.len(), usize::from(!problem.is_empty()), "{:?}", reported.warnings);
+        let app = &ask(&pod, &fixing()).decisions["containers"]["app"];
+        assert_eq!(app["repaired"]["problem"].as_str().unwrap_or_default(), problem, "{app}");
+    }
+}
+
+/// What the pod does not show may define the variable.
+#[rstest]
+#[case::any(json!([{"configMapRef": {"name": "a"}}]), false)]
+#[case::that_prefix(json!([{"prefix": "LI", "secretRef": {"name": "a"}}]), false)]
+#[case::another_prefix(json!([{"prefix": "DB_", "secretRef": {"name": "a"}}]), true)]
+#[case::none(json!([]), true)]
+#[case::null(Value::Null, true)]
+fn an_env_from_may_define_what_is_expanded(#[case] env_from: Value, #[case] is_broken: bool) {
+    let mut pod = with(Some("1Gi"), json!([literal("$(LIMIT)MiB")]));
+    pod["spec"]["containers"][0]["envFrom"] = env_from.clone();
+    assert_eq!(ask(&pod, &Policy::default()).warnings.len(), usize::from(is_broken));
+    // An entry before it wins over envFrom.
+    let mut pod = with(Some("1Gi"), json!([variable("LIMIT", "1024"), literal("$(LIMIT)MiB")]));
+    pod["spec"]["containers"][0]["envFrom"] = env_from;
+    assert_eq!(ask(&pod, &Policy::default()).warnings.len(), 1);
+}
+
+#[test]
+fn an_expansion_that_grows_or_a_long_env_is_opaque() {
+    let doubled = |last: usize| {
+        let mut env = vec![variable("V0", "0123456789abcdef0123456789abcdef0123456789abcdef")];
+        env.extend((1..=last).map(|n| variable(&format!("V{n}"), &format!("$(V{0})$(V{0})", n - 1))));
+        env.push(literal(&format!("$(V{last})")));
+        with(Some("1Gi"), env.into())
+    };
+    for (last, is_broken) in [(0, true), (1, true), (3, false), (60, false)] {
+        let answer = ask(&doubled(last), &fixing());
+        assert_eq!(answer.warnings.len(), usize::from(is_broken), "{last}: {:?}", answer.warnings);
+    }
+    let long = with(Some("1Gi"), json!([variable("A", &"x".repeat(70_000)), literal("$(B)")]));
+    assert_eq!(ask(&long, &fixing()).warnings.len(), 0);
 }

@@ -151,7 +151,7 @@ fn a_value_of_ours_stays_ours_while_its_container_is_skipped() {
     limit(&mut pod, 1, "2Gi".into());
     let between = answer(&review_of(&pod));
     assert_eq!(outcome(&between, "app"), "no-memory-limit");
-    assert!(between.warnings[0].contains("GOMEMLIMIT=966367641 was injected for a limit of 1073741824"));
+    assert!(between.warnings[0].contains("GOMEMLIMIT=966367641 was injected for a limit of 1Gi"));
     let mut pod = patched(&pod, &between.patch);
     limit(&mut pod, 0, "512Mi".into());
     let after = answer(&review_of(&pod));

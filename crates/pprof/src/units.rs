@@ -1,20 +1,8 @@
-//! Bytes as text, and the few conversions between numbers of bytes and of statistics.
+//! The few conversions between numbers of bytes and of statistics.
 
-/// Bytes in the largest binary unit that leaves a whole number before the point: `241.6MiB`.
-#[must_use]
-pub fn bytes(bytes: u64) -> String {
-    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let Some((shift, unit)) = units.into_iter().find(|(shift, _)| bytes >> shift > 0) else {
-        return format!("{bytes}B");
-    };
-    let tenths = (u128::from(bytes) * 10 + (1 << (shift - 1))) >> shift;
-    match tenths % 10 {
-        0 => format!("{}{unit}", tenths / 10),
-        tenth => format!("{}.{tenth}{unit}", tenths / 10),
-    }
-}
+use gomemlimit_core::units::human as bytes;
 
-/// The same for a difference, with its sign.
+/// A difference in bytes for people, with its sign.
 pub(crate) fn signed(value: f64) -> String {
     let sign = if value < 0.0 { "-" } else { "+" };
     format!("{sign}{}", bytes(whole(value.abs())))

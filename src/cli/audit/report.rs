@@ -196,7 +196,7 @@ fn some_of(names: &[String]) -> String {
 }
 
 /// GOMEMLIMIT: a number of bytes as `bytes` writes it, any other text as it stands in the pod.
-fn value(found: &ContainerCoverage, bytes: impl Fn(u64) -> String) -> Option<String> {
+pub(in crate::cli) fn value(found: &ContainerCoverage, bytes: impl Fn(u64) -> String) -> Option<String> {
     match &found.text {
         Some(text) if text.is_empty() => Some("\"\"".to_owned()),
         Some(text) => {

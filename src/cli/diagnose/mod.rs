@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
-use gomemlimit_core::{memlimit::GoLimit, quantity};
+use gomemlimit_core::memlimit::GoLimit;
 use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
 use hyper::Uri;
 
@@ -34,6 +34,7 @@ use super::{
     interrupt,
     out_file::OutFile,
     output,
+    policy_args::parse_quantity,
     same_file::is_same_file,
 };
 
@@ -112,10 +113,9 @@ enum Format {
 }
 
 fn parse_limit(text: &str) -> Result<u64, String> {
-    match quantity::parse(text) {
-        Ok(0) => Err("must be more than 0".to_owned()),
-        Ok(bytes) => Ok(bytes),
-        Err(error) => Err(error.to_string()),
+    match parse_quantity(text)? {
+        0 => Err("must be more than 0".to_owned()),
+        bytes => Ok(bytes),
     }
 }
 

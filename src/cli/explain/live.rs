@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, level_told, warn};
 use crate::{
     cli::{
-        audit::{status, why},
+        audit::{status, value, why},
         cluster_args::{parse_name, runtime},
         complete::kind_of,
         judge::Judge,
@@ -84,8 +84,8 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
             all.extend(explain(text, &namespace, &judge)?);
         }
         let printed = match args.output {
-            Format::Table => {
-                let printed = output::stdout(tables(&all).as_bytes());
+            Format::Table | Format::Wide => {
+                let printed = output::stdout(tables(&all, args.output).as_bytes());
                 tell(&all, &judge);
                 printed
             }
@@ -146,19 +146,16 @@ fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Exp
     Ok(all)
 }
 
-fn tables(all: &[Explained]) -> String {
+fn tables(all: &[Explained], format: Format) -> String {
+    let dash = || "-".to_owned();
     let rows = all.iter().flat_map(|one| {
         one.running.iter().map(|found| {
             let recorded = one.recorded(&found.name).map(|recorded| recorded + "; ").unwrap_or_default();
             vec![
                 one.object(),
                 found.name.clone(),
-                found.limit.map_or_else(|| "-".to_owned(), |(bytes, _)| quantity(bytes)),
-                found
-                    .text
-                    .clone()
-                    .or(found.bytes.map(|bytes| bytes.to_string()))
-                    .unwrap_or_else(|| "-".to_owned()),
+                found.limit.map_or_else(dash, |(bytes, _)| format.bytes(bytes)),
+                value(found, |bytes| format.bytes(bytes)).unwrap_or_else(dash),
                 status(found),
                 recorded + &why(found),
             ]
@@ -167,10 +164,10 @@ fn tables(all: &[Explained]) -> String {
     let rows: Vec<_> = rows.collect();
     let new: Vec<_> = all.iter().map(|one| (one.object(), &one.verdict)).collect();
     if rows.is_empty() {
-        return decisions(&new);
+        return decisions(&new, format);
     }
     let header = ["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "STATUS", "WHY"];
-    format!("As it runs:\n{}\nA new pod like it:\n{}", output::table(&header, rows), decisions(&new))
+    format!("As it runs:\n{}\nA new pod like it:\n{}", output::table(&header, rows), decisions(&new, format))
 }
 
 /// What keeps these decisions from being made, and what they were made by.

@@ -14,7 +14,7 @@ at-limit app 64Mi - at-limit - -
 below app 16Mi - uncovered below-minimum -
 broken app 64Mi 48Mi malformed - exit-2
 by-config-map app 64Mi - opaque - -
-by-expansion app 64Mi $(MIB)MiB opaque - -
+by-expansion app 64Mi $(MIB)MiB covered - -
 fits app 64Mi 60397977 covered - -
 follows app 64Mi 60397977 covered - -
 init app 64Mi 60397977 covered - -

@@ -5,15 +5,17 @@ use crate::{
     annotations::NamespaceAnnotations,
     decide::{ContainerList, ContainerVerdict, decide},
     env::EnvVar,
-    existing::{self, Broken, Yardstick},
+    existing::{Broken, Existing, PodValues, UserValue},
     live::{History, LivePod, Workload, is_same_limit},
-    memlimit::{self, GoLimit},
+    memlimit,
+    memory_volumes::MemoryVolumes,
     pod::Container,
     podlimit::{Limit, PodLimits},
     reason::Reason,
     selection::Selected,
     settings::Policy,
     status::{Basis, Record},
+    units::human,
 };
 
 const NO_ROOM: &str = "no room for what the runtime does not count";
@@ -27,15 +29,24 @@ pub fn assess(
     selected: &Selected,
 ) -> Vec<ContainerCoverage> {
     let verdict = decide(&pod.pod, namespace, policy);
-    let assessor =
-        Assessor { pod, limits: PodLimits::new(&pod.pod.spec), selected, workload: pod.workload() };
+    let limits = PodLimits::new(&pod.pod.spec);
+    let assessor = Assessor {
+        pod,
+        limits: &limits,
+        values: PodValues::new(&pod.pod.spec, &limits),
+        memory_volumes: MemoryVolumes::read(&pod.pod.spec),
+        selected,
+        workload: pod.workload(),
+    };
     let containers = pod.pod.spec.all_containers().zip(&verdict.containers);
     containers.map(|(container, verdict)| assessor.container(container, verdict)).collect()
 }
 
 struct Assessor<'p, 'a> {
     pod: &'p LivePod<'a>,
-    limits: PodLimits,
+    limits: &'p PodLimits,
+    values: PodValues<'p, 'a>,
+    memory_volumes: MemoryVolumes<'a>,
     selected: &'p Selected,
     workload: Option<Workload>,
 }
@@ -55,21 +66,22 @@ impl Meaning {
     }
 }
 
-impl Assessor<'_, '_> {
-    fn container(&self, container: &Container<'_>, verdict: &ContainerVerdict<'_>) -> ContainerCoverage {
+impl<'a> Assessor<'_, 'a> {
+    fn container(&self, container: &Container<'a>, verdict: &ContainerVerdict<'_>) -> ContainerCoverage {
         let is_plain_init = verdict.list == ContainerList::Init && !container.is_sidecar();
         let limit = self.limits.of(container, is_plain_init);
         let history = self.pod.history(&container.name);
         let entry = container.env.gomemlimit.as_ref().map(|(_, entry)| entry);
-        let mut meaning = match (&verdict.own, entry) {
+        let mut meaning = match (&verdict.own, self.values.existing(container, limit)) {
             (Some(own), _) => self.own(own, container, limit),
-            (None, Some(entry)) => self.users(entry, container, limit),
-            (None, None) => self.gap(container, verdict.decision.reason),
+            (None, Some(existing)) => self.users(&existing, container, limit),
+            (None, None) => self.gap(container, verdict),
         };
         if container.env.places.len() > 1 {
             meaning.why += "; it is in env more than once, and the last one counts";
         }
         add_history(&mut meaning, &history);
+        self.add_full_volumes(&mut meaning, container, limit, verdict.own.as_ref());
         ContainerCoverage {
             name: container.name.to_string(),
             list: verdict.list,
@@ -91,7 +103,7 @@ impl Assessor<'_, '_> {
         let made_for = own.limit;
         let Some(limit) = limit.bytes() else {
             let (bytes, why) =
-                (own.basis.bytes(), format!("made for a limit of {made_for} bytes; there is none now"));
+                (own.basis.bytes(), format!("made for a limit of {}; there is none now", human(made_for)));
             return Meaning::new(Coverage::Stale, Some(bytes), why, "set resources.limits.memory");
         };
         match own.basis {
@@ -108,67 +120,59 @@ impl Assessor<'_, '_> {
             Basis::Track { bytes } | Basis::Literal { bytes, .. } => Meaning::new(
                 Coverage::Stale,
                 Some(bytes),
-                format!("made for a limit of {made_for} bytes; {} of the limit now", percent(bytes, limit)),
+                format!(
+                    "made for a limit of {}; {} of the limit now",
+                    human(made_for),
+                    percent(bytes, limit)
+                ),
                 format!("to get a value that fits: {}", self.renew()),
             ),
         }
     }
 
-    /// A value that follows the limit, and of which nothing says whose it is: a policy writes it without a status.
-    fn tracking(&self, limit: Limit, yardstick: Yardstick) -> Meaning {
-        let Some(downward) = yardstick.downward else {
-            if yardstick.is_invalid {
-                return Meaning::new(Coverage::Opaque, None, Reason::InvalidLimit.explanation(), "");
-            }
-            return self.broken(&Broken::NodeSize, yardstick);
-        };
-        let bytes = memlimit::tracking_value(downward);
-        match existing::inspect_bytes(bytes, limit.bytes()) {
-            Some(broken) => self.broken(&broken, yardstick),
-            None => follows(bytes, limit.bytes().unwrap_or(downward)),
+    /// A value of the user's, or one that a policy wrote, which has no status.
+    fn users(&self, existing: &Existing<'_, 'a>, container: &Container<'a>, limit: Limit) -> Meaning {
+        if let Some(broken) = &existing.broken {
+            return self.broken(broken, self.values.downward(container));
         }
-    }
-
-    /// A value of the user's.
-    fn users(&self, entry: &EnvVar<'_>, container: &Container<'_>, limit: Limit) -> Meaning {
-        let yardstick = Yardstick::new(limit, &self.limits);
-        if container.env.tracks_by().is_some() {
-            return self.tracking(limit, yardstick);
-        }
-        if let Some(broken) = existing::inspect(entry, &container.name, yardstick) {
-            return self.broken(&broken, yardstick);
-        }
-        let text = entry.value.as_deref().unwrap_or_default();
-        match (&entry.value_from, text.parse()) {
-            (None, Ok(GoLimit::Unlimited)) => {
+        match existing.value {
+            UserValue::Unlimited => {
                 Meaning::new(Coverage::Off, None, "switched off by the user: empty or `off`", "")
             }
-            (None, Ok(GoLimit::Bytes(bytes))) => {
+            UserValue::Bytes(bytes) => {
+                let downward = limit.bytes().or(self.values.downward(container));
+                if let Some(limit) = downward.filter(|_| container.env.tracks_by().is_some()) {
+                    return follows(bytes, limit);
+                }
                 let why = match limit.bytes() {
                     Some(limit) => format!("set by the user: {} of the limit", percent(bytes, limit)),
                     None => "set by the user; there is no memory limit to measure it against".to_owned(),
                 };
                 Meaning::new(Coverage::Covered, Some(bytes), why, "")
             }
-            (None, Err(_)) => {
-                Meaning::new(Coverage::Opaque, None, "made of other variables when the container starts", "")
-            }
-            (Some(source), _) => {
-                let why = match &source.resource_field_ref {
-                    Some(reference) => format!("a reference to {}", &*reference.resource),
-                    None => "from a ConfigMap, a Secret or a field of the pod, which are not read".to_owned(),
+            // The last two are always broken.
+            UserValue::Unknown | UserValue::NodeSize | UserValue::Malformed(_) => {
+                let why = match &existing.entry.value_from {
+                    _ if limit == Limit::Invalid && container.env.tracks_by().is_some() => {
+                        Reason::InvalidLimit.explanation().to_owned()
+                    }
+                    None => "made of other variables when the container starts".to_owned(),
+                    Some(source) => match &source.resource_field_ref {
+                        Some(reference) => format!("a reference to {}", &*reference.resource),
+                        None => {
+                            "from a ConfigMap, a Secret or a field of the pod, which are not read".to_owned()
+                        }
+                    },
                 };
                 Meaning::new(Coverage::Opaque, None, why, "")
             }
         }
     }
 
-    fn broken(&self, broken: &Broken, yardstick: Yardstick) -> Meaning {
+    fn broken(&self, broken: &Broken, downward: Option<u64>) -> Meaning {
         let remove = format!("remove it from the manifest and {}", self.renew());
         let (bytes, why, todo) = match broken {
-            Broken::WholeLimit => {
-                (yardstick.downward, format!("a reference to 100 % of the limit: {NO_ROOM}"), remove)
-            }
+            Broken::WholeLimit => (downward, format!("a reference to 100 % of the limit: {NO_ROOM}"), remove),
             Broken::AtLimit { bytes, limit } => (
                 Some(*bytes),
                 format!("{} of the limit: {NO_ROOM}", percent(*bytes, *limit)),
@@ -182,7 +186,7 @@ impl Assessor<'_, '_> {
             Broken::Malformed(_) => (
                 None,
                 "malformed: a Go program exits with code 2".to_owned(),
-                format!("write bytes or MiB, or {remove}"),
+                format!("{}, or {remove}", broken.advice()),
             ),
             Broken::TooLow { bytes } => (
                 Some(*bytes),
@@ -199,8 +203,26 @@ impl Assessor<'_, '_> {
         Meaning { gap, ..Meaning::new(broken.coverage(), bytes, why, todo) }
     }
 
+    /// A sound value is not all: volumes in memory count against the limit, too.
+    fn add_full_volumes(
+        &self,
+        meaning: &mut Meaning,
+        container: &Container<'a>,
+        limit: Limit,
+        own: Option<&Record>,
+    ) {
+        let (Coverage::Covered, Some(bytes), Some(limit)) = (meaning.status, meaning.bytes, limit.bytes())
+        else {
+            return;
+        };
+        let Some(excess) = self.memory_volumes.excess(container, bytes, limit) else { return };
+        meaning.why = format!("{}; {}", meaning.why, excess.problem());
+        meaning.todo = excess.advice(own.map(|own| own.basis.kind()));
+    }
+
     /// There is no GOMEMLIMIT in env.
-    fn gap(&self, container: &Container<'_>, reason: Reason) -> Meaning {
+    fn gap(&self, container: &Container<'_>, verdict: &ContainerVerdict<'_>) -> Meaning {
+        let reason = verdict.decision.reason;
         if reason == Reason::AlreadySet {
             return Meaning::new(Coverage::Opaque, None, "an envFrom may define it, which is not read", "");
         }
@@ -212,11 +234,16 @@ impl Assessor<'_, '_> {
             (Reason::Injected, Selected::Unknown) => Gap::NamespaceUnknown,
             (reason, _) => Gap::Decided(reason),
         };
-        let mut why = gap.explanation().split("; ").next().unwrap_or_default().to_owned();
+        // What follows is advice: in a detail it is about this container, else it is said in more detail here.
+        let told = verdict.detail.as_deref().unwrap_or(gap.explanation());
+        let (why, advice) = told.split_once("; ").unwrap_or((told, ""));
+        let is_own_advice = verdict.detail.is_some() && !advice.is_empty();
+        let todo = if is_own_advice { advice.to_owned() } else { self.todo(gap) };
+        let mut why = why.to_owned();
         if container.env_from_may_define() {
             why += ", unless an envFrom defines it";
         }
-        Meaning { gap: Some(gap), ..Meaning::new(Coverage::Uncovered, None, why, self.todo(gap)) }
+        Meaning { gap: Some(gap), ..Meaning::new(Coverage::Uncovered, None, why, todo) }
     }
 
     fn todo(&self, gap: Gap) -> String {

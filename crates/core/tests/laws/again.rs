@@ -1,5 +1,7 @@
 //! Rules of the core written down a second time, and what of a pod may change.
 
+use std::collections::BTreeMap;
+
 use gomemlimit_core::{memlimit::Ratio, quantity};
 use serde_json::{Value, json};
 
@@ -97,37 +99,103 @@ pub(crate) fn limit_of(pod: &Value, list: &str, container: &Value) -> Option<i12
     }
 }
 
+/// What a program finds in a variable.
+#[derive(Clone, Debug, PartialEq)]
+enum Found {
+    Text(String),
+    NodeSize,
+    Unknown,
+}
+
+/// The environment that kubelet makes, written down a second time: one entry after the other.
+fn found_in_env(pod: &Value, container: &Value) -> Found {
+    let mut made = BTreeMap::new();
+    let prefixes = container["envFrom"].as_array().into_iter().flatten();
+    let prefixes: Vec<_> = prefixes.map(|source| source["prefix"].as_str().unwrap_or_default()).collect();
+    for entry in container["env"].as_array().into_iter().flatten() {
+        let found = if entry["valueFrom"].is_null() {
+            expanded(entry["value"].as_str().unwrap_or_default(), &made, &prefixes)
+        } else {
+            referred(pod, container, &entry["valueFrom"]["resourceFieldRef"])
+        };
+        made.insert(entry["name"].as_str().unwrap().to_owned(), found);
+    }
+    made.remove("GOMEMLIMIT").unwrap()
+}
+
+fn expanded(text: &str, made: &BTreeMap<String, Found>, prefixes: &[&str]) -> Found {
+    let (mut rest, mut result) = (text, String::new());
+    while let Some(at) = rest.find('$') {
+        result += &rest[..at];
+        let after = &rest[at + 1..];
+        let name = after.strip_prefix('(').and_then(|name| Some(&name[..name.find(')')?]));
+        let Some(name) = name else {
+            result.push('$');
+            rest = after.strip_prefix('$').unwrap_or(after);
+            continue;
+        };
+        match made.get(name) {
+            Some(Found::Text(text)) => result += text,
+            Some(other) => return other.clone(),
+            None if prefixes.iter().any(|prefix| name.starts_with(prefix)) => return Found::Unknown,
+            None => result += &["$(", name, ")"].concat(),
+        }
+        rest = &after[name.len() + 2..];
+    }
+    Found::Text(result + rest)
+}
+
+fn referred(pod: &Value, container: &Value, reference: &Value) -> Found {
+    let named = |other: &Value| reference["containerName"].as_str().is_none_or(|name| other["name"] == name);
+    let own = if reference["containerName"].is_null() { Some(container) } else { None };
+    let Some(target) = own.or_else(|| containers(pod).map(|(_, one)| one).find(|one| named(one))) else {
+        return Found::Unknown;
+    };
+    let requests = json!({"limits": target["resources"]["requests"]});
+    let amount = match (reference["resource"].as_str(), read(&requests), read(&target["resources"])) {
+        (Some("limits.memory"), _, Read::None) => read(&pod["spec"]["resources"]),
+        (Some("requests.memory"), Read::None, Read::None) => Read::Bytes(0),
+        (Some("requests.memory"), Read::None, limit) | (Some("limits.memory"), _, limit) => limit,
+        (Some("requests.memory"), request, _) => request,
+        _ => return Found::Unknown,
+    };
+    let divisor = reference["divisor"].as_str().map_or(Ok(1), quantity::parse).map(i128::from);
+    match (amount, divisor) {
+        (Read::None, _) => Found::NodeSize,
+        (Read::Bytes(bytes), Ok(0)) => Found::Text(bytes.to_string()),
+        (Read::Bytes(bytes), Ok(divisor)) => Found::Text(((bytes + divisor - 1) / divisor).to_string()),
+        (Read::Invalid, _) | (_, Err(_)) => Found::Unknown,
+    }
+}
+
 /// The rule for what is broken, written down a second time.
 pub(crate) fn is_broken(pod: &Value, list: &str, container: &Value) -> bool {
     let Some(counts) = limits(container).last().copied() else { return false };
-    let limit = limit_of(pod, list, container);
+    let text = match found_in_env(pod, container) {
+        Found::Unknown => return false,
+        Found::NodeSize => return true,
+        Found::Text(text) => text,
+    };
     let is_bad = |value: i128, limit: Option<i128>| {
         value == 0 || limit.is_some_and(|limit| value * 100 > limit * 98 || value * 100 < limit * 5)
     };
-    if !counts["valueFrom"].is_null() {
-        let reference = &counts["valueFrom"]["resourceFieldRef"];
-        let of_pod = read(&pod["spec"]["resources"]);
-        let target = match read(&container["resources"]) {
-            Read::None => of_pod,
-            own => own,
-        };
-        let divisor = reference["divisor"].as_str().map_or(Ok(1), quantity::parse).map(i128::from);
-        return reference["resource"] == "limits.memory"
-            && match (target, divisor) {
-                // The node's size, or all of the limit.
-                (Read::None, _) | (Read::Bytes(_), Ok(0 | 1)) => true,
-                (Read::Bytes(bytes), Ok(divisor)) => {
-                    is_bad((bytes + divisor - 1) / divisor, limit.or(Some(bytes)))
-                }
-                (Read::Invalid, _) | (_, Err(_)) => false,
-            };
+    let mut limit = limit_of(pod, list, container);
+    if counts["valueFrom"]["resourceFieldRef"]["resource"] == "limits.memory" {
+        let divisor = counts["valueFrom"]["resourceFieldRef"]["divisor"].as_str();
+        let of_all = [read(&container["resources"]), read(&pod["spec"]["resources"])];
+        let target = of_all
+            .into_iter()
+            .find_map(|read| if let Read::Bytes(bytes) = read { Some(bytes) } else { None });
+        limit = limit.or(target);
+        if matches!(divisor.map_or(Ok(1), quantity::parse), Ok(0 | 1)) {
+            return true;
+        }
     }
-    let text = counts["value"].as_str().unwrap_or_default();
-    if text.is_empty() || text == "off" || text.contains("$(") {
+    if text.is_empty() || text == "off" {
         return false;
     }
     let unit = ["KiB", "MiB", "GiB", "TiB"].iter().position(|unit| text.ends_with(unit));
-    let number = unit.map_or(text.strip_suffix('B').unwrap_or(text), |_| &text[..text.len() - 3]);
+    let number = unit.map_or(text.strip_suffix('B').unwrap_or(&text), |_| &text[..text.len() - 3]);
     let shift = unit.map_or(0, |unit| 10 * (unit + 1));
     let Ok(bytes) = number.parse::<i64>().map(|number| i128::from(number) << shift) else { return true };
     number.starts_with(['+', '-']) || bytes > i128::from(i64::MAX) || is_bad(bytes, limit)

@@ -80,6 +80,13 @@ proptest! {
             if !limits(before).is_empty() {
                 prop_assert_eq!(others_before(before), others_before(after));
             }
+            let refers = before["env"].as_array().into_iter().flatten().position(|variable| {
+                let value = variable["value"].as_str().unwrap_or_default();
+                value.replace("$$", "").contains("$(GOMEMLIMIT)")
+            });
+            if limits(before).is_empty() && refers.is_some() && !limits(after).is_empty() {
+                prop_assert!(place(after, "GOMEMLIMIT").unwrap() < 2);
+            }
             if limits(before) != limits(after) && limits(after)[0]["value"] == TRACKING {
                 prop_assert!(place(after, "GOMEMLIMIT_MIB").unwrap() < place(after, "GOMEMLIMIT").unwrap());
                 prop_assert_eq!(mibs(after).len(), 1);

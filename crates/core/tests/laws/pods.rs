@@ -71,7 +71,9 @@ fn quantity_text() -> impl Strategy<Value = Value> {
 
 fn resources() -> impl Strategy<Value = Value> {
     prop_oneof![
-        4 => quantity_text().prop_map(|memory| json!({"limits": {"cpu": "1", "memory": memory}})),
+        3 => quantity_text().prop_map(|memory| json!({"limits": {"cpu": "1", "memory": memory}})),
+        1 => (quantity_text(), quantity_text())
+            .prop_map(|(limit, request)| json!({"limits": {"memory": limit}, "requests": {"memory": request}})),
         1 => Just(json!({})),
         1 => Just(json!({"limits": null})),
         1 => Just(json!({"requests": {"memory": "1Gi"}})),
@@ -89,6 +91,9 @@ fn go_limit_text() -> impl Strategy<Value = String> {
             "",
             "off",
             "$(X)",
+            "$(A)",
+            "$(B)MiB",
+            "$$(A)",
             "42",
             "1GiB",
             "+5",
@@ -104,6 +109,10 @@ fn go_limit_text() -> impl Strategy<Value = String> {
 fn variable() -> impl Strategy<Value = Value> {
     prop_oneof![
         4 => ("[A-C]", ".{0,8}").prop_map(|(name, value)| json!({"name": name, "value": value})),
+        3 => ("[A-C]", select(vec!["$(GOMEMLIMIT)", "$$(GOMEMLIMIT)", "$(A)", "700", "-m $(GOMEMLIMIT)B", "512Mi"]))
+            .prop_map(|(name, value)| json!({"name": name, "value": value})),
+        2 => (select(vec!["A", "B", "GOMEMLIMIT"]), resource_reference())
+            .prop_map(|(name, reference)| json!({"name": name, "valueFrom": {"resourceFieldRef": reference}})),
         3 => go_limit_text().prop_map(|value| json!({"name": "GOMEMLIMIT", "value": value})),
         1 => Just(json!({"name": "GOMEMLIMIT"})),
         1 => option::of(select(vec!["1", "1Mi", "0", "junk"])).prop_map(|divisor| {
@@ -117,6 +126,15 @@ fn variable() -> impl Strategy<Value = Value> {
         }),
         1 => Just(json!({"name": "GOMEMLIMIT_MIB", "value": "7"})),
     ]
+}
+
+fn resource_reference() -> impl Strategy<Value = Value> {
+    let resource = select(vec!["limits.memory", "requests.memory"]);
+    let divisor = option::of(select(vec!["1", "1Mi"]));
+    let container = option::weighted(0.3, select(vec!["c0", "c1", "i0", "nope"]));
+    (resource, divisor, container).prop_map(|(resource, divisor, container)| {
+        json!({"resource": resource, "divisor": divisor, "containerName": container})
+    })
 }
 
 fn env() -> impl Strategy<Value = Option<Value>> {
