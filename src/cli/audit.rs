@@ -198,7 +198,7 @@ impl AuditArgs {
             Format::Json => format!("{:#}\n", report::json(fleet, judge, self.summary)),
             Format::Prometheus => report::prometheus(fleet),
         };
-        let printed = output::stdout(text.as_bytes());
+        let printed = if self.output == Format::Table { output::text(&text) } else { output::stdout(text.as_bytes()) };
         if fleet.is_any(&self.fail_on) && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed }
     }
 }
@@ -221,7 +221,7 @@ impl Told {
             for unknown in unknown {
                 output::warning(unknown);
             }
-            eprintln!("Decided by {}.", output::clean(source));
+            output::message(&format!("Decided by {source}."));
         }
     }
 }

@@ -87,7 +87,7 @@ impl ExplainArgs {
         let manifests = self.manifests.decide()?;
         let code = match self.output {
             Format::Table => {
-                let code = output::stdout(table(&manifests).as_bytes());
+                let code = output::text(&table(&manifests));
                 for one in &manifests.decided {
                     warn(&one.object(), &one.verdict);
                 }

@@ -22,7 +22,6 @@ mod judge;
 mod manifests;
 #[cfg(feature = "diagnose")]
 mod observe;
-#[cfg(feature = "diagnose")]
 mod out_file;
 mod output;
 #[cfg(feature = "diagnose")]
@@ -74,9 +73,15 @@ pub fn main() -> ExitCode {
         return plugin::complete();
     }
     CompleteEnv::with_factory(|| plugin::command(name)).var(completions::VARIABLE).complete();
-    let matches = plugin::command(name).get_matches();
+    let matches = match plugin::command(name).try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return output::usage(&error),
+    };
     let policy_is_given = matches.subcommand().is_some_and(|(_, matches)| policy_args::are_given(matches));
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
     let done = match cli.command {
         Command::Serve(args) => args.run(),
         Command::Inject(args) => args.run(),
@@ -92,9 +97,7 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => args.run(),
     };
     done.unwrap_or_else(|error| {
-        let text = format!("{error:#}");
-        let lines: Vec<_> = text.lines().map(output::clean).collect();
-        eprintln!("error: {}", lines.join("\n"));
+        output::error(&format!("{error:#}"));
         ExitCode::from(2)
     })
 }

@@ -66,17 +66,15 @@ impl PolicyCommandArgs {
             Format::Yaml => objects.yaml(),
             Format::Json => format!("{:#}\n", objects.json()?),
         };
-        eprintln!("What the webhook does and this policy cannot:");
+        output::message("What the webhook does and this policy cannot:");
         for limit in LIMITS {
-            eprintln!("- {limit}");
+            output::message(&format!("- {limit}"));
         }
         if mode != Mode::Inject {
-            eprintln!(
-                "note: with this --mode only containers whose annotations say mode: inject get a value"
-            );
+            output::note("with this --mode only containers whose annotations say mode: inject get a value");
         }
         if repair != Repair::default() {
-            eprintln!("note: --repair has no effect on a policy");
+            output::note("--repair has no effect on a policy");
         }
         Ok(output::stdout(text.as_bytes()))
     }

@@ -95,9 +95,9 @@ impl ProbeArgs {
             std::thread::sleep(PAUSE);
         };
         for finding in &round.findings {
-            eprintln!("error: {finding}");
+            output::error(finding);
         }
-        let printed = output::stdout(round.fine.as_bytes());
+        let printed = output::text(&round.fine);
         Ok(if round.findings.is_empty() { printed } else { ExitCode::FAILURE })
     }
 

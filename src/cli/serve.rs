@@ -229,7 +229,7 @@ impl ServeArgs {
         let (address, admin_address) = (webhook.local_addr()?, admin.local_addr()?);
         info!(version = env!("CARGO_PKG_VERSION"), webhook = %address, admin = %admin_address, "serving");
         if ephemeral {
-            output::stdout(try_it(address).as_bytes());
+            output::text(&try_it(address));
         }
         let parts = Parts {
             webhook,
@@ -247,7 +247,7 @@ impl ServeArgs {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error @ ServeError::Tls(_)) => Err(error.into()),
             Err(error) => {
-                eprintln!("error: {error}");
+                output::error(&error.to_string());
                 Ok(ExitCode::FAILURE)
             }
         }

@@ -133,7 +133,7 @@ impl DiagnoseArgs {
         self.state(&mut seen.evidence);
         let diagnosis = diagnose(&seen.evidence);
         let printed = match self.output {
-            Format::Text => output::stdout(report::text(&seen, &diagnosis).as_bytes()),
+            Format::Text => output::text(&report::text(&seen, &diagnosis)),
             Format::Json => output::stdout(format!("{:#}\n", report::json(&seen, &diagnosis)?).as_bytes()),
         };
         if let Some(picture) = picture {

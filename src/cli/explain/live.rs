@@ -85,7 +85,7 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
         }
         let printed = match args.output {
             Format::Table => {
-                let printed = output::stdout(tables(&all).as_bytes());
+                let printed = output::text(&tables(&all));
                 tell(&all, &judge);
                 printed
             }
@@ -184,7 +184,7 @@ fn tell(all: &[Explained], judge: &Judge) {
             output::warning(&format!("{}: {problem}", one.object()));
         }
     }
-    eprintln!("Decided by {}.", output::clean(&judge.source));
+    output::message(&format!("Decided by {}.", judge.source));
 }
 
 /// Why the webhook is not asked about a new pod.
