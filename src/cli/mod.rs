@@ -75,12 +75,12 @@ pub fn main() -> ExitCode {
     CompleteEnv::with_factory(|| plugin::command(name)).var(completions::VARIABLE).complete();
     let matches = match plugin::command(name).try_get_matches() {
         Ok(matches) => matches,
-        Err(error) => return output::usage(&error),
+        Err(error) => return output::usage(error),
     };
     let policy_is_given = matches.subcommand().is_some_and(|(_, matches)| policy_args::are_given(matches));
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return output::usage(&error),
+        Err(error) => return output::usage(error),
     };
     let done = match cli.command {
         Command::Serve(args) => args.run(),

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anstream::{AutoStream, ColorChoice};
+use clap::error::ContextValue;
 use indicatif::ProgressDrawTarget;
 
 pub(super) use crate::columns::{Cell, clean};
@@ -80,7 +81,14 @@ pub(super) fn not_written(error: &io::Error) -> ExitCode {
 }
 
 /// Prints what clap has to say: help and version to stdout, the refusal of a command line to stderr.
-pub(super) fn usage(error: &clap::Error) -> ExitCode {
+pub(super) fn usage(mut error: clap::Error) -> ExitCode {
+    // The user's own words keep to one line.
+    let words: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    for (kind, value) in words {
+        if let ContextValue::String(word) = value {
+            error.insert(kind, ContextValue::String(clean(&word).into_owned()));
+        }
+    }
     let rendered = |coloured| match coloured {
         true => error.render().ansi().to_string(),
         false => error.render().to_string(),
