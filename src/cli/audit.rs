@@ -38,17 +38,18 @@ use crate::cluster::{
 #[command(after_help = "Examples:
   gomemlimit audit -A
   # What is wrong, and nothing else
-  gomemlimit audit -A --only stale,at-limit,above-limit,malformed,too-low,oom-killed
-  # A gate for CI or a CronJob: exit 1 where something new in a namespace has no value
+  gomemlimit audit -A \\
+    --only stale,at-limit,above-limit,malformed,too-low,oom-killed
+  # A gate for CI or a CronJob: exit 1 if a container has no value
   gomemlimit audit -n shop -l app=api --fail-on uncovered,malformed
   gomemlimit audit -A -o json | jq '.summary.total'
   # Go on, and print what changes
   gomemlimit audit -n shop --watch
-  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every minute; the chart's coverage.enabled
-  # does so in the cluster
+  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every minute;
+  # the chart's coverage.enabled does so in the cluster
   gomemlimit audit -A --listen 127.0.0.1:9090
 
-Words for --only and --fail-on: the statuses covered, stale, at-limit, above-limit, malformed, too-low, opaque, off,
+Words for --only and --fail-on: the statuses covered, stale, at-limit, above-limit, malformed, too-low, opaque, off, \
 uncovered; the reasons for being uncovered, such as no-memory-limit or not-labelled; oom-killed and malformed-crash.")]
 pub(super) struct AuditArgs {
     #[command(flatten)]

@@ -15,6 +15,7 @@ mod duration;
 mod endpoint;
 mod exchange;
 mod explain;
+mod help;
 mod inject;
 #[cfg(feature = "diagnose")]
 mod interrupt;
@@ -41,9 +42,7 @@ use clap_complete::CompleteEnv;
 /// Label a namespace, and every container in it with a memory limit gets the GOMEMLIMIT that fits
 #[derive(Debug, Parser)]
 #[command(name = "gomemlimit", version, propagate_version = true, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 fine, 1 findings (with --fail-on) or an unclean shutdown, 2 usage or environment."
-)]
+#[command(after_help = help::of_the_program())]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -41,16 +41,17 @@ use crate::{
   # Without a value, while the load generator runs
   gomemlimit observe deployment/api -n shop --for 10m --save before.json
   # Label the namespace, restart, and see the difference
-  kubectl label namespace shop gomemlimit.dev/inject=enabled && kubectl rollout restart deployment/api -n shop
-  gomemlimit observe deployment/api -n shop --for 10m --baseline before.json --svg memory.svg
+  kubectl label namespace shop gomemlimit.dev/inject=enabled
+  kubectl rollout restart deployment/api -n shop
+  gomemlimit observe deployment/api -n shop --for 10m \\
+    --baseline before.json --svg memory.svg
   # One pod, one container of it, metrics on another port
   gomemlimit observe api-7d9c5b6f4-x2x9k -c api --port 9090
   # Everything with a label, for programs
   gomemlimit observe -l app=api --for 2m -o json
 
-It takes get and list on pods, and get on the workload; for memory get on nodes/proxy, or get on pods of
-metrics.k8s.io; for the program's own figures get and create on
-pods/portforward.
+Rights: get and list on pods, and get on the workload; for memory get on nodes/proxy, or get on pods of \
+metrics.k8s.io; for the program's own figures get and create on pods/portforward.
 Exit codes: 0 observed, 2 not.")]
 pub(super) struct ObserveArgs {
     /// A pod, or KIND/NAME of a workload
