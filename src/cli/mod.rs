@@ -33,6 +33,8 @@ mod policy_args;
 mod probe;
 mod progress;
 mod serve;
+mod shell;
+mod version;
 
 use std::process::ExitCode;
 
@@ -62,6 +64,7 @@ enum Command {
     Observe(Box<observe::ObserveArgs>),
     Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
+    Version(version::VersionArgs),
 }
 
 /// Parses the command line and runs the command. Errors go to stderr as one sentence, with exit code 2.
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Observe(args) => args.run(),
         Command::Probe(args) => args.run(),
         Command::Completions(args) => args.run(),
+        Command::Version(args) => args.run(),
     };
     done.unwrap_or_else(|error| {
         output::error(&format!("{error:#}"));

@@ -44,7 +44,7 @@ const EXAMPLE_REVIEW: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"Admi
 #[command(after_help = "Examples:
   # Try it here; the curl line to send a review with is printed
   gomemlimit serve
-  # In a cluster, with certificates that it makes and rotates (as the chart does)
+  # In a cluster, with certificates of its own, as the chart does
   gomemlimit serve --listen 0.0.0.0:10250 --admin-listen 0.0.0.0:8081 \\
     --tls-secret gomemlimit-ca --webhook-config gomemlimit \\
     --service gomemlimit --namespace gomemlimit
