@@ -45,8 +45,8 @@ use crate::cluster::{
   gomemlimit audit -A -o json | jq '.summary.total'
   # Go on, and print what changes
   gomemlimit audit -n shop --watch
-  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every minute;
-  # the chart's coverage.enabled does so in the cluster
+  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every
+  # minute; in the cluster the chart's coverage.enabled does that
   gomemlimit audit -A --listen 127.0.0.1:9090
 
 Words for --only and --fail-on: the statuses covered, stale, at-limit, above-limit, malformed, too-low, opaque, off, \

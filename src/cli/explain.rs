@@ -31,7 +31,7 @@ const SCHEMA_VERSION: u32 = 1;
 #[command(after_help = "Examples:
   gomemlimit explain -f deployment.yaml
   helm template shop ./chart | gomemlimit explain -f - -o json
-  # A gate for CI: exit 1 if a container has no memory limit or there is a warning
+  # A gate for CI: exit 1 for a warning or a container without a memory limit
   gomemlimit explain -R -f manifests/ --fail-on no-memory-limit,warning
   # In a cluster
   gomemlimit explain api-7d9c5b8f4-x2x9q -n shop

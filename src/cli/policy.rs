@@ -24,11 +24,13 @@ use crate::admission_policy::{AdmissionPolicy, LIMITS};
   gomemlimit policy | kubectl apply -f -
   kubectl label namespace shop gomemlimit.dev/inject=enabled
   # With other defaults, checked by the API server but not stored
-  gomemlimit policy --ratio 85% --headroom 64Mi | kubectl apply --dry-run=server -f -
+  gomemlimit policy --ratio 85% --headroom 64Mi \\
+    | kubectl apply --dry-run=server -f -
   # What the policy would change in a cluster
   gomemlimit policy | kubectl diff -f -
   # The same by the Helm chart
-  helm install gomemlimit {} --set engine=policy", chart()))]
+  helm install gomemlimit {} \\
+    --set engine=policy", chart()))]
 pub(super) struct PolicyCommandArgs {
     #[command(flatten)]
     settings: PolicyArgs,

@@ -46,7 +46,7 @@ const LIMIT: u64 = 1 << 30;
 /// Sends a review of a sample pod over verified TLS and applies the patch; or reads the metrics.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  # Through the Service, by its address, with the name that the API server verifies
+  # Through the Service by its address, with the name in its certificate
   gomemlimit probe --url https://10.96.0.12:443/mutate \\
     --server-name gomemlimit.gomemlimit.svc --ca-file bundle.crt
   # The metrics
