@@ -24,7 +24,8 @@ fn helps(program: &Path, columns: u16) -> Vec<(String, String)> {
     let run = |name: String| {
         let mut command = Command::new(program);
         command.args(Some(&name).filter(|name| !name.is_empty()));
-        let output: Outcome = command.arg("--help").env("COLUMNS", columns.to_string()).output().unwrap().into();
+        let output: Outcome =
+            command.arg("--help").env("COLUMNS", columns.to_string()).output().unwrap().into();
         assert_eq!(output.code, 0, "{name}: {}", output.stderr);
         (name, output.stdout)
     };
@@ -42,7 +43,8 @@ fn examples(help: &str) -> Vec<&str> {
 
 /// The commands of examples, each on one line.
 fn commands(examples: &[&str]) -> Vec<String> {
-    let text = examples.iter().map(|line| format!("{}\n", line.trim())).collect::<String>().replace("\\\n", "");
+    let text =
+        examples.iter().map(|line| format!("{}\n", line.trim())).collect::<String>().replace("\\\n", "");
     text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
 }
 
@@ -66,7 +68,10 @@ fn every_example_is_a_whole_command_at_every_width() {
                 }
             }
         }
-        assert!(name.is_empty() || commands(&lines).concat().contains(&format!("gomemlimit {name}")), "{name}");
+        assert!(
+            name.is_empty() || commands(&lines).concat().contains(&format!("gomemlimit {name}")),
+            "{name}"
+        );
     }
     for columns in [20, 60, 80, 100] {
         for ((name, help), (_, wide)) in helps(this_program(), columns).iter().zip(&wide) {
@@ -84,7 +89,8 @@ fn the_plugins_examples_are_whole_too() {
         let commands = commands(&examples(help));
         let is_renamed = |word: &str| help.contains(&format!("kubectl gomemlimit {word}"));
         assert!(is_renamed(if name.is_empty() { "audit" } else { name }), "{name}: {help}");
-        let back: Vec<_> = commands.iter().map(|one| one.replace("kubectl gomemlimit ", "gomemlimit ")).collect();
+        let back: Vec<_> =
+            commands.iter().map(|one| one.replace("kubectl gomemlimit ", "gomemlimit ")).collect();
         assert_eq!(back, self::commands(&examples(&own)), "{name}");
     }
 }
@@ -93,7 +99,9 @@ fn the_plugins_examples_are_whole_too() {
 #[test]
 fn what_follows_the_examples_is_wrapped_once() {
     for (name, help) in helps(this_program(), 100) {
-        let Some((_, rest)) = help.split("\nExamples:\n").nth(1).unwrap().split_once("\n\n") else { continue };
+        let Some((_, rest)) = help.split("\nExamples:\n").nth(1).unwrap().split_once("\n\n") else {
+            continue;
+        };
         let lines: Vec<_> = rest.lines().collect();
         for pair in lines.windows(2) {
             let word = pair[1].split(' ').next().unwrap();
@@ -110,7 +118,9 @@ fn every_help_names_its_page_by_an_address() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (name, help) in helps(this_program(), 100) {
         let address = help.split("\nDocumentation: ").nth(1).map(str::trim_end);
-        match address.and_then(|address| address.strip_prefix(&format!("{}/blob/main/", addresses::repository()))) {
+        match address
+            .and_then(|address| address.strip_prefix(&format!("{}/blob/main/", addresses::repository())))
+        {
             Some(page) => assert!(root.join(page).is_file(), "{name}: {page}"),
             None => assert!(matches!(name.as_str(), "" | "version"), "{name}: {address:?}"),
         }

@@ -35,9 +35,8 @@ fn run(arguments: &[&str]) -> Outcome {
 }
 
 fn is_harmless(text: &str) {
-    let bad = text.chars().find(|c| {
-        c.is_control() && !"\n\t".contains(*c) || "\u{202e}\u{200b}".contains(*c)
-    });
+    let bad =
+        text.chars().find(|c| c.is_control() && !"\n\t".contains(*c) || "\u{202e}\u{200b}".contains(*c));
     assert_eq!(bad, None, "{text:?}");
     assert!(!text.lines().any(|line| line.starts_with("error: fake")), "{text:?}");
 }
@@ -64,7 +63,9 @@ fn names_of_manifests_do_not_reach_the_terminal_as_they_are(#[case] arguments: &
         manifest(HOSTILE_YAML, HOSTILE_YAML, ""),
         manifest(HOSTILE_YAML, "c", &value),
         // What cannot be read.
-        format!("kind: Deployment\napiVersion: apps/v1\nmetadata: {{name: {HOSTILE_YAML}}}\nspec: {{template: {{spec: {{containers: [{HOSTILE_YAML}]}}}}}}\n"),
+        format!(
+            "kind: Deployment\napiVersion: apps/v1\nmetadata: {{name: {HOSTILE_YAML}}}\nspec: {{template: {{spec: {{containers: [{HOSTILE_YAML}]}}}}}}\n"
+        ),
         format!("a: {HOSTILE_YAML}\n  b: : c"),
     ] {
         fs::write(&file, &text).unwrap();
@@ -150,7 +151,8 @@ async fn hostile_server() -> Server {
     world.object(CONFIGURATIONS, 0)["webhooks"][0]["matchConditions"] =
         json!([{"name": HOSTILE, "expression": HOSTILE}]);
     world.object(PODS, 0)["spec"]["containers"][0]["image"] = HOSTILE.into();
-    world.object(PODS, 0)["status"] = json!({"conditions": [{"type": "Ready", "status": "False", "message": HOSTILE}]});
+    world.object(PODS, 0)["status"] =
+        json!({"conditions": [{"type": "Ready", "status": "False", "message": HOSTILE}]});
     let mut hostile = pod_with("a", Some(HOSTILE));
     hostile["spec"]["containers"][0]["name"] = HOSTILE.into();
     hostile["metadata"]["ownerReferences"] =
@@ -177,7 +179,10 @@ async fn names_of_a_cluster_do_not_reach_the_terminal_as_they_are(#[case] argume
     let (_, stdout, stderr) = server.run(arguments).await;
     is_harmless(&stderr);
     is_harmless(&stdout);
-    assert!([&stdout, &stderr].iter().any(|text| text.contains("[2J")), "nothing hostile was seen: {stdout}{stderr}");
+    assert!(
+        [&stdout, &stderr].iter().any(|text| text.contains("[2J")),
+        "nothing hostile was seen: {stdout}{stderr}"
+    );
 }
 
 #[tokio::test]
@@ -206,7 +211,11 @@ fn the_manifest_on_stdout_is_not_touched() {
     fs::write(&file, &text).unwrap();
     let file = file.to_str().unwrap();
     let outcome = run(&["inject", "-f", file]);
-    assert!(outcome.stdout.ends_with("# right-to-left: \u{202e}, invisible: \u{200b}\n"), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.ends_with("# right-to-left: \u{202e}, invisible: \u{200b}\n"),
+        "{}",
+        outcome.stdout
+    );
     // Also as a patch, which `patch` has to read; in colours it is for people.
     fs::write(file, text.replace("memory: 1Gi}}", "memory: 1Gi}} # \u{202e}")).unwrap();
     let outcome = run(&["inject", "-f", file, "--diff"]);
@@ -214,7 +223,9 @@ fn the_manifest_on_stdout_is_not_touched() {
     let outcome: Outcome =
         program(&["inject", "-f", file, "--diff"]).env("CLICOLOR_FORCE", "1").output().unwrap().into();
     assert!(!outcome.stdout.contains('\u{202e}'), "{}", outcome.stdout);
-    assert!(outcome.stdout.lines().any(|line| line.starts_with("\u{1b}[32m+") && line.ends_with("\u{1b}[0m")));
+    assert!(
+        outcome.stdout.lines().any(|line| line.starts_with("\u{1b}[32m+") && line.ends_with("\u{1b}[0m"))
+    );
     let outcome = run(&["inject", "-f", file, "-o", "json"]);
     assert!(serde_json::from_str::<Value>(&outcome.stdout).is_ok());
 }
@@ -248,7 +259,11 @@ fn a_terminal_gets_colours_unless_it_says_no() {
     let line = format!("{} inject --diff -f {}", env!("CARGO_BIN_EXE_gomemlimit"), file.display());
     let on_a_terminal = |term: &str, no_color: Option<&str>| {
         let mut command = Command::new("script");
-        command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).env("TERM", term).env_remove("NO_COLOR");
+        command
+            .args(["-qec", &line, "/dev/null"])
+            .stdin(Stdio::null())
+            .env("TERM", term)
+            .env_remove("NO_COLOR");
         command.env_remove("CLICOLOR_FORCE");
         if let Some(value) = no_color {
             command.env("NO_COLOR", value);
@@ -297,7 +312,8 @@ fn stderr_that_takes_nothing_changes_no_answer() {
         let output = program(&["inject", "-f", file]).stderr(stderr).stdout(Stdio::piped()).output().unwrap();
         assert_eq!((output.status.code(), output.stdout), (Some(0), wanted.stdout.clone().into_bytes()));
     }
-    let status = program(&["inject", "-f", "/nonexistent"]).stderr(File::create("/dev/full").unwrap()).status();
+    let status =
+        program(&["inject", "-f", "/nonexistent"]).stderr(File::create("/dev/full").unwrap()).status();
     assert_eq!(status.unwrap().code(), Some(2));
 }
 

@@ -31,16 +31,26 @@ fn with_images(images: &[&str]) -> World {
 
 #[tokio::test]
 async fn both_versions_are_named() {
-    let server = with_images(&["r:5000/gomemlimit:0.0.9@sha256:ab", "r:5000/gomemlimit", "r/gomemlimit:0.1.0", "r/gomemlimit:0.1.0"]).serve().await;
+    let server = with_images(&[
+        "r:5000/gomemlimit:0.0.9@sha256:ab",
+        "r:5000/gomemlimit",
+        "r/gomemlimit:0.1.0",
+        "r/gomemlimit:0.1.0",
+    ])
+    .serve()
+    .await;
     let (code, stdout, stderr) = server.run(&["version"]).await;
     assert_eq!((code, stderr.as_str()), (0, ""));
     let lines: Vec<_> = stdout.lines().collect();
     assert!(lines[0].starts_with(&format!("Client version: {VERSION} (")), "{stdout}");
-    assert_eq!(lines[1..], [
-        "Webhook version: 0.0.9 (1 pod in namespace gomemlimit, image r:5000/gomemlimit:0.0.9@sha256:ab)",
-        "Webhook version: 0.1.0 (2 pods in namespace gomemlimit, image r/gomemlimit:0.1.0)",
-        "Webhook version: unknown (1 pod in namespace gomemlimit, image r:5000/gomemlimit)",
-    ]);
+    assert_eq!(
+        lines[1..],
+        [
+            "Webhook version: 0.0.9 (1 pod in namespace gomemlimit, image r:5000/gomemlimit:0.0.9@sha256:ab)",
+            "Webhook version: 0.1.0 (2 pods in namespace gomemlimit, image r/gomemlimit:0.1.0)",
+            "Webhook version: unknown (1 pod in namespace gomemlimit, image r:5000/gomemlimit)",
+        ]
+    );
     let (code, report) = server.json(&["version"]).await;
     assert_eq!((code, &report["client"]["version"], &report["problem"]), (0, &json!(VERSION), &Value::Null));
     let second = json!({
@@ -58,7 +68,10 @@ async fn without_the_right_to_list_all_pods_the_configuration_leads_to_them() {
     // Nothing that may be read: not known, which is not the same as not there.
     world.put(CONFIGURATIONS, &[]);
     let (code, stdout, _) = world.serve().await.run(&["version"]).await;
-    assert!(code == 0 && stdout.contains("\nWebhook version: unknown: /api/v1/pods is forbidden"), "{stdout}");
+    assert!(
+        code == 0 && stdout.contains("\nWebhook version: unknown: /api/v1/pods is forbidden"),
+        "{stdout}"
+    );
 }
 
 #[tokio::test]
@@ -80,7 +93,10 @@ async fn a_cluster_that_is_not_there_takes_nothing_away() {
         let server = Server::start(move |_, _| answer.clone()).await;
         let (code, stdout, stderr) = server.run(&["version"]).await;
         assert_eq!((code, stderr.as_str()), (0, ""));
-        assert!(stdout.starts_with("Client version: ") && stdout.contains("\nWebhook version: unknown: "), "{stdout}");
+        assert!(
+            stdout.starts_with("Client version: ") && stdout.contains("\nWebhook version: unknown: "),
+            "{stdout}"
+        );
         assert_eq!(stdout.lines().count(), 2, "{stdout}");
         let before = server.asked.lock().unwrap().len();
         let (code, stdout, _) = server.run(&["version", "--client"]).await;

@@ -199,7 +199,8 @@ impl AuditArgs {
             Format::Json => format!("{:#}\n", report::json(fleet, judge, self.summary)),
             Format::Prometheus => report::prometheus(fleet),
         };
-        let printed = if self.output == Format::Table { output::text(&text) } else { output::stdout(text.as_bytes()) };
+        let printed =
+            if self.output == Format::Table { output::text(&text) } else { output::stdout(text.as_bytes()) };
         if fleet.is_any(&self.fail_on) && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed }
     }
 }

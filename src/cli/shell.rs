@@ -14,7 +14,18 @@ mod tests {
 
     #[test]
     fn a_shell_gives_back_every_word() {
-        for word in ["gomemlimit", "gomemlimit.dev/inject", "80%", "", "$(touch x)", "a'b\"c`d\\", "x; y\nz", "\u{1b}[2J", "~", "*"] {
+        for word in [
+            "gomemlimit",
+            "gomemlimit.dev/inject",
+            "80%",
+            "",
+            "$(touch x)",
+            "a'b\"c`d\\",
+            "x; y\nz",
+            "\u{1b}[2J",
+            "~",
+            "*",
+        ] {
             let script = format!("printf %s {}", quote(word));
             let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), word, "{script}");

@@ -56,8 +56,15 @@ enum Format {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Found {
     /// Pods of one version in one namespace.
-    Webhook { namespace: String, version: String, image: String },
-    Policy { name: String, version: String },
+    Webhook {
+        namespace: String,
+        version: String,
+        image: String,
+    },
+    Policy {
+        name: String,
+        version: String,
+    },
 }
 
 impl VersionArgs {
@@ -137,7 +144,9 @@ fn cluster(found: &anyhow::Result<BTreeMap<Found, usize>>) -> String {
             let plural = if *pods == 1 { "" } else { "s" };
             format!("Webhook version: {version} ({pods} pod{plural} in namespace {namespace}, image {image})")
         }
-        Found::Policy { name, version } => format!("Policy version: {version} (MutatingAdmissionPolicy {name})"),
+        Found::Policy { name, version } => {
+            format!("Policy version: {version} (MutatingAdmissionPolicy {name})")
+        }
     });
     lines.map(|line| format!("{}\n", output::clean(&line))).collect()
 }

@@ -216,9 +216,7 @@ async fn the_command_for_an_empty_bundle_fits_the_installation() {
     let (_, report) = check(&world, &[]).await;
     assert_eq!(report["broken"]["link"], "ca-bundle", "{report:#}");
     let ca = r"$(kubectl get secret own -n gomemlimit -o jsonpath='{.data.ca\.crt}')";
-    let helm = format!(
-        "{} --set webhook.caBundle=\"{ca}\"", upgrade(VERSION)
-    );
+    let helm = format!("{} --set webhook.caBundle=\"{ca}\"", upgrade(VERSION));
     assert_eq!(report["broken"]["command"], helm);
     world.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = json!({});
     let (_, report) = check(&world, &[]).await;
@@ -295,7 +293,8 @@ async fn runs_nothing_else(world: &World, begins: &str) {
     assert!(command.starts_with(begins), "{command}");
     let folder = tempfile::tempdir().unwrap();
     let script = format!("kubectl() {{ :; }}; helm() {{ :; }}; {command}");
-    let ran = std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+    let ran =
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
     assert!(ran.status.success(), "{command}: {ran:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{command}");
 }

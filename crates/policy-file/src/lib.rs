@@ -121,7 +121,10 @@ mod tests {
         let error = refused(text);
         assert!(error.starts_with("policy file policy.yaml, line "), "{error}");
         assert!(error.contains(place) && error.contains(says), "{error}");
-        assert!(error.ends_with(&format!("; see {}", docs("policy-file"))) && !error.contains('\n'), "{error}");
+        assert!(
+            error.ends_with(&format!("; see {}", docs("policy-file"))) && !error.contains('\n'),
+            "{error}"
+        );
     }
 
     #[rstest]

@@ -30,7 +30,11 @@ pub(super) async fn walk(
     let release = Release::of_cluster_object(&policy.metadata);
     let print = format!("gomemlimit policy --name {} | kubectl apply -f -", quote(name));
     let restore = |kind: &str, upgrade: String| {
-        if release.is_helm { format!("kubectl delete {kind} {} && {upgrade}", quote(name)) } else { print.clone() }
+        if release.is_helm {
+            format!("kubectl delete {kind} {} && {upgrade}", quote(name))
+        } else {
+            print.clone()
+        }
     };
     let what = format!("the MutatingAdmissionPolicy {name} decides; there is no webhook to walk to");
     findings.push(Finding::ok(Link::Configuration, what));

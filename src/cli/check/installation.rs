@@ -165,8 +165,7 @@ impl<'c> Installation<'c> {
             let what = format!("{place}, which the configuration names, does not exist");
             return Ok((None, Finding::broken(Link::Service, what, command)));
         };
-        let restore =
-            || self.release.restore_service(reference);
+        let restore = || self.release.restore_service(reference);
         let port = reference.port();
         if !service.spec.ports.iter().any(|one| one.port == port) {
             let what = format!("{place} has no port {port}, which the configuration names");
@@ -212,7 +211,11 @@ impl<'c> Installation<'c> {
             let (name, namespace) = (&pod.metadata.name, &reference.namespace);
             let said = self.trouble(namespace, pod).await;
             let what = format!("none of {all} is ready; {name}: {}{said}", pod.trouble());
-            Finding::broken(Link::Pods, what, format!("kubectl describe pod {} -n {}", quote(name), quote(namespace)))
+            Finding::broken(
+                Link::Pods,
+                what,
+                format!("kubectl describe pod {} -n {}", quote(name), quote(namespace)),
+            )
         } else {
             self.no_pods(&reference.namespace, service)
         };
@@ -229,7 +232,8 @@ impl<'c> Installation<'c> {
         match deployments.iter().find(|one| one.unmatched(service).is_none()) {
             Some(deployment) if deployment.spec.replicas == Some(0) => {
                 let name = &deployment.metadata.name;
-                let command = format!("kubectl scale deployment/{} -n {} --replicas=2", quote(name), quote(namespace));
+                let command =
+                    format!("kubectl scale deployment/{} -n {} --replicas=2", quote(name), quote(namespace));
                 Finding::broken(Link::Pods, format!("deployment {name} is scaled to 0"), command)
             }
             Some(deployment) => {

@@ -162,7 +162,10 @@ async fn the_broken_link_is_named_and_the_printed_command_mends_it() {
     assert_eq!((code, &report["broken"]["link"]), (1, &json!("configuration")), "{report}");
     assert_eq!(
         report["broken"]["command"],
-        format!("helm install gomemlimit {} --version {VERSION} -n gomemlimit --create-namespace --wait", chart())
+        format!(
+            "helm install gomemlimit {} --version {VERSION} -n gomemlimit --create-namespace --wait",
+            chart()
+        )
     );
 }
 
