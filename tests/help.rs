@@ -43,8 +43,8 @@ fn examples(help: &str) -> Vec<&str> {
 
 /// The commands of examples, each on one line.
 fn commands(examples: &[&str]) -> Vec<String> {
-    let text =
-        examples.iter().map(|line| format!("{}\n", line.trim())).collect::<String>().replace("\\\n", "");
+    let lines: Vec<_> = examples.iter().map(|line| line.trim()).collect();
+    let text = lines.join("\n").replace("\\\n", "");
     text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
 }
 

@@ -97,7 +97,7 @@ pub fn main() -> ExitCode {
         Command::Observe(args) => args.run(),
         Command::Probe(args) => args.run(),
         Command::Completions(args) => args.run(),
-        Command::Version(args) => args.run(),
+        Command::Version(args) => Ok(args.run()),
     };
     done.unwrap_or_else(|error| {
         output::error(&format!("{error:#}"));

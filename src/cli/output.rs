@@ -89,9 +89,9 @@ pub(super) fn usage(mut error: clap::Error) -> ExitCode {
             error.insert(kind, ContextValue::String(clean(&word).into_owned()));
         }
     }
-    let rendered = |coloured| match coloured {
-        true => error.render().ansi().to_string(),
-        false => error.render().to_string(),
+    let rendered = |coloured| {
+        let text = error.render();
+        if coloured { text.ansi().to_string() } else { text.to_string() }
     };
     if !error.use_stderr() {
         return text(&rendered(is_coloured(&io::stdout())));

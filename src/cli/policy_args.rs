@@ -59,7 +59,7 @@ impl PolicyArgs {
     pub(super) fn told_policy(&self) -> Result<Policy, PolicyFileError> {
         let policy = self.policy()?;
         for doubt in policy.doubts() {
-            super::output::warning(&doubt.to_string());
+            super::output::warning(&doubt);
         }
         Ok(policy)
     }

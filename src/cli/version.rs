@@ -68,13 +68,13 @@ enum Found {
 }
 
 impl VersionArgs {
-    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self) -> ExitCode {
         let found = if self.client { Ok(BTreeMap::new()) } else { self.find() };
-        Ok(match self.output {
+        match self.output {
             Format::Text if self.client => output::text(&client()),
             Format::Text => output::text(&(client() + &cluster(&found))),
             Format::Json => output::stdout(format!("{:#}\n", report(&found)).as_bytes()),
-        })
+        }
     }
 
     /// What runs in the cluster, with the number of pods of each.
@@ -148,7 +148,7 @@ fn cluster(found: &anyhow::Result<BTreeMap<Found, usize>>) -> String {
             format!("Policy version: {version} (MutatingAdmissionPolicy {name})")
         }
     });
-    lines.map(|line| format!("{}\n", output::clean(&line))).collect()
+    lines.flat_map(|line| [output::clean(&line).into_owned(), "\n".to_owned()]).collect()
 }
 
 fn report(found: &anyhow::Result<BTreeMap<Found, usize>>) -> Value {
