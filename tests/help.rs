@@ -174,3 +174,17 @@ fn a_relative_address_is_seen() {
     assert_eq!(relative_address("see docs/policy-file.md"), Some("docs/policy-file.md"));
     assert_eq!(relative_address(&format!("{} {}", addresses::chart(), addresses::docs("alerts"))), None);
 }
+
+/// The chart cannot ask the program for addresses; a release puts its repository in for the placeholder of both.
+#[test]
+fn the_chart_leads_to_the_same_documentation() {
+    let docs = addresses::docs("alerts").replace("/alerts.md", "");
+    let alerts = include_str!("../charts/gomemlimit/files/alerts.yaml");
+    let runbooks: Vec<_> = alerts.lines().filter_map(|line| line.split("runbook_url: ").nth(1)).collect();
+    assert!(runbooks.len() > 20, "{}", runbooks.len());
+    for runbook in runbooks {
+        assert!(runbook.starts_with(&format!("{docs}/alerts.md#gomemlimit")), "{runbook}");
+    }
+    let helpers = include_str!("../charts/gomemlimit/templates/_helpers.tpl");
+    assert!(helpers.contains(&format!("define \"gomemlimit.docs\" -}}}}\n{docs}\n")), "{docs}");
+}

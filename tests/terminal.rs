@@ -202,6 +202,41 @@ async fn what_a_server_answers_with_is_harmless() {
     is_harmless(&[stdout, stderr].concat());
 }
 
+/// Whoever makes a pod writes its owner, which the API server takes as it is.
+#[tokio::test]
+async fn an_owner_that_is_no_name_gets_into_no_command() {
+    let owned = |owner: &str| {
+        let mut pod = pod_with("api-0", None);
+        pod["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": owner, "controller": true}]);
+        pod
+    };
+    for (owner, is_restarted) in [("api", true), ("$(touch x)", false), ("a; touch x", false)] {
+        let mut world = World::sound();
+        world.put("/api/v1/namespaces/shop/pods", &[owned(owner)]);
+        let (_, stdout, stderr) = world.serve().await.run(&["audit"]).await;
+        assert_eq!(stdout.contains("kubectl rollout restart statefulset/"), is_restarted, "{stdout}{stderr}");
+        assert!(is_restarted || stdout.contains("kubectl delete pod api-0 -n shop"), "{stdout}");
+    }
+}
+
+#[test]
+fn names_that_a_terminal_would_obey_complete_nothing() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let contexts = ["good", "go\u{1b}[2J", "go\nerror: fake"]
+        .map(|name| json!({"name": name, "context": {"cluster": "c", "user": "u"}}));
+    let config =
+        json!({"apiVersion": "v1", "kind": "Config", "contexts": contexts, "clusters": [], "users": []});
+    fs::write(file.path(), config.to_string()).unwrap();
+    let outcome: Outcome = program(&["--", "gomemlimit", "audit", "--context", "go"])
+        .envs([("COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", "3"), ("_CLAP_IFS", "\n")])
+        .env("KUBECONFIG", file.path())
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(outcome.stdout.trim_end(), "good", "{}", outcome.stderr);
+}
+
 /// Data is what it was, byte by byte.
 #[test]
 fn the_manifest_on_stdout_is_not_touched() {
