@@ -378,6 +378,35 @@ fn a_file_without_room_for_it_is_left_as_it_was() {
     assert!(fs::read_to_string(&file).unwrap().contains("GOMEMLIMIT"));
 }
 
+/// What `observe` has kept is not lost to what it keeps now.
+#[tokio::test]
+async fn an_observation_without_room_for_it_leaves_the_earlier_one() {
+    let mut world = World::sound();
+    let containers: Vec<Value> = (0..20).map(|n| json!({"name": format!("container-{n}")})).collect();
+    let mut many = pod("api-0");
+    many["spec"]["containers"] = containers.into();
+    world.put("/api/v1/namespaces/shop/pods", &[many]);
+    let server = world.serve().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("kept.json");
+    let kept = "an earlier observation\n".repeat(100);
+    fs::write(&file, &kept).unwrap();
+    let (kubeconfig, save) = (server.kubeconfig.path().to_str().unwrap().to_owned(), file.clone());
+    let observe = move |blocks| {
+        let save = save.to_str().unwrap();
+        let arguments = ["observe", "pod/api-0", "--for", "1s", "--kubeconfig", &kubeconfig, "--save", save];
+        with_little_room(blocks, &arguments)
+    };
+    let (outcome, observe) = tokio::task::spawn_blocking(move || (observe(1), observe)).await.unwrap();
+    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+    let last = outcome.stderr.lines().last().unwrap();
+    assert!(last.starts_with("error: cannot write ") && last.contains("File too large"), "{last}");
+    assert!(fs::read_to_string(&file).unwrap() == kept, "the file was changed");
+
+    assert_eq!(tokio::task::spawn_blocking(move || observe(1000)).await.unwrap().code, 0);
+    assert!(fs::read_to_string(&file).unwrap().starts_with('{'));
+}
+
 #[test]
 fn a_file_that_is_replaced_keeps_its_mode_its_owner_and_its_link() {
     let directory = tempfile::tempdir().unwrap();
