@@ -16,6 +16,9 @@ WORKDIR /src
 COPY . .
 ARG CARGO_PROFILE=release
 ARG CARGO_FEATURES=
+# OWNER/NAME on GitHub, and the commit, for addresses and `gomemlimit version`.
+ARG GOMEMLIMIT_REPOSITORY=
+ARG GOMEMLIMIT_COMMIT=
 RUN CARGO_TARGET_DIR=/target deploy/release/build --profile "$CARGO_PROFILE" --features "$CARGO_FEATURES" /gomemlimit
 
 FROM ${RUNTIME_IMAGE}

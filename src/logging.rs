@@ -28,6 +28,7 @@ pub enum LogFormat {
 ///
 /// # Errors
 /// Where the level is not a filter, naming the flag.
+#[expect(clippy::disallowed_methods, reason = "the log goes to stderr")]
 pub fn init(args: &LogArgs) -> anyhow::Result<()> {
     // Not an `EnvFilter`, which brings 200 KB of regular expressions along.
     let filter: Targets = args.log_level.parse().map_err(|error| {

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{coverage::Word, live::LivePod};
 
-pub(super) use self::report::{status, value, why};
+pub(super) use self::report::{painted_status, value, why};
 
 use self::{
     fleet::{Fleet, Keep},
@@ -54,8 +54,8 @@ use crate::cluster::{
   gomemlimit audit -n shop --only oom-killed -o name
   # Go on, and print what changes
   gomemlimit audit -n shop --watch
-  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every minute;
-  # the chart's coverage.enabled does so in the cluster
+  # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every
+  # minute; in the cluster the chart's coverage.enabled does that
   gomemlimit audit -A --listen 127.0.0.1:9090
 
 Words for --only and --fail-on: the statuses covered, stale, at-limit, above-limit, malformed, too-low, opaque, off, \
@@ -236,7 +236,11 @@ impl AuditArgs {
             Format::Json => format!("{:#}\n", report::json(fleet, judge, self.summary)),
             Format::Prometheus => report::prometheus(fleet),
         };
-        output::stdout(text.as_bytes())
+        if matches!(self.output, Format::Table | Format::Wide) {
+            output::text(&text)
+        } else {
+            output::stdout(text.as_bytes())
+        }
     }
 
     fn style(&self, namespace: Option<&str>) -> Style {
@@ -266,7 +270,7 @@ fn tell_nothing(fleet: &Fleet, namespace: Option<&str>) {
         0 => String::new(),
         count => format!(" Pods that have ended well: {count}; --finished shows them."),
     };
-    eprintln!("No resources found{place}.{finished}");
+    output::message(&format!("No resources found{place}.{finished}"));
 }
 
 /// What was told last on stderr.
@@ -287,7 +291,7 @@ impl Told {
             for unknown in unknown {
                 output::warning(unknown);
             }
-            eprintln!("Decided by {}.", output::clean(source));
+            output::message(&format!("Decided by {source}."));
         }
     }
 }

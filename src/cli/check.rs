@@ -81,11 +81,10 @@ impl CheckArgs {
             eliminate(&mut findings, &decides, &release);
             findings.sort_by(|a, b| (a.link, &a.namespace).cmp(&(b.link, &b.namespace)));
             let broken = first_broken(&findings);
-            let text = match self.output {
-                Format::Table => table(&findings, broken),
-                Format::Json => format!("{:#}\n", report(&findings, broken)),
+            let printed = match self.output {
+                Format::Table => output::text(&table(&findings, broken)),
+                Format::Json => output::stdout(format!("{:#}\n", report(&findings, broken)).as_bytes()),
             };
-            let printed = output::stdout(text.as_bytes());
             if broken.is_none() && !is_verified(&findings) {
                 bail!(
                     "it is not known whether pods get a value: {} could not be looked at, and no pod created by dry run \
@@ -102,10 +101,10 @@ fn table(findings: &[Finding], broken: Option<&Finding>) -> String {
     let rows = findings.iter().map(|finding| {
         let namespace = finding.namespace.clone().unwrap_or_else(|| "-".to_owned());
         vec![
-            finding.link.as_str().to_owned(),
-            finding.state.as_str().to_owned(),
-            namespace,
-            finding.what.clone(),
+            finding.link.as_str().to_owned().into(),
+            output::paint(finding.state.as_str(), finding.state.colour()),
+            namespace.into(),
+            finding.what.clone().into(),
         ]
     });
     let mut text = output::table(&["LINK", "STATE", "NAMESPACE", "WHAT"], rows);

@@ -10,7 +10,7 @@ use kube::config::Kubeconfig;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::cluster_args::runtime;
+use super::{cluster_args::runtime, output};
 use crate::{
     cluster::{
         api::{Cluster, Target, path_of},
@@ -71,7 +71,9 @@ pub(super) fn reasons() -> Vec<CompletionCandidate> {
 
 fn candidates(names: impl IntoIterator<Item = String>, current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(current) = current.to_str() else { return Vec::new() };
-    let names = names.into_iter().filter(|name| name.starts_with(current));
+    // A shell prints them as they are.
+    let is_harmless = |name: &str| output::clean(name) == name;
+    let names = names.into_iter().filter(|name| name.starts_with(current) && is_harmless(name));
     names.take(MOST).map(CompletionCandidate::new).collect()
 }
 

@@ -18,7 +18,7 @@ pub(super) const VARIABLE: &str = "COMPLETE";
   gomemlimit completions bash > /etc/bash_completion.d/gomemlimit
   gomemlimit completions zsh > \"${fpath[1]}/_gomemlimit\"
   gomemlimit completions fish > ~/.config/fish/completions/gomemlimit.fish
-  # For kubectl gomemlimit: a link to this program by the name that kubectl asks
+  # For kubectl gomemlimit: a link by the name that kubectl asks for
   ln -s \"$(command -v gomemlimit)\" /usr/local/bin/kubectl_complete-gomemlimit")]
 pub(super) struct CompletionsArgs {
     /// The shell

@@ -5,10 +5,13 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use tokio::time::{Instant, sleep_until};
 
+use super::output;
+
 /// A bar for so much time, with a message before it. It goes away
 /// with its last owner. Nothing is drawn where stderr is not a terminal.
 pub(super) fn bar(time: Duration) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(time.as_secs().max(1)), ProgressDrawTarget::stderr())
+    let target = output::bars().unwrap_or_else(ProgressDrawTarget::hidden);
+    let bar = ProgressBar::with_draw_target(Some(time.as_secs().max(1)), target)
         .with_finish(ProgressFinish::AndClear);
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} s") {
         bar.set_style(style);

@@ -33,7 +33,7 @@ const SCHEMA_VERSION: u32 = 1;
 #[command(after_help = "Examples:
   gomemlimit explain -f deployment.yaml
   helm template shop ./chart | gomemlimit explain -f - -o json
-  # A gate for CI: exit 1 where a container has no memory limit or something is wrong
+  # A gate for CI: exit 1 for a warning or a container without a memory limit
   gomemlimit explain -R -f manifests/ --fail-on no-memory-limit,warning
   # In a cluster
   gomemlimit explain api-7d9c5b8f4-x2x9q -n shop
@@ -104,11 +104,11 @@ impl ExplainArgs {
                 self.fail_on.is_empty() || self.allow_empty,
                 "there are no pods in these manifests, so --fail-on has nothing to judge; pass --allow-empty if that is fine"
             );
-            eprintln!("No pods in these manifests.");
+            output::message("No pods in these manifests.");
         }
         let code = match self.output {
             Format::Table | Format::Wide => {
-                let code = output::stdout(table(&manifests, self.output).as_bytes());
+                let code = output::text(&table(&manifests, self.output));
                 for one in &manifests.decided {
                     warn(&one.object(), &one.verdict);
                 }

@@ -1,6 +1,6 @@
 //! `gomemlimit inject`: manifests in, manifests out.
 
-use std::{fs, io::Write, path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{ArgGroup, Args, ValueEnum};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     manifests::{Decided, Input, ManifestArgs, Manifests, Source},
+    out_file::OutFile,
     output,
 };
 use crate::manifest::{self, Edit};
@@ -67,7 +68,7 @@ impl InjectArgs {
             return write_back(&changed);
         }
         let text = match self.output {
-            _ if self.diff => diff(&changed),
+            _ if self.diff => return Ok(output::diff(&diff(&changed))),
             Some(Format::Json) => as_json(&changed)?,
             None | Some(Format::Yaml) => joined(&changed),
         };
@@ -84,37 +85,30 @@ fn report(decided: &[Decided]) {
                 Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.text()),
                 None => format!("unchanged ({reason}: {})", reason.explanation()),
             };
-            eprintln!("{}, container {}: {outcome}", one.object(), container.name());
+            output::message(&format!("{}, container {}: {outcome}", one.object(), container.name()));
         }
         for warning in &one.verdict.warnings {
-            eprintln!("warning: {}: {}", one.object(), warning.text);
+            output::warning(&format!("{}: {}", one.object(), warning.text));
         }
     }
     if decided.is_empty() {
-        eprintln!("no pods in these manifests: nothing to do");
+        output::message("no pods in these manifests: nothing to do");
     }
 }
 
+/// Writes the files that are changed, after a look at all of them.
 fn write_back(changed: &[(&Input, String)]) -> anyhow::Result<ExitCode> {
+    let mut files = Vec::new();
     for (input, text) in changed {
         let Source::File(path) = &input.source else { continue };
         if *text != input.text {
-            replace(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            files.push((OutFile::open(path)?, text));
         }
     }
+    for (file, text) in files {
+        file.write(text.as_bytes())?;
+    }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Replaces a file in one step, so that it is never half written; a link stays a link.
-fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let permissions = fs::metadata(&path)?.permissions();
-    let directory = path.parent().context("it has no directory")?;
-    let mut new = tempfile::NamedTempFile::new_in(directory)?;
-    new.write_all(text.as_bytes())?;
-    new.as_file().set_permissions(permissions)?;
-    new.persist(&path)?;
-    Ok(())
 }
 
 fn diff(changed: &[(&Input, String)]) -> String {
@@ -122,7 +116,7 @@ fn diff(changed: &[(&Input, String)]) -> String {
     for (input, after) in changed {
         if *after != input.text {
             let name = input.source.to_string();
-            let name = name.trim_start_matches('/');
+            let name = output::clean(name.trim_start_matches('/'));
             let diff = similar::TextDiff::from_lines(&input.text, after);
             text += &diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string();
         }

@@ -15,6 +15,7 @@ mod duration;
 mod endpoint;
 mod exchange;
 mod explain;
+mod help;
 mod inject;
 #[cfg(feature = "diagnose")]
 mod interrupt;
@@ -22,7 +23,6 @@ mod judge;
 mod manifests;
 #[cfg(feature = "diagnose")]
 mod observe;
-#[cfg(feature = "diagnose")]
 mod out_file;
 mod output;
 #[cfg(feature = "diagnose")]
@@ -35,6 +35,8 @@ mod progress;
 #[cfg(feature = "diagnose")]
 mod same_file;
 mod serve;
+mod shell;
+mod version;
 
 use std::process::ExitCode;
 
@@ -44,9 +46,7 @@ use clap_complete::CompleteEnv;
 /// Label a namespace, and every container in it with a memory limit gets the GOMEMLIMIT that fits
 #[derive(Debug, Parser)]
 #[command(name = "gomemlimit", version, propagate_version = true, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 fine, 1 findings (with --fail-on) or an unclean shutdown, 2 usage or environment."
-)]
+#[command(after_help = help::of_the_program())]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -66,6 +66,7 @@ enum Command {
     Observe(Box<observe::ObserveArgs>),
     Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
+    Version(version::VersionArgs),
 }
 
 /// Parses the command line and runs the command. Errors go to stderr as one sentence, with exit code 2.
@@ -76,9 +77,15 @@ pub fn main() -> ExitCode {
         return plugin::complete();
     }
     CompleteEnv::with_factory(|| plugin::command(name)).var(completions::VARIABLE).complete();
-    let matches = plugin::command(name).get_matches();
+    let matches = match plugin::command(name).try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return output::usage(error),
+    };
     let policy_is_given = matches.subcommand().is_some_and(|(_, matches)| policy_args::are_given(matches));
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(error),
+    };
     let done = match cli.command {
         Command::Serve(args) => args.run(),
         Command::Inject(args) => args.run(),
@@ -92,11 +99,10 @@ pub fn main() -> ExitCode {
         Command::Observe(args) => args.run(),
         Command::Probe(args) => args.run(),
         Command::Completions(args) => args.run(),
+        Command::Version(args) => Ok(args.run()),
     };
     done.unwrap_or_else(|error| {
-        let text = format!("{error:#}");
-        let lines: Vec<_> = text.lines().map(output::clean).collect();
-        eprintln!("error: {}", lines.join("\n"));
+        output::error(&format!("{error:#}"));
         ExitCode::from(2)
     })
 }

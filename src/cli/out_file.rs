@@ -1,9 +1,9 @@
 //! A file that a command leaves: written as a whole, or left as it was.
 
 use std::{
-    fs::{self, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::PermissionsExt as _,
+    fs::{self, File, Metadata, Permissions},
+    io::{self, ErrorKind, Write as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -13,8 +13,14 @@ use tempfile::NamedTempFile;
 /// Where something will be written.
 pub(super) struct OutFile {
     path: PathBuf,
-    /// Of the file; nothing where it is written over, such as /dev/stdout.
-    mode: Option<u32>,
+    way: Way,
+}
+
+enum Way {
+    /// A new file takes its place, with owner and mode of the file that is there.
+    Replace(Option<Metadata>),
+    /// It is written over: a device such as /dev/stdout, or a file whose folder takes no other file.
+    WriteOver,
 }
 
 impl OutFile {
@@ -24,30 +30,25 @@ impl OutFile {
         // A link stays, and what it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let metadata = fs::metadata(&path).ok();
-        if metadata.as_ref().is_some_and(|metadata| !metadata.is_file()) {
-            fs::OpenOptions::new().append(true).open(&path).with_context(cannot)?;
-            return Ok(Self { path, mode: None });
-        }
         if metadata.is_some() {
             fs::OpenOptions::new().append(true).open(&path).with_context(cannot)?;
         }
-        // As with every new file, less what umask takes away.
-        let mode = metadata.as_ref().map_or(0o666, |metadata| metadata.permissions().mode());
-        match beside(&path, mode) {
-            // The folder may belong to somebody else, and the file not.
-            Err(_) if metadata.is_some() => Ok(Self { path, mode: None }),
-            Err(error) => Err(error).with_context(cannot),
-            Ok(_) => Ok(Self { path, mode: Some(mode) }),
+        if metadata.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+            return Ok(Self { path, way: Way::WriteOver });
         }
+        let way = match beside(&path, metadata.as_ref()) {
+            Err(error) if metadata.is_some() && is_irreplaceable(&error) => Way::WriteOver,
+            beside => beside.map(|_| Way::Replace(metadata)).with_context(cannot)?,
+        };
+        Ok(Self { path, way })
     }
 
     /// Writes it, in the place of what was there before.
     pub(super) fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
-        let written = match self.mode {
-            None => fs::write(&self.path, bytes),
-            // What cannot be replaced, such as a file that is mounted, is written over.
-            Some(mode) => match replace(&self.path, mode, bytes) {
-                Err(_) if self.path.exists() => fs::write(&self.path, bytes),
+        let written = match &self.way {
+            Way::WriteOver => fs::write(&self.path, bytes),
+            Way::Replace(before) => match replace(&self.path, before.as_ref(), bytes) {
+                Err(error) if before.is_some() && is_irreplaceable(&error) => fs::write(&self.path, bytes),
                 replaced => replaced,
             },
         };
@@ -55,18 +56,57 @@ impl OutFile {
     }
 }
 
-fn replace(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    let mut file = beside(path, mode)?;
+/// Whether an error is about replacing a file, and not about writing one: it is mounted by itself (EBUSY, EXDEV), or
+/// its folder is somebody else's (EACCES, EPERM) or read-only (EROFS). Any other error, such as a full disk (ENOSPC,
+/// EDQUOT, EFBIG), would also end the writing over it, half-way.
+fn is_irreplaceable(error: &io::Error) -> bool {
+    use ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    matches!(error.kind(), CrossesDevices | ResourceBusy | PermissionDenied | ReadOnlyFilesystem)
+}
+
+fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
+    let mut file = beside(path, before)?;
     file.write_all(bytes)?;
+    // Some file systems find out only now that there is no room.
+    file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
 }
 
 /// A file in the same folder, which goes away unless it takes the place of `path`.
-fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
+fn beside(path: &Path, before: Option<&Metadata>) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    tempfile::Builder::new()
+    let file = tempfile::Builder::new()
         .prefix(".gomemlimit-")
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        // As with every new file, less what umask takes away.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    if let Some(before) = before {
+        take_after(file.as_file(), before)?;
+    }
+    Ok(file)
+}
+
+/// Gives a file the owner and the mode of another.
+fn take_after(file: &File, other: &Metadata) -> io::Result<()> {
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) != (other.uid(), other.gid()) {
+        fchown(file, Some(other.uid()), Some(other.gid()))?;
+    }
+    file.set_permissions(other.permissions())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_about_replacing_is_written_over() {
+        // EPERM, EACCES, EBUSY, EXDEV, EROFS; then EIO, ENOSPC, EFBIG, EDQUOT, EMFILE.
+        for (codes, is) in [([1, 13, 16, 18, 30], true), ([5, 28, 27, 122, 24], false)] {
+            for code in codes {
+                assert_eq!(is_irreplaceable(&io::Error::from_raw_os_error(code)), is, "{code}");
+            }
+        }
+    }
 }

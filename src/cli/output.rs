@@ -1,71 +1,189 @@
-//! Data goes to stdout; a reader that stops early (`| head`) is not an error. What others have written into a cluster
-//! reaches a terminal without its control characters.
+//! The only module that writes to the terminal. Data goes to stdout, messages to stderr. What others have written into
+//! manifests and clusters reaches people without its control characters. A reader that stops early (`| head`) is not
+//! an error; a message that cannot be written is lost and ends nothing.
+#![expect(clippy::disallowed_methods, reason = "stdout and stderr")]
 
 use std::{
-    borrow::Cow,
-    io::{self, ErrorKind, Write},
+    fmt::Write as _,
+    io::{self, ErrorKind, IsTerminal, Write as _},
     process::ExitCode,
 };
 
+use anstream::{AutoStream, ColorChoice};
+use clap::error::ContextValue;
 pub(super) use gomemlimit_core::units::human as quantity;
+use indicatif::ProgressDrawTarget;
 
-use crate::columns::columns;
+pub(super) use crate::columns::{Cell, clean};
+use crate::columns::{RESET, columns};
 
-/// Writes `data` to stdout: success, also where the reader has gone away.
+/// Colours of words for people, and the escape sequences that begin them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Colour {
+    Green,
+    Yellow,
+    Red,
+    Cyan,
+    Bold,
+}
+
+impl Colour {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Green => "\u{1b}[32m",
+            Self::Yellow => "\u{1b}[33m",
+            Self::Red => "\u{1b}[31m",
+            Self::Cyan => "\u{1b}[36m",
+            Self::Bold => "\u{1b}[1m",
+        }
+    }
+}
+
+/// Every escape sequence that this program prints: those of [`Colour`], their end, and clap's underlining.
+const CODES: [&str; 7] = [
+    Colour::Green.code(),
+    Colour::Yellow.code(),
+    Colour::Red.code(),
+    Colour::Cyan.code(),
+    Colour::Bold.code(),
+    "\u{1b}[4m",
+    RESET,
+];
+
+/// Whether a stream gets colours: a terminal does, unless `NO_COLOR`, `CLICOLOR` or `TERM=dumb` is set; anything does with
+/// `CLICOLOR_FORCE`.
+fn is_coloured(stream: &impl anstream::stream::RawStream) -> bool {
+    AutoStream::choice(stream) != ColorChoice::Never
+}
+
+/// Writes data to stdout, byte by byte as it is: success, also if the reader has gone away.
 pub(super) fn stdout(data: &[u8]) -> ExitCode {
     write(data).map_or_else(|error| not_written(&error), |()| ExitCode::SUCCESS)
 }
 
-/// Writes `data` to stdout.
+/// Writes text for people to stdout; the rest is as for [`stdout`].
+pub(super) fn text(text: &str) -> ExitCode {
+    stdout(clean_text(text, is_coloured(&io::stdout())).as_bytes())
+}
+
+/// Writes data to stdout, byte by byte as it is.
 pub(super) fn write(data: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(data).and_then(|()| stdout.flush())
 }
 
-/// What it means that stdout takes no more.
+/// The exit code for an error of stdout.
 pub(super) fn not_written(error: &io::Error) -> ExitCode {
     if error.kind() == ErrorKind::BrokenPipe {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: cannot write to stdout: {error}");
+    self::error(&format!("cannot write to stdout: {error}"));
     ExitCode::from(2)
 }
 
-/// Free text for people, on one line: a terminal must neither obey nor hide what somebody wrote into an object.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    // Beside control characters those that change the direction of what follows.
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let is_bad = |c: char| c.is_control() || turns(c);
-    if !text.contains(is_bad) {
-        return Cow::Borrowed(text);
-    }
-    let clean = text.chars().fold(String::with_capacity(text.len()), |mut clean, c| {
-        match c {
-            '\n' | '\r' | '\t' => clean.push(' '),
-            c if is_bad(c) => clean.extend(c.escape_default()),
-            c => clean.push(c),
+/// Prints what clap has to say: help and version to stdout, the refusal of a command line to stderr.
+pub(super) fn usage(mut error: clap::Error) -> ExitCode {
+    // The user's own words keep to one line.
+    let words: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    for (kind, value) in words {
+        if let ContextValue::String(word) = value {
+            error.insert(kind, ContextValue::String(clean(&word).into_owned()));
         }
-        clean
-    });
-    Cow::Owned(clean)
+    }
+    let rendered = |coloured| {
+        let text = error.render();
+        if coloured { text.ansi().to_string() } else { text.to_string() }
+    };
+    if !error.use_stderr() {
+        return text(&rendered(is_coloured(&io::stdout())));
+    }
+    let coloured = is_coloured(&io::stderr());
+    let _ = io::stderr().lock().write_all(clean_text(&rendered(coloured), coloured).as_bytes());
+    ExitCode::from(2)
 }
 
-/// Tells on stderr, on one line.
+/// Prints an error on stderr, on one line.
+pub(super) fn error(text: &str) {
+    labelled("error", Colour::Red, text);
+}
+
+/// Prints a warning on stderr, on one line.
 pub(super) fn warning(text: &str) {
-    eprintln!("warning: {}", clean(text));
+    labelled("warning", Colour::Yellow, text);
 }
 
-/// Tells on stderr, on one line, what is no reason to worry.
-#[cfg(feature = "diagnose")]
+/// Prints on stderr, on one line, what is no reason to worry.
 pub(super) fn note(text: &str) {
-    eprintln!("note: {}", clean(text));
+    labelled("note", Colour::Cyan, text);
 }
 
-/// Columns as kubectl prints them, of text that is clean.
-pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let clean_row = |row: Vec<String>| row.iter().map(|cell| clean(cell).into_owned()).collect();
-    columns(header, rows.into_iter().map(clean_row))
+fn labelled(label: &str, colour: Colour, text: &str) {
+    let (begin, end) = if is_coloured(&io::stderr()) { (colour.code(), RESET) } else { ("", "") };
+    let _ = writeln!(io::stderr().lock(), "{begin}{label}:{end} {}", clean(text));
+}
+
+/// Prints a line on stderr.
+pub(super) fn message(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", clean(text));
+}
+
+/// Where progress bars are drawn: stderr, if that is a terminal.
+pub(super) fn bars() -> Option<ProgressDrawTarget> {
+    io::stderr().is_terminal().then(ProgressDrawTarget::stderr)
+}
+
+/// A cell in a colour, if stdout gets colours.
+pub(super) fn paint(text: impl Into<String>, colour: Colour) -> Cell {
+    Cell::coloured(text, if is_coloured(&io::stdout()) { colour.code() } else { "" })
+}
+
+/// A unified diff for stdout: for people in colours and cleaned on a terminal, for `patch` as it is elsewhere.
+pub(super) fn diff(diff: &str) -> ExitCode {
+    let (is_terminal, coloured) = (io::stdout().is_terminal(), is_coloured(&io::stdout()));
+    if !is_terminal && !coloured {
+        return stdout(diff.as_bytes());
+    }
+    let mut painted = String::with_capacity(diff.len());
+    for line in diff.lines() {
+        let colour = match line.as_bytes() {
+            [b'-', b'-', b'-', b' ', ..] | [b'+', b'+', b'+', b' ', ..] => Some(Colour::Bold),
+            [b'@', ..] => Some(Colour::Cyan),
+            [b'-', ..] => Some(Colour::Red),
+            [b'+', ..] => Some(Colour::Green),
+            _ => None,
+        };
+        let (begin, end) = match colour {
+            Some(colour) if coloured => (colour.code(), RESET),
+            _ => ("", ""),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(painted, "{begin}{}{end}", clean_text(line, false));
+    }
+    text(&painted)
+}
+
+/// Columns as kubectl prints them.
+pub(super) fn table<C: Into<Cell>>(header: &[&str], rows: impl IntoIterator<Item = Vec<C>>) -> String {
+    columns(header, rows)
+}
+
+/// Text of several lines without what a terminal would obey, but for tabs and, if `coloured`, for [`CODES`].
+fn clean_text(text: &str, coloured: bool) -> String {
+    let mut clean_text = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\n', '\t', '\u{1b}']) {
+        let (before, after) = rest.split_at(at);
+        clean_text += &clean(before);
+        let code = CODES.into_iter().filter(|_| coloured).chain(["\n", "\t"]);
+        let Some(code) = code.into_iter().find(|code| after.starts_with(code)) else {
+            clean_text += &clean("\u{1b}");
+            rest = after.get(1..).unwrap_or_default();
+            continue;
+        };
+        clean_text += code;
+        rest = after.get(code.len()..).unwrap_or_default();
+    }
+    clean_text + &clean(rest)
 }
 
 #[cfg(test)]
@@ -73,16 +191,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_obeys_is_left() {
-        for (text, cleaned) in [
-            ("ratio 0.9 of 64Mi – größer", "ratio 0.9 of 64Mi – größer"),
-            ("a\u{1b}[31mred\u{7}", "a\\u{1b}[31mred\\u{7}"),
-            ("two\nlines\r\tand", "two lines  and"),
-            ("\u{9b}2J \u{202e}drawkcab", "\\u{9b}2J \\u{202e}drawkcab"),
-        ] {
-            assert_eq!(clean(text), cleaned);
-        }
-        let table = table(&["A"], [vec!["\u{1b}[2J".to_owned()]]);
-        assert_eq!(table, "A\n\\u{1b}[2J\n");
+    fn text_keeps_its_lines_and_only_the_colours_of_this_program() {
+        let text = "a\tb\n\u{1b}[31mred\u{1b}[0m \u{1b}[2J\u{1b}[8mhidden \u{9b}1A\r\n\u{1b}";
+        let coloured = "a\tb\n\u{1b}[31mred\u{1b}[0m \\u{1b}[2J\\u{1b}[8mhidden \\u{9b}1A \n\\u{1b}";
+        assert_eq!(clean_text(text, true), coloured);
+        assert!(!clean_text(text, false).contains('\u{1b}'));
     }
 }

@@ -6,7 +6,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use clap::{Command, CommandFactory};
 use clap_complete::engine;
 
-use super::{Cli, output};
+use super::{Cli, help, output};
 
 /// The name that the program was called by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +31,14 @@ impl Name {
 pub(super) fn command(name: Name) -> Command {
     let command = Cli::command();
     if name != Name::KubectlPlugin {
-        return command;
+        return help::arrange(command);
     }
     let words: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
-    let command = command.bin_name("kubectl gomemlimit");
-    command.mut_subcommands(|one| {
+    let as_plugin = |one: Command| {
         let Some(help) = one.get_after_help().map(ToString::to_string) else { return one };
         one.after_help(words.iter().fold(help, |help, word| renamed(&help, &format!("gomemlimit {word}"))))
-    })
+    };
+    help::arrange(as_plugin(command.bin_name("kubectl gomemlimit")).mut_subcommands(as_plugin))
 }
 
 /// With kubectl before every `command` that is not the beginning of a longer word.

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
-use gomemlimit_core::settings::{Mode, Repair};
+use gomemlimit_core::{
+    addresses::chart,
+    settings::{Mode, Repair},
+};
 
 use super::{cluster_args::parse_name, output, policy_args::PolicyArgs};
 use crate::admission_policy::{AdmissionPolicy, LIMITS};
@@ -12,20 +15,22 @@ use crate::admission_policy::{AdmissionPolicy, LIMITS};
 /// Print a MutatingAdmissionPolicy that decides like the webhook, for Kubernetes 1.36 and later
 ///
 /// The API server evaluates it by itself: there are no pods and no certificates. The policy and its binding hold
-/// for namespaces with the label gomemlimit.dev/inject=enabled. What a policy cannot do is said on stderr, in
-/// comments of the YAML, and at length in docs/policy-engine.md.
+/// for namespaces with the label gomemlimit.dev/inject=enabled. What a policy cannot do is printed on
+/// stderr and in comments of the YAML.
 #[derive(Args, Debug)]
 #[expect(clippy::doc_markdown, reason = "the text of the help")]
-#[command(after_help = "Examples:
+#[command(after_help = format!("Examples:
   # Install it, then opt in a namespace
   gomemlimit policy | kubectl apply -f -
   kubectl label namespace shop gomemlimit.dev/inject=enabled
   # With other defaults, checked by the API server but not stored
-  gomemlimit policy --ratio 85% --headroom 64Mi | kubectl apply --dry-run=server -f -
+  gomemlimit policy --ratio 85% --headroom 64Mi \\
+    | kubectl apply --dry-run=server -f -
   # What the policy would change in a cluster
   gomemlimit policy | kubectl diff -f -
   # The same by the Helm chart
-  helm install gomemlimit charts/gomemlimit --set engine=policy")]
+  helm install gomemlimit {} \\
+    --set engine=policy", chart()))]
 pub(super) struct PolicyCommandArgs {
     #[command(flatten)]
     settings: PolicyArgs,
@@ -66,17 +71,15 @@ impl PolicyCommandArgs {
             Format::Yaml => objects.yaml(),
             Format::Json => format!("{:#}\n", objects.json()?),
         };
-        eprintln!("What the webhook does and this policy cannot:");
+        output::message("What the webhook does and this policy cannot:");
         for limit in LIMITS {
-            eprintln!("- {limit}");
+            output::message(&format!("- {limit}"));
         }
         if mode != Mode::Inject {
-            eprintln!(
-                "note: with this --mode only containers whose annotations say mode: inject get a value"
-            );
+            output::note("with this --mode only containers whose annotations say mode: inject get a value");
         }
         if repair != Repair::default() {
-            eprintln!("note: --repair has no effect on a policy");
+            output::note("--repair has no effect on a policy");
         }
         Ok(output::stdout(text.as_bytes()))
     }

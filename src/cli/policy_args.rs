@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgMatches, Args, Command, ValueEnum, parser::ValueSource};
 use gomemlimit_core::{
     Policy, Rules, Settings,
+    addresses::docs,
     memlimit::{Ratio, RatioError},
     quantity,
     settings::{EnvFrom, InitContainers, Mode, Repair, ValueKind},
@@ -40,8 +41,7 @@ pub(super) struct PolicyArgs {
     /// Which init containers get a value
     #[arg(long, value_enum, default_value_t = InitContainersArg::Sidecars)]
     init_containers: InitContainersArg,
-    /// Rules for namespaces, labels, owners, containers and images; see docs/policy-file.md
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = policy_file_help())]
     policy_file: Option<PathBuf>,
 }
 
@@ -59,7 +59,7 @@ impl PolicyArgs {
     pub(super) fn told_policy(&self) -> Result<Policy, PolicyFileError> {
         let policy = self.policy()?;
         for doubt in policy.doubts() {
-            eprintln!("warning: {doubt}");
+            super::output::warning(&doubt);
         }
         Ok(policy)
     }
@@ -103,6 +103,10 @@ impl PolicyArgs {
             rules,
         }
     }
+}
+
+fn policy_file_help() -> String {
+    format!("Rules for namespaces, labels, owners, containers and images; see {}", docs("policy-file"))
 }
 
 /// Whether one of these flags stands on the command line.

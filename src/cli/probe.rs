@@ -46,7 +46,7 @@ const LIMIT: u64 = 1 << 30;
 /// Sends a review of a sample pod over verified TLS and applies the patch; or reads the metrics.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  # Through the Service, by its address, with the name that the API server verifies
+  # Through the Service by its address, with the name in its certificate
   gomemlimit probe --url https://10.96.0.12:443/mutate \\
     --server-name gomemlimit.gomemlimit.svc --ca-file bundle.crt
   # The metrics
@@ -95,9 +95,9 @@ impl ProbeArgs {
             std::thread::sleep(PAUSE);
         };
         for finding in &round.findings {
-            eprintln!("error: {finding}");
+            output::error(finding);
         }
-        let printed = output::stdout(round.fine.as_bytes());
+        let printed = output::text(&round.fine);
         Ok(if round.findings.is_empty() { printed } else { ExitCode::FAILURE })
     }
 

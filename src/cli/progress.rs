@@ -1,9 +1,11 @@
 //! A bar on stderr for what takes longer than two seconds, on a terminal; nothing elsewhere.
 
-use std::{io::IsTerminal, time::Duration};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::timeout;
+
+use super::output;
 
 /// What is done sooner needs no bar.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -31,14 +33,12 @@ fn hidden(template: &str) -> ProgressBar {
 
 /// Does the work, with the bar once it takes long.
 pub(super) async fn shown<T>(bar: &ProgressBar, work: impl Future<Output = T>) -> T {
-    if !std::io::stderr().is_terminal() {
-        return work.await;
-    }
+    let Some(target) = output::bars() else { return work.await };
     let mut work = std::pin::pin!(work);
     let done = if let Ok(done) = timeout(PATIENCE, &mut work).await {
         done
     } else {
-        bar.set_draw_target(ProgressDrawTarget::stderr());
+        bar.set_draw_target(target);
         bar.enable_steady_tick(TICK);
         work.await
     };

@@ -44,12 +44,14 @@ const EXAMPLE_REVIEW: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"Admi
 #[command(after_help = "Examples:
   # Try it here; the curl line to send a review with is printed
   gomemlimit serve
-  # In a cluster, with certificates that it makes and rotates itself (what the chart does)
+  # In a cluster, with certificates of its own, as the chart does
   gomemlimit serve --listen 0.0.0.0:10250 --admin-listen 0.0.0.0:8081 \\
-    --tls-secret gomemlimit-ca --webhook-config gomemlimit --service gomemlimit --namespace gomemlimit
+    --tls-secret gomemlimit-ca --webhook-config gomemlimit \\
+    --service gomemlimit --namespace gomemlimit
   # In a cluster, with a certificate from a mounted Secret
   gomemlimit serve --listen 0.0.0.0:10250 --admin-listen 0.0.0.0:8081 \\
-    --tls-cert /tls/tls.crt --tls-key /tls/tls.key --namespace-settings --log-format json")]
+    --tls-cert /tls/tls.crt --tls-key /tls/tls.key \\
+    --namespace-settings --log-format json")]
 pub(super) struct ServeArgs {
     /// Address of the webhook (HTTPS)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
@@ -229,7 +231,7 @@ impl ServeArgs {
         let (address, admin_address) = (webhook.local_addr()?, admin.local_addr()?);
         info!(version = env!("CARGO_PKG_VERSION"), webhook = %address, admin = %admin_address, "serving");
         if ephemeral {
-            output::stdout(try_it(address).as_bytes());
+            output::text(&try_it(address));
         }
         let parts = Parts {
             webhook,
@@ -247,7 +249,7 @@ impl ServeArgs {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error @ ServeError::Tls(_)) => Err(error.into()),
             Err(error) => {
-                eprintln!("error: {error}");
+                output::error(&error.to_string());
                 Ok(ExitCode::FAILURE)
             }
         }

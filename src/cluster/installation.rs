@@ -16,6 +16,7 @@ const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebh
 /// Labels of the chart: its name, which a release may replace, and its name and version.
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 const CHART_LABEL: &str = "helm.sh/chart";
+const VERSION_LABEL: &str = "app.kubernetes.io/version";
 const NAME: &str = "gomemlimit";
 
 /// Ending of the names of our entries, whatever the release is called.
@@ -39,6 +40,15 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// The version that the chart's label names, if it can be one.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        let is_fine = |c: char| c.is_ascii_alphanumeric() || ".-+".contains(c);
+        let version = self.labels.get(VERSION_LABEL)?;
+        let is_version = version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(is_fine);
+        is_version.then_some(version.as_str())
+    }
+
     /// Whether the chart made it, by its labels.
     #[must_use]
     pub fn is_of_the_chart(&self) -> bool {

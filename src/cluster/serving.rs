@@ -1,13 +1,13 @@
 //! What serves the webhook: its Service, Deployment, pods and endpoints, as far as they matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gomemlimit_core::selection::Labels;
 use serde::Deserialize;
 
 use super::{
     api::{ApiError, Cluster, path_of},
-    installation::{Metadata, ServiceReference},
+    installation::{Configuration, Metadata, ServiceReference},
     pages::{Collected, Listing},
 };
 
@@ -165,6 +165,7 @@ struct VolumeMount {
 #[serde(default, rename_all = "camelCase")]
 struct PodContainer {
     args: Vec<String>,
+    image: String,
     ports: Vec<ContainerPort>,
     volume_mounts: Vec<VolumeMount>,
 }
@@ -241,11 +242,45 @@ impl WebhookPod {
         reason.or_else(message).unwrap_or_else(|| "not ready".to_owned())
     }
 
+    /// The webhook's pods of all namespaces, or of those that webhook configurations name if no other may be read.
+    pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
+        let mut found = match Self::list(cluster, None).await {
+            Err(ApiError::Forbidden(problem)) => {
+                let mut found = Collected { items: Vec::new(), unreadable: Some(problem) };
+                let configurations = Configuration::find(cluster).await?.items;
+                let services = configurations.iter().filter_map(Configuration::service);
+                let namespaces: BTreeSet<_> = services.map(|service| service.namespace.as_str()).collect();
+                for namespace in namespaces {
+                    found.items.extend(Self::list(cluster, Some(namespace)).await?.items);
+                }
+                found
+            }
+            found => found?,
+        };
+        found.items.retain(|pod| pod.metadata.is_of_the_chart());
+        Ok(found)
+    }
+
+    async fn list(cluster: &Cluster, namespace: Option<&str>) -> Result<Collected<Self>, ApiError> {
+        let path = path_of("/api/v1", namespace, "pods");
+        Listing { selector: Some(WEBHOOKS.to_owned()), ..Listing::all(path) }.collect(cluster).await
+    }
+
+    /// The container that runs `serve`.
+    fn container(&self) -> Option<&PodContainer> {
+        self.spec.containers.iter().find(|one| one.args.first().is_some_and(|first| first == "serve"))
+    }
+
+    /// Its image.
+    #[must_use]
+    pub fn image(&self) -> Option<&str> {
+        self.container().map(|container| container.image.as_str())
+    }
+
     /// The arguments of `serve` in it.
     #[must_use]
     pub fn serve_args(&self) -> Option<&[String]> {
-        let containers = self.spec.containers.iter().map(|container| container.args.as_slice());
-        containers.into_iter().find(|args| args.first().is_some_and(|first| first == "serve"))
+        self.container().map(|container| container.args.as_slice())
     }
 
     /// The path of `--policy-file`, where it is among those arguments.

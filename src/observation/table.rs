@@ -9,7 +9,7 @@ use super::{
     figures::{Figures, GcShare, figures},
     record::{CpuBase, EndKind, Ended, Observation},
 };
-use crate::columns::columns;
+use crate::columns::{clean, columns};
 
 /// Observations that differ by more than this share of the shorter one are of different length.
 const SAME_LENGTH: f64 = 0.1;
@@ -17,7 +17,7 @@ const SAME_LENGTH: f64 = 0.1;
 /// One observation: a line for each container of each pod.
 #[must_use]
 pub fn report(observation: &Observation) -> String {
-    let mut text = format!("{}\n", heading(observation));
+    let mut text = format!("{}\n", clean(&heading(observation)));
     let rows = observation.containers.iter().map(|record| {
         let one = Figures::of(&[record]);
         vec![
@@ -74,13 +74,13 @@ pub fn compare(before: &Observation, after: &Observation) -> Vec<Compared> {
 /// Before → after.
 #[must_use]
 pub fn comparison(before: &Observation, after: &Observation) -> String {
-    let mut text = format!("before: {}\nafter:  {}\n", heading(before), heading(after));
+    let mut text = format!("before: {}\nafter:  {}\n", clean(&heading(before)), clean(&heading(after)));
     let all = compare(before, after);
     for one in &all {
         let name = one.after.as_ref().or(one.before.as_ref()).map_or("", |figures| &figures.container);
         text.push('\n');
         if all.len() > 1 {
-            let _ = writeln!(text, "container {name}");
+            let _ = writeln!(text, "container {}", clean(name));
         }
         text += &columns(&["", "BEFORE", "AFTER", "CHANGE"], rows(one));
     }
@@ -117,7 +117,7 @@ fn time(seconds: f64) -> String {
 
 fn notes(text: &mut String, notes: impl IntoIterator<Item = String>) {
     for (place, note) in notes.into_iter().enumerate() {
-        let _ = writeln!(text, "{}To know: {note}", if place == 0 { "\n" } else { "" });
+        let _ = writeln!(text, "{}To know: {}", if place == 0 { "\n" } else { "" }, clean(&note));
     }
 }
 

@@ -34,6 +34,10 @@ FOREIGN = {
 }
 KEYWORDS = {"and", "bool", "by", "group_left", "group_right", "ignoring", "offset", "on", "or", "unless", "without"}
 SEVERITIES = {"critical", "warning", "info"}
+# What keeps the API server from calling the webhook: no pod starts then where failurePolicy is Fail.
+OUTAGES = {"GomemlimitDown", "GomemlimitCertificateExpiresSoon", "GomemlimitCaBundleOutOfSync"}
+# The documentation, for who has the chart and no checkout; a release puts its repository in.
+DOCS = "https://github.com/OWNER/gomemlimit/blob/main/docs"
 TESTS = pathlib.Path(__file__).with_name("alerts_test.yaml")
 
 
@@ -57,7 +61,7 @@ def run(checks, chart):
         alert = rule["alert"]
         checks.check(rule["labels"]["severity"] in SEVERITIES, f"{alert}: severity")
         checks.equal(set(rule["annotations"]), {"summary", "description", "runbook_url"}, f"{alert}: annotations")
-        checks.equal(rule["annotations"]["runbook_url"], f"docs/alerts.md#{alert.lower()}", f"{alert}: runbook")
+        checks.equal(rule["annotations"]["runbook_url"], f"{DOCS}/alerts.md#{alert.lower()}", f"{alert}: runbook")
         checks.check(f"## {alert}\n" in documentation, f"{alert} is not explained in docs/alerts.md")
         checks.check(f'alertname="{alert}"' in tested, f"{alert} never fires in {TESTS.name}")
         exist(checks, alert, rule["expr"], known)
@@ -81,6 +85,11 @@ def rendered(checks, chart, rules):
     down = by_name["GomemlimitDown"]
     checks.equal(down["labels"], {"severity": "page", "team": "platform"}, "labels by values")
     checks.equal(down["annotations"]["runbook_url"], "https://runbooks.example.com/gomemlimit/alerts#gomemlimitdown", "runbook by values")
+    closed = chart.objects("--set", "metrics.prometheusRule.enabled=true", "--set", "webhook.failurePolicy=Fail")
+    fatal = {rule["alert"] for group in one(closed, "PrometheusRule")["spec"]["groups"] for rule in group["rules"] if rule["labels"]["severity"] == "critical"}
+    checks.equal(fatal, OUTAGES | {"GomemlimitPodsRefused"}, "critical with failurePolicy Fail")
+    critical = {rule["alert"] for rule in rules if rule["labels"]["severity"] == "critical"}
+    checks.equal(critical, {"GomemlimitPodsRefused"}, "critical while pods start without the webhook")
     groups = one(chart.rendered["pod-monitor"], "PrometheusRule")["spec"]["groups"]
     checks.equal([group["name"] for group in groups], ["gomemlimit", "gomemlimit-coverage"], "alerts without the API server's")
 
@@ -112,10 +121,29 @@ def dashboard(checks, chart, known):
         json.dump({"groups": [{"name": "dashboard", "rules": [{"record": f"panel:{i}", "expr": e} for i, e in enumerate(expressions)]}]}, file)
         file.flush()
         promtool(checks, "check", "rules", file.name)
+    honest(checks, expressions)
+    for panel in panels:
+        foreign = {name for target in panel["targets"] for name in metrics_in(target["expr"])} & FOREIGN["kube-apiserver"]
+        if panel["type"] == "stat" and foreign:
+            checks.check(panel["fieldConfig"]["defaults"].get("noValue"), f"{panel['title']}: says nothing about missing metrics")
     used = {name for expression in expressions for name in metrics_in(expression)}
     own = {name for name in own_metrics((ROOT / "docs" / "metrics.md").read_text()) if not name.endswith(("_bucket", "_sum", "_count"))}
     missing = own - used - {name.removesuffix("_bucket") for name in used} - {"gomemlimit_request_duration_seconds"}
     checks.equal(missing, set(), "metrics of ours that the dashboard does not show")
+
+
+def honest(checks, expressions):
+    """Without any metrics no panel shows a value: a zero would look as if all were well. No failure is a zero."""
+    calls = 'apiserver_admission_webhook_request_total{name="namespaces.gomemlimit.dev", code="200"}'
+    zero = next(expression for expression in expressions if "fail_open_count" in expression)
+    tests = [
+        {"interval": "1m", "input_series": [], "promql_expr_test": [{"expr": one, "eval_time": "10m", "exp_samples": []} for one in expressions]},
+        {"interval": "1m", "input_series": [{"series": calls, "values": "1x10"}], "promql_expr_test": [{"expr": zero, "eval_time": "10m", "exp_samples": [{"labels": "{}", "value": 0}]}]},
+    ]
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        json.dump({"rule_files": [], "tests": tests}, file)
+        file.flush()
+        promtool(checks, "test", "rules", file.name)
 
 
 def exist(checks, where, expression, known):

@@ -146,10 +146,13 @@ class Chart(Copy):
         run = self.run_script("chart", "ghcr.io/example/gomemlimit", "https://example.com/gomemlimit", self.root)
         self.assertEqual(run.returncode, 0, run.stderr)
         with tarfile.open(next(self.root.glob("gomemlimit-*.tgz"))) as tar:
-            metadata, values = (tar.extractfile(f"gomemlimit/{file}").read().decode() for file in ["Chart.yaml", "values.yaml"])
+            texts = {member.name: tar.extractfile(member).read().decode() for member in tar.getmembers() if member.isfile()}
+        metadata, values, alerts = (texts[f"gomemlimit/{file}"] for file in ["Chart.yaml", "values.yaml", "files/alerts.yaml"])
         self.assertIn("image: ghcr.io/example/gomemlimit:", metadata)
         self.assertIn("home: https://example.com/gomemlimit", metadata)
         self.assertIn("  repository: ghcr.io/example/gomemlimit\n", values)
+        self.assertIn("runbook_url: https://example.com/gomemlimit/blob/main/docs/alerts.md#gomemlimitdown\n", alerts)
+        self.assertEqual([name for name, text in texts.items() if "OWNER" in text], [], "placeholders are left")
 
     def test_a_chart_whose_image_stands_elsewhere(self):
         self.change("charts/gomemlimit/values.yaml", "  repository: gomemlimit\n", "  repository: 'gomemlimit'\n")

@@ -1,5 +1,6 @@
 //! `check` names the link that is broken, and no other.
 
+use gomemlimit_core::addresses::{VERSION, chart, manifest};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -10,6 +11,12 @@ use crate::scripted::{
         namespace, requirement, state, with_pod_opt_in,
     },
 };
+
+/// The command that brings back what is missing of a release of this version.
+fn upgrade(version: &str) -> String {
+    let chart = chart();
+    format!("helm upgrade gomemlimit {chart} --version {version} -n gomemlimit --reset-then-reuse-values")
+}
 
 async fn check(world: &World, arguments: &[&str]) -> (i32, Value) {
     world.serve().await.json(&[&["check"], arguments].concat()).await
@@ -136,8 +143,7 @@ async fn an_own_label_is_the_one_that_is_missing_whatever_other_label_there_is()
     assert_eq!(report["broken"]["link"], "namespace-selector", "{report:#}");
     assert_eq!(
         report["broken"]["command"],
-        "kubectl delete mutatingwebhookconfiguration gomemlimit && helm upgrade gomemlimit charts/gomemlimit -n \
-         gomemlimit --reset-then-reuse-values"
+        format!("kubectl delete mutatingwebhookconfiguration gomemlimit && {}", upgrade(VERSION))
     );
 }
 
@@ -210,9 +216,7 @@ async fn the_command_for_an_empty_bundle_fits_the_installation() {
     let (_, report) = check(&world, &[]).await;
     assert_eq!(report["broken"]["link"], "ca-bundle", "{report:#}");
     let ca = r"$(kubectl get secret own -n gomemlimit -o jsonpath='{.data.ca\.crt}')";
-    let helm = format!(
-        "helm upgrade gomemlimit charts/gomemlimit -n gomemlimit --reset-then-reuse-values --set webhook.caBundle=\"{ca}\""
-    );
+    let helm = format!("{} --set webhook.caBundle=\"{ca}\"", upgrade(VERSION));
     assert_eq!(report["broken"]["command"], helm);
     world.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = json!({});
     let (_, report) = check(&world, &[]).await;
@@ -222,7 +226,7 @@ async fn the_command_for_an_empty_bundle_fits_the_installation() {
     // What is missing comes back as deploy/README.md says.
     world.put(SERVICES, &[]);
     let (_, report) = check(&world, &[]).await;
-    assert_eq!(report["broken"]["command"], "kubectl apply --server-side -f deploy/install.yaml");
+    assert_eq!(report["broken"]["command"], format!("kubectl apply --server-side -f {}", manifest(VERSION)));
 }
 
 #[tokio::test]
@@ -245,4 +249,52 @@ async fn a_terminal_does_not_obey_what_stands_in_objects() {
     world.object(PODS, 0)["status"] = json!({"conditions": [{"type": "Ready", "status": "False", "message": "\u{1b}[2Jall is well\u{202e}"}]});
     let (_, stdout, stderr) = world.serve().await.run(&["check"]).await;
     assert!(!(stdout + &stderr).contains(['\u{1b}', '\u{202e}']));
+}
+
+/// A release of another version is mended with its own chart.
+#[tokio::test]
+async fn what_is_missing_comes_back_in_the_version_that_is_installed() {
+    let mut world = World::sound();
+    world.put(SERVICES, &[]);
+    for (label, version) in [("0.0.7", "0.0.7"), ("../../evil", VERSION), ("1;touch x", VERSION)] {
+        world.object(CONFIGURATIONS, 0)["metadata"]["labels"]["app.kubernetes.io/version"] = label.into();
+        let (_, report) = check(&world, &[]).await;
+        assert_eq!(report["broken"]["command"], upgrade(version));
+    }
+}
+
+/// Whatever a cluster answers with, a printed command runs nothing but itself.
+#[tokio::test]
+async fn names_of_a_cluster_are_quoted_in_commands() {
+    const EVIL: &str = "$(touch x)`touch x`; touch x\ntouch x'\"";
+    let mut world = World::sound();
+    for entry in world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap() {
+        entry["clientConfig"]["caBundle"] = "".into();
+    }
+    world.object(PODS, 0)["spec"]["containers"][0]["args"] = json!(["serve"]);
+    let metadata = &mut world.object(CONFIGURATIONS, 0)["metadata"];
+    metadata["annotations"]["cert-manager.io/inject-ca-from"] = EVIL.into();
+    runs_nothing_else(&world, "kubectl annotate").await;
+    world.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = json!({"meta.helm.sh/release-name": "x"});
+    world.object(CONFIGURATIONS, 0)["metadata"]["labels"]["app.kubernetes.io/instance"] = EVIL.into();
+    world.put(SERVICES, &[]);
+    runs_nothing_else(&world, "helm upgrade").await;
+    let mut world = World::sound();
+    world.put(NAMESPACES, &[namespace("shop", &json!({"gomemlimit.dev/inject": "enabled"}))]);
+    world.object(PODS, 0)["metadata"]["name"] = EVIL.into();
+    world.object(PODS, 0)["status"] = json!({});
+    runs_nothing_else(&world, "kubectl describe").await;
+}
+
+/// Runs the command that `check` prints, in an empty folder and with programs that do nothing.
+async fn runs_nothing_else(world: &World, begins: &str) {
+    let (_, report) = check(world, &[]).await;
+    let command = report["broken"]["command"].as_str().unwrap();
+    assert!(command.starts_with(begins), "{command}");
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("kubectl() {{ :; }}; helm() {{ :; }}; {command}");
+    let ran =
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+    assert!(ran.status.success(), "{command}: {ran:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{command}");
 }

@@ -22,6 +22,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
 {{/* Labels of every object; a user's never replace ours. */}}
+{{/* The documentation, for people who have the chart and no checkout. */}}
+{{- define "gomemlimit.docs" -}}
+https://github.com/OWNER/gomemlimit/blob/main/docs
+{{- end -}}
+
 {{- define "gomemlimit.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "gomemlimit.selectorLabels" . }}

@@ -6,6 +6,7 @@
 //! Data flows one way:
 //! `review` → `pod` → `settings` and `rules` → `decide` (with `quantity`, `memlimit`, `existing`, `status`) → `patch`.
 
+pub mod addresses;
 pub mod annotations;
 pub mod builtin;
 pub mod coverage;

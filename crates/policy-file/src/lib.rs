@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gomemlimit_core::Rules;
+use gomemlimit_core::{Rules, addresses::docs};
 use thiserror::Error;
 
 /// As large as a ConfigMap can be.
@@ -23,7 +23,7 @@ pub enum PolicyFileError {
         source: io::Error,
     },
     /// It does not say what a policy file can say.
-    #[error("policy file {path}, {problem}; see docs/policy-file.md", path = path.display())]
+    #[error("policy file {path}, {problem}; see {docs}", path = path.display(), docs = docs("policy-file"))]
     Parse {
         /// Which.
         path: PathBuf,
@@ -121,7 +121,10 @@ mod tests {
         let error = refused(text);
         assert!(error.starts_with("policy file policy.yaml, line "), "{error}");
         assert!(error.contains(place) && error.contains(says), "{error}");
-        assert!(error.ends_with("; see docs/policy-file.md") && !error.contains('\n'), "{error}");
+        assert!(
+            error.ends_with(&format!("; see {}", docs("policy-file"))) && !error.contains('\n'),
+            "{error}"
+        );
     }
 
     #[rstest]

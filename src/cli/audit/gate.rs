@@ -4,7 +4,7 @@
 use anyhow::{bail, ensure};
 use gomemlimit_core::coverage::{Gap, Word};
 
-use super::fleet::Fleet;
+use super::{super::output, fleet::Fleet};
 
 /// What `--fail-on` names, and what it was held against so far.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Gate {
         let found = self.words.iter().zip(&self.found).filter(|(_, count)| **count > 0);
         let found: Vec<_> = found.map(|(word, count)| format!("{count} {}", word.as_str())).collect();
         if !found.is_empty() {
-            eprintln!("--fail-on: {}", found.join(", "));
+            output::message(&format!("--fail-on: {}", found.join(", ")));
             return Ok(true);
         }
         if self.words.is_empty() {

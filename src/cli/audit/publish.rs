@@ -27,7 +27,7 @@ use super::{
     report::{head, prometheus},
 };
 use crate::{
-    cli::judge::Judge,
+    cli::{judge::Judge, output},
     metrics::audit::{DURATION, FAILURES, LAST_SUCCESS},
     serve::{
         lifecycle,
@@ -90,7 +90,10 @@ pub(super) async fn run(
     let tcp =
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on --listen {address}"))?;
     let address = tcp.local_addr()?;
-    eprintln!("Publishing at http://{address}/metrics every {}.", humantime::format_duration(every));
+    output::message(&format!(
+        "Publishing at http://{address}/metrics every {}.",
+        humantime::format_duration(every)
+    ));
     let shared = Shared::default();
     let stop = Stop::default();
     let listener = Listener::admin(tcp, router(shared.clone()), stop.clone());
@@ -122,7 +125,10 @@ async fn audit_again_and_again(
             Err(error) => {
                 let problem = format!("{error:#}");
                 if shared.failed(problem.clone()) {
-                    eprintln!("warning: {problem}; trying again every {}", humantime::format_duration(every));
+                    output::warning(&format!(
+                        "{problem}; trying again every {}",
+                        humantime::format_duration(every)
+                    ));
                     told = Told::default();
                 }
             }

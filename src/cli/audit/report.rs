@@ -2,13 +2,16 @@
 
 use std::{collections::HashMap, fmt::Write};
 
-use gomemlimit_core::coverage::{ContainerCoverage, Coverage, Gap, Word};
+use gomemlimit_core::{
+    coverage::{ContainerCoverage, Coverage, Gap, Word},
+    live::Workload,
+};
 use serde_json::{Value, json};
 
 use super::{
     super::{
         judge::Judge,
-        output::{clean, quantity, table},
+        output::{Cell, Colour, clean, paint, quantity, table},
     },
     fleet::{Counts, Fleet, Row},
 };
@@ -63,7 +66,7 @@ fn rows(fleet: &Fleet, style: &Style) -> String {
     body(table(&header, fleet.rows.iter().map(|row| cells(row, style))), style)
 }
 
-fn cells(row: &Row, style: &Style) -> Vec<String> {
+fn cells(row: &Row, style: &Style) -> Vec<Cell> {
     let found = &row.found;
     let bytes = |bytes: u64| if style.is_wide { bytes.to_string() } else { quantity(bytes) };
     let how = match &found.end {
@@ -73,24 +76,21 @@ fn cells(row: &Row, style: &Style) -> Vec<String> {
         _ => String::new(),
     };
     let mut cells = vec![
-        row.pod.clone(),
-        found.name.clone(),
-        found.limit.map_or_else(dash, |(limit, _)| bytes(limit)),
-        value(found, bytes).unwrap_or_else(dash),
-        status(found),
-        format!("{}{how}", found.restarts),
+        row.pod.clone().into(),
+        found.name.clone().into(),
+        found.limit.map_or_else(dash, |(limit, _)| bytes(limit)).into(),
+        value(found, bytes).unwrap_or_else(dash).into(),
+        painted_status(found),
+        format!("{}{how}", found.restarts).into(),
     ];
     if style.has_namespaces {
-        cells.insert(0, row.namespace.clone());
+        cells.insert(0, row.namespace.clone().into());
     }
     if style.is_wide {
         let workload = row.workload.as_ref();
-        cells.push(
-            workload.map_or_else(dash, |made_by| {
-                format!("{}/{}", made_by.kind.to_ascii_lowercase(), made_by.name)
-            }),
-        );
-        cells.push(why(found));
+        let name = |made_by: &Workload| format!("{}/{}", made_by.kind.to_ascii_lowercase(), made_by.name);
+        cells.push(workload.map_or_else(dash, name).into());
+        cells.push(why(found).into());
     }
     cells
 }
@@ -104,6 +104,18 @@ pub(in crate::cli) fn status(found: &ContainerCoverage) -> String {
     let killed = found.was_oom_killed().then_some(Word::OomKilled.as_str());
     let words = killed.into_iter().chain([found.status.as_str()]).chain(found.gap.map(Gap::as_str));
     words.collect::<Vec<_>>().join("/")
+}
+
+/// The same for a table on a terminal.
+pub(in crate::cli) fn painted_status(found: &ContainerCoverage) -> Cell {
+    let colour = match found.status {
+        _ if found.was_oom_killed() => Colour::Red,
+        Coverage::Malformed | Coverage::AboveLimit | Coverage::AtLimit => Colour::Red,
+        Coverage::Stale | Coverage::TooLow | Coverage::Uncovered => Colour::Yellow,
+        Coverage::Covered => Colour::Green,
+        Coverage::Opaque | Coverage::Off => Colour::Cyan,
+    };
+    paint(status(found), colour)
 }
 
 /// The pods of the rows, each once, as kubectl names them.

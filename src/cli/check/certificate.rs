@@ -8,6 +8,7 @@ use super::{
     installation::Installation,
     link::{Finding, Link, State},
 };
+use crate::cli::shell::quote;
 use crate::{
     certs::{CaCertificate, verify},
     cluster::{
@@ -43,8 +44,7 @@ impl Installation<'_> {
         for pod in ready.iter().take(MOST_PODS) {
             let Some(port) = port.and_then(|port| pod.target_port(port)) else {
                 let what = format!("the Service's target port is none of pod {}", pod.metadata.name);
-                let object = format!("service {} -n {}", reference.name, reference.namespace);
-                return vec![Finding::broken(Link::Endpoints, what, self.release.restore(&object))];
+                return vec![Finding::broken(Link::Endpoints, what, self.release.restore_service(reference))];
             };
             match self.certificate(reference, pod, port, &bundles).await {
                 None => verified += 1,
@@ -89,9 +89,8 @@ impl Installation<'_> {
                 return Some(Finding::unknown(Link::Certificate, format!("pod {name}: {error}")));
             }
             Err(error) => {
-                let object = format!("service {} -n {}", reference.name, reference.namespace);
                 let what = format!("pod {name}: {error}");
-                return Some(Finding::broken(Link::Endpoints, what, self.release.restore(&object)));
+                return Some(Finding::broken(Link::Endpoints, what, self.release.restore_service(reference)));
             }
         };
         let Some((leaf, intermediates)) = chain.split_first() else {
@@ -131,8 +130,9 @@ impl Installation<'_> {
         }
         if let Some(from) = metadata.annotations.get("cert-manager.io/inject-ca-from") {
             return format!(
-                "kubectl annotate mutatingwebhookconfiguration {} cert-manager.io/inject-ca-from={from} --overwrite",
-                metadata.name
+                "kubectl annotate mutatingwebhookconfiguration {} cert-manager.io/inject-ca-from={} --overwrite",
+                quote(&metadata.name),
+                quote(from)
             );
         }
         let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
@@ -142,8 +142,9 @@ impl Installation<'_> {
         });
         let Some(secret) = secret else { return String::new() };
         let ca = format!(
-            "$(kubectl get secret {secret} -n {} -o jsonpath='{{.data.ca\\.crt}}')",
-            reference.namespace
+            "$(kubectl get secret {} -n {} -o jsonpath='{{.data.ca\\.crt}}')",
+            quote(secret),
+            quote(&reference.namespace)
         );
         if self.release.is_helm {
             return self.release.upgrade(&format!("--set webhook.caBundle=\"{ca}\""));
@@ -157,7 +158,7 @@ impl Installation<'_> {
         let operations = operations.collect::<Vec<_>>().join(",");
         format!(
             "kubectl patch mutatingwebhookconfiguration {} --type=json -p '[{operations}]'",
-            metadata.name
+            quote(&metadata.name)
         )
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::cli::shell::quote;
+
 use super::{
     installation::DRY_RUN_TELLS,
     link::{Finding, Link, State},
@@ -51,7 +53,10 @@ pub(super) fn eliminate(findings: &mut [Finding], decides: &Decides, release: &R
         Decides::Webhook => (
             "the API server did not reach the webhook (a NetworkPolicy, firewall or proxy between them), or the \
              webhook was too slow; its log, and that of the API server, say more",
-            format!("kubectl logs -n {} -l app.kubernetes.io/component=webhook --tail=50", release.namespace),
+            format!(
+                "kubectl logs -n {} -l app.kubernetes.io/component=webhook --tail=50",
+                quote(&release.namespace)
+            ),
         ),
         Decides::Policy { restore } => (
             "an expression of the policy was changed or failed; the log of the API server says more",

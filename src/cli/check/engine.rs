@@ -7,6 +7,7 @@ use super::{
     opted_in::Target,
     release::Release,
 };
+use crate::cli::shell::quote;
 use crate::{
     cli::judge::read_serve_args,
     cluster::{
@@ -27,9 +28,13 @@ pub(super) async fn walk(
     let Some(policy) = policies.first() else { return Ok(None) };
     let name = &policy.metadata.name;
     let release = Release::of_cluster_object(&policy.metadata);
-    let print = format!("gomemlimit policy --name {name} | kubectl apply -f -");
+    let print = format!("gomemlimit policy --name {} | kubectl apply -f -", quote(name));
     let restore = |kind: &str, upgrade: String| {
-        if release.is_helm { format!("kubectl delete {kind} {name} && {upgrade}") } else { print.clone() }
+        if release.is_helm {
+            format!("kubectl delete {kind} {} && {upgrade}", quote(name))
+        } else {
+            print.clone()
+        }
     };
     let what = format!("the MutatingAdmissionPolicy {name} decides; there is no webhook to walk to");
     findings.push(Finding::ok(Link::Configuration, what));

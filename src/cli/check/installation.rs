@@ -4,6 +4,7 @@ use super::{
     link::{Finding, Link, note},
     release::Release,
 };
+use crate::cli::shell::quote;
 use crate::{
     cluster::{
         api::{ApiError, Cluster, path_of},
@@ -164,8 +165,7 @@ impl<'c> Installation<'c> {
             let what = format!("{place}, which the configuration names, does not exist");
             return Ok((None, Finding::broken(Link::Service, what, command)));
         };
-        let restore =
-            || self.release.restore(&format!("service {} -n {}", reference.name, reference.namespace));
+        let restore = || self.release.restore_service(reference);
         let port = reference.port();
         if !service.spec.ports.iter().any(|one| one.port == port) {
             let what = format!("{place} has no port {port}, which the configuration names");
@@ -211,7 +211,11 @@ impl<'c> Installation<'c> {
             let (name, namespace) = (&pod.metadata.name, &reference.namespace);
             let said = self.trouble(namespace, pod).await;
             let what = format!("none of {all} is ready; {name}: {}{said}", pod.trouble());
-            Finding::broken(Link::Pods, what, format!("kubectl describe pod {name} -n {namespace}"))
+            Finding::broken(
+                Link::Pods,
+                what,
+                format!("kubectl describe pod {} -n {}", quote(name), quote(namespace)),
+            )
         } else {
             self.no_pods(&reference.namespace, service)
         };
@@ -228,12 +232,13 @@ impl<'c> Installation<'c> {
         match deployments.iter().find(|one| one.unmatched(service).is_none()) {
             Some(deployment) if deployment.spec.replicas == Some(0) => {
                 let name = &deployment.metadata.name;
-                let command = format!("kubectl scale deployment/{name} -n {namespace} --replicas=2");
+                let command =
+                    format!("kubectl scale deployment/{} -n {} --replicas=2", quote(name), quote(namespace));
                 Finding::broken(Link::Pods, format!("deployment {name} is scaled to 0"), command)
             }
             Some(deployment) => {
                 let name = &deployment.metadata.name;
-                let command = format!("kubectl describe replicasets -n {namespace}");
+                let command = format!("kubectl describe replicasets -n {}", quote(namespace));
                 Finding::broken(Link::Pods, format!("deployment {name} has no pods"), command)
             }
             None => {
@@ -260,7 +265,8 @@ fn endpoints_finding(ready: usize, reference: &ServiceReference) -> Finding {
     }
     let command = format!(
         "kubectl delete endpointslices -n {} -l kubernetes.io/service-name={}",
-        reference.namespace, reference.name
+        quote(&reference.namespace),
+        quote(&reference.name)
     );
     Finding::broken(Link::Endpoints, "the Service has no ready endpoint", command)
 }

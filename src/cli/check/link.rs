@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cluster::api::ApiError;
+use crate::{cli::output::Colour, cluster::api::ApiError};
 
 /// A link. The first that is broken is the one to mend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,14 @@ impl State {
             Self::Ok => "ok",
             Self::Broken => "broken",
             Self::Unknown => "unknown",
+        }
+    }
+
+    pub(super) const fn colour(self) -> Colour {
+        match self {
+            Self::Ok => Colour::Green,
+            Self::Broken => Colour::Red,
+            Self::Unknown => Colour::Yellow,
         }
     }
 }

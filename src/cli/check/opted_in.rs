@@ -12,6 +12,7 @@ use super::{
     link::{Finding, Link, State},
     release::Release,
 };
+use crate::cli::shell::quote;
 use crate::cluster::{
     api::{ApiError, Cluster, path_of},
     installation::ENTRY_ENDING,
@@ -101,7 +102,12 @@ impl OptedIn<'_> {
         let missing = selection.missing_label(labels).filter(|(key, _)| is_asked(key));
         if let Some((key, value)) = missing {
             let what = format!("the namespace has not opted in: label {} is missing", told(&key, &value));
-            let command = format!("kubectl label namespace {name} {key}={value} --overwrite");
+            let command = format!(
+                "kubectl label namespace {} {}={} --overwrite",
+                quote(name),
+                quote(&key),
+                quote(&value)
+            );
             return Finding::broken(Link::NamespaceLabel, what, command);
         }
         let unmet = selection.opting_in().find_map(|entry| entry.namespaces.unmet(labels));
@@ -132,7 +138,7 @@ impl OptedIn<'_> {
             Some(key) => Finding::broken(
                 Link::Settings,
                 format!("the namespace's annotation {key} keeps pods from a value: {reason}"),
-                format!("kubectl annotate namespace {name} {key}-"),
+                format!("kubectl annotate namespace {} {}-", quote(name), quote(key)),
             ),
             None if rule.is_some() => Finding::broken(
                 Link::Settings,

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use gomemlimit_core::addresses::{VERSION, chart, manifest};
+
+use crate::cli::shell::quote;
 use crate::cluster::{
-    installation::{Configuration, Metadata},
+    installation::{Configuration, Metadata, ServiceReference},
     serving::Deployment,
 };
 
 /// What the chart is called by default, and its release in the README.
 const DEFAULT: &str = "gomemlimit";
 
-/// A release of the chart, or what was applied of deploy/install.yaml.
+/// A release of the chart, or what was applied of its manifest for people without Helm.
 #[derive(Clone, Debug)]
 pub(super) struct Release {
     pub(super) name: String,
@@ -18,6 +21,8 @@ pub(super) struct Release {
     /// Whether there is one at all.
     pub(super) exists: bool,
     pub(super) is_helm: bool,
+    /// That of its objects' labels, or else that of this program.
+    version: String,
 }
 
 fn is_helm(annotations: &BTreeMap<String, String>) -> bool {
@@ -33,6 +38,7 @@ impl Release {
             namespace: namespace.to_owned(),
             exists: true,
             is_helm: is_helm(&metadata.annotations),
+            version: metadata.version().unwrap_or(VERSION).to_owned(),
         }
     }
 
@@ -54,6 +60,7 @@ impl Release {
                 namespace: namespace.unwrap_or(DEFAULT).to_owned(),
                 exists: configuration.is_some(),
                 is_helm: true,
+                version: VERSION.to_owned(),
             },
         }
     }
@@ -66,26 +73,28 @@ impl Release {
 
     /// Restores what is missing. More arguments only where Helm is there to take them.
     pub(super) fn upgrade(&self, arguments: &str) -> String {
-        let Self { name, namespace, .. } = self;
+        let (name, namespace, version) = (quote(&self.name), quote(&self.namespace), quote(&self.version));
+        let chart = format!("{} --version {version} -n {namespace}", chart());
         let command = match (self.exists, self.is_helm) {
-            (false, _) => {
-                format!("helm install {name} charts/gomemlimit -n {namespace} --create-namespace --wait")
-            }
-            (true, true) => format!(
-                "helm upgrade {name} charts/gomemlimit -n {namespace} --reset-then-reuse-values {arguments}"
-            ),
-            (true, false) => "kubectl apply --server-side -f deploy/install.yaml".to_owned(),
+            (false, _) => format!("helm install {name} {chart} --create-namespace --wait"),
+            (true, true) => format!("helm upgrade {name} {chart} --reset-then-reuse-values {arguments}"),
+            (true, false) => format!("kubectl apply --server-side -f {}", quote(&manifest(&self.version))),
         };
         command.trim_end().to_owned()
     }
 
     /// Restores an object that somebody changed: Helm leaves alone what others own.
-    pub(super) fn restore(&self, object: &str) -> String {
+    fn restore(&self, object: &str) -> String {
         format!("kubectl delete {object} && {}", self.upgrade(""))
     }
 
     /// Restores the webhook configuration.
     pub(super) fn restore_configuration(&self, configuration: &Configuration) -> String {
-        self.restore(&format!("mutatingwebhookconfiguration {}", configuration.metadata.name))
+        self.restore(&format!("mutatingwebhookconfiguration {}", quote(&configuration.metadata.name)))
+    }
+
+    /// Restores the Service.
+    pub(super) fn restore_service(&self, service: &ServiceReference) -> String {
+        self.restore(&format!("service {} -n {}", quote(&service.name), quote(&service.namespace)))
     }
 }

@@ -17,6 +17,7 @@ use super::{
     opted_in::{OptedIn, Target},
     release::Release,
 };
+use crate::cli::shell::quote;
 use crate::{
     cli::judge::read_serve_args,
     cluster::{
@@ -186,7 +187,7 @@ impl CheckArgs {
                 findings.push(Finding::broken(
                     Link::NamespaceLabel,
                     "no namespace has opted in",
-                    format!("kubectl label namespace NAMESPACE {key}={value}"),
+                    format!("kubectl label namespace NAMESPACE {}={}", quote(&key), quote(&value)),
                 ));
             }
         }

@@ -45,19 +45,22 @@ use super::{
 /// nothing is installed there. Load the program while it is looked at: a leak shows under load.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  # Four captures, 15 s apart, of a pod; pprof on the port called `pprof`, else 6060
+  # Four captures of a pod, 15 s apart; pprof on port `pprof`, or else 6060
   gomemlimit diagnose api-7d9c5b6f4-x2x9k -n shop
-  # A container of several, another port, over five minutes, keeping what was captured
-  gomemlimit diagnose api-7d9c5b6f4-x2x9k/api --port 8080 --captures 6 --interval 1m --save captures/
+  # One of several containers, another port, over five minutes; keep captures
+  gomemlimit diagnose api-7d9c5b6f4-x2x9k/api --port 8080 \\
+    --captures 6 --interval 1m --save captures/
   # Anything that serves pprof, with the limit that it runs under
   gomemlimit diagnose --url http://127.0.0.1:6060 --limit 512Mi
-  # Again from what was kept, or from profiles of your own, the oldest first; a picture of what grew
+  # From captures that were kept, or other profiles, oldest first; a picture
   gomemlimit diagnose captures/ --svg growth.svg
-  gomemlimit diagnose before.pb.gz middle.pb.gz after.pb.gz --limit 512Mi -o json
+  gomemlimit diagnose before.pb.gz middle.pb.gz after.pb.gz \\
+    --limit 512Mi -o json
   # A gate after a stress test
-  gomemlimit diagnose --url http://127.0.0.1:6060 --fail-on heap-leak,goroutine-leak
+  gomemlimit diagnose --url http://127.0.0.1:6060 \\
+    --fail-on heap-leak,goroutine-leak
 
-Verdicts: misconfigured, goroutine-leak, heap-leak, off-heap, gc-thrash, undersized, fragmented, tuning,
+Verdicts: misconfigured, goroutine-leak, heap-leak, off-heap, gc-thrash, undersized, fragmented, tuning, \
 burst, healthy, inconclusive.
 Exit codes: 0 a verdict, 1 one of those that --fail-on names, 2 no verdict.")]
 pub(super) struct DiagnoseArgs {
@@ -142,7 +145,7 @@ impl DiagnoseArgs {
         self.state(&mut seen.evidence);
         let diagnosis = diagnose(&seen.evidence);
         let printed = match self.output {
-            Format::Text => output::stdout(report::text(&seen, &diagnosis).as_bytes()),
+            Format::Text => output::text(&report::text(&seen, &diagnosis)),
             Format::Json => output::stdout(format!("{:#}\n", report::json(&seen, &diagnosis)?).as_bytes()),
         };
         if let Some(picture) = picture {

@@ -205,7 +205,10 @@ impl Place {
                 return Ok((view, facts));
             }
             let state = output::clean(&facts.state);
-            spinner.set_message(format!("waiting for container {} to run ({state})", facts.name));
+            spinner.set_message(format!(
+                "waiting for container {} to run ({state})",
+                output::clean(&facts.name)
+            ));
             sleep(POLL).await;
         }
         bail!("pod {}: the container did not run again within {} s", self.name(), NEXT_LIFE.as_secs())

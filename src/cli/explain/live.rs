@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, level_told, warn};
 use crate::{
     cli::{
-        audit::{status, value, why},
+        audit::{painted_status, value, why},
         cluster_args::{parse_name, runtime},
         complete::kind_of,
         judge::Judge,
@@ -85,7 +85,7 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
         }
         let printed = match args.output {
             Format::Table | Format::Wide => {
-                let printed = output::stdout(tables(&all, args.output).as_bytes());
+                let printed = output::text(&tables(&all, args.output));
                 tell(&all, &judge);
                 printed
             }
@@ -152,12 +152,12 @@ fn tables(all: &[Explained], format: Format) -> String {
         one.running.iter().map(|found| {
             let recorded = one.recorded(&found.name).map(|recorded| recorded + "; ").unwrap_or_default();
             vec![
-                one.object(),
-                found.name.clone(),
-                found.limit.map_or_else(dash, |(bytes, _)| format.bytes(bytes)),
-                value(found, |bytes| format.bytes(bytes)).unwrap_or_else(dash),
-                status(found),
-                recorded + &why(found),
+                one.object().into(),
+                found.name.clone().into(),
+                found.limit.map_or_else(dash, |(bytes, _)| format.bytes(bytes)).into(),
+                value(found, |bytes| format.bytes(bytes)).unwrap_or_else(dash).into(),
+                painted_status(found),
+                (recorded + &why(found)).into(),
             ]
         })
     });
@@ -181,7 +181,7 @@ fn tell(all: &[Explained], judge: &Judge) {
             output::warning(&format!("{}: {problem}", one.object()));
         }
     }
-    eprintln!("Decided by {}.", output::clean(&judge.source));
+    output::message(&format!("Decided by {}.", judge.source));
 }
 
 /// Why the webhook is not asked about a new pod.

@@ -43,8 +43,10 @@ use crate::{
   # Without a value, while the load generator runs
   gomemlimit observe deployment/api -n shop --for 10m --save before.json
   # Label the namespace, restart, and see the difference
-  kubectl label namespace shop gomemlimit.dev/inject=enabled && kubectl rollout restart deployment/api -n shop
-  gomemlimit observe deployment/api -n shop --for 10m --baseline before.json --svg memory.svg
+  kubectl label namespace shop gomemlimit.dev/inject=enabled
+  kubectl rollout restart deployment/api -n shop
+  gomemlimit observe deployment/api -n shop --for 10m \\
+    --baseline before.json --svg memory.svg
   # One pod, one container of it, metrics on another port
   gomemlimit observe api-7d9c5b6f4-x2x9k -c api --port 9090
   # Everything with a label, for programs
@@ -107,13 +109,14 @@ impl ObserveArgs {
         let open = |path: &Option<PathBuf>| path.as_deref().map(OutFile::open).transpose();
         let (save, svg) = (open(&self.save)?, open(&self.svg)?);
         let observation = runtime()?.block_on(self.observe())?;
-        let text = match (self.output, &baseline) {
-            (Format::Table, None) => clean(&observation::report(&observation)),
-            (Format::Table, Some(before)) => clean(&observation::comparison(before, &observation)),
-            (Format::Json, baseline) => format!("{:#}\n", report(baseline.as_ref(), &observation)?),
-        };
         // Said first: a full disk does not take it away.
-        let printed = output::stdout(text.as_bytes());
+        let printed = match (self.output, &baseline) {
+            (Format::Table, None) => output::text(&observation::report(&observation)),
+            (Format::Table, Some(before)) => output::text(&observation::comparison(before, &observation)),
+            (Format::Json, baseline) => {
+                output::stdout(format!("{:#}\n", report(baseline.as_ref(), &observation)?).as_bytes())
+            }
+        };
         if let Some(file) = save {
             file.write(format!("{}\n", serde_json::to_string(&observation)?).as_bytes())?;
         }
@@ -195,11 +198,6 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
 fn read(path: &Path) -> anyhow::Result<Observation> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Observation::parse(&text).with_context(|| path.display().to_string())
-}
-
-/// Without what a terminal would obey.
-fn clean(text: &str) -> String {
-    text.lines().flat_map(|line| [output::clean(line), "\n".into()]).collect()
 }
 
 /// The observation, its figures, and with a baseline the figures of both.

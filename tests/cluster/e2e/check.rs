@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use gomemlimit_core::addresses::{VERSION, chart, manifest};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -145,6 +146,10 @@ async fn the_broken_link_is_named_and_the_printed_command_mends_it() {
         if let Some(mend) = &one.mend {
             mend();
         } else {
+            // The chart and the manifest of this checkout: nothing of it is published.
+            let command = command
+                .replace(&format!("{} --version {VERSION}", chart()), "charts/gomemlimit")
+                .replace(&manifest(VERSION), "deploy/install.yaml");
             let script = format!("cd {} && {command}", repository().display());
             run("sh", &["-c", &script], "").unwrap_or_else(|said| panic!("{}: {said}", one.what));
         }
@@ -158,7 +163,10 @@ async fn the_broken_link_is_named_and_the_printed_command_mends_it() {
     assert_eq!((code, &report["broken"]["link"]), (1, &json!("configuration")), "{report}");
     assert_eq!(
         report["broken"]["command"],
-        "helm install gomemlimit charts/gomemlimit -n gomemlimit --create-namespace --wait"
+        format!(
+            "helm install gomemlimit {} --version {VERSION} -n gomemlimit --create-namespace --wait",
+            chart()
+        )
     );
 }
 

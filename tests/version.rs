@@ -1,0 +1,113 @@
+//! `version`: of the program, and of what runs in a cluster.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod scripted;
+
+use gomemlimit_core::addresses::VERSION;
+use scripted::{
+    NEVER, Server, failure,
+    world::{CONFIGURATIONS, PODS, POLICIES, World, admission_policy},
+};
+use serde_json::{Value, json};
+
+const ALL_PODS: &str = "/api/v1/pods";
+
+/// The sound installation, with these images in its pods.
+fn with_images(images: &[&str]) -> World {
+    let mut world = World::sound();
+    let pod = world.object(PODS, 0).clone();
+    let pods: Vec<Value> = images
+        .iter()
+        .map(|image| {
+            let mut pod = pod.clone();
+            pod["spec"]["containers"][0]["image"] = (*image).into();
+            pod
+        })
+        .collect();
+    world.put(PODS, &pods);
+    world.put(ALL_PODS, &pods);
+    world
+}
+
+#[tokio::test]
+async fn both_versions_are_named() {
+    let server = with_images(&[
+        "r:5000/gomemlimit:0.0.9@sha256:ab",
+        "r:5000/gomemlimit",
+        "r/gomemlimit:0.1.0",
+        "r/gomemlimit:0.1.0",
+    ])
+    .serve()
+    .await;
+    let (code, stdout, stderr) = server.run(&["version"]).await;
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let lines: Vec<_> = stdout.lines().collect();
+    assert!(lines[0].starts_with(&format!("Client version: {VERSION} (")), "{stdout}");
+    assert_eq!(
+        lines[1..],
+        [
+            "Webhook version: 0.0.9 (1 pod in namespace gomemlimit, image r:5000/gomemlimit:0.0.9@sha256:ab)",
+            "Webhook version: 0.1.0 (2 pods in namespace gomemlimit, image r/gomemlimit:0.1.0)",
+            "Webhook version: unknown (1 pod in namespace gomemlimit, image r:5000/gomemlimit)",
+        ]
+    );
+    let (code, report) = server.json(&["version"]).await;
+    assert_eq!((code, &report["client"]["version"], &report["problem"]), (0, &json!(VERSION), &Value::Null));
+    let second = json!({
+        "kind": "webhook", "version": "0.1.0", "namespace": "gomemlimit", "image": "r/gomemlimit:0.1.0", "pods": 2,
+    });
+    assert_eq!(report["cluster"][1], second);
+}
+
+#[tokio::test]
+async fn without_the_right_to_list_all_pods_the_configuration_leads_to_them() {
+    let mut world = with_images(&["r/gomemlimit:0.1.0"]);
+    world.forbid(ALL_PODS);
+    let (code, stdout, _) = world.serve().await.run(&["version"]).await;
+    assert!(code == 0 && stdout.contains("\nWebhook version: 0.1.0 (1 pod "), "{stdout}");
+    // Nothing that may be read: not known, which is not the same as not there.
+    world.put(CONFIGURATIONS, &[]);
+    let (code, stdout, _) = world.serve().await.run(&["version"]).await;
+    assert!(
+        code == 0 && stdout.contains("\nWebhook version: unknown: /api/v1/pods is forbidden"),
+        "{stdout}"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_has_a_version_too_and_nothing_has_none() {
+    let mut world = World::empty();
+    world.put(ALL_PODS, &[]);
+    let (code, stdout, _) = world.serve().await.run(&["version"]).await;
+    assert!(code == 0 && stdout.ends_with("\nWebhook version: not found in this cluster\n"), "{stdout}");
+    let [mut policy, _] = admission_policy();
+    policy["metadata"]["labels"]["app.kubernetes.io/version"] = "0.1.0".into();
+    world.put(POLICIES, &[policy]);
+    let (_, stdout, _) = world.serve().await.run(&["version"]).await;
+    assert!(stdout.ends_with("\nPolicy version: 0.1.0 (MutatingAdmissionPolicy gomemlimit)\n"), "{stdout}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_takes_nothing_away() {
+    for answer in [failure(500, "etcd is sad"), (NEVER, String::new())] {
+        let server = Server::start(move |_, _| answer.clone()).await;
+        let (code, stdout, stderr) = server.run(&["version"]).await;
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert!(
+            stdout.starts_with("Client version: ") && stdout.contains("\nWebhook version: unknown: "),
+            "{stdout}"
+        );
+        assert_eq!(stdout.lines().count(), 2, "{stdout}");
+        let before = server.asked.lock().unwrap().len();
+        let (code, stdout, _) = server.run(&["version", "--client"]).await;
+        assert_eq!((code, stdout.lines().count()), (0, 1), "{stdout}");
+        assert_eq!(server.asked.lock().unwrap().len(), before, "--client asks nobody");
+    }
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
+        .args(["version", "--kubeconfig", "/nonexistent"])
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout.contains("\nWebhook version: unknown: there is no cluster to talk to"), "{stdout}");
+}
