@@ -55,7 +55,7 @@ pub(super) fn warning(text: &str) {
 }
 
 /// Tells on stderr, on one line, what is no reason to worry.
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 pub(super) fn note(text: &str) {
     eprintln!("note: {}", clean(text));
 }

@@ -1,7 +1,7 @@
 //! What `diagnose` and `observe` want to know of a running pod: a partial view, since the typed one costs a megabyte
 //! of program and loses fields.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use gomemlimit_core::{
     effective::{Effective, EffectiveGomemlimit, EffectiveLimit, effective},
@@ -46,6 +46,7 @@ pub struct PodView {
 struct Metadata {
     name: String,
     annotations: Option<BTreeMap<String, String>>,
+    creation_timestamp: Option<Time>,
     deletion_timestamp: Option<String>,
 }
 
@@ -76,14 +77,25 @@ struct Port {
 #[serde(rename_all = "camelCase", default)]
 struct Status {
     phase: String,
+    conditions: Vec<Condition>,
     container_statuses: Vec<ContainerStatus>,
     init_container_statuses: Vec<ContainerStatus>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    last_transition_time: Option<Time>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct ContainerStatus {
     name: String,
+    restart_count: u32,
     #[serde(rename = "containerID")]
     container_id: Option<String>,
     state: State,
@@ -232,22 +244,58 @@ impl PodView {
         self.spec.node_name.as_deref()
     }
 
-    /// The facts of the container that is meant: the one named; the only one; the one that has a port
-    /// called `pprof`; the one that the annotation for `kubectl logs` names. Else the names of all.
+    /// The facts of a container; without a name, of the one that `kubectl logs` takes: the one that the annotation
+    /// names, else the first. One that has a port called `pprof` goes before the first. `Err` has the names of all.
     pub fn container(&self, named: Option<&str>) -> Result<ContainerFacts, Vec<String>> {
-        let all = || self.containers();
-        let annotated = || self.annotation(DEFAULT_CONTAINER);
-        let by_name = |name: &str| all().find(|container| container.name == name);
+        let by_name = |name: &str| self.containers().find(|container| container.name == name);
         let found = match named {
             Some(name) => by_name(name),
-            None if all().count() == 1 => all().next(),
-            None => all()
-                .find(|container| container.pprof_port().is_some())
-                .or_else(|| annotated().and_then(by_name)),
+            None => self
+                .annotated_container()
+                .and_then(by_name)
+                .or_else(|| self.containers().find(|container| container.pprof_port().is_some()))
+                .or_else(|| self.containers().next()),
         };
-        found
-            .map(|container| self.facts(container))
-            .ok_or_else(|| all().map(|one| one.name.clone()).collect())
+        found.map(|container| self.facts(container)).ok_or_else(|| self.container_names())
+    }
+
+    /// The container that the annotation for `kubectl logs` names.
+    #[must_use]
+    pub fn annotated_container(&self) -> Option<&str> {
+        let annotated = self.annotation(DEFAULT_CONTAINER)?;
+        self.containers().any(|container| container.name == annotated).then_some(annotated)
+    }
+
+    /// The names of all containers.
+    #[must_use]
+    pub fn container_names(&self) -> Vec<String> {
+        self.containers().map(|one| one.name.clone()).collect()
+    }
+
+    /// The first of them in the order of `kubectl logs TYPE/NAME` (`ByLogging` in `k8s.io/kubectl/pkg/util/podutils`):
+    /// one that has a node; one that runs; one that is ready, for the longest time; one that was restarted most; the
+    /// oldest.
+    pub fn best_for_logs(pods: impl IntoIterator<Item = Self>) -> Option<Self> {
+        // A time that is missing comes last.
+        let oldest = |time: Option<&Time>| (time.is_none(), time.map(|time| time.0));
+        pods.into_iter().min_by_key(|pod| {
+            let phase = match pod.status.phase.as_str() {
+                "Pending" => 2,
+                "Unknown" => 1,
+                _ => 0,
+            };
+            let is_ready = |one: &&Condition| one.kind == "Ready" && one.status == "True";
+            let ready = pod.status.conditions.iter().find(is_ready);
+            let restarts = pod.status.container_statuses.iter().map(|one| one.restart_count).max();
+            (
+                pod.node().is_none_or(str::is_empty),
+                phase,
+                ready.is_none(),
+                oldest(ready.and_then(|one| one.last_transition_time.as_ref())),
+                Reverse(restarts.unwrap_or_default()),
+                oldest(pod.metadata.creation_timestamp.as_ref()),
+            )
+        })
     }
 
     /// Those that run beside each other: native sidecars too.

@@ -1,0 +1,220 @@
+//! Credential plugins: `exec` of a user in the kubeconfig, such as `aws eks get-token`, run once and again when what they
+//! gave has expired. kube runs them three times for each client.
+//!
+//! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>
+
+use std::{
+    io::{self, ErrorKind, IsTerminal},
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use hyper::{Request, Response, StatusCode};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use kube::{
+    Client, Config,
+    client::Body,
+    config::{AuthInfo, ExecConfig, ExecInteractiveMode},
+};
+use serde::Deserialize;
+use serde_json::json;
+use thiserror::Error;
+use tokio::{process::Command, sync::Mutex, time::timeout};
+use tower::BoxError;
+
+/// Maximum run time of a plugin.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// Maximum run time of a plugin that may ask somebody to log in.
+const LOGIN_TIMEOUT: Duration = Duration::from_mins(5);
+/// Credentials are renewed so long before they expire.
+const RENEW_BEFORE: Duration = Duration::from_secs(10);
+
+/// Why there are no credentials.
+#[derive(Debug, Error)]
+pub(super) enum PluginError {
+    /// The user names no command.
+    #[error("the credential plugin of the user has no command")]
+    NoCommand,
+    /// The command does not exist.
+    #[error("the credential plugin {command} is not installed{hint}")]
+    NotInstalled {
+        /// The command.
+        command: String,
+        /// Where to get it, in the words of the kubeconfig.
+        hint: String,
+    },
+    /// The command cannot be run.
+    #[error("cannot run the credential plugin {0}")]
+    NotRun(String, #[source] io::Error),
+    /// It wants a terminal.
+    #[error("the credential plugin {0} asks for input, and stdin is not a terminal")]
+    NoTerminal(String),
+    /// It has failed; its own words went to stderr.
+    #[error("the credential plugin {0} failed with {1}")]
+    Failed(String, ExitStatus),
+    /// It runs for too long.
+    #[error("the credential plugin {0} did not end within {1} s")]
+    Slow(String, u64),
+    /// What it wrote is not an `ExecCredential`.
+    #[error("the credential plugin {0} wrote no ExecCredential: {1}")]
+    Unreadable(String, String),
+}
+
+/// A client that runs the plugin of `config.auth_info` now, and again when the credentials have expired or were
+/// refused.
+///
+/// # Errors
+///
+/// What the first run ends with, as [`PluginError`] or [`kube::Error`].
+pub(super) async fn client(mut config: Config, in_background: bool) -> Result<Client, BoxError> {
+    let Some(exec) = config.auth_info.exec.take() else { return Ok(Client::try_from(config)?) };
+    let namespace = config.default_namespace.clone();
+    let session = Arc::new(Session { config, exec, in_background, current: Mutex::new(None) });
+    session.client().await?;
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let session = session.clone();
+        async move { session.send(request).await }
+    });
+    Ok(Client::new(service, namespace))
+}
+
+/// The plugin, and the client with the credentials that it gave last.
+struct Session {
+    /// Without credentials.
+    config: Config,
+    exec: ExecConfig,
+    in_background: bool,
+    current: Mutex<Option<(Client, Option<Timestamp>)>>,
+}
+
+impl Session {
+    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        let client = self.client().await?;
+        let response = client.send(request).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            // As client-go: this request has failed, the next one is sent with new credentials.
+            *self.current.lock().await = None;
+        }
+        Ok(response)
+    }
+
+    /// The client with credentials that hold; one run of the plugin at a time.
+    async fn client(&self) -> Result<Client, BoxError> {
+        let mut current = self.current.lock().await;
+        let holds = |expires: &Option<Timestamp>| {
+            expires.is_none_or(|expires| Timestamp::now() + RENEW_BEFORE < expires)
+        };
+        if let Some((client, _)) = current.as_ref().filter(|(_, expires)| holds(expires)) {
+            return Ok(client.clone());
+        }
+        let credentials = run(&self.exec, self.in_background).await?;
+        let expires = credentials.expiration_timestamp.as_ref().map(|time| time.0);
+        let mut config = self.config.clone();
+        credentials.apply(&mut config.auth_info);
+        let client = Client::try_from(config)?;
+        *current = Some((client.clone(), expires));
+        Ok(client)
+    }
+}
+
+/// `status` of an `ExecCredential`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Credentials {
+    token: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<String>,
+    expiration_timestamp: Option<Time>,
+}
+
+impl Credentials {
+    fn apply(self, user: &mut AuthInfo) {
+        if let (Some(certificate), Some(key)) = (self.client_certificate_data, self.client_key_data) {
+            user.client_certificate_data = Some(BASE64_STANDARD.encode(certificate));
+            user.client_key_data = Some(BASE64_STANDARD.encode(key).into());
+        }
+        if let Some(token) = self.token {
+            user.token = Some(token.into());
+        }
+    }
+}
+
+/// Runs the plugin. It reads the terminal only if the kubeconfig lets it; what it writes to stderr is for people.
+async fn run(exec: &ExecConfig, in_background: bool) -> Result<Credentials, PluginError> {
+    let name = exec.command.clone().ok_or(PluginError::NoCommand)?;
+    let interactive = is_interactive(exec, !in_background && io::stdin().is_terminal())
+        .ok_or_else(|| PluginError::NoTerminal(name.clone()))?;
+    let child = command(exec, &name, interactive)
+        .stderr(if in_background { Stdio::null() } else { Stdio::inherit() })
+        .spawn()
+        .map_err(|error| not_started(exec, &name, error))?;
+    let most = if interactive { LOGIN_TIMEOUT } else { TIMEOUT };
+    let output = timeout(most, child.wait_with_output()).await;
+    let output = output.map_err(|_| PluginError::Slow(name.clone(), most.as_secs()))?;
+    let output = output.map_err(|error| PluginError::NotRun(name.clone(), error))?;
+    if !output.status.success() {
+        return Err(PluginError::Failed(name, output.status));
+    }
+    parse(&output.stdout).map_err(|problem| PluginError::Unreadable(name, problem))
+}
+
+fn command(exec: &ExecConfig, name: &str, interactive: bool) -> Command {
+    let mut command = Command::new(name);
+    let mut spec = json!({"interactive": interactive});
+    if let Some(cluster) = &exec.cluster {
+        spec["cluster"] = json!(cluster);
+    }
+    let info = json!({"kind": "ExecCredential", "apiVersion": exec.api_version, "spec": spec});
+    let variables = exec.env.iter().flatten().filter_map(|one| Some((one.get("name")?, one.get("value")?)));
+    command
+        .args(exec.args.iter().flatten())
+        .envs(variables)
+        .env("KUBERNETES_EXEC_INFO", info.to_string())
+        .stdin(if interactive { Stdio::inherit() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Whether it may read the terminal; `None` if it must and cannot.
+fn is_interactive(exec: &ExecConfig, is_terminal: bool) -> Option<bool> {
+    match exec.interactive_mode {
+        Some(ExecInteractiveMode::Never) => Some(false),
+        Some(ExecInteractiveMode::Always) => is_terminal.then_some(true),
+        Some(ExecInteractiveMode::IfAvailable) | None => Some(is_terminal),
+    }
+}
+
+fn not_started(exec: &ExecConfig, name: &str, error: io::Error) -> PluginError {
+    if error.kind() != ErrorKind::NotFound {
+        return PluginError::NotRun(name.to_owned(), error);
+    }
+    let hint = exec.install_hint.as_deref().map(str::trim).filter(|hint| !hint.is_empty());
+    let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+    PluginError::NotInstalled { command: name.to_owned(), hint }
+}
+
+/// JSON, or YAML as some plugins write and client-go takes.
+fn parse(stdout: &[u8]) -> Result<Credentials, String> {
+    #[derive(Deserialize)]
+    struct ExecCredential {
+        status: Option<Credentials>,
+    }
+    let text = std::str::from_utf8(stdout).map_err(|error| error.to_string())?;
+    let credential: ExecCredential = match serde_json::from_str(text) {
+        Ok(credential) => credential,
+        Err(error) => {
+            let documents = crate::manifest::parse(text).map_err(|_| error.to_string())?;
+            let value = documents.first().map(|document| document.value.clone()).unwrap_or_default();
+            serde_json::from_value(value).map_err(|_| error.to_string())?
+        }
+    };
+    let status = credential.status.ok_or("it has no status")?;
+    let is_pair = status.client_certificate_data.is_some() == status.client_key_data.is_some();
+    if !is_pair || (status.token.is_none() && status.client_key_data.is_none()) {
+        return Err("its status has neither a token nor a certificate with its key".to_owned());
+    }
+    Ok(status)
+}
