@@ -11,6 +11,9 @@ pub(crate) fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item 
 }
 
 fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    if let Some(kube::Error::Api(_)) = error.downcast_ref() {
+        return None;
+    }
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),
         None => error.source(),
@@ -39,11 +42,11 @@ fn text(error: &(dyn Error + 'static)) -> Option<String> {
     let text = match error.downcast_ref::<kube::Error>() {
         // Its own text has the status once more, as Rust's Debug.
         Some(kube::Error::Api(status)) => status.message.clone(),
-        Some(error) if error.source().is_some() => return None,
+        Some(_) if cause(error).is_some() => return None,
         _ => error.to_string(),
     };
-    let is_wrapper = text.starts_with(CLIENT_ERROR) && chain(error).nth(1).is_some();
-    (!text.is_empty() && !is_wrapper).then_some(text)
+    let is_wrapper = text.starts_with(CLIENT_ERROR) && cause(error).is_some();
+    (!is_wrapper).then_some(text)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ fn a_limit_of_the_pod(#[case] containers: &Value, #[case] wanted: Value) {
         },
         |path, _| program(path),
     );
-    let output = cluster.run("diagnose", &["api/app", "--captures", "1", "-o", "json"]);
+    let output = cluster.run("diagnose", &["api", "-c", "app", "--captures", "1", "-o", "json"]);
     assert_eq!(output.json()["figures"]["limit"], wanted);
 }
 
@@ -159,7 +159,7 @@ fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
     assert!(output.stderr.ends_with(wanted), "{}", output.stderr);
     assert!(output.stderr.contains("ended half-way (Error, exit code 137)"), "{}", output.stderr);
     assert!(cluster.path("kept/heap-2.pb.gz").exists());
-    let output = cluster.run("diagnose", &["./kept"]);
+    let output = cluster.run("diagnose", &["-f", "kept"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
 }
 

@@ -135,7 +135,7 @@ fn names(api: String, plural: &'static str, in_namespace: bool) -> Vec<String> {
         install_crypto();
         let Ok(runtime) = runtime() else { return };
         // The end of the future ends a credential plugin, too.
-        let _ = runtime.block_on(timeout(TIMEOUT, ask(&found, &api, plural, in_namespace)));
+        let _ = runtime.block_on(async { timeout(TIMEOUT, ask(&found, &api, plural, in_namespace)).await });
         runtime.shutdown_background();
     })
 }

@@ -218,6 +218,9 @@ impl Place {
             if cause.is::<PluginError>() {
                 return ApiError::Auth { url, problem };
             }
+            if cause.is::<tokio::time::error::Elapsed>() {
+                return ApiError::Unreachable { url, problem: "no connection was made in time".to_owned() };
+            }
             match cause.downcast_ref::<kube::Error>() {
                 Some(kube::Error::Auth(_)) => return ApiError::Auth { url, problem },
                 Some(kube::Error::RustlsTls(_)) => {
@@ -262,7 +265,10 @@ fn of_status(status: &kube::core::Status) -> ApiError {
 fn untrusted(error: &rustls::Error) -> String {
     let text = match error {
         rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::UnknownIssuer => "its certificate is signed by an unknown authority",
+            // A cluster that was made anew has an authority of the same name, and with another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "its certificate is signed by an unknown authority"
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "its certificate has expired"
             }
@@ -270,12 +276,22 @@ fn untrusted(error: &rustls::Error) -> String {
                 "its certificate is not valid yet"
             }
             CertificateError::NotValidForName => "its certificate is for another name",
+            CertificateError::NotValidForNameContext { expected, presented } => {
+                let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
+                return format!("its certificate is for {}, not for {}", names.join(", "), expected.to_str());
+            }
             error => return error.to_string(),
         },
         rustls::Error::InvalidMessage(_) => "it does not speak TLS",
         error => return with_causes(error),
     };
     text.to_owned()
+}
+
+/// The name in `DnsName("a")` or `IpAddress(::1)`.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
+    inner.trim_end_matches(')').trim_matches('"')
 }
 
 /// JSON that is not of the expected shape.

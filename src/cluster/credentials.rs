@@ -218,3 +218,53 @@ fn parse(stdout: &[u8]) -> Result<Credentials, String> {
     }
     Ok(status)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// An API server that lets nobody in but who has run its plugin twice.
+    fn server() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+                let status = if head.iter().any(|line| line.ends_with("Bearer 2")) { 200 } else { 401 };
+                let head =
+                    format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}");
+                stream.write_all(head.as_bytes()).unwrap();
+            }
+        });
+        port
+    }
+
+    /// As of a session that was ended at the server: `audit --listen` goes on.
+    #[tokio::test]
+    async fn credentials_that_were_refused_are_renewed() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join("runs").display().to_string();
+        let script = "echo >>$0; echo '{\"status\": {\"token\": \"'$(wc -l <$0)'\"}}'";
+        let mut config = Config::new(format!("http://127.0.0.1:{}", server()).parse().unwrap());
+        config.auth_info.exec = Some(ExecConfig {
+            command: Some("sh".to_owned()),
+            args: Some(vec!["-c".to_owned(), script.to_owned(), runs]),
+            interactive_mode: Some(ExecInteractiveMode::Never),
+            ..ExecConfig::default()
+        });
+        let client = client(config, false).await.unwrap();
+        let ask = || client.request_text(hyper::Request::get("/version").body(Vec::new()).unwrap());
+        assert!(ask().await.unwrap_err().to_string().contains("401"));
+        for _ in 0..3 {
+            assert_eq!(ask().await.unwrap(), "{}");
+        }
+    }
+}

@@ -57,7 +57,7 @@ pub enum ConfigError {
     #[error("no cluster is configured: {0}; set KUBECONFIG, or name a file with --kubeconfig")]
     None(String),
     /// A kubeconfig cannot be read.
-    #[error("cannot read the kubeconfig {}: {problem}", path.display())]
+    #[error("cannot read the kubeconfig {}: {problem}; name another with --kubeconfig", path.display())]
     Unreadable {
         /// Its path.
         path: PathBuf,

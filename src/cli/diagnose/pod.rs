@@ -55,7 +55,11 @@ pub(super) async fn look(target: &ObjectRef, args: &DiagnoseArgs, store: &mut St
     let namespace = args.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
     let pod = pod_of(&cluster, &namespace, target).await?;
     let place = Place { cluster, namespace, pod, container: args.container.clone() };
-    let (view, facts) = place.facts().await?;
+    let facts = place.facts().await;
+    let (view, facts) = facts.map_err(|error| match error.downcast_ref() {
+        Some(PodError::NotFound(_)) if target.kind.is_pod() => target.not_found(&place.namespace),
+        _ => error,
+    })?;
     let names = view.container_names();
     if place.container.is_none() && view.annotated_container().is_none() && names.len() > 1 {
         output::note(&format!("defaulted container {} out of: {}", facts.name, names.join(", ")));

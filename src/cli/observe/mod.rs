@@ -124,10 +124,11 @@ impl ObserveArgs {
     }
 
     async fn observe(&self) -> anyhow::Result<Observation> {
+        let workload = self.workload.as_deref().map(ObjectRef::parse).transpose()?;
         let cluster = self.cluster.open().await?;
         let namespace =
             self.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
-        let (target, pods) = self.pods(&cluster, &namespace).await?;
+        let (target, pods) = self.pods(&cluster, &namespace, workload).await?;
         let mut watch = Watch::new(cluster, namespace, target, pods);
         watch.container.clone_from(&self.container);
         watch.port = self.port;
@@ -135,14 +136,18 @@ impl ObserveArgs {
     }
 
     /// What is observed, in words, and its pods.
-    async fn pods(&self, cluster: &Cluster, namespace: &str) -> anyhow::Result<(String, Pods)> {
-        let Some(workload) = &self.workload else {
+    async fn pods(
+        &self,
+        cluster: &Cluster,
+        namespace: &str,
+        workload: Option<ObjectRef>,
+    ) -> anyhow::Result<(String, Pods)> {
+        let Some(target) = workload else {
             let selector = self.selector.clone().unwrap_or_default();
             // The API server would take it for all pods.
             ensure!(!selector.trim().is_empty(), "--selector selects nothing: write KEY=VALUE");
             return Ok((format!("pods {selector}"), Pods::Selected(selector)));
         };
-        let target = ObjectRef::parse(workload)?;
         if target.kind.is_pod() {
             return Ok((target.to_string(), Pods::Named(target.name)));
         }
