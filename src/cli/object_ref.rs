@@ -35,7 +35,7 @@ impl ObjectRef {
             } else {
                 String::new()
             };
-            bail!("{word:?} is no type of object with pods; there are {}{container}", known());
+            bail!("{word:?} is not a resource type with pods; there are {}{container}", known());
         };
         parse_name(name).map_err(|problem| anyhow!("{name:?} {problem}"))?;
         Ok(Self { kind, name: name.to_owned() })

@@ -1,16 +1,17 @@
 //! Calls of the commands that look at a cluster: a client, objects as raw JSON, and errors that people understand.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use hyper::Uri;
 use kube::{
     Client, Config,
+    client::AuthError,
+    config::KubeconfigError,
     core::{Request, request},
 };
 use rustls::CertificateError;
 use serde::de::DeserializeOwned;
-use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 #[cfg(feature = "cli")]
 use super::credentials::{self, PluginError};
@@ -27,7 +28,7 @@ const POD: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// Why a call failed.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// There is no cluster to talk to, or its configuration is of no use.
     #[error(transparent)]
@@ -204,33 +205,35 @@ impl Place {
     }
 
     /// What it means that there is no answer.
-    fn failed(&self, error: &(dyn std::error::Error + 'static)) -> ApiError {
+    fn failed(&self, error: &(dyn Error + 'static)) -> ApiError {
         let (url, problem) = (self.0.clone(), with_causes(error));
-        for cause in chain(error) {
-            if let Some(error) = cause.downcast_ref::<rustls::Error>() {
-                return ApiError::Tls { url, problem: untrusted(error) };
-            }
-            if let Some(error) = cause.downcast_ref::<kube::config::KubeconfigError>() {
-                let entry = "the user".to_owned();
-                return ConfigError::Unusable { entry, problem: kubeconfig::problem(error) }.into();
-            }
-            #[cfg(feature = "cli")]
-            if cause.is::<PluginError>() {
-                return ApiError::Auth { url, problem };
-            }
-            if cause.is::<tokio::time::error::Elapsed>() {
-                return ApiError::Unreachable { url, problem: "no connection was made in time".to_owned() };
-            }
-            match cause.downcast_ref::<kube::Error>() {
-                Some(kube::Error::Auth(_)) => return ApiError::Auth { url, problem },
-                Some(kube::Error::RustlsTls(_)) => {
-                    return ConfigError::Unusable { entry: "the TLS settings".to_owned(), problem }.into();
-                }
-                _ => {}
-            }
+        if let Some(error) = find::<rustls::Error>(error) {
+            return ApiError::Tls { url, problem: untrusted(error) };
+        }
+        if let Some(error) = find::<AuthError>(error) {
+            return ApiError::Auth { url, problem: without_credentials(error) };
+        }
+        #[cfg(feature = "cli")]
+        if find::<PluginError>(error).is_some() {
+            return ApiError::Auth { url, problem };
+        }
+        if let Some(error) = find::<KubeconfigError>(error) {
+            let entry = "the user".to_owned();
+            return ConfigError::Unusable { entry, problem: kubeconfig::problem(error) }.into();
+        }
+        if let Some(kube::Error::RustlsTls(_)) = find(error) {
+            return ConfigError::Unusable { entry: "the TLS settings".to_owned(), problem }.into();
+        }
+        if find::<Elapsed>(error).is_some() {
+            return ApiError::Unreachable { url, problem: "no connection was made in time".to_owned() };
         }
         ApiError::Unreachable { url, problem }
     }
+}
+
+/// The first cause of this type.
+fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    chain(error).find_map(|cause| cause.downcast_ref())
 }
 
 async fn client(config: Config, in_background: bool, place: &Place) -> Result<Client, ApiError> {
@@ -242,6 +245,17 @@ async fn client(config: Config, in_background: bool, place: &Place) -> Result<Cl
         Client::try_from(config).map_err(|error| place.failed(&error))
     };
     client
+}
+
+/// Why kube has no credentials, without paths and outputs as Rust's Debug.
+fn without_credentials(error: &AuthError) -> String {
+    match error {
+        AuthError::ReadTokenFile(error, path) => {
+            format!("cannot read the token file {}: {error}", path.display())
+        }
+        AuthError::AuthExecRun { out, .. } => format!("the credential plugin failed with {}", out.status),
+        error => with_causes(error),
+    }
 }
 
 fn without_password(url: &Uri) -> String {

@@ -160,11 +160,13 @@ fn read_all(target: &Target) -> Result<(Kubeconfig, String), ConfigError> {
 fn unreadable(path: &Path, error: &KubeconfigError) -> ConfigError {
     let problem = match error {
         KubeconfigError::ReadConfig(error, _) => error.to_string(),
-        error => {
-            // The first line says what is wrong and at which line of the file; an excerpt of it follows.
-            let text = with_causes(error);
-            text.lines().next().unwrap_or_default().to_owned()
+        // The first line has the place in the file; an excerpt of the file follows.
+        KubeconfigError::Parse(error) => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            line.strip_prefix("error: ").unwrap_or(line).to_owned()
         }
+        error => with_causes(error),
     };
     ConfigError::Unreadable { path: path.to_owned(), problem }
 }
@@ -216,7 +218,7 @@ fn of_cluster(cluster: &Cluster, name: &str, target: &Target) -> Result<Config, 
         || cluster.insecure_skip_tls_verify == Some(true);
     let url = with_scheme(server, if is_secure { "https" } else { "http" });
     let url: Uri =
-        url.parse().map_err(|error| unusable(format!("its server {server} is no URL: {error}")))?;
+        url.parse().map_err(|error| unusable(format!("its server {server} is not a URL: {error}")))?;
     let mut config = Config::new(url);
     let bundle = info(cluster, name)?.certificate_authority_data;
     config.root_cert = bundle.map(|bundle| certificates(&bundle)).transpose().map_err(unusable)?;
@@ -236,7 +238,8 @@ fn proxy(of_kubeconfig: Option<&str>, _server: &Uri) -> Result<Option<Uri>, Conf
     let has_proxy = of_kubeconfig.is_some_and(|url| !url.is_empty());
     if has_proxy {
         return Err(ConfigError::Value(
-            "proxy-url of the kubeconfig: this build of the program knows no proxies".to_owned(),
+            "the kubeconfig has a proxy-url, and this build of the program does not support proxies"
+                .to_owned(),
         ));
     }
     Ok(None)
@@ -255,7 +258,7 @@ fn info(cluster: &Cluster, name: &str) -> Result<ExecAuthCluster, ConfigError> {
 
 fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let blocks =
-        pem::parse_many(pem).map_err(|error| format!("its certificate authority is no PEM: {error}"))?;
+        pem::parse_many(pem).map_err(|error| format!("its certificate authority is not PEM: {error}"))?;
     let certificates: Vec<_> = blocks
         .into_iter()
         .filter(|block| block.tag() == "CERTIFICATE")
@@ -321,7 +324,7 @@ pub(super) fn problem(error: &KubeconfigError) -> String {
         Some(kube::config::LoadDataError::ReadFile(error, path)) => {
             format!("cannot read {what} {}: {error}", path.display())
         }
-        Some(kube::config::LoadDataError::DecodeBase64(error)) => format!("{what} is no base64: {error}"),
+        Some(kube::config::LoadDataError::DecodeBase64(error)) => format!("{what} is not base64: {error}"),
         Some(kube::config::LoadDataError::NoBase64DataOrFile) | None => format!("{what} is missing"),
     }
 }

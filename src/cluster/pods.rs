@@ -1,7 +1,9 @@
 //! What `diagnose` and `observe` want to know of a running pod: a partial view, since the typed one costs a megabyte
 //! of program and loses fields.
 
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+mod order;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use gomemlimit_core::{
     effective::{Effective, EffectiveGomemlimit, EffectiveLimit, effective},
@@ -270,32 +272,6 @@ impl PodView {
     #[must_use]
     pub fn container_names(&self) -> Vec<String> {
         self.containers().map(|one| one.name.clone()).collect()
-    }
-
-    /// The first of them in the order of `kubectl logs TYPE/NAME` (`ByLogging` in `k8s.io/kubectl/pkg/util/podutils`):
-    /// one that has a node; one that runs; one that is ready, for the longest time; one that was restarted most; the
-    /// oldest.
-    pub fn best_for_logs(pods: impl IntoIterator<Item = Self>) -> Option<Self> {
-        // A time that is missing comes last.
-        let oldest = |time: Option<&Time>| (time.is_none(), time.map(|time| time.0));
-        pods.into_iter().min_by_key(|pod| {
-            let phase = match pod.status.phase.as_str() {
-                "Pending" => 2,
-                "Unknown" => 1,
-                _ => 0,
-            };
-            let is_ready = |one: &&Condition| one.kind == "Ready" && one.status == "True";
-            let ready = pod.status.conditions.iter().find(is_ready);
-            let restarts = pod.status.container_statuses.iter().map(|one| one.restart_count).max();
-            (
-                pod.node().is_none_or(str::is_empty),
-                phase,
-                ready.is_none(),
-                oldest(ready.and_then(|one| one.last_transition_time.as_ref())),
-                Reverse(restarts.unwrap_or_default()),
-                oldest(pod.metadata.creation_timestamp.as_ref()),
-            )
-        })
     }
 
     /// Those that run beside each other: native sidecars too.

@@ -23,10 +23,10 @@ use super::server::{Home, Server};
     "captures/heap-1.pb.gz is the name of a file, not of an object in a cluster; name files with -f")]
 #[case::profiles(&["diagnose", "one", "other"], "diagnose looks at one pod; name files with -f")]
 #[case::container(&["diagnose", "api/app"],
-    "\"api\" is no type of object with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
+    "\"api\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
      replicaset (rs), replicationcontroller (rc), job, cronjob (cj); a container is named with -c: api -c app")]
 #[case::service(&["observe", "svc/API"],
-    "\"svc\" is no type of object with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
+    "\"svc\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
      replicaset (rs), replicationcontroller (rc), job, cronjob (cj)")]
 #[case::policy_file(&["serve", "--policy-file", "x"],
     "cannot read the policy file x: No such file or directory (os error 2)")]
@@ -52,7 +52,10 @@ fn certificate_files_that_are_missing_are_named_once() {
 }
 
 #[rstest]
-#[case::yaml("{", "cannot read the kubeconfig {path}: ")]
+#[case::yaml(
+    "{",
+    "cannot read the kubeconfig {path}: line 1 column 1: unclosed bracket '{'; name another with --kubeconfig"
+)]
 #[case::no_context(
     "{}",
     "no cluster is configured: there is no context in {path}; set KUBECONFIG, or name a file"
@@ -75,7 +78,7 @@ fn certificate_files_that_are_missing_are_named_once() {
 )]
 #[case::url(
     "{current-context: a, contexts: [{name: a, context: {cluster: c}}], clusters: [{name: c, cluster: {server: 'a b'}}]}",
-    "cluster c of the kubeconfig: its server a b is no URL: "
+    "cluster c of the kubeconfig: its server a b is not a URL: "
 )]
 #[case::authority(
     "{current-context: a, contexts: [{name: a, context: {cluster: c}}], \
@@ -85,7 +88,7 @@ fn certificate_files_that_are_missing_are_named_once() {
 #[case::base64(
     "{current-context: a, contexts: [{name: a, context: {cluster: c}}], \
                 clusters: [{name: c, cluster: {server: 'https://a', certificate-authority-data: '-'}}]}",
-    "cluster c of the kubeconfig: its certificate authority is no base64: "
+    "cluster c of the kubeconfig: its certificate authority is not base64: "
 )]
 #[case::pem(
     "{current-context: a, contexts: [{name: a, context: {cluster: c}}], \

@@ -140,3 +140,15 @@ fn every_command_takes_them(#[case] command: &str) {
     let short = home.run(&mut home.command(&[command, "-h"])).stdout;
     assert!(short.contains("--context <") && !short.contains("--as-group"), "{short}");
 }
+
+/// As kubectl: a list of all pods is a tenth of its size.
+#[rstest]
+#[case(json!(null), true)]
+#[case(json!(true), false)]
+fn answers_may_be_compressed(#[case] disabled: Value, #[case] asked: bool) {
+    let (server, home) = (Server::http(), Home::new());
+    let url = format!("http://127.0.0.1:{}", server.port);
+    home.kubeconfig(&json!({"server": url, "disable-compression": disabled}), &json!({}));
+    is_audited(&home.audit(&[]));
+    assert_eq!(server.headers("accept-encoding").iter().any(|value| value.contains("gzip")), asked);
+}

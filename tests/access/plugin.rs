@@ -1,5 +1,6 @@
 //! Credential plugins.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -93,8 +94,8 @@ fn it_may_write_yaml() {
 #[case::hint("", json!({"command": "no-such-plugin", "installHint": "See https://example.com/install\n"}),
     "the credential plugin no-such-plugin is not installed: See https://example.com/install; log in")]
 #[case::terminal("", json!({"interactiveMode": "Always"}), "the credential plugin sh asks for input, and stdin is not a terminal")]
-#[case::text("echo hello", json!({}), "the credential plugin sh wrote no ExecCredential: ")]
-#[case::nothing("echo '{}'", json!({}), "the credential plugin sh wrote no ExecCredential: it has no status")]
+#[case::text("echo hello", json!({}), "the output of the credential plugin sh is not an ExecCredential: ")]
+#[case::nothing("echo '{}'", json!({}), "the output of the credential plugin sh is not an ExecCredential: it has no status")]
 #[case::empty("echo '{\"status\": {}}'", json!({}), "its status has neither a token nor a certificate with its key")]
 #[case::half("echo '{\"status\": {\"token\": \"t\", \"clientKeyData\": \"k\"}}'", json!({}), "neither a token nor a certificate")]
 fn its_failure_is_not_that_of_the_cluster(#[case] script: &str, #[case] more: Value, #[case] wanted: &str) {
@@ -110,4 +111,39 @@ fn its_failure_is_not_that_of_the_cluster(#[case] script: &str, #[case] more: Va
     // What it writes is for people.
     assert_eq!(outcome.stderr.contains("why\n"), script.contains("why"), "{}", outcome.stderr);
     assert_eq!(server.count(), 0);
+}
+
+/// Renewed by kube when it has expired; the feature is there.
+#[rstest]
+#[case::holds(4_000_000_000_u64, None)]
+#[case::has_expired(1, Some("no credentials for the API server at http://127.0.0.1:"))]
+fn an_oidc_token_is_sent_while_it_holds(#[case] expires: u64, #[case] refused: Option<&str>) {
+    let (server, home) = (Server::http(), Home::new());
+    let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+    let token =
+        format!("{}.{}.{}", encode("{}"), encode(&format!("{{\"exp\": {expires}}}")), encode("signature"));
+    let provider = json!({"auth-provider": {"name": "oidc", "config": {"id-token": token}}});
+    home.kubeconfig(&json!({"server": format!("http://127.0.0.1:{}", server.port)}), &provider);
+    let outcome = home.audit(&[]);
+    match refused {
+        Some(wanted) => outcome.is_refused(wanted),
+        None => {
+            is_audited(&outcome);
+            assert_eq!(server.headers("authorization")[0], format!("Bearer {token}"));
+        }
+    }
+}
+
+#[test]
+fn a_token_file_that_is_missing_is_named() {
+    let (server, home) = (Server::http(), Home::new());
+    home.kubeconfig(
+        &json!({"server": format!("http://127.0.0.1:{}", server.port)}),
+        &json!({"tokenFile": "token"}),
+    );
+    let wanted = format!(
+        ": cannot read the token file {}: No such file or directory (os error 2); log in again",
+        home.path("token").display()
+    );
+    home.audit(&[]).is_refused(&wanted);
 }

@@ -139,7 +139,7 @@ fn a_client_certificate_is_shown() {
     home.kubeconfig(&cluster, &json!({"exec": exec}));
     is_audited(&home.audit(&[]));
     home.kubeconfig(&cluster, &json!({"client-certificate-data": "-", "client-key-data": data(&key)}));
-    home.audit(&[]).is_refused("error: the user of the kubeconfig: its client certificate is no base64: ");
+    home.audit(&[]).is_refused("error: the user of the kubeconfig: its client certificate is not base64: ");
     home.kubeconfig(&cluster, &json!({"client-certificate": "cert.pem", "client-key-data": data(&key)}));
     let wanted = format!(
         "error: the user of the kubeconfig: cannot read its client certificate {}: No such file or directory (os error 2)\n",
