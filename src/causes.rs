@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn what_an_io_error_wraps_is_found() {
         let error = io::Error::other(rustls::Error::HandshakeNotComplete);
-        assert!(chain(&error).any(|error| error.is::<rustls::Error>()));
+        assert!(chain(&error).any(<dyn Error>::is::<rustls::Error>));
     }
 
     #[test]

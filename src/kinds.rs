@@ -7,7 +7,7 @@ pub(crate) struct Kind {
     /// API group; empty for that of pods.
     pub(crate) group: &'static str,
     /// `kind` of its objects.
-    pub(crate) kind: &'static str,
+    pub(crate) name: &'static str,
     /// Name of the resource, in paths.
     pub(crate) plural: &'static str,
     /// The name that `kubectl get -o name` prints.
@@ -34,13 +34,13 @@ const TEMPLATE: &[&str] = &["spec", "template"];
 
 const fn of(
     group: &'static str,
-    kind: &'static str,
+    name: &'static str,
     plural: &'static str,
     singular: &'static str,
     short_names: &'static [&'static str],
     template: &'static [&'static str],
 ) -> Kind {
-    Kind { group, kind, plural, singular, short_names, template }
+    Kind { group, name, plural, singular, short_names, template }
 }
 
 impl Kind {
@@ -60,7 +60,7 @@ impl Kind {
     /// That of an object in a manifest.
     pub(crate) fn of_object(kind: &str, api_version: &str) -> Option<&'static Self> {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        let found = KINDS.iter().find(|one| one.kind == kind && one.group == group);
+        let found = KINDS.iter().find(|one| one.name == kind && one.group == group);
         found.filter(|one| !one.group.is_empty() || api_version == "v1")
     }
 
@@ -101,7 +101,19 @@ mod tests {
             ("service", None),
             ("", None),
         ] {
-            assert_eq!(Kind::named(word).map(|kind| kind.kind), kind, "{word}");
+            assert_eq!(Kind::named(word).map(|kind| kind.name), kind, "{word}");
         }
+    }
+
+    #[test]
+    fn the_page_on_access_has_them() {
+        let page = include_str!("../docs/access.md");
+        let rows = KINDS.iter().map(|kind| {
+            let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
+            let short = kind.short_names.first().map_or_else(String::new, |name| format!("`{name}` "));
+            format!("| `{}{group}` | {short}|\n", kind.singular)
+        });
+        let rows: String = rows.collect();
+        assert!(page.contains(&rows), "docs/access.md lacks\n{rows}");
     }
 }

@@ -104,6 +104,10 @@ struct Place(String);
 
 impl Cluster {
     /// Reads the kubeconfig, and gets credentials; nothing is sent to the API server yet.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(clippy::unused_async, reason = "only a credential plugin takes time")
+    )]
     pub async fn open(target: &Target) -> Result<Self, ApiError> {
         let mut config = kubeconfig::load(target)?;
         let request_timeout = target.request_timeout.filter(|time| !time.is_zero());
@@ -111,7 +115,11 @@ impl Cluster {
         // A watch is silent for minutes; the other calls have a deadline of their own.
         config.read_timeout = None;
         let place = Place::of(&config);
-        let client = client(config, target.in_background, &place).await?;
+        #[cfg(feature = "cli")]
+        let client = credentials::client(config, target.in_background).await;
+        #[cfg(not(feature = "cli"))]
+        let client = Client::try_from(config).map_err(Box::<dyn Error + Send + Sync>::from);
+        let client = client.map_err(|error| place.failed(&*error))?;
         Ok(Self { client, place, request_timeout })
     }
 
@@ -234,17 +242,6 @@ impl Place {
 /// The first cause of this type.
 fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     chain(error).find_map(|cause| cause.downcast_ref())
-}
-
-async fn client(config: Config, in_background: bool, place: &Place) -> Result<Client, ApiError> {
-    #[cfg(feature = "cli")]
-    let client = credentials::client(config, in_background).await.map_err(|error| place.failed(&*error));
-    #[cfg(not(feature = "cli"))]
-    let client = {
-        let _ = in_background;
-        Client::try_from(config).map_err(|error| place.failed(&error))
-    };
-    client
 }
 
 /// Why kube has no credentials, without paths and outputs as Rust's Debug.

@@ -16,9 +16,9 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
     Client, Config,
     client::Body,
-    config::{AuthInfo, ExecConfig, ExecInteractiveMode},
+    config::{AuthInfo, ExecAuthCluster, ExecConfig, ExecInteractiveMode},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
 use tokio::{process::Command, sync::Mutex, time::timeout};
@@ -131,6 +131,14 @@ impl Session {
     }
 }
 
+/// `spec` of an `ExecCredential`.
+#[derive(Serialize)]
+struct Spec<'a> {
+    interactive: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a ExecAuthCluster>,
+}
+
 /// `status` of an `ExecCredential`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -174,10 +182,7 @@ async fn run(exec: &ExecConfig, in_background: bool) -> Result<Credentials, Plug
 
 fn command(exec: &ExecConfig, name: &str, interactive: bool) -> Command {
     let mut command = Command::new(name);
-    let mut spec = json!({"interactive": interactive});
-    if let Some(cluster) = &exec.cluster {
-        spec["cluster"] = json!(cluster);
-    }
+    let spec = Spec { interactive, cluster: exec.cluster.as_ref() };
     let info = json!({"kind": "ExecCredential", "apiVersion": exec.api_version, "spec": spec});
     let variables = exec.env.iter().flatten().filter_map(|one| Some((one.get("name")?, one.get("value")?)));
     command

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::server::{Home, Server};
+use super::server::{Home, Server, run};
 
 /// `{home}` is the home directory.
 #[rstest]
@@ -37,7 +37,7 @@ use super::server::{Home, Server};
     "cannot read nothing: No such file or directory (os error 2)")]
 fn one_line(#[case] arguments: &[&str], #[case] wanted: &str) {
     let home = Home::new();
-    let outcome = home.run(&mut home.command(arguments));
+    let outcome = run(&mut home.command(arguments));
     let wanted =
         format!("error: {wanted}\n").replace("{home}", home.path("").to_str().unwrap().trim_end_matches('/'));
     assert_eq!((outcome.code, &*outcome.stderr, &*outcome.stdout), (2, &*wanted, ""));
@@ -46,7 +46,7 @@ fn one_line(#[case] arguments: &[&str], #[case] wanted: &str) {
 #[test]
 fn certificate_files_that_are_missing_are_named_once() {
     let home = Home::new();
-    let outcome = home.run(&mut home.command(&["serve", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]));
+    let outcome = run(&mut home.command(&["serve", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]));
     outcome.is_refused("cert.pem: No such file or directory (os error 2)");
     assert_eq!(outcome.stderr.matches("os error").count(), 1, "{}", outcome.stderr);
 }
@@ -121,7 +121,7 @@ fn a_file_of_the_name_of_a_pod_is_noticed() {
             "there is no pod captures in namespace shop; captures is a file here: name files with -f",
         ),
     ] {
-        let outcome = home.run(home.command(&[command, "captures"]).env("KUBECONFIG", home.path("config")));
+        let outcome = run(home.command(&[command, "captures"]).env("KUBECONFIG", home.path("config")));
         assert_eq!(outcome.stderr, format!("error: {wanted}\n"));
     }
 }
@@ -137,7 +137,7 @@ fn an_answer_is_told_once(#[case] code: u16, #[case] message: &'static str, #[ca
         (code, body)
     });
     home.kubeconfig(&json!({"server": format!("http://127.0.0.1:{}", server.port)}), &json!({}));
-    let outcome = home.run(home.command(&["explain", "api"]).env("KUBECONFIG", home.path("config")));
+    let outcome = run(home.command(&["explain", "api"]).env("KUBECONFIG", home.path("config")));
     outcome.is_refused(wanted);
     assert_eq!(outcome.stderr.matches(message).count(), 1, "{}", outcome.stderr);
 }

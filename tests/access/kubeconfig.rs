@@ -5,7 +5,7 @@ use std::process::Command;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::server::{Home, Server, is_audited, text};
+use super::server::{Home, Server, is_audited, run, text};
 
 const FLAGS: [&str; 9] = [
     "--kubeconfig",
@@ -52,16 +52,16 @@ fn flags_choose_what_counts() {
         (&["--server", &url[7..]], None),
     ] {
         server.log.lock().unwrap().clear();
-        is_audited(&home.run(&mut audit(&home, flags)));
+        is_audited(&run(&mut audit(&home, flags)));
         assert_eq!(server.headers("authorization").first().map(String::as_str), token, "{flags:?}");
     }
     // Without any kubeconfig.
-    is_audited(&home.run(audit(&home, &["--server", &url]).env_remove("KUBECONFIG")));
-    home.run(&mut audit(&home, &["--context", "nope"]))
+    is_audited(&run(audit(&home, &["--server", &url]).env_remove("KUBECONFIG")));
+    run(&mut audit(&home, &["--context", "nope"]))
         .is_refused("error: the kubeconfig has no context \"nope\"; it has dead, live\n");
-    home.run(&mut audit(&home, &["--cluster", "nope"]))
+    run(&mut audit(&home, &["--cluster", "nope"]))
         .is_refused("error: the kubeconfig has no cluster \"nope\"; it has dead, live\n");
-    home.run(&mut audit(&home, &["--user", "nope"]))
+    run(&mut audit(&home, &["--user", "nope"]))
         .is_refused("error: the kubeconfig has no user \"nope\"; it has somebody, other\n");
 }
 
@@ -71,7 +71,7 @@ fn somebody_is_impersonated() {
     home.write("config", &two(&server).to_string());
     let flags =
         ["--context", "live", "--as", "jane", "--as-group", "dev", "--as-group", "ops", "--as-uid", "7"];
-    is_audited(&home.run(&mut audit(&home, &flags)));
+    is_audited(&run(&mut audit(&home, &flags)));
     for (header, values) in [
         ("authorization", &["Bearer some"][..]),
         ("impersonate-user", &["jane"]),
@@ -80,7 +80,7 @@ fn somebody_is_impersonated() {
     ] {
         assert_eq!(server.headers(header)[..values.len()], *values, "{header}");
     }
-    let outcome = home.run(&mut audit(&home, &["--as-group", "dev"]));
+    let outcome = run(&mut audit(&home, &["--as-group", "dev"]));
     assert_eq!(outcome.code, 2);
     assert!(outcome.stderr.contains("--as <USER>"), "{}", outcome.stderr);
 }
@@ -96,14 +96,14 @@ fn a_request_has_the_time_that_is_given() {
     });
     home.write("config", &two(&server).to_string());
     let flags = ["--context", "live", "--request-timeout", "300ms"];
-    let outcome = home.run(&mut audit(&home, &flags));
+    let outcome = run(&mut audit(&home, &flags));
     let wanted = format!(
         "error: the API server at http://127.0.0.1:{} does not answer: no answer within 300ms; ",
         server.port
     );
     outcome.is_refused(&wanted);
     for (value, wanted) in [("1", "no answer within 1s"), ("x", "invalid value 'x' for '--request-timeout")] {
-        let outcome = home.run(&mut audit(&home, &["--context", "live", "--request-timeout", value]));
+        let outcome = run(&mut audit(&home, &["--context", "live", "--request-timeout", value]));
         assert!(outcome.stderr.contains(wanted), "{}", outcome.stderr);
     }
 }
@@ -116,9 +116,9 @@ fn a_list_of_files_may_name_some_that_do_not_exist() {
     home.write("first", "{current-context: live, kind: Config, apiVersion: v1}");
     let list = ["nothing", "first", "config", "nowhere"].map(|name| home.path(name));
     let list = list.each_ref().map(|path| text(path)).join("::");
-    is_audited(&home.run(home.command(&["audit", "-A", "-o", "json"]).env("KUBECONFIG", &list)));
+    is_audited(&run(home.command(&["audit", "-A", "-o", "json"]).env("KUBECONFIG", &list)));
     let [one, other] = ["nothing", "nowhere"].map(|name| home.path(name).display().to_string());
-    let outcome = home.run(home.command(&["audit"]).env("KUBECONFIG", format!("{one}:{other}")));
+    let outcome = run(home.command(&["audit"]).env("KUBECONFIG", format!("{one}:{other}")));
     outcome.is_refused(&format!(
         "error: no cluster is configured: {one} does not exist, {other} does not exist; set KUBECONFIG, or name a file \
          with --kubeconfig\n"
@@ -133,11 +133,11 @@ fn a_list_of_files_may_name_some_that_do_not_exist() {
 #[case("diagnose")]
 fn every_command_takes_them(#[case] command: &str) {
     let home = Home::new();
-    let help = home.run(&mut home.command(&[command, "--help"])).stdout;
+    let help = run(&mut home.command(&[command, "--help"])).stdout;
     for flag in FLAGS {
         assert!(help.contains(&format!("{flag} <")), "{flag}: {help}");
     }
-    let short = home.run(&mut home.command(&[command, "-h"])).stdout;
+    let short = run(&mut home.command(&[command, "-h"])).stdout;
     assert!(short.contains("--context <") && !short.contains("--as-group"), "{short}");
 }
 

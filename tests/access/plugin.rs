@@ -125,13 +125,11 @@ fn an_oidc_token_is_sent_while_it_holds(#[case] expires: u64, #[case] refused: O
     let provider = json!({"auth-provider": {"name": "oidc", "config": {"id-token": token}}});
     home.kubeconfig(&json!({"server": format!("http://127.0.0.1:{}", server.port)}), &provider);
     let outcome = home.audit(&[]);
-    match refused {
-        Some(wanted) => outcome.is_refused(wanted),
-        None => {
-            is_audited(&outcome);
-            assert_eq!(server.headers("authorization")[0], format!("Bearer {token}"));
-        }
+    if let Some(wanted) = refused {
+        return outcome.is_refused(wanted);
     }
+    is_audited(&outcome);
+    assert_eq!(server.headers("authorization")[0], format!("Bearer {token}"));
 }
 
 #[test]

@@ -164,15 +164,15 @@ impl Home {
         command
     }
 
-    pub(crate) fn run(&self, command: &mut Command) -> Outcome {
-        command.output().unwrap().into()
-    }
-
     /// `audit -A` with the kubeconfig, and these variables.
     pub(crate) fn audit(&self, variables: &[(&str, &str)]) -> Outcome {
         let mut command = self.command(&["audit", "-A", "-o", "json"]);
-        self.run(command.env("KUBECONFIG", self.path("config")).envs(variables.iter().copied()))
+        run(command.env("KUBECONFIG", self.path("config")).envs(variables.iter().copied()))
     }
+}
+
+pub(crate) fn run(command: &mut Command) -> Outcome {
+    command.output().unwrap().into()
 }
 
 /// The audit has seen the pod.
