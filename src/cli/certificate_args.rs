@@ -15,8 +15,9 @@ use super::duration::{parse_duration, parse_life};
 use crate::{
     certs::Settings,
     cluster::{
+        api::Cluster,
         certificates::{CertificateKeeper, Places},
-        kubeconfig::{self, Target},
+        kubeconfig::Target,
     },
     metrics::Metrics,
     serve::tls::{CertificateFiles, Reloader, Serving, ephemeral},
@@ -75,7 +76,7 @@ impl CertificateArgs {
         self.tls_poll
     }
 
-    pub(super) fn open(&self, listen: IpAddr, metrics: &Metrics) -> anyhow::Result<Certificates> {
+    pub(super) async fn open(&self, listen: IpAddr, metrics: &Metrics) -> anyhow::Result<Certificates> {
         if let (Some(certificate), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
             let files = CertificateFiles { certificate, key };
             let (credentials, content) = files.load(SystemTime::now()).context("--tls-cert, --tls-key")?;
@@ -87,14 +88,14 @@ impl CertificateArgs {
             (&self.tls_secret, &self.webhook_config, &self.service)
         {
             let serving = Serving::none_yet(metrics.clone());
-            let keeper = self.keeper(secret, configuration, service, &serving, metrics)?;
+            let keeper = self.keeper(secret, configuration, service, &serving, metrics).await?;
             return Ok(Certificates { serving, reloader: None, keeper: Some(keeper), ephemeral: false });
         }
         let serving = Serving::new(ephemeral(listen)?, metrics.clone());
         Ok(Certificates { serving, reloader: None, keeper: None, ephemeral: true })
     }
 
-    fn keeper(
+    async fn keeper(
         &self,
         secret: &str,
         configuration: &str,
@@ -110,7 +111,7 @@ impl CertificateArgs {
         if self.leaf_duration > self.ca_duration {
             bail!("--leaf-duration cannot be longer than --ca-duration");
         }
-        let client = client("--tls-secret")?;
+        let client = client("--tls-secret").await?;
         let namespace = self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
         let settings = Settings {
             server_name: format!("{service}.{namespace}.svc"),
@@ -125,10 +126,8 @@ impl CertificateArgs {
 }
 
 /// A client of the cluster that we run in, or that KUBECONFIG names.
-pub(super) fn client(flag: &str) -> anyhow::Result<Client> {
-    let config = kubeconfig::load(&Target::default());
-    let client = config.map_err(anyhow::Error::from).and_then(|config| Ok(Client::try_from(config)?));
-    client.with_context(|| {
-        format!("{flag} needs a cluster, from a pod with a service account or by KUBECONFIG")
-    })
+pub(super) async fn client(flag: &str) -> anyhow::Result<Client> {
+    let cluster = Cluster::open(&Target::default()).await;
+    let cluster = cluster.with_context(|| format!("{flag} needs a cluster"))?;
+    Ok(cluster.client)
 }

@@ -1,6 +1,6 @@
 //! Completions that ask the cluster: contexts, namespaces, pods and workloads.
 //!
-//! A shell waits for them: what does not answer within two seconds completes nothing.
+//! A shell waits for them: what is not known within two seconds is left out.
 
 use std::{
     ffi::OsStr,

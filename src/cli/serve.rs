@@ -208,7 +208,7 @@ impl ServeArgs {
             warn!("{doubt}");
         }
         let Certificates { serving, reloader, keeper, ephemeral } =
-            self.certificates.open(self.listen.ip(), &metrics)?;
+            self.certificates.open(self.listen.ip(), &metrics).await?;
         let (mut conditions, mut troubles) = (Vec::new(), Vec::new());
         if let Some(keeper) = keeper {
             conditions.push(Condition { gate: keeper.trusted.clone(), missing: NotReady::NotTrusted });
@@ -217,7 +217,7 @@ impl ServeArgs {
         }
         let mut namespaces = Arc::new(NoNamespaces) as Arc<dyn Namespaces>;
         if self.namespace_settings {
-            let client = client("--namespace-settings")?;
+            let client = client("--namespace-settings").await?;
             let watched = Arc::new(WatchedNamespaces::new(metrics.clone()));
             conditions.push(Condition { gate: watched.known.clone(), missing: NotReady::NamespacesUnknown });
             troubles.push(watched.trouble.clone());

@@ -216,7 +216,7 @@ impl Place {
     fn failed(&self, error: &(dyn Error + 'static)) -> ApiError {
         let (url, problem) = (self.0.clone(), with_causes(error));
         if let Some(error) = find::<rustls::Error>(error) {
-            return ApiError::Tls { url, problem: untrusted(error) };
+            return self.handshake(error, problem);
         }
         if let Some(error) = find::<AuthError>(error) {
             return ApiError::Auth { url, problem: without_credentials(error) };
@@ -232,10 +232,33 @@ impl Place {
         if let Some(kube::Error::RustlsTls(_)) = find(error) {
             return ConfigError::Unusable { entry: "the TLS settings".to_owned(), problem }.into();
         }
-        if find::<Elapsed>(error).is_some() {
-            return ApiError::Unreachable { url, problem: "no connection was made in time".to_owned() };
-        }
+        let is_slow = find::<Elapsed>(error).is_some();
+        let problem = if is_slow { "no connection was made in time".to_owned() } else { problem };
         ApiError::Unreachable { url, problem }
+    }
+
+    /// What a handshake that failed means.
+    fn handshake(&self, error: &rustls::Error, problem: String) -> ApiError {
+        use rustls::AlertDescription as Alert;
+        let url = self.0.clone();
+        match error {
+            rustls::Error::InvalidCertificate(error) => ApiError::Tls { url, problem: untrusted(error) },
+            rustls::Error::AlertReceived(
+                Alert::BadCertificate
+                | Alert::CertificateExpired
+                | Alert::CertificateRequired
+                | Alert::CertificateRevoked
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA,
+            ) => ApiError::Auth {
+                url,
+                problem: "it accepts no client without a certificate, or not this one".to_owned(),
+            },
+            rustls::Error::InvalidMessage(_) => {
+                ApiError::Unreachable { url, problem: "it does not speak TLS".to_owned() }
+            }
+            _ => ApiError::Unreachable { url, problem },
+        }
     }
 }
 
@@ -272,29 +295,22 @@ fn of_status(status: &kube::core::Status) -> ApiError {
     }
 }
 
-/// What is wrong with the handshake, in words: rustls' own are names of its types.
-fn untrusted(error: &rustls::Error) -> String {
+/// What is wrong with a certificate, in words: rustls' own are names of its types.
+fn untrusted(error: &CertificateError) -> String {
     let text = match error {
-        rustls::Error::InvalidCertificate(error) => match error {
-            // A cluster that was made anew has an authority of the same name, and with another key.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                "its certificate is signed by an unknown authority"
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "its certificate has expired"
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "its certificate is not valid yet"
-            }
-            CertificateError::NotValidForName => "its certificate is for another name",
-            CertificateError::NotValidForNameContext { expected, presented } => {
-                let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
-                return format!("its certificate is for {}, not for {}", names.join(", "), expected.to_str());
-            }
-            error => return error.to_string(),
-        },
-        rustls::Error::InvalidMessage(_) => "it does not speak TLS",
-        error => return with_causes(error),
+        // A cluster that was made anew has an authority of the same name, and with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "its certificate is signed by an unknown authority"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet"
+        }
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
+            return format!("its certificate is for {}, not for {}", names.join(", "), expected.to_str());
+        }
+        error => return error.to_string(),
     };
     text.to_owned()
 }

@@ -20,6 +20,8 @@ use kube::{
 };
 use thiserror::Error;
 
+#[cfg(feature = "cli")]
+use super::proxy::proxy;
 use crate::causes::{chain, with_causes};
 
 /// Variable with the kubeconfigs, separated as in `PATH`.
@@ -228,9 +230,6 @@ fn of_cluster(cluster: &Cluster, name: &str, target: &Target) -> Result<Config, 
     config.proxy_url = proxy(cluster.proxy_url.as_deref(), &config.cluster_url)?;
     Ok(config)
 }
-
-#[cfg(feature = "cli")]
-use super::proxy::proxy;
 
 /// The program in the image talks to the API server of its own cluster.
 #[cfg(not(feature = "cli"))]

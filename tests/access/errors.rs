@@ -31,7 +31,7 @@ use super::server::{Home, Server, run};
 #[case::policy_file(&["serve", "--policy-file", "x"],
     "cannot read the policy file x: No such file or directory (os error 2)")]
 #[case::secret(&["serve", "--tls-secret", "s", "--webhook-config", "w", "--service", "v"],
-    "--tls-secret needs a cluster, from a pod with a service account or by KUBECONFIG: no cluster is configured: \
+    "--tls-secret needs a cluster: no cluster is configured: \
      {home}/.kube/config does not exist; set KUBECONFIG, or name a file with --kubeconfig")]
 #[case::profile_file(&["diagnose", "-f", "nothing"],
     "cannot read nothing: No such file or directory (os error 2)")]

@@ -115,7 +115,7 @@ fn an_untrusted_certificate_is_not_a_server_that_is_away(#[case] more: Value, #[
 fn a_server_without_tls_is_said_to_be_one() {
     let (server, home) = (Server::http(), Home::new());
     home.kubeconfig(&json!({"server": url(&server)}), &json!({}));
-    home.audit(&[]).is_refused("is not trusted: it does not speak TLS; see certificate-authority-data");
+    home.audit(&[]).is_refused("does not answer: it does not speak TLS; check the context");
 }
 
 #[test]
@@ -130,6 +130,10 @@ fn a_client_certificate_is_shown() {
         &json!({"client-certificate-data": data(&certificate), "client-key-data": data(&key)}),
     );
     is_audited(&home.audit(&[]));
+    home.kubeconfig(&cluster, &json!({}));
+    let wanted =
+        format!("error: no credentials for the API server at {}: it accepts no client without", url(&server));
+    home.audit(&[]).is_refused(&wanted);
     // The same from a credential plugin.
     let credential = json!({"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1",
                             "status": {"clientCertificateData": certificate, "clientKeyData": key}});

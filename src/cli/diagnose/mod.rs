@@ -56,7 +56,8 @@ use super::{
   gomemlimit diagnose -f before.pb.gz middle.pb.gz after.pb.gz \\
     --limit 512Mi -o json
   # A gate after a stress test
-  gomemlimit diagnose --url http://127.0.0.1:6060 --fail-on heap-leak,goroutine-leak
+  gomemlimit diagnose --url http://127.0.0.1:6060 \\
+    --fail-on heap-leak,goroutine-leak
 
 Verdicts: misconfigured, goroutine-leak, heap-leak, off-heap, gc-thrash, undersized, fragmented, tuning,
 burst, healthy, inconclusive.
