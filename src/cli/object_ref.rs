@@ -2,7 +2,8 @@
 
 use std::{fmt, path::Path};
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
+use thiserror::Error;
 
 use super::cluster_args::parse_name;
 #[cfg(feature = "cli")]
@@ -16,6 +17,20 @@ use crate::{
 /// Endings of manifests and profiles; names of pods have none.
 const FILE_ENDINGS: [&str; 7] = [".yaml", ".yml", ".json", ".gz", ".pb", ".pprof", ".txt"];
 
+/// Why a text names no object.
+#[derive(Debug, Error)]
+pub(super) enum ObjectRefError {
+    /// The path of a file.
+    #[error("{0} is the name of a file, not of an object in a cluster; name files with -f")]
+    File(String),
+    /// A type without pods.
+    #[error("{0:?} is not a resource type with pods; there are {known}", known = known())]
+    Type(String),
+    /// No name of Kubernetes.
+    #[error("{0:?} {1}")]
+    Name(String, String),
+}
+
 /// `TYPE[.GROUP]/NAME`, or the name of a pod.
 #[derive(Debug)]
 pub(super) struct ObjectRef {
@@ -24,32 +39,30 @@ pub(super) struct ObjectRef {
 }
 
 impl ObjectRef {
-    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
-        if is_like_a_path(text) {
-            bail!("{text} is the name of a file, not of an object in a cluster; name files with -f");
-        }
+    pub(super) fn parse(text: &str) -> Result<Self, ObjectRefError> {
         let (word, name) = text.split_once('/').unwrap_or(("pod", text));
-        let Some(kind) = Kind::named(word) else {
-            let container = if parse_name(word).is_ok() && parse_name(name).is_ok() {
-                format!("; a container is named with -c: {word} -c {name}")
-            } else {
-                String::new()
-            };
-            bail!("{word:?} is not a resource type with pods; there are {}{container}", known());
-        };
-        parse_name(name).map_err(|problem| anyhow!("{name:?} {problem}"))?;
+        let kind = Kind::named(word).ok_or_else(|| ObjectRefError::Type(word.to_owned()))?;
+        parse_name(name).map_err(|problem| ObjectRefError::Name(name.to_owned(), problem))?;
         Ok(Self { kind, name: name.to_owned() })
+    }
+
+    /// For commands that take files with `-f`: the path of one is no name of an object.
+    pub(super) fn parse_beside_files(text: &str) -> Result<Self, ObjectRefError> {
+        if is_like_a_path(text) { Err(ObjectRefError::File(text.to_owned())) } else { Self::parse(text) }
     }
 
     /// There is none in this namespace.
     pub(super) fn not_found(&self, namespace: &str) -> anyhow::Error {
-        let is_file = Path::new(&self.name).exists() && self.kind.is_pod();
-        let hint = if is_file {
-            format!("; {} is a file here: name files with -f", self.name)
-        } else {
-            String::new()
-        };
-        anyhow!("there is no {} {} in namespace {namespace}{hint}", self.kind.singular, self.name)
+        anyhow!("there is no {} {} in namespace {namespace}", self.kind.singular, self.name)
+    }
+
+    /// The same for commands that take files: one of this name may have been meant.
+    pub(super) fn not_found_beside_files(&self, namespace: &str) -> anyhow::Error {
+        let error = self.not_found(namespace);
+        if self.kind.is_pod() && Path::new(&self.name).exists() {
+            return anyhow!("{error}; {} is a file here: name files with -f", self.name);
+        }
+        error
     }
 }
 
@@ -64,10 +77,10 @@ impl fmt::Display for ObjectRef {
 pub(super) async fn pods_of(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow::Result<Pods> {
     match Pods::of(cluster, namespace, target.kind, &target.name).await {
         Ok(Some(pods)) => Ok(pods),
-        Ok(None) => bail!("{target} has no pods of its own; name one of its jobs, or a pod"),
+        Ok(None) => Err(anyhow!("{target} has no pods of its own; name one of its jobs, or a pod")),
         Err(ApiError::NotFound(_)) => Err(target.not_found(namespace)),
         Err(ApiError::Forbidden(problem)) => {
-            bail!("{problem}; grant get on {}, or name a pod", target.kind.plural)
+            Err(anyhow!("{problem}; grant get on {}, or name a pod", target.kind.plural))
         }
         Err(error) => Err(error.into()),
     }

@@ -10,4 +10,5 @@ mod outcome;
 mod plugin;
 mod proxy;
 mod server;
+mod targets;
 mod tls;

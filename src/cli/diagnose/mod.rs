@@ -9,7 +9,7 @@ mod store;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use clap::{ArgGroup, Args, ValueEnum};
 use gomemlimit_core::{memlimit::GoLimit, quantity};
 use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
@@ -28,7 +28,7 @@ use super::{
     duration::parse_duration,
     endpoint::Endpoint,
     interrupt,
-    object_ref::ObjectRef,
+    object_ref::{ObjectRef, ObjectRefError},
     out_file::OutFile,
     output,
 };
@@ -185,7 +185,7 @@ impl DiagnoseArgs {
             return self.capture_url(url, store).await;
         }
         match &*self.targets {
-            [target] => pod::look(&ObjectRef::parse(target)?, self, store).await,
+            [target] => pod::look(&object_ref(target)?, self, store).await,
             _ => bail!("diagnose looks at one pod; name files with -f"),
         }
     }
@@ -219,6 +219,16 @@ impl DiagnoseArgs {
             };
         }
     }
+}
+
+/// The object; a slash is not what separates a container.
+fn object_ref(text: &str) -> anyhow::Result<ObjectRef> {
+    ObjectRef::parse_beside_files(text).map_err(|error| match (&error, text.split_once('/')) {
+        (ObjectRefError::Type(_), Some((pod, container))) => {
+            anyhow!("{error}; a container is named with -c: {pod} -c {container}")
+        }
+        _ => error.into(),
+    })
 }
 
 fn is_named(diagnosis: &Diagnosis, verdict: Verdict) -> bool {

@@ -57,7 +57,9 @@ pub(super) async fn look(target: &ObjectRef, args: &DiagnoseArgs, store: &mut St
     let place = Place { cluster, namespace, pod, container: args.container.clone() };
     let facts = place.facts().await;
     let (view, facts) = facts.map_err(|error| match error.downcast_ref() {
-        Some(PodError::NotFound(_)) if target.kind.is_pod() => target.not_found(&place.namespace),
+        Some(PodError::NotFound(_)) if target.kind.is_pod() => {
+            target.not_found_beside_files(&place.namespace)
+        }
         _ => error,
     })?;
     let names = view.container_names();

@@ -65,7 +65,8 @@ impl Explained {
 }
 
 pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<ExitCode> {
-    let targets: Vec<_> = args.targets.iter().map(|text| ObjectRef::parse(text)).collect::<Result<_, _>>()?;
+    let targets: Vec<_> =
+        args.targets.iter().map(|text| ObjectRef::parse_beside_files(text)).collect::<Result<_, _>>()?;
     runtime()?.block_on(async {
         let cluster = args.cluster.open().await.map_err(or_files)?;
         let namespace = args.manifests.namespace().unwrap_or(cluster.client.default_namespace()).to_owned();
@@ -102,7 +103,7 @@ async fn fetch(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow
     let path = path_of(&kind.api(), Some(namespace), kind.plural);
     match cluster.text(Request::new(path).get(name, &GetParams::default())).await {
         Ok(text) => Ok(text),
-        Err(ApiError::NotFound(_)) => Err(target.not_found(namespace)),
+        Err(ApiError::NotFound(_)) => Err(target.not_found_beside_files(namespace)),
         Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get on {}", kind.plural),
         Err(error) => Err(error.into()),
     }
