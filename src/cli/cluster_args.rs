@@ -58,6 +58,7 @@ impl ClusterArgs {
             impersonate_uid: self.impersonate_uid.clone(),
             request_timeout: self.request_timeout,
             in_background: false,
+            polls: false,
         }
     }
 

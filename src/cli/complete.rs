@@ -125,6 +125,7 @@ fn target() -> Target {
         server: flag(&["--server"]),
         impersonate: flag(&["--as"]),
         in_background: true,
+        polls: true,
         ..Target::default()
     }
 }

@@ -114,6 +114,7 @@ impl Cluster {
         config.connect_timeout = Some(request_timeout.unwrap_or(CONNECT).min(CONNECT));
         // A watch is silent for minutes; the other calls have a deadline of their own.
         config.read_timeout = None;
+        config.default_retry = !target.polls;
         let place = Place::of(&config);
         #[cfg(feature = "cli")]
         let client = credentials::client(config, target.in_background).await;

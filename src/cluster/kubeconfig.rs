@@ -50,6 +50,9 @@ pub struct Target {
     pub request_timeout: Option<Duration>,
     /// A credential plugin must not use the terminal.
     pub in_background: bool,
+    /// For commands that ask again anyway: a call that fails is not repeated behind their back. kube repeats 429, 503
+    /// and 504 up to 15 times, which takes all of the time that a call may take.
+    pub polls: bool,
 }
 
 /// Why the configuration cannot be used.
