@@ -1,13 +1,15 @@
 //! The program `gomemlimit` as a library, so that its tests can run it in their own process.
 
 pub mod admission_policy;
+mod causes;
 pub mod certs;
 pub mod cli;
 pub mod cluster;
 mod columns;
+mod kinds;
 pub mod logging;
 pub mod manifest;
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 pub mod observation;
 
 /// The policy file and the server are crates of their own.

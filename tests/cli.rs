@@ -435,7 +435,7 @@ fn inject_puts_it_before_what_refers_to_it(#[case] env: &str, #[case] wanted: &s
 #[case(&["explain", "-f", "-", "--min-limit", "64"], "\"64\" is 64 bytes; did you mean 64Mi?")]
 #[case(&["explain", "-f", "-", "--headroom", "100m"], "\"100m\" is 0.1 bytes: m is milli; did you mean 100Mi?")]
 #[case(&["inject", "-f", "-", "--min-limit", "64MiB"], "is not a Kubernetes quantity such as 512Mi (did you mean 64Mi?)")]
-#[cfg_attr(feature = "diagnose", case(&["diagnose", "x", "--limit", "256"], "\"256\" is 256 bytes; did you mean 256Mi?"))]
+#[cfg_attr(feature = "cli", case(&["diagnose", "x", "--limit", "256"], "\"256\" is 256 bytes; did you mean 256Mi?"))]
 fn a_size_without_a_unit_is_refused(#[case] arguments: &[&str], #[case] says: &str) {
     let output = run_with_stdin(arguments, DEPLOYMENT);
     assert_eq!(output.code, 2);

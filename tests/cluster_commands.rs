@@ -40,12 +40,12 @@ fn run(arguments: &[&str]) -> Outcome {
 #[case(&["check"])]
 #[case(&["explain", "api"])]
 #[case(&["observe", "deployment/api"])]
-#[case(&["audit", "--kubeconfig", "/nonexistent/config"])]
+#[case(&["diagnose", "deployment/api"])]
 #[case(&["check", "--context", "nobody"])]
 fn without_a_cluster_there_is_one_sentence_that_says_what_to_do(#[case] arguments: &[&str]) {
     let output = run(arguments);
     assert_eq!((output.code, output.stdout.as_str()), (2, ""));
-    assert!(output.stderr.starts_with("error: there is no cluster to talk to: "), "{}", output.stderr);
+    assert!(output.stderr.starts_with("error: no cluster is configured: "), "{}", output.stderr);
     assert!(output.stderr.contains("set KUBECONFIG, or name a file with --kubeconfig"), "{}", output.stderr);
     assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
 }
@@ -68,6 +68,7 @@ fn dead_server() -> tempfile::NamedTempFile {
 #[case(&["explain", "deployment/api"])]
 #[case(&["observe", "deployment/api"])]
 #[case(&["observe", "-l", "app=api"])]
+#[case(&["diagnose", "deployment/api"])]
 fn a_server_that_does_not_answer_is_told_with_its_address(#[case] arguments: &[&str]) {
     let kubeconfig = dead_server();
     let output =
@@ -102,6 +103,7 @@ fn bad_usage_is_exit_code_2(#[case] arguments: &[&str], #[case] said: &str) {
 #[case("check")]
 #[case("explain")]
 #[case("observe")]
+#[case("diagnose")]
 fn help_has_examples_and_the_flags_of_kubectl(#[case] command: &str) {
     let help = run(&[command, "--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (0, ""));

@@ -21,6 +21,7 @@ mod outcome;
 use outcome::Outcome;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/pprof/tests/data");
+const HEAP_1: &str = "crates/pprof/tests/data/heap-1.pb.gz";
 const HEAP: &[u8] = include_bytes!("../crates/pprof/tests/data/heap-1.pb.gz");
 const GOROUTINE_PROFILE: &[u8] = include_bytes!("../crates/pprof/tests/data/goroutine.pb.gz");
 const STATISTICS: &str = include_str!("../crates/pprof/tests/data/heap-1.txt");
@@ -111,7 +112,7 @@ fn a_process_that_ends_half_way_leaves_what_was_captured() {
     output.is_refused("; the 1 capture before that lie in ");
     let folder = output.stderr.trim().rsplit(' ').next().unwrap();
     assert_eq!(fs::read(Path::new(folder).join("heap-1.pb.gz")).unwrap(), HEAP);
-    let again = diagnose(&[folder, "-o", "json"]);
+    let again = diagnose(&["-f", folder, "-o", "json"]);
     assert_eq!((again.code, again.json()["verdict"].as_str()), (0, Some("inconclusive")), "{}", again.stderr);
     fs::remove_dir_all(folder).unwrap();
 }
@@ -133,16 +134,16 @@ fn data(name: &str) -> String {
 }
 
 #[rstest]
-#[case::missing(&["./nothing.pb.gz"], "cannot read ./nothing.pb.gz")]
-#[case::text(&["README.md"], "README.md is text, not a heap profile")]
-#[case::folder(&["src", "docs"], "src is not a file")]
-#[case::other_folder(&["src"], "src is not a folder that --save wrote: cannot read capture.json")]
-#[case::other_type(&["crates/pprof/tests/data/cpu.pb.gz"], "is a profile of samples/count, cpu/nanoseconds, not of the heap")]
-#[case::only_texts(&["crates/pprof/tests/data/heap-1.txt"], "there is no heap profile among the files")]
-#[case::twice(&["crates/pprof/tests/data/heap-1.pb.gz"; 2], "are of the same moment; give captures of different times")]
-#[case::no_name(&["Not_A_Pod"], "\"Not_A_Pod\" is neither a file nor the name of a pod")]
-#[case::no_cluster(&["api-7d9c5b6f4-x2x9k"], "there is no cluster to talk to: failed to read kubeconfig")]
-#[case::svg(&["src", "--svg", "/nonexistent/growth.svg"], "cannot write /nonexistent/growth.svg")]
+#[case::missing(&["-f", "./nothing.pb.gz"], "cannot read ./nothing.pb.gz")]
+#[case::text(&["-f", "README.md"], "README.md is text, not a heap profile")]
+#[case::folder(&["-f", "src", "docs"], "src is not a file")]
+#[case::other_folder(&["-f", "src"], "src is not a folder that --save wrote: cannot read capture.json")]
+#[case::other_type(&["-f", "crates/pprof/tests/data/cpu.pb.gz"], "is a profile of samples/count, cpu/nanoseconds, not of the heap")]
+#[case::only_texts(&["-f", "crates/pprof/tests/data/heap-1.txt"], "there is no heap profile among the files")]
+#[case::twice(&["-f", HEAP_1, "-f", HEAP_1], "are of the same moment; give captures of different times")]
+#[case::no_name(&["Not_A_Pod"], "\"Not_A_Pod\" is not a name of Kubernetes")]
+#[case::no_cluster(&["api-7d9c5b6f4-x2x9k"], "no cluster is configured: /nonexistent/kubeconfig does not exist")]
+#[case::svg(&["-f", "src", "--svg", "/nonexistent/growth.svg"], "cannot write /nonexistent/growth.svg")]
 fn what_cannot_be_looked_at(#[case] arguments: &[&str], #[case] wanted: &str) {
     diagnose(arguments).is_refused(wanted);
 }
@@ -164,7 +165,7 @@ fn arguments_that_make_no_sense(#[case] arguments: &[&str], #[case] wanted: &str
 fn two_files_show_a_difference_and_no_trend() {
     let files = ["heap-2.pb.gz", "heap-1.pb.gz", "heap-1.txt", "goroutine-1.txt"].map(data);
     let files: Vec<_> = files.iter().map(String::as_str).collect();
-    let report = diagnose(&[&files[..], &["--limit", "256Mi", "-o", "json"]].concat()).json();
+    let report = diagnose(&[&["-f"], &files[..], &["--limit", "256Mi", "-o", "json"]].concat()).json();
     assert_eq!(report["verdict"], "inconclusive");
     let grown = &report["figures"]["growing"][0];
     assert_eq!(
@@ -194,7 +195,7 @@ fn what_was_saved_can_be_looked_at_again_and_drawn() {
     let url = serve(|path, _| Some(pprof(path, HEAP)));
     let live =
         diagnose(&["--url", &url, "--interval", "10ms", "--limit", "256Mi", "--save", saved, "-o", "json"]);
-    let again = diagnose(&[saved, "-o", "json", "--svg", svg]);
+    let again = diagnose(&["-f", saved, "-o", "json", "--svg", svg]);
     let (mut live, mut again) = (live.json(), again.json());
     for report in [&mut live, &mut again] {
         report["target"].take();
@@ -225,7 +226,7 @@ fn the_verdict_is_printed_whether_or_not_there_is_something_to_draw() {
     assert_eq!(diagnose(&arguments).code, 0);
     assert_eq!(diagnose(&["--url", "http://127.0.0.1:1", "--svg", svg.to_str().unwrap()]).code, 2);
     assert_eq!((fs::read_to_string(&svg).unwrap().as_str(), files()), ("earlier", 1));
-    let output = diagnose(&[&*data("heap-1.pb.gz"), "--svg", svg.to_str().unwrap()]);
+    let output = diagnose(&["-f", &*data("heap-1.pb.gz"), "--svg", svg.to_str().unwrap()]);
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(fs::read_to_string(&svg).unwrap().contains("<svg"));
     assert_eq!(files(), 1);

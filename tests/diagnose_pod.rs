@@ -104,8 +104,132 @@ fn a_limit_of_the_pod(#[case] containers: &Value, #[case] wanted: Value) {
         },
         |path, _| program(path),
     );
-    let output = cluster.run("diagnose", &["api/app", "--captures", "1", "-o", "json"]);
+    let output = cluster.run("diagnose", &["api", "-c", "app", "--captures", "1", "-o", "json"]);
     assert_eq!(output.json()["figures"]["limit"], wanted);
+}
+
+/// The pods of a deployment: two that run, one that is ready of them, and one that has ended.
+fn pods() -> Value {
+    let of = |name: &str, phase: &str, ready: &str| {
+        let mut pod = pod(0);
+        pod["metadata"]["name"] = json!(name);
+        pod["status"]["phase"] = json!(phase);
+        pod["status"]["conditions"] =
+            json!([{"type": "Ready", "status": ready, "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+        pod
+    };
+    let pods =
+        [of("ended", "Succeeded", "True"), of("starting", "Running", "False"), of("api", "Running", "True")];
+    json!({"metadata": {}, "items": pods})
+}
+
+/// The API server with a workload that selects `app=api`.
+fn workload(path: &'static str, selector: &'static str) -> StandIn {
+    StandIn::with_program(
+        move |asked, _| match asked {
+            POD => Some((200, pod(0))),
+            "/api/v1/namespaces/shop/pods" => Some((200, pods())),
+            _ if asked == path => {
+                let selector: Value = serde_json::from_str(selector).unwrap();
+                Some((200, json!({"spec": {"selector": selector}})))
+            }
+            _ => None,
+        },
+        |path, _| program(path),
+    )
+}
+
+#[rstest]
+#[case(
+    "deployment/api",
+    "/apis/apps/v1/namespaces/shop/deployments/api",
+    r#"{"matchLabels": {"app": "api"}}"#
+)]
+#[case(
+    "deployment.apps/api",
+    "/apis/apps/v1/namespaces/shop/deployments/api",
+    r#"{"matchLabels": {"app": "api"}}"#
+)]
+#[case("Deploy/api", "/apis/apps/v1/namespaces/shop/deployments/api", r#"{"matchLabels": {"app": "api"}}"#)]
+#[case("rc/api", "/api/v1/namespaces/shop/replicationcontrollers/api", r#"{"app": "api"}"#)]
+#[case("job.batch/api", "/apis/batch/v1/namespaces/shop/jobs/api", r#"{"matchLabels": {"app": "api"}}"#)]
+fn of_a_workload_it_is_the_pod_of_kubectl_logs(
+    #[case] target: &str,
+    #[case] path: &'static str,
+    #[case] selector: &'static str,
+) {
+    let cluster = workload(path, selector);
+    let output = cluster.run("diagnose", &[target, "--captures", "1", "-o", "json"]);
+    assert_eq!(output.json()["target"], "shop/api/app", "{}", output.stderr);
+    assert_eq!(output.stderr, "note: found 2 pods, using pod/api\n");
+    let asked = cluster.asked();
+    let listed = asked.iter().find(|path| path.starts_with("/api/v1/namespaces/shop/pods?")).unwrap();
+    assert!(listed.contains("labelSelector=app%3Dapi"), "{listed}");
+}
+
+#[test]
+fn workloads_without_a_pod() {
+    let cluster = workload("/apis/batch/v1/namespaces/shop/cronjobs/nightly", "{}");
+    cluster
+        .run("diagnose", &["cronjob.batch/nightly"])
+        .is_refused("cronjob/nightly has no pods of its own; name one of its jobs, or a pod");
+    cluster.run("diagnose", &["sts/db"]).is_refused("error: there is no statefulset db in namespace shop\n");
+    let cluster = StandIn::new(|path, _| match path {
+        "/apis/apps/v1/namespaces/shop/deployments/api" => {
+            Some((200, json!({"spec": {"selector": {"matchLabels": {"app": "api"}}}})))
+        }
+        "/api/v1/namespaces/shop/pods" => Some((200, json!({"metadata": {}, "items": []}))),
+        _ => None,
+    });
+    cluster.run("diagnose", &["deploy/api"]).is_refused("no pod of deployment/api runs in namespace shop");
+}
+
+/// As `kubectl logs` chooses, but for the port that is called `pprof`.
+#[rstest]
+#[case::first(&[], json!({}), "proxy", "note: defaulted container proxy out of: proxy, app\n")]
+#[case::port(&[], json!({"ports": [{"name": "pprof", "containerPort": 6060}]}), "app",
+    "note: defaulted container app out of: proxy, app\n")]
+#[case::annotation(&[], json!("app"), "app", "")]
+#[case::flag(&["-c", "app"], json!("proxy"), "app", "")]
+fn of_several_containers(
+    #[case] flags: &[&str],
+    #[case] app: Value,
+    #[case] container: &str,
+    #[case] said: &str,
+) {
+    let mut pod = pod(0);
+    if app.is_string() {
+        pod["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/default-container": app});
+    }
+    pod["spec"]["containers"] =
+        json!([{"name": "proxy"}, {"name": "app", "ports": app.get("ports").unwrap_or(&json!([]))}]);
+    let status = |name: &str| json!({"name": name, "restartCount": 0, "containerID": name, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}});
+    pod["status"]["containerStatuses"] = json!([status("proxy"), status("app")]);
+    let cluster = StandIn::with_program(
+        move |path, _| (path == POD).then(|| (200, pod.clone())),
+        |path, _| program(path),
+    );
+    let output = cluster.run("diagnose", &[&["pod/api", "--captures", "1", "-o", "json"], flags].concat());
+    assert_eq!(output.json()["target"], format!("shop/api/{container}"));
+    assert_eq!(output.stderr, said);
+    let output = cluster.run("diagnose", &["api", "-c", "db"]);
+    output.is_refused("error: pod shop/api has no container db; it has proxy, app\n");
+}
+
+/// The stream of a port-forward goes through the client that renews credentials.
+#[test]
+fn a_port_is_forwarded_with_the_token_of_a_plugin() {
+    let cluster =
+        StandIn::with_program(|path, _| (path == POD).then(|| (200, pod(0))), |path, _| program(path));
+    let kubeconfig = cluster.path("kubeconfig");
+    let mut config: Value = serde_json::from_str(&fs::read_to_string(&kubeconfig).unwrap()).unwrap();
+    config["users"][0]["user"] = json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never", "command": "echo",
+        "args": [json!({"kind": "ExecCredential", "status": {"token": "t"}}).to_string()],
+    }});
+    fs::write(&kubeconfig, config.to_string()).unwrap();
+    let output = cluster.run("diagnose", &["api", "--captures", "1", "-o", "json"]);
+    assert_eq!(output.json()["figures"]["captures"], 1, "{}", output.stderr);
 }
 
 #[rstest]
@@ -169,7 +293,7 @@ fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
     assert!(output.stderr.ends_with(wanted), "{}", output.stderr);
     assert!(output.stderr.contains("ended half-way (Error, exit code 137)"), "{}", output.stderr);
     assert!(cluster.path("kept/heap-2.pb.gz").exists());
-    let output = cluster.run("diagnose", &["./kept"]);
+    let output = cluster.run("diagnose", &["-f", "kept"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
 }
 

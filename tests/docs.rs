@@ -23,7 +23,8 @@ const INJECT: &str = include_str!("../docs/inject.md");
 const SERVE: &str = include_str!("../docs/serve.md");
 /// Of other programs' flags, mostly.
 const RELEASE: &str = include_str!("../docs/release.md");
-const TEXTS: [&str; 19] = [
+const TEXTS: [&str; 20] = [
+    include_str!("../docs/access.md"),
     INJECT,
     SERVE,
     include_str!("../docs/probe.md"),

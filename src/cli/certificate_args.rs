@@ -14,7 +14,11 @@ use kube::Client;
 use super::duration::{parse_duration, parse_life};
 use crate::{
     certs::Settings,
-    cluster::certificates::{CertificateKeeper, Places},
+    cluster::{
+        api::Cluster,
+        certificates::{CertificateKeeper, Places},
+        kubeconfig::Target,
+    },
     metrics::Metrics,
     serve::tls::{CertificateFiles, Reloader, Serving, ephemeral},
 };
@@ -123,7 +127,7 @@ impl CertificateArgs {
 
 /// A client of the cluster that we run in, or that KUBECONFIG names.
 pub(super) async fn client(flag: &str) -> anyhow::Result<Client> {
-    Client::try_default().await.with_context(|| {
-        format!("{flag} needs a cluster: run in a pod with a service account, or set KUBECONFIG")
-    })
+    let cluster = Cluster::open(&Target::default()).await;
+    let cluster = cluster.with_context(|| format!("{flag} needs a cluster"))?;
+    Ok(cluster.client)
 }

@@ -1,18 +1,18 @@
 //! Which cluster and which namespace, with the flags of kubectl.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
-use super::complete;
+use super::{complete, duration::parse_delay};
 use crate::{
-    cluster::api::{Cluster, Target},
+    cluster::{api::Cluster, kubeconfig::Target},
     serve::tls::provider,
 };
 
-/// Which cluster.
+/// Which cluster, and as whom. `-h` leaves out what is rarely used.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ClusterArgs {
@@ -22,11 +22,44 @@ pub(super) struct ClusterArgs {
     /// Context of the kubeconfig; default: the current one
     #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(complete::contexts))]
     context: Option<String>,
+    /// Cluster of the kubeconfig; default: that of the context
+    #[arg(long, value_name = "NAME", hide_short_help = true, add = ArgValueCompleter::new(complete::clusters))]
+    cluster: Option<String>,
+    /// User of the kubeconfig; default: that of the context
+    #[arg(long, value_name = "NAME", hide_short_help = true, add = ArgValueCompleter::new(complete::users))]
+    user: Option<String>,
+    /// Address of the API server; default: that of the cluster
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    server: Option<String>,
+    /// User to impersonate, such as `system:serviceaccount:shop:api`
+    #[arg(long = "as", value_name = "USER", hide_short_help = true)]
+    impersonate: Option<String>,
+    /// Group to impersonate; may be repeated
+    #[arg(long = "as-group", value_name = "GROUP", hide_short_help = true, requires = "impersonate")]
+    impersonate_groups: Vec<String>,
+    /// UID to impersonate
+    #[arg(long = "as-uid", value_name = "UID", hide_short_help = true, requires = "impersonate")]
+    impersonate_uid: Option<String>,
+    /// Maximum time for one request, such as `30s`; default: 1m
+    #[arg(long, value_name = "DURATION", hide_short_help = true, value_parser = parse_timeout)]
+    request_timeout: Option<Duration>,
 }
 
 impl ClusterArgs {
     pub(super) fn target(&self) -> Target {
-        Target { kubeconfig: self.kubeconfig.clone(), context: self.context.clone(), polls: false }
+        Target {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+            server: self.server.clone(),
+            impersonate: self.impersonate.clone(),
+            impersonate_groups: self.impersonate_groups.clone(),
+            impersonate_uid: self.impersonate_uid.clone(),
+            request_timeout: self.request_timeout,
+            in_background: false,
+            polls: false,
+        }
     }
 
     /// A connection that sends nothing yet.
@@ -40,10 +73,19 @@ impl ClusterArgs {
     }
 
     async fn connect(target: &Target) -> anyhow::Result<Cluster> {
-        // kube takes the provider of the process.
-        let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
+        install_crypto();
         Ok(Cluster::open(target).await?)
     }
+}
+
+/// kube takes the provider of the process.
+pub(super) fn install_crypto() {
+    let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
+}
+
+/// As kubectl: a number alone is of seconds, and 0 leaves the default.
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    text.parse().map_or_else(|_| parse_delay(text), |seconds| Ok(Duration::from_secs(seconds)))
 }
 
 /// Which namespaces.

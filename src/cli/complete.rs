@@ -1,8 +1,13 @@
 //! Completions that ask the cluster: contexts, namespaces, pods and workloads.
 //!
-//! A shell waits for them: what does not answer within two seconds completes nothing.
+//! A shell waits for them: what is not known within two seconds is left out.
 
-use std::{ffi::OsStr, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsStr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::Duration,
+};
 
 use clap_complete::engine::CompletionCandidate;
 use gomemlimit_core::{Reason, coverage::Word};
@@ -10,39 +15,31 @@ use kube::config::Kubeconfig;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{cluster_args::runtime, output};
+use super::{
+    cluster_args::{install_crypto, runtime},
+    output,
+};
 use crate::{
     cluster::{
-        api::{Cluster, Target, path_of},
+        api::{ApiError, Cluster, path_of},
         installation::Metadata,
+        kubeconfig::{self, Target},
         pages::{Heard, Listing},
     },
-    serve::tls::provider,
+    kinds::{KINDS, Kind},
 };
 
+/// Names, as far as they are known.
+type Found = Arc<Mutex<Vec<String>>>;
+
 /// A shell does not wait longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Maximum time of what can be given up in good order.
+const TIMEOUT: Duration = Duration::from_millis(1800);
 
 /// More candidates help nobody.
 const MOST: usize = 500;
-
-/// Kinds whose names `explain` takes, as kubectl abbreviates them, and where they are.
-pub(super) const KINDS: [(&str, &[&str], &str); 7] = [
-    ("deployments", &["deployment", "deploy"], "/apis/apps/v1"),
-    ("statefulsets", &["statefulset", "sts"], "/apis/apps/v1"),
-    ("daemonsets", &["daemonset", "ds"], "/apis/apps/v1"),
-    ("replicasets", &["replicaset", "rs"], "/apis/apps/v1"),
-    ("jobs", &["job"], "/apis/batch/v1"),
-    ("cronjobs", &["cronjob", "cj"], "/apis/batch/v1"),
-    ("pods", &["pod", "po"], "/api/v1"),
-];
-
-/// The plural and the group of a kind, by any of its names.
-pub(super) fn kind_of(word: &str) -> Option<(&'static str, &'static str)> {
-    let mut kinds = KINDS.into_iter();
-    let (plural, _, group) = kinds.find(|(plural, short, _)| *plural == word || short.contains(&word))?;
-    Some((plural, group))
-}
 
 /// The value of a flag on the line that is being completed.
 fn flag(names: &[&str]) -> Option<String> {
@@ -79,62 +76,109 @@ fn candidates(names: impl IntoIterator<Item = String>, current: &OsStr) -> Vec<C
 
 /// Contexts of the kubeconfig.
 pub(super) fn contexts(current: &OsStr) -> Vec<CompletionCandidate> {
-    let kubeconfig = match flag(&["--kubeconfig"]) {
-        Some(path) => Kubeconfig::read_from(PathBuf::from(path)),
-        None => Kubeconfig::read(),
-    };
-    let contexts = kubeconfig.map(|kubeconfig| kubeconfig.contexts).unwrap_or_default();
-    candidates(contexts.into_iter().map(|context| context.name), current)
+    let names = |kubeconfig: Kubeconfig| kubeconfig.contexts.into_iter().map(|one| one.name).collect();
+    of_kubeconfig(names, current)
+}
+
+/// Clusters of the kubeconfig.
+pub(super) fn clusters(current: &OsStr) -> Vec<CompletionCandidate> {
+    let names = |kubeconfig: Kubeconfig| kubeconfig.clusters.into_iter().map(|one| one.name).collect();
+    of_kubeconfig(names, current)
+}
+
+/// Users of the kubeconfig.
+pub(super) fn users(current: &OsStr) -> Vec<CompletionCandidate> {
+    let names = |kubeconfig: Kubeconfig| kubeconfig.auth_infos.into_iter().map(|one| one.name).collect();
+    of_kubeconfig(names, current)
+}
+
+fn of_kubeconfig(
+    names: impl FnOnce(Kubeconfig) -> Vec<String> + Send + 'static,
+    current: &OsStr,
+) -> Vec<CompletionCandidate> {
+    let found = until_deadline(move |found| {
+        let kubeconfig = kubeconfig::read(&target()).unwrap_or_default();
+        found.lock().unwrap_or_else(PoisonError::into_inner).extend(names(kubeconfig));
+    });
+    candidates(found, current)
 }
 
 /// Namespaces of the cluster.
 pub(super) fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
-    candidates(names("/api/v1", "namespaces", false), current)
+    candidates(names("/api/v1".to_owned(), "namespaces", false), current)
 }
 
-/// Pods of the namespace on the line, and `kind/name` of workloads.
+/// Pods of the namespace on the line, and `TYPE/NAME` of workloads.
 pub(super) fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     let text = current.to_str().unwrap_or_default();
     if let Some((word, _)) = text.split_once('/') {
-        let Some((plural, group)) = kind_of(word) else { return Vec::new() };
-        let names = names(group, plural, true).into_iter().map(|name| format!("{word}/{name}"));
+        let Some(kind) = Kind::named(word) else { return Vec::new() };
+        let names = names(kind.api(), kind.plural, true).into_iter().map(|name| format!("{word}/{name}"));
         return candidates(names, current);
     }
-    let kinds = KINDS.iter().filter_map(|(_, names, _)| Some(format!("{}/", names.first()?)));
-    candidates(names("/api/v1", "pods", true).into_iter().chain(kinds), current)
+    let kinds = KINDS.iter().map(|kind| format!("{}/", kind.singular));
+    candidates(names("/api/v1".to_owned(), "pods", true).into_iter().chain(kinds), current)
 }
 
-/// Names of objects; none where the cluster does not answer.
-fn names(group: &str, plural: &str, in_namespace: bool) -> Vec<String> {
+/// The cluster that the line names. A credential plugin must not ask anything: the shell has the terminal.
+fn target() -> Target {
+    Target {
+        kubeconfig: flag(&["--kubeconfig"]).map(PathBuf::from),
+        context: flag(&["--context"]),
+        cluster: flag(&["--cluster"]),
+        user: flag(&["--user"]),
+        server: flag(&["--server"]),
+        impersonate: flag(&["--as"]),
+        in_background: true,
+        polls: true,
+        ..Target::default()
+    }
+}
+
+/// Names of objects; none if the cluster does not answer.
+fn names(api: String, plural: &'static str, in_namespace: bool) -> Vec<String> {
+    until_deadline(move |found| {
+        install_crypto();
+        let Ok(runtime) = runtime() else { return };
+        // The end of the future ends a credential plugin, too.
+        let _ = runtime.block_on(async { timeout(TIMEOUT, ask(&found, &api, plural, in_namespace)).await });
+        runtime.shutdown_background();
+    })
+}
+
+async fn ask(found: &Found, api: &str, plural: &str, in_namespace: bool) -> Result<(), ApiError> {
     #[derive(Deserialize)]
     struct Object {
         metadata: Metadata,
     }
-    let target = Target {
-        kubeconfig: flag(&["--kubeconfig"]).map(PathBuf::from),
-        context: flag(&["--context"]),
-        polls: true,
+    let cluster = Cluster::open(&target()).await?;
+    let default = || cluster.client.default_namespace().to_owned();
+    let namespace = in_namespace.then(|| flag(&["-n", "--namespace"]).unwrap_or_else(default));
+    let listing = Listing::all(path_of(api, namespace.as_deref(), plural));
+    let hear = |heard: Heard<'_>| {
+        let mut names = found.lock().unwrap_or_else(PoisonError::into_inner);
+        match heard {
+            Heard::Begin => names.clear(),
+            Heard::Item(item) => {
+                names.extend(serde_json::from_str(item).map(|object: Object| object.metadata.name));
+            }
+            Heard::Page { .. } => {}
+        }
     };
-    let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
-    let Ok(runtime) = runtime() else { return Vec::new() };
-    runtime.block_on(async {
-        let mut names = Vec::new();
-        let ask = async {
-            let cluster = Cluster::open(&target).await?;
-            let default = || cluster.client.default_namespace().to_owned();
-            let namespace = in_namespace.then(|| flag(&["-n", "--namespace"]).unwrap_or_else(default));
-            let listing = Listing::all(path_of(group, namespace.as_deref(), plural));
-            let hear = |heard: Heard<'_>| match heard {
-                Heard::Begin => names.clear(),
-                Heard::Item(item) => {
-                    names.extend(serde_json::from_str(item).map(|object: Object| object.metadata.name));
-                }
-                Heard::Page { .. } => {}
-            };
-            listing.read(&cluster, hear).await
-        };
-        // What was heard until then is better than nothing.
-        let _ = timeout(PATIENCE, ask).await;
-        names
-    })
+    listing.read(&cluster, hear).await.map(drop)
+}
+
+/// What `look` has found when it ends, or at the deadline: it may hang in a file or a name server, where no future can
+/// be dropped. The program ends soon after, and the thread with it.
+fn until_deadline(look: impl FnOnce(Found) + Send + 'static) -> Vec<String> {
+    let found = Found::default();
+    let (ended, end) = mpsc::channel();
+    let of_thread = found.clone();
+    std::thread::spawn(move || {
+        look(of_thread);
+        let _ = ended.send(());
+    });
+    let _ = end.recv_timeout(DEADLINE);
+    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut *found)
 }

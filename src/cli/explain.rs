@@ -40,8 +40,8 @@ const SCHEMA_VERSION: u32 = 1;
   gomemlimit explain deployment/api cronjob/report -n shop")]
 #[command(group = ArgGroup::new("input").args(["filenames", "targets"]).required(true))]
 pub(super) struct ExplainArgs {
-    /// Pods, or workloads as KIND/NAME, of a cluster
-    #[arg(value_name = "POD|KIND/NAME", add = ArgValueCompleter::new(complete::targets))]
+    /// Pods and workloads of a cluster, as `kubectl get -o name` prints them; a name alone is of a pod
+    #[arg(value_name = "TYPE/NAME", add = ArgValueCompleter::new(complete::targets))]
     targets: Vec<String>,
     #[command(flatten)]
     manifests: ManifestArgs,

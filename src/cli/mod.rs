@@ -6,33 +6,34 @@ mod check;
 mod cluster_args;
 mod complete;
 mod completions;
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 mod countdown;
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 mod diagnose;
 mod duration;
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 mod endpoint;
 mod exchange;
 mod explain;
 mod help;
 mod inject;
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 mod interrupt;
 mod judge;
 mod manifests;
-#[cfg(feature = "diagnose")]
+mod object_ref;
+#[cfg(feature = "cli")]
 mod observe;
 mod out_file;
 mod output;
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 mod own_metrics;
 mod plugin;
 mod policy;
 mod policy_args;
 mod probe;
 mod progress;
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 mod same_file;
 mod serve;
 mod shell;
@@ -42,6 +43,8 @@ use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 use clap_complete::CompleteEnv;
+
+use crate::causes::with_causes;
 
 /// Label a namespace, and every container in it with a memory limit gets the GOMEMLIMIT that fits
 #[derive(Debug, Parser)]
@@ -60,9 +63,9 @@ enum Command {
     Audit(Box<audit::AuditArgs>),
     Check(check::CheckArgs),
     Policy(policy::PolicyCommandArgs),
-    #[cfg(feature = "diagnose")]
+    #[cfg(feature = "cli")]
     Diagnose(Box<diagnose::DiagnoseArgs>),
-    #[cfg(feature = "diagnose")]
+    #[cfg(feature = "cli")]
     Observe(Box<observe::ObserveArgs>),
     Probe(probe::ProbeArgs),
     Completions(completions::CompletionsArgs),
@@ -93,16 +96,16 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => args.run(policy_is_given),
         Command::Check(args) => args.run(),
         Command::Policy(args) => args.run(),
-        #[cfg(feature = "diagnose")]
+        #[cfg(feature = "cli")]
         Command::Diagnose(args) => args.run(),
-        #[cfg(feature = "diagnose")]
+        #[cfg(feature = "cli")]
         Command::Observe(args) => args.run(),
         Command::Probe(args) => args.run(),
         Command::Completions(args) => args.run(),
         Command::Version(args) => Ok(args.run()),
     };
     done.unwrap_or_else(|error| {
-        output::error(&format!("{error:#}"));
+        output::error(&with_causes(error.as_ref()));
         ExitCode::from(2)
     })
 }

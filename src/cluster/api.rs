@@ -1,17 +1,22 @@
 //! Calls of the commands that look at a cluster: a client, objects as raw JSON, and errors that people understand.
 
-use std::{error::Error, path::PathBuf, time::Duration};
+use std::{error::Error, time::Duration};
 
+use hyper::Uri;
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
+    client::AuthError,
+    config::KubeconfigError,
     core::{Request, request},
 };
+use rustls::CertificateError;
 use serde::de::DeserializeOwned;
-use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
-use super::patience::with_causes;
+#[cfg(feature = "cli")]
+use super::credentials::{self, PluginError};
+use super::kubeconfig::{self, ConfigError, Target};
+use crate::causes::{chain, with_causes};
 
 /// How long one answer may take; a page of pods of a busy API server takes seconds.
 pub(super) const CALL: Duration = Duration::from_mins(1);
@@ -22,25 +27,34 @@ const POD: Duration = Duration::from_secs(10);
 /// How long a connection to the API server may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Which cluster.
-#[derive(Clone, Debug, Default)]
-pub struct Target {
-    /// Path of a kubeconfig; otherwise `KUBECONFIG`, `~/.kube/config`, or the service account of a pod.
-    pub kubeconfig: Option<PathBuf>,
-    /// A context of it other than the current one.
-    pub context: Option<String>,
-    /// For commands that ask again anyway: a call that fails is not repeated behind their back. kube repeats 429, 503
-    /// and 504 up to 15 times, which takes all of the time that a call may take.
-    pub polls: bool,
-}
-
 /// Why a call failed.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// There is no cluster to talk to.
-    #[error("there is no cluster to talk to: {0}; set KUBECONFIG, or name a file with --kubeconfig")]
-    NoCluster(String),
-    /// The API server is not there, or not trusted.
+    /// There is no cluster to talk to, or its configuration is of no use.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There are no credentials: nothing was sent.
+    #[error(
+        "no credentials for the API server at {url}: {problem}; log in again, or name another --user or --context"
+    )]
+    Auth {
+        /// Where.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// The API server is there, and its certificate is not what the kubeconfig asks for.
+    #[error(
+        "the API server at {url} is not trusted: {problem}; see certificate-authority-data and tls-server-name of \
+         its cluster in the kubeconfig"
+    )]
+    Tls {
+        /// Where.
+        url: String,
+        /// What is wrong with its certificate.
+        problem: String,
+    },
+    /// The API server is not there, or does not answer in time.
     #[error(
         "the API server at {url} does not answer: {problem}; check the context, or name another with --context"
     )]
@@ -67,45 +81,53 @@ pub enum ApiError {
     Other(String),
 }
 
+impl ApiError {
+    /// Whether other calls fail in the same way: nobody answers, or to nobody of this name.
+    #[must_use]
+    pub fn is_of_all_calls(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Auth { .. } | Self::Tls { .. } | Self::Unauthorized(_))
+    }
+}
+
 /// A connection to the API server.
 #[derive(Clone)]
 pub struct Cluster {
     /// The client.
     pub client: Client,
-    url: String,
+    place: Place,
+    request_timeout: Option<Duration>,
 }
 
+/// Where the API server is, for sentences.
+#[derive(Clone)]
+struct Place(String);
+
 impl Cluster {
-    /// Reads the kubeconfig; nothing is sent yet.
+    /// Reads the kubeconfig, and gets credentials; nothing is sent to the API server yet.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(clippy::unused_async, reason = "only a credential plugin takes time")
+    )]
     pub async fn open(target: &Target) -> Result<Self, ApiError> {
-        let options = KubeConfigOptions { context: target.context.clone(), ..KubeConfigOptions::default() };
-        let no_cluster = |error: &dyn Error| ApiError::NoCluster(with_causes(error));
-        let config = match (&target.kubeconfig, &target.context) {
-            (Some(path), _) => {
-                let kubeconfig = Kubeconfig::read_from(path).map_err(|error| no_cluster(&error))?;
-                Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| no_cluster(&error))
-            }
-            (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|error| no_cluster(&error)),
-            // Both what a kubeconfig and what a pod lacks would be said; the former is what helps.
-            (None, None) => Config::infer().await.map_err(|error| match error.source() {
-                Some(kubeconfig) => no_cluster(kubeconfig),
-                None => no_cluster(&error),
-            }),
-        };
-        let mut config = config?;
-        config.connect_timeout = Some(CONNECT);
+        let mut config = kubeconfig::load(target)?;
+        let request_timeout = target.request_timeout.filter(|time| !time.is_zero());
+        config.connect_timeout = Some(request_timeout.unwrap_or(CONNECT).min(CONNECT));
         // A watch is silent for minutes; the other calls have a deadline of their own.
         config.read_timeout = None;
         config.default_retry = !target.polls;
-        let url = config.cluster_url.to_string();
-        let client = Client::try_from(config).map_err(|error| no_cluster(&error))?;
-        Ok(Self { client, url })
+        let place = Place::of(&config);
+        #[cfg(feature = "cli")]
+        let client = credentials::client(config, target.in_background).await;
+        #[cfg(not(feature = "cli"))]
+        let client = Client::try_from(config).map_err(Box::<dyn Error + Send + Sync>::from);
+        let client = client.map_err(|error| place.failed(&*error))?;
+        Ok(Self { client, place, request_timeout })
     }
 
     /// One that talks to whatever the client talks to.
     #[cfg(test)]
     pub(super) fn of(client: Client) -> Self {
-        Self { client, url: "http://test".to_owned() }
+        Self { client, place: Place("http://test".to_owned()), request_timeout: None }
     }
 
     /// The text of the answer to a request.
@@ -142,9 +164,14 @@ impl Cluster {
         most: Duration,
         call: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, ApiError> {
+        let most = match self.request_timeout {
+            Some(timeout) if most == CALL => timeout,
+            Some(timeout) => most.min(timeout),
+            None => most,
+        };
         match timeout(most, call).await {
-            Ok(answer) => answer.map_err(|error| self.told(&error)),
-            Err(_) => Err(self.unreachable(format!("no answer within {} s", most.as_secs()))),
+            Ok(answer) => answer.map_err(|error| self.told(error)),
+            Err(_) => Err(self.unreachable(format!("no answer within {}", humantime::format_duration(most)))),
         }
     }
 
@@ -164,25 +191,135 @@ impl Cluster {
     }
 
     /// What an error of the client means to the user.
-    pub(super) fn told(&self, error: &kube::Error) -> ApiError {
-        let status = match error {
-            kube::Error::Api(status) => status,
-            kube::Error::Auth(error) => return ApiError::Unauthorized(with_causes(error)),
-            error => return self.unreachable(with_causes(error)),
-        };
-        let message = if status.message.is_empty() { status.reason.clone() } else { status.message.clone() };
-        match status.code {
-            401 => ApiError::Unauthorized(message),
-            403 => ApiError::Forbidden(message),
-            404 => ApiError::NotFound(message),
-            410 => ApiError::Gone(message),
-            _ => ApiError::Other(message),
+    pub(super) fn told(&self, error: kube::Error) -> ApiError {
+        match error {
+            kube::Error::Api(status) => of_status(&status),
+            error => self.place.failed(&error),
         }
     }
 
     pub(super) fn unreachable(&self, problem: String) -> ApiError {
-        ApiError::Unreachable { url: self.url.clone(), problem }
+        ApiError::Unreachable { url: self.place.0.clone(), problem }
     }
+}
+
+impl Place {
+    fn of(config: &Config) -> Self {
+        let url = config.cluster_url.to_string();
+        let url = url.trim_end_matches('/');
+        Self(match &config.proxy_url {
+            Some(proxy) => format!("{url} through the proxy {}", without_password(proxy)),
+            None => url.to_owned(),
+        })
+    }
+
+    /// What it means that there is no answer.
+    fn failed(&self, error: &(dyn Error + 'static)) -> ApiError {
+        let (url, problem) = (self.0.clone(), with_causes(error));
+        if let Some(error) = find::<rustls::Error>(error) {
+            return self.handshake(error, problem);
+        }
+        if let Some(error) = find::<AuthError>(error) {
+            return ApiError::Auth { url, problem: without_credentials(error) };
+        }
+        #[cfg(feature = "cli")]
+        if find::<PluginError>(error).is_some() {
+            return ApiError::Auth { url, problem };
+        }
+        if let Some(error) = find::<KubeconfigError>(error) {
+            let entry = "the user".to_owned();
+            return ConfigError::Unusable { entry, problem: kubeconfig::problem(error) }.into();
+        }
+        if let Some(kube::Error::RustlsTls(_)) = find(error) {
+            return ConfigError::Unusable { entry: "the TLS settings".to_owned(), problem }.into();
+        }
+        let is_slow = find::<Elapsed>(error).is_some();
+        let problem = if is_slow { "no connection was made in time".to_owned() } else { problem };
+        ApiError::Unreachable { url, problem }
+    }
+
+    /// What a handshake that failed means.
+    fn handshake(&self, error: &rustls::Error, problem: String) -> ApiError {
+        use rustls::AlertDescription as Alert;
+        let url = self.0.clone();
+        match error {
+            rustls::Error::InvalidCertificate(error) => ApiError::Tls { url, problem: untrusted(error) },
+            rustls::Error::AlertReceived(
+                Alert::BadCertificate
+                | Alert::CertificateExpired
+                | Alert::CertificateRequired
+                | Alert::CertificateRevoked
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA,
+            ) => ApiError::Auth {
+                url,
+                problem: "it accepts no client without a certificate, or not this one".to_owned(),
+            },
+            rustls::Error::InvalidMessage(_) => {
+                ApiError::Unreachable { url, problem: "it does not speak TLS".to_owned() }
+            }
+            _ => ApiError::Unreachable { url, problem },
+        }
+    }
+}
+
+/// The first cause of this type.
+fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    chain(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// Why kube has no credentials, without paths and outputs as Rust's Debug.
+fn without_credentials(error: &AuthError) -> String {
+    match error {
+        AuthError::ReadTokenFile(error, path) => {
+            format!("cannot read the token file {}: {error}", path.display())
+        }
+        AuthError::AuthExecRun { out, .. } => format!("the credential plugin failed with {}", out.status),
+        error => with_causes(error),
+    }
+}
+
+fn without_password(url: &Uri) -> String {
+    let host = url.host().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}", url.scheme_str().unwrap_or("http"))
+}
+
+fn of_status(status: &kube::core::Status) -> ApiError {
+    let message = if status.message.is_empty() { status.reason.clone() } else { status.message.clone() };
+    match status.code {
+        401 => ApiError::Unauthorized(message),
+        403 => ApiError::Forbidden(message),
+        404 => ApiError::NotFound(message),
+        410 => ApiError::Gone(message),
+        _ => ApiError::Other(message),
+    }
+}
+
+/// What is wrong with a certificate, in words: rustls' own are names of its types.
+fn untrusted(error: &CertificateError) -> String {
+    let text = match error {
+        // A cluster that was made anew has an authority of the same name, and with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "its certificate is signed by an unknown authority"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet"
+        }
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
+            return format!("its certificate is for {}, not for {}", names.join(", "), expected.to_str());
+        }
+        error => return error.to_string(),
+    };
+    text.to_owned()
+}
+
+/// The name in `DnsName("a")` or `IpAddress(::1)`.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
+    inner.trim_end_matches(')').trim_matches('"')
 }
 
 /// JSON that is not of the expected shape.

@@ -2,20 +2,25 @@
 
 pub mod api;
 pub mod certificates;
+#[cfg(feature = "cli")]
+mod credentials;
 pub mod installation;
+pub mod kubeconfig;
 pub mod namespaces;
 mod pace;
 pub mod pages;
 mod patience;
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 pub mod pods;
 pub mod policy_engine;
 pub mod portforward;
+#[cfg(feature = "cli")]
+mod proxy;
 pub mod served;
 pub mod serving;
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 pub mod stats;
 pub mod surroundings;
 pub mod webhook_policy;
-#[cfg(feature = "diagnose")]
+#[cfg(feature = "cli")]
 pub mod workload;

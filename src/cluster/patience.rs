@@ -1,6 +1,6 @@
-//! How watches that fail are tried again, and how their failures are told.
+//! How watches that fail are tried again.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use backon::ExponentialBuilder;
 use futures::TryStream;
@@ -8,6 +8,8 @@ use kube::runtime::{
     utils::{ResetTimerBackoff, StreamBackoff},
     watcher::ExponentialBackoff,
 };
+
+pub(super) use crate::causes::with_causes;
 
 /// The first pause; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -31,20 +33,6 @@ pub(super) fn patient<S: TryStream>(events: S) -> StreamBackoff<S, ResetTimerBac
     StreamBackoff::new(events, ResetTimerBackoff::new(pauses.into(), FORGOTTEN))
 }
 
-/// An error with its causes, each said once: "client error (Connect)" alone helps nobody.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !said.contains(&text) {
-            said = format!("{said}: {text}");
-        }
-        cause = error.source();
-    }
-    said
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -54,22 +42,6 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("{text}")]
-    struct Layer {
-        text: &'static str,
-        source: io::Error,
-    }
-
-    #[test]
-    fn causes_are_told_once() {
-        let refused = || io::Error::other("connection refused");
-        let error = Layer { text: "client error (Connect)", source: refused() };
-        assert_eq!(with_causes(&error), "client error (Connect): connection refused");
-        let error = Layer { text: "no: connection refused", source: refused() };
-        assert_eq!(with_causes(&error), "no: connection refused");
-    }
 
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_and_stay_short() {

@@ -1,6 +1,8 @@
 //! What `diagnose` and `observe` want to know of a running pod: a partial view, since the typed one costs a megabyte
 //! of program and loses fields.
 
+mod order;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use gomemlimit_core::{
@@ -46,6 +48,7 @@ pub struct PodView {
 struct Metadata {
     name: String,
     annotations: Option<BTreeMap<String, String>>,
+    creation_timestamp: Option<Time>,
     deletion_timestamp: Option<String>,
 }
 
@@ -76,14 +79,25 @@ struct Port {
 #[serde(rename_all = "camelCase", default)]
 struct Status {
     phase: String,
+    conditions: Vec<Condition>,
     container_statuses: Vec<ContainerStatus>,
     init_container_statuses: Vec<ContainerStatus>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    last_transition_time: Option<Time>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct ContainerStatus {
     name: String,
+    restart_count: u32,
     #[serde(rename = "containerID")]
     container_id: Option<String>,
     state: State,
@@ -232,22 +246,32 @@ impl PodView {
         self.spec.node_name.as_deref()
     }
 
-    /// The facts of the container that is meant: the one named; the only one; the one that has a port
-    /// called `pprof`; the one that the annotation for `kubectl logs` names. Else the names of all.
+    /// The facts of a container; without a name, of the one that `kubectl logs` takes: the one that the annotation
+    /// names, else the first. One that has a port called `pprof` goes before the first. `Err` has the names of all.
     pub fn container(&self, named: Option<&str>) -> Result<ContainerFacts, Vec<String>> {
-        let all = || self.containers();
-        let annotated = || self.annotation(DEFAULT_CONTAINER);
-        let by_name = |name: &str| all().find(|container| container.name == name);
+        let by_name = |name: &str| self.containers().find(|container| container.name == name);
         let found = match named {
             Some(name) => by_name(name),
-            None if all().count() == 1 => all().next(),
-            None => all()
-                .find(|container| container.pprof_port().is_some())
-                .or_else(|| annotated().and_then(by_name)),
+            None => self
+                .annotated_container()
+                .and_then(by_name)
+                .or_else(|| self.containers().find(|container| container.pprof_port().is_some()))
+                .or_else(|| self.containers().next()),
         };
-        found
-            .map(|container| self.facts(container))
-            .ok_or_else(|| all().map(|one| one.name.clone()).collect())
+        found.map(|container| self.facts(container)).ok_or_else(|| self.container_names())
+    }
+
+    /// The container that the annotation for `kubectl logs` names.
+    #[must_use]
+    pub fn annotated_container(&self) -> Option<&str> {
+        let annotated = self.annotation(DEFAULT_CONTAINER)?;
+        self.containers().any(|container| container.name == annotated).then_some(annotated)
+    }
+
+    /// The names of all containers.
+    #[must_use]
+    pub fn container_names(&self) -> Vec<String> {
+        self.containers().map(|one| one.name.clone()).collect()
     }
 
     /// Those that run beside each other: native sidecars too.

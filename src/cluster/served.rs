@@ -50,7 +50,7 @@ pub async fn chain(
     let forward = Forward::connect(&cluster.client, namespace, pod, port).await;
     let (stream, explanation) = forward
         .map_err(|error| match error {
-            Unconnected::Kube(error) => cluster.told(&error),
+            Unconnected::Kube(error) => cluster.told(error),
             Unconnected::Other(problem) => cluster.unreachable(problem),
         })?
         .split();

@@ -1,5 +1,7 @@
 //! The pods of a workload, as they come and go.
 
+use std::collections::BTreeMap;
+
 use gomemlimit_core::selection::LabelSelector;
 use serde::Deserialize;
 
@@ -8,6 +10,7 @@ use super::{
     pages::Listing,
     pods::PodView,
 };
+use crate::kinds::Kind;
 
 /// Which pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +22,11 @@ pub enum Pods {
 }
 
 impl Pods {
-    /// Those of a workload, by its selector: the plural and the group of its kind, and its name. `None` where it has
-    /// no selector, as a `CronJob`.
-    pub async fn of(
+    /// Those of a workload, by its selector; `None` if it has none, as a `CronJob`.
+    pub(crate) async fn of(
         cluster: &Cluster,
         namespace: &str,
-        (plural, group): (&str, &str),
+        kind: &Kind,
         name: &str,
     ) -> Result<Option<Self>, ApiError> {
         #[derive(Default, Deserialize)]
@@ -35,10 +37,28 @@ impl Pods {
         #[derive(Default, Deserialize)]
         #[serde(default)]
         struct Spec {
-            selector: LabelSelector,
+            selector: Selector,
         }
-        let object: Object = cluster.get(&path_of(group, Some(namespace), plural), name).await?;
-        let query = object.spec.selector.query();
+        /// That of a `ReplicationController` is a map of labels.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Selector {
+            Labels(BTreeMap<String, String>),
+            Selector(LabelSelector),
+        }
+        impl Default for Selector {
+            fn default() -> Self {
+                Self::Selector(LabelSelector::default())
+            }
+        }
+        let object: Object = cluster.get(&path_of(&kind.api(), Some(namespace), kind.plural), name).await?;
+        let query = match object.spec.selector {
+            Selector::Selector(selector) => selector.query(),
+            Selector::Labels(labels) => {
+                let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                labels.join(",")
+            }
+        };
         Ok((!query.is_empty()).then_some(Self::Selected(query)))
     }
 

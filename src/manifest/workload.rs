@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::kinds::Kind;
+
 /// A pod or pod template in a document, and the object that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodLocation {
@@ -61,7 +63,7 @@ fn collect(
         }
         return;
     }
-    let Some(template) = template_path(kind, api_version) else { return };
+    let Some(template) = Kind::of_object(kind, api_version).map(|kind| kind.template) else { return };
     let pod = template.iter().try_fold(value, |value, token| value.get(token));
     if !pod.is_some_and(Value::is_object) {
         return;
@@ -75,20 +77,6 @@ fn collect(
         name: metadata("name").or(metadata("generateName")).unwrap_or_default().to_owned(),
         namespace: metadata("namespace").map(str::to_owned),
     });
-}
-
-/// Where objects of this kind have their pod; `None` if they have none.
-fn template_path(kind: &str, api_version: &str) -> Option<&'static [&'static str]> {
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    match (group, kind) {
-        ("", "Pod") if api_version == "v1" => Some(&[]),
-        ("", "ReplicationController") if api_version == "v1" => Some(&["spec", "template"]),
-        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") | ("batch", "Job") => {
-            Some(&["spec", "template"])
-        }
-        ("batch", "CronJob") => Some(&["spec", "jobTemplate", "spec", "template"]),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

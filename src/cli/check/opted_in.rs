@@ -164,7 +164,7 @@ impl OptedIn<'_> {
         let text = match answer {
             Ok(text) => text,
             Err(ApiError::Other(said)) if said.contains(FAILED) => return Ok(failed(&said)),
-            Err(error @ (ApiError::Unauthorized(_) | ApiError::NoCluster(_))) => return Err(error),
+            Err(error) if error.is_of_all_calls() => return Err(error),
             // The namespace may have gone meanwhile, and a busy API server says nothing about the others.
             Err(error) => {
                 let what = format!("the API server takes no pod of ours: {error}");

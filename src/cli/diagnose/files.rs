@@ -1,6 +1,9 @@
 //! Profiles from files: a folder that --save wrote, or what somebody captured by hand.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use gomemlimit_pprof::{Capture, Evidence, Goroutines, MemStats, decode};
@@ -11,23 +14,23 @@ use super::store::{INDEX, Index};
 const MOST_BYTES: u64 = 256 << 20;
 
 /// Reads all of them as captures of one process.
-pub(super) fn read(names: &[String]) -> anyhow::Result<Evidence> {
-    if let [name] = names
-        && Path::new(name).is_dir()
+pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Evidence> {
+    if let [path] = paths
+        && path.is_dir()
     {
-        return read_folder(Path::new(name));
+        return read_folder(path);
     }
     let mut captures = Vec::new();
     let (mut statistics, mut goroutines, mut leaked) = (Vec::new(), Vec::new(), Vec::new());
-    for name in names {
-        let path = Path::new(name);
+    for path in paths {
+        let name = path.display().to_string();
         let bytes = read_file(path)?;
         let said = |error: &dyn std::fmt::Display| anyhow!("{name} {error}");
         match kind(&bytes) {
             FileKind::Statistics => statistics.push(memstats(&bytes).map_err(|error| said(&error))?),
             FileKind::Goroutines => goroutines.push(goroutines_of(&bytes).map_err(|error| said(&error))?),
             FileKind::Leaked => leaked.push(goroutines_of(&bytes).map_err(|error| said(&error))?),
-            FileKind::Other => captures.push((name, decode(&bytes).map_err(|error| said(&error))?)),
+            FileKind::Other => captures.push((name.clone(), decode(&bytes).map_err(|error| said(&error))?)),
         }
     }
     ensure!(!captures.is_empty(), "there is no heap profile among the files; capture /debug/pprof/heap?gc=1");

@@ -7,14 +7,10 @@ mod report;
 mod series;
 mod store;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{bail, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::{anyhow, bail, ensure};
+use clap::{ArgGroup, Args, ValueEnum};
 use gomemlimit_core::memlimit::GoLimit;
 use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
 use hyper::Uri;
@@ -32,6 +28,7 @@ use super::{
     duration::parse_duration,
     endpoint::Endpoint,
     interrupt,
+    object_ref::{ObjectRef, ObjectRefError},
     out_file::OutFile,
     output,
     policy_args::parse_quantity,
@@ -44,17 +41,21 @@ use super::{
 /// In a pod through the API server, also where pprof listens on 127.0.0.1 only: nothing is opened here,
 /// nothing is installed there. Load the program while it is looked at: a leak shows under load.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("input").args(["targets", "url", "filenames"]).required(true))]
 #[command(after_help = "Examples:
-  # Four captures of a pod, 15 s apart; pprof on port `pprof`, or else 6060
+  # Four captures, 15 s apart, of a pod; pprof on the port called `pprof`,
+  # else 6060
   gomemlimit diagnose api-7d9c5b6f4-x2x9k -n shop
-  # One of several containers, another port, over five minutes; keep captures
-  gomemlimit diagnose api-7d9c5b6f4-x2x9k/api --port 8080 \\
+  # A pod of a workload, a container of several, another port, over five
+  # minutes, keeping what was captured
+  gomemlimit diagnose deployment/api -c api --port 8080 \\
     --captures 6 --interval 1m --save captures/
   # Anything that serves pprof, with the limit that it runs under
   gomemlimit diagnose --url http://127.0.0.1:6060 --limit 512Mi
-  # From captures that were kept, or other profiles, oldest first; a picture
-  gomemlimit diagnose captures/ --svg growth.svg
-  gomemlimit diagnose before.pb.gz middle.pb.gz after.pb.gz \\
+  # Again from what was kept, with a picture of what grew
+  gomemlimit diagnose -f captures/ --svg growth.svg
+  # From profiles that were captured otherwise, the oldest first
+  gomemlimit diagnose -f before.pb.gz middle.pb.gz after.pb.gz \\
     --limit 512Mi -o json
   # A gate after a stress test
   gomemlimit diagnose --url http://127.0.0.1:6060 \\
@@ -64,17 +65,23 @@ Verdicts: misconfigured, goroutine-leak, heap-leak, off-heap, gc-thrash, undersi
 burst, healthy, inconclusive.
 Exit codes: 0 a verdict, 1 one of those that --fail-on names, 2 no verdict.")]
 pub(super) struct DiagnoseArgs {
-    /// A pod, POD/CONTAINER, or files: heap profiles, texts of ?debug=1, or a folder written by --save
-    #[arg(value_name = "POD[/CONTAINER]|FILE", required_unless_present = "url", conflicts_with = "url")]
-    what: Vec<String>,
+    /// A pod, or a workload for a pod of it, as `kubectl get -o name` prints it; a name alone is of a pod
+    #[arg(value_name = "TYPE/NAME", add = ArgValueCompleter::new(complete::targets))]
+    targets: Vec<String>,
     /// A program that serves net/http/pprof, such as `http://127.0.0.1:6060`
     #[arg(long)]
     url: Option<Uri>,
+    /// Heap profiles and texts of ?debug=1, the oldest first, or a folder written by --save
+    #[arg(short, long = "filename", value_name = "FILE|DIR", num_args = 1..)]
+    filenames: Vec<PathBuf>,
     #[command(flatten)]
     cluster: ClusterArgs,
     /// Namespace; default: that of the context
     #[arg(short, long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
     namespace: Option<String>,
+    /// Container of the pod; default: as for kubectl logs, the one with a port called `pprof` before the first
+    #[arg(short, long, value_name = "NAME", value_parser = parse_name)]
+    container: Option<String>,
     /// Port of pprof in the pod; default: the one called `pprof`, else 6060
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
@@ -133,7 +140,7 @@ impl DiagnoseArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be written is said before a minute is spent.
         if let Some(svg) = &self.svg {
-            let input = self.what.iter().find(|input| is_same_file(Path::new(input), svg));
+            let input = self.filenames.iter().find(|input| is_same_file(input, svg));
             ensure!(input.is_none(), "--svg would overwrite {}; name another file", svg.display());
         }
         let picture = self.svg.as_deref().map(OutFile::open).transpose()?;
@@ -159,14 +166,11 @@ impl DiagnoseArgs {
     }
 
     async fn look(&self) -> anyhow::Result<Seen> {
-        let is_file = |what: &String| std::fs::exists(what).unwrap_or(false);
-        if self.what.iter().any(is_file)
-            || self.what.len() > 1
-            || self.what.iter().any(|what| looks_like_path(what))
-        {
+        if !self.filenames.is_empty() {
             ensure!(self.save.is_none(), "--save keeps what is captured; files are there already");
-            let evidence = files::read(&self.what)?;
-            return Ok(Seen { target: self.what.join(", "), evidence, saved: None });
+            let names: Vec<_> = self.filenames.iter().map(|path| path.display().to_string()).collect();
+            let evidence = files::read(&self.filenames)?;
+            return Ok(Seen { target: names.join(", "), evidence, saved: None });
         }
         let mut store = Store::default();
         let taken = tokio::select! {
@@ -185,8 +189,10 @@ impl DiagnoseArgs {
         if let Some(url) = &self.url {
             return self.capture_url(url, store).await;
         }
-        let Some(what) = self.what.first() else { bail!("name a pod, --url, or files") };
-        pod::look(what, self, store).await
+        match &*self.targets {
+            [target] => pod::look(&object_ref(target)?, self, store).await,
+            _ => bail!("diagnose looks at one pod; name files with -f"),
+        }
     }
 
     async fn capture_url(&self, url: &Uri, store: &mut Store) -> anyhow::Result<()> {
@@ -220,14 +226,16 @@ impl DiagnoseArgs {
     }
 }
 
-fn is_named(diagnosis: &Diagnosis, verdict: Verdict) -> bool {
-    diagnosis.verdict == verdict || diagnosis.also.contains(&verdict)
+/// The object; a slash is not what separates a container.
+fn object_ref(text: &str) -> anyhow::Result<ObjectRef> {
+    ObjectRef::parse_beside_files(text).map_err(|error| match (&error, text.split_once('/')) {
+        (ObjectRefError::Type(_), Some((pod, container))) => {
+            anyhow!("{error}; a container is named with -c: {pod} -c {container}")
+        }
+        _ => error.into(),
+    })
 }
 
-/// A name that no pod has.
-fn looks_like_path(what: &str) -> bool {
-    what.starts_with(['.', '/', '~'])
-        || what.ends_with('/')
-        || what.matches('/').count() > 1
-        || [".gz", ".pb", ".pprof", ".txt"].iter().any(|end| what.ends_with(end))
+fn is_named(diagnosis: &Diagnosis, verdict: Verdict) -> bool {
+    diagnosis.verdict == verdict || diagnosis.also.contains(&verdict)
 }

@@ -11,15 +11,22 @@ use indicatif::{ProgressBar, ProgressFinish};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    super::{cluster_args::parse_name, endpoint::Endpoint, output},
+    super::{
+        endpoint::Endpoint,
+        object_ref::{ObjectRef, or_files, pods_of},
+        output,
+    },
     DiagnoseArgs,
     series::{Companion, take},
     store::Store,
 };
-use crate::cluster::{
-    api::Cluster,
-    pods::{self, ContainerFacts, DEFAULT_PORT, PodError, PodView},
-    stats,
+use crate::{
+    causes::with_causes,
+    cluster::{
+        api::Cluster,
+        pods::{self, ContainerFacts, DEFAULT_PORT, PodError, PodView},
+        stats,
+    },
 };
 
 /// How often a container is followed into its next life.
@@ -42,18 +49,23 @@ struct Place {
     container: Option<String>,
 }
 
-/// Looks at `POD` or `POD/CONTAINER`.
-pub(super) async fn look(what: &str, args: &DiagnoseArgs, store: &mut Store) -> anyhow::Result<()> {
-    let what = what.strip_prefix("pod/").unwrap_or(what);
-    let (pod, container) = match what.split_once('/') {
-        Some((pod, container)) => (pod, Some(container.to_owned())),
-        None => (what, None),
-    };
-    parse_name(pod).map_err(|_| anyhow!("{pod:?} is neither a file nor the name of a pod"))?;
-    let cluster = args.cluster.open().await?;
+/// Looks at a container of a pod.
+pub(super) async fn look(target: &ObjectRef, args: &DiagnoseArgs, store: &mut Store) -> anyhow::Result<()> {
+    let cluster = args.cluster.open().await.map_err(or_files)?;
     let namespace = args.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
-    let place = Place { cluster, namespace, pod: pod.to_owned(), container };
-    let (view, facts) = place.facts().await?;
+    let pod = pod_of(&cluster, &namespace, target).await?;
+    let place = Place { cluster, namespace, pod, container: args.container.clone() };
+    let facts = place.facts().await;
+    let (view, facts) = facts.map_err(|error| match error.downcast_ref() {
+        Some(PodError::NotFound(_)) if target.kind.is_pod() => {
+            target.not_found_beside_files(&place.namespace)
+        }
+        _ => error,
+    })?;
+    let names = view.container_names();
+    if place.container.is_none() && view.annotated_container().is_none() && names.len() > 1 {
+        output::note(&format!("defaulted container {} out of: {}", facts.name, names.join(", ")));
+    }
     store.target = format!("{}/{}/{}", place.namespace, place.pod, facts.name);
 
     let mut evidence = known(&facts);
@@ -73,6 +85,22 @@ pub(super) async fn look(what: &str, args: &DiagnoseArgs, store: &mut Store) -> 
     place.follow(args, store, view, facts).await
 }
 
+/// The name of the pod: of several pods of a workload that of `kubectl logs`.
+async fn pod_of(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow::Result<String> {
+    if target.kind.is_pod() {
+        return Ok(target.name.clone());
+    }
+    let pods = pods_of(cluster, namespace, target).await?.read(cluster, namespace).await?;
+    let pods: Vec<_> = pods.into_iter().filter(|pod| !pod.has_ended()).collect();
+    let count = pods.len();
+    let pod = PodView::best_for_logs(pods)
+        .with_context(|| format!("no pod of {target} runs in namespace {namespace}"))?;
+    if count > 1 {
+        output::note(&format!("found {count} pods, using pod/{}", pod.name()));
+    }
+    Ok(pod.name().to_owned())
+}
+
 /// What the API server knows before anything is captured.
 fn known(facts: &ContainerFacts) -> Evidence {
     Evidence {
@@ -90,11 +118,9 @@ impl Place {
 
     async fn facts(&self) -> anyhow::Result<(PodView, ContainerFacts)> {
         let view = PodView::get(&self.cluster, &self.namespace, &self.pod).await?;
-        let facts = view.container(self.container.as_deref()).map_err(|names| match &self.container {
-            Some(name) => {
-                anyhow!("pod {} has no container {name}; it has {}", self.name(), names.join(", "))
-            }
-            None => anyhow!("pod {} has several containers: name one of {}", self.name(), names.join(", ")),
+        let facts = view.container(self.container.as_deref()).map_err(|names| {
+            let name = self.container.as_deref().unwrap_or_default();
+            anyhow!("pod {} has no container {name}; it has {}", self.name(), names.join(", "))
         });
         Ok((view, facts?))
     }
@@ -130,7 +156,7 @@ impl Place {
                 // Waiting for its next life would be in vain.
                 return Err(error);
             }
-            output::note(&format!("{error:#}"));
+            output::note(&with_causes(error.as_ref()));
             if captures >= LEAST_CAPTURES {
                 if matches!(news, News::OomKilled) {
                     compare_estimate(

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::{super::output, Seen};
+use crate::causes::with_causes;
 
 /// Beside the profiles: everything that they do not say themselves.
 pub(super) const INDEX: &str = "capture.json";
@@ -136,7 +137,8 @@ impl Store {
         if let Some(temporary) = temporary {
             let _ = temporary.keep();
         }
-        bail!("{error:#}; the {} before that lie in {}", count(&evidence), folder.display())
+        let (problem, captures) = (with_causes(error.as_ref()), count(&evidence));
+        bail!("{problem}; the {captures} before that lie in {}", folder.display())
     }
 
     /// What was seen until somebody did not want to wait any longer.

@@ -17,10 +17,10 @@ use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, le
 use crate::{
     cli::{
         audit::{painted_status, value, why},
-        cluster_args::{parse_name, runtime},
-        complete::kind_of,
+        cluster_args::runtime,
         judge::Judge,
         manifests::decide_at,
+        object_ref::{ObjectRef, or_files},
         output::{self, quantity},
         progress,
     },
@@ -65,12 +65,14 @@ impl Explained {
 }
 
 pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<ExitCode> {
+    let targets: Vec<_> =
+        args.targets.iter().map(|text| ObjectRef::parse_beside_files(text)).collect::<Result<_, _>>()?;
     runtime()?.block_on(async {
-        let cluster = args.cluster.open().await?;
+        let cluster = args.cluster.open().await.map_err(or_files)?;
         let namespace = args.manifests.namespace().unwrap_or(cluster.client.default_namespace()).to_owned();
         let read = async {
             let mut objects = Vec::new();
-            for target in &args.targets {
+            for target in &targets {
                 objects.push(fetch(&cluster, &namespace, target).await?);
             }
             let surroundings = Surroundings::read(&cluster, Some(&namespace)).await?;
@@ -95,20 +97,14 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
     })
 }
 
-/// The JSON of a pod, or of a workload given as `KIND/NAME`.
-async fn fetch(cluster: &Cluster, namespace: &str, target: &str) -> anyhow::Result<String> {
-    let (kind, name) = target.split_once('/').unwrap_or(("pod", target));
-    let Some((plural, group)) = kind_of(&kind.to_ascii_lowercase()) else {
-        bail!(
-            "{kind:?} is not a kind with pods: deployment, statefulset, daemonset, replicaset, job, cronjob or pod"
-        );
-    };
-    parse_name(name).map_err(|problem| anyhow::anyhow!("{name:?} {problem}"))?;
-    let request = Request::new(path_of(group, Some(namespace), plural)).get(name, &GetParams::default());
-    match cluster.text(request).await {
+/// The JSON of an object.
+async fn fetch(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow::Result<String> {
+    let (kind, name) = (target.kind, &target.name);
+    let path = path_of(&kind.api(), Some(namespace), kind.plural);
+    match cluster.text(Request::new(path).get(name, &GetParams::default())).await {
         Ok(text) => Ok(text),
-        Err(ApiError::NotFound(_)) => bail!("there is no {kind} {name} in namespace {namespace}"),
-        Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get on {plural}"),
+        Err(ApiError::NotFound(_)) => Err(target.not_found_beside_files(namespace)),
+        Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get on {}", kind.plural),
         Err(error) => Err(error.into()),
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use serde_json::{Value, json};
@@ -19,17 +19,15 @@ use serde_json::{Value, json};
 use self::watch::Watch;
 use super::{
     cluster_args::{ClusterArgs, parse_name, runtime},
-    complete::{self, kind_of},
+    complete,
     duration::parse_duration,
+    object_ref::{ObjectRef, pods_of},
     out_file::OutFile,
     output,
     same_file::is_same_file,
 };
 use crate::{
-    cluster::{
-        api::{ApiError, Cluster},
-        workload::Pods,
-    },
+    cluster::{api::Cluster, workload::Pods},
     observation::{self, Observation},
 };
 
@@ -56,8 +54,8 @@ Rights: get and list on pods, and get on the workload; for memory get on nodes/p
 metrics.k8s.io; for the program's own figures get and create on pods/portforward.
 Exit codes: 0 observed, 2 not.")]
 pub(super) struct ObserveArgs {
-    /// A pod, or KIND/NAME of a workload
-    #[arg(value_name = "POD|KIND/NAME", required_unless_present = "selector", add = ArgValueCompleter::new(complete::targets))]
+    /// A workload or a pod, as `kubectl get -o name` prints it; a name alone is of a pod
+    #[arg(value_name = "TYPE/NAME", required_unless_present = "selector", add = ArgValueCompleter::new(complete::targets))]
     workload: Option<String>,
     /// Pods with these labels
     #[arg(short = 'l', long, conflicts_with = "workload")]
@@ -144,10 +142,11 @@ impl ObserveArgs {
     }
 
     async fn observe(&self) -> anyhow::Result<Observation> {
+        let workload = self.workload.as_deref().map(ObjectRef::parse).transpose()?;
         let cluster = self.cluster.open_to_poll().await?;
         let namespace =
             self.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
-        let (target, pods) = self.pods(&cluster, &namespace).await?;
+        let (target, pods) = self.pods(&cluster, &namespace, workload).await?;
         let mut watch = Watch::new(cluster, namespace, target, pods);
         watch.container.clone_from(&self.container);
         watch.port = self.port;
@@ -155,33 +154,23 @@ impl ObserveArgs {
     }
 
     /// What is observed, in words, and its pods.
-    async fn pods(&self, cluster: &Cluster, namespace: &str) -> anyhow::Result<(String, Pods)> {
-        let Some(workload) = &self.workload else {
+    async fn pods(
+        &self,
+        cluster: &Cluster,
+        namespace: &str,
+        workload: Option<ObjectRef>,
+    ) -> anyhow::Result<(String, Pods)> {
+        let Some(target) = workload else {
             let selector = self.selector.clone().unwrap_or_default();
             // The API server would take it for all pods.
             ensure!(!selector.trim().is_empty(), "--selector selects nothing: write KEY=VALUE");
             return Ok((format!("pods {selector}"), Pods::Selected(selector)));
         };
-        let (kind, name) = workload.split_once('/').unwrap_or(("pod", workload));
-        let Some(known) = kind_of(&kind.to_ascii_lowercase()) else {
-            bail!(
-                "{kind:?} is not a kind with pods: deployment, statefulset, daemonset, replicaset, job or pod"
-            );
-        };
-        parse_name(name).map_err(|problem| anyhow::anyhow!("{name:?} {problem}"))?;
-        let target = format!("{kind}/{name}");
-        if known.0 == "pods" {
-            return Ok((target, Pods::Named(name.to_owned())));
+        if target.kind.is_pod() {
+            return Ok((target.to_string(), Pods::Named(target.name)));
         }
-        match Pods::of(cluster, namespace, known, name).await {
-            Ok(Some(pods)) => Ok((target, pods)),
-            Ok(None) => bail!("{target} has no selector for its pods; name one of its jobs, or pods with -l"),
-            Err(ApiError::NotFound(_)) => bail!("there is no {kind} {name} in namespace {namespace}"),
-            Err(ApiError::Forbidden(problem)) => {
-                bail!("{problem}; grant get on {}, or name its pods with -l", known.0)
-            }
-            Err(error) => Err(error.into()),
-        }
+        let pods = pods_of(cluster, namespace, &target).await?;
+        Ok((target.to_string(), pods))
     }
 }
 

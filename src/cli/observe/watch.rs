@@ -171,7 +171,7 @@ impl Watch {
             match &self.pods {
                 Pods::Named(name) => {
                     bail!(
-                        "there is no pod {name} in namespace {namespace}; of a workload write KIND/NAME, such as deployment/{name}"
+                        "there is no pod {name} in namespace {namespace}; of a workload write TYPE/NAME, such as deployment/{name}"
                     )
                 }
                 Pods::Selected(_) => bail!("{target} has no pods in namespace {namespace}"),

@@ -1,0 +1,113 @@
+//! An object of a cluster on the command line, as `kubectl get -o name` prints it.
+
+use std::{fmt, path::Path};
+
+use anyhow::anyhow;
+use thiserror::Error;
+
+use super::cluster_args::parse_name;
+#[cfg(feature = "cli")]
+use crate::cluster::{api::Cluster, workload::Pods};
+use crate::{
+    causes::with_causes,
+    cluster::{api::ApiError, kubeconfig::ConfigError},
+    kinds::{KINDS, Kind},
+};
+
+/// Endings of manifests and profiles; names of pods have none.
+const FILE_ENDINGS: [&str; 7] = [".yaml", ".yml", ".json", ".gz", ".pb", ".pprof", ".txt"];
+
+/// Why a text names no object.
+#[derive(Debug, Error)]
+pub(super) enum ObjectRefError {
+    /// The path of a file.
+    #[error("{0} is the name of a file, not of an object in a cluster; name files with -f")]
+    File(String),
+    /// A type without pods.
+    #[error("{0:?} is not a resource type with pods; there are {known}", known = known())]
+    Type(String),
+    /// No name of Kubernetes.
+    #[error("{0:?} {1}")]
+    Name(String, String),
+}
+
+/// `TYPE[.GROUP]/NAME`, or the name of a pod.
+#[derive(Debug)]
+pub(super) struct ObjectRef {
+    pub(super) kind: &'static Kind,
+    pub(super) name: String,
+}
+
+impl ObjectRef {
+    pub(super) fn parse(text: &str) -> Result<Self, ObjectRefError> {
+        let (word, name) = text.split_once('/').unwrap_or(("pod", text));
+        let kind = Kind::named(word).ok_or_else(|| ObjectRefError::Type(word.to_owned()))?;
+        parse_name(name).map_err(|problem| ObjectRefError::Name(name.to_owned(), problem))?;
+        Ok(Self { kind, name: name.to_owned() })
+    }
+
+    /// For commands that take files with `-f`: the path of one is no name of an object.
+    pub(super) fn parse_beside_files(text: &str) -> Result<Self, ObjectRefError> {
+        if is_like_a_path(text) { Err(ObjectRefError::File(text.to_owned())) } else { Self::parse(text) }
+    }
+
+    /// There is none in this namespace.
+    pub(super) fn not_found(&self, namespace: &str) -> anyhow::Error {
+        anyhow!("there is no {} {} in namespace {namespace}", self.kind.singular, self.name)
+    }
+
+    /// The same for commands that take files: one of this name may have been meant.
+    pub(super) fn not_found_beside_files(&self, namespace: &str) -> anyhow::Error {
+        let error = self.not_found(namespace);
+        if self.kind.is_pod() && Path::new(&self.name).exists() {
+            return anyhow!("{error}; {} is a file here: name files with -f", self.name);
+        }
+        error
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.singular, self.name)
+    }
+}
+
+/// The pods of a workload.
+#[cfg(feature = "cli")]
+pub(super) async fn pods_of(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow::Result<Pods> {
+    match Pods::of(cluster, namespace, target.kind, &target.name).await {
+        Ok(Some(pods)) => Ok(pods),
+        Ok(None) => Err(anyhow!("{target} has no pods of its own; name one of its jobs, or a pod")),
+        Err(ApiError::NotFound(_)) => Err(target.not_found(namespace)),
+        Err(ApiError::Forbidden(problem)) => {
+            Err(anyhow!("{problem}; grant get on {}, or name a pod", target.kind.plural))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// For commands that take files, too: without a cluster, files may have been meant.
+pub(super) fn or_files(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(ApiError::Config(ConfigError::None(_))) => {
+            anyhow!("{}; files are named with -f", with_causes(error.as_ref()))
+        }
+        _ => error,
+    }
+}
+
+fn is_like_a_path(text: &str) -> bool {
+    text.starts_with(['.', '/', '~'])
+        || text.ends_with('/')
+        || text.matches('/').count() > 1
+        || FILE_ENDINGS.iter().any(|ending| text.ends_with(ending))
+}
+
+/// The types, with their short names.
+fn known() -> String {
+    let names = KINDS.iter().map(|kind| match kind.short_names {
+        [] => kind.singular.to_owned(),
+        short => format!("{} ({})", kind.singular, short.join(", ")),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}

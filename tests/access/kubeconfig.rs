@@ -1,0 +1,154 @@
+//! Kubeconfigs, and the flags of kubectl.
+
+use std::process::Command;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::server::{Home, Server, is_audited, run, text};
+
+const FLAGS: [&str; 9] = [
+    "--kubeconfig",
+    "--context",
+    "--cluster",
+    "--user",
+    "--server",
+    "--as",
+    "--as-group",
+    "--as-uid",
+    "--request-timeout",
+];
+
+/// Two contexts, clusters and users; the current ones are of no use.
+fn two(server: &Server) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "dead",
+        "contexts": [{"name": "dead", "context": {"cluster": "dead", "user": "nobody"}},
+                     {"name": "live", "context": {"cluster": "live", "user": "somebody"}}],
+        "clusters": [{"name": "dead", "cluster": {"server": "http://127.0.0.1:1"}},
+                     {"name": "live", "cluster": {"server": format!("http://127.0.0.1:{}", server.port)}}],
+        "users": [{"name": "somebody", "user": {"token": "some"}}, {"name": "other", "user": {"token": "other"}}],
+    })
+}
+
+fn audit(home: &Home, more: &[&str]) -> Command {
+    let mut command = home.command(&[&["audit", "-A", "-o", "json"], more].concat());
+    command.env("KUBECONFIG", home.path("config"));
+    command
+}
+
+#[test]
+fn flags_choose_what_counts() {
+    let (server, home) = (Server::http(), Home::new());
+    home.write("config", &two(&server).to_string());
+    let url = format!("http://127.0.0.1:{}", server.port);
+    for (flags, token) in [
+        (&["--context", "live"][..], Some("Bearer some")),
+        // A user that only the context names may be missing.
+        (&["--cluster", "live"], None),
+        (&["--cluster", "live", "--user", "other"], Some("Bearer other")),
+        (&["--context", "live", "--user", "other"], Some("Bearer other")),
+        (&["--server", &url], None),
+        (&["--server", &url[7..]], None),
+    ] {
+        server.log.lock().unwrap().clear();
+        is_audited(&run(&mut audit(&home, flags)));
+        assert_eq!(server.headers("authorization").first().map(String::as_str), token, "{flags:?}");
+    }
+    // Without any kubeconfig.
+    is_audited(&run(audit(&home, &["--server", &url]).env_remove("KUBECONFIG")));
+    run(&mut audit(&home, &["--context", "nope"]))
+        .is_refused("error: the kubeconfig has no context \"nope\"; it has dead, live\n");
+    run(&mut audit(&home, &["--cluster", "nope"]))
+        .is_refused("error: the kubeconfig has no cluster \"nope\"; it has dead, live\n");
+    run(&mut audit(&home, &["--user", "nope"]))
+        .is_refused("error: the kubeconfig has no user \"nope\"; it has somebody, other\n");
+}
+
+#[test]
+fn somebody_is_impersonated() {
+    let (server, home) = (Server::http(), Home::new());
+    home.write("config", &two(&server).to_string());
+    let flags =
+        ["--context", "live", "--as", "jane", "--as-group", "dev", "--as-group", "ops", "--as-uid", "7"];
+    is_audited(&run(&mut audit(&home, &flags)));
+    for (header, values) in [
+        ("authorization", &["Bearer some"][..]),
+        ("impersonate-user", &["jane"]),
+        ("impersonate-group", &["dev", "ops"]),
+        ("impersonate-uid", &["7"]),
+    ] {
+        assert_eq!(server.headers(header)[..values.len()], *values, "{header}");
+    }
+    let outcome = run(&mut audit(&home, &["--as-group", "dev"]));
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.stderr.contains("--as <USER>"), "{}", outcome.stderr);
+}
+
+/// It hangs, and nothing else would end it but a minute.
+#[test]
+fn a_request_has_the_time_that_is_given() {
+    let home = Home::new();
+    let server = Server::with(|_| {
+        loop {
+            std::thread::park();
+        }
+    });
+    home.write("config", &two(&server).to_string());
+    let flags = ["--context", "live", "--request-timeout", "300ms"];
+    let outcome = run(&mut audit(&home, &flags));
+    let wanted = format!(
+        "error: the API server at http://127.0.0.1:{} does not answer: no answer within 300ms; ",
+        server.port
+    );
+    outcome.is_refused(&wanted);
+    for (value, wanted) in [("1", "no answer within 1s"), ("x", "invalid value 'x' for '--request-timeout")] {
+        let outcome = run(&mut audit(&home, &["--context", "live", "--request-timeout", value]));
+        assert!(outcome.stderr.contains(wanted), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_list_of_files_may_name_some_that_do_not_exist() {
+    let (server, home) = (Server::http(), Home::new());
+    home.write("config", &two(&server).to_string());
+    // The first file that says something counts.
+    home.write("first", "{current-context: live, kind: Config, apiVersion: v1}");
+    let list = ["nothing", "first", "config", "nowhere"].map(|name| home.path(name));
+    let list = list.each_ref().map(|path| text(path)).join("::");
+    is_audited(&run(home.command(&["audit", "-A", "-o", "json"]).env("KUBECONFIG", &list)));
+    let [one, other] = ["nothing", "nowhere"].map(|name| home.path(name).display().to_string());
+    let outcome = run(home.command(&["audit"]).env("KUBECONFIG", format!("{one}:{other}")));
+    outcome.is_refused(&format!(
+        "error: no cluster is configured: {one} does not exist, {other} does not exist; set KUBECONFIG, or name a file \
+         with --kubeconfig\n"
+    ));
+}
+
+#[rstest]
+#[case("audit")]
+#[case("check")]
+#[case("explain")]
+#[case("observe")]
+#[case("diagnose")]
+fn every_command_takes_them(#[case] command: &str) {
+    let home = Home::new();
+    let help = run(&mut home.command(&[command, "--help"])).stdout;
+    for flag in FLAGS {
+        assert!(help.contains(&format!("{flag} <")), "{flag}: {help}");
+    }
+    let short = run(&mut home.command(&[command, "-h"])).stdout;
+    assert!(short.contains("--context <") && !short.contains("--as-group"), "{short}");
+}
+
+/// As kubectl: a list of all pods is a tenth of its size.
+#[rstest]
+#[case(json!(null), true)]
+#[case(json!(true), false)]
+fn answers_may_be_compressed(#[case] disabled: Value, #[case] asked: bool) {
+    let (server, home) = (Server::http(), Home::new());
+    let url = format!("http://127.0.0.1:{}", server.port);
+    home.kubeconfig(&json!({"server": url, "disable-compression": disabled}), &json!({}));
+    is_audited(&home.audit(&[]));
+    assert_eq!(server.headers("accept-encoding").iter().any(|value| value.contains("gzip")), asked);
+}
