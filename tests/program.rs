@@ -253,8 +253,8 @@ async fn without_flags_it_prints_a_curl_line_with_a_whole_review() {
     // `.ci/readme` runs the line as it is; curl is not there on every machine that has Rust.
     let review = curl.split("-d '").nth(1).unwrap().trim_end_matches('\'');
     let review = gomemlimit_core::Review::parse(review.as_bytes()).unwrap();
-    let mut verdict = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
-    assert!(serde_json::to_string(&verdict.patch()).unwrap().contains(r#""value":"966367641""#));
+    let verdict = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
+    assert!(serde_json::to_string(&verdict.patch().operations).unwrap().contains(r#""value":"966367641""#));
     child.kill().await.unwrap();
 }
 
