@@ -9,27 +9,20 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     process::Stdio,
     time::{Duration, Instant},
 };
 
-use gomemlimit_proc::Process;
 use rstest::rstest;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
-    net::TcpStream,
-    process::{Child, Command},
-};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 mod support;
-use support::{LONG, Pair, REVIEW, connect, is_injected, read_answer, request, review_of_size, send};
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    command
-}
+use support::{
+    LONG, Pair, REVIEW, connect, is_injected, read_answer, request, review_of_size,
+    running::{Running, free_ports, program},
+    send,
+};
 
 /// Runs to the end: exit code, stdout, stderr.
 async fn run(arguments: &[&str]) -> (i32, String, String) {
@@ -111,72 +104,6 @@ async fn what_is_asked_for_goes_to_stdout(#[case] arguments: &[&str], #[case] sa
     let (code, stdout, stderr) = run(arguments).await;
     assert_eq!((code, &*stderr), (0, ""));
     assert!(stdout.contains(says), "{stdout}");
-}
-
-/// `serve` on ports of its own choice, with a certificate from files.
-struct Running {
-    child: Child,
-    webhook: SocketAddr,
-    admin: SocketAddr,
-    pair: Pair,
-    _files: tempfile::TempDir,
-}
-
-/// Two ports that are free right now.
-fn free_ports() -> (SocketAddr, SocketAddr) {
-    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let (a, b) = (bind(), bind());
-    (a.local_addr().unwrap(), b.local_addr().unwrap())
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        let (files, pair) = (tempfile::tempdir().unwrap(), Pair::new());
-        let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
-        fs::write(path("tls.crt"), &pair.certificate).unwrap();
-        fs::write(path("tls.key"), &pair.key).unwrap();
-        let (webhook, admin) = free_ports();
-        let child = program()
-            .args(["serve", "--listen", &webhook.to_string(), "--admin-listen", &admin.to_string()])
-            .args(["--tls-cert", &path("tls.crt"), "--tls-key", &path("tls.key"), "--log-format", "json"])
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Self { child, webhook, admin, pair, _files: files }
-    }
-
-    /// 200 on `/readyz`; false also while nobody listens.
-    async fn is_ready(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(self.admin).await else { return false };
-        send(&mut stream, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        read_answer(&mut stream).await.is_ok_and(|answer| answer.status == 200)
-    }
-
-    async fn wait_until_ready(&self) {
-        let started = Instant::now();
-        while !self.is_ready().await {
-            assert!(started.elapsed() < LONG, "not ready");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        // The shell's own `kill`: not every machine has a program of that name.
-        let kill = format!("kill -{name} {}", self.child.id().unwrap());
-        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-
-    /// The largest resident set so far, in KiB.
-    fn peak_kib(&self) -> u64 {
-        Process(self.child.id().unwrap()).status("VmHWM").unwrap()
-    }
-
-    async fn exit(mut self) -> (Option<i32>, String) {
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
-        (self.child.wait().await.unwrap().code(), log)
-    }
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use super::{
     complete,
     duration::parse_duration,
     judge::Judge,
+    listen::parse_listen,
     output,
     policy_args::PolicyArgs,
     progress,
@@ -72,7 +73,7 @@ pub(super) struct AuditArgs {
     #[arg(short, long, conflicts_with = "summary")]
     watch: bool,
     /// Go on until interrupted, and publish the counts at this address as metrics for Prometheus (/metrics)
-    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["watch", "output", "only", "summary", "fail_on"])]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_listen, conflicts_with_all = ["watch", "output", "only", "summary", "fail_on"])]
     listen: Option<SocketAddr>,
     /// Time from one audit to the next
     #[arg(long, value_name = "DURATION", default_value = "1m", requires = "listen", value_parser = parse_duration)]
@@ -208,20 +209,24 @@ impl AuditArgs {
 struct Told(Vec<String>);
 
 impl Told {
-    /// Tells what the reader has to know besides the data, unless that was told last: what is not known, and what is
-    /// decided by.
+    /// Tells what is new on stderr.
     fn tell(&mut self, fleet: &Fleet, judge: &Judge) {
+        for line in self.news(fleet, judge) {
+            eprintln!("{line}");
+        }
+    }
+
+    /// What the reader has to know besides the data, unless that was told last: what is not known, and what is
+    /// decided by. One line each.
+    fn news(&mut self, fleet: &Fleet, judge: &Judge) -> Vec<String> {
         let unknown = judge.surroundings.unknown.iter().cloned().chain(fleet.unreadable());
-        let now: Vec<_> = unknown.chain([judge.source.clone()]).collect();
+        let unknown = unknown.map(|unknown| format!("warning: {}", output::clean(&unknown)));
+        let source = format!("Decided by {}.", output::clean(&judge.source));
+        let now: Vec<_> = unknown.chain([source]).collect();
         if self.0 == now {
-            return;
+            return Vec::new();
         }
-        self.0 = now;
-        if let [unknown @ .., source] = self.0.as_slice() {
-            for unknown in unknown {
-                output::warning(unknown);
-            }
-            eprintln!("Decided by {}.", output::clean(source));
-        }
+        self.0.clone_from(&now);
+        now
     }
 }

@@ -19,6 +19,7 @@ mod inject;
 #[cfg(feature = "diagnose")]
 mod interrupt;
 mod judge;
+mod listen;
 mod manifests;
 #[cfg(feature = "diagnose")]
 mod observe;
@@ -92,9 +93,14 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => args.run(),
     };
     done.unwrap_or_else(|error| {
-        let text = format!("{error:#}");
-        let lines: Vec<_> = text.lines().map(output::clean).collect();
-        eprintln!("error: {}", lines.join("\n"));
+        eprintln!("{}", sentence(&error));
         ExitCode::from(2)
     })
+}
+
+/// An error as it is told on stderr.
+fn sentence(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let lines: Vec<_> = text.lines().map(output::clean).collect();
+    format!("error: {}", lines.join("\n"))
 }

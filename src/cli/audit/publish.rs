@@ -2,9 +2,13 @@
 
 use std::{
     fmt::Write,
+    io,
     net::SocketAddr,
     process::ExitCode,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -16,10 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::{
-    net::TcpListener,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     Told,
@@ -27,8 +28,9 @@ use super::{
     report::{head, prometheus},
 };
 use crate::{
-    cli::judge::Judge,
-    metrics::audit::{DURATION, FAILURES, LAST_SUCCESS},
+    cli::{judge::Judge, listen::listen, output},
+    logging::LineQueue,
+    metrics::audit::{DURATION, FAILURES, LAST_SUCCESS, LOG_LINES_DROPPED},
     serve::{
         lifecycle,
         listener::{Listener, Stop},
@@ -49,11 +51,14 @@ struct Published {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Shared(Arc<Mutex<Published>>);
+struct Shared {
+    published: Arc<Mutex<Published>>,
+    dropped_lines: Arc<AtomicU64>,
+}
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Published> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn succeeded(&self, fleet: &Fleet, took: Duration, ended: SystemTime) {
@@ -87,24 +92,32 @@ pub(super) async fn run(
     audit: impl AsyncFn() -> anyhow::Result<(Fleet, Judge)>,
 ) -> anyhow::Result<ExitCode> {
     let mut signals = lifecycle::signals().context("cannot listen for signals")?;
-    let tcp =
-        TcpListener::bind(address).await.with_context(|| format!("cannot listen on --listen {address}"))?;
+    let tcp = listen("--listen", address)?;
     let address = tcp.local_addr()?;
-    eprintln!("Publishing at http://{address}/metrics every {}.", humantime::format_duration(every));
     let shared = Shared::default();
+    let dropped = shared.dropped_lines.clone();
+    // Nobody may be reading, which must not hold up audits, probes and the end.
+    let on_drop = move |lines| {
+        dropped.fetch_add(lines, Ordering::Relaxed);
+    };
+    let stderr = LineQueue::start(io::stderr(), on_drop).context("cannot start to log")?;
+    let every_text = humantime::format_duration(every);
+    stderr.push(format!("Publishing at http://{address}/metrics every {every_text}.\n").as_bytes());
     let stop = Stop::default();
     let listener = Listener::admin(tcp, router(shared.clone()), stop.clone());
-    let auditing = audit_again_and_again(&shared, every, audit);
+    let auditing = audit_again_and_again(&shared, &stderr, every, audit);
     tokio::select! {
         _ = signals.recv() => stop.stopped.cancel(),
         () = listener.run() => {}
         () = auditing => {}
     }
+    stderr.flush();
     Ok(ExitCode::SUCCESS)
 }
 
 async fn audit_again_and_again(
     shared: &Shared,
+    stderr: &LineQueue,
     every: Duration,
     audit: impl AsyncFn() -> anyhow::Result<(Fleet, Judge)>,
 ) {
@@ -116,13 +129,17 @@ async fn audit_again_and_again(
         let started = Instant::now();
         match audit().await {
             Ok((fleet, judge)) => {
-                told.tell(&fleet, &judge);
+                for line in told.news(&fleet, &judge) {
+                    stderr.push(format!("{line}\n").as_bytes());
+                }
                 shared.succeeded(&fleet, started.elapsed(), SystemTime::now());
             }
             Err(error) => {
                 let problem = format!("{error:#}");
                 if shared.failed(problem.clone()) {
-                    eprintln!("warning: {problem}; trying again every {}", humantime::format_duration(every));
+                    let every = humantime::format_duration(every);
+                    let problem = output::clean(&problem);
+                    stderr.push(format!("warning: {problem}; trying again every {every}\n").as_bytes());
                     told = Told::default();
                 }
             }
@@ -153,8 +170,11 @@ async fn readyz(State(shared): State<Shared>) -> Response {
 async fn scrape(State(shared): State<Shared>) -> Response {
     let published = shared.lock();
     let mut text = published.counts.clone().unwrap_or_default();
-    head(&mut text, &FAILURES);
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "{} {}", FAILURES.name, published.failures);
+    let dropped = shared.dropped_lines.load(Ordering::Relaxed);
+    for (series, count) in [(FAILURES, published.failures), (LOG_LINES_DROPPED, dropped)] {
+        head(&mut text, &series);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} {count}", series.name);
+    }
     ([(CONTENT_TYPE, TEXT)], text).into_response()
 }
