@@ -26,7 +26,7 @@ use gomemlimit_core::{
 use tracing::{error, info, warn};
 
 use super::{
-    body::{Bodies, BodyError, BodyLimits},
+    body::{Bodies, BodyError, BodyLimits, Reserved},
     policy::CurrentPolicy,
     throttle::Throttle,
 };
@@ -154,15 +154,15 @@ impl Handler {
         }
         let body = self.bodies.read(request.into_body()).await.map_err(Refusal::Body)?;
         if body.bytes.len() < LARGE_BODY {
-            return self.review(&body.bytes);
+            return self.review(body);
         }
-        let review = tokio::task::spawn_blocking(move || self.review(&body.bytes));
+        let review = tokio::task::spawn_blocking(move || self.review(body));
         review.await.unwrap_or(Err(Refusal::Panicked))
     }
 
     /// Answers one review; whatever panics on the way is contained.
-    fn review(&self, body: &[u8]) -> Result<Bytes, Refusal> {
-        let review = match catch_unwind(|| Review::parse(body)) {
+    fn review(&self, Reserved { bytes: body, share }: Reserved) -> Result<Bytes, Refusal> {
+        let review = match catch_unwind(|| Review::parse(&body)) {
             Ok(Ok(review)) => review,
             Ok(Err(error)) => {
                 let problem = error.to_string();
@@ -182,7 +182,7 @@ impl Handler {
             let patch = judgement.verdict.patch();
             judgement.verdict.warnings.extend(patch.warning);
             let answer = judgement.verdict.respond(review.uid(), &patch.operations);
-            let answer = self.bodies.keep(answer).map_err(Refusal::Body)?;
+            let answer = self.bodies.keep(answer, share).map_err(Refusal::Body)?;
             // Only now is it what the client gets.
             self.metrics.count_verdict(&judgement.verdict);
             log(&review, &judgement);
