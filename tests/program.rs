@@ -11,11 +11,14 @@ use std::{
     fs,
     net::TcpListener,
     process::Stdio,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use rstest::rstest;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpStream,
+};
 
 mod support;
 use support::{
@@ -51,8 +54,9 @@ async fn run(arguments: &[&str]) -> (i32, String, String) {
 #[case::endless_timeout(&["--idle-timeout", "300000years"], "--idle-timeout <DURATION>': must be at most 24h")]
 #[case::no_timeout(&["--handshake-timeout", "0s"], "--handshake-timeout <DURATION>': must be more than 0s")]
 #[case::not_a_duration(&["--shutdown-delay", "soon"], "--shutdown-delay <DURATION>'")]
-#[case::not_an_address(&["--listen", "8443"], "--listen <ADDRESS>'")]
-#[case::log_level(&["--log-level", "a=b=c"], "--log-level")]
+#[case::not_an_address(&["--listen", "nowhere"], "--listen <ADDRESS>': is no address such as 127.0.0.1:8443")]
+#[case::not_an_admin_address(&["--admin-listen", "nowhere:1"], "--admin-listen <ADDRESS>': is no address such as 127.0.0.1:8443")]
+#[case::log_level(&["--log-level", "bogus"], "--log-level <LEVEL>': is none of error, warn, warning, info,")]
 #[case::unknown_flag(&["--rato", "0.9"], "--rato")]
 #[case::same_port(&["--listen", "127.0.0.1:1", "--admin-listen", "127.0.0.1:1"], "cannot be the same")]
 #[case::selector_alone(&["--namespace-selector", "a=b"], "--namespace-settings")]
@@ -182,6 +186,35 @@ async fn without_flags_it_prints_a_curl_line_with_a_whole_review() {
     let review = gomemlimit_core::Review::parse(review.as_bytes()).unwrap();
     let verdict = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
     assert!(serde_json::to_string(&verdict.patch().operations).unwrap().contains(r#""value":"966367641""#));
+    child.kill().await.unwrap();
+}
+
+/// With the arguments of the image, on ports that are free.
+#[tokio::test]
+async fn the_image_is_reached_from_outside_without_arguments() {
+    let dockerfile = include_str!("../Dockerfile");
+    let command = dockerfile.lines().find_map(|line| line.strip_prefix("CMD ")).unwrap();
+    let arguments: Vec<String> = serde_json::from_str(command).unwrap();
+    assert!(dockerfile.contains("\nEXPOSE 8443 8081\n"));
+    let (webhook, admin) = free_ports();
+    let arguments = arguments.into_iter().map(|argument| match argument.as_str() {
+        ":8443" => format!(":{}", webhook.port()),
+        ":8081" => format!(":{}", admin.port()),
+        _ => argument,
+    });
+    let mut child = program().args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let curl = loop {
+        let line = lines.next_line().await.unwrap().expect("a curl line");
+        if line.trim_start().starts_with("curl ") {
+            break line;
+        }
+    };
+    assert!(curl.contains(&format!("https://localhost:{}/mutate", webhook.port())), "{curl}");
+    // An address that a listener on 127.0.0.1 does not answer at, as that of a container is.
+    for port in [webhook.port(), admin.port()] {
+        TcpStream::connect(("127.0.0.2", port)).await.unwrap();
+    }
     child.kill().await.unwrap();
 }
 
