@@ -137,7 +137,21 @@ mod tests {
 
     #[rstest]
     fn what_is_no_level_is_refused(
-        #[values("bogus", "debu", "", "info,", "kube", "kube=", "=info", "a=b=c", "a b=info", "info,bogus", "kube=3", "3", "x[{y}]=info")]
+        #[values(
+            "bogus",
+            "debu",
+            "",
+            "info,",
+            "kube",
+            "kube=",
+            "=info",
+            "a=b=c",
+            "a b=info",
+            "info,bogus",
+            "kube=3",
+            "3",
+            "x[{y}]=info"
+        )]
         text: &str,
     ) {
         let error = parse_filter(text).unwrap_err();

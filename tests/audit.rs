@@ -274,7 +274,7 @@ async fn counts_are_published_and_outlive_a_server_that_is_away() {
 async fn publishing_goes_on_although_nobody_reads_what_it_tells() {
     let (_unread, mut stderr) = std::io::pipe().unwrap();
     // The capacity of a pipe is 64 KiB: pipe(7).
-    std::io::Write::write_all(&mut stderr, &[b'\n'; 64 << 10]).unwrap();
+    std::io::Write::write_all(&mut stderr, &vec![b'\n'; 64 << 10]).unwrap();
     let server = Server::start(|path, _| match path {
         "/api/v1/namespaces/shop/pods" => list(&[pod("a")], ""),
         path => forbidden(path),

@@ -25,7 +25,7 @@ const MAX_LINE: usize = 16 << 10;
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = pipe().unwrap();
     // The capacity of a pipe is 64 KiB: pipe(7).
-    writer.write_all(&[b'\n'; 64 << 10]).unwrap();
+    writer.write_all(&vec![b'\n'; 64 << 10]).unwrap();
     (reader, writer)
 }
 

@@ -7,12 +7,7 @@
     clippy::print_stdout
 )]
 
-use std::{
-    fs,
-    net::TcpListener,
-    process::Stdio,
-    time::Instant,
-};
+use std::{fs, net::TcpListener, process::Stdio, time::Instant};
 
 use rstest::rstest;
 use tokio::{

@@ -73,7 +73,12 @@ pub(super) struct AuditArgs {
     #[arg(short, long, conflicts_with = "summary")]
     watch: bool,
     /// Go on until interrupted, and publish the counts at this address as metrics for Prometheus (/metrics)
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_listen, conflicts_with_all = ["watch", "output", "only", "summary", "fail_on"])]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = parse_listen,
+        conflicts_with_all = ["watch", "output", "only", "summary", "fail_on"]
+    )]
     listen: Option<SocketAddr>,
     /// Time from one audit to the next
     #[arg(long, value_name = "DURATION", default_value = "1m", requires = "listen", value_parser = parse_duration)]

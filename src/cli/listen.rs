@@ -9,7 +9,7 @@ use anyhow::Context;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-/// Connections that wait in the kernel to be accepted: the number of tokio and Go.
+/// Connections that wait in the kernel to be accepted: the number that tokio takes.
 const BACKLOG: i32 = 1024;
 
 /// Reads `127.0.0.1:8443`, `[::1]:8443`, `localhost:8443`, `:8443` for every address of this machine, and `8443` for this
@@ -77,7 +77,21 @@ mod tests {
 
     #[rstest]
     fn anything_else_is_answered_with_examples(
-        #[values("", ":", "nowhere", "nowhere:8443", "127.0.0.1", "::1:8443", ":65536", "*:8443", "localhost", "localhost:", ":http", "-1", " 8443")]
+        #[values(
+            "",
+            ":",
+            "nowhere",
+            "nowhere:8443",
+            "127.0.0.1",
+            "::1:8443",
+            ":65536",
+            "*:8443",
+            "localhost",
+            "localhost:",
+            ":http",
+            "-1",
+            " 8443"
+        )]
         text: &str,
     ) {
         let error = parse_listen(text).unwrap_err();

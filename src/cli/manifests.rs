@@ -10,7 +10,8 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
-use gomemlimit_core::{NamespaceAnnotations, Pod, Policy, Surroundings, Verdict, decide,
+use gomemlimit_core::{
+    NamespaceAnnotations, Pod, Policy, Surroundings, Verdict, decide,
     patch::{Operation, Patch},
 };
 use serde_json::Value;

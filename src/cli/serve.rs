@@ -128,12 +128,12 @@ impl ServeArgs {
         let ended = self.run_with(metrics);
         // Through the queue like everything else: nobody may be reading.
         let (error, code) = match ended {
-            Ok(Ok(())) => (None, ExitCode::SUCCESS),
-            Ok(Err(error)) => (Some(format!("error: {error}")), ExitCode::FAILURE),
-            Err(error) => (Some(sentence(&error)), ExitCode::from(2)),
+            Ok(Ok(())) => (String::new(), ExitCode::SUCCESS),
+            Ok(Err(error)) => (format!("error: {error}\n"), ExitCode::FAILURE),
+            Err(error) => (sentence(&error) + "\n", ExitCode::from(2)),
         };
-        if let Some(error) = error {
-            stderr.push(format!("{error}\n").as_bytes());
+        if !error.is_empty() {
+            stderr.push(error.as_bytes());
         }
         stderr.flush();
         Ok(code)
@@ -214,11 +214,7 @@ impl ServeArgs {
         })
     }
 
-    async fn serve(
-        &self,
-        mut options: Options,
-        metrics: Metrics,
-    ) -> anyhow::Result<Result<(), ServeError>> {
+    async fn serve(&self, mut options: Options, metrics: Metrics) -> anyhow::Result<Result<(), ServeError>> {
         let signals = lifecycle::signals().context("cannot listen for signals")?;
         let background = TaskTracker::new();
         let mut policy_file = None;
@@ -277,8 +273,11 @@ impl ServeArgs {
 
 /// A command line that sends a review to a webhook with a self-signed certificate.
 fn try_it(address: SocketAddr) -> String {
-    let address =
-        if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    let address = if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    };
     format!(
         "Send it an AdmissionReview from another terminal:\n\n  curl -sk https://{address}/mutate -H \
          'Content-Type: application/json' -d '{EXAMPLE_REVIEW}'\n\n"

@@ -67,8 +67,12 @@ impl LineQueue {
         }
         waiting.text.extend_from_slice(line);
         waiting.lines += 1;
+        // Else the thread looks by itself once it has written what it took.
+        let is_idle = !waiting.is_writing;
         drop(waiting);
-        self.0.changed.notify_all();
+        if is_idle {
+            self.0.changed.notify_all();
+        }
     }
 
     /// Counts lines that nobody will read.

@@ -419,7 +419,14 @@ mod tests {
     #[test]
     fn quoted_texts_are_shortened_as_little_as_is_enough() {
         let text = |name: &str| format!("container {name:?}: {}", "x".repeat(200));
-        assert_eq!(shorten(&text(&"n".repeat(63))), text("n").replace("\"n\"", &format!("\"{}…\"", "n".repeat(40))).chars().take(256).collect::<String>());
+        assert_eq!(
+            shorten(&text(&"n".repeat(63))),
+            text("n")
+                .replace("\"n\"", &format!("\"{}…\"", "n".repeat(40)))
+                .chars()
+                .take(256)
+                .collect::<String>()
+        );
         // An escaped quote does not end the text.
         assert_eq!(text::shorten_quoted(r#"a "1\"3456" b"#, 4), r#"a "1\"3…" b"#);
     }

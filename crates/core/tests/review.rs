@@ -1,7 +1,10 @@
 //! Reviews of every wrong form, settings and their precedence, warnings and their bounds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use gomemlimit_core::{NamespaceAnnotations, Policy, Review, Settings, settings::{EnvFrom, Repair}};
+use gomemlimit_core::{
+    NamespaceAnnotations, Policy, Review, Settings,
+    settings::{EnvFrom, Repair},
+};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -279,7 +282,10 @@ fn a_patch_without_room_for_the_status_has_the_same_warning_each_time() {
     let [first, second] = [verdict.patch(), verdict.patch()];
     assert!(first.warning.is_some());
     assert_eq!(first.warning, second.warning);
-    assert_eq!(serde_json::to_value(first.operations).unwrap(), serde_json::to_value(second.operations).unwrap());
+    assert_eq!(
+        serde_json::to_value(first.operations).unwrap(),
+        serde_json::to_value(second.operations).unwrap()
+    );
     assert!(verdict.warnings.is_empty());
 }
 

@@ -251,8 +251,7 @@ impl Room {
             let are_half =
                 all.iter().filter(|(state, _)| is_unfinished(*state)).count() >= places.div_ceil(2);
             let unused = || longest(is_unused, &silent).filter(|(ago, _)| *ago >= GRACE);
-            let idle =
-                if are_half { None } else { unused().or_else(|| longest(is_idle, &begun)) };
+            let idle = if are_half { None } else { unused().or_else(|| longest(is_idle, &begun)) };
             if let Some((_, (state, standing))) = idle.or_else(unfinished) {
                 standing.ask(*state);
             }

@@ -62,8 +62,7 @@ pub const LOG_LINES_DROPPED: Series = Series {
 };
 
 /// Everything that `audit --listen` publishes.
-pub const ALL: [Series; 6] =
-    [CONTAINERS, OOM_KILLED, LAST_SUCCESS, DURATION, FAILURES, LOG_LINES_DROPPED];
+pub const ALL: [Series; 6] = [CONTAINERS, OOM_KILLED, LAST_SUCCESS, DURATION, FAILURES, LOG_LINES_DROPPED];
 
 #[cfg(test)]
 mod tests {
