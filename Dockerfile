@@ -28,5 +28,5 @@ COPY --from=build /gomemlimit /gomemlimit
 USER 65532:65532
 EXPOSE 8443 8081
 ENTRYPOINT ["/gomemlimit"]
-# `docker run --publish 8443:8443` reaches it; on 127.0.0.1, the default outside of an image, nobody would.
+# `docker run -p 8443:8443` reaches it; on 127.0.0.1, the default outside of an image, nobody would.
 CMD ["serve", "--listen", ":8443", "--admin-listen", ":8081"]
