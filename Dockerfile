@@ -29,5 +29,7 @@ LABEL org.opencontainers.image.title="gomemlimit" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=build /gomemlimit /gomemlimit
 USER 65532:65532
+EXPOSE 8443 8081
 ENTRYPOINT ["/gomemlimit"]
-CMD ["serve"]
+# `docker run -p 8443:8443` reaches it; on 127.0.0.1, the default outside of an image, nobody would.
+CMD ["serve", "--listen", ":8443", "--admin-listen", ":8081"]

@@ -1,7 +1,18 @@
-//! Logs on stderr, as text for people or JSON for machines.
+//! Logs on stderr, as text for people or JSON for machines. Whoever logs never waits for whoever reads.
+
+mod line_queue;
+mod shorten;
+
+use std::io;
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::{filter::Targets, fmt, prelude::*};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    prelude::*,
+};
+
+pub use self::line_queue::LineQueue;
 
 /// How and how much to log.
 #[derive(Args, Clone, Debug)]
@@ -10,9 +21,9 @@ pub struct LogArgs {
     /// Format of the log lines on stderr
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// Least level: error, warn, info, debug, trace, or a filter such as `info,gomemlimit_serve=debug`
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log_level: String,
+    /// Least level: error, warn, info, debug, trace, off, or a filter such as `info,gomemlimit_serve=debug`
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = parse_filter)]
+    pub log_level: Targets,
 }
 
 /// Format of a log line.
@@ -24,27 +35,126 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging; panics are logged like everything else.
-///
-/// # Errors
-/// Where the level is not a filter, naming the flag.
-#[expect(clippy::disallowed_methods, reason = "the log goes to stderr")]
-pub fn init(args: &LogArgs) -> anyhow::Result<()> {
-    // Not an `EnvFilter`, which brings 200 KB of regular expressions along.
-    let filter: Targets = args.log_level.parse().map_err(|error| {
-        anyhow::anyhow!("--log-level {:?} is not a level or filter: {error}", args.log_level)
-    })?;
-    let registry = tracing_subscriber::registry().with(filter);
-    match args.log_format {
+/// Starts logging into a queue; panics are logged like everything else.
+pub fn init(args: &LogArgs, queue: &LineQueue) {
+    let registry = tracing_subscriber::registry().with(args.log_level.clone());
+    let (format, queue) = (args.log_format, queue.clone());
+    let writer = move || LineWriter { format, queue: queue.clone() };
+    // What the library prints by itself about a line that it cannot format would wait for the reader.
+    match format {
         LogFormat::Text => {
-            let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr())
+            let ansi = io::IsTerminal::is_terminal(&io::stderr())
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(ansi)).init();
+            registry.with(fmt::layer().with_writer(writer).with_ansi(ansi).log_internal_errors(false)).init();
         }
         LogFormat::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).init();
+            let layer = fmt::layer().json().flatten_event(true).with_writer(writer);
+            registry.with(layer.log_internal_errors(false)).init();
         }
     }
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic")));
-    Ok(())
+}
+
+/// Queues each write, which is one line, within the bound of a line.
+struct LineWriter {
+    format: LogFormat,
+    queue: LineQueue,
+}
+
+impl io::Write for LineWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let short = match self.format {
+            LogFormat::Text => Ok(shorten::text_line(line)),
+            LogFormat::Json => shorten::json_line(line),
+        };
+        match short {
+            Ok(short) => self.queue.push(short.as_deref().unwrap_or(line)),
+            Err(()) => self.queue.drop_lines(1),
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Levels, each alone or behind `target=`. A bare word that is none is no target: it would silence everything else.
+fn parse_filter(text: &str) -> Result<Targets, String> {
+    let is_target = |target: &str| {
+        !target.is_empty() && target.chars().all(|c| c.is_ascii_alphanumeric() || "_:.-".contains(c))
+    };
+    let filter = text.split(',').try_fold(Targets::new(), |filter, part| match part.split_once('=') {
+        None => Some(filter.with_default(level(part)?)),
+        Some((target, part)) if is_target(target) => Some(filter.with_target(target, level(part)?)),
+        Some(_) => None,
+    });
+    filter.ok_or_else(|| {
+        "is none of error, warn, warning, info, debug, trace and off, and no filter such as \
+         info,gomemlimit_serve=debug"
+            .to_owned()
+    })
+}
+
+fn level(word: &str) -> Option<LevelFilter> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "error" => LevelFilter::ERROR,
+        "warn" | "warning" => LevelFilter::WARN,
+        "info" => LevelFilter::INFO,
+        "debug" => LevelFilter::DEBUG,
+        "trace" => LevelFilter::TRACE,
+        "off" => LevelFilter::OFF,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use tracing::Level;
+
+    use super::*;
+
+    #[rstest]
+    #[case("warning", Some(Level::WARN), Some(Level::WARN))]
+    #[case("WARN", Some(Level::WARN), Some(Level::WARN))]
+    #[case("off", None, None)]
+    #[case("info,kube=debug", Some(Level::INFO), Some(Level::DEBUG))]
+    #[case("kube=Warning", None, Some(Level::WARN))]
+    #[case("kube=off,debug", Some(Level::DEBUG), None)]
+    fn levels_are_those_that_are_named(
+        #[case] text: &str,
+        #[case] default: Option<Level>,
+        #[case] kube: Option<Level>,
+    ) {
+        let filter = parse_filter(text).unwrap();
+        let most = |target: &str| {
+            let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+            levels.into_iter().rfind(|level| filter.would_enable(target, level))
+        };
+        assert_eq!((most("gomemlimit"), most("kube")), (default, kube));
+    }
+
+    #[rstest]
+    fn what_is_no_level_is_refused(
+        #[values(
+            "bogus",
+            "debu",
+            "",
+            "info,",
+            "kube",
+            "kube=",
+            "=info",
+            "a=b=c",
+            "a b=info",
+            "info,bogus",
+            "kube=3",
+            "3",
+            "x[{y}]=info"
+        )]
+        text: &str,
+    ) {
+        let error = parse_filter(text).unwrap_err();
+        assert!(error.contains("error, warn, warning, info"), "{error}");
+    }
 }

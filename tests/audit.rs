@@ -271,6 +271,50 @@ async fn counts_are_published_and_outlive_a_server_that_is_away() {
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
 
+/// Neither audits nor probes nor the end wait for whoever reads stderr.
+#[tokio::test]
+async fn publishing_goes_on_although_nobody_reads_what_it_tells() {
+    let (_unread, mut stderr) = std::io::pipe().unwrap();
+    // The capacity of a pipe is 64 KiB: pipe(7).
+    std::io::Write::write_all(&mut stderr, &vec![b'\n'; 64 << 10]).unwrap();
+    let server = Server::start(|path, _| match path {
+        "/api/v1/namespaces/shop/pods" => list(&[pod("a")], ""),
+        path => forbidden(path),
+    })
+    .await;
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
+        .args(["audit", "--listen", &address, "--interval", "50ms"])
+        .env("KUBECONFIG", server.kubeconfig.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let is_counted = async {
+        loop {
+            if let Ok(mut stream) = tokio::net::TcpStream::connect(&address).await {
+                let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+                tokio::io::AsyncWriteExt::write_all(&mut stream, request).await.unwrap();
+                let mut answer = String::new();
+                tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+                if answer.contains("gomemlimit_containers{namespace=\"shop\",status=\"covered\"} 1") {
+                    break answer;
+                }
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    let metrics = tokio::time::timeout(patience, is_counted).await.expect("counted");
+    assert!(metrics.contains("\ngomemlimit_log_lines_dropped_total 0\n"), "{metrics}");
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let ended = tokio::time::timeout(patience, child.wait()).await.expect("ended");
+    assert_eq!(ended.unwrap().code(), Some(0));
+}
+
 #[tokio::test]
 async fn what_cannot_be_published_is_refused() {
     let server = Server::start(|path, _| forbidden(path)).await;
@@ -285,7 +329,7 @@ async fn what_cannot_be_published_is_refused() {
         (&["--summary", "-o", "name"], "--summary has no pods"),
         (&["--interval", "1m"], "--listen"),
         (&["--listen", "127.0.0.1:0", "--interval", "0s"], "must be more than 0s"),
-        (&["--listen", "nowhere"], "invalid socket address"),
+        (&["--listen", "nowhere"], "is no address such as 127.0.0.1:8443"),
         (&["--listen", &address], "cannot listen on --listen"),
     ] {
         let (code, stdout, stderr) = server.run(&[&["audit"], arguments].concat()).await;

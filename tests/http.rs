@@ -9,7 +9,7 @@ use rstest::rstest;
 use tokio::io::AsyncWriteExt;
 
 mod support;
-use support::{REVIEW, Setup, is_injected, read_answer, request, review_of_size, send};
+use support::{REVIEW, Setup, is_injected, read_answer, request, review_of_size, send, until_closed};
 
 #[tokio::test]
 async fn a_real_review_is_answered_with_a_patch() {
@@ -53,9 +53,97 @@ async fn without_a_uid_the_status_says_why(#[case] request: &str, #[case] status
     let server = Setup::default().start().await;
     let mut stream = server.connect().await;
     send(&mut stream, request.as_bytes()).await;
-    assert_eq!(read_answer(&mut stream).await.unwrap().status, status);
+    let answer = read_answer(&mut stream).await.unwrap();
+    assert_eq!(answer.status, status);
+    // Also where hyper answers by itself.
+    if answer.closes() {
+        tokio::time::timeout(support::LONG / 2, until_closed(&mut stream)).await.expect("closed");
+    } else {
+        send(&mut stream, b"GET /mutate HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert_eq!(read_answer(&mut stream).await.unwrap().status, 405);
+    }
     // The process goes on.
     assert!(is_injected(&server.review(REVIEW).await));
+}
+
+/// RFC 9112, section 9.6: after each of these the server closes, since it does not read the body to its end. Without
+/// the word a client may send the next request on the connection, and lose it.
+#[rstest]
+#[case::not_json("POST /mutate HTTP/1.1\r\nHost: x\r\n", 415)]
+#[case::two_hosts("POST /mutate HTTP/1.1\r\nHost: x\r\nHost: y\r\nContent-Type: application/json\r\n", 400)]
+#[case::other_path("POST /other HTTP/1.1\r\nHost: x\r\n", 404)]
+#[case::other_method("PUT /mutate HTTP/1.1\r\nHost: x\r\n", 405)]
+#[case::too_slow("POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n", 408)]
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_body_closes_and_says_so(#[case] head: &str, #[case] status: u16) {
+    let mut setup = Setup::default();
+    setup.options.bodies.arrival = Duration::from_millis(200);
+    let server = setup.start().await;
+    let mut stream = server.connect().await;
+    send(&mut stream, format!("{head}Content-Length: 5000000\r\n\r\n{{").as_bytes()).await;
+    let answer = read_answer(&mut stream).await.unwrap();
+    assert_eq!(answer.status, status);
+    assert!(answer.closes(), "{}", answer.head);
+    tokio::time::timeout(support::LONG / 2, until_closed(&mut stream)).await.expect("closed at once");
+}
+
+/// A client that sends its whole request before it reads gets the answer, which a reset would take from it.
+#[rstest]
+#[case::not_json("application/yaml", 4 << 20, 415)]
+#[case::too_large("application/json", 8 << 20, 413)]
+#[case::no_room("application/json", 3 << 20, 503)]
+#[tokio::test]
+async fn what_the_client_still_sends_is_taken(
+    #[case] content_type: &str,
+    #[case] length: usize,
+    #[case] status: u16,
+) {
+    let mut setup = Setup::default();
+    setup.options.bodies.all = 10 << 20;
+    setup.options.bodies.budget_wait = Duration::from_millis(100);
+    let server = setup.start().await;
+    let _greedy = server.begin(7 << 20, &vec![b' '; 20 << 10]).await;
+    server.wait_for_metric(BODIES, 7 << 20).await;
+    let mut stream = server.connect().await;
+    let head = format!(
+        "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+    );
+    send(&mut stream, head.as_bytes()).await;
+    send(&mut stream, &vec![b' '; length]).await;
+    let answer = read_answer(&mut stream).await.unwrap();
+    assert_eq!(answer.status, status);
+    assert!(answer.closes(), "{}", answer.head);
+}
+
+/// But not for ever.
+#[tokio::test]
+async fn a_client_that_never_ends_its_request_is_closed() {
+    let mut setup = Setup::default();
+    setup.options.connections.head = Duration::from_millis(500);
+    let server = setup.start().await;
+    let mut stream = server.connect().await;
+    send(&mut stream, b"POST /mutate HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    assert_eq!(read_answer(&mut stream).await.unwrap().status, 415);
+    let endless = async { while stream.write_all(b"1\r\nx\r\n").await.is_ok() {} };
+    tokio::time::timeout(support::LONG, endless).await.expect("closed");
+    server.wait_for_metric("gomemlimit_connections", 0).await;
+}
+
+#[rstest]
+#[case::no_body("GET /mutate HTTP/1.1\r\nHost: x\r\n\r\n", 405)]
+#[case::a_body_that_was_read(
+    "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    400
+)]
+#[tokio::test]
+async fn a_refusal_of_a_whole_request_keeps_the_connection(#[case] request: &str, #[case] status: u16) {
+    let server = Setup::default().start().await;
+    let mut stream = server.connect().await;
+    for _ in 0..2 {
+        send(&mut stream, request.as_bytes()).await;
+        let answer = read_answer(&mut stream).await.unwrap();
+        assert_eq!((answer.status, answer.closes()), (status, false));
+    }
 }
 
 /// RFC 9112, section 3.2: a review that would be answered, but for its Host.
@@ -144,6 +232,7 @@ async fn a_body_at_the_limit_is_answered_and_one_above_it_is_not() {
 const CHUNKED: &[u8] =
     b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
 
+const INJECTED: &str = r#"gomemlimit_decisions_total{decision="set",reason="injected"}"#;
 const BODIES: &str = "gomemlimit_bodies_in_flight_bytes";
 
 #[tokio::test]
@@ -221,18 +310,41 @@ async fn whoever_uses_up_the_budget_keeps_no_ordinary_review_waiting() {
 #[tokio::test]
 async fn an_answer_for_which_there_is_no_room_is_not_kept() {
     let mut setup = Setup::default();
-    (setup.options.bodies.one, setup.options.bodies.all) = (1 << 20, 1 << 20);
+    // A quarter has 350 KiB, and the answer 400.
+    (setup.options.bodies.one, setup.options.bodies.all) = (1 << 20, 1400 << 10);
     let server = setup.start().await;
     let review = gomemlimit_bombs::answered_at_length();
+    let greedy = server.begin(1 << 20, &vec![b' '; 20 << 10]).await;
+    server.wait_for_metric(BODIES, 1 << 20).await;
     let refused = server.review(review.as_bytes()).await;
-    assert_eq!(refused.status, 503, "400 KiB, and a quarter of the budget has 256");
+    assert_eq!(refused.status, 503);
+    assert!(refused.head.contains("retry-after: 1"), "{}", refused.head);
+    // What the client did not get has not been decided.
+    assert_eq!(server.metric(INJECTED).await, 0);
     assert!(is_injected(&server.review(REVIEW).await));
-    assert_eq!(server.metric(BODIES).await, 0);
+    assert_eq!(server.metric(INJECTED).await, 1);
 
     // With room it is answered, and the room is there again afterwards.
-    let server = Setup::default().start().await;
+    drop(greedy);
+    server.wait_for_metric(BODIES, 0).await;
     let answer = server.review(review.as_bytes()).await;
-    assert!(answer.status == 200 && answer.body.len() > 256 << 10);
+    assert!(answer.status == 200 && answer.body.len() > 350 << 10, "{}", answer.body.len());
+    assert_eq!(server.metric(INJECTED).await, 1001);
+    server.wait_for_metric(BODIES, 0).await;
+}
+
+/// Whatever can be asked can be answered, since nobody would try for ever.
+#[tokio::test]
+async fn an_answer_that_is_larger_than_the_budget_takes_all_of_it() {
+    let mut setup = Setup::default();
+    let review = gomemlimit_bombs::answered_at_length();
+    setup.options.bodies.one = review.len();
+    setup.options.bodies.all = review.len() / 3 * 4 + 4096;
+    let budget = setup.options.bodies.all;
+    let server = setup.start().await;
+    let answer = server.review(review.as_bytes()).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.len() > budget, "{} and {budget}", answer.body.len());
     server.wait_for_metric(BODIES, 0).await;
 }
 

@@ -7,29 +7,20 @@
     clippy::print_stdout
 )]
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpListener},
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{fs, net::TcpListener, process::Stdio, time::Instant};
 
-use gomemlimit_proc::Process;
 use rstest::rstest;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    io::{AsyncBufReadExt, BufReader},
     net::TcpStream,
-    process::{Child, Command},
 };
 
 mod support;
-use support::{LONG, Pair, REVIEW, connect, is_injected, read_answer, request, review_of_size, send};
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    command
-}
+use support::{
+    LONG, Pair, REVIEW, connect, is_injected, read_answer, request, review_of_size,
+    running::{Running, free_ports, program},
+    send,
+};
 
 /// Runs to the end: exit code, stdout, stderr.
 async fn run(arguments: &[&str]) -> (i32, String, String) {
@@ -58,8 +49,9 @@ async fn run(arguments: &[&str]) -> (i32, String, String) {
 #[case::endless_timeout(&["--idle-timeout", "300000years"], "--idle-timeout <DURATION>': must be at most 24h")]
 #[case::no_timeout(&["--handshake-timeout", "0s"], "--handshake-timeout <DURATION>': must be more than 0s")]
 #[case::not_a_duration(&["--shutdown-delay", "soon"], "--shutdown-delay <DURATION>'")]
-#[case::not_an_address(&["--listen", "8443"], "--listen <ADDRESS>'")]
-#[case::log_level(&["--log-level", "a=b=c"], "--log-level")]
+#[case::not_an_address(&["--listen", "nowhere"], "--listen <ADDRESS>': is no address such as 127.0.0.1:8443")]
+#[case::not_an_admin_address(&["--admin-listen", "nowhere:1"], "--admin-listen <ADDRESS>': is no address such as 127.0.0.1:8443")]
+#[case::log_level(&["--log-level", "bogus"], "--log-level <LEVEL>': is none of error, warn, warning, info,")]
 #[case::unknown_flag(&["--rato", "0.9"], "--rato")]
 #[case::same_port(&["--listen", "127.0.0.1:1", "--admin-listen", "127.0.0.1:1"], "cannot be the same")]
 #[case::selector_alone(&["--namespace-selector", "a=b"], "--namespace-settings")]
@@ -111,72 +103,6 @@ async fn what_is_asked_for_goes_to_stdout(#[case] arguments: &[&str], #[case] sa
     let (code, stdout, stderr) = run(arguments).await;
     assert_eq!((code, &*stderr), (0, ""));
     assert!(stdout.contains(says), "{stdout}");
-}
-
-/// `serve` on ports of its own choice, with a certificate from files.
-struct Running {
-    child: Child,
-    webhook: SocketAddr,
-    admin: SocketAddr,
-    pair: Pair,
-    _files: tempfile::TempDir,
-}
-
-/// Two ports that are free right now.
-fn free_ports() -> (SocketAddr, SocketAddr) {
-    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let (a, b) = (bind(), bind());
-    (a.local_addr().unwrap(), b.local_addr().unwrap())
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        let (files, pair) = (tempfile::tempdir().unwrap(), Pair::new());
-        let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
-        fs::write(path("tls.crt"), &pair.certificate).unwrap();
-        fs::write(path("tls.key"), &pair.key).unwrap();
-        let (webhook, admin) = free_ports();
-        let child = program()
-            .args(["serve", "--listen", &webhook.to_string(), "--admin-listen", &admin.to_string()])
-            .args(["--tls-cert", &path("tls.crt"), "--tls-key", &path("tls.key"), "--log-format", "json"])
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Self { child, webhook, admin, pair, _files: files }
-    }
-
-    /// 200 on `/readyz`; false also while nobody listens.
-    async fn is_ready(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(self.admin).await else { return false };
-        send(&mut stream, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        read_answer(&mut stream).await.is_ok_and(|answer| answer.status == 200)
-    }
-
-    async fn wait_until_ready(&self) {
-        let started = Instant::now();
-        while !self.is_ready().await {
-            assert!(started.elapsed() < LONG, "not ready");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        // The shell's own `kill`: not every machine has a program of that name.
-        let kill = format!("kill -{name} {}", self.child.id().unwrap());
-        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-
-    /// The largest resident set so far, in KiB.
-    fn peak_kib(&self) -> u64 {
-        Process(self.child.id().unwrap()).status("VmHWM").unwrap()
-    }
-
-    async fn exit(mut self) -> (Option<i32>, String) {
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
-        (self.child.wait().await.unwrap().code(), log)
-    }
 }
 
 #[tokio::test]
@@ -253,8 +179,37 @@ async fn without_flags_it_prints_a_curl_line_with_a_whole_review() {
     // `.ci/readme` runs the line as it is; curl is not there on every machine that has Rust.
     let review = curl.split("-d '").nth(1).unwrap().trim_end_matches('\'');
     let review = gomemlimit_core::Review::parse(review.as_bytes()).unwrap();
-    let mut verdict = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
-    assert!(serde_json::to_string(&verdict.patch()).unwrap().contains(r#""value":"966367641""#));
+    let verdict = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
+    assert!(serde_json::to_string(&verdict.patch().operations).unwrap().contains(r#""value":"966367641""#));
+    child.kill().await.unwrap();
+}
+
+/// With the arguments of the image, on ports that are free.
+#[tokio::test]
+async fn the_image_is_reached_from_outside_without_arguments() {
+    let dockerfile = include_str!("../Dockerfile");
+    let command = dockerfile.lines().find_map(|line| line.strip_prefix("CMD ")).unwrap();
+    let arguments: Vec<String> = serde_json::from_str(command).unwrap();
+    assert!(dockerfile.contains("\nEXPOSE 8443 8081\n"));
+    let (webhook, admin) = free_ports();
+    let arguments = arguments.into_iter().map(|argument| match argument.as_str() {
+        ":8443" => format!(":{}", webhook.port()),
+        ":8081" => format!(":{}", admin.port()),
+        _ => argument,
+    });
+    let mut child = program().args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let curl = loop {
+        let line = lines.next_line().await.unwrap().expect("a curl line");
+        if line.trim_start().starts_with("curl ") {
+            break line;
+        }
+    };
+    assert!(curl.contains(&format!("https://localhost:{}/mutate", webhook.port())), "{curl}");
+    // An address that a listener on 127.0.0.1 does not answer at, as that of a container is.
+    for port in [webhook.port(), admin.port()] {
+        TcpStream::connect(("127.0.0.2", port)).await.unwrap();
+    }
     child.kill().await.unwrap();
 }
 

@@ -95,6 +95,24 @@ async fn at_the_cap_the_connection_idle_longest_makes_room() {
     }
 }
 
+/// A handshake costs less than a request that meets a closing connection.
+#[tokio::test]
+async fn at_the_cap_a_connection_that_was_never_used_makes_room_first() {
+    let server = start(5).await;
+    let mut used = Vec::new();
+    for _ in 0..4 {
+        used.push(answered(&server).await);
+    }
+    let mut unused = server.connect().await;
+    // Its request could be on the way at first.
+    sleep(Duration::from_secs(1)).await;
+    assert_room(&server).await;
+    until_closed(&mut unused).await;
+    for mut stream in used {
+        assert!(is_served(&mut stream).await, "those that were used stay");
+    }
+}
+
 #[rstest]
 #[case::silent_before_tls(false, b"")]
 #[case::silent_after_tls(true, b"")]

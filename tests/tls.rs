@@ -67,7 +67,7 @@ async fn mute_clients_are_dropped_at_their_timeouts_while_others_are_served() {
     };
     let mute_tls = async {
         let mut stream = server.connect().await;
-        assert_at(until_closed(&mut stream).await, 600);
+        assert_at(until_closed(&mut stream).await, 1500);
     };
     // One byte after the other does not prolong it.
     let slow_head = async {
@@ -110,6 +110,18 @@ async fn an_idle_connection_outlives_the_head_timeout_but_not_its_own() {
     }
     let idle = tokio::time::timeout(support::LONG, until_closed(&mut stream)).await;
     assert_at(idle.expect("the idle connection was closed"), 1500);
+}
+
+/// Go's transport dials more connections in a burst than it needs, keeps the others for later, and does not repeat a
+/// POST on one that closes.
+#[tokio::test]
+async fn a_connection_that_is_not_used_yet_is_idle() {
+    let server = impatient().start().await;
+    let mut stream = server.connect().await;
+    // Longer than a head may take.
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    send(&mut stream, &request(REVIEW)).await;
+    assert!(is_injected(&read_answer(&mut stream).await.expect("still open")));
 }
 
 /// hyper looks for the client's end while these are answered and does not read again afterwards by itself.

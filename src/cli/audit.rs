@@ -25,7 +25,8 @@ use super::{
     complete,
     duration::parse_duration,
     judge::Judge,
-    output,
+    listen::parse_listen,
+    output::{self, Line},
     policy_args::PolicyArgs,
     progress,
 };
@@ -90,7 +91,12 @@ pub(super) struct AuditArgs {
     #[arg(short, long, conflicts_with = "summary")]
     watch: bool,
     /// Go on until interrupted, and publish the counts at this address as metrics for Prometheus (/metrics)
-    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["watch", "output", "only", "summary", "fail_on"])]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = parse_listen,
+        conflicts_with_all = ["watch", "output", "only", "summary", "fail_on"]
+    )]
     listen: Option<SocketAddr>,
     /// Time from one audit to the next
     #[arg(long, value_name = "DURATION", default_value = "1m", requires = "listen", value_parser = parse_duration)]
@@ -275,23 +281,27 @@ fn tell_nothing(fleet: &Fleet, namespace: Option<&str>) {
 
 /// What was told last on stderr.
 #[derive(Debug, Default)]
-struct Told(Vec<String>);
+struct Told(Vec<Line>);
 
 impl Told {
-    /// Tells what the reader has to know besides the data, unless that was told last: what is not known, and what is
-    /// decided by.
+    /// Tells what is new on stderr.
     fn tell(&mut self, fleet: &Fleet, judge: &Judge) {
+        for line in self.news(fleet, judge) {
+            line.print();
+        }
+    }
+
+    /// What the reader has to know besides the data, unless that was told last: what is not known, and what is
+    /// decided by. One line each.
+    fn news(&mut self, fleet: &Fleet, judge: &Judge) -> Vec<Line> {
         let unknown = judge.surroundings.unknown.iter().cloned().chain(fleet.unreadable());
-        let now: Vec<_> = unknown.chain([judge.source.clone()]).collect();
+        let unknown = unknown.map(|unknown| Line::warning(&unknown));
+        let source = Line::message(&format!("Decided by {}.", judge.source));
+        let now: Vec<_> = unknown.chain([source]).collect();
         if self.0 == now {
-            return;
+            return Vec::new();
         }
-        self.0 = now;
-        if let [unknown @ .., source] = self.0.as_slice() {
-            for unknown in unknown {
-                output::warning(unknown);
-            }
-            output::message(&format!("Decided by {source}."));
-        }
+        self.0.clone_from(&now);
+        now
     }
 }

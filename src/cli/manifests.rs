@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
-use gomemlimit_core::{NamespaceAnnotations, Pod, Policy, Surroundings, Verdict, decide, patch::Operation};
+use gomemlimit_core::{
+    NamespaceAnnotations, Pod, Policy, Surroundings, Verdict, decide,
+    patch::{Operation, Patch},
+};
 use serde_json::Value;
 
 use super::{cluster_args::parse_name, complete, policy_args::PolicyArgs};
@@ -155,7 +158,8 @@ impl ManifestArgs {
         };
         let verdict = decide_at(&document.value, &location, surroundings, policy);
         let mut verdict = verdict.with_context(|| format!("line {}", document.line))?;
-        let operations = verdict.patch();
+        let Patch { operations, warning } = verdict.patch();
+        verdict.warnings.extend(warning);
         Ok(Decided { input, document: document.index, location, namespace, verdict, operations })
     }
 

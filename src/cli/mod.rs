@@ -20,6 +20,7 @@ mod inject;
 #[cfg(feature = "cli")]
 mod interrupt;
 mod judge;
+mod listen;
 mod manifests;
 mod object_ref;
 #[cfg(feature = "cli")]

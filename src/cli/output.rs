@@ -102,29 +102,62 @@ pub(super) fn usage(mut error: clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// A line for stderr, with its line end and without what a terminal would obey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line(String);
+
+impl Line {
+    pub(super) fn error(text: &str) -> Self {
+        Self::labelled("error", Colour::Red, text)
+    }
+
+    pub(super) fn warning(text: &str) -> Self {
+        Self::labelled("warning", Colour::Yellow, text)
+    }
+
+    pub(super) fn message(text: &str) -> Self {
+        Self(format!("{}\n", clean(text)))
+    }
+
+    fn labelled(label: &str, colour: Colour, text: &str) -> Self {
+        let (begin, end) = if is_coloured(&io::stderr()) { (colour.code(), RESET) } else { ("", "") };
+        Self(format!("{begin}{label}:{end} {}\n", clean(text)))
+    }
+
+    /// For a queue, if the reader must not be waited for.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    pub(super) fn print(&self) {
+        let _ = io::stderr().lock().write_all(self.as_bytes());
+    }
+}
+
 /// Prints an error on stderr, on one line.
 pub(super) fn error(text: &str) {
-    labelled("error", Colour::Red, text);
+    Line::error(text).print();
 }
 
 /// Prints a warning on stderr, on one line.
 pub(super) fn warning(text: &str) {
-    labelled("warning", Colour::Yellow, text);
+    Line::warning(text).print();
 }
 
 /// Prints on stderr, on one line, what is no reason to worry.
 pub(super) fn note(text: &str) {
-    labelled("note", Colour::Cyan, text);
-}
-
-fn labelled(label: &str, colour: Colour, text: &str) {
-    let (begin, end) = if is_coloured(&io::stderr()) { (colour.code(), RESET) } else { ("", "") };
-    let _ = writeln!(io::stderr().lock(), "{begin}{label}:{end} {}", clean(text));
+    Line::labelled("note", Colour::Cyan, text).print();
 }
 
 /// Prints a line on stderr.
 pub(super) fn message(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", clean(text));
+    Line::message(text).print();
+}
+
+/// stderr for a queue that writes [`Line`]s and the log.
+#[expect(clippy::disallowed_methods, reason = "what is queued is clean")]
+pub(super) fn stderr() -> io::Stderr {
+    io::stderr()
 }
 
 /// Where progress bars are drawn: stderr, if that is a terminal.

@@ -5,19 +5,20 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::{Context, bail};
 use clap::Args;
 use gomemlimit_core::{Policy, Rules};
-use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::{
     certificate_args::{CertificateArgs, Certificates, client},
     duration::{parse_delay, parse_duration},
-    output,
+    listen::{listen, parse_listen},
+    output::{self, Line},
     policy_args::{PolicyArgs, parse_quantity},
 };
 use crate::{
+    causes::with_causes,
     cluster::namespaces::WatchedNamespaces,
-    logging::{self, LogArgs},
+    logging::{self, LineQueue, LogArgs},
     metrics::Metrics,
     serve::{
         BodyLimits, Options, Parts, ServeError,
@@ -53,11 +54,11 @@ const EXAMPLE_REVIEW: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"Admi
     --tls-cert /tls/tls.crt --tls-key /tls/tls.key \\
     --namespace-settings --log-format json")]
 pub(super) struct ServeArgs {
-    /// Address of the webhook (HTTPS)
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    /// Address of the webhook (HTTPS); `:8443` is every address of this machine
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443", value_parser = parse_listen)]
     listen: SocketAddr,
     /// Address of /livez, /readyz and /metrics (plain HTTP)
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081", value_parser = parse_listen)]
     admin_listen: SocketAddr,
     /// Follow the annotations of opted-in namespaces (needs list and watch on namespaces)
     #[arg(long)]
@@ -121,7 +122,27 @@ struct LimitArgs {
 
 impl ServeArgs {
     pub(super) fn run(self: Box<Self>) -> anyhow::Result<ExitCode> {
-        logging::init(&self.log)?;
+        let metrics = Metrics::default();
+        let dropped = metrics.clone();
+        let stderr = LineQueue::start(output::stderr(), move |lines| dropped.count_dropped_log_lines(lines))
+            .context("cannot start to log")?;
+        logging::init(&self.log, &stderr);
+        let ended = self.run_with(metrics);
+        // Through the queue like everything else: nobody may be reading.
+        let (error, code) = match ended {
+            Ok(Ok(())) => (None, ExitCode::SUCCESS),
+            Ok(Err(error)) => (Some(with_causes(&error)), ExitCode::FAILURE),
+            Err(error) => (Some(with_causes(error.as_ref())), ExitCode::from(2)),
+        };
+        if let Some(error) = error {
+            stderr.push(Line::error(&error).as_bytes());
+        }
+        stderr.flush();
+        Ok(code)
+    }
+
+    /// The inner error is an unclean shutdown, the outer one what kept it from starting.
+    fn run_with(&self, metrics: Metrics) -> anyhow::Result<Result<(), ServeError>> {
         let options = self.options()?;
         // kube takes the provider of the process.
         let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
@@ -131,7 +152,7 @@ impl ServeArgs {
             .enable_all()
             .build()
             .context("cannot start the runtime")?;
-        let served = runtime.block_on(self.serve(options));
+        let served = runtime.block_on(self.serve(options, metrics));
         // Not waiting for tasks that were told to end and did not.
         runtime.shutdown_background();
         served
@@ -195,9 +216,8 @@ impl ServeArgs {
         })
     }
 
-    async fn serve(&self, mut options: Options) -> anyhow::Result<ExitCode> {
+    async fn serve(&self, mut options: Options, metrics: Metrics) -> anyhow::Result<Result<(), ServeError>> {
         let signals = lifecycle::signals().context("cannot listen for signals")?;
-        let metrics = Metrics::default();
         let background = TaskTracker::new();
         let mut policy_file = None;
         if let Some(path) = self.policy.policy_file() {
@@ -226,12 +246,13 @@ impl ServeArgs {
             background.spawn(watched.clone().follow(client, self.namespace_selector.clone()));
             namespaces = watched;
         }
-        let webhook = bind("--listen", self.listen).await?;
-        let admin = bind("--admin-listen", self.admin_listen).await?;
+        let webhook = listen("--listen", self.listen)?;
+        let admin = listen("--admin-listen", self.admin_listen)?;
         let (address, admin_address) = (webhook.local_addr()?, admin.local_addr()?);
         info!(version = env!("CARGO_PKG_VERSION"), webhook = %address, admin = %admin_address, "serving");
         if ephemeral {
-            output::text(&try_it(address));
+            // Nobody waits for it: stdout may not be read.
+            drop(tokio::task::spawn_blocking(move || output::text(&try_it(address))));
         }
         let parts = Parts {
             webhook,
@@ -246,22 +267,19 @@ impl ServeArgs {
             signals,
         };
         match serve(options, parts).await {
-            Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error @ ServeError::Tls(_)) => Err(error.into()),
-            Err(error) => {
-                output::error(&error.to_string());
-                Ok(ExitCode::FAILURE)
-            }
+            ended => Ok(ended),
         }
     }
 }
 
-async fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {flag} {address}"))
-}
-
 /// A command line that sends a review to a webhook with a self-signed certificate.
 fn try_it(address: SocketAddr) -> String {
+    let address = if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    };
     format!(
         "Send it an AdmissionReview from another terminal:\n\n  curl -sk https://{address}/mutate -H \
          'Content-Type: application/json' -d '{EXAMPLE_REVIEW}'\n\n"

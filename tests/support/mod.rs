@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub(crate) mod running;
+
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -185,17 +187,12 @@ impl Server {
 
     /// The path on the second port: status and body.
     pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.admin).await.unwrap();
-        send(&mut stream, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await;
-        let answer = read_answer(&mut stream).await.unwrap();
-        (answer.status, answer.body)
+        get(self.admin, path).await
     }
 
     /// The value of a metric as scraped.
     pub(crate) async fn metric(&self, series: &str) -> i64 {
-        let (_, text) = self.admin("/metrics").await;
-        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+        metric(self.admin, series).await
     }
 
     /// Waits until a metric has a value.
@@ -206,6 +203,21 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// The path on a second port: status and body.
+pub(crate) async fn get(admin: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(admin).await.unwrap();
+    send(&mut stream, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await;
+    let answer = read_answer(&mut stream).await.unwrap();
+    (answer.status, answer.body)
+}
+
+/// The value of a metric as a second port shows it.
+pub(crate) async fn metric(admin: SocketAddr, series: &str) -> i64 {
+    let (_, text) = get(admin, "/metrics").await;
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
 }
 
 pub(crate) async fn connect(address: SocketAddr, pair: &Pair) -> std::io::Result<TlsStream<TcpStream>> {

@@ -19,7 +19,10 @@ const REVIEWS: [(&str, &str); 3] = [
 
 fn answer(body: &[u8], namespace: &NamespaceAnnotations, policy: &Policy) -> Vec<u8> {
     let review = Review::parse(body).unwrap();
-    review.judge(namespace, policy).verdict.respond(review.uid())
+    let mut verdict = review.judge(namespace, policy).verdict;
+    let patch = verdict.patch();
+    verdict.warnings.extend(patch.warning);
+    verdict.respond(review.uid(), &patch.operations)
 }
 
 fn reviews(criterion: &mut Criterion) {

@@ -17,6 +17,15 @@ use crate::{
     warning::{Warning, WarningKind},
 };
 
+/// What carries out a verdict.
+#[derive(Debug)]
+pub struct Patch {
+    /// In the order in which they apply.
+    pub operations: Vec<Operation>,
+    /// Set if the pod's annotations have no room for the status; for [`Verdict::warnings`].
+    pub warning: Option<Warning>,
+}
+
 /// One operation of a JSON Patch.
 #[derive(Debug, Serialize)]
 pub struct Operation {
@@ -116,24 +125,22 @@ impl Serialize for Annotations {
 }
 
 impl Verdict<'_> {
-    /// The operations that carry out the verdict; none where nothing changes. Adds a warning where the
-    /// status annotation has no room.
-    pub fn patch(&mut self) -> Vec<Operation> {
+    /// The operations that carry out the verdict; none if nothing changes.
+    #[must_use]
+    pub fn patch(&self) -> Patch {
         let changed = || self.containers.iter().filter(|container| container.is_changed());
-        if changed().next().is_none() {
-            return Vec::new();
-        }
         let mut operations: Vec<_> = changed().flat_map(env_operations).collect();
+        if changed().next().is_none() {
+            return Patch { operations, warning: None };
+        }
         let status = Status::new(self, &self.warning_texts()).to_json();
         if self.annotations.size + STATUS_ANNOTATION.len() + status.len() > MOST_ANNOTATIONS {
-            self.warnings.push(Warning::new(
-                WarningKind::StatusOmitted,
-                format!("the pod's annotations leave no room for {STATUS_ANNOTATION}: it was not written"),
-            ));
-        } else {
-            operations.push(self.status_operation(status));
+            let text =
+                format!("the pod's annotations leave no room for {STATUS_ANNOTATION}: it was not written");
+            return Patch { operations, warning: Some(Warning::new(WarningKind::StatusOmitted, text)) };
         }
-        operations
+        operations.push(self.status_operation(status));
+        Patch { operations, warning: None }
     }
 
     fn status_operation(&self, status: String) -> Operation {

@@ -16,6 +16,7 @@ use crate::{
     decide::{Surroundings, Verdict, decide},
     json::{self, Object},
     names::AUDIT_ANNOTATION,
+    patch::Operation,
     pod::Pod,
     reason::Reason,
     resize,
@@ -28,10 +29,11 @@ use crate::{
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
-/// The API server passes on 4096 characters of warnings in all; where there are more, it cuts each
-/// after 256 (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
-const MOST_WARNING_CHARS: usize = 256;
-const MOST_WARNINGS_CHARS: usize = 4096;
+/// Characters of all warnings of a request together that the API server passes on whole; if there are more, it cuts each
+/// to [`MAX_CUT_WARNING_CHARS`] (`truncateAtTotalRunes` and `truncateItemRunes` of
+/// `k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+const MAX_WARNINGS_CHARS: usize = 4 * 1024;
+const MAX_CUT_WARNING_CHARS: usize = 256;
 
 /// Bytes of the longest uid that is answered to; the API server's have 36. An answer repeats it, so an endless one would
 /// make the answer as large as the request.
@@ -309,44 +311,62 @@ impl Judgement<'_> {
 }
 
 impl Verdict<'_> {
-    /// The texts of the warnings, each and all within what the API server passes on.
+    /// The texts of the warnings, as the API server passes them on: whole, unless all of them together exceed
+    /// 4,096 characters. Then each is shortened to 256, and those that exceed the total are left out.
     #[must_use]
-    pub fn warning_texts(&self) -> Vec<&str> {
-        let mut left = MOST_WARNINGS_CHARS;
-        let texts = self.warnings.iter().map(|warning| start(&warning.text, MOST_WARNING_CHARS));
-        texts
-            .take_while(|text| match left.checked_sub(text.chars().count()) {
-                Some(rest) => {
-                    left = rest;
-                    true
-                }
-                None => false,
-            })
-            .collect()
+    pub fn warning_texts(&self) -> Vec<Cow<'_, str>> {
+        let texts = || self.warnings.iter().map(|warning| &*warning.text);
+        if texts().map(|text| text.chars().count()).sum::<usize>() <= MAX_WARNINGS_CHARS {
+            return texts().map(Cow::Borrowed).collect();
+        }
+        let mut total = 0;
+        let is_within = |text: &Cow<'_, str>| {
+            total += text.chars().count();
+            total <= MAX_WARNINGS_CHARS
+        };
+        texts().map(shorten).take_while(is_within).collect()
     }
 
-    /// The AdmissionReview that answers the request with this uid: always allowed, with a patch where
-    /// there is something to change.
+    /// The AdmissionReview that answers the request with this uid: always allowed, with a patch of these operations
+    /// ([`Verdict::patch`]) unless there are none.
     #[must_use]
-    pub fn respond(&mut self, uid: &str) -> Vec<u8> {
-        let operations = self.patch();
+    pub fn respond(&self, uid: &str, operations: &[Operation]) -> Vec<u8> {
         // Operations are strings in lists: serialising them cannot fail.
         let patch = (!operations.is_empty())
-            .then(|| serde_json::to_vec(&operations).map(|json| BASE64.encode(json)).ok())
+            .then(|| serde_json::to_vec(operations).map(|json| BASE64.encode(json)).ok())
             .flatten();
-        let warnings = self.warning_texts();
         let audit = Status::new(self, &[]).to_json();
-        respond(uid, patch, &warnings, Some(audit))
+        respond(uid, patch, &self.warning_texts(), Some(audit))
+    }
+}
+
+/// A warning within [`MAX_CUT_WARNING_CHARS`]. The advice is at its end, so that quoted names and values are shortened
+/// first.
+fn shorten(text: &str) -> Cow<'_, str> {
+    /// Characters of each quoted name or value, of which the second leaves room for every sentence of ours.
+    const MAX_QUOTED_CHARS: [usize; 2] = [40, 20];
+    let fits = |text: &str| text.chars().count() <= MAX_CUT_WARNING_CHARS;
+    if fits(text) {
+        return Cow::Borrowed(text);
+    }
+    let [long, short] = MAX_QUOTED_CHARS.map(|max| text::shorten_quoted(text, max));
+    if fits(&long) {
+        Cow::Owned(long)
+    } else if fits(&short) {
+        Cow::Owned(short)
+    } else {
+        Cow::Owned(start(&short, MAX_CUT_WARNING_CHARS - 1).to_owned() + "…")
     }
 }
 
 /// The answer where our own code failed: allowed, unchanged, with a warning.
 #[must_use]
 pub fn respond_failure(uid: &str) -> Vec<u8> {
-    respond(uid, None, &["gomemlimit failed on this pod and left it unchanged; please report this"], None)
+    let warning = "gomemlimit failed on this pod and left it unchanged; please report this";
+    respond(uid, None, &[Cow::Borrowed(warning)], None)
 }
 
-fn respond(uid: &str, patch: Option<String>, warnings: &[&str], audit: Option<String>) -> Vec<u8> {
+fn respond(uid: &str, patch: Option<String>, warnings: &[Cow<'_, str>], audit: Option<String>) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Envelope<'r> {
@@ -363,8 +383,8 @@ fn respond(uid: &str, patch: Option<String>, warnings: &[&str], audit: Option<St
         patch_type: Option<&'static str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         patch: Option<String>,
-        #[serde(skip_serializing_if = "<[&str]>::is_empty")]
-        warnings: &'r [&'r str],
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        warnings: &'r [Cow<'r, str>],
         #[serde(skip_serializing_if = "Option::is_none")]
         audit_annotations: Option<AuditAnnotations>,
     }
@@ -384,4 +404,30 @@ fn respond(uid: &str, patch: Option<String>, warnings: &[&str], audit: Option<St
     };
     // Strings, a bool and string keys: serialising them cannot fail.
     serde_json::to_vec(&Envelope { api_version: API_VERSION, kind: KIND, response }).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_anything_to_shorten_ends_with_an_ellipsis() {
+        assert_eq!(shorten(&"ä".repeat(257)), "ä".repeat(255) + "…");
+        assert_eq!(shorten(&"ä".repeat(256)), "ä".repeat(256));
+    }
+
+    #[test]
+    fn quoted_texts_are_shortened_as_little_as_is_enough() {
+        let text = |name: &str| format!("container {name:?}: {}", "x".repeat(200));
+        assert_eq!(
+            shorten(&text(&"n".repeat(63))),
+            text("n")
+                .replace("\"n\"", &format!("\"{}…\"", "n".repeat(40)))
+                .chars()
+                .take(256)
+                .collect::<String>()
+        );
+        // An escaped quote does not end the text.
+        assert_eq!(text::shorten_quoted(r#"a "1\"3456" b"#, 4), r#"a "1\"3…" b"#);
+    }
 }

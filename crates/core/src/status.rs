@@ -32,14 +32,14 @@ pub(crate) struct Status<'v> {
     skipped: Option<&'static str>,
     #[serde(skip_serializing_if = "Containers::is_empty")]
     containers: Containers<'v>,
-    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
-    warnings: &'v [&'v str],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'v [Cow<'v, str>],
     #[cfg(feature = "status-schema-next")]
     unknown_to_version_1: bool,
 }
 
 impl<'v> Status<'v> {
-    pub(crate) fn new(verdict: &'v Verdict<'_>, warnings: &'v [&'v str]) -> Self {
+    pub(crate) fn new(verdict: &'v Verdict<'_>, warnings: &'v [Cow<'v, str>]) -> Self {
         Self {
             version: SCHEMA_VERSION,
             skipped: verdict.reason.map(Reason::as_str),

@@ -96,6 +96,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
 /// Characters that [`quote`] repeats.
 pub(crate) const MOST_QUOTED: usize = 100;
 
+/// The message with at most `max` characters of each text that [`quote`] put into it.
+pub(crate) fn shorten_quoted(message: &str, max: usize) -> String {
+    let mut short = String::with_capacity(message.len());
+    let (mut is_quoted, mut is_escaped, mut seen) = (false, false, 0);
+    for c in message.chars() {
+        let is_quote = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        if is_quote {
+            is_quoted = !is_quoted;
+            seen = 0;
+        } else if is_quoted {
+            seen += 1;
+            if seen > max {
+                if seen == max + 1 {
+                    short.push('…');
+                }
+                continue;
+            }
+        }
+        short.push(c);
+    }
+    short
+}
+
 /// Quotes text that a user wrote for a message: control characters escaped (the API server drops a
 /// warning that holds one), at most [`MOST_QUOTED`] of them.
 pub(crate) fn quote(text: &str) -> String {

@@ -68,7 +68,7 @@ pub(super) struct Bodies {
 #[derive(Debug)]
 pub(super) struct Reserved {
     pub(super) bytes: Buffer,
-    share: Option<Share>,
+    pub(super) share: Option<Share>,
 }
 
 /// An answer, and its part of the budget until it is written.
@@ -85,7 +85,7 @@ impl AsRef<[u8]> for Answer {
 
 /// A part of the budget.
 #[derive(Debug)]
-struct Share {
+pub(super) struct Share {
     permit: OwnedSemaphorePermit,
     metrics: Metrics,
 }
@@ -122,7 +122,7 @@ impl Bodies {
             HttpBody::size_hint(&body).exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         let capacity = declared.unwrap_or(self.limits.one);
         if capacity > self.limits.one {
-            return Err(self.too_large(body).await);
+            return Err(BodyError::TooLarge(self.limits.one));
         }
         let bytes = Buffer::with_capacity(capacity).map_err(|_| BodyError::Busy)?;
         let mut kept = Reserved { bytes, share: None };
@@ -137,28 +137,26 @@ impl Bodies {
                 deadline += waiting.elapsed();
             }
             if !kept.bytes.push(&piece) {
-                drop(kept);
-                return Err(self.too_large(body).await);
+                return Err(BodyError::TooLarge(self.limits.one));
             }
         }
     }
 
-    /// Takes an answer to where it is written. There is no waiting for a place in the budget: what would wait
-    /// is in memory.
-    pub(super) fn keep(&self, bytes: Vec<u8>) -> Result<Bytes, BodyError> {
+    /// Takes an answer to where it is written, in place of the body, which is about to be freed. There is no waiting for
+    /// a place in the budget: what would wait is in memory. One that is too large for the part for small bodies gets
+    /// its place among the large ones, and one that is too large for that takes all of it: whatever can be asked can
+    /// be answered.
+    pub(super) fn keep(&self, bytes: Vec<u8>, of_body: Option<Share>) -> Result<Bytes, BodyError> {
+        drop(of_body);
         if bytes.len() <= FREE {
             return Ok(bytes.into());
         }
-        let permit = self.small.clone().try_acquire_many_owned(permits(bytes.len())?);
+        let small = self.limits.all / 4;
+        let (budget, most) =
+            if bytes.len() <= small { (&self.small, small) } else { (&self.large, self.limits.all - small) };
+        let permit = budget.clone().try_acquire_many_owned(permits(bytes.len().min(most))?);
         let share = Share::new(permit.map_err(|_| BodyError::Busy)?, self.metrics.clone());
         Ok(Bytes::from_owner(Answer { bytes, _share: share }))
-    }
-
-    /// Takes the rest off the wire without keeping it, so that the client gets to read the answer.
-    async fn too_large(&self, mut body: Body) -> BodyError {
-        let rest = async { while let Some(Ok(_)) = body.frame().await {} };
-        let _ = timeout(self.limits.arrival, rest).await;
-        BodyError::TooLarge(self.limits.one)
     }
 
     /// Waits for the place of a body.

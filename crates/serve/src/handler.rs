@@ -4,7 +4,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -26,8 +26,9 @@ use gomemlimit_core::{
 use tracing::{error, info, warn};
 
 use super::{
-    body::{Bodies, BodyError, BodyLimits},
+    body::{Bodies, BodyError, BodyLimits, Reserved},
     policy::CurrentPolicy,
+    throttle::Throttle,
 };
 use crate::metrics::{Metrics, REQUEST_CODES};
 
@@ -36,6 +37,9 @@ pub const PATH: &str = "/mutate";
 
 /// Above this, parsing moves off the threads that serve connections: it takes milliseconds.
 const LARGE_BODY: usize = 256 << 10;
+
+/// Between two log lines about requests that are no reviews: any client can send them without end.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Where the annotations of a namespace come from; asked in every request, so it must not block.
 pub trait Namespaces: Send + Sync {
@@ -57,6 +61,7 @@ struct Handler {
     namespaces: Arc<dyn Namespaces>,
     bodies: Bodies,
     metrics: Metrics,
+    refusals: Throttle,
 }
 
 /// The routes of the webhook port.
@@ -67,7 +72,8 @@ pub fn router(
     metrics: Metrics,
 ) -> Router {
     let bodies = Bodies::new(limits, metrics.clone());
-    let handler = Handler { policy, namespaces, bodies, metrics };
+    let refusals = Throttle::new(REFUSAL_LOG_INTERVAL);
+    let handler = Handler { policy, namespaces, bodies, metrics, refusals };
     Router::new().route(PATH, post(mutate)).with_state(Arc::new(handler))
 }
 
@@ -148,19 +154,21 @@ impl Handler {
         }
         let body = self.bodies.read(request.into_body()).await.map_err(Refusal::Body)?;
         if body.bytes.len() < LARGE_BODY {
-            return self.review(&body.bytes);
+            return self.review(body);
         }
-        let review = tokio::task::spawn_blocking(move || self.review(&body.bytes));
+        let review = tokio::task::spawn_blocking(move || self.review(body));
         review.await.unwrap_or(Err(Refusal::Panicked))
     }
 
     /// Answers one review; whatever panics on the way is contained.
-    fn review(&self, body: &[u8]) -> Result<Bytes, Refusal> {
-        let review = match catch_unwind(|| Review::parse(body)) {
+    fn review(&self, Reserved { bytes: body, share }: Reserved) -> Result<Bytes, Refusal> {
+        let review = match catch_unwind(|| Review::parse(&body)) {
             Ok(Ok(review)) => review,
             Ok(Err(error)) => {
                 let problem = error.to_string();
-                warn!(%problem, "refused a request");
+                if let Some(suppressed) = self.refusals.pass() {
+                    warn!(%problem, suppressed, "refused a request");
+                }
                 return Err(Refusal::NoUid(problem));
             }
             Err(_) => {
@@ -168,20 +176,23 @@ impl Handler {
                 return Err(Refusal::Panicked);
             }
         };
-        let judged = catch_unwind(AssertUnwindSafe(|| {
+        let answered = catch_unwind(AssertUnwindSafe(|| {
             let namespace = self.namespaces.annotations(review.namespace());
             let mut judgement = review.judge(&namespace, &self.policy.load());
-            let answer = judgement.verdict.respond(review.uid());
+            let patch = judgement.verdict.patch();
+            judgement.verdict.warnings.extend(patch.warning);
+            let answer = judgement.verdict.respond(review.uid(), &patch.operations);
+            let answer = self.bodies.keep(answer, share).map_err(Refusal::Body)?;
+            // Only now is it what the client gets.
             self.metrics.count_verdict(&judgement.verdict);
             log(&review, &judgement);
-            answer
+            Ok(answer)
         }));
-        let Ok(answer) = judged else {
+        answered.unwrap_or_else(|_| {
             self.metrics.count_panic();
             error!(uid = review.uid(), namespace = review.namespace(), "failed; the pod was left unchanged");
-            return Ok(respond_failure(review.uid()).into());
-        };
-        self.bodies.keep(answer).map_err(Refusal::Body)
+            Ok(respond_failure(review.uid()).into())
+        })
     }
 }
 

@@ -14,6 +14,7 @@ pub mod policy;
 mod poll;
 pub mod readiness;
 mod room;
+mod throttle;
 mod timed_io;
 pub mod tls;
 

@@ -41,15 +41,15 @@ const BUFFER_BYTES: usize = 16 << 10;
 /// What one connection may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at the same time. At the cap the one idle longest makes room, or where half of all have an
-    /// unfinished request or none so far, the one of those that has been silent longest; without either, new ones
-    /// wait, all but one of them in the kernel's queue.
+    /// Connections at the same time. At the cap one that was never used makes room, or the one idle longest, or if half
+    /// of all have an unfinished request or none so far, the one of those that has been silent longest; without any,
+    /// new ones wait, all but one of them in the kernel's queue.
     pub connections: usize,
     /// From the connection to the end of the TLS handshake.
     pub handshake: Duration,
     /// From the first byte of a request to the end of its head.
     pub head: Duration,
-    /// Between two requests of a connection.
+    /// Between two requests of a connection, and before the first.
     pub idle: Duration,
     /// Whether a connection may carry more than one request.
     pub keep_alive: bool,
@@ -218,6 +218,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        progress.handshake_done();
         let Self { router, limits, stop, .. } = self;
         let silence = Silence { head: limits.head, idle: limits.idle };
         let io = TokioIo::new(TimedIo::new(stream, silence, progress.clone()));
@@ -226,9 +227,11 @@ impl Connection {
             progress.request_started();
             let (router, progress, draining) = (router.clone(), progress.clone(), draining.clone());
             async move {
-                let body = |body| Body::new(AwaitedBody { body, progress: progress.clone() });
+                let body = |body| Body::new(AwaitedBody::new(body, progress.clone()));
                 let mut response: Response<Body> = router.oneshot(request.map(body)).await?;
-                if draining.is_cancelled() {
+                // hyper closes a connection on which it would have to search for the next request, but does not know
+                // that yet (RFC 9112, section 9.6).
+                if draining.is_cancelled() || progress.is_request_unread() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 progress.request_answered();

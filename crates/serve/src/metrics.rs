@@ -54,6 +54,7 @@ pub struct Numbers {
     requests: Family<Labels<1>, Counter>,
     latency: Latency,
     panics: Counter,
+    log_lines_dropped: Counter,
     /// Bytes that the budget has reserved: for request bodies whose answer is not made yet, and for long answers
     /// that are not written yet.
     pub(crate) bodies: Gauge,
@@ -126,6 +127,11 @@ impl Metrics {
 
     pub(crate) fn count_panic(&self) {
         self.panics.inc();
+    }
+
+    /// Counts log lines that nobody will read.
+    pub fn count_dropped_log_lines(&self, lines: u64) {
+        self.log_lines_dropped.inc_by(lines);
     }
 
     pub(crate) fn count_connection(&self) {
@@ -239,6 +245,11 @@ impl Metrics {
             self.latency.0.clone(),
         );
         registry.register("panics", "Requests in which our own code failed", self.panics.clone());
+        registry.register(
+            "log_lines_dropped",
+            "Log lines dropped because nobody reads the log, or not fast enough",
+            self.log_lines_dropped.clone(),
+        );
         registry.register_with_unit(
             "bodies_in_flight",
             "Request bodies and long answers in memory, as reserved from the budget",

@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::Poll,
     time::{Duration, Instant},
@@ -24,8 +24,8 @@ const WHILE_SENDING: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Waiting {
-    /// The first byte of the first request.
-    First = 0,
+    /// The end of the TLS handshake.
+    Handshake = 0,
     /// The rest of a request's head.
     Head = 1,
     /// More of a request's body, which has its own timeout.
@@ -34,7 +34,7 @@ pub(super) enum Waiting {
     Answer = 3,
     /// The client to take our answer.
     Taking = 4,
-    /// The next request.
+    /// The next request, or the first.
     Idle = 5,
 }
 
@@ -57,6 +57,7 @@ struct Standing {
     since: AtomicU64,
     /// When the last bytes came.
     heard: AtomicU64,
+    is_body_unread: AtomicBool,
     task: AtomicWaker,
 }
 
@@ -64,11 +65,30 @@ impl Progress {
     fn new() -> Self {
         Self(Arc::new(Standing {
             accepted: Instant::now(),
-            state: AtomicU8::new(Waiting::First as u8 | NEW),
+            state: AtomicU8::new(Waiting::Handshake as u8 | NEW),
             since: AtomicU64::new(0),
             heard: AtomicU64::new(0),
+            is_body_unread: AtomicBool::new(false),
             task: AtomicWaker::new(),
         }))
+    }
+
+    /// The first request may come; it need not come soon.
+    pub(super) fn handshake_done(&self) {
+        let now = self.0.now();
+        self.0.since.store(now, Ordering::Relaxed);
+        self.0.heard.store(now, Ordering::Relaxed);
+        self.set(Waiting::Idle);
+    }
+
+    /// A request is answered although its body was not read to the end, so that no other can follow.
+    pub(super) fn body_left_unread(&self) {
+        self.0.is_body_unread.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client may still be sending a request that nobody reads.
+    pub(super) fn is_request_unread(&self) -> bool {
+        self.0.is_body_unread.load(Ordering::Relaxed) || self.waiting() == Waiting::Head
     }
 
     pub(super) fn request_started(&self) {
@@ -104,14 +124,10 @@ impl Progress {
     pub(super) fn bytes_arrived(&self) -> bool {
         let (now, waiting) = (self.0.now(), self.waiting());
         self.0.heard.store(now, Ordering::Relaxed);
-        let starts = match waiting {
-            Waiting::First => true,
-            Waiting::Taking | Waiting::Idle => {
-                self.0.since.store(now, Ordering::Relaxed);
-                true
-            }
-            Waiting::Head | Waiting::Body | Waiting::Answer => false,
-        };
+        let starts = matches!(waiting, Waiting::Taking | Waiting::Idle);
+        if starts {
+            self.0.since.store(now, Ordering::Relaxed);
+        }
         self.set(if starts { Waiting::Head } else { waiting });
         starts
     }
@@ -157,7 +173,7 @@ impl Standing {
 
 fn waiting(state: u8) -> Waiting {
     match state & !(NEW | WANTED) {
-        0 => Waiting::First,
+        0 => Waiting::Handshake,
         1 => Waiting::Head,
         2 => Waiting::Body,
         3 => Waiting::Answer,
@@ -169,6 +185,11 @@ fn waiting(state: u8) -> Waiting {
 /// Whether the client has yet to finish a request: the first, or one that it has begun.
 fn is_unfinished(state: u8) -> bool {
     state & NEW != 0 || matches!(waiting(state), Waiting::Head | Waiting::Body)
+}
+
+/// Whether the client has not begun its first request.
+fn is_unused(state: u8) -> bool {
+    state == Waiting::Idle as u8 | NEW
 }
 
 fn is_idle(state: u8) -> bool {
@@ -198,9 +219,9 @@ impl Room {
     }
 
     /// Asks one connection to end, of so many that there can be. Clients that leave requests unfinished must not drive
-    /// out those that finish theirs: where they hold half of the places, one of them makes room. Else it is the one
-    /// that has been idle longest: it loses a handshake, while half a request would be lost for nothing worse than a
-    /// packet that is sent again. Where nobody is idle, one of the unfinished after all.
+    /// out those that finish theirs: where they hold half of the places, one of them makes room. Else it is one that was
+    /// never used, or else the one that has been idle longest: it loses a handshake, while half a request would be lost
+    /// for nothing worse than a packet that is sent again. Where nobody is idle, one of the unfinished after all.
     ///
     /// Of those, first the one that has been silent longest, whether or not it has been answered before: who is honest
     /// and slow goes on sending. Only where nobody is silent, the one that has been sending longest. A request that has
@@ -229,7 +250,8 @@ impl Room {
             };
             let are_half =
                 all.iter().filter(|(state, _)| is_unfinished(*state)).count() >= places.div_ceil(2);
-            let idle = if are_half { None } else { longest(is_idle, &begun) };
+            let unused = || longest(is_unused, &silent).filter(|(ago, _)| *ago >= GRACE);
+            let idle = if are_half { None } else { unused().or_else(|| longest(is_idle, &begun)) };
             if let Some((_, (state, standing))) = idle.or_else(unfinished) {
                 standing.ask(*state);
             }
@@ -264,6 +286,7 @@ mod tests {
     /// A connection that has been answered before.
     fn answered(room: &Room) -> Place {
         let place = room.enter();
+        place.progress.handshake_done();
         place.progress.request_answered();
         assert!(place.progress.all_is_written());
         place

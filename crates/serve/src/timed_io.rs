@@ -6,6 +6,7 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -19,20 +20,40 @@ use tokio::{
 
 use super::room::{Progress, Waiting};
 
+/// Bytes of one read of what nobody keeps, and how many reads follow each other before others have their turn.
+const SCRATCH_BYTES: usize = 4 << 10;
+const MAX_READS_AT_ONCE: usize = 16;
+
 /// How long a client may stay silent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Silence {
-    /// From the first byte of a request (or the handshake) to the end of its head; also how long a
-    /// client may refuse to take an answer.
+    /// From the first byte of a request to the end of its head; also how long a client may refuse to take an answer, and
+    /// how long the rest of a request is taken that was refused.
     pub(super) head: Duration,
-    /// Between two requests.
+    /// Between two requests, and before the first: Go's transport dials connections for a burst and pools those that it
+    /// did not need (`dialConnFor` in net/http/transport.go).
     pub(super) idle: Duration,
 }
 
-/// The body of a request, which tells whether the client is awaited.
+/// The body of a request, which tells whether the client is awaited, and whether all of it was read.
 pub(super) struct AwaitedBody {
-    pub(super) body: Incoming,
-    pub(super) progress: Progress,
+    body: Incoming,
+    progress: Progress,
+    has_ended: bool,
+}
+
+impl AwaitedBody {
+    pub(super) fn new(body: Incoming, progress: Progress) -> Self {
+        Self { has_ended: body.is_end_stream(), body, progress }
+    }
+}
+
+impl Drop for AwaitedBody {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.progress.body_left_unread();
+        }
+    }
 }
 
 impl HttpBody for AwaitedBody {
@@ -45,6 +66,7 @@ impl HttpBody for AwaitedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         self.progress.body_asked_for(frame.is_ready());
+        self.has_ended |= matches!(frame, Poll::Ready(None));
         frame
     }
 
@@ -66,25 +88,28 @@ pub(super) struct TimedIo<S> {
     /// What the read deadline was set for.
     armed_for: Option<Waiting>,
     write_deadline: Option<Pin<Box<Sleep>>>,
+    /// Set once our side is closed and the client's is read without being kept.
+    linger_deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> TimedIo<S> {
     pub(super) fn new(stream: S, silence: Silence, progress: Progress) -> Self {
-        let read_deadline = Box::pin(sleep(silence.head));
+        let read_deadline = Box::pin(sleep(silence.idle));
         Self {
             stream,
             silence,
             progress,
             read_deadline,
-            armed_for: Some(Waiting::First),
+            armed_for: None,
             write_deadline: None,
+            linger_deadline: None,
         }
     }
 
     fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let waiting = self.progress.waiting();
         let patience = match waiting {
-            Waiting::First | Waiting::Head => self.silence.head,
+            Waiting::Handshake | Waiting::Head => self.silence.head,
             Waiting::Idle => self.silence.idle,
             Waiting::Body | Waiting::Answer | Waiting::Taking => {
                 self.armed_for = None;
@@ -115,6 +140,37 @@ impl<S> TimedIo<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> TimedIo<S> {
+    /// After an answer to a request that was not read to its end: takes what the client still sends, without keeping
+    /// it, until it closes or time is up. Else its kernel would be told of a reset and might throw the answer away
+    /// (RFC 9112, section 9.6).
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.linger_deadline.is_none() {
+            if !self.progress.is_request_unread() {
+                return Poll::Ready(());
+            }
+            // So that it makes room before those who are idle.
+            self.progress.body_asked_for(false);
+        }
+        let patience = self.silence.head;
+        let deadline = self.linger_deadline.get_or_insert_with(|| Box::pin(sleep(patience)));
+        if deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut scratch = [MaybeUninit::uninit(); SCRATCH_BYTES];
+        // A client that never stops must not keep the thread.
+        for _ in 0..MAX_READS_AT_ONCE {
+            let mut unread = ReadBuf::uninit(&mut scratch);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut unread)) {
+                Ok(()) if !unread.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -134,7 +190,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.within_write_deadline(cx, written)
@@ -154,8 +210,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.within_write_deadline(cx, closed)
+        if self.linger_deadline.is_none() {
+            let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.within_write_deadline(cx, closed))?;
+        }
+        self.poll_linger(cx).map(Ok)
     }
 
     fn poll_write_vectored(

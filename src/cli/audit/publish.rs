@@ -4,7 +4,10 @@ use std::{
     fmt::Write,
     net::SocketAddr,
     process::ExitCode,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -16,10 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::{
-    net::TcpListener,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     Told,
@@ -27,8 +27,14 @@ use super::{
     report::{head, prometheus},
 };
 use crate::{
-    cli::{judge::Judge, output},
-    metrics::audit::{DURATION, FAILURES, LAST_SUCCESS},
+    causes::with_causes,
+    cli::{
+        judge::Judge,
+        listen::listen,
+        output::{self, Line},
+    },
+    logging::LineQueue,
+    metrics::audit::{DURATION, FAILURES, LAST_SUCCESS, LOG_LINES_DROPPED},
     serve::{
         lifecycle,
         listener::{Listener, Stop},
@@ -49,11 +55,14 @@ struct Published {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Shared(Arc<Mutex<Published>>);
+struct Shared {
+    published: Arc<Mutex<Published>>,
+    dropped_lines: Arc<AtomicU64>,
+}
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Published> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn succeeded(&self, fleet: &Fleet, took: Duration, ended: SystemTime) {
@@ -87,27 +96,34 @@ pub(super) async fn run(
     audit: impl AsyncFn() -> anyhow::Result<(Fleet, Judge)>,
 ) -> anyhow::Result<ExitCode> {
     let mut signals = lifecycle::signals().context("cannot listen for signals")?;
-    let tcp =
-        TcpListener::bind(address).await.with_context(|| format!("cannot listen on --listen {address}"))?;
+    let tcp = listen("--listen", address)?;
     let address = tcp.local_addr()?;
-    output::message(&format!(
-        "Publishing at http://{address}/metrics every {}.",
-        humantime::format_duration(every)
-    ));
     let shared = Shared::default();
+    let dropped = shared.dropped_lines.clone();
+    // Nobody may be reading, which must not hold up audits, probes and the end.
+    let on_drop = move |lines| {
+        dropped.fetch_add(lines, Ordering::Relaxed);
+    };
+    let stderr = LineQueue::start(output::stderr(), on_drop).context("cannot start to log")?;
+    let every_text = humantime::format_duration(every);
+    stderr.push(
+        Line::message(&format!("Publishing at http://{address}/metrics every {every_text}.")).as_bytes(),
+    );
     let stop = Stop::default();
     let listener = Listener::admin(tcp, router(shared.clone()), stop.clone());
-    let auditing = audit_again_and_again(&shared, every, audit);
+    let auditing = audit_again_and_again(&shared, &stderr, every, audit);
     tokio::select! {
         _ = signals.recv() => stop.stopped.cancel(),
         () = listener.run() => {}
         () = auditing => {}
     }
+    stderr.flush();
     Ok(ExitCode::SUCCESS)
 }
 
 async fn audit_again_and_again(
     shared: &Shared,
+    stderr: &LineQueue,
     every: Duration,
     audit: impl AsyncFn() -> anyhow::Result<(Fleet, Judge)>,
 ) {
@@ -119,16 +135,16 @@ async fn audit_again_and_again(
         let started = Instant::now();
         match audit().await {
             Ok((fleet, judge)) => {
-                told.tell(&fleet, &judge);
+                for line in told.news(&fleet, &judge) {
+                    stderr.push(line.as_bytes());
+                }
                 shared.succeeded(&fleet, started.elapsed(), SystemTime::now());
             }
             Err(error) => {
-                let problem = format!("{error:#}");
+                let problem = with_causes(error.as_ref());
                 if shared.failed(problem.clone()) {
-                    output::warning(&format!(
-                        "{problem}; trying again every {}",
-                        humantime::format_duration(every)
-                    ));
+                    let every = humantime::format_duration(every);
+                    stderr.push(Line::warning(&format!("{problem}; trying again every {every}")).as_bytes());
                     told = Told::default();
                 }
             }
@@ -159,8 +175,11 @@ async fn readyz(State(shared): State<Shared>) -> Response {
 async fn scrape(State(shared): State<Shared>) -> Response {
     let published = shared.lock();
     let mut text = published.counts.clone().unwrap_or_default();
-    head(&mut text, &FAILURES);
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "{} {}", FAILURES.name, published.failures);
+    let dropped = shared.dropped_lines.load(Ordering::Relaxed);
+    for (series, count) in [(FAILURES, published.failures), (LOG_LINES_DROPPED, dropped)] {
+        head(&mut text, &series);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} {count}", series.name);
+    }
     ([(CONTENT_TYPE, TEXT)], text).into_response()
 }

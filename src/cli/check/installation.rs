@@ -6,6 +6,7 @@ use super::{
 };
 use crate::cli::shell::quote;
 use crate::{
+    cli::listen::parse_listen,
     cluster::{
         api::{ApiError, Cluster, path_of},
         installation::{Configuration, ServiceReference},
@@ -249,9 +250,9 @@ impl<'c> Installation<'c> {
 
     /// What `/readyz` of a pod says is wrong; empty where it cannot be asked.
     pub(super) async fn trouble(&self, namespace: &str, pod: &WebhookPod) -> String {
-        let port =
-            pod.serve_flag("--admin-listen").and_then(|address| address.rsplit_once(':')?.1.parse().ok());
-        let said = self.cluster.ask_pod(namespace, &pod.metadata.name, port.unwrap_or(8081), "/readyz").await;
+        let address = pod.serve_flag("--admin-listen").and_then(|address| parse_listen(address).ok());
+        let port = address.map_or(8081, |address| address.port());
+        let said = self.cluster.ask_pod(namespace, &pod.metadata.name, port, "/readyz").await;
         said.unwrap_or_default()
             .lines()
             .filter(|line| line.starts_with("trouble: "))

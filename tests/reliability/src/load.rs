@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use crate::{
     client::Target,
     honest::{Manner, Team},
-    program::{Program, leftovers},
+    program::{Log, Program, leftovers},
     trust::{Authority, Mount},
 };
 
@@ -32,7 +32,7 @@ pub async fn run(binary: &Path, length: Duration, rotation: Duration) -> Result<
     let authority = Authority::new()?;
     let mount = Mount::new(&authority)?;
     let flags = ["--tls-poll".to_owned(), format!("{}s", TLS_POLL.as_secs())];
-    let mut program = Program::start(binary, &mount, &flags, None).await?;
+    let mut program = Program::start(binary, &mount, &flags, None, Log::Read).await?;
     let target = Target { address: program.address, tls: authority.client()? };
     // Twice the poll, so that the thread that reads the files is counted.
     sleep(TLS_POLL * 2).await;

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    io::{PipeReader, pipe},
     net::{SocketAddr, TcpListener},
     path::Path,
     process::Stdio,
@@ -23,9 +24,22 @@ use crate::trust::Mount;
 /// How long the process may take to become again what it was. Threads for blocking work leave after ten idle seconds.
 const SETTLE: Duration = Duration::from_secs(25);
 
+/// Who reads the program's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// Who started this; there are errors only.
+    Read,
+    /// Nobody, although it could be read.
+    Unread,
+    /// Nobody any more.
+    ReaderGone,
+}
+
 /// A running `gomemlimit serve`, which ends with this.
 pub struct Program {
     child: Child,
+    /// Never read.
+    _log: Option<PipeReader>,
     process: Process,
     pub address: SocketAddr,
     admin: SocketAddr,
@@ -39,10 +53,18 @@ impl Program {
         mount: &Mount,
         flags: &[String],
         file_descriptors: Option<u32>,
+        log: Log,
     ) -> Result<Self> {
         let (address, admin) = (free_address()?, free_address()?);
-        let mut arguments: Vec<OsString> =
-            ["serve", "--log-level", "error", "--listen"].map(Into::into).into();
+        let level = if log == Log::Read { "error" } else { "info" };
+        let (log, stderr) = match log {
+            Log::Read => (None, Stdio::inherit()),
+            Log::Unread | Log::ReaderGone => {
+                let (reader, writer) = pipe()?;
+                ((log == Log::Unread).then_some(reader), writer.into())
+            }
+        };
+        let mut arguments: Vec<OsString> = ["serve", "--log-level", level, "--listen"].map(Into::into).into();
         arguments.extend([address.to_string(), "--admin-listen".into(), admin.to_string()].map(Into::into));
         arguments.extend(["--tls-cert".into(), mount.certificate().into()]);
         arguments.extend(["--tls-key".into(), mount.key().into()]);
@@ -53,11 +75,12 @@ impl Program {
             .arg(binary)
             .args(arguments)
             .stdin(Stdio::null())
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
         let process = Process(child.id().context("it ended at once")?);
-        let mut program = Self { child, process, address, admin, started: Instant::now() };
+        let mut program = Self { child, _log: log, process, address, admin, started: Instant::now() };
         while program.readyz().await.is_err() {
             ensure!(
                 program.is_alive()? && program.started.elapsed() < SETTLE,
@@ -70,6 +93,28 @@ impl Program {
 
     pub fn is_alive(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Log lines that nobody will read.
+    pub async fn dropped_lines(&self) -> Result<u64> {
+        number(&self.get("/metrics").await?, "gomemlimit_log_lines_dropped_total ")
+    }
+
+    /// Whether both probes are answered with 200.
+    pub async fn probe(&self) -> Result<()> {
+        self.get("/livez").await?;
+        self.readyz().await
+    }
+
+    /// Ends it by SIGTERM: how long that took.
+    pub async fn terminate(&mut self) -> Result<Duration> {
+        let started = Instant::now();
+        // The shell's own `kill`: not every machine has a program of that name.
+        let kill = format!("kill -TERM {}", self.process.0);
+        ensure!(Command::new("sh").args(["-c", &kill]).status().await?.success(), "{kill} failed");
+        let ended = timeout(SETTLE, self.child.wait()).await.context("still running after SIGTERM")??;
+        ensure!(ended.success(), "{ended} after SIGTERM");
+        Ok(started.elapsed())
     }
 
     /// Processor time that it has used, in seconds.

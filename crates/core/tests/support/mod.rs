@@ -17,8 +17,7 @@ pub(crate) struct Answer {
 /// Answers a review body, checking what the API server would check.
 pub(crate) fn answer_in(body: &[u8], namespace: &NamespaceAnnotations, policy: &Policy) -> Answer {
     let review = Review::parse(body).expect("a review with a uid");
-    let mut judgement = review.judge(namespace, policy);
-    let bytes = judgement.verdict.respond(review.uid());
+    let bytes = respond(&review, namespace, policy);
     let document: Value = serde_json::from_slice(&bytes).expect("the answer is JSON");
     assert_eq!(document["apiVersion"], "admission.k8s.io/v1");
     assert_eq!(document["kind"], "AdmissionReview");
@@ -41,13 +40,20 @@ pub(crate) fn answer_in(body: &[u8], namespace: &NamespaceAnnotations, policy: &
         .map(|list| serde_json::from_value(list.clone()).unwrap())
         .unwrap_or_default();
     for warning in &warnings {
-        assert!(warning.chars().count() <= 256, "longer than the API server passes on: {warning}");
         assert!(!warning.contains(char::is_control), "the API server drops it: {warning:?}");
     }
     assert!(warnings.iter().map(|w| w.chars().count()).sum::<usize>() <= 4096);
     let decisions = response["auditAnnotations"]["decisions"].as_str().map(serde_json::from_str);
     let decisions = decisions.expect("a decisions annotation").expect("of JSON");
     Answer { response, patch, warnings, decisions }
+}
+
+/// The answer as the webhook gives it.
+pub(crate) fn respond(review: &Review<'_>, namespace: &NamespaceAnnotations, policy: &Policy) -> Vec<u8> {
+    let mut verdict = review.judge(namespace, policy).verdict;
+    let patch = verdict.patch();
+    verdict.warnings.extend(patch.warning);
+    verdict.respond(review.uid(), &patch.operations)
 }
 
 pub(crate) fn answer(body: &[u8]) -> Answer {

@@ -61,8 +61,17 @@ pub const FAILURES: Series = Series {
     labels: &[],
 };
 
+/// Lines on stderr that were dropped; the webhook has the same metric.
+pub const LOG_LINES_DROPPED: Series = Series {
+    name: "gomemlimit_log_lines_dropped_total",
+    kind: "counter",
+    help: "Log lines dropped because nobody reads the log, or not fast enough",
+    labels: &[],
+};
+
 /// Everything that `audit --listen` publishes.
-pub const ALL: [Series; 6] = [CONTAINERS, OOM_KILLED, SIGKILLED, LAST_SUCCESS, DURATION, FAILURES];
+pub const ALL: [Series; 7] =
+    [CONTAINERS, OOM_KILLED, SIGKILLED, LAST_SUCCESS, DURATION, FAILURES, LOG_LINES_DROPPED];
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ mod crowd;
 mod framing;
 mod handshakes;
 mod hello;
+mod log;
 mod pipelining;
 mod slow;
 
@@ -22,7 +23,7 @@ use tokio::{
 use crate::{
     client::{Client, Target},
     honest::{Manner, PATIENCE, Tally, Team},
-    program::{Program, leftovers},
+    program::{Log, Program, leftovers},
     review::Review,
     trust::{Authority, Mount},
 };
@@ -88,6 +89,7 @@ pub struct Plan {
     pub flags: &'static [&'static str],
     /// File descriptors that the program gets.
     pub file_descriptors: Option<u32>,
+    pub log: Log,
     /// Whether new connections have to be answered in time, too. Where there is no place or no file descriptor for
     /// them, nobody can.
     pub fresh_promised: bool,
@@ -95,7 +97,7 @@ pub struct Plan {
 
 impl Plan {
     pub const fn new(name: &'static str, attack: &'static str, run: Attack) -> Self {
-        Self { name, attack, run, flags: &[], file_descriptors: None, fresh_promised: true }
+        Self { name, attack, run, flags: &[], file_descriptors: None, log: Log::Read, fresh_promised: true }
     }
 }
 
@@ -108,7 +110,7 @@ fn plans() -> Vec<Plan> {
     });
     [vec![nobody], slow::plans(), bodies::plans(), bombs::plans(), pipelining::plans(), framing::plans()]
         .into_iter()
-        .chain([handshakes::plans(), crowd::plans()])
+        .chain([handshakes::plans(), crowd::plans(), log::plans()])
         .flatten()
         .collect()
 }
@@ -125,7 +127,7 @@ pub async fn run(binary: &Path, short: bool, scenario: &str) -> Result<Hostile> 
         for flag in ["--handshake-timeout", "--header-timeout", "--body-timeout"] {
             flags.extend([flag.to_owned(), format!("{timeout}s")]);
         }
-        let program = Program::start(binary, &mount, &flags, plan.file_descriptors).await?;
+        let program = Program::start(binary, &mount, &flags, plan.file_descriptors, plan.log).await?;
         let scene = Scene {
             target: Target { address: program.address, tls: authority.client()? },
             timeout: Duration::from_secs(timeout),
@@ -147,7 +149,7 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
     let measured = Instant::now();
     // Honest clients are there first.
     sleep(LEAD).await;
-    let found = (plan.run)(scene.clone()).await?;
+    let mut found = (plan.run)(scene.clone()).await?;
     let (kept, fresh) = (kept.stop().await?, fresh.stop().await?);
     let cpu_share = (program.cpu()? - cpu) / measured.elapsed().as_secs_f64();
 
@@ -164,6 +166,11 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
     violations.extend(leftovers(&before, &after, false));
     if let Err(error) = review_anew(&scene.target).await {
         violations.push(format!("afterwards a new client gets no answer: {error:#}"));
+    }
+    if plan.log != Log::Read
+        && let Err(error) = log::judge(&mut program, &mut found.outcomes).await
+    {
+        violations.push(format!("{error:#}"));
     }
     let reconnects = kept.reconnects;
     let (kept, fresh) = (Tally::latency(kept), Tally::latency(fresh));

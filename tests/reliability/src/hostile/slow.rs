@@ -24,9 +24,16 @@ pub fn plans() -> Vec<Plan> {
         Plan::new("slow handshake", "200 send their ClientHello a byte every 100 ms", |scene| {
             Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| slow_hello(scene)).await })
         }),
-        Plan::new("silent after TLS", "200 finish the handshake and say nothing", |scene| {
-            Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| silent_after_tls(scene)).await })
-        }),
+        Plan {
+            flags: &["--idle-timeout", "2s"],
+            ..Plan::new(
+                "silent after TLS",
+                "200 finish the handshake and say nothing; idle timeout 2 s",
+                |scene| {
+                    Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| silent_after_tls(scene)).await })
+                },
+            )
+        },
         Plan::new("slow head", "200 send a head without end, a byte every 100 ms", |scene| {
             Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| slow_head(scene)).await })
         }),

@@ -1,0 +1,102 @@
+//! The bound of a log line: a container runtime splits what is longer, and half a JSON object is none.
+
+use serde_json::Value;
+
+/// Bytes of a line with its end: what containerd takes as one (`max_container_log_line_size`).
+const MAX_LINE_BYTES: usize = 16 << 10;
+
+/// Bytes that each text of a long JSON line may keep: the first of these that is enough.
+const MAX_TEXT_BYTES: [usize; 4] = [8 << 10, 2 << 10, 512, 64];
+
+/// What stands in place of the rest.
+const MARKER: &str = "…";
+
+/// A line of text for people within the bound; `None` if it is already.
+pub(super) fn text_line(line: &[u8]) -> Option<Vec<u8>> {
+    if line.len() <= MAX_LINE_BYTES {
+        return None;
+    }
+    let line = String::from_utf8_lossy(line);
+    Some([start(&line, MAX_LINE_BYTES - MARKER.len() - 1), MARKER, "\n"].concat().into_bytes())
+}
+
+/// A line of JSON within the bound, still one object: its longest texts are cut. `None` if it is already.
+///
+/// # Errors
+/// If that is not enough, which takes hundreds of fields.
+pub(super) fn json_line(line: &[u8]) -> Result<Option<Vec<u8>>, ()> {
+    if line.len() <= MAX_LINE_BYTES {
+        return Ok(None);
+    }
+    let mut object: Value = serde_json::from_slice(line).map_err(drop)?;
+    for max in MAX_TEXT_BYTES {
+        cut_texts(&mut object, max);
+        let short = format!("{object}\n").into_bytes();
+        if short.len() <= MAX_LINE_BYTES {
+            return Ok(Some(short));
+        }
+    }
+    Err(())
+}
+
+fn cut_texts(value: &mut Value, max: usize) {
+    match value {
+        Value::String(text) if text.len() > max + MARKER.len() => {
+            *text = start(text, max).to_owned() + MARKER;
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| cut_texts(item, max)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| cut_texts(field, max)),
+        _ => {}
+    }
+}
+
+/// At most so many bytes, and no half characters.
+fn start(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn short_lines_stay_as_they_are() {
+        let line = [vec![b'x'; MAX_LINE_BYTES - 1], vec![b'\n']].concat();
+        assert_eq!((text_line(&line), json_line(&line)), (None, Ok(None)));
+    }
+
+    #[test]
+    fn a_long_line_of_text_is_cut_between_characters() {
+        for length in [MAX_LINE_BYTES, MAX_LINE_BYTES + 1, MAX_LINE_BYTES + 2] {
+            let short = text_line(format!("{}\n", "ä".repeat(length)).as_bytes()).unwrap();
+            assert!((MAX_LINE_BYTES - 1..=MAX_LINE_BYTES).contains(&short.len()), "{}", short.len());
+            assert!(String::from_utf8(short).unwrap().ends_with("ä…\n"));
+        }
+    }
+
+    #[test]
+    fn a_long_line_of_json_stays_an_object_and_loses_only_its_long_texts() {
+        // A control character is six bytes of JSON.
+        for text in ["x".repeat(100_000), "\u{1}".repeat(100_000), "ä\"".repeat(50_000)] {
+            let line =
+                json!({"message": "injected", "warnings": "y".repeat(400), "containers": text, "n": 7});
+            let short = json_line(format!("{line}\n").as_bytes()).unwrap().unwrap();
+            assert!(short.len() <= MAX_LINE_BYTES && short.ends_with(b"\n"));
+            let short: Value = serde_json::from_slice(&short).unwrap();
+            assert_eq!(
+                (&short["message"], &short["warnings"], &short["n"]),
+                (&line["message"], &line["warnings"], &line["n"])
+            );
+            let kept = short["containers"].as_str().unwrap().strip_suffix(MARKER).unwrap();
+            assert!(kept.len() > 1 << 10 && text.starts_with(kept), "{}", kept.len());
+        }
+    }
+
+    #[test]
+    fn a_line_of_countless_fields_is_given_up() {
+        let fields: serde_json::Map<_, _> = (0..10_000).map(|n| (n.to_string(), Value::from(n))).collect();
+        assert_eq!(json_line(Value::from(fields).to_string().as_bytes()), Err(()));
+    }
+}

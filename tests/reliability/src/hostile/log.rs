@@ -1,0 +1,72 @@
+//! A log that nobody reads: a container runtime that is stuck, or gone.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::{Result, ensure};
+
+use super::{HEAD, Plan, Scene, crowd};
+use crate::{
+    client::Client,
+    program::{Log, Program},
+    review::Review,
+    wire::exchange,
+};
+
+const CLIENTS: usize = 8;
+
+/// Reviews on one connection, each of which makes a line of the log.
+const REVIEWS: usize = 250;
+
+/// Reviews whose lines are as long as lines can be, 16 KiB: of all clients together more than the program keeps for a
+/// reader, however fast the machine is.
+const LONG_REVIEWS: usize = 20;
+
+pub fn plans() -> Vec<Plan> {
+    let plan = |log, name, attack| Plan {
+        log,
+        flags: &["--shutdown-delay", "1s"],
+        ..Plan::new(name, attack, |scene| {
+            Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| lines(scene)).await })
+        })
+    };
+    vec![
+        plan(
+            Log::Unread,
+            "log not read",
+            "8 send reviews without a pause, and nobody reads the log; then SIGTERM",
+        ),
+        plan(
+            Log::ReaderGone,
+            "log reader gone",
+            "8 send reviews without a pause, and the log's reader has closed it; then SIGTERM",
+        ),
+    ]
+}
+
+async fn lines(scene: Arc<Scene>) -> Result<String, String> {
+    let sent = async {
+        let mut client = Client::connect(&scene.target).await?;
+        for _ in 0..REVIEWS {
+            client.review(&Review::next()?).await?;
+        }
+        let review = gomemlimit_bombs::answered_at_length();
+        let request = |end| format!("{HEAD}{end}Content-Length: {}\r\n\r\n{review}", review.len());
+        let requests = request("").repeat(LONG_REVIEWS - 1) + &request("Connection: close\r\n");
+        let ending = exchange(scene.target.connect().await?, requests.as_bytes(), scene.patience()).await;
+        let answered = ending.answers().iter().filter(|answer| answer.status == 200).count();
+        ensure!(answered == LONG_REVIEWS, ending.outcome());
+        Ok(format!("times {} reviews answered", REVIEWS + LONG_REVIEWS))
+    };
+    sent.await.map_err(|error| format!("{error:#}"))
+}
+
+/// Whether the program is still what it was, counts what is lost, and ends; afterwards it has.
+pub async fn judge(program: &mut Program, outcomes: &mut BTreeMap<String, u64>) -> Result<()> {
+    program.probe().await?;
+    let dropped = program.dropped_lines().await?;
+    ensure!(dropped > 0, "no log line was counted as dropped");
+    outcomes.insert("log lines dropped".to_owned(), dropped);
+    let took = program.terminate().await?;
+    outcomes.insert(format!("ended {:.0} s after SIGTERM", took.as_secs_f64()), 1);
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The real program as a process that a test can look at.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use gomemlimit_proc::Process;
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpStream,
+    process::{Child, Command},
+};
+
+use super::{LONG, Pair, read_answer, send};
+
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// `serve` on ports of its own choice, with a certificate from files.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) webhook: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) pair: Pair,
+    _files: tempfile::TempDir,
+}
+
+/// Two ports that are free right now.
+pub(crate) fn free_ports() -> (SocketAddr, SocketAddr) {
+    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (a, b) = (bind(), bind());
+    (a.local_addr().unwrap(), b.local_addr().unwrap())
+}
+
+impl Running {
+    /// With a log in JSON that [`Running::exit`] reads.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(&[arguments, &["--log-format", "json"]].concat(), Stdio::piped())
+    }
+
+    pub(crate) fn start_with(arguments: &[&str], stderr: impl Into<Stdio>) -> Self {
+        let (files, pair) = (tempfile::tempdir().unwrap(), Pair::new());
+        let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+        fs::write(path("tls.crt"), &pair.certificate).unwrap();
+        fs::write(path("tls.key"), &pair.key).unwrap();
+        let (webhook, admin) = free_ports();
+        let child = program()
+            .args(["serve", "--listen", &webhook.to_string(), "--admin-listen", &admin.to_string()])
+            .args(["--tls-cert", &path("tls.crt"), "--tls-key", &path("tls.key")])
+            .args(arguments)
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        Self { child, webhook, admin, pair, _files: files }
+    }
+
+    /// 200 on `/readyz`; false also while nobody listens.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(self.admin).await else { return false };
+        send(&mut stream, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        read_answer(&mut stream).await.is_ok_and(|answer| answer.status == 200)
+    }
+
+    pub(crate) async fn wait_until_ready(&self) {
+        let started = Instant::now();
+        while !self.is_ready().await {
+            assert!(started.elapsed() < LONG, "not ready");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        // The shell's own `kill`: not every machine has a program of that name.
+        let kill = format!("kill -{name} {}", self.child.id().unwrap());
+        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// The largest resident set so far, in KiB.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        Process(self.child.id().unwrap()).status("VmHWM").unwrap()
+    }
+
+    pub(crate) async fn exit(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+        (self.child.wait().await.unwrap().code(), log)
+    }
+}
