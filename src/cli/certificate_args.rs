@@ -14,7 +14,10 @@ use kube::Client;
 use super::duration::{parse_duration, parse_life};
 use crate::{
     certs::Settings,
-    cluster::certificates::{CertificateKeeper, Places},
+    cluster::{
+        certificates::{CertificateKeeper, Places},
+        client::connect,
+    },
     metrics::Metrics,
     serve::tls::{CertificateFiles, Reloader, Serving, ephemeral},
 };
@@ -123,7 +126,7 @@ impl CertificateArgs {
 
 /// A client of the cluster that we run in, or that KUBECONFIG names.
 pub(super) async fn client(flag: &str) -> anyhow::Result<Client> {
-    Client::try_default().await.with_context(|| {
+    connect().await.with_context(|| {
         format!("{flag} needs a cluster: run in a pod with a service account, or set KUBECONFIG")
     })
 }

@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod certificates;
+pub mod client;
+mod failure;
 pub mod installation;
 pub mod namespaces;
 mod pace;

@@ -9,6 +9,7 @@
 
 mod clocks;
 mod events;
+mod keeper;
 mod world;
 
 use std::time::Duration;
