@@ -43,7 +43,7 @@ const HOUR: Duration = Duration::from_hours(1);
 /// Polls of a keeper in an hour at rest: one a tick, and a few each time that the API server ends the watches.
 const POLLS_AN_HOUR: usize = 300;
 /// Polls at one instant that only a future has which does not wait.
-const SPIN: usize = 100;
+const SPIN: usize = 30;
 
 /// How often a future was polled: what it costs. To wait costs nothing, however long it takes.
 #[derive(Default)]
