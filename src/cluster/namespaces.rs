@@ -130,3 +130,31 @@ fn own_annotations(namespace: &PartialObjectMeta<Namespace>) -> NamespaceAnnotat
     let annotations = namespace.annotations().iter();
     annotations.filter(|(key, _)| is_ours(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::stream;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Whether there is trouble an hour after these events.
+    async fn has_trouble<const N: usize>(
+        events: [Result<Event<PartialObjectMeta<Namespace>>, watcher::Error>; N],
+    ) -> bool {
+        let watched = WatchedNamespaces::default();
+        let events = patient(stream::iter(events).chain(stream::pending()));
+        assert!(timeout(Duration::from_hours(1), watched.apply(events)).await.is_err(), "it goes on");
+        !watched.trouble.load().is_empty()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_ends_once_the_watch_is_resumed_or_the_list_complete() {
+        let failed = || Err(watcher::Error::NoResourceVersion);
+        assert!(!has_trouble([Ok(Event::Init), Ok(Event::InitDone), failed()]).await, "resumed");
+        assert!(!has_trouble([failed(), Ok(Event::Init), Ok(Event::InitDone)]).await, "listed");
+        assert!(has_trouble([failed(), Ok(Event::Init)]).await, "a list has only begun");
+    }
+}

@@ -11,8 +11,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Writes at once as long as they are rare, then with growing pauses.
 ///
-/// Nothing here is to be waited for by itself: whoever wants to write asks, and is told until when to wait. A pause
-/// after which nobody wants to write any more wakes nobody.
+/// It keeps no time that anybody waits for by itself: the caller asks before each write, and gets the time to ask again
+/// only while there is something to write. A pause after which nothing is left to write wakes nobody.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// The longest pause; after a quiet time of this length all is forgotten.

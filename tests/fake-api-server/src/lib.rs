@@ -172,7 +172,7 @@ impl FakeApiServer {
         }
     }
 
-    /// Every watch is told that what it was about to be sent is no longer known.
+    /// Every watch gets a 410: the version that it would go on from has expired.
     pub fn expire_watches(&self) {
         let line = event("ERROR", &failure(410, "too old resource version"));
         for (_, watch) in self.state().watches.drain(..) {
@@ -325,8 +325,7 @@ fn event(kind: &str, object: &Value) -> String {
 }
 
 /// A failure in the API server's words.
-#[must_use]
-pub fn failure(code: u16, message: &str) -> Value {
+fn failure(code: u16, message: &str) -> Value {
     let reason = match code {
         409 => "Conflict",
         410 => "Expired",

@@ -20,7 +20,7 @@ const REST: Duration = Duration::from_secs(10);
 /// The kernel's unit of processor time.
 const TICK: Duration = Duration::from_millis(10);
 /// How long it may take until all is well: longer than any pause of the program.
-const HEALED: Duration = Duration::from_secs(60);
+const HEALED: Duration = Duration::from_mins(1);
 
 /// How the API server fails.
 struct Plan {
@@ -127,7 +127,9 @@ async fn heal(api: &FakeApiServer, replicas: &[Program]) -> Result<(), String> {
         }
         match wrong {
             None => break,
-            Some(wrong) if started.elapsed() > HEALED => return Err(wrong),
+            Some(wrong) if started.elapsed() > HEALED => {
+                return Err(format!("not well after {HEALED:?}: {}", wrong.trim().replace('\n', " | ")));
+            }
             Some(_) => sleep(Duration::from_millis(100)).await,
         }
     }
