@@ -15,9 +15,8 @@ use super::duration::{parse_duration, parse_life};
 use crate::{
     certs::Settings,
     cluster::{
-        api::Cluster,
         certificates::{CertificateKeeper, Places},
-        kubeconfig::Target,
+        client::connect,
     },
     metrics::Metrics,
     serve::tls::{CertificateFiles, Reloader, Serving, ephemeral},
@@ -111,7 +110,7 @@ impl CertificateArgs {
         if self.leaf_duration > self.ca_duration {
             bail!("--leaf-duration cannot be longer than --ca-duration");
         }
-        let client = client("--tls-secret").await?;
+        let client = client("--tls-secret")?;
         let namespace = self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
         let settings = Settings {
             server_name: format!("{service}.{namespace}.svc"),
@@ -126,8 +125,6 @@ impl CertificateArgs {
 }
 
 /// A client of the cluster that we run in, or that KUBECONFIG names.
-pub(super) async fn client(flag: &str) -> anyhow::Result<Client> {
-    let cluster = Cluster::open(&Target::default()).await;
-    let cluster = cluster.with_context(|| format!("{flag} needs a cluster"))?;
-    Ok(cluster.client)
+pub(super) fn client(flag: &str) -> anyhow::Result<Client> {
+    connect().with_context(|| format!("{flag} needs a cluster"))
 }

@@ -239,7 +239,7 @@ impl ServeArgs {
         }
         let mut namespaces = Arc::new(NoNamespaces) as Arc<dyn Namespaces>;
         if self.namespace_settings {
-            let client = client("--namespace-settings").await?;
+            let client = client("--namespace-settings")?;
             let watched = Arc::new(WatchedNamespaces::new(metrics.clone()));
             conditions.push(Condition { gate: watched.known.clone(), missing: NotReady::NamespacesUnknown });
             troubles.push(watched.trouble.clone());

@@ -23,12 +23,14 @@ use kube::{
     runtime::watcher::{self, Event, watcher},
 };
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::{
+    client::CALL,
+    failure::{describe, describe_watch, no_answer},
     pace::Pace,
-    patience::{patient, with_causes},
+    patience::{Heard, patient},
 };
 use crate::{
     certs::{Data, Entry, KEYS, Machine, Settings, Step, Stored},
@@ -41,9 +43,6 @@ use crate::{
 
 /// Who we are in `managedFields`.
 const FIELD_MANAGER: &str = "gomemlimit-certificates";
-
-/// How long one call of the API server may take.
-const CALL: Duration = Duration::from_secs(10);
 
 /// Steps in a row, more than any sound sequence has.
 const MOST_STEPS: usize = 16;
@@ -62,9 +61,9 @@ pub struct Places {
 /// Why a write did not happen.
 #[derive(Debug, thiserror::Error)]
 enum WriteError {
-    #[error("{0}")]
+    #[error("{}", describe(.0))]
     Api(#[from] kube::Error),
-    #[error("no answer from the API server within {CALL:?}")]
+    #[error("{}", no_answer())]
     Timeout,
     #[error("cannot build the patch: {0}")]
     Patch(#[from] serde_json::Error),
@@ -133,8 +132,9 @@ impl CertificateKeeper {
         let first = Instant::now() + self.tick.mul_f64(fraction());
         let mut ticks = interval_at(first, self.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut retry = None;
         loop {
-            let (retry, renewal) = (self.pace.retry_at(), self.renewal());
+            let due = retry.into_iter().chain(self.renewal()).min();
             tokio::select! {
                 Some(secret) = secrets.next() => self.see(Watch::Secret, secret, Self::see_secret),
                 Some(configuration) = configurations.next() => {
@@ -143,34 +143,36 @@ impl CertificateKeeper {
                     });
                 }
                 _ = ticks.tick() => {}
-                () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {}
-                () = sleep(renewal.unwrap_or_default()), if renewal.is_some() => {}
+                () = until(due) => {}
             }
-            self.reconcile().await;
+            retry = self.reconcile().await;
             self.report(SystemTime::now());
         }
     }
 
-    /// Time until our own certificate is renewed, which no watch and no tick may be there to notice. What
+    /// When our own certificate is renewed, which no watch and no tick may be there to notice. What
     /// cannot be renewed when it should be waits for the next tick.
-    fn renewal(&self) -> Option<Duration> {
-        self.machine.renew_at()?.duration_since(SystemTime::now()).ok()
+    fn renewal(&self) -> Option<Instant> {
+        let left = self.machine.renew_at()?.duration_since(SystemTime::now()).ok()?;
+        Instant::now().checked_add(left)
     }
 
     fn see<T>(
         &mut self,
         watch: Watch,
-        seen: Result<Option<T>, watcher::Error>,
+        seen: Result<Heard<Option<T>>, watcher::Error>,
         take: impl FnOnce(&mut Self, Option<T>),
     ) {
         self.metrics.watch_up(watch, seen.is_ok());
         match seen {
-            Ok(object) => {
+            Ok(heard) => {
                 self.watching.remove(&watch);
-                take(self, object);
+                if let Heard::Event(object) = heard {
+                    take(self, object);
+                }
             }
             Err(error) => {
-                let problem = format!("cannot watch the {watch}: {}", with_causes(&error));
+                let problem = format!("cannot watch the {watch}: {}", describe_watch(&error));
                 if self.watching.insert(watch, problem.clone()).is_none() {
                     warn!(%problem, "serving on with what is known, trying again");
                 }
@@ -187,21 +189,27 @@ impl CertificateKeeper {
         self.machine.see_configuration(configuration.map(entries));
     }
 
-    /// Takes steps until there is nothing left to do, or one of them fails.
-    async fn reconcile(&mut self) {
+    /// Takes steps until there is nothing left to do, or one of them fails. When to try again where something has to
+    /// be written and may not be yet; everything else waits for an event or the next tick.
+    async fn reconcile(&mut self) -> Option<Instant> {
         for _ in 0..MOST_STEPS {
             let step = match self.machine.step(SystemTime::now()) {
                 Ok(Some(step)) => step,
                 Ok(None) => {
                     self.writing = None;
-                    return;
+                    return None;
                 }
                 Err(error) => {
                     self.metrics.count_rotation(Rotation::Leaf, false);
                     warn!(%error, "cannot make a certificate; trying again");
-                    return;
+                    return None;
                 }
             };
+            if matches!(step, Step::Store(..) | Step::Publish { .. })
+                && let Err(at) = self.pace.ask()
+            {
+                return Some(at);
+            }
             let done = match step {
                 Step::Serve(credentials) => {
                     let expires = humantime::format_rfc3339_seconds(credentials.not_after());
@@ -210,24 +218,23 @@ impl CertificateKeeper {
                     info!(%expires, "serving a new certificate");
                     Ok(())
                 }
-                Step::Store(..) | Step::Publish { .. } if !self.pace.may_write() => return,
                 Step::Store(data, why) => self.store(data, &why).await,
                 Step::Publish { entries, bundle } => self.publish(&entries, &bundle).await,
             };
             match done {
                 Ok(()) => {}
-                Err(WriteError::Conflict) => return,
+                Err(WriteError::Conflict) => return None,
                 Err(error) => {
-                    let problem = with_causes(&error);
+                    let problem = error.to_string();
                     if self.writing.as_ref() != Some(&problem) {
                         warn!(%problem, "cannot bring the certificates up to date; serving on, trying again");
                     }
                     self.writing = Some(problem);
-                    self.pace.failed();
-                    return;
+                    return Some(self.pace.failed());
                 }
             }
         }
+        None
     }
 
     async fn store(&mut self, ours: Data, why: &Stored) -> Result<(), WriteError> {
@@ -303,25 +310,35 @@ impl CertificateKeeper {
 
 /// The one object of a watch by name: `None` once it is known that there is none.
 fn single<T>(
-    events: impl Stream<Item = Result<Event<T>, watcher::Error>>,
-) -> impl Stream<Item = Result<Option<T>, watcher::Error>> {
+    events: impl Stream<Item = Result<Heard<Event<T>>, watcher::Error>>,
+) -> impl Stream<Item = Result<Heard<Option<T>>, watcher::Error>> {
     // A list begins with `Init`, and is complete with `InitDone`.
     let mut listed = false;
     events.filter_map(move |event| {
-        std::future::ready(match event {
-            Ok(Event::Init) => {
+        let object = match event {
+            Ok(Heard::Event(Event::Init)) => {
                 listed = false;
                 None
             }
-            Ok(Event::InitApply(object) | Event::Apply(object)) => {
+            Ok(Heard::Event(Event::InitApply(object) | Event::Apply(object))) => {
                 listed = true;
-                Some(Ok(Some(object)))
+                Some(Ok(Heard::Event(Some(object))))
             }
-            Ok(Event::InitDone) => (!listed).then_some(Ok(None)),
-            Ok(Event::Delete(_)) => Some(Ok(None)),
+            Ok(Heard::Event(Event::InitDone)) => (!listed).then_some(Ok(Heard::Event(None))),
+            Ok(Heard::Event(Event::Delete(_))) => Some(Ok(Heard::Event(None))),
+            Ok(Heard::Resumed) => Some(Ok(Heard::Resumed)),
             Err(error) => Some(Err(error)),
-        })
+        };
+        std::future::ready(object)
     })
+}
+
+/// At this time, or never.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn call<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {

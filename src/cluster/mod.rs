@@ -2,8 +2,10 @@
 
 pub mod api;
 pub mod certificates;
+pub mod client;
 #[cfg(feature = "cli")]
 mod credentials;
+mod failure;
 pub mod installation;
 pub mod kubeconfig;
 pub mod namespaces;

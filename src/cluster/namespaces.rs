@@ -9,7 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt};
 use gomemlimit_core::{NamespaceAnnotations, pod::is_ours};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -19,7 +19,10 @@ use kube::{
 };
 use tracing::{info, warn};
 
-use super::patience::{patient, with_causes};
+use super::{
+    failure::describe_watch,
+    patience::{Heard, patient},
+};
 use crate::{
     metrics::{Metrics, Watch},
     serve::{
@@ -63,43 +66,54 @@ impl WatchedNamespaces {
 
     async fn apply(
         &self,
-        events: impl Stream<Item = Result<Event<PartialObjectMeta<Namespace>>, watcher::Error>>,
+        events: impl Stream<Item = Result<Heard<Event<PartialObjectMeta<Namespace>>>, watcher::Error>>,
     ) {
         let mut events = std::pin::pin!(events);
         // The list under way; it replaces the snapshot when it is complete.
         let mut listed = Snapshot::new();
-        loop {
-            let event = events.try_next().await;
-            self.note(event.as_ref().err());
-            match event {
-                Ok(Some(Event::Init)) => listed.clear(),
-                Ok(Some(Event::InitApply(namespace))) => {
-                    listed.insert(namespace.name_any(), own_annotations(&namespace));
+        while let Some(heard) = events.next().await {
+            match heard {
+                // A list that begins says nothing about how it ends.
+                Ok(Heard::Event(Event::Init)) => listed.clear(),
+                Ok(Heard::Event(event)) => {
+                    self.note(None);
+                    self.take(event, &mut listed);
                 }
-                Ok(Some(Event::InitDone)) => {
-                    info!(namespaces = listed.len(), "namespaces listed");
-                    self.snapshot.store(Arc::new(std::mem::take(&mut listed)));
-                    self.known.store(true, Ordering::Relaxed);
-                }
-                Ok(Some(Event::Apply(namespace))) => self.update(|snapshot| {
-                    snapshot.insert(namespace.name_any(), own_annotations(&namespace));
-                }),
-                Ok(Some(Event::Delete(namespace))) => self.update(|snapshot| {
-                    snapshot.remove(&namespace.name_any());
-                }),
-                Ok(None) => break,
-                Err(error) => warn!(
-                    error = with_causes(&error),
-                    "cannot watch the namespaces; what is known stays, trying again"
-                ),
+                Ok(Heard::Resumed) => self.note(None),
+                Err(error) => self.note(Some(&error)),
             }
+        }
+    }
+
+    fn take(&self, event: Event<PartialObjectMeta<Namespace>>, listed: &mut Snapshot) {
+        match event {
+            Event::Init => {}
+            Event::InitApply(namespace) => {
+                listed.insert(namespace.name_any(), own_annotations(&namespace));
+            }
+            Event::InitDone => {
+                info!(namespaces = listed.len(), "namespaces listed");
+                self.snapshot.store(Arc::new(std::mem::take(listed)));
+                self.known.store(true, Ordering::Relaxed);
+            }
+            Event::Apply(namespace) => self.update(|snapshot| {
+                snapshot.insert(namespace.name_any(), own_annotations(&namespace));
+            }),
+            Event::Delete(namespace) => self.update(|snapshot| {
+                snapshot.remove(&namespace.name_any());
+            }),
         }
     }
 
     fn note(&self, error: Option<&watcher::Error>) {
         self.metrics.watch_up(Watch::Namespaces, error.is_none());
         let problem =
-            error.map(|error| format!("cannot watch the {}: {}", Watch::Namespaces, with_causes(error)));
+            error.map(|error| format!("cannot watch the {}: {}", Watch::Namespaces, describe_watch(error)));
+        if let Some(problem) = &problem
+            && self.trouble.load().is_empty()
+        {
+            warn!(%problem, "what is known stays, trying again");
+        }
         self.trouble.store(Arc::new(problem.into_iter().collect()));
     }
 
@@ -115,4 +129,32 @@ impl WatchedNamespaces {
 fn own_annotations(namespace: &PartialObjectMeta<Namespace>) -> NamespaceAnnotations {
     let annotations = namespace.annotations().iter();
     annotations.filter(|(key, _)| is_ours(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::stream;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Whether there is trouble an hour after these events.
+    async fn has_trouble<const N: usize>(
+        events: [Result<Event<PartialObjectMeta<Namespace>>, watcher::Error>; N],
+    ) -> bool {
+        let watched = WatchedNamespaces::default();
+        let events = patient(stream::iter(events).chain(stream::pending()));
+        assert!(timeout(Duration::from_hours(1), watched.apply(events)).await.is_err(), "it goes on");
+        !watched.trouble.load().is_empty()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_ends_once_the_watch_is_resumed_or_the_list_complete() {
+        let failed = || Err(watcher::Error::NoResourceVersion);
+        assert!(!has_trouble([Ok(Event::Init), Ok(Event::InitDone), failed()]).await, "resumed");
+        assert!(!has_trouble([failed(), Ok(Event::Init), Ok(Event::InitDone)]).await, "listed");
+        assert!(has_trouble([failed(), Ok(Event::Init)]).await, "a list has only begun");
+    }
 }

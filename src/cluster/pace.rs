@@ -10,48 +10,43 @@ const FREE: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Writes at once as long as they are rare, then with growing pauses.
+///
+/// It keeps no time that anybody waits for by itself: the caller asks before each write, and gets the time to ask again
+/// only while there is something to write. A pause after which nothing is left to write wakes nobody.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// The longest pause; after a quiet time of this length all is forgotten.
     longest: Duration,
     writes: u32,
     failures: u32,
-    last: Option<Instant>,
-    not_before: Option<Instant>,
+    not_before: Instant,
 }
 
 impl Pace {
     pub(super) fn new(longest: Duration) -> Self {
-        Self { longest, writes: 0, failures: 0, last: None, not_before: None }
+        Self { longest, writes: 0, failures: 0, not_before: Instant::now() }
     }
 
-    /// Whether to write now. Where not, [`Pace::retry_at`] says when.
-    pub(super) fn may_write(&mut self) -> bool {
+    /// `Ok` to write now; otherwise when to ask again, which is not before some time has passed.
+    pub(super) fn ask(&mut self) -> Result<(), Instant> {
         let now = Instant::now();
-        if self.not_before.is_some_and(|at| now < at) {
-            return false;
+        if now < self.not_before {
+            return Err(self.not_before);
         }
-        self.not_before = None;
-        if self.last.is_some_and(|last| now.duration_since(last) > self.longest) {
+        // From the end of the pause: a pause is no quiet time, and would be forgotten by its own length.
+        if now.duration_since(self.not_before) > self.longest {
             (self.writes, self.failures) = (0, 0);
         }
-        self.last = Some(now);
         self.writes += 1;
-        if let Some(excess) = self.writes.checked_sub(FREE) {
-            self.not_before = Some(now + self.pause(excess));
-        }
-        true
+        let pause = self.writes.checked_sub(FREE).map(|excess| self.pause(excess));
+        self.not_before = now + pause.unwrap_or_default();
+        Ok(())
     }
 
-    /// The write did not succeed: the next one waits.
-    pub(super) fn failed(&mut self) {
-        let at = Instant::now() + self.pause(self.failures);
+    /// The write did not succeed: when to ask again.
+    pub(super) fn failed(&mut self) -> Instant {
+        self.not_before = self.not_before.max(Instant::now() + self.pause(self.failures));
         self.failures += 1;
-        self.not_before = Some(self.not_before.map_or(at, |other| other.max(at)));
-    }
-
-    /// When to try again.
-    pub(super) fn retry_at(&self) -> Option<Instant> {
         self.not_before
     }
 
@@ -62,39 +57,44 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::{advance, sleep_until};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn rare_writes_are_free_and_many_in_a_row_are_slowed_down() {
         let mut pace = Pace::new(Duration::from_secs(30));
         for _ in 0..FREE {
-            assert!(pace.may_write());
+            assert_eq!(pace.ask(), Ok(()));
         }
         let mut writes = 0;
         for _ in 0..600 {
-            tokio::time::advance(Duration::from_millis(100)).await;
-            writes += i32::from(pace.may_write());
+            advance(Duration::from_millis(100)).await;
+            writes += i32::from(pace.ask().is_ok());
         }
         // After 0.2 + 0.4 + … + 25.6 s
         assert_eq!(writes, 8, "in a minute of undoing");
-        tokio::time::advance(Duration::from_mins(2)).await;
+        advance(Duration::from_mins(2)).await;
         for _ in 0..FREE {
-            assert!(pace.may_write(), "forgotten after a quiet time");
+            assert_eq!(pace.ask(), Ok(()), "forgotten after a quiet time");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn failures_are_tried_again_with_growing_pauses() {
-        let mut pace = Pace::new(Duration::from_secs(30));
+    async fn failures_are_tried_again_with_pauses_that_grow_and_stay_long() {
+        let longest = Duration::from_secs(30);
+        let mut pace = Pace::new(longest);
         let mut waited = Vec::new();
-        for _ in 0..10 {
-            assert!(pace.may_write());
-            let before = Instant::now();
-            pace.failed();
-            tokio::time::sleep_until(pace.retry_at().unwrap()).await;
-            waited.push(before.elapsed().as_millis());
+        for _ in 0..30 {
+            assert_eq!(pace.ask(), Ok(()));
+            // As long as a call may take.
+            advance(Duration::from_secs(10)).await;
+            let (now, at) = (Instant::now(), pace.failed());
+            assert_eq!(pace.ask(), Err(at));
+            waited.push(at - now);
+            sleep_until(at).await;
         }
-        assert_eq!(waited[..4], [200, 400, 800, 1600]);
-        assert_eq!(waited[9], 30_000);
+        assert_eq!(waited[..4], [200, 400, 800, 1600].map(Duration::from_millis));
+        assert!(waited[8..].iter().all(|pause| *pause == longest), "{waited:?}");
     }
 }

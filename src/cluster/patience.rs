@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use backon::ExponentialBuilder;
-use futures::TryStream;
+use futures::{Stream, StreamExt, stream};
 use kube::runtime::{
-    utils::{ResetTimerBackoff, StreamBackoff},
+    utils::{Backoff, ResetTimerBackoff, StreamBackoff},
     watcher::ExponentialBackoff,
 };
+use tokio::time::timeout;
 
-pub(super) use crate::causes::with_causes;
+use super::client::CALL;
 
 /// The first pause; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -22,15 +23,56 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// So long after a failure the next one begins with the first pause.
 const FORGOTTEN: Duration = Duration::from_mins(2);
 
+/// A watch that is asked for again and has not failed for so long has been begun.
+const RESUMED: Duration = CALL.saturating_add(Duration::from_secs(1));
+
+/// Pauses that only time resets. [`StreamBackoff`] would reset them with every event, and kube's watcher has one, `Init`,
+/// before each list: lists that fail would be tried again with the first pause for ever.
+pub(super) struct ResetByTime(ResetTimerBackoff<ExponentialBackoff>);
+
+impl Iterator for ResetByTime {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next()
+    }
+}
+
+impl Backoff for ResetByTime {
+    fn reset(&mut self) {}
+}
+
+/// What comes of a watch that does not fail.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Heard<T> {
+    /// Something happened.
+    Event(T),
+    /// After a failure: nothing, for longer than the API server has to answer, so it is watched again. kube's watcher
+    /// does not say so, and the next event may be months away.
+    Resumed,
+}
+
 /// The stream with pauses after its errors.
-pub(super) fn patient<S: TryStream>(events: S) -> StreamBackoff<S, ResetTimerBackoff<ExponentialBackoff>> {
+pub(super) fn patient<T, E>(
+    events: impl Stream<Item = Result<T, E>>,
+) -> StreamBackoff<impl Stream<Item = Result<Heard<T>, E>>, ResetByTime> {
+    let heard = stream::unfold((Box::pin(events), false), async |(mut events, has_failed)| {
+        let next = events.next();
+        let next = if has_failed { timeout(RESUMED, next).await } else { Ok(next.await) };
+        let heard = match next {
+            Ok(event) => event?.map(Heard::Event),
+            Err(_) => Ok(Heard::Resumed),
+        };
+        let has_failed = heard.is_err();
+        Some((heard, (events, has_failed)))
+    });
     let pauses = ExponentialBuilder::new()
         .with_min_delay(FIRST_PAUSE)
         .with_max_delay(LONGEST_PAUSE)
         .with_factor(2.0)
         .without_max_times()
         .with_jitter();
-    StreamBackoff::new(events, ResetTimerBackoff::new(pauses.into(), FORGOTTEN))
+    StreamBackoff::new(heard, ResetByTime(ResetTimerBackoff::new(pauses.into(), FORGOTTEN)))
 }
 
 #[cfg(test)]
@@ -38,15 +80,17 @@ pub(super) fn patient<S: TryStream>(events: S) -> StreamBackoff<S, ResetTimerBac
 mod tests {
     use std::io;
 
-    use futures::{StreamExt, stream};
+    use futures::future;
     use tokio::time::Instant;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_and_stay_short() {
-        let failing = stream::repeat_with(|| Err::<(), _>(io::Error::other("away")));
-        let mut failing = std::pin::pin!(patient(failing));
+        // As kube's watcher has it while lists fail.
+        let list = || stream::iter([Ok("Init"), Err(io::Error::other("away"))]);
+        let failing = patient(stream::repeat_with(list).flatten());
+        let mut failing = std::pin::pin!(failing.filter(|event| future::ready(event.is_err())));
         let mut pauses = Vec::new();
         for _ in 0..12 {
             let before = Instant::now();
@@ -58,5 +102,18 @@ mod tests {
         assert!(pauses[2..].iter().all(|pause| *pause >= 2 * FIRST_PAUSE), "{pauses:?}");
         assert!(pauses.iter().all(|pause| *pause <= 2 * LONGEST_PAUSE), "{pauses:?}");
         assert!(pauses[11] >= LONGEST_PAUSE, "{pauses:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_is_silent_after_a_failure_is_resumed() {
+        let events = stream::iter([Ok("event"), Err("cut")]).chain(stream::pending());
+        let mut events = std::pin::pin!(patient(events));
+        assert_eq!(events.next().await, Some(Ok(Heard::Event("event"))));
+        assert_eq!(events.next().await, Some(Err("cut")));
+        let before = Instant::now();
+        assert_eq!(events.next().await, Some(Ok(Heard::Resumed)));
+        let waited = before.elapsed();
+        assert!(waited > CALL && waited < CALL + LONGEST_PAUSE, "{waited:?}");
+        assert!(timeout(Duration::from_hours(1), events.next()).await.is_err(), "once");
     }
 }

@@ -67,7 +67,7 @@ impl Forward {
             }
             Unconnected::Kube(kube::Error::Api(status)) if status.code == 404 => ForwardError::Gone(name()),
             Unconnected::Kube(kube::Error::Api(status)) => other(status.message.clone()),
-            Unconnected::Kube(error) => other(super::patience::with_causes(&error)),
+            Unconnected::Kube(error) => other(crate::causes::with_causes(&error)),
             Unconnected::Other(problem) => other(problem),
         })
     }

@@ -7,8 +7,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(unreachable_pub, reason = "one program")]
 
+mod client;
 mod clocks;
 mod events;
+mod keeper;
 mod world;
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! What others do to the certificates, and how long it takes until all is well again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::harness::{
     Authority, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, bundle, check, client,
@@ -8,6 +8,12 @@ use crate::harness::{
 };
 
 const GARBAGE: &str = "bm90IGEgY2VydGlmaWNhdGU=";
+
+fn bundle_patch(bundle: &str) {
+    let operation =
+        format!(r#"[{{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"{bundle}"}}]"#);
+    kubectl(&["patch", "mutatingwebhookconfiguration", "gomemlimit", "--type=json", "-p", &operation]);
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_others_do_to_the_certificates_is_mended() {
@@ -18,11 +24,6 @@ async fn what_others_do_to_the_certificates_is_mended() {
     let patch_secret = |patch: &str| {
         let secret = ["patch", "secret", "gomemlimit-ca", "-n", RELEASE_NAMESPACE, "--type=merge"];
         kubectl(&[&secret[..], &["-p", patch]].concat());
-    };
-    let bundle_patch = |bundle: &str| {
-        let operation =
-            format!(r#"[{{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"{bundle}"}}]"#);
-        kubectl(&["patch", "mutatingwebhookconfiguration", "gomemlimit", "--type=json", "-p", &operation]);
     };
     let foreign = bundle(&[&Authority::new("somebody else's")]);
     let damages: [(&str, &dyn Fn()); 7] = [
@@ -71,9 +72,24 @@ async fn what_others_do_to_the_certificates_is_mended() {
         let injected = started.elapsed();
         println!("healing: {what}: healed after {healed:.2?}, injecting after {injected:.2?}");
     }
+    release.assert_rest("seven kinds of damage").await;
     assert_eq!(release.restarts().await.values().sum::<i32>(), 0);
     // Helm finds its release as it was.
     release.upgrade(&[]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_who_overwrites_the_bundle_and_gives_up_leaves_no_work_behind() {
+    let client = client().await;
+    let release = Release::shared(&client).await;
+    release.assert_ready().await;
+    for _ in 0..12 {
+        bundle_patch(GARBAGE);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let healed = release.wait_for_bundles().await;
+    println!("healing: caBundle overwritten 12 times, a second apart: healed {healed:.2?} after the last");
+    release.assert_rest("caBundle overwritten 12 times").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,4 +116,5 @@ async fn a_deleted_secret_is_survived_and_helm_upgrade_restores_it() {
     println!("healing: Secret deleted: survived; restored {:.2?} after helm upgrade", started.elapsed());
     assert_eq!(release.secret_value("ca.crt").await, authority, "from memory");
     assert_eq!(release.pod_names().await, names, "no replica was replaced");
+    release.assert_rest("the Secret deleted and restored").await;
 }

@@ -164,6 +164,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
     );
     assert_eq!(release.restarts().await, restarts, "the same replicas, none restarted");
     at_rest(&client, &release, &namespace, started).await;
+    release.assert_rest("the API server away").await;
     // Longer than a certificate lives, with nothing else going on that would have it renewed.
     let creator = Creator::start(&client, 20).await;
     tokio::time::sleep(LEAF_LIFE + Duration::from_secs(5)).await;

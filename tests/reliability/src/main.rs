@@ -8,6 +8,7 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "one program")]
 
+mod certificates;
 mod client;
 mod honest;
 mod hostile;
@@ -75,7 +76,8 @@ fn measure(gomemlimit: &Path, out: &Path, short: bool, scenario: &str) -> Result
         let (length, rotation) = if short { (20, 4) } else { (600, 20) };
         let load = load::run(gomemlimit, Duration::from_secs(length), Duration::from_secs(rotation)).await?;
         let hostile = hostile::run(gomemlimit, short, scenario).await?;
-        Ok::<_, anyhow::Error>(Process { machine: Machine::this()?, load, hostile })
+        let certificates = certificates::run(gomemlimit).await?;
+        Ok::<_, anyhow::Error>(Process { machine: Machine::this()?, load, hostile, certificates })
     })?;
     fs::create_dir_all(out)?;
     let path = out.join("process.json");

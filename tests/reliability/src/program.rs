@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use gomemlimit_fake_api_server::{CONFIGURATION, NAMESPACE, SECRET};
 use gomemlimit_proc::Process;
 use gomemlimit_reliability::process::Sample;
 use tokio::{
@@ -55,6 +56,27 @@ impl Program {
         file_descriptors: Option<u32>,
         log: Log,
     ) -> Result<Self> {
+        let files: [OsString; 4] =
+            ["--tls-cert".into(), mount.certificate().into(), "--tls-key".into(), mount.key().into()];
+        let arguments = files.into_iter().chain(flags.iter().map(Into::into));
+        Self::spawn(binary, arguments, file_descriptors, log, None).await
+    }
+
+    /// Starts it with certificates that it makes itself, in the cluster of a kubeconfig.
+    pub async fn start_in(binary: &Path, kubeconfig: &Path) -> Result<Self> {
+        let flags = ["--tls-secret", SECRET, "--webhook-config", CONFIGURATION];
+        let names = ["--service", "gomemlimit", "--namespace", NAMESPACE];
+        let arguments = flags.into_iter().chain(names).map(Into::into);
+        Self::spawn(binary, arguments, None, Log::Read, Some(kubeconfig)).await
+    }
+
+    async fn spawn(
+        binary: &Path,
+        flags: impl Iterator<Item = OsString>,
+        file_descriptors: Option<u32>,
+        log: Log,
+        kubeconfig: Option<&Path>,
+    ) -> Result<Self> {
         let (address, admin) = (free_address()?, free_address()?);
         let level = if log == Log::Read { "error" } else { "info" };
         let (log, stderr) = match log {
@@ -66,14 +88,13 @@ impl Program {
         };
         let mut arguments: Vec<OsString> = ["serve", "--log-level", level, "--listen"].map(Into::into).into();
         arguments.extend([address.to_string(), "--admin-listen".into(), admin.to_string()].map(Into::into));
-        arguments.extend(["--tls-cert".into(), mount.certificate().into()]);
-        arguments.extend(["--tls-key".into(), mount.key().into()]);
-        arguments.extend(flags.iter().map(Into::into));
+        arguments.extend(flags);
         let limit = file_descriptors.map_or("true".to_owned(), |most| format!("ulimit -n {most}"));
         let child = Command::new("sh")
             .args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")])
             .arg(binary)
             .args(arguments)
+            .envs(kubeconfig.map(|kubeconfig| ("KUBECONFIG", kubeconfig)))
             .stdin(Stdio::null())
             .stderr(stderr)
             .kill_on_drop(true)
@@ -103,7 +124,7 @@ impl Program {
     /// Whether both probes are answered with 200.
     pub async fn probe(&self) -> Result<()> {
         self.get("/livez").await?;
-        self.readyz().await
+        self.readyz().await.map(drop)
     }
 
     /// Ends it by SIGTERM: how long that took.
@@ -117,9 +138,14 @@ impl Program {
         Ok(started.elapsed())
     }
 
-    /// Processor time that it has used, in seconds.
+    /// Processor time that it has used.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        Ok(self.process.cpu()?.all())
+    }
+
+    /// The same in seconds.
     pub fn cpu(&self) -> Result<f64> {
-        Ok(self.process.cpu()?.all().as_secs_f64())
+        Ok(self.cpu_time()?.as_secs_f64())
     }
 
     /// The most resident memory so far.
@@ -154,8 +180,9 @@ impl Program {
         }
     }
 
-    async fn readyz(&self) -> Result<()> {
-        self.get("/readyz").await.map(drop)
+    /// What it says of itself; an error where it is not ready.
+    pub async fn readyz(&self) -> Result<String> {
+        self.get("/readyz").await
     }
 
     /// The body of a path on the second port.

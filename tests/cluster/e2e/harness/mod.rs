@@ -10,6 +10,7 @@ mod process;
 mod program;
 mod reader;
 mod release;
+mod rest;
 mod webhook;
 
 use std::{

@@ -70,4 +70,5 @@ async fn a_frozen_replica() {
     })
     .await;
     release.assert_ready().await;
+    release.assert_rest("a frozen replica").await;
 }

@@ -78,4 +78,5 @@ async fn lost_packets() {
         .await;
     }
     release.assert_ready().await;
+    release.assert_rest("lost packets").await;
 }

@@ -119,4 +119,5 @@ async fn a_node_short_of_memory() {
         kubectl(&["delete", "pods", "-n", RELEASE_NAMESPACE, &field]);
     }
     release.assert_ready().await;
+    release.assert_rest("memory pressure").await;
 }

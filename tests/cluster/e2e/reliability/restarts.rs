@@ -47,4 +47,5 @@ async fn restarts_of_the_api_server() {
     })
     .await;
     release.assert_ready().await;
+    release.assert_rest("restarts of the API server").await;
 }

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use super::{Hostile, Latency, Load, Process, Scenario};
+use super::{Hostile, Latency, Load, MAX_TICKS, Process, Rest, Scenario};
 
-/// "Under load" and "Hostile clients".
+/// "Under load", "Hostile clients" and "An API server that fails".
 #[must_use]
 pub fn markdown(process: &Process) -> String {
     let machine = &process.machine;
@@ -14,6 +14,7 @@ pub fn markdown(process: &Process) -> String {
         machine.processor, machine.cores, machine.kernel
     ) + &under_load(&process.load)
         + &hostile(&process.hostile)
+        + &certificates(&process.certificates)
 }
 
 fn under_load(load: &Load) -> String {
@@ -90,6 +91,25 @@ fn hostile(hostile: &Hostile) -> String {
         }
     }
     let broken: Vec<_> = hostile.scenarios.iter().flat_map(|scenario| scenario.violations.clone()).collect();
+    text + &violations(&broken)
+}
+
+fn certificates(rests: &[Rest]) -> String {
+    let Some(first) = rests.first() else { return String::new() };
+    let mut text = format!(
+        "\n## An API server that fails\n\n\
+         Each row is one or two processes with certificates that they manage themselves, and an API server on loopback that \
+         fails in one way. Once all is well again they are left alone for {} s. **Promise**: the CA bundle is published, no \
+         trouble is reported any more, and a process at rest uses at most {MAX_TICKS} ticks of 10 ms, which is {:.1} % of a core.\n\n\
+         | What failed | Ticks of each process | Calls of the API server |\n|---|---|---|\n",
+        first.seconds,
+        MAX_TICKS as f64 / first.seconds as f64,
+    );
+    for rest in rests {
+        let ticks: Vec<_> = rest.ticks.iter().map(ToString::to_string).collect();
+        let _ = writeln!(text, "| {} | {} | {} |", rest.fault, ticks.join(", "), rest.calls);
+    }
+    let broken: Vec<_> = rests.iter().flat_map(|rest| rest.violations.clone()).collect();
     text + &violations(&broken)
 }
 

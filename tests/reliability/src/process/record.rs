@@ -11,6 +11,9 @@ pub struct Process {
     pub machine: Machine,
     pub load: Load,
     pub hostile: Hostile,
+    /// Empty in results of before this was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Rest>,
 }
 
 impl Process {
@@ -21,7 +24,11 @@ impl Process {
         let hostile = self.hostile.scenarios.iter().flat_map(|scenario| {
             scenario.violations.iter().map(|violation| format!("{}: {violation}", scenario.name))
         });
-        load.chain(hostile).collect()
+        let certificates = self
+            .certificates
+            .iter()
+            .flat_map(|rest| rest.violations.iter().map(|violation| format!("{}: {violation}", rest.fault)));
+        load.chain(hostile).chain(certificates).collect()
     }
 }
 
@@ -134,4 +141,22 @@ pub struct Scenario {
 pub struct Case {
     pub name: String,
     pub outcome: String,
+}
+
+/// Ticks that a replica may use in ten seconds at rest; the tests on a real cluster hold it to the same.
+pub const MAX_TICKS: u128 = 5;
+
+/// Replicas that manage their certificates themselves, at rest after their API server failed.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Rest {
+    /// What failed, for people.
+    pub fault: String,
+    pub replicas: usize,
+    /// How long they were watched.
+    pub seconds: u64,
+    /// Processor time of each meanwhile, in the kernel's ticks of 10 ms.
+    pub ticks: Vec<u128>,
+    /// Calls of the API server meanwhile, of all replicas.
+    pub calls: usize,
+    pub violations: Vec<String>,
 }

@@ -1,0 +1,344 @@
+//! An API server in memory with the two objects of the self-managed certificates: the Secret and the webhook
+//! configuration, each by name. It lists, watches, updates and patches them as the real one does, and fails as a test
+//! wants it to. In memory it is [`FakeApiServer::answer`], on loopback [`FakeApiServer::serve`].
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(missing_docs, clippy::missing_panics_doc, reason = "of tests")]
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::Request,
+    http::{Method, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::mpsc};
+
+pub const NAMESPACE: &str = "gomemlimit";
+pub const SECRET: &str = "gomemlimit-ca";
+pub const CONFIGURATION: &str = "gomemlimit";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    Secrets,
+    Configurations,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    List,
+    Watch,
+    Update,
+    Patch,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Which replica, where the test can tell; else 0.
+    pub replica: usize,
+    pub verb: Verb,
+    pub resource: Resource,
+    /// How many such requests there were before, of all replicas.
+    pub before: usize,
+}
+
+/// What happens to a request instead of what should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not done, and answered with this failure.
+    Refused(u16, &'static str),
+    /// It is done, and answered with this failure.
+    AnswerLost(u16, &'static str),
+    /// It is not done, and no answer comes.
+    Silence,
+    /// It is not done, and the connection breaks.
+    Broken(io::ErrorKind),
+    /// A watch that ends at once.
+    Ended,
+}
+
+type Rule = Box<dyn FnMut(&Call) -> Option<Fault> + Send>;
+type Line = Result<Bytes, io::Error>;
+
+struct State {
+    version: u64,
+    objects: BTreeMap<Resource, Value>,
+    /// What watches are sent: version, and the line.
+    history: Vec<(u64, Resource, String)>,
+    watches: Vec<(Resource, mpsc::UnboundedSender<Line>)>,
+    calls: Vec<Call>,
+    rule: Rule,
+}
+
+/// Cloning gives a handle on the same objects.
+#[derive(Clone)]
+pub struct FakeApiServer(Arc<Mutex<State>>);
+
+impl Default for FakeApiServer {
+    /// What `helm install` leaves: an empty Secret, and a configuration of two entries without a CA bundle.
+    fn default() -> Self {
+        let state = State {
+            version: 1,
+            objects: BTreeMap::new(),
+            history: Vec::new(),
+            watches: Vec::new(),
+            calls: Vec::new(),
+            rule: Box::new(|_| None),
+        };
+        let new = Self(Arc::new(Mutex::new(state)));
+        new.create(Resource::Secrets);
+        new.create(Resource::Configurations);
+        new
+    }
+}
+
+impl FakeApiServer {
+    /// From now on requests fail as `rule` says.
+    pub fn fail(&self, rule: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
+        self.state().rule = Box::new(rule);
+    }
+
+    /// How many such requests there were.
+    #[must_use]
+    pub fn count(&self, verb: Verb, resource: Resource) -> usize {
+        self.state().count(verb, resource)
+    }
+
+    /// How many requests there were.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.state().calls.len()
+    }
+
+    /// The CA bundle of every entry is that of the Secret, and there is one.
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        let state = self.state();
+        let bundle = state.objects.get(&Resource::Secrets).map(|secret| &secret["data"]["bundle.crt"]);
+        let entries = state.objects.get(&Resource::Configurations).map(|object| &object["webhooks"]);
+        let (Some(bundle), Some(entries)) = (bundle, entries.and_then(Value::as_array)) else { return false };
+        bundle.is_string() && entries.iter().all(|entry| entry["clientConfig"]["caBundle"] == *bundle)
+    }
+
+    /// As `helm upgrade` makes it where it is missing.
+    pub fn create(&self, resource: Resource) {
+        let entry =
+            |name| json!({"name": name, "clientConfig": {"service": {"name": "s", "namespace": "n"}}});
+        let object = match resource {
+            Resource::Secrets => json!({
+                "kind": "Secret", "apiVersion": "v1", "metadata": {"name": SECRET, "namespace": NAMESPACE},
+            }),
+            Resource::Configurations => json!({
+                "kind": "MutatingWebhookConfiguration", "apiVersion": "admissionregistration.k8s.io/v1",
+                "metadata": {"name": CONFIGURATION},
+                "webhooks": [entry("pods.gomemlimit.dev"), entry("opted-in.gomemlimit.dev")],
+            }),
+        };
+        self.state().write("ADDED", resource, object);
+    }
+
+    pub fn delete(&self, resource: Resource) {
+        let mut state = self.state();
+        let object = state.objects[&resource].clone();
+        state.write("DELETED", resource, object);
+    }
+
+    /// Somebody else writes the CA bundle of the first entry.
+    pub fn overwrite_bundle(&self) {
+        let mut state = self.state();
+        let mut object = state.objects[&Resource::Configurations].clone();
+        object["webhooks"][0]["clientConfig"]["caBundle"] = "Zm9yZWlnbg==".into();
+        state.write("MODIFIED", Resource::Configurations, object);
+    }
+
+    /// Every watch ends, as where a connection is closed.
+    pub fn end_watches(&self) {
+        self.state().watches.clear();
+    }
+
+    /// Every watch breaks.
+    pub fn break_watches(&self) {
+        for (_, watch) in self.state().watches.drain(..) {
+            let _ = watch.send(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+    }
+
+    /// Every watch gets a 410: the version that it would go on from has expired.
+    pub fn expire_watches(&self) {
+        let line = event("ERROR", &failure(410, "too old resource version"));
+        for (_, watch) in self.state().watches.drain(..) {
+            let _ = watch.send(Ok(line.clone().into()));
+        }
+    }
+
+    /// Answers requests until this is dropped.
+    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+        let app = Router::new().fallback(move |request: Request| {
+            let server = self.clone();
+            async move {
+                // hyper closes the connection of a body that fails.
+                let broken =
+                    |error| Body::from_stream(futures::stream::iter([Line::Err(error)])).into_response();
+                server.answer(0, request).await.unwrap_or_else(broken)
+            }
+        });
+        axum::serve(listener, app).await
+    }
+
+    /// The answer to a request of a replica; an error where the connection breaks.
+    pub async fn answer(&self, replica: usize, request: Request) -> io::Result<Response> {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;
+        let query = parts.uri.query().unwrap_or_default();
+        let parameter = |name: &str| {
+            query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
+        };
+        let (resource, name) = match parts.uri.path().rsplit('/').collect::<Vec<_>>()[..] {
+            ["secrets", NAMESPACE, ..] => (Resource::Secrets, None),
+            [name, "secrets", NAMESPACE, ..] => (Resource::Secrets, Some(name)),
+            ["mutatingwebhookconfigurations", ..] => (Resource::Configurations, None),
+            [name, "mutatingwebhookconfigurations", ..] => (Resource::Configurations, Some(name)),
+            _ => panic!("no right to ask for {}", parts.uri),
+        };
+        let named = match resource {
+            Resource::Secrets => SECRET,
+            Resource::Configurations => CONFIGURATION,
+        };
+        let verb = match (&parts.method, name) {
+            (&Method::GET, None) => {
+                // The right is one by name.
+                assert_eq!(parameter("fieldSelector"), format!("metadata.name%3D{named}"), "{}", parts.uri);
+                if parameter("watch") == "true" { Verb::Watch } else { Verb::List }
+            }
+            (&Method::PUT, Some(name)) if name == named => Verb::Update,
+            (&Method::PATCH, Some(name)) if name == named => Verb::Patch,
+            _ => panic!("no right to {} {}", parts.method, parts.uri),
+        };
+        let fault = self.state().called(replica, verb, resource);
+        match fault {
+            Some(Fault::Refused(code, message)) => return Ok(answer(code, &failure(code, message))),
+            Some(Fault::Silence) => std::future::pending().await,
+            Some(Fault::Broken(kind)) => return Err(kind.into()),
+            Some(Fault::Ended) => return Ok(Body::empty().into_response()),
+            Some(Fault::AnswerLost(..)) | None => {}
+        }
+        let mut state = self.state();
+        let (code, object) = match verb {
+            Verb::List => (200, state.list(resource)),
+            Verb::Watch => {
+                let version = parameter("resourceVersion").parse().unwrap();
+                let seconds = parameter("timeoutSeconds").parse().unwrap();
+                return Ok(state.watch(resource, version, Duration::from_secs(seconds)));
+            }
+            Verb::Update => state.update(resource, serde_json::from_slice(&body).unwrap()),
+            Verb::Patch => state.patch(resource, &serde_json::from_slice(&body).unwrap()),
+        };
+        Ok(match fault {
+            Some(Fault::AnswerLost(code, message)) => answer(code, &failure(code, message)),
+            _ => answer(code, &object),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl State {
+    fn count(&self, verb: Verb, resource: Resource) -> usize {
+        self.calls.iter().filter(|call| (call.verb, call.resource) == (verb, resource)).count()
+    }
+
+    fn called(&mut self, replica: usize, verb: Verb, resource: Resource) -> Option<Fault> {
+        let call = Call { replica, verb, resource, before: self.count(verb, resource) };
+        let fault = (self.rule)(&call);
+        self.calls.push(call);
+        fault
+    }
+
+    fn write(&mut self, kind: &str, resource: Resource, mut object: Value) -> Value {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        match kind {
+            "DELETED" => self.objects.remove(&resource),
+            _ => self.objects.insert(resource, object.clone()),
+        };
+        let line = event(kind, &object);
+        self.history.push((self.version, resource, line.clone()));
+        self.watches.retain(|(of, watch)| *of != resource || watch.send(Ok(line.clone().into())).is_ok());
+        object
+    }
+
+    fn list(&self, resource: Resource) -> Value {
+        let items: Vec<_> = self.objects.get(&resource).into_iter().collect();
+        json!({
+            "kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": self.version.to_string()},
+            "items": items,
+        })
+    }
+
+    fn watch(&mut self, resource: Resource, version: u64, length: Duration) -> Response {
+        let (watch, lines) = mpsc::unbounded_channel();
+        let missed = self.history.iter().filter(|(at, of, _)| *of == resource && *at > version);
+        for (_, _, line) in missed {
+            let _ = watch.send(Ok(line.clone().into()));
+        }
+        self.watches.push((resource, watch));
+        let lines = futures::stream::unfold(lines, async |mut lines| Some((lines.recv().await?, lines)));
+        Body::from_stream(lines.take_until(Box::pin(tokio::time::sleep(length)))).into_response()
+    }
+
+    fn update(&mut self, resource: Resource, object: Value) -> (u16, Value) {
+        match self.objects.get(&resource) {
+            None => (404, failure(404, "not found")),
+            Some(now) if now["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] => {
+                (409, failure(409, "the object has been modified"))
+            }
+            Some(_) => (200, self.write("MODIFIED", resource, object)),
+        }
+    }
+
+    fn patch(&mut self, resource: Resource, patch: &json_patch::Patch) -> (u16, Value) {
+        let Some(mut object) = self.objects.get(&resource).cloned() else {
+            return (404, failure(404, "not found"));
+        };
+        match json_patch::patch(&mut object, patch) {
+            // The real one writes nothing either where nothing changes.
+            Ok(()) if self.objects[&resource] == object => (200, object),
+            Ok(()) => (200, self.write("MODIFIED", resource, object)),
+            Err(error) => (422, failure(422, &error.to_string())),
+        }
+    }
+}
+
+fn event(kind: &str, object: &Value) -> String {
+    format!("{}\n", json!({"type": kind, "object": object}))
+}
+
+/// A failure in the API server's words.
+fn failure(code: u16, message: &str) -> Value {
+    let reason = match code {
+        409 => "Conflict",
+        410 => "Expired",
+        503 => "ServiceUnavailable",
+        _ => "InternalError",
+    };
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "reason": reason, "code": code,
+    })
+}
+
+fn answer(code: u16, body: &Value) -> Response {
+    let status = StatusCode::from_u16(code).unwrap();
+    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
