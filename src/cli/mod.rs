@@ -98,7 +98,7 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// An error as it is told on stderr.
+/// An error as it is printed on stderr.
 fn sentence(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let lines: Vec<_> = text.lines().map(output::clean).collect();
