@@ -262,7 +262,7 @@ fn a_picture_is_not_drawn_over_a_profile() {
     fs::hard_link(&heap, folder.path().join("link.svg")).unwrap();
     let detour = folder.path().join("./heap.pb.gz");
     for svg in [detour, folder.path().join("link.svg")] {
-        let output = diagnose(&[heap.to_str().unwrap(), "--svg", svg.to_str().unwrap()]);
+        let output = diagnose(&["-f", heap.to_str().unwrap(), "--svg", svg.to_str().unwrap()]);
         output.is_refused("--svg would overwrite ");
         assert_eq!(fs::read(&heap).unwrap(), HEAP);
     }

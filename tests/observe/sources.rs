@@ -88,7 +88,7 @@ fn a_source_that_never_answers_leaves_time_for_looks(#[case] hanging: &'static s
     assert!(world.count(hanging) <= 2, "{:?}", world.asked());
     assert!(report["looks"].as_u64().unwrap() >= 4, "{}", report["looks"]);
     let notes = report["notes"].to_string();
-    assert!(notes.contains(who) && notes.contains("no answer within 5 s (in "), "{notes}");
+    assert!(notes.contains(who) && notes.contains("no answer within 5s (in "), "{notes}");
 }
 
 #[test]
