@@ -36,16 +36,16 @@ pub enum LogFormat {
 }
 
 /// Starts logging into a queue; panics are logged like everything else.
-pub fn init(args: &LogArgs, queue: &LineQueue) {
+pub fn init(args: &LogArgs, queue: &LineQueue, is_coloured: bool) {
     let registry = tracing_subscriber::registry().with(args.log_level.clone());
     let (format, queue) = (args.log_format, queue.clone());
     let writer = move || LineWriter { format, queue: queue.clone() };
     // What the library prints by itself about a line that it cannot format would wait for the reader.
     match format {
         LogFormat::Text => {
-            let ansi = io::IsTerminal::is_terminal(&io::stderr())
-                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            registry.with(fmt::layer().with_writer(writer).with_ansi(ansi).log_internal_errors(false)).init();
+            registry
+                .with(fmt::layer().with_writer(writer).with_ansi(is_coloured).log_internal_errors(false))
+                .init();
         }
         LogFormat::Json => {
             let layer = fmt::layer().json().flatten_event(true).with_writer(writer);
@@ -89,11 +89,19 @@ fn parse_filter(text: &str) -> Result<Targets, String> {
         Some((target, part)) if is_target(target) => Some(filter.with_target(target, level(part)?)),
         Some(_) => None,
     });
-    filter.ok_or_else(|| {
+    filter.map(|filter| quiet(filter, text)).ok_or_else(|| {
         "is none of error, warn, warning, info, debug, trace and off, and no filter such as \
          info,gomemlimit_serve=debug"
             .to_owned()
     })
+}
+
+/// kube reports every failed call once more, in words of its own; below `debug` only if it is named.
+fn quiet(filter: Targets, text: &str) -> Targets {
+    if text.contains("kube") || filter.default_level().is_none_or(|level| level >= LevelFilter::DEBUG) {
+        return filter;
+    }
+    filter.with_targets(["kube_client", "kube_runtime"].map(|target| (target, LevelFilter::OFF)))
 }
 
 fn level(word: &str) -> Option<LevelFilter> {
@@ -133,6 +141,16 @@ mod tests {
             levels.into_iter().rfind(|level| filter.would_enable(target, level))
         };
         assert_eq!((most("gomemlimit"), most("kube")), (default, kube));
+    }
+
+    #[rstest]
+    #[case("info", false)]
+    #[case("warn,tower=info", false)]
+    #[case("debug", true)]
+    #[case("info,kube_client=error", true)]
+    fn kube_repeats_nothing_unless_asked(#[case] text: &str, #[case] is_heard: bool) {
+        let filter = parse_filter(text).unwrap();
+        assert_eq!(filter.would_enable("kube_client::client::builder", &Level::ERROR), is_heard);
     }
 
     #[rstest]

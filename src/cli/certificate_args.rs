@@ -75,7 +75,7 @@ impl CertificateArgs {
         self.tls_poll
     }
 
-    pub(super) async fn open(&self, listen: IpAddr, metrics: &Metrics) -> anyhow::Result<Certificates> {
+    pub(super) fn open(&self, listen: IpAddr, metrics: &Metrics) -> anyhow::Result<Certificates> {
         if let (Some(certificate), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
             let files = CertificateFiles { certificate, key };
             let (credentials, content) = files.load(SystemTime::now()).context("--tls-cert, --tls-key")?;
@@ -87,14 +87,14 @@ impl CertificateArgs {
             (&self.tls_secret, &self.webhook_config, &self.service)
         {
             let serving = Serving::none_yet(metrics.clone());
-            let keeper = self.keeper(secret, configuration, service, &serving, metrics).await?;
+            let keeper = self.keeper(secret, configuration, service, &serving, metrics)?;
             return Ok(Certificates { serving, reloader: None, keeper: Some(keeper), ephemeral: false });
         }
         let serving = Serving::new(ephemeral(listen)?, metrics.clone());
         Ok(Certificates { serving, reloader: None, keeper: None, ephemeral: true })
     }
 
-    async fn keeper(
+    fn keeper(
         &self,
         secret: &str,
         configuration: &str,

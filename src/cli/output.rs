@@ -154,10 +154,9 @@ pub(super) fn message(text: &str) {
     Line::message(text).print();
 }
 
-/// stderr for a queue that writes [`Line`]s and the log.
-#[expect(clippy::disallowed_methods, reason = "what is queued is clean")]
-pub(super) fn stderr() -> io::Stderr {
-    io::stderr()
+/// stderr for a queue that writes [`Line`]s and the log, and whether it gets colours.
+pub(super) fn stderr() -> (io::Stderr, bool) {
+    (io::stderr(), is_coloured(&io::stderr()))
 }
 
 /// Where progress bars are drawn: stderr, if that is a terminal.

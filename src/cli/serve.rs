@@ -124,9 +124,10 @@ impl ServeArgs {
     pub(super) fn run(self: Box<Self>) -> anyhow::Result<ExitCode> {
         let metrics = Metrics::default();
         let dropped = metrics.clone();
-        let stderr = LineQueue::start(output::stderr(), move |lines| dropped.count_dropped_log_lines(lines))
+        let (stderr, is_coloured) = output::stderr();
+        let stderr = LineQueue::start(stderr, move |lines| dropped.count_dropped_log_lines(lines))
             .context("cannot start to log")?;
-        logging::init(&self.log, &stderr);
+        logging::init(&self.log, &stderr, is_coloured);
         let ended = self.run_with(metrics);
         // Through the queue like everything else: nobody may be reading.
         let (error, code) = match ended {
@@ -230,7 +231,7 @@ impl ServeArgs {
             warn!("{doubt}");
         }
         let Certificates { serving, reloader, keeper, ephemeral } =
-            self.certificates.open(self.listen.ip(), &metrics).await?;
+            self.certificates.open(self.listen.ip(), &metrics)?;
         let (mut conditions, mut troubles) = (Vec::new(), Vec::new());
         if let Some(keeper) = keeper {
             conditions.push(Condition { gate: keeper.trusted.clone(), missing: NotReady::NotTrusted });

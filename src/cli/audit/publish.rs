@@ -104,7 +104,7 @@ pub(super) async fn run(
     let on_drop = move |lines| {
         dropped.fetch_add(lines, Ordering::Relaxed);
     };
-    let stderr = LineQueue::start(output::stderr(), on_drop).context("cannot start to log")?;
+    let stderr = LineQueue::start(output::stderr().0, on_drop).context("cannot start to log")?;
     let every_text = humantime::format_duration(every);
     stderr.push(
         Line::message(&format!("Publishing at http://{address}/metrics every {every_text}.")).as_bytes(),
