@@ -347,3 +347,20 @@ fn every_crate_of_ours_forbids_unsafe_code() {
         }
     }
 }
+
+/// Else the image cannot be built, which only a machine with a builder would notice.
+#[test]
+fn the_image_is_built_with_every_member_of_the_workspace() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let (manifest, kept) = (read("Cargo.toml"), read(".dockerignore"));
+    let (_, members) = manifest.split_once("members = [").unwrap();
+    let members: Vec<_> = members.split_once(']').unwrap().0.split('"').skip(1).step_by(2).collect();
+    assert!(members.len() >= 8, "{members:?}");
+    for member in members {
+        let is_kept = |line: &str| {
+            line.strip_prefix('!').is_some_and(|path| member == path || member.starts_with(&format!("{path}/")))
+        };
+        assert!(kept.lines().any(is_kept), "{member} is not in .dockerignore");
+    }
+}
