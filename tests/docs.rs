@@ -359,7 +359,8 @@ fn the_image_is_built_with_every_member_of_the_workspace() {
     assert!(members.len() >= 8, "{members:?}");
     for member in members {
         let is_kept = |line: &str| {
-            line.strip_prefix('!').is_some_and(|path| member == path || member.starts_with(&format!("{path}/")))
+            line.strip_prefix('!')
+                .is_some_and(|path| member == path || member.starts_with(&format!("{path}/")))
         };
         assert!(kept.lines().any(is_kept), "{member} is not in .dockerignore");
     }

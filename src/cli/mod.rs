@@ -4,7 +4,12 @@ mod audit;
 mod certificate_args;
 mod check;
 mod cluster_args;
+#[cfg(feature = "cli")]
 mod complete;
+#[cfg(not(feature = "cli"))]
+#[path = "no_completions.rs"]
+mod complete;
+#[cfg(feature = "cli")]
 mod completions;
 #[cfg(feature = "cli")]
 mod countdown;
@@ -43,6 +48,7 @@ mod version;
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
+#[cfg(feature = "cli")]
 use clap_complete::CompleteEnv;
 
 use crate::causes::with_causes;
@@ -69,6 +75,7 @@ enum Command {
     #[cfg(feature = "cli")]
     Observe(Box<observe::ObserveArgs>),
     Probe(probe::ProbeArgs),
+    #[cfg(feature = "cli")]
     Completions(completions::CompletionsArgs),
     Version(version::VersionArgs),
 }
@@ -77,10 +84,13 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let name = plugin::Name::of_this_program();
-    if name == plugin::Name::KubectlComplete {
-        return plugin::complete();
+    #[cfg(feature = "cli")]
+    {
+        if name == plugin::Name::KubectlComplete {
+            return plugin::complete();
+        }
+        CompleteEnv::with_factory(|| plugin::command(name)).var(completions::VARIABLE).complete();
     }
-    CompleteEnv::with_factory(|| plugin::command(name)).var(completions::VARIABLE).complete();
     let matches = match plugin::command(name).try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return output::usage(error),
@@ -102,6 +112,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "cli")]
         Command::Observe(args) => args.run(),
         Command::Probe(args) => args.run(),
+        #[cfg(feature = "cli")]
         Command::Completions(args) => args.run(),
         Command::Version(args) => Ok(args.run()),
     };

@@ -1,18 +1,24 @@
 //! The program under its other names: `kubectl-gomemlimit` is the plugin `kubectl gomemlimit`, and
 //! `kubectl_complete-gomemlimit` is what kubectl asks for completions of it.
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::path::Path;
+#[cfg(feature = "cli")]
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Command, CommandFactory};
+#[cfg(feature = "cli")]
 use clap_complete::engine;
 
-use super::{Cli, help, output};
+#[cfg(feature = "cli")]
+use super::output;
+use super::{Cli, help};
 
 /// The name that the program was called by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Itself,
     KubectlPlugin,
+    #[cfg(feature = "cli")]
     KubectlComplete,
 }
 
@@ -21,6 +27,7 @@ impl Name {
         let path = std::env::args_os().next().unwrap_or_default();
         match Path::new(&path).file_stem().and_then(|name| name.to_str()) {
             Some("kubectl-gomemlimit") => Self::KubectlPlugin,
+            #[cfg(feature = "cli")]
             Some("kubectl_complete-gomemlimit") => Self::KubectlComplete,
             _ => Self::Itself,
         }
@@ -53,6 +60,7 @@ fn renamed(help: &str, command: &str) -> String {
 
 /// Answers kubectl as programs made with Cobra do: a candidate a line, its description after a tab, and a
 /// last line with a directive.
+#[cfg(feature = "cli")]
 pub(super) fn complete() -> ExitCode {
     /// `ShellCompDirectiveNoFileComp`: there is nothing else to offer.
     const NO_FILES: &str = ":4\n";
