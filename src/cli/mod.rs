@@ -38,6 +38,10 @@ mod plugin;
 mod policy;
 mod policy_args;
 mod probe;
+#[cfg(feature = "cli")]
+mod progress;
+#[cfg(not(feature = "cli"))]
+#[path = "no_progress.rs"]
 mod progress;
 #[cfg(feature = "cli")]
 mod same_file;

@@ -12,6 +12,7 @@ use std::{
 use anstream::{AutoStream, ColorChoice};
 use clap::error::ContextValue;
 pub(super) use gomemlimit_core::units::human as quantity;
+#[cfg(feature = "cli")]
 use indicatif::ProgressDrawTarget;
 
 pub(super) use crate::columns::{Cell, clean};
@@ -160,6 +161,7 @@ pub(super) fn stderr() -> (io::Stderr, bool) {
 }
 
 /// Where progress bars are drawn: stderr, if that is a terminal.
+#[cfg(feature = "cli")]
 pub(super) fn bars() -> Option<ProgressDrawTarget> {
     io::stderr().is_terminal().then(ProgressDrawTarget::stderr)
 }
