@@ -148,8 +148,9 @@ fn pods_are_followed_through_a_rollout() {
     assert_eq!((&report["failedLooks"], &report["figures"][0]["oomKills"]), (&1.into(), &1.into()));
     let notes = report["notes"].to_string();
     for words in [
-        "memory of app is missing: cannot get resource",
-        "there is no metrics.k8s.io; no Go metrics and no pprof answer on a port that it declares, nor on 6060",
+        "memory of app is missing: the kubelet of node n: cannot get resource \\\"nodes/proxy\\\" (in ",
+        "; there is no metrics.k8s.io (in ",
+        " looks); no Go metrics and no pprof answer on a port that it declares, nor on 6060",
         " looks: the API server answered: etcd is away",
     ] {
         assert!(notes.contains(words), "{words} is not in {notes}");
