@@ -1,6 +1,6 @@
 //! The only module that writes to the terminal. Data goes to stdout, messages to stderr. What others have written into
-//! manifests and clusters reaches people without its control characters. A reader that stops early (`| head`) is not
-//! an error; a message that cannot be written is lost and ends nothing.
+//! manifests and clusters reaches people without its control characters, and programs with them as escapes of JSON. A
+//! reader that stops early (`| head`) is not an error; a message that cannot be written is lost and ends nothing.
 #![expect(clippy::disallowed_methods, reason = "stdout and stderr")]
 
 use std::{
