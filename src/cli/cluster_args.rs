@@ -1,20 +1,14 @@
 //! Which cluster and which namespace, with the flags of kubectl.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
-use super::{complete, duration::parse_delay, same_file::is_same_file};
+use super::{complete, duration::parse_delay};
 use crate::{
-    cluster::{
-        api::Cluster,
-        kubeconfig::{self, Target},
-    },
+    cluster::{api::Cluster, kubeconfig::Target},
     serve::tls::provider,
 };
 
@@ -66,17 +60,6 @@ impl ClusterArgs {
             in_background: false,
             polls: false,
         }
-    }
-
-    /// Makes sure that no file of these flags, by their names, is a kubeconfig in use.
-    pub(super) fn refuse_overwriting(&self, written: [(&str, Option<&Path>); 2]) -> anyhow::Result<()> {
-        let kubeconfigs = kubeconfig::files(&self.target());
-        for (flag, path) in written {
-            let is_kubeconfig =
-                path.is_some_and(|path| kubeconfigs.iter().any(|kubeconfig| is_same_file(path, kubeconfig)));
-            ensure!(!is_kubeconfig, "{flag} would overwrite the kubeconfig; name another file");
-        }
-        Ok(())
     }
 
     /// A connection that sends nothing yet.

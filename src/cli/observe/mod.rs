@@ -24,7 +24,7 @@ use super::{
     object_ref::{ObjectRef, pods_of},
     out_file::OutFile,
     output,
-    same_file::is_same_file,
+    same_file::{is_same_file, refuse_kubeconfig},
 };
 use crate::{
     cluster::{api::Cluster, workload::Pods},
@@ -125,7 +125,7 @@ impl ObserveArgs {
     /// No file is written over another one that this command reads or writes.
     fn refuse_overwriting(&self) -> anyhow::Result<()> {
         let written = [("--save", self.save.as_deref()), ("--svg", self.svg.as_deref())];
-        self.cluster.refuse_overwriting(written)?;
+        refuse_kubeconfig(&self.cluster.target(), written)?;
         let is_same =
             |one: &Option<PathBuf>, other: &Option<PathBuf>| match (one.as_deref(), other.as_deref()) {
                 (Some(one), Some(other)) => is_same_file(one, other),
