@@ -75,10 +75,11 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// Control characters (C0, C1), and those that change the direction of what follows or that nobody sees.
-fn is_bad(c: char) -> bool {
+pub(crate) fn is_bad(c: char) -> bool {
     let is_invisible = matches!(
         c,
         '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}'
+            | '\u{e0000}'..='\u{e007f}'
     );
     c.is_control() || is_invisible
 }
@@ -95,6 +96,7 @@ mod tests {
             ("two\nlines\r\tand", "two lines  and"),
             ("\u{9b}2J \u{202e}drawkcab", "\\u{9b}2J \\u{202e}drawkcab"),
             ("in\u{200b}visible\u{feff}\u{2028}", "in\\u{200b}visible\\u{feff}\\u{2028}"),
+            ("\u{e0041}", "\\u{e0041}"),
         ] {
             assert_eq!(clean(text), cleaned);
         }

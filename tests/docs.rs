@@ -365,3 +365,16 @@ fn the_image_is_built_with_every_member_of_the_workspace() {
         assert!(kept.lines().any(is_kept), "{member} is not in .dockerignore");
     }
 }
+
+#[test]
+fn the_page_on_completions_shows_what_is_offered() {
+    let (_, shown) =
+        include_str!("../docs/completions.md").split_once("\n$ gomemlimit audit -o <TAB>\n").unwrap();
+    let shown: Vec<_> = shown.lines().next().unwrap().split_whitespace().collect();
+    let output = Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
+        .args(["--", "gomemlimit", "audit", "-o", ""])
+        .envs([("COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", "3"), ("_CLAP_IFS", "\n")])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), shown);
+}

@@ -148,8 +148,9 @@ fn pods_are_followed_through_a_rollout() {
     assert_eq!((&report["failedLooks"], &report["figures"][0]["oomKills"]), (&1.into(), &1.into()));
     let notes = report["notes"].to_string();
     for words in [
-        "memory of app is missing: cannot get resource",
-        "there is no metrics.k8s.io; no Go metrics and no pprof answer on a port that it declares, nor on 6060",
+        "memory of app is missing: the kubelet of node n: cannot get resource \\\"nodes/proxy\\\" (in ",
+        "; there is no metrics.k8s.io (in ",
+        " looks); no Go metrics and no pprof answer on a port that it declares, nor on 6060",
         " looks: the API server answered: etcd is away",
     ] {
         assert!(notes.contains(words), "{words} is not in {notes}");
@@ -309,7 +310,8 @@ fn a_signal_ends_it_and_nothing_is_lost(#[case] signal: &str) {
 #[case::no_baseline(&["deploy/api", "--baseline", "none.json"], "cannot read none.json")]
 #[case::other_baseline(&["deploy/api", "--baseline", "kubeconfig"], "kubeconfig: is not what observe --save writes")]
 #[case::same_file(&["deploy/api", "--baseline", "b.json", "--save", "b.json"], "--save would overwrite the baseline")]
-#[case::no_folder(&["deploy/api", "--save", "none/a.json"], "cannot write none/a.json")]
+#[case::no_folder(&["deploy/api", "--save", "none/a.json"], "cannot write none/a.json: No such file or directory (os error 2)\n")]
+#[case::no_folder_for_a_picture(&["deploy/api", "--svg", "none/a.svg"], "cannot write none/a.svg: No such file or directory (os error 2)\n")]
 fn what_cannot_be_observed(#[case] arguments: &[&str], #[case] wanted: &str) {
     let world = StandIn::new(|path, _| {
         Some(match path {

@@ -185,6 +185,58 @@ async fn names_of_a_cluster_do_not_reach_the_terminal_as_they_are(#[case] argume
     );
 }
 
+/// JSON has escapes of its own, so that the value is the same.
+#[rstest]
+#[case(&["audit", "-A", "-o", "json"])]
+#[case(&["audit", "-o", "name"])]
+#[case(&["check", "-o", "json"])]
+#[case(&["explain", "a", "-o", "json"])]
+#[case(&["observe", "pod/a", "--for", "500ms", "-o", "json"])]
+#[tokio::test]
+async fn what_is_for_programs_is_harmless_on_a_terminal_too(#[case] arguments: &[&str]) {
+    let server = hostile_server().await;
+    let (_, stdout, stderr) = server.run(arguments).await;
+    is_harmless(&[stdout.as_str(), &stderr].concat());
+    if arguments.contains(&"json") {
+        let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"));
+        assert!(strings(&report).iter().any(|text| text.contains("\u{9b}2J\u{202e}\u{200b}")), "{stdout}");
+    } else {
+        assert!(stdout.lines().any(|line| line.starts_with("pod/p\\u{1b}[2J")), "{stdout}");
+        assert!(stdout.lines().all(|line| line.starts_with("pod/")), "{stdout}");
+    }
+}
+
+#[rstest]
+#[case(&["explain", "-o", "json"], "m.yaml")]
+#[case(&["inject", "-o", "json"], "m.yaml")]
+#[case(&["diagnose", "-o", "json"], "heap.pb.gz")]
+fn json_of_files_is_harmless_and_of_the_same_value(#[case] arguments: &[&str], #[case] name: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join(format!("\u{9b}2J\u{202e}\u{e0041}{name}"));
+    let annotation = format!(r#""\x9b2J\u202e\U000E0041{name}""#);
+    let text = manifest("a", "b", "").replace("ratio: a", &format!("x: {annotation}"));
+    let profile = fs::read("crates/pprof/tests/data/heap-1.pb.gz").unwrap();
+    fs::write(&file, if name == "m.yaml" { text.into_bytes() } else { profile }).unwrap();
+    let outcome = run(&[arguments, &["-f", file.to_str().unwrap()]].concat());
+    is_harmless(&outcome.stdout);
+    assert!(!outcome.stdout.contains('\u{e0041}'), "{}", outcome.stdout);
+    let wanted = format!("\u{9b}2J\u{202e}\u{e0041}{name}");
+    let found = strings(&outcome.json());
+    assert!(found.iter().any(|text| text.ends_with(&wanted)), "{found:?}");
+}
+
+/// All strings of a value, keys among them.
+fn strings(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(all) => all.iter().flat_map(strings).collect(),
+        Value::Object(all) => {
+            all.iter().flat_map(|(key, value)| [vec![key.clone()], strings(value)].concat()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 #[tokio::test]
 async fn what_a_server_answers_with_is_harmless() {
     for code in [401, 403, 404, 409, 500] {
@@ -370,7 +422,7 @@ fn a_file_without_room_for_it_is_left_as_it_was() {
     let outcome = with_little_room(1, &arguments);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{}", outcome.stderr);
     let last = outcome.stderr.lines().last().unwrap();
-    assert!(last.starts_with("error: cannot write ") && last.contains("File too large"), "{last}");
+    assert_eq!(last, format!("error: cannot write {}: File too large (os error 27)", file.display()));
     assert!(fs::read_to_string(&file).unwrap() == text, "the file was changed");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "something was left behind");
 
@@ -400,11 +452,45 @@ async fn an_observation_without_room_for_it_leaves_the_earlier_one() {
     let (outcome, observe) = tokio::task::spawn_blocking(move || (observe(1), observe)).await.unwrap();
     assert_eq!(outcome.code, 2, "{}", outcome.stderr);
     let last = outcome.stderr.lines().last().unwrap();
-    assert!(last.starts_with("error: cannot write ") && last.contains("File too large"), "{last}");
+    assert_eq!(last, format!("error: cannot write {}: File too large (os error 27)", file.display()));
     assert!(fs::read_to_string(&file).unwrap() == kept, "the file was changed");
 
     assert_eq!(tokio::task::spawn_blocking(move || observe(1000)).await.unwrap().code, 0);
     assert!(fs::read_to_string(&file).unwrap().starts_with('{'));
+}
+
+/// Neither one that is named nor one of a list, nor the one in the home folder.
+#[rstest]
+#[case("observe", "--save")]
+#[case("observe", "--svg")]
+#[case("diagnose", "--save")]
+#[case("diagnose", "--svg")]
+fn the_kubeconfig_is_not_written_over(#[case] command: &str, #[case] flag: &str) {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join(".kube")).unwrap();
+    let files = ["first", "second", ".kube/config"].map(|name| home.path().join(name));
+    let config = "{apiVersion: v1, kind: Config}";
+    for file in &files {
+        fs::write(file, config).unwrap();
+    }
+    let [first, second, default] = files.each_ref().map(|path| path.to_str().unwrap());
+    let list = format!("{first}:{second}");
+    let link = home.path().join("link");
+    symlink(second, &link).unwrap();
+    for (named, list, written) in [
+        (Some(first), "", first),
+        (None, &*list, first),
+        (None, &list, second),
+        (None, &list, link.to_str().unwrap()),
+        (None, "", default),
+    ] {
+        let mut line = program(&[command, "pod/a", flag, written]);
+        line.args(named.map(|file| format!("--kubeconfig={file}")));
+        line.env("HOME", home.path()).env("KUBECONFIG", list).env_remove("KUBERNETES_SERVICE_HOST");
+        let outcome: Outcome = line.output().unwrap().into();
+        outcome.is_refused(&format!("error: {flag} would overwrite the kubeconfig; name another file\n"));
+        assert_eq!(fs::read_to_string(written).unwrap(), config);
+    }
 }
 
 #[test]

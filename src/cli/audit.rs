@@ -239,7 +239,7 @@ impl AuditArgs {
             Format::Table | Format::Wide if self.summary => report::summary(fleet, &self.style(namespace)),
             Format::Table | Format::Wide => report::tables(fleet, &self.style(namespace)),
             Format::Name => report::names(fleet),
-            Format::Json => format!("{:#}\n", report::json(fleet, judge, self.summary)),
+            Format::Json => output::json_text(&report::json(fleet, judge, self.summary)),
             Format::Prometheus => report::prometheus(fleet),
         };
         if matches!(self.output, Format::Table | Format::Wide) {

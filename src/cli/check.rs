@@ -83,7 +83,7 @@ impl CheckArgs {
             let broken = first_broken(&findings);
             let printed = match self.output {
                 Format::Table => output::text(&table(&findings, broken)),
-                Format::Json => output::stdout(format!("{:#}\n", report(&findings, broken)).as_bytes()),
+                Format::Json => output::json(&report(&findings, broken)),
             };
             if broken.is_none() && !is_verified(&findings) {
                 bail!(

@@ -114,7 +114,7 @@ impl ExplainArgs {
                 }
                 code
             }
-            Format::Json => output::stdout(format!("{:#}\n", report(&manifests)).as_bytes()),
+            Format::Json => output::json(&report(&manifests)),
         };
         Ok(self.exit_code(code, manifests.decided.iter().map(|one| &one.verdict)))
     }

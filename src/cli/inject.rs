@@ -151,5 +151,5 @@ fn as_json(changed: &[(&Input, String)]) -> anyhow::Result<String> {
         Ok([object]) => object,
         Err(objects) => json!({"apiVersion": "v1", "kind": "List", "items": objects}),
     };
-    Ok(format!("{document:#}\n"))
+    Ok(output::json_text(&document))
 }

@@ -1,9 +1,9 @@
 //! A file that a command leaves: written as a whole, or left as it was.
 
 use std::{
-    fs::{self, File, Metadata, Permissions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, ErrorKind, Write as _},
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -31,7 +31,7 @@ impl OutFile {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let metadata = fs::metadata(&path).ok();
         if metadata.is_some() {
-            fs::OpenOptions::new().append(true).open(&path).with_context(cannot)?;
+            OpenOptions::new().append(true).open(&path).with_context(cannot)?;
         }
         if metadata.as_ref().is_some_and(|metadata| !metadata.is_file()) {
             return Ok(Self { path, way: Way::WriteOver });
@@ -66,7 +66,8 @@ fn is_irreplaceable(error: &io::Error) -> bool {
 
 fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
     let mut file = beside(path, before)?;
-    file.write_all(bytes)?;
+    // Errors of the `NamedTempFile` itself name the temporary file.
+    file.as_file_mut().write_all(bytes)?;
     // Some file systems find out only now that there is no room.
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -76,11 +77,11 @@ fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<(
 /// A file in the same folder, which goes away unless it takes the place of `path`.
 fn beside(path: &Path, before: Option<&Metadata>) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let file = tempfile::Builder::new()
-        .prefix(".gomemlimit-")
-        // As with every new file, less what umask takes away.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    // As with every new file, less what umask takes away.
+    let make = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o666).open(path);
+    // Errors of `tempfile_in` name the temporary file.
+    let file =
+        tempfile::Builder::new().prefix(".gomemlimit-").make_in(folder.unwrap_or(Path::new(".")), make)?;
     if let Some(before) = before {
         take_after(file.as_file(), before)?;
     }

@@ -1,6 +1,6 @@
 //! The only module that writes to the terminal. Data goes to stdout, messages to stderr. What others have written into
-//! manifests and clusters reaches people without its control characters. A reader that stops early (`| head`) is not
-//! an error; a message that cannot be written is lost and ends nothing.
+//! manifests and clusters reaches people without its control characters, and programs with them as escapes of JSON. A
+//! reader that stops early (`| head`) is not an error; a message that cannot be written is lost and ends nothing.
 #![expect(clippy::disallowed_methods, reason = "stdout and stderr")]
 
 use std::{
@@ -14,9 +14,10 @@ use clap::error::ContextValue;
 pub(super) use gomemlimit_core::units::human as quantity;
 #[cfg(feature = "cli")]
 use indicatif::ProgressDrawTarget;
+use serde_json::Value;
 
 pub(super) use crate::columns::{Cell, clean};
-use crate::columns::{RESET, columns};
+use crate::columns::{RESET, columns, is_bad};
 
 /// Colours of words for people, and the escape sequences that begin them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,38 @@ pub(super) fn stdout(data: &[u8]) -> ExitCode {
 /// Writes text for people to stdout; the rest is as for [`stdout`].
 pub(super) fn text(text: &str) -> ExitCode {
     stdout(clean_text(text, is_coloured(&io::stdout())).as_bytes())
+}
+
+/// Writes JSON for programs to stdout, over several lines; the rest is as for [`stdout`].
+pub(super) fn json(value: &Value) -> ExitCode {
+    stdout(json_text(value).as_bytes())
+}
+
+/// JSON over several lines, with a line end.
+pub(super) fn json_text(value: &Value) -> String {
+    escaped(&format!("{value:#}\n"))
+}
+
+/// JSON on one line, with its line end.
+pub(super) fn json_line(value: &Value) -> String {
+    escaped(&format!("{value}\n"))
+}
+
+/// JSON in which what a terminal would obey or hide is escaped as `\uXXXX` (RFC 8259, section 7). The value is the same,
+/// since such characters occur in strings only.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || !is_bad(c) {
+            text.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\\u{unit:04x}");
+        }
+    }
+    text
 }
 
 /// Writes data to stdout, byte by byte as it is.
@@ -223,6 +256,19 @@ fn clean_text(text: &str, coloured: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_keeps_its_value_and_nothing_that_a_terminal_obeys() {
+        let hostile =
+            ('\0'..=char::MAX).filter(|c| is_bad(*c)).collect::<String>() + "größer \"漢\\u0041\" 🙂\n";
+        let value = serde_json::json!({&hostile: [hostile, 1, null], "b": {}});
+        for (text, lines) in [(json_text(&value), 8), (json_line(&value), 1)] {
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+            assert_eq!(text.chars().filter(|c| is_bad(*c)).collect::<String>(), "\n".repeat(lines));
+            assert!(text.contains("\\u009b") && text.contains("\\u202e"), "{text}");
+            assert!(text.contains("\\udb40\\udc41") && text.contains("größer"), "{text}");
+        }
+    }
 
     #[test]
     fn text_keeps_its_lines_and_only_the_colours_of_this_program() {

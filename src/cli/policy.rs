@@ -69,7 +69,7 @@ impl PolicyCommandArgs {
         };
         let text = match self.output {
             Format::Yaml => objects.yaml(),
-            Format::Json => format!("{:#}\n", objects.json()?),
+            Format::Json => output::json_text(&objects.json()?),
         };
         output::message("What the webhook does and this policy cannot:");
         for limit in LIMITS {

@@ -6,6 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::ensure;
+
+use crate::cluster::kubeconfig::{self, Target};
+
 /// Whether writing to one of them would change the other: they are spellings of one path, or links to one file. Devices
 /// and pipes take what several write.
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
@@ -15,6 +19,16 @@ pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
         (Err(_), Err(_)) => resolved(one).is_some_and(|one| resolved(other) == Some(one)),
         _ => false,
     }
+}
+
+/// Makes sure that no file that these flags name is a kubeconfig in use.
+pub(super) fn refuse_kubeconfig(target: &Target, written: [(&str, Option<&Path>); 2]) -> anyhow::Result<()> {
+    let kubeconfigs = kubeconfig::files(target);
+    for (flag, path) in written {
+        let is_in_use = path.is_some_and(|path| kubeconfigs.iter().any(|file| is_same_file(path, file)));
+        ensure!(!is_in_use, "{flag} would overwrite the kubeconfig; name another file");
+    }
+    Ok(())
 }
 
 /// The path of a file that is to be made.

@@ -73,7 +73,7 @@ impl VersionArgs {
         match self.output {
             Format::Text if self.client => output::text(&client()),
             Format::Text => output::text(&(client() + &cluster(&found))),
-            Format::Json => output::stdout(format!("{:#}\n", report(&found)).as_bytes()),
+            Format::Json => output::json(&report(&found)),
         }
     }
 

@@ -131,14 +131,7 @@ fn read_all(target: &Target) -> Result<(Kubeconfig, String), ConfigError> {
         let kubeconfig = Kubeconfig::read_from(path).map_err(|error| unreadable(path, &error))?;
         return Ok((kubeconfig, String::new()));
     }
-    let listed: Vec<_> = env::split_paths(&env::var_os(KUBECONFIG).unwrap_or_default())
-        .filter(|path| !path.as_os_str().is_empty())
-        .collect();
-    let paths = if listed.is_empty() {
-        env::home_dir().map(|home| home.join(".kube").join("config")).into_iter().collect()
-    } else {
-        listed
-    };
+    let paths = files(target);
     let (mut merged, mut missing) = (Kubeconfig::default(), Vec::new());
     for path in &paths {
         match Kubeconfig::read_from(path) {
@@ -160,6 +153,23 @@ fn read_all(target: &Target) -> Result<(Kubeconfig, String), ConfigError> {
         missing.join(", ")
     };
     Ok((merged, why))
+}
+
+/// The kubeconfigs that are read: the one that is named, else those of `KUBECONFIG`, else `~/.kube/config`. They may be
+/// missing.
+#[must_use]
+pub fn files(target: &Target) -> Vec<PathBuf> {
+    if let Some(path) = &target.kubeconfig {
+        return vec![path.clone()];
+    }
+    let listed: Vec<_> = env::split_paths(&env::var_os(KUBECONFIG).unwrap_or_default())
+        .filter(|path| !path.as_os_str().is_empty())
+        .collect();
+    if listed.is_empty() {
+        env::home_dir().map(|home| home.join(".kube").join("config")).into_iter().collect()
+    } else {
+        listed
+    }
 }
 
 fn unreadable(path: &Path, error: &KubeconfigError) -> ConfigError {

@@ -120,6 +120,51 @@ fn a_list_that_fails_is_one_failed_look() {
     assert!(report["notes"].to_string().contains(said), "{}", report["notes"]);
 }
 
+/// Also one that may not be asked at all: without its name nobody knows which right is missing.
+#[rstest]
+#[case::without_memory(403, None)]
+#[case::kubelet_is_away(503, None)]
+#[case::one_pod_is_known_to_the_kubelet(503, Some(100))]
+fn every_source_that_failed_is_named(#[case] kubelet: u16, #[case] seen: Option<u64>) {
+    let world = StandIn::new(move |path, count| {
+        Some(match path {
+            SUMMARY if count == 0 && seen.is_some() => {
+                super::summary(&["a", "b", "c", "d"].map(|name| (name, 100)))
+            }
+            SUMMARY => failure(kubelet, "no summary"),
+            _ if path.starts_with(METRICS) => failure(403, "pods is forbidden"),
+            _ if path.ends_with("/portforward") => failure(403, "no forwarding"),
+            _ => return four_pods(path),
+        })
+    });
+    let (report, _) = observe(&world, &["--for", "900ms", "--interval", "300ms"]);
+    let (notes, looks) = (report["notes"].to_string(), report["looks"].as_u64().unwrap());
+    let failed = looks - u64::from(seen.is_some());
+    let metrics = format!("metrics.k8s.io: pods is forbidden (in {failed} of {looks} looks)");
+    assert!(notes.contains(&metrics), "{metrics} is not in {notes}");
+    // On a machine that takes a second for an answer it rests at times.
+    let (_, kubelet) = notes.split_once("the kubelet of node n: ").unwrap_or_else(|| panic!("{notes}"));
+    assert!(
+        kubelet.contains("no summary (in ") && kubelet.contains(&format!(" of {looks} looks)")),
+        "{notes}"
+    );
+    assert!(notes.contains("no forwarding"), "{notes}");
+}
+
+/// The default interval of 2 s does not divide it.
+#[test]
+fn the_last_look_begins_when_the_time_is_over() {
+    let world = StandIn::new(|path, _| four_pods(path));
+    for (time, interval, seconds) in [("1s", "2s", 1.0), ("1300ms", "500ms", 1.3), ("1s", "500ms", 1.0)] {
+        let (report, _) = observe(&world, &["--for", time, "--interval", interval]);
+        let of = |field: &str| report[field].as_f64().unwrap();
+        assert!(of("seconds") >= seconds, "{report}");
+        let looks = (seconds / report["intervalSeconds"].as_f64().unwrap()).ceil() + 1.0;
+        // A busy machine leaves some out, but never the first and the last.
+        assert!((2.0..=looks).contains(&of("looks")), "{report}");
+    }
+}
+
 #[rstest]
 #[case::spelling(&["--baseline", "b.json", "--save", "./b.json"], "--save would overwrite the baseline")]
 #[case::detour(&["--baseline", "b.json", "--save", "tmp/../b.json"], "--save would overwrite the baseline")]

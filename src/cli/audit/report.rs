@@ -122,7 +122,7 @@ pub(in crate::cli) fn painted_status(found: &ContainerCoverage) -> Cell {
 pub(super) fn names(fleet: &Fleet) -> String {
     let mut names: Vec<_> = fleet.rows.iter().map(|row| (&row.namespace, &row.pod)).collect();
     names.dedup();
-    names.into_iter().flat_map(|(_, pod)| ["pod/", pod, "\n"]).collect()
+    names.into_iter().flat_map(|(_, pod)| ["pod/".into(), clean(pod), "\n".into()]).collect()
 }
 
 /// Containers by namespace. A word that holds for none has no column, unless it is one that everybody looks for.

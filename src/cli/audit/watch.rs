@@ -136,7 +136,7 @@ impl Watcher<'_> {
     fn print(&mut self, fleet: &Fleet) -> io::Result<()> {
         self.told.tell(fleet, &self.judge);
         let text = if self.args.output == Format::Json {
-            let lines = fleet.rows.iter().map(|row| format!("{}\n", event("found", row)));
+            let lines = fleet.rows.iter().map(|row| output::json_line(&event("found", row)));
             lines.collect::<Vec<_>>().concat()
         } else {
             tell_nothing(fleet, self.scope.namespace);
@@ -254,7 +254,7 @@ impl Watcher<'_> {
             return Ok(());
         }
         if self.args.output == Format::Json {
-            return output::write(format!("{}\n", event("changed", row)).as_bytes());
+            return output::write(output::json_line(&event("changed", row)).as_bytes());
         }
         let found = &row.found;
         let end = if is_said { "" } else { " (none of --only any more)" };
@@ -270,7 +270,7 @@ impl Watcher<'_> {
         if self.args.output == Format::Json {
             let (namespace, name) = pod.split_once('/').unwrap_or_default();
             let gone = json!({"event": "gone", "namespace": namespace, "pod": name});
-            return output::write(format!("{gone}\n").as_bytes());
+            return output::write(output::json_line(&gone).as_bytes());
         }
         say(&format!("{pod}: gone"))
     }

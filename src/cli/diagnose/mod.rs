@@ -32,7 +32,7 @@ use super::{
     out_file::OutFile,
     output,
     policy_args::parse_quantity,
-    same_file::is_same_file,
+    same_file::{is_same_file, refuse_kubeconfig},
 };
 
 /// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
@@ -139,6 +139,8 @@ struct Seen {
 impl DiagnoseArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be written is said before a minute is spent.
+        let written = [("--save", self.save.as_deref()), ("--svg", self.svg.as_deref())];
+        refuse_kubeconfig(&self.cluster.target(), written)?;
         if let Some(svg) = &self.svg {
             let input = self.filenames.iter().find(|input| is_same_file(input, svg));
             ensure!(input.is_none(), "--svg would overwrite {}; name another file", svg.display());
@@ -153,7 +155,7 @@ impl DiagnoseArgs {
         let diagnosis = diagnose(&seen.evidence);
         let printed = match self.output {
             Format::Text => output::text(&report::text(&seen, &diagnosis)),
-            Format::Json => output::stdout(format!("{:#}\n", report::json(&seen, &diagnosis)?).as_bytes()),
+            Format::Json => output::json(&report::json(&seen, &diagnosis)?),
         };
         if let Some(picture) = picture {
             match flame::graph(&seen.evidence, &seen.target) {

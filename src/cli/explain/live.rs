@@ -91,7 +91,7 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
                 tell(&all, &judge);
                 printed
             }
-            Format::Json => output::stdout(format!("{:#}\n", report(&all, &judge)).as_bytes()),
+            Format::Json => output::json(&report(&all, &judge)),
         };
         Ok(args.exit_code(printed, all.iter().map(|one| &one.verdict)))
     })

@@ -8,7 +8,7 @@ use std::{
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::missing::{problem_of, refusal, refusal_or_absence};
+use super::missing::{is_refusal, problem_of};
 use crate::cluster::{
     api::{ApiError, Cluster},
     stats::{self, Usage},
@@ -32,25 +32,30 @@ pub(super) struct Memory {
 /// What a source says instead of figures.
 #[derive(Debug, Default)]
 pub(super) struct Source {
-    /// Why it is not asked any more, in the words of the API server.
-    pub(super) refusal: Option<String>,
-    /// What it said last that may pass: a time-out, a server that is out of order.
+    /// What it said last, with its name.
     pub(super) problem: Option<String>,
-    /// In how many looks it did.
+    /// Whether that is for good, so that it is not asked any more: a right is missing, or it is not there.
+    pub(super) is_refused: bool,
+    /// How many looks it left without its figures.
     pub(super) failed: u32,
     /// Not to be asked before.
     pub(super) resting: Option<Instant>,
 }
 
 impl Source {
-    /// Why there are no figures, or were none in some of so many looks.
+    /// Why there were no figures in some of so many looks.
     pub(super) fn cause(&self, looks: u32) -> Option<String> {
-        let passing = || Some(format!("{} (in {} of {looks} looks)", self.problem.as_ref()?, self.failed));
-        self.refusal.clone().or_else(passing)
+        // A look that is interrupted does not count.
+        let failed = self.failed.min(looks);
+        self.problem.as_ref().map(|problem| format!("{problem} (in {failed} of {looks} looks)"))
     }
 
-    fn is_asked(&self) -> bool {
-        self.refusal.is_none() && self.resting.is_none_or(|until| until <= Instant::now())
+    /// Whether to ask it at this look. One that refused fails without being asked.
+    fn is_asked(&mut self) -> bool {
+        if self.is_refused {
+            self.failed += 1;
+        }
+        !self.is_refused && self.resting.is_none_or(|until| until <= Instant::now())
     }
 
     fn failed(&mut self, problem: String) {
@@ -68,9 +73,11 @@ impl Memory {
         pods: &Pods,
         nodes: BTreeSet<String>,
     ) -> Vec<Usage> {
-        let has_pods = !nodes.is_empty();
+        if nodes.is_empty() {
+            return Vec::new();
+        }
         let (mut usages, is_complete) = self.of_nodes(cluster, nodes).await;
-        if is_complete || !has_pods || !self.metrics_server.is_asked() {
+        if is_complete || !self.metrics_server.is_asked() {
             return usages;
         }
         let begin = Instant::now();
@@ -78,11 +85,15 @@ impl Memory {
             Ok(found) => usages.extend(found),
             Err(error) => {
                 self.metrics_server.resting = Some(end_of_rest(begin.elapsed()));
-                match (refusal_or_absence(&error), error) {
-                    (Some(refusal), _) => self.metrics_server.refusal = Some(refusal),
-                    // It has not seen the pod yet.
-                    (None, ApiError::NotFound(_)) => {}
-                    (None, error) => {
+                match error {
+                    // It has not seen the pod yet; then the message names it.
+                    ApiError::NotFound(problem) if problem.contains("pods") => {}
+                    ApiError::NotFound(_) => {
+                        self.metrics_server.is_refused = true;
+                        self.metrics_server.failed("there is no metrics.k8s.io".to_owned());
+                    }
+                    error => {
+                        self.metrics_server.is_refused = is_refusal(&error);
                         self.metrics_server.failed(format!("metrics.k8s.io: {}", problem_of(&error)));
                     }
                 }
@@ -110,13 +121,13 @@ impl Memory {
                 Ok(found) => usages.extend(found),
                 Err(error) => {
                     self.resting.insert(node.clone(), end_of_rest(took));
-                    self.kubelet.refusal = self.kubelet.refusal.take().or(refusal(&error));
+                    self.kubelet.is_refused |= is_refusal(&error);
                     problem = Some(format!("the kubelet of node {node}: {}", problem_of(&error)));
                 }
             }
         }
         let is_complete = problem.is_none() && resting.is_empty();
-        if let Some(problem) = problem.filter(|_| self.kubelet.refusal.is_none()) {
+        if let Some(problem) = problem {
             self.kubelet.failed(problem);
         }
         (usages, is_complete)

@@ -26,16 +26,14 @@ impl Missing {
                 .to_owned(),
         };
         let looks = observation.looks;
-        let sources = [&memory.kubelet, &memory.metrics_server];
+        let causes = [&memory.kubelet, &memory.metrics_server].into_iter().filter_map(|one| one.cause(looks));
         let mut notes = Vec::new();
         let names = without(observation, |record| record.peak.is_some());
         if names.is_empty() {
-            let failed = sources.into_iter().filter(|source| source.refusal.is_none());
-            notes.extend(failed.filter_map(|source| source.cause(looks)));
+            notes.extend(causes);
         } else {
-            let causes =
-                sources.into_iter().filter_map(|source| source.cause(looks)).chain([forward.clone()]);
-            notes.push(format!("memory of {names} is missing: {}", causes.collect::<Vec<_>>().join("; ")));
+            let causes: Vec<_> = causes.chain([forward.clone()]).collect();
+            notes.push(format!("memory of {names} is missing: {}", causes.join("; ")));
         }
         let names = without(observation, |record| record.cpu.is_some());
         if !names.is_empty() {
@@ -72,23 +70,9 @@ pub(super) fn problem_of(error: &ApiError) -> String {
     }
 }
 
-/// Why somebody may not ask; `None` for what may pass.
-pub(super) fn refusal(error: &ApiError) -> Option<String> {
-    match error {
-        ApiError::Unauthorized(problem) | ApiError::Forbidden(problem) => Some(problem.clone()),
-        _ => None,
-    }
-}
-
-/// The same for an API that may not be there at all.
-pub(super) fn refusal_or_absence(error: &ApiError) -> Option<String> {
-    match error {
-        // A pod that metrics-server has not seen yet is not found either; then the message names it.
-        ApiError::NotFound(problem) if !problem.contains("pods") => {
-            Some("there is no metrics.k8s.io".to_owned())
-        }
-        error => refusal(error),
-    }
+/// Whether somebody may not ask at all, which does not pass.
+pub(super) fn is_refusal(error: &ApiError) -> bool {
+    matches!(error, ApiError::Unauthorized(_) | ApiError::Forbidden(_))
 }
 
 #[cfg(test)]
@@ -102,7 +86,7 @@ mod tests {
     }
 
     fn refused(cause: &str) -> Source {
-        Source { refusal: Some(cause.to_owned()), ..Source::default() }
+        Source { problem: Some(cause.to_owned()), is_refused: true, failed: 3, ..Source::default() }
     }
 
     #[test]
@@ -115,13 +99,19 @@ mod tests {
         let missing = Missing { forward: Some("no pods/portforward".to_owned()), ..Missing::default() };
         let forward = "no pods/portforward (it takes get and create on pods/portforward)";
         let notes = [
-            format!("memory of app is missing: no nodes/proxy; there is no metrics.k8s.io; {forward}"),
+            format!(
+                "memory of app is missing: no nodes/proxy (in 3 of 3 looks); there is no metrics.k8s.io (in 3 of 3 \
+                 looks); {forward}"
+            ),
             format!("garbage collection of app is missing: {forward}"),
         ];
         assert_eq!(missing.notes(&memory, &observed(ContainerRecord::default())), notes);
         let complete =
             ContainerRecord { peak: Some(1), cpu: Some(CpuTime::default()), ..ContainerRecord::default() };
-        assert_eq!(missing.notes(&memory, &observed(complete)), [""; 0]);
+        assert_eq!(missing.notes(&Memory::default(), &observed(complete.clone())), [""; 0]);
+        // Figures that were there for a while hide no source that refused.
+        let notes = ["no nodes/proxy (in 3 of 3 looks)", "there is no metrics.k8s.io (in 3 of 3 looks)"];
+        assert_eq!(missing.notes(&memory, &observed(complete)), notes);
     }
 
     #[test]

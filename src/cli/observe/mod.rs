@@ -24,7 +24,7 @@ use super::{
     object_ref::{ObjectRef, pods_of},
     out_file::OutFile,
     output,
-    same_file::is_same_file,
+    same_file::{is_same_file, refuse_kubeconfig},
 };
 use crate::{
     cluster::{api::Cluster, workload::Pods},
@@ -111,9 +111,7 @@ impl ObserveArgs {
         let printed = match (self.output, &baseline) {
             (Format::Table, None) => output::text(&observation::report(&observation)),
             (Format::Table, Some(before)) => output::text(&observation::comparison(before, &observation)),
-            (Format::Json, baseline) => {
-                output::stdout(format!("{:#}\n", report(baseline.as_ref(), &observation)?).as_bytes())
-            }
+            (Format::Json, baseline) => output::json(&report(baseline.as_ref(), &observation)?),
         };
         if let Some(file) = save {
             file.write(format!("{}\n", serde_json::to_string(&observation)?).as_bytes())?;
@@ -126,6 +124,8 @@ impl ObserveArgs {
 
     /// No file is written over another one that this command reads or writes.
     fn refuse_overwriting(&self) -> anyhow::Result<()> {
+        let written = [("--save", self.save.as_deref()), ("--svg", self.svg.as_deref())];
+        refuse_kubeconfig(&self.cluster.target(), written)?;
         let is_same =
             |one: &Option<PathBuf>, other: &Option<PathBuf>| match (one.as_deref(), other.as_deref()) {
                 (Some(one), Some(other)) => is_same_file(one, other),

@@ -31,7 +31,8 @@ use crate::{
 const AT_ONCE: usize = 8;
 /// How long the list of pods may take at a look; the first list has as long as every call.
 const LIST: Duration = Duration::from_secs(5);
-/// How long the last look may take, which begins when the time is over.
+/// How long the last look may take, which begins when the time is over; and how long a look may go on that is under way
+/// then.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 /// Before the first pods are asked for again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -90,18 +91,21 @@ impl Watch {
         }
     }
 
-    /// Looks every `interval`, `duration` long.
+    /// Looks every `interval`, and a last time when `duration` is over.
     pub(super) async fn run(mut self, duration: Duration, interval: Duration) -> anyhow::Result<Observation> {
         // What is wrong from the beginning is an error, and what goes wrong later is not.
         let first = self.first().await?;
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let begin = Instant::now();
+        let end = begin + duration;
         let progress = countdown::bar(duration);
         let mut stop = std::pin::pin!(interrupt::stop());
         let mut ended = Ended::Time;
         let (mut found, mut due) = (Some(first), begin);
         loop {
-            let at = begin.elapsed().as_secs_f64();
+            let now = Instant::now();
+            let is_last = now >= end;
+            let at = (now - begin).as_secs_f64();
             let look = async {
                 match found.take() {
                     Some(found) => {
@@ -115,7 +119,7 @@ impl Watch {
             let looked = tokio::select! {
                 biased;
                 () = &mut stop => { ended = Ended::Interrupted; break }
-                looked = timeout_at(begin + duration + LAST_LOOK, look) => looked,
+                looked = timeout_at(now.max(end) + LAST_LOOK, look) => looked,
             };
             match looked {
                 Ok(false) => {}
@@ -123,16 +127,20 @@ impl Watch {
                     ended = Ended::Gone;
                     break;
                 }
-                Err(_) => self.failed(at, "no answer before the time was over".to_owned()),
+                Err(_) => {
+                    self.failed(at, "no answer before the time was over".to_owned());
+                    break;
+                }
+            }
+            if is_last {
+                break;
             }
             self.tell(&progress);
-            // Looks that were missed are not made up for.
+            // Looks that were missed are not made up for, but for the last one.
             while due <= Instant::now() {
                 due += interval;
             }
-            if due > begin + duration {
-                break;
-            }
+            due = due.min(end);
             tokio::select! {
                 () = countdown::wait(&progress, begin, due) => {}
                 () = &mut stop => { ended = Ended::Interrupted; break }
