@@ -83,7 +83,7 @@ fn report(decided: &[Decided]) {
             let reason = container.decision.reason;
             let outcome = match container.decision.plan.filter(|_| reason.is_set()) {
                 Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.text()),
-                None => format!("unchanged ({reason}: {})", reason.explanation()),
+                None => format!("unchanged ({reason}: {})", container.explanation()),
             };
             output::message(&format!("{}, container {}: {outcome}", one.object(), container.name()));
         }
