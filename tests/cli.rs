@@ -560,7 +560,10 @@ fn with_value_from(source: &str) -> String {
 #[rstest]
 #[case::config_map("{configMapKeyRef: {name: limits, key: go, optional: true}}", "configMapKeyRef limits/go")]
 #[case::secret("{secretKeyRef: {name: limits, key: go}}", "secretKeyRef limits/go")]
-#[case::field("{fieldRef: {apiVersion: v1, fieldPath: metadata.annotations}}", "fieldRef metadata.annotations")]
+#[case::field(
+    "{fieldRef: {apiVersion: v1, fieldPath: metadata.annotations}}",
+    "fieldRef metadata.annotations"
+)]
 #[case::file("{fileKeyRef: {volumeName: v, path: a/b, key: go}}", "fileKeyRef v/a/b/go")]
 #[case::of_a_later_version("{otherRef: {name: a}}", "valueFrom")]
 #[case::nothing("{}", "valueFrom")]

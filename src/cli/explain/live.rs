@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use gomemlimit_core::{
     Surroundings as Around, Verdict,
     coverage::{ContainerCoverage, Gap},
@@ -13,7 +13,7 @@ use gomemlimit_core::{
 use kube::{api::GetParams, core::Request};
 use serde_json::{Value, json};
 
-use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, level_told, warn};
+use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, exit_code, level_told, warn};
 use crate::{
     cli::{
         audit::{painted_status, value, why},
@@ -26,7 +26,7 @@ use crate::{
     },
     cluster::{
         api::{ApiError, Cluster, path_of},
-        surroundings::Surroundings,
+        surroundings::{Surroundings, Unread},
     },
     manifest::{PodLocation, pod_locations},
 };
@@ -85,6 +85,8 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
         for text in &objects {
             all.extend(explain(text, &namespace, &judge)?);
         }
+        let has_failed =
+            args.has_failed(all.iter().map(|one| &one.verdict), "containers in these objects")?;
         let printed = match args.output {
             Format::Table | Format::Wide => {
                 let printed = output::text(&tables(&all, args.output));
@@ -93,8 +95,26 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
             }
             Format::Json => output::stdout(format!("{:#}\n", report(&all, &judge)).as_bytes()),
         };
-        Ok(args.exit_code(printed, all.iter().map(|one| &one.verdict)))
+        if !has_failed && !args.fail_on.is_empty() {
+            is_known(judge.surroundings.unread, policy_is_given)?;
+        }
+        Ok(exit_code(printed, has_failed))
     })
+}
+
+/// What `--fail-on` did not find may be hidden by what could not be read. Flags are enough without the webhook's own.
+fn is_known(unread: Unread, policy_is_given: bool) -> anyhow::Result<()> {
+    let (installations, advice) = match unread.installations && !policy_is_given {
+        true => (Some("what the webhook selects and decides by"), ", or give its settings as flags"),
+        false => (None, ""),
+    };
+    let unread: Vec<_> = unread.namespaces.then_some("namespaces").into_iter().chain(installations).collect();
+    ensure!(
+        unread.is_empty(),
+        "--fail-on cannot be judged: {} cannot be read; grant the right to{advice}",
+        unread.join(", ")
+    );
+    Ok(())
 }
 
 /// The JSON of an object.
