@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use gomemlimit_core::{
     Surroundings as Around, Verdict,
     coverage::{ContainerCoverage, Gap},
@@ -20,7 +20,7 @@ use crate::{
         cluster_args::runtime,
         judge::Judge,
         manifests::decide_at,
-        object_ref::{ObjectRef, or_files},
+        object_ref::{ObjectRef, ObjectRefError, or_files},
         output::{self, quantity},
         progress,
     },
@@ -65,8 +65,7 @@ impl Explained {
 }
 
 pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<ExitCode> {
-    let targets: Vec<_> =
-        args.targets.iter().map(|text| ObjectRef::parse_beside_files(text)).collect::<Result<_, _>>()?;
+    let targets: Vec<_> = args.targets.iter().map(|text| target(text)).collect::<Result<_, _>>()?;
     runtime()?.block_on(async {
         let cluster = args.cluster.open().await.map_err(or_files)?;
         let namespace = args.manifests.namespace().unwrap_or(cluster.client.default_namespace()).to_owned();
@@ -115,6 +114,16 @@ fn is_known(unread: Unread, policy_is_given: bool) -> anyhow::Result<()> {
         unread.join(", ")
     );
     Ok(())
+}
+
+/// The object; there is no flag for one of its containers.
+fn target(text: &str) -> anyhow::Result<ObjectRef> {
+    ObjectRef::parse_beside_files(text).map_err(|error| match error {
+        ObjectRefError::Container { object, .. } => {
+            anyhow!("{text} has a slash too many: all containers of {object} are explained")
+        }
+        error => error.into(),
+    })
 }
 
 /// The JSON of an object.
