@@ -63,7 +63,9 @@ impl Judge {
             deciders.push(Decider { selection: selection.clone(), policy, namespace_settings });
             sources.push(if has_several && !are_given { format!("{source} for {name}") } else { source });
         }
-        problems.into_iter().for_each(|problem| surroundings.unread(problem));
+        for problem in problems {
+            surroundings.unread(problem);
+        }
         sources.dedup();
         Ok(Self { surroundings, deciders, source: sources.join(" and ") })
     }

@@ -152,7 +152,9 @@ impl Surroundings {
         let what =
             "the webhook configuration, so the chart's selectors and this program's settings are assumed";
         let Some(found) = self.note(found, what)? else { return Ok(()) };
-        found.unreadable.into_iter().for_each(|problem| self.unread(problem));
+        if let Some(problem) = found.unreadable {
+            self.unread(problem);
+        }
         for configuration in &found.items {
             let name = &configuration.metadata.name;
             let selection = configuration.selection();
@@ -193,7 +195,9 @@ impl Surroundings {
         let pods = WebhookPod::of(cluster, &reference.namespace, &service).await;
         let what = format!("the pods of {place}, so this program's settings are assumed");
         let Some(pods) = self.note(pods, &what)? else { return Ok(Ok(None)) };
-        pods.unreadable.into_iter().for_each(|problem| self.unread(problem));
+        if let Some(problem) = pods.unreadable {
+            self.unread(problem);
+        }
         let pods = pods.items;
         let Some(pod) = pods.iter().find(|pod| pod.is_ready()).or(pods.first()) else {
             return Ok(Err(format!("{place} has no pods")));
@@ -218,7 +222,9 @@ impl Surroundings {
         let what = "MutatingAdmissionPolicies, and there is no webhook configuration; the chart's selectors and this \
                     program's settings are assumed";
         let Some(found) = self.note(found, what)? else { return Ok(()) };
-        found.unreadable.into_iter().for_each(|problem| self.unread(problem));
+        if let Some(problem) = found.unreadable {
+            self.unread(problem);
+        }
         if found.items.is_empty() {
             self.unknown.push(
                 "there is no webhook configuration of gomemlimit in this cluster: no pod gets a value (see gomemlimit \
@@ -232,7 +238,9 @@ impl Surroundings {
             let what = format!("the bindings of {origin}, so the chart's selectors are assumed");
             let selection = policy.selection(cluster).await;
             let (selection, unreadable) = self.note(selection, &what)?.unzip();
-            unreadable.flatten().into_iter().for_each(|problem| self.unread(problem));
+            if let Some(problem) = unreadable.flatten() {
+                self.unread(problem);
+            }
             if selection == Some(None) {
                 self.unknown.push(format!(
                     "{origin} has no binding, so no pod gets a value by it; the chart's selectors are assumed"

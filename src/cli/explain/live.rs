@@ -103,14 +103,15 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
 
 /// What `--fail-on` did not find may be hidden by what could not be read. Flags are enough without the webhook's own.
 fn is_known(unread: Unread, policy_is_given: bool) -> anyhow::Result<()> {
-    let (installations, advice) = match unread.installations && !policy_is_given {
-        true => (Some("what the webhook selects and decides by"), ", or give its settings as flags"),
-        false => (None, ""),
+    let (installations, advice) = if unread.installations && !policy_is_given {
+        (Some("what the webhook selects and decides by"), ", or give its settings as flags")
+    } else {
+        (None, "")
     };
     let unread: Vec<_> = unread.namespaces.then_some("namespaces").into_iter().chain(installations).collect();
     ensure!(
         unread.is_empty(),
-        "--fail-on cannot be judged: {} cannot be read; grant the right to{advice}",
+        "--fail-on cannot be judged: {} cannot be read; grant the rights{advice}",
         unread.join(", ")
     );
     Ok(())
