@@ -619,3 +619,13 @@ fn inject_explains_what_it_leaves(#[case] limit: &str, #[case] reason: &str) {
     let line = format!("Pod default/api, container app: unchanged ({reason}: {explanation})\n");
     assert!(output.stderr.contains(&line), "{line}{}", output.stderr);
 }
+
+#[test]
+fn inject_tells_what_is_wrong_with_a_value_once() {
+    let manifest = with_value_from("{resourceFieldRef: {resource: limits.memory}}");
+    let stderr = run_with_stdin(&["inject", "-f", "-"], &manifest).stderr;
+    assert!(
+        stderr.contains("container app: unchanged (already-set: GOMEMLIMIT is already set by the user)\n")
+    );
+    assert_eq!(stderr.matches("GOMEMLIMIT is 100 % of the memory limit").count(), 1, "{stderr}");
+}
