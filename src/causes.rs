@@ -2,6 +2,8 @@
 
 use std::{error::Error, io, iter::successors};
 
+use crate::untrusted::untrusted;
+
 /// The text of hyper's client around the cause that helps.
 const CLIENT_ERROR: &str = "client error (";
 
@@ -43,10 +45,20 @@ fn text(error: &(dyn Error + 'static)) -> Option<String> {
         // Its own text has the status once more, as Rust's Debug.
         Some(kube::Error::Api(status)) => status.message.clone(),
         Some(_) if cause(error).is_some() => return None,
-        _ => error.to_string(),
+        // Its text is that of what it wraps.
+        _ if error.downcast_ref::<io::Error>().is_some_and(|error| error.get_ref().is_some()) => return None,
+        _ => said(error),
     };
     let is_wrapper = text.starts_with(CLIENT_ERROR) && cause(error).is_some();
     (!is_wrapper).then_some(text)
+}
+
+/// The text of an error by itself, in words also if it is about a certificate.
+pub(crate) fn said(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref() {
+        Some(rustls::Error::InvalidCertificate(error)) => untrusted(error),
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +100,15 @@ mod tests {
     fn what_an_io_error_wraps_is_found() {
         let error = io::Error::other(rustls::Error::HandshakeNotComplete);
         assert!(chain(&error).any(<dyn Error>::is::<rustls::Error>));
+    }
+
+    #[test]
+    fn a_certificate_is_told_of_in_words() {
+        let error = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert_eq!(
+            with_causes(&io::Error::other(error)),
+            "its certificate is signed by an unknown authority"
+        );
     }
 
     #[test]

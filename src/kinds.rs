@@ -30,6 +30,38 @@ pub(crate) const KINDS: [Kind; 8] = [
     of("batch", "CronJob", "cronjobs", "cronjob", &["cj"], &["spec", "jobTemplate", "spec", "template"]),
 ];
 
+/// Names of types without pods that people take for one with pods, or for the name of a pod.
+#[cfg(feature = "cli")]
+const OTHER_TYPES: [&str; 20] = [
+    "service",
+    "services",
+    "svc",
+    "endpoints",
+    "ep",
+    "ingress",
+    "ingresses",
+    "ing",
+    "configmap",
+    "configmaps",
+    "cm",
+    "secret",
+    "secrets",
+    "namespace",
+    "namespaces",
+    "ns",
+    "node",
+    "nodes",
+    "no",
+    "hpa",
+];
+
+/// Whether a word is that of a type without pods, and no name of a pod.
+#[cfg(feature = "cli")]
+pub(crate) fn is_other_type(word: &str) -> bool {
+    // With a group it is the type of a custom resource.
+    word.contains('.') || OTHER_TYPES.contains(&&*word.to_ascii_lowercase())
+}
+
 const TEMPLATE: &[&str] = &["spec", "template"];
 
 const fn of(

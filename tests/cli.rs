@@ -531,3 +531,101 @@ fn manifests_without_pods_are_no_gate(#[case] manifest: &str) {
     let output = run_with_stdin(&["inject", "-f", "-"], manifest);
     assert_eq!((output.code, &*output.stdout), (0, manifest));
 }
+
+/// A gate counts containers: a pod without any has nothing to judge either.
+#[rstest]
+#[case::empty_list("spec: {containers: []}")]
+#[case::no_list("spec: {}")]
+#[case::no_spec("metadata: {name: api}")]
+fn pods_without_containers_are_no_gate(#[case] pod: &str) {
+    let manifest = format!("apiVersion: v1\nkind: Pod\n{pod}\n");
+    let explain =
+        |arguments: &[&str]| run_with_stdin(&[&["explain", "-f", "-"], arguments].concat(), &manifest);
+    explain(&["--fail-on", "no-memory-limit"]).is_refused(
+        "there are no containers in the pods of these manifests, so --fail-on has nothing to judge; pass --allow-empty",
+    );
+    assert_eq!(explain(&["--fail-on", "no-memory-limit", "--allow-empty"]).code, 0);
+    assert_eq!(explain(&[]).code, 0);
+}
+
+/// Pods with one container `app` and this `valueFrom` of GOMEMLIMIT.
+fn with_value_from(source: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: api, namespace: shop}}\nspec: {{containers: [{{name: app, \
+         resources: {{limits: {{memory: 1Gi}}}}, env: [{{name: A, value: b}}, {{name: GOMEMLIMIT, valueFrom: {source}}}]}}, \
+         {{name: other, resources: {{limits: {{memory: 2Gi}}}}}}]}}\n"
+    )
+}
+
+#[rstest]
+#[case::config_map("{configMapKeyRef: {name: limits, key: go, optional: true}}", "configMapKeyRef limits/go")]
+#[case::secret("{secretKeyRef: {name: limits, key: go}}", "secretKeyRef limits/go")]
+#[case::field(
+    "{fieldRef: {apiVersion: v1, fieldPath: metadata.annotations}}",
+    "fieldRef metadata.annotations"
+)]
+#[case::file("{fileKeyRef: {volumeName: v, path: a/b, key: go}}", "fileKeyRef v/a/b/go")]
+#[case::of_a_later_version("{otherRef: {name: a}}", "valueFrom")]
+#[case::nothing("{}", "valueFrom")]
+#[case::no_object("{configMapKeyRef: 5}", "valueFrom")]
+#[case::own_limit(
+    "{resourceFieldRef: {resource: limits.memory, containerName: app, divisor: 1Mi}}",
+    "resourceFieldRef limits.memory, divisor 1Mi"
+)]
+#[case::limit_of_another(
+    "{resourceFieldRef: {resource: limits.memory, containerName: other}}",
+    "resourceFieldRef limits.memory, containerName other"
+)]
+fn explain_shows_a_reference_in_words(#[case] source: &str, #[case] words: &str) {
+    let manifest = with_value_from(source);
+    let rows = run_with_stdin(&["explain", "-f", "-"], &manifest);
+    let row = rows.stdout.lines().find(|row| row.contains(" app ")).unwrap();
+    assert!(row.contains(&format!(" {words} ")), "{row}");
+    let report = run_with_stdin(&["explain", "-f", "-", "-o", "json"], &manifest).json();
+    assert_eq!(report["objects"][0]["containers"][0]["existing"]["value"], words, "{report}");
+}
+
+#[rstest]
+#[case::escaped("$$(X)MiB", "$$( is not expanded: write $(NAME), bytes or MiB")]
+#[case::after_an_escaped_dollar("$$$$(X)MiB", "$$( is not expanded: write $(NAME), bytes or MiB")]
+#[case::by_another("$(Y)MiB", "$$( is not expanded: write $(NAME), bytes or MiB")]
+#[case::not_defined("$(Z)MiB", "define what it refers to before it in env, or write bytes or MiB")]
+#[case::an_escaped_dollar_before_one("$$$(X)MiB", "; write bytes or MiB")]
+#[case::never_closed("$(X", "; write bytes or MiB")]
+fn explain_says_why_a_reference_is_not_expanded(#[case] value: &str, #[case] advice: &str) {
+    let manifest = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: api}}\nspec: {{containers: [{{name: app, resources: {{limits: \
+         {{memory: 1Gi}}}}, env: [{{name: X, value: '512'}}, {{name: 'Y', value: '$$(X)'}}, {{name: GOMEMLIMIT, value: \
+         '{value}'}}]}}]}}\n"
+    );
+    let output = run_with_stdin(&["explain", "-f", "-"], &manifest);
+    assert!(output.stdout.contains(advice), "{}", output.stdout);
+    assert!(include_str!("../README.md").contains(advice) || advice.starts_with(';'), "{advice}");
+}
+
+/// What `inject` did not change is explained as `explain` does.
+#[rstest]
+#[case::no_quantity("128MiB", "invalid-limit")]
+#[case::milli("128m", "below-minimum")]
+#[case::low("8Mi", "below-minimum")]
+fn inject_explains_what_it_leaves(#[case] limit: &str, #[case] reason: &str) {
+    let manifest = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: api}}\nspec: {{containers: [{{name: app, resources: {{limits: \
+         {{memory: {limit}}}}}}}]}}\n"
+    );
+    let report = run_with_stdin(&["explain", "-f", "-", "-o", "json"], &manifest).json();
+    let explanation = report["objects"][0]["containers"][0]["explanation"].as_str().unwrap();
+    let output = run_with_stdin(&["inject", "-f", "-"], &manifest);
+    let line = format!("Pod default/api, container app: unchanged ({reason}: {explanation})\n");
+    assert!(output.stderr.contains(&line), "{line}{}", output.stderr);
+}
+
+#[test]
+fn inject_tells_what_is_wrong_with_a_value_once() {
+    let manifest = with_value_from("{resourceFieldRef: {resource: limits.memory}}");
+    let stderr = run_with_stdin(&["inject", "-f", "-"], &manifest).stderr;
+    assert!(
+        stderr.contains("container app: unchanged (already-set: GOMEMLIMIT is already set by the user)\n")
+    );
+    assert_eq!(stderr.matches("GOMEMLIMIT is 100 % of the memory limit").count(), 1, "{stderr}");
+}

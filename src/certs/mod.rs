@@ -17,5 +17,5 @@ pub use self::{
     authority::{Authority, AuthorityError, Leaf},
     contents::{Contents, Data, KEYS, Unusable},
     machine::{Entry, Machine, Settings, Step, Stored, Trouble},
-    trust::{CaCertificate, verify},
+    trust::{CaCertificate, VerifyError, verify},
 };

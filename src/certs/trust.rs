@@ -6,13 +6,14 @@ use std::{
 };
 
 use rustls::{
-    RootCertStore,
+    CertificateError, RootCertStore,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
+use thiserror::Error;
 use x509_cert::{Certificate, der::Decode};
 
-use crate::serve::tls::provider::provider;
+use crate::{causes::said, serve::tls::provider::provider, untrusted::untrusted};
 
 /// The common name of every CA; which one it is the key identifiers tell.
 pub(super) const CA_NAME: &str = "gomemlimit CA";
@@ -78,6 +79,17 @@ pub(super) fn verifies(
     verify(bundle, leaf, &[], server_name, now).is_ok()
 }
 
+/// Why a certificate is not accepted.
+#[derive(Debug, Error)]
+pub enum VerifyError {
+    /// None of the bundle has signed it.
+    #[error("{}", untrusted(&CertificateError::UnknownIssuer))]
+    UnknownIssuer,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
 /// Verifies as the API server does; the error says why it would refuse.
 ///
 /// Go checks the validity of roots too (`crypto/x509/verify.go`, `isValid`), webpki does not.
@@ -87,17 +99,21 @@ pub fn verify(
     intermediates: &[CertificateDer<'_>],
     server_name: &str,
     now: SystemTime,
-) -> Result<(), String> {
+) -> Result<(), VerifyError> {
+    let other = |error: &(dyn std::error::Error + 'static)| VerifyError::Other(said(error));
     let mut roots = RootCertStore::empty();
     for ca in bundle.iter().filter(|ca| ca.is_valid_at(now)) {
         // One that cannot be an anchor verifies nothing.
         let _ = roots.add(ca.der.clone());
     }
-    let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).map_err(|error| error.to_string())?;
-    let name = ServerName::try_from(server_name).map_err(|error| error.to_string())?;
+    let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).map_err(|error| other(&error))?;
+    let name = ServerName::try_from(server_name).map_err(|error| other(&error))?;
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-    let verifier = verifier.map_err(|error| error.to_string())?;
+    let verifier = verifier.map_err(|error| other(&error))?;
     let outcome =
         verifier.verify_server_cert(leaf, intermediates, &name, &[], UnixTime::since_unix_epoch(since_epoch));
-    outcome.map(|_| ()).map_err(|error| error.to_string())
+    outcome.map(|_| ()).map_err(|error| match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => VerifyError::UnknownIssuer,
+        error => other(&error),
+    })
 }

@@ -87,13 +87,27 @@ impl CheckArgs {
             };
             if broken.is_none() && !is_verified(&findings) {
                 bail!(
-                    "it is not known whether pods get a value: {} could not be looked at, and no pod created by dry run \
-                     got one; grant the rights, or check a namespace with -n",
-                    unknown_links(&findings)
+                    "it is not known whether pods get a value: {} could not be looked at, and no pod {}",
+                    unknown_links(&findings),
+                    self.remedy()
                 );
             }
             Ok(if broken.is_some() && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
         })
+    }
+}
+
+impl CheckArgs {
+    /// What no pod shows, and what to do about it that was not done.
+    fn remedy(&self) -> &'static str {
+        match (&self.namespace, self.no_dry_run) {
+            (None, false) => "created by dry run got one; grant the rights, or name a namespace with -n",
+            (Some(_), false) => "created by dry run got one; grant the rights",
+            (None, true) => {
+                "was created; grant the rights, or name a namespace with -n and leave out --no-dry-run"
+            }
+            (Some(_), true) => "was created; grant the rights, or leave out --no-dry-run",
+        }
     }
 }
 

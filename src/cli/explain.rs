@@ -48,10 +48,11 @@ pub(super) struct ExplainArgs {
     /// Format of the output
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
-    /// Exit with 1 if one of these reasons occurs, or `warning`, and with 2 if there are no pods
+    /// Exit with 1 if one of these reasons occurs, or `warning`, and with 2 if there are no containers to judge, or if
+    /// what decides about them cannot be read
     #[arg(long, value_name = "REASON", value_delimiter = ',', add = ArgValueCandidates::new(complete::reasons))]
     fail_on: Vec<Finding>,
-    /// Let --fail-on pass if there are no pods
+    /// Let --fail-on pass if there are no containers
     #[arg(long, requires = "fail_on")]
     allow_empty: bool,
     #[command(flatten)]
@@ -99,11 +100,11 @@ impl ExplainArgs {
             return live::run(&self, policy_is_given);
         }
         let manifests = self.manifests.decide()?;
-        if manifests.decided.is_empty() {
-            ensure!(
-                self.fail_on.is_empty() || self.allow_empty,
-                "there are no pods in these manifests, so --fail-on has nothing to judge; pass --allow-empty if that is fine"
-            );
+        let has_pods = !manifests.decided.is_empty();
+        let nothing =
+            if has_pods { "containers in the pods of these manifests" } else { "pods in these manifests" };
+        let has_failed = self.has_failed(manifests.decided.iter().map(|one| &one.verdict), nothing)?;
+        if !has_pods {
             output::message("No pods in these manifests.");
         }
         let code = match self.output {
@@ -116,17 +117,29 @@ impl ExplainArgs {
             }
             Format::Json => output::json(&report(&manifests)),
         };
-        Ok(self.exit_code(code, manifests.decided.iter().map(|one| &one.verdict)))
+        Ok(exit_code(code, has_failed))
     }
 
-    /// 1 where printing went well and something was found.
-    fn exit_code<'v>(
+    /// Whether `--fail-on` names what is found.
+    ///
+    /// # Errors
+    ///
+    /// If there is nothing to judge, for which there are no `nothing`.
+    fn has_failed<'v>(
         &self,
-        printed: ExitCode,
-        mut verdicts: impl Iterator<Item = &'v Verdict<'static>>,
-    ) -> ExitCode {
-        let found = verdicts.any(|verdict| self.is_finding(verdict));
-        if found && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed }
+        verdicts: impl Iterator<Item = &'v Verdict<'static>>,
+        nothing: &str,
+    ) -> anyhow::Result<bool> {
+        let (mut has_judged, mut found) = (false, false);
+        for verdict in verdicts {
+            has_judged |= !verdict.containers.is_empty();
+            found |= self.is_finding(verdict);
+        }
+        ensure!(
+            has_judged || found || self.fail_on.is_empty() || self.allow_empty,
+            "there are no {nothing}, so --fail-on has nothing to judge; pass --allow-empty if that is fine"
+        );
+        Ok(found)
     }
 
     fn is_finding(&self, verdict: &Verdict<'_>) -> bool {
@@ -137,6 +150,11 @@ impl ExplainArgs {
             }
         })
     }
+}
+
+/// 1 if printing went well and `--fail-on` found something.
+fn exit_code(printed: ExitCode, has_failed: bool) -> ExitCode {
+    if has_failed && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed }
 }
 
 /// Warnings that the table does not show: what is wrong with a value is in its row.

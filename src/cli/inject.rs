@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{ArgGroup, Args, ValueEnum};
+use gomemlimit_core::{
+    decide::ContainerVerdict,
+    warning::{Warning, WarningKind},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -83,7 +87,7 @@ fn report(decided: &[Decided]) {
             let reason = container.decision.reason;
             let outcome = match container.decision.plan.filter(|_| reason.is_set()) {
                 Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.text()),
-                None => format!("unchanged ({reason}: {})", reason.explanation()),
+                None => format!("unchanged ({reason}: {})", explanation(container, &one.verdict.warnings)),
             };
             output::message(&format!("{}, container {}: {outcome}", one.object(), container.name()));
         }
@@ -94,6 +98,14 @@ fn report(decided: &[Decided]) {
     if decided.is_empty() {
         output::message("no pods in these manifests: nothing to do");
     }
+}
+
+/// What the reason means for the container; without what is wrong with its value, which a warning tells.
+fn explanation<'c>(container: &'c ContainerVerdict<'_>, warnings: &[Warning]) -> &'c str {
+    let text = container.explanation();
+    let is_told =
+        |warning: &Warning| warning.kind == WarningKind::BrokenValue && warning.text.ends_with(text);
+    if warnings.iter().any(is_told) { container.decision.reason.explanation() } else { text }
 }
 
 /// Writes the files that are changed, after a look at all of them.

@@ -44,7 +44,7 @@ impl Judge {
     ) -> Result<Self, PolicyFileError> {
         let has_several = surroundings.installations.len() > 1;
         let own = flags.policy()?;
-        let (mut deciders, mut sources) = (Vec::new(), Vec::new());
+        let (mut deciders, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for installation in &surroundings.installations {
             let Installation { name, selection, settings } = installation;
             let theirs = settings.as_ref().filter(|_| !are_given);
@@ -55,15 +55,16 @@ impl Judge {
                 (theirs, read) => {
                     if let (Some(theirs), Some(Err(problem))) = (theirs, read) {
                         let origin = &theirs.origin;
-                        surroundings
-                            .unknown
-                            .push(format!("cannot read {origin} ({problem}), so {default} are assumed"));
+                        problems.push(format!("cannot read {origin} ({problem}), so {default} are assumed"));
                     }
                     (own.clone(), true, default.to_owned())
                 }
             };
             deciders.push(Decider { selection: selection.clone(), policy, namespace_settings });
             sources.push(if has_several && !are_given { format!("{source} for {name}") } else { source });
+        }
+        for problem in problems {
+            surroundings.unread(problem);
         }
         sources.dedup();
         Ok(Self { surroundings, deciders, source: sources.join(" and ") })

@@ -26,6 +26,19 @@ pub(super) enum ObjectRefError {
     /// A type without pods.
     #[error("{0:?} is not a resource type with pods; there are {known}", known = known())]
     Type(String),
+    /// Nothing after the slash.
+    #[error("{0:?} has no name after the slash: {1}/NAME")]
+    Nameless(String, &'static str),
+    /// A container of an object, after a second slash.
+    #[error(
+        "{object}/{container} has a slash too many: a container is named with -c: {object} -c {container}"
+    )]
+    Container {
+        /// The object.
+        object: String,
+        /// The container.
+        container: String,
+    },
     /// No name of Kubernetes.
     #[error("{0:?} {1}")]
     Name(String, String),
@@ -40,6 +53,9 @@ pub(super) struct ObjectRef {
 
 impl ObjectRef {
     pub(super) fn parse(text: &str) -> Result<Self, ObjectRefError> {
+        if let Some(error) = near_miss(text) {
+            return Err(error);
+        }
         let (word, name) = text.split_once('/').unwrap_or(("pod", text));
         let kind = Kind::named(word).ok_or_else(|| ObjectRefError::Type(word.to_owned()))?;
         parse_name(name).map_err(|problem| ObjectRefError::Name(name.to_owned(), problem))?;
@@ -48,7 +64,11 @@ impl ObjectRef {
 
     /// For commands that take files with `-f`: the path of one is no name of an object.
     pub(super) fn parse_beside_files(text: &str) -> Result<Self, ObjectRefError> {
-        if is_like_a_path(text) { Err(ObjectRefError::File(text.to_owned())) } else { Self::parse(text) }
+        let is_path = is_like_a_path(text);
+        if is_path && (near_miss(text).is_none() || Path::new(text).exists()) {
+            return Err(ObjectRefError::File(text.to_owned()));
+        }
+        Self::parse(text)
     }
 
     /// There is none in this namespace.
@@ -100,7 +120,26 @@ fn is_like_a_path(text: &str) -> bool {
     text.starts_with(['.', '/', '~'])
         || text.ends_with('/')
         || text.matches('/').count() > 1
-        || FILE_ENDINGS.iter().any(|ending| text.ends_with(ending))
+        || is_like_a_file(text)
+}
+
+fn is_like_a_file(text: &str) -> bool {
+    FILE_ENDINGS.iter().any(|ending| text.ends_with(ending))
+}
+
+/// What is wrong with a text that begins with a type and a slash, and has no name or a container after it.
+fn near_miss(text: &str) -> Option<ObjectRefError> {
+    let (word, name) = text.split_once('/')?;
+    let kind = Kind::named(word)?;
+    if name.is_empty() {
+        return Some(ObjectRefError::Nameless(text.to_owned(), kind.singular));
+    }
+    let (name, container) = name.split_once('/')?;
+    let are_names = parse_name(name).is_ok() && parse_name(container).is_ok() && !is_like_a_file(text);
+    are_names.then(|| ObjectRefError::Container {
+        object: format!("{word}/{name}"),
+        container: container.to_owned(),
+    })
 }
 
 /// The types, with their short names.

@@ -9,14 +9,16 @@ use kube::{
     config::KubeconfigError,
     core::{Request, request},
 };
-use rustls::CertificateError;
 use serde::de::DeserializeOwned;
 use tokio::time::{error::Elapsed, timeout};
 
 #[cfg(feature = "cli")]
 use super::credentials::{self, PluginError};
 use super::kubeconfig::{self, ConfigError, Target};
-use crate::causes::{chain, with_causes};
+use crate::{
+    causes::{chain, with_causes},
+    untrusted::untrusted,
+};
 
 /// How long one answer may take; a page of pods of a busy API server takes seconds.
 pub(super) const CALL: Duration = Duration::from_mins(1);
@@ -294,32 +296,6 @@ fn of_status(status: &kube::core::Status) -> ApiError {
         410 => ApiError::Gone(message),
         _ => ApiError::Other(message),
     }
-}
-
-/// What is wrong with a certificate, in words: rustls' own are names of its types.
-fn untrusted(error: &CertificateError) -> String {
-    let text = match error {
-        // A cluster that was made anew has an authority of the same name, and with another key.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "its certificate is signed by an unknown authority"
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "its certificate is not valid yet"
-        }
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
-            return format!("its certificate is for {}, not for {}", names.join(", "), expected.to_str());
-        }
-        error => return error.to_string(),
-    };
-    text.to_owned()
-}
-
-/// The name in `DnsName("a")` or `IpAddress(::1)`.
-fn bare(name: &str) -> &str {
-    let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
-    inner.trim_end_matches(')').trim_matches('"')
 }
 
 /// JSON that is not of the expected shape.

@@ -6,7 +6,7 @@ use kube::{core::Status, runtime::watcher};
 use tower::timeout::error::Elapsed;
 
 use super::client::CALL;
-use crate::causes::with_causes;
+use crate::causes::{chain, said, with_causes};
 
 /// A failed call in one line, without Rust's own words for it and with its cause once.
 pub(super) fn describe(error: &kube::Error) -> String {
@@ -49,13 +49,10 @@ fn broken(error: &(dyn Error + 'static)) -> String {
 /// What lies below all layers: "client error (Connect)" helps nobody. Of the system's errors the kind, which has no
 /// number.
 fn root_cause(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(below) = cause.source() {
-        cause = below;
-    }
+    let cause = chain(error).last().unwrap_or(error);
     match cause.downcast_ref::<io::Error>() {
         Some(error) if error.raw_os_error().is_some() => error.kind().to_string(),
-        _ => cause.to_string(),
+        _ => said(cause),
     }
 }
 
@@ -87,10 +84,10 @@ mod tests {
         "cannot reach the API server: connection refused"
     )]
     #[case::not_trusted(
-        kube::Error::Service(Box::new(Layer(io::Error::other(
-            "invalid peer certificate: UnknownIssuer"
-        )))),
-        "cannot reach the API server: invalid peer certificate: UnknownIssuer"
+        kube::Error::Service(Box::new(Layer(io::Error::other(rustls::Error::InvalidCertificate(
+            rustls::CertificateError::UnknownIssuer
+        ))))),
+        "cannot reach the API server: its certificate is signed by an unknown authority"
     )]
     #[case::silent(
         kube::Error::Service(Box::new(Elapsed::new())),

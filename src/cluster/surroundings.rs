@@ -37,6 +37,17 @@ pub struct Surroundings {
     pub installations: Vec<Installation>,
     /// What could not be read, and what is assumed instead.
     pub unknown: Vec<String>,
+    /// Which of it decisions depend on.
+    pub unread: Unread,
+}
+
+/// What could not be read, or not all of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unread {
+    /// Namespaces: their labels and annotations.
+    pub namespaces: bool,
+    /// Selectors and settings of what decides about new pods.
+    pub installations: bool,
 }
 
 /// What decides about new pods.
@@ -71,9 +82,12 @@ impl Surroundings {
     pub async fn read(cluster: &Cluster, namespace: Option<&str>) -> Result<Self, ApiError> {
         let mut known = Self::default();
         match known.read_namespaces(cluster, namespace).await {
-            Err(ApiError::Forbidden(problem)) => known.unknown.push(format!(
-                "cannot read namespaces, so which of them have opted in and their settings are not known ({problem})"
-            )),
+            Err(ApiError::Forbidden(problem)) => {
+                known.unread.namespaces = true;
+                known.unknown.push(format!(
+                    "cannot read namespaces, so which of them have opted in and their settings are not known ({problem})"
+                ));
+            }
             other => other?,
         }
         known.read_installations(cluster).await?;
@@ -95,11 +109,17 @@ impl Surroundings {
                 problem @ (PolicyTextError::Elsewhere { .. }
                 | PolicyTextError::Api(ApiError::Forbidden(_) | ApiError::NotFound(_))),
             ) => {
-                self.unknown.push(format!("cannot read {what} ({problem})"));
+                self.unread(format!("cannot read {what} ({problem})"));
                 Ok(None)
             }
             Err(PolicyTextError::Api(error)) => Err(error),
         }
+    }
+
+    /// Something of an installation could not be read.
+    pub(crate) fn unread(&mut self, problem: String) {
+        self.unread.installations = true;
+        self.unknown.push(problem);
     }
 
     /// Reads one namespace, or all.
@@ -114,6 +134,7 @@ impl Surroundings {
             }
             None => Listing::all("/api/v1/namespaces").collect::<Object>(cluster).await?,
         };
+        self.unread.namespaces |= objects.unreadable.is_some();
         self.unknown.extend(objects.unreadable);
         self.namespaces = objects
             .items
@@ -131,7 +152,9 @@ impl Surroundings {
         let what =
             "the webhook configuration, so the chart's selectors and this program's settings are assumed";
         let Some(found) = self.note(found, what)? else { return Ok(()) };
-        self.unknown.extend(found.unreadable);
+        if let Some(problem) = found.unreadable {
+            self.unread(problem);
+        }
         for configuration in &found.items {
             let name = &configuration.metadata.name;
             let selection = configuration.selection();
@@ -145,7 +168,7 @@ impl Surroundings {
                 Installation { name: name.clone(), selection: selection.unwrap_or_default(), settings: None };
             match self.read_settings(cluster, configuration).await? {
                 Ok(settings) => installation.settings = settings,
-                Err(problem) => self.unknown.push(format!(
+                Err(problem) => self.unread(format!(
                     "the settings of webhook configuration {name} are not known, and this program's are assumed: {problem}"
                 )),
             }
@@ -172,7 +195,9 @@ impl Surroundings {
         let pods = WebhookPod::of(cluster, &reference.namespace, &service).await;
         let what = format!("the pods of {place}, so this program's settings are assumed");
         let Some(pods) = self.note(pods, &what)? else { return Ok(Ok(None)) };
-        self.unknown.extend(pods.unreadable);
+        if let Some(problem) = pods.unreadable {
+            self.unread(problem);
+        }
         let pods = pods.items;
         let Some(pod) = pods.iter().find(|pod| pod.is_ready()).or(pods.first()) else {
             return Ok(Err(format!("{place} has no pods")));
@@ -197,7 +222,9 @@ impl Surroundings {
         let what = "MutatingAdmissionPolicies, and there is no webhook configuration; the chart's selectors and this \
                     program's settings are assumed";
         let Some(found) = self.note(found, what)? else { return Ok(()) };
-        self.unknown.extend(found.unreadable);
+        if let Some(problem) = found.unreadable {
+            self.unread(problem);
+        }
         if found.items.is_empty() {
             self.unknown.push(
                 "there is no webhook configuration of gomemlimit in this cluster: no pod gets a value (see gomemlimit \
@@ -211,7 +238,9 @@ impl Surroundings {
             let what = format!("the bindings of {origin}, so the chart's selectors are assumed");
             let selection = policy.selection(cluster).await;
             let (selection, unreadable) = self.note(selection, &what)?.unzip();
-            self.unknown.extend(unreadable.flatten());
+            if let Some(problem) = unreadable.flatten() {
+                self.unread(problem);
+            }
             if selection == Some(None) {
                 self.unknown.push(format!(
                     "{origin} has no binding, so no pod gets a value by it; the chart's selectors are assumed"
@@ -219,8 +248,9 @@ impl Surroundings {
             }
             let args = policy.serve_args();
             if args.is_none() {
-                self.unknown
-                    .push(format!("the settings of {origin} cannot be read, and this program's are assumed"));
+                self.unread(format!(
+                    "the settings of {origin} cannot be read, and this program's are assumed"
+                ));
             }
             self.installations.push(Installation {
                 name,

@@ -25,6 +25,21 @@ use super::server::{Home, Server, run};
 #[case::container(&["diagnose", "api/app"],
     "\"api\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
      replicaset (rs), replicationcontroller (rc), job, cronjob (cj); a container is named with -c: api -c app")]
+#[case::container_of_a_pod(&["diagnose", "pod/api-0/app"],
+    "pod/api-0/app has a slash too many: a container is named with -c: pod/api-0 -c app")]
+#[case::container_of_a_workload(&["observe", "deploy/api/app"],
+    "deploy/api/app has a slash too many: a container is named with -c: deploy/api -c app")]
+#[case::container_to_explain(&["explain", "pod/api-0/app"],
+    "pod/api-0/app has a slash too many: all containers of pod/api-0 are explained")]
+#[case::service_to_diagnose(&["diagnose", "svc/api"],
+    "\"svc\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
+     replicaset (rs), replicationcontroller (rc), job, cronjob (cj)")]
+#[case::service_in_full(&["diagnose", "Services/api"],
+    "\"Services\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
+     replicaset (rs), replicationcontroller (rc), job, cronjob (cj)")]
+#[case::group(&["diagnose", "rollout.argoproj.io/api"],
+    "\"rollout.argoproj.io\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
+     replicaset (rs), replicationcontroller (rc), job, cronjob (cj)")]
 #[case::service(&["observe", "svc/API"],
     "\"svc\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
      replicaset (rs), replicationcontroller (rc), job, cronjob (cj)")]

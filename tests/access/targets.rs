@@ -46,7 +46,8 @@ fn every_command_takes_them(#[case] target: &str, #[case] path: &str, #[case] ki
 )]
 #[case("deployment.example.com/api", "\"deployment.example.com\" is not a resource type with pods; ", None)]
 #[case("deploy/Api", "\"Api\" is not a name of Kubernetes", None)]
-#[case("deploy/", "\"\" is not a name of Kubernetes", Some("deploy/"))]
+#[case("deploy/", "\"deploy/\" has no name after the slash: deployment/NAME", None)]
+#[case("pod/", "\"pod/\" has no name after the slash: pod/NAME", None)]
 #[case("./api", "\".\" is not a resource type with pods; ", Some("./api"))]
 #[case("a/b/c", "\"a\" is not a resource type with pods; ", Some("a/b/c"))]
 fn others_are_refused_before_the_cluster_is_asked(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rstest::rstest;
 use rustls::{
     RootCertStore, ServerConfig,
@@ -109,6 +109,42 @@ fn an_untrusted_certificate_is_not_a_server_that_is_away(#[case] more: Value, #[
     // Neither Rust's Debug nor names of its types.
     assert!(!outcome.stderr.contains(['{', '(']), "{}", outcome.stderr);
     assert_eq!(server.count(), 0, "nothing was sent");
+}
+
+/// A certificate that signs itself for 127.0.0.1, of a server and for its clients to trust.
+fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> (Server, String) {
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+    let config =
+        builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    (Server::tls(config), BASE64_STANDARD.encode(certificate.pem()))
+}
+
+#[rstest]
+#[case::authority(
+    |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+    "its certificate is a certificate authority itself, which this program does not accept as a server's certificate;"
+)]
+#[case::for_clients(
+    |params: &mut CertificateParams| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+    "its certificate is not one of a server: it is for other purposes;"
+)]
+fn what_is_wrong_with_a_certificate_is_told_in_words(
+    #[case] change: fn(&mut CertificateParams),
+    #[case] wanted: &str,
+) {
+    let home = Home::new();
+    let (server, ca) = self_signed(change);
+    home.kubeconfig(&json!({"server": url(&server), "certificate-authority-data": ca}), &json!({}));
+    let outcome = home.audit(&[]);
+    outcome.is_refused(&format!("is not trusted: {wanted}"));
+    assert!(!outcome.stderr.contains(['{', '(']), "{}", outcome.stderr);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::scripted::{
     SILENT, Server, event, failure, forbidden, list, pod, pod_with,
-    world::{NAMESPACES, World, namespace},
+    world::{CONFIGURATIONS, NAMESPACES, PODS as PODS_OF_THE_WEBHOOK, World, namespace, state},
 };
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
@@ -190,4 +190,130 @@ async fn a_check_that_knows_only_a_part_does_not_pass() {
     world.dry_run("shop", None);
     let (code, report) = world.serve().await.json(&["check", "-n", "shop"]).await;
     assert_eq!((code, &report["verified"]), (1, &json!(false)), "{report}");
+}
+
+/// The sound world with a pod of this memory limit in it.
+fn with_pod() -> World {
+    let mut world = World::sound();
+    let mut pod = pod_with("api-0", None);
+    (pod["apiVersion"], pod["kind"]) = ("v1".into(), "Pod".into());
+    world.put(PODS, &[pod]);
+    world
+}
+
+#[rstest]
+#[case::namespaces(&[NAMESPACES], &[], "--fail-on cannot be judged: namespaces cannot be read; grant")]
+#[case::configuration(&[CONFIGURATIONS], &[], "--fail-on cannot be judged: what the webhook selects and decides by cannot be read; grant")]
+#[case::pods_of_the_webhook(&[PODS_OF_THE_WEBHOOK], &[], "what the webhook selects and decides by cannot be read")]
+#[case::both(&[NAMESPACES, CONFIGURATIONS], &[], "namespaces, what the webhook selects and decides by cannot be read")]
+#[case::for_programs(&[NAMESPACES], &["-o", "json"], "namespaces cannot be read")]
+#[case::flags_do_not_help(&[NAMESPACES], &["--ratio", "0.8"], "namespaces cannot be read")]
+#[tokio::test]
+async fn an_explanation_by_what_may_not_be_read_does_not_pass(
+    #[case] forbidden: &[&str],
+    #[case] more: &[&str],
+    #[case] said: &str,
+) {
+    let mut world = with_pod();
+    for path in forbidden {
+        world.forbid(path);
+    }
+    let server = world.serve().await;
+    for word in ["no-memory-limit", "warning"] {
+        let gate = [&["explain", "api-0", "--fail-on", word], more].concat();
+        let (code, stdout, stderr) = server.run(&gate).await;
+        assert_eq!(code, 2, "{stdout}{stderr}");
+        let error = stderr.lines().last().unwrap();
+        assert!(error.starts_with("error: ") && error.contains(said), "{stderr}");
+        assert!(!stdout.is_empty(), "what is known is printed");
+    }
+    // What is found is found, and without a gate nothing fails.
+    let gate = [&["explain", "api-0", "--fail-on", "injected"], more].concat();
+    assert_eq!(server.run(&gate).await.0, 1);
+    assert_eq!(server.run(&[&["explain", "api-0"], more].concat()).await.0, 0);
+}
+
+#[tokio::test]
+async fn an_explanation_by_what_is_known_passes() {
+    let gate = ["explain", "api-0", "--fail-on", "no-memory-limit"];
+    let (code, _, stderr) = with_pod().serve().await.run(&gate).await;
+    assert_eq!(code, 0, "{stderr}");
+    // Flags stand for what the webhook runs with.
+    let mut world = with_pod();
+    world.forbid(CONFIGURATIONS);
+    let (code, _, stderr) = world.serve().await.run(&[&gate[..], &["--ratio", "0.8"]].concat()).await;
+    assert_eq!(code, 0, "{stderr}");
+    // That there is no webhook is known.
+    let mut world = with_pod();
+    world.put(CONFIGURATIONS, &[]);
+    let (code, _, stderr) = world.serve().await.run(&gate).await;
+    assert_eq!(code, 0, "{stderr}");
+}
+
+#[tokio::test]
+async fn a_template_without_containers_is_no_gate() {
+    let mut world = World::sound();
+    world.put(
+        "/apis/apps/v1/namespaces/shop/deployments",
+        &[json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api", "namespace": "shop"},
+            "spec": {"template": {"spec": {"containers": []}}},
+        })],
+    );
+    let server = world.serve().await;
+    let gate = ["explain", "deployment/api", "--fail-on", "no-memory-limit"];
+    let (code, _, stderr) = server.run(&gate).await;
+    assert_eq!(code, 2, "{stderr}");
+    assert!(
+        stderr.contains("error: there are no containers in these objects, so --fail-on has nothing"),
+        "{stderr}"
+    );
+    assert_eq!(server.run(&[&gate[..], &["--allow-empty"]].concat()).await.0, 0);
+}
+
+/// A namespace that was named is tried, whatever may be read of it: a pod that got a value proves everything.
+#[tokio::test]
+async fn a_check_of_a_namespace_that_may_not_be_read_creates_a_pod() {
+    let mut world = World::sound();
+    world.forbid(NAMESPACES);
+    let server = world.serve().await;
+    let (code, report) = server.json(&["check", "-n", "shop"]).await;
+    assert_eq!((code, &report["verified"]), (0, &json!(true)), "{report:#}");
+    assert_eq!(
+        (state(&report, "namespace-label"), state(&report, "dry-run")),
+        ("unknown", "ok"),
+        "{report:#}"
+    );
+    // Nothing at all may be read.
+    world.forbid(CONFIGURATIONS);
+    world.forbid("/apis/apps/v1/deployments");
+    let (code, stdout, stderr) = world.serve().await.run(&["check", "-n", "shop"]).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    // A pod without a value: there is something to mend.
+    world.dry_run("shop", None);
+    let (code, report) = world.serve().await.json(&["check", "-n", "shop"]).await;
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!("dry-run")), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_check_does_not_advise_what_was_done() {
+    let mut world = World::sound();
+    world.forbid(NAMESPACES);
+    world.forbid("POST /api/v1/namespaces/shop/pods");
+    for (arguments, said) in [
+        (&["check"][..], "no pod created by dry run got one; grant the rights, or name a namespace with -n"),
+        (&["check", "-n", "shop"], "no pod created by dry run got one; grant the rights"),
+        (
+            &["check", "-n", "shop", "--no-dry-run"],
+            "no pod was created; grant the rights, or leave out --no-dry-run",
+        ),
+        (
+            &["check", "--no-dry-run"],
+            "no pod was created; grant the rights, or name a namespace with -n and leave out --no-dry-run",
+        ),
+    ] {
+        let (code, stdout, stderr) = world.serve().await.run(arguments).await;
+        assert_eq!(code, 2, "{stdout}{stderr}");
+        assert!(stderr.trim_end().ends_with(said), "{stderr}");
+    }
 }

@@ -203,6 +203,7 @@ impl<'a> Judge<'_, 'a> {
                 entries: container.env.places.len(),
             }),
             existing,
+            opaque: container.env.opaque(),
             detail: problem
                 .or_else(|| (env_from == Some(EnvFrom::Skip)).then(|| ENV_FROM_RESPECTED.to_owned()))
                 .or_else(|| self.about_limit(reason, limit, container, chain)),

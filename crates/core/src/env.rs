@@ -81,6 +81,13 @@ impl<'a> Env<'a> {
         }
     }
 
+    /// What GOMEMLIMIT comes from, if that is neither a text nor an amount of the pod.
+    pub(crate) fn opaque(&self) -> Option<Opaque<'a>> {
+        let (index, entry) = self.gomemlimit.as_ref()?;
+        let is_opaque = entry.value_from.as_ref()?.resource_field_ref.is_none();
+        is_opaque.then_some(Opaque { json: self.json, index: *index })
+    }
+
     /// The last entry named `name` before the entry with the index `end`, with its own index: what `$(name)` there is.
     ///
     /// # Errors
@@ -101,6 +108,42 @@ impl<'a> Env<'a> {
             Ok(())
         });
         Ok(found)
+    }
+}
+
+/// A `valueFrom` that the pod does not determine. It is read only if somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opaque<'a> {
+    json: &'a str,
+    index: usize,
+}
+
+/// The sources of `EnvVarSource` of the API that the pod does not determine, and what tells one from another.
+const SOURCES: [(&str, &[&str]); 4] = [
+    ("configMapKeyRef", &["name", "key"]),
+    ("secretKeyRef", &["name", "key"]),
+    ("fieldRef", &["fieldPath"]),
+    ("fileKeyRef", &["volumeName", "path", "key"]),
+];
+
+impl Opaque<'_> {
+    /// What is known of a source of another kind, or of no kind.
+    pub(crate) const OTHER: &'static str = "valueFrom";
+
+    /// The reference for people, such as `configMapKeyRef NAME/KEY`.
+    pub(crate) fn in_words(self) -> String {
+        self.source().unwrap_or_else(|| Self::OTHER.to_owned())
+    }
+
+    fn source(self) -> Option<String> {
+        let list: Vec<&RawValue> = serde_json::from_str(self.json).ok()?;
+        let source = json::find(list.get(self.index)?.get(), "valueFrom")?;
+        SOURCES.iter().find_map(|(kind, keys)| {
+            let reference = json::find(source, kind)?;
+            let texts = keys.iter().map(|key| serde_json::from_str(json::find(reference, key)?).ok());
+            let texts: Vec<String> = texts.collect::<Option<_>>()?;
+            Some(format!("{kind} {}", texts.join("/")))
+        })
     }
 }
 

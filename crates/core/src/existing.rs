@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use crate::{
     coverage::Coverage,
-    env::{EnvVar, ResourceFieldRef, TooLong},
+    env::{EnvVar, Opaque, ResourceFieldRef, TooLong},
     expansion::{Piece, pieces},
     memlimit::{self, Distance, GoLimit},
     names::LIMITS_MEMORY,
@@ -38,13 +38,27 @@ pub enum Broken {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The program exits with code 2 before `main`. The start of the value.
-    Malformed(String),
+    /// The program exits with code 2 before `main`.
+    Malformed {
+        /// The start of the value.
+        text: String,
+        /// Why it has a `$(NAME)`, if it has one.
+        unexpanded: Option<Unexpanded>,
+    },
     /// Zero, or below 5 % of the limit: the garbage collector runs without a pause.
     TooLow {
         /// The value as bytes.
         bytes: u64,
     },
+}
+
+/// Why kubelet leaves `$(NAME)` as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unexpanded {
+    /// No variable of the name is defined before it.
+    Undefined,
+    /// It is written as `$$(NAME)`.
+    Escaped,
 }
 
 impl Broken {
@@ -55,7 +69,7 @@ impl Broken {
             Self::WholeLimit | Self::AtLimit { .. } => Coverage::AtLimit,
             Self::NodeSize => Coverage::Uncovered,
             Self::AboveLimit { .. } => Coverage::AboveLimit,
-            Self::Malformed(_) => Coverage::Malformed,
+            Self::Malformed { .. } => Coverage::Malformed,
             Self::TooLow { .. } => Coverage::TooLow,
         }
     }
@@ -73,13 +87,16 @@ impl Broken {
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::Malformed(text) if text.contains("$(") => {
-                "define what it refers to before it in env, or write bytes or MiB"
-            }
             Self::WholeLimit => "remove it to have one injected",
             Self::NodeSize => "set the limit",
             Self::AtLimit { .. } | Self::AboveLimit { .. } => "lower it, or remove it",
-            Self::Malformed(_) => "write bytes or MiB",
+            Self::Malformed { unexpanded, .. } => match unexpanded {
+                None => "write bytes or MiB",
+                Some(Unexpanded::Undefined) => {
+                    "define what it refers to before it in env, or write bytes or MiB"
+                }
+                Some(Unexpanded::Escaped) => "$$( is not expanded: write $(NAME), bytes or MiB",
+            },
             Self::TooLow { .. } => "raise it, or remove it",
         }
     }
@@ -105,7 +122,7 @@ impl fmt::Display for Broken {
                     if human(*bytes) == human(*limit) { |bytes| format!("{bytes} bytes") } else { human };
                 write!(f, "GOMEMLIMIT is {}, above the memory limit of {}", text(*bytes), text(*limit))
             }
-            Self::Malformed(text) => {
+            Self::Malformed { text, .. } => {
                 write!(f, "GOMEMLIMIT={} is malformed: a Go program exits with code 2", quote(text))
             }
             Self::TooLow { bytes } => {
@@ -131,7 +148,8 @@ impl<'p, 'a> PodValues<'p, 'a> {
     /// GOMEMLIMIT in env of `container`, to which the memory limit `limit` applies; `None` if there is none.
     pub(crate) fn existing<'c>(self, container: &'c Container<'a>, limit: Limit) -> Option<Existing<'c, 'a>> {
         let (index, entry) = container.env.gomemlimit.as_ref()?;
-        let text = Resolver { pod: self, container, references: 0 }.resolve(*index, entry);
+        let mut resolver = Resolver { pod: self, container, references: 0, unexpanded: None };
+        let text = resolver.resolve(*index, entry);
         let value = match text {
             Err(Unresolved::NodeSize) => UserValue::NodeSize,
             Err(Unresolved::Unknown) => UserValue::Unknown,
@@ -144,10 +162,13 @@ impl<'p, 'a> PodValues<'p, 'a> {
         let broken = match &value {
             UserValue::Unlimited | UserValue::Unknown => None,
             UserValue::NodeSize => Some(Broken::NodeSize),
-            UserValue::Malformed(text) => Some(Broken::Malformed(start(text, MOST_QUOTED + 1).to_owned())),
+            UserValue::Malformed(text) => Some(Broken::Malformed {
+                text: start(text, MOST_QUOTED + 1).to_owned(),
+                unexpanded: resolver.unexpanded.filter(|_| text.contains("$(")),
+            }),
             UserValue::Bytes(bytes) => self.inspect(*bytes, entry, container, limit),
         };
-        Some(Existing { entry, value, broken })
+        Some(Existing { entry, container: &container.name, value, broken })
     }
 
     /// What is wrong with a value of `bytes` that `entry` of `container` yields.
@@ -182,6 +203,8 @@ impl<'p, 'a> PodValues<'p, 'a> {
 #[derive(Debug)]
 pub(crate) struct Existing<'c, 'a> {
     pub(crate) entry: &'c EnvVar<'a>,
+    /// The name of its container.
+    container: &'c str,
     pub(crate) value: UserValue<'a>,
     /// What is wrong with it; `None` also if it is not known before the container runs.
     pub(crate) broken: Option<Broken>,
@@ -204,7 +227,7 @@ impl Existing<'_, '_> {
 impl From<&Existing<'_, '_>> for ExistingValue {
     fn from(existing: &Existing<'_, '_>) -> Self {
         let problem = existing.broken.as_ref().map(Broken::as_str);
-        Self { value: written(existing.entry), bytes: existing.bytes(), problem }
+        Self { value: written(existing.entry, existing.container), bytes: existing.bytes(), problem }
     }
 }
 
@@ -232,12 +255,17 @@ enum Unresolved {
 const MAX_REFERENCES: usize = 4;
 const MAX_EXPANDED: usize = 256;
 
+/// What kubelet makes `$(` of.
+const ESCAPED: &str = "$$(";
+
 /// Finds the text of a variable as kubelet does (`makeEnvironmentVariables` in
 /// `k8s.io/kubernetes/pkg/kubelet/kubelet_pods.go`): in the order of env, so that only earlier entries are expanded.
 struct Resolver<'p, 'a> {
     pod: PodValues<'p, 'a>,
     container: &'p Container<'a>,
     references: usize,
+    /// What was left as it is; that nothing is defined counts more.
+    unexpanded: Option<Unexpanded>,
 }
 
 impl<'a> Resolver<'_, 'a> {
@@ -250,6 +278,9 @@ impl<'a> Resolver<'_, 'a> {
         let text = entry.value.clone().unwrap_or_default().0;
         if !text.contains('$') {
             return Ok(text);
+        }
+        if text.contains(ESCAPED) {
+            self.unexpanded.get_or_insert(Unexpanded::Escaped);
         }
         let mut expanded = String::new();
         for piece in pieces(&text) {
@@ -274,7 +305,10 @@ impl<'a> Resolver<'_, 'a> {
             Some((index, entry)) => self.resolve(index, &entry),
             None if self.container.may_be_defined_elsewhere(name) => Err(Unresolved::Unknown),
             // It stays as it is.
-            None => Ok(format!("$({name})").into()),
+            None => {
+                self.unexpanded = Some(Unexpanded::Undefined);
+                Ok(format!("$({name})").into())
+            }
         }
     }
 
@@ -319,20 +353,24 @@ impl<'a> Resolver<'_, 'a> {
     }
 }
 
-/// An existing value as it is written, cut to what fits an annotation.
-fn written(entry: &EnvVar<'_>) -> String {
-    const MOST: usize = 100;
-    let cut = |text: &str| {
-        let start = start(text, MOST);
-        if start.len() < text.len() { format!("{start}…") } else { text.to_owned() }
-    };
-    match entry.value_from.as_ref().and_then(|source| source.resource_field_ref.as_ref()) {
-        Some(ResourceFieldRef { resource, divisor, .. }) => {
-            let divisor = divisor.as_ref().map(|divisor| format!(", divisor {}", start(&divisor.0, MOST)));
-            cut(&format!("resourceFieldRef {}{}", start(resource, MOST), divisor.unwrap_or_default()))
-        }
-        None => cut(entry.value.as_deref().unwrap_or_default()),
-    }
+/// Bytes of an existing value that are shown.
+const MAX_WRITTEN: usize = 100;
+
+/// The start of an existing value: what fits an annotation.
+pub(crate) fn cut(text: &str) -> String {
+    let start = start(text, MAX_WRITTEN);
+    if start.len() < text.len() { format!("{start}…") } else { text.to_owned() }
+}
+
+/// An existing value of the container called `own` as it is written.
+fn written(entry: &EnvVar<'_>, own: &str) -> String {
+    let Some(source) = &entry.value_from else { return cut(entry.value.as_deref().unwrap_or_default()) };
+    let Some(reference) = &source.resource_field_ref else { return Opaque::OTHER.to_owned() };
+    let part = |key: &str, text: &str| format!(", {key} {}", start(text, MAX_WRITTEN));
+    let of = reference.container_name.as_deref().filter(|name| !name.is_empty() && *name != own);
+    let of = of.map(|name| part("containerName", name)).unwrap_or_default();
+    let divisor = reference.divisor.as_ref().map(|divisor| part("divisor", &divisor.0)).unwrap_or_default();
+    cut(&format!("resourceFieldRef {}{of}{divisor}", start(&reference.resource, MAX_WRITTEN)))
 }
 
 /// What is wrong with a value of `bytes`.

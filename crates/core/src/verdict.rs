@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::{
+    env::Opaque,
+    existing::cut,
     memlimit::Ratio,
     reason::Reason,
     settings::{EnvFrom, Level, Setting, ValueKind},
@@ -40,7 +42,11 @@ impl Verdict<'_> {
             reason_rule: container.reason_rule,
             value_rule: container.value_rule,
             repaired: container.repaired,
-            existing: container.existing,
+            existing: container.existing.map(|existing| match container.opaque {
+                Some(opaque) => ExistingValue { value: cut(&opaque.in_words()), ..existing },
+                None => existing,
+            }),
+            opaque: None,
             detail: container.detail,
         });
         Verdict {
@@ -84,6 +90,8 @@ pub struct ContainerVerdict<'a> {
     pub(crate) repaired: Option<Repaired>,
     /// The value of the user that is in env.
     pub existing: Option<ExistingValue>,
+    /// Where that value comes from, if the pod does not determine it; read by [`Verdict::into_owned`].
+    pub(crate) opaque: Option<Opaque<'a>>,
     /// What the reason means for this container, if more can be said than [`Reason::explanation`].
     pub(crate) detail: Option<String>,
 }
@@ -91,7 +99,8 @@ pub struct ContainerVerdict<'a> {
 /// A GOMEMLIMIT of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExistingValue {
-    /// As it is written; a reference in words.
+    /// As it is written; a reference in words. That to a ConfigMap, a Secret or a field is put in words only by
+    /// [`Verdict::into_owned`]: a webhook, which answers with the borrowed verdict, has no use for them.
     pub value: String,
     /// In bytes, if the pod determines it.
     pub bytes: Option<u64>,

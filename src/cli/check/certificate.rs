@@ -10,7 +10,7 @@ use super::{
 };
 use crate::cli::shell::quote;
 use crate::{
-    certs::{CaCertificate, verify},
+    certs::{CaCertificate, VerifyError, verify},
     cluster::{
         installation::{ServiceReference, Webhook},
         served::{self, ServedError},
@@ -107,7 +107,10 @@ impl Installation<'_> {
                 let what = format!(
                     "entry {entry} does not verify the certificate of pod {name}: {problem}{trouble}"
                 );
-                let link = if problem.contains("UnknownIssuer") { Link::CaBundle } else { Link::Certificate };
+                let link = match problem {
+                    VerifyError::UnknownIssuer => Link::CaBundle,
+                    VerifyError::Other(_) => Link::Certificate,
+                };
                 return Some(Finding::broken(link, what, self.mend_bundle(reference)));
             }
         }

@@ -49,9 +49,17 @@ pub(super) struct OptedIn<'c> {
 }
 
 impl OptedIn<'_> {
-    pub(super) async fn walk(&self, name: &str, facts: &NamespaceFacts) -> Result<Vec<Finding>, ApiError> {
-        let mut findings = self.selectors(name, &facts.labels);
-        findings.extend(self.settings(name, &facts.annotations));
+    /// What is found of a namespace; without `facts` it could not be read, and only a dry run shows anything.
+    pub(super) async fn walk(
+        &self,
+        name: &str,
+        facts: Option<&NamespaceFacts>,
+    ) -> Result<Vec<Finding>, ApiError> {
+        let mut findings = Vec::new();
+        if let Some(facts) = facts {
+            findings = self.selectors(name, &facts.labels);
+            findings.extend(self.settings(name, &facts.annotations));
+        }
         if self.dry_run {
             let pod = self.pod(name).await?;
             if pod.state == State::Ok {

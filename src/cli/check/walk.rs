@@ -101,7 +101,7 @@ impl CheckArgs {
         }
         let opted_in = OptedIn { cluster, release: &release, target: &target, dry_run: !self.no_dry_run };
         for (name, facts) in self.namespaces(cluster, &target, &others, &mut findings).await? {
-            findings.extend(opted_in.walk(&name, &facts).await?);
+            findings.extend(opted_in.walk(&name, facts.as_ref()).await?);
         }
         Ok(Walked { findings, decides, release })
     }
@@ -157,18 +157,19 @@ impl CheckArgs {
         }
     }
 
-    /// The namespaces to look at.
+    /// The namespaces to look at, and what is known of each.
     async fn namespaces(
         &self,
         cluster: &Cluster,
         target: &Target,
         others: &[Selection],
         findings: &mut Vec<Finding>,
-    ) -> anyhow::Result<BTreeMap<String, NamespaceFacts>> {
+    ) -> anyhow::Result<BTreeMap<String, Option<NamespaceFacts>>> {
         let mut known = Surroundings::default();
         let read = known.read_namespaces(cluster, self.namespace.as_deref()).await;
         if note(read, Link::NamespaceLabel, findings)?.is_none() {
-            return Ok(BTreeMap::new());
+            // One that is named can be tried all the same.
+            return Ok(self.namespace.iter().map(|name| (name.clone(), None)).collect());
         }
         findings
             .extend(known.unknown.drain(..).map(|problem| Finding::unknown(Link::NamespaceLabel, problem)));
@@ -191,7 +192,7 @@ impl CheckArgs {
                 ));
             }
         }
-        Ok(namespaces)
+        Ok(namespaces.into_iter().map(|(name, facts)| (name, Some(facts))).collect())
     }
 }
 

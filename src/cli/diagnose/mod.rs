@@ -34,6 +34,7 @@ use super::{
     policy_args::parse_quantity,
     same_file::{is_same_file, refuse_kubeconfig},
 };
+use crate::kinds::is_other_type;
 
 /// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
 ///
@@ -231,7 +232,7 @@ impl DiagnoseArgs {
 /// The object; a slash is not what separates a container.
 fn object_ref(text: &str) -> anyhow::Result<ObjectRef> {
     ObjectRef::parse_beside_files(text).map_err(|error| match (&error, text.split_once('/')) {
-        (ObjectRefError::Type(_), Some((pod, container))) => {
+        (ObjectRefError::Type(word), Some((pod, container))) if !is_other_type(word) => {
             anyhow!("{error}; a container is named with -c: {pod} -c {container}")
         }
         _ => error.into(),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use gomemlimit_core::{
     Surroundings as Around, Verdict,
     coverage::{ContainerCoverage, Gap},
@@ -13,20 +13,20 @@ use gomemlimit_core::{
 use kube::{api::GetParams, core::Request};
 use serde_json::{Value, json};
 
-use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, level_told, warn};
+use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, exit_code, level_told, warn};
 use crate::{
     cli::{
         audit::{painted_status, value, why},
         cluster_args::runtime,
         judge::Judge,
         manifests::decide_at,
-        object_ref::{ObjectRef, or_files},
+        object_ref::{ObjectRef, ObjectRefError, or_files},
         output::{self, quantity},
         progress,
     },
     cluster::{
         api::{ApiError, Cluster, path_of},
-        surroundings::Surroundings,
+        surroundings::{Surroundings, Unread},
     },
     manifest::{PodLocation, pod_locations},
 };
@@ -65,8 +65,7 @@ impl Explained {
 }
 
 pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<ExitCode> {
-    let targets: Vec<_> =
-        args.targets.iter().map(|text| ObjectRef::parse_beside_files(text)).collect::<Result<_, _>>()?;
+    let targets: Vec<_> = args.targets.iter().map(|text| target(text)).collect::<Result<_, _>>()?;
     runtime()?.block_on(async {
         let cluster = args.cluster.open().await.map_err(or_files)?;
         let namespace = args.manifests.namespace().unwrap_or(cluster.client.default_namespace()).to_owned();
@@ -85,6 +84,8 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
         for text in &objects {
             all.extend(explain(text, &namespace, &judge)?);
         }
+        let has_failed =
+            args.has_failed(all.iter().map(|one| &one.verdict), "containers in these objects")?;
         let printed = match args.output {
             Format::Table | Format::Wide => {
                 let printed = output::text(&tables(&all, args.output));
@@ -93,7 +94,36 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
             }
             Format::Json => output::json(&report(&all, &judge)),
         };
-        Ok(args.exit_code(printed, all.iter().map(|one| &one.verdict)))
+        if !has_failed && !args.fail_on.is_empty() {
+            is_known(judge.surroundings.unread, policy_is_given)?;
+        }
+        Ok(exit_code(printed, has_failed))
+    })
+}
+
+/// What `--fail-on` did not find may be hidden by what could not be read. Flags are enough without the webhook's own.
+fn is_known(unread: Unread, policy_is_given: bool) -> anyhow::Result<()> {
+    let (installations, advice) = if unread.installations && !policy_is_given {
+        (Some("what the webhook selects and decides by"), ", or give its settings as flags")
+    } else {
+        (None, "")
+    };
+    let unread: Vec<_> = unread.namespaces.then_some("namespaces").into_iter().chain(installations).collect();
+    ensure!(
+        unread.is_empty(),
+        "--fail-on cannot be judged: {} cannot be read; grant the rights{advice}",
+        unread.join(", ")
+    );
+    Ok(())
+}
+
+/// The object; there is no flag for one of its containers.
+fn target(text: &str) -> anyhow::Result<ObjectRef> {
+    ObjectRef::parse_beside_files(text).map_err(|error| match error {
+        ObjectRefError::Container { object, .. } => {
+            anyhow!("{text} has a slash too many: all containers of {object} are explained")
+        }
+        error => error.into(),
     })
 }
 

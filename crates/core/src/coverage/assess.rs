@@ -183,7 +183,7 @@ impl<'a> Assessor<'_, 'a> {
                 format!("{} of the limit: the OOM killer comes first", percent(*bytes, *limit)),
                 format!("lower it, or {remove}"),
             ),
-            Broken::Malformed(_) => (
+            Broken::Malformed { .. } => (
                 None,
                 "malformed: a Go program exits with code 2".to_owned(),
                 format!("{}, or {remove}", broken.advice()),
