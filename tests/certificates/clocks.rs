@@ -108,6 +108,25 @@ fn a_replica_without_the_time_does_not_take_the_ca_from_the_others() {
     world.check_calm();
 }
 
+/// Nobody rotates in time: two clocks are behind, and the third replica is stopped until the CA has expired. Between its
+/// new CA and the bundle with it nothing that anybody could serve is trusted.
+#[test]
+fn a_ca_that_expired_is_replaced_although_nobody_rotated_it() {
+    let mut world = World::installed(3);
+    for event in [
+        Event::Skew(2, -215_846_968),
+        Event::Advance(6953),
+        Event::Skew(1, -40_182_251),
+        Event::Away(0, true, 2131),
+        Event::One(0, 2),
+        Event::One(2, 1),
+        Event::One(0, 1),
+    ] {
+        world.befalls(&event);
+    }
+    world.recover();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
