@@ -46,9 +46,12 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// Stores `text` as the value of `setting`, without spaces around it; the error says what is wrong with it.
+    /// Stores `text` as the value of `setting`; the error says what is wrong with it.
     fn put(&mut self, setting: Setting, text: &str) -> Result<(), String> {
-        let text = text.trim_matches(' ');
+        // The memory limit may have them, as the API server removes them. A policy's CEL does not.
+        if text != text.trim() {
+            return Err("has spaces around it".to_owned());
+        }
         match setting {
             Setting::Ratio if text == "off" => self.is_off = true,
             Setting::Ratio => {

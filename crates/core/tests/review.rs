@@ -155,10 +155,10 @@ const MIB: u64 = 1 << 20;
 #[case::min_limit_is_inclusive(json!({"gomemlimit.dev/min-limit": "100Mi"}), &[], "90", 0)]
 #[case::bad_min_limit(json!({"gomemlimit.dev/min-limit": "-1"}), &[], "90", 1)]
 #[case::spaces_around(
-    json!({"gomemlimit.dev/ratio": " 0.8 ", "gomemlimit.dev/min-limit": "1Mi  "}), &[], "80", 0
+    json!({"gomemlimit.dev/ratio": " 0.8 ", "gomemlimit.dev/min-limit": "1Mi  "}), &[], "90", 2
 )]
-#[case::space_around_a_mode(json!({"gomemlimit.dev/mode": "off "}), &[], "opted-out", 0)]
-#[case::a_line_break_is_no_space(json!({"gomemlimit.dev/ratio": "0.8\n"}), &[], "90", 1)]
+#[case::space_around_a_mode(json!({"gomemlimit.dev/mode": "off "}), &[], "90", 1)]
+#[case::a_line_break_after_it(json!({"gomemlimit.dev/ratio": "0.8\n"}), &[], "90", 1)]
 #[case::headroom_in_bytes_is_doubtful(json!({"gomemlimit.dev/headroom": "30"}), &[], "90", 1)]
 #[case::min_limit_in_milli_is_doubtful(json!({"gomemlimit.dev/min-limit": "128m"}), &[], "90", 1)]
 #[case::no_headroom(json!({"gomemlimit.dev/headroom": "0"}), &[], "90", 0)]
