@@ -74,7 +74,7 @@ async fn a_tracking_value_follows_a_resize_and_a_literal_is_warned_about() {
     println!("$ kubectl patch pod stays --subresource resize -p …192Mi…\n{stays}");
     assert!(!follows.contains("Warning"), "{follows}");
     let warning = "Warning: container \"app\": GOMEMLIMIT=\"120795955\" stays as it is while the memory limit changes from \
-                   134217728 to 201326592 bytes; recreate the pod to get a value that fits";
+                   128Mi to 192Mi; recreate the pod to get a value that fits";
     assert!(stays.contains(warning), "{stays}");
     wait_for_limit(&namespace.name, "follows", 192_000_000).await;
     println!("track: limit 128Mi, resized to 192Mi with a restart: the process says 192000000");
