@@ -2,6 +2,8 @@
 
 use std::{error::Error, io, iter::successors};
 
+use kube::core::Status;
+
 use crate::untrusted::untrusted;
 
 /// The text of hyper's client around the cause that helps.
@@ -43,7 +45,7 @@ pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
 fn text(error: &(dyn Error + 'static)) -> Option<String> {
     let text = match error.downcast_ref::<kube::Error>() {
         // Its own text has the status once more, as Rust's Debug.
-        Some(kube::Error::Api(status)) => status.message.clone(),
+        Some(kube::Error::Api(status)) => status_text(status).to_owned(),
         Some(_) if cause(error).is_some() => return None,
         // Its text is that of what it wraps.
         _ if error.downcast_ref::<io::Error>().is_some_and(|error| error.get_ref().is_some()) => return None,
@@ -51,6 +53,11 @@ fn text(error: &(dyn Error + 'static)) -> Option<String> {
     };
     let is_wrapper = text.starts_with(CLIENT_ERROR) && cause(error).is_some();
     (!is_wrapper).then_some(text)
+}
+
+/// The text of a status of the API server: its message, or its reason if there is none.
+pub(crate) fn status_text(status: &Status) -> &str {
+    if status.message.is_empty() { &status.reason } else { &status.message }
 }
 
 /// The text of an error by itself, in words also if it is about a certificate.

@@ -16,7 +16,7 @@ use tokio::time::{error::Elapsed, timeout};
 use super::credentials::{self, PluginError};
 use super::kubeconfig::{self, ConfigError, Target};
 use crate::{
-    causes::{chain, with_causes},
+    causes::{chain, status_text, with_causes},
     untrusted::untrusted,
 };
 
@@ -288,7 +288,7 @@ fn without_password(url: &Uri) -> String {
 }
 
 fn of_status(status: &kube::core::Status) -> ApiError {
-    let message = if status.message.is_empty() { status.reason.clone() } else { status.message.clone() };
+    let message = status_text(status).to_owned();
     match status.code {
         401 => ApiError::Unauthorized(message),
         403 => ApiError::Forbidden(message),

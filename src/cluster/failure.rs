@@ -6,7 +6,7 @@ use kube::{core::Status, runtime::watcher};
 use tower::timeout::error::Elapsed;
 
 use super::client::CALL;
-use crate::causes::{chain, said, with_causes};
+use crate::causes::{chain, said, status_text, with_causes};
 
 /// A failed call in one line, without Rust's own words for it and with its cause once.
 pub(super) fn describe(error: &kube::Error) -> String {
@@ -38,8 +38,7 @@ pub(super) fn no_answer() -> String {
 }
 
 fn answered(status: &Status) -> String {
-    let said = if status.message.is_empty() { &status.reason } else { &status.message };
-    format!("the API server answered {}: {said}", status.code)
+    format!("the API server answered {}: {}", status.code, status_text(status))
 }
 
 fn broken(error: &(dyn Error + 'static)) -> String {
