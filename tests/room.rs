@@ -1,7 +1,7 @@
 //! Real sockets: who stays and who goes when there are more connections than places.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{future::pending, slice, time::Duration};
+use std::{future::pending, iter, net::SocketAddr, slice, time::Duration};
 
 use rstest::rstest;
 use tokio::{
@@ -14,8 +14,8 @@ use tokio_rustls::client::TlsStream;
 
 mod support;
 use support::{
-    REVIEW, Server, Setup, connect, head, is_injected, read_answer, request, review_of_size, send,
-    until_closed,
+    REVIEW, Server, Setup, connect, get, head, is_injected, read_answer, request, review_of_size,
+    running::Running, send, until_closed,
 };
 
 /// Shorter than any deadline of a [`Setup`], so what happens within it is not a deadline's doing.
@@ -213,5 +213,38 @@ async fn a_body_that_moves_is_the_last_to_make_room() {
     select! {
         () = assert_room(&server) => {}
         () = drip(&mut moving, &mut bytes) => {}
+    }
+}
+
+/// What the chart gives the readiness probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A byte of a head every tenth of a second, on one connection after the other.
+async fn drip_heads(address: SocketAddr) {
+    loop {
+        if let Ok(mut stream) = TcpStream::connect(address).await {
+            let mut head = b"GET /livez HTTP/1.1\r\nHost: x\r\nX: ".iter().chain(iter::repeat(&b'x'));
+            while let Some(byte) = head.next()
+                && stream.write_all(&[*byte]).await.is_ok()
+            {
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn clients_that_drip_keep_no_probe_from_its_answer() {
+    let program = Running::start(&[]);
+    program.wait_until_ready().await;
+    let mut hostile = tokio::task::JoinSet::new();
+    for _ in 0..450 {
+        hostile.spawn(drip_heads(program.admin));
+    }
+    // Until all of them have come.
+    sleep(Duration::from_millis(500)).await;
+    for path in ["/livez", "/readyz"].repeat(5) {
+        let (status, _) = timeout(PROBE_TIMEOUT, get(program.admin, path)).await.expect(path);
+        assert_eq!(status, 200);
     }
 }
