@@ -16,7 +16,7 @@ use gomemlimit::{
         BodyLimits, Options, Parts, ServeError,
         handler::{Namespaces, NoNamespaces},
         lifecycle::Signal,
-        listener::ConnectionLimits,
+        listener::{ConnectionLimits, Eviction},
         policy::PolicyReloader,
         serve,
         tls::{Credentials, Reloader, Serving, provider},
@@ -92,6 +92,11 @@ impl Default for Setup {
             policy: Policy::default(),
             connections: ConnectionLimits {
                 connections: 64,
+                eviction: Eviction::IdleFirst {
+                    silent: Duration::from_millis(250),
+                    sending: Duration::from_secs(1),
+                },
+                max_head: 16 << 10,
                 handshake: LONG,
                 head: LONG,
                 idle: LONG,

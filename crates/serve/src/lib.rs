@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod body;
+mod budget;
 mod buffer;
 pub mod handler;
 pub mod lifecycle;
