@@ -60,7 +60,7 @@ async fn answer(listener: TcpListener, mut script: Script) {
             assert!(head.starts_with("GET /api/v1/namespaces?"), "{head}");
             assert!(head.contains("labelSelector=gomemlimit.dev%2Finject%3Denabled"), "{head}");
             assert!(head.contains("as=PartialObjectMetadata"), "metadata only: {head}");
-            let is_page = head.contains("limit=25") || head.contains("watch=true");
+            let is_page = head.contains("limit=10") || head.contains("watch=true");
             assert!(is_page, "one answer is in memory as a whole: {head}");
             if head.contains("watch=true") {
                 let headers =

@@ -2,13 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use gomemlimit_core::{
-    NamespaceAnnotations,
-    names::DOMAIN,
-    pod::is_ours,
-    settings::Setting,
+use gomemlimit_core::{NamespaceAnnotations, names::DOMAIN, pod::is_ours, settings::Setting};
+use k8s_openapi::{
+    ClusterResourceScope, api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use k8s_openapi::{ClusterResourceScope, api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::Resource;
 use serde::{
     Deserialize, Deserializer,
@@ -151,7 +148,10 @@ mod tests {
         });
         let namespace: NamespaceMetadata = serde_json::from_str(&object.to_string()).unwrap();
         let metadata = namespace.meta();
-        assert_eq!((metadata.name.as_deref(), metadata.resource_version.as_deref()), (Some("shop"), Some("7")));
+        assert_eq!(
+            (metadata.name.as_deref(), metadata.resource_version.as_deref()),
+            (Some("shop"), Some("7"))
+        );
         assert!(metadata.labels.is_none() && metadata.managed_fields.is_none());
         let settings = namespace.settings();
         assert_eq!(settings["gomemlimit.dev/ratio"], "0.8");

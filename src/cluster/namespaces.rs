@@ -30,9 +30,9 @@ use crate::{
     },
 };
 
-/// Namespaces of one answer of the API server, which is in memory as a whole. One has 256 KiB of annotations at most,
+/// Namespaces of one answer of the API server, which is in memory as a whole, more than once for a moment. One has 256 KiB of annotations at most,
 /// and as much as etcd takes, 1.5 MiB, with its labels.
-const PAGE: u32 = 25;
+const PAGE: u32 = 10;
 
 type Snapshot = HashMap<String, NamespaceAnnotations>;
 

@@ -93,11 +93,7 @@ impl Bodies {
     /// Reads a whole body. Nothing is reserved for a client that sends little. One that sends more gets its place
     /// in the budget for the whole body at once, before that is kept, so that several of them cannot wait for
     /// each other half-way.
-    pub(super) async fn read(
-        &self,
-        mut body: Body,
-        client: Option<Progress>,
-    ) -> Result<Reserved, BodyError> {
+    pub(super) async fn read(&self, mut body: Body, client: Option<Progress>) -> Result<Reserved, BodyError> {
         let declared =
             HttpBody::size_hint(&body).exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         let capacity = declared.unwrap_or(self.limits.one);
@@ -119,7 +115,12 @@ impl Bodies {
                 let mut share = self.reserve(capacity).await?;
                 deadline += waiting.elapsed();
                 let bytes = capacity - kept.bytes.len();
-                hold(&mut share, kept.client.as_ref(), Direction::Arriving, bytes.saturating_sub(piece.len()));
+                hold(
+                    &mut share,
+                    kept.client.as_ref(),
+                    Direction::Arriving,
+                    bytes.saturating_sub(piece.len()),
+                );
                 kept.share = Some(share);
             }
             if !kept.bytes.push(&piece) {

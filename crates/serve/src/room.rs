@@ -388,8 +388,7 @@ impl<'c> Candidates<'c> {
         };
         let unused = || longest(is_unused, |one| one.silent, self.silent);
         let idle = || longest(is_idle, |one| one.begun, Duration::ZERO);
-        let index =
-            if self.are_half { unfinished() } else { unused().or_else(idle).or_else(unfinished) }?;
+        let index = if self.are_half { unfinished() } else { unused().or_else(idle).or_else(unfinished) }?;
         Some(self.all.swap_remove(index))
     }
 }

@@ -138,7 +138,8 @@ async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -
             due = ticks.tick() => due,
             _ = stop.changed() => break,
         };
-        let answered = timeout_at(due + PATIENCE, request(&target, &mut client, &mut tally, manner.size)).await;
+        let answered =
+            timeout_at(due + PATIENCE, request(&target, &mut client, &mut tally, manner.size)).await;
         tally.milliseconds.push(due.elapsed().as_secs_f64() * 1e3);
         let error = match answered {
             Ok(Ok(())) => None,

@@ -75,7 +75,13 @@ fn measure(gomemlimit: &Path, out: &Path, short: bool, scenario: &str) -> Result
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let measured = runtime.block_on(async {
         let only = !scenario.is_empty();
-        let (length, rotation) = if only { (2, 1) } else if short { (20, 4) } else { (600, 20) };
+        let (length, rotation) = if only {
+            (2, 1)
+        } else if short {
+            (20, 4)
+        } else {
+            (600, 20)
+        };
         let load = load::run(gomemlimit, Duration::from_secs(length), Duration::from_secs(rotation)).await?;
         let hostile = hostile::run(gomemlimit, short, scenario).await?;
         let attacks = attacks::run(gomemlimit, scenario).await?;

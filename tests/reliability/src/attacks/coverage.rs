@@ -53,8 +53,10 @@ async fn audited(binary: &Path) -> Result<u64> {
     let api = Api::start(|query| match query.path() {
         PODS => page(query, 250, |number| {
             let container = json!({"name": "c", "env": [{"name": "LARGE", "value": "x".repeat(1_000_000)}]});
-            let metadata = json!({"name": format!("p-{number}"), "namespace": "n", "uid": number.to_string()});
-            json!({"metadata": metadata, "spec": {"containers": [container]}, "status": {"phase": "Running"}}).to_string()
+            let metadata =
+                json!({"name": format!("p-{number}"), "namespace": "n", "uid": number.to_string()});
+            json!({"metadata": metadata, "spec": {"containers": [container]}, "status": {"phase": "Running"}})
+                .to_string()
         }),
         _ => Reply::Json(list("", "")),
     })

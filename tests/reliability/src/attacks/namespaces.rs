@@ -38,8 +38,7 @@ fn namespace(number: usize, version: usize, size: usize) -> String {
         "other.example/note": "x".repeat(size.min(ANNOTATIONS)),
     });
     let labels = json!({"other.example/label": "x".repeat(size - size.min(ANNOTATIONS))});
-    let metadata =
-        json!({"name": format!("team-{number}"), "resourceVersion": "7", "annotations": annotations, "labels": labels});
+    let metadata = json!({"name": format!("team-{number}"), "resourceVersion": "7", "annotations": annotations, "labels": labels});
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}).to_string()
 }
 
@@ -66,8 +65,18 @@ fn answer(query: &Query, (count, size): (usize, usize), events: usize, watches: 
 pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
     let mut rows = Vec::new();
     for (name, text, count, size) in [
-        (NAME, "500 namespaces with 256 KiB of annotations: listed, listed again, and 1,000 events of them", 500, ANNOTATIONS),
-        ("namespaces as large as etcd takes", "50 namespaces with 1.5 MiB of annotations and labels, likewise", 50, OBJECT),
+        (
+            NAME,
+            "500 namespaces with 256 KiB of annotations: listed, listed again, and 1,000 events of them",
+            500,
+            ANNOTATIONS,
+        ),
+        (
+            "namespaces as large as etcd takes",
+            "50 namespaces with 1.5 MiB of annotations and labels, likewise",
+            50,
+            OBJECT,
+        ),
     ] {
         if name.contains(attack) {
             let peak = follow(binary, count, size).await?;

@@ -108,7 +108,16 @@ pub struct Plan {
 
 impl Plan {
     pub const fn new(name: &'static str, attack: &'static str, run: Attack) -> Self {
-        Self { name, attack, run, flags: &[], file_descriptors: None, log: Log::Read, fresh_promised: true, large_promised: false }
+        Self {
+            name,
+            attack,
+            run,
+            flags: &[],
+            file_descriptors: None,
+            log: Log::Read,
+            fresh_promised: true,
+            large_promised: false,
+        }
     }
 }
 
@@ -135,9 +144,11 @@ pub async fn run(binary: &Path, short: bool, scenario: &str) -> Result<Hostile> 
     let mut scenarios = Vec::new();
     for plan in plans().into_iter().filter(|plan| plan.name.contains(scenario)) {
         let mut flags: Vec<String> = plan.flags.iter().map(ToString::to_string).collect();
-        for (flag, timeout) in
-            [("--handshake-timeout", timeout), ("--header-timeout", timeout), ("--body-timeout", body_timeout)]
-        {
+        for (flag, timeout) in [
+            ("--handshake-timeout", timeout),
+            ("--header-timeout", timeout),
+            ("--body-timeout", body_timeout),
+        ] {
             flags.extend([flag.to_owned(), format!("{timeout}s")]);
         }
         let program = Program::start(binary, &mount, &flags, plan.file_descriptors, plan.log).await?;
@@ -168,9 +179,9 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
     let cpu = program.cpu()?;
     let kept = team(&scene, KEPT, KEPT_RATE, Manner::default())?;
     let fresh = team(&scene, 1, FRESH_RATE, Manner { renew: Some(1), ..Manner::default() })?;
-    let large = plan.large_promised.then(|| {
-        team(&scene, 1, LARGE_RATE, Manner { size: Some(LARGE_REVIEW), ..Manner::default() })
-    });
+    let large = plan
+        .large_promised
+        .then(|| team(&scene, 1, LARGE_RATE, Manner { size: Some(LARGE_REVIEW), ..Manner::default() }));
     let (large, probes) = (large.transpose()?, Team::probes(scene.admin)?);
     let measured = Instant::now();
     // Honest clients are there first.

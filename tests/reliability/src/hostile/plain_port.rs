@@ -19,11 +19,9 @@ pub fn plans() -> Vec<Plan> {
             "450 send the probe port a head without end, a byte every 100 ms",
             |scene| Box::pin(async move { crowd(&scene, 450, slow_head).await }),
         ),
-        Plan::new(
-            "probe port, 2,000 slow heads",
-            "2,000 do the same; there are 1,024 places",
-            |scene| Box::pin(async move { crowd(&scene, 2000, slow_head).await }),
-        ),
+        Plan::new("probe port, 2,000 slow heads", "2,000 do the same; there are 1,024 places", |scene| {
+            Box::pin(async move { crowd(&scene, 2000, slow_head).await })
+        }),
         Plan::new("probe port, silent", "1,500 connect to the probe port and say nothing", |scene| {
             Box::pin(async move { crowd(&scene, 1500, silent).await })
         }),

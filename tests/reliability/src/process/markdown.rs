@@ -120,7 +120,8 @@ fn attacks(attacks: &[Attack]) -> String {
             Unit::Milliseconds => "time",
         };
         let (bound, figure) = (attack.unit.text(attack.bound), attack.unit.text(attack.figure));
-        let _ = writeln!(text, "| **{}**: {} | {measured} | {bound} | {figure} |", attack.name, attack.attack);
+        let _ =
+            writeln!(text, "| **{}**: {} | {measured} | {bound} | {figure} |", attack.name, attack.attack);
     }
     let broken: Vec<_> = attacks.iter().flat_map(|attack| attack.violations.clone()).collect();
     text + &violations(&broken)
@@ -219,7 +220,10 @@ mod tests {
             violations,
         };
         let text = attacks(&[attack(Vec::new())]);
-        assert!(text.contains("| **fat pods**: 250 pods of 1 MB | most memory | 128.0 MiB | 50.0 MiB |\n"), "{text}");
+        assert!(
+            text.contains("| **fat pods**: 250 pods of 1 MB | most memory | 128.0 MiB | 50.0 MiB |\n"),
+            "{text}"
+        );
         assert!(!text.contains("Broken"));
         assert!(attacks(&[attack(vec!["more".to_owned()])]).ends_with("**Broken promises**:\n\n- more\n"));
         assert_eq!(attacks(&[]), "");
