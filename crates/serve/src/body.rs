@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     budget::{Budget, Share, Transfer, permits},
     buffer::Buffer,
-    room::{Direction, Progress},
+    progress::{Direction, Progress},
 };
 use crate::metrics::Metrics;
 

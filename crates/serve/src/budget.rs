@@ -13,18 +13,19 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::room::{Direction, Progress};
+use super::progress::{Direction, Progress};
 use crate::metrics::Metrics;
 
 /// Unit of a budget in bytes, so that it fits a semaphore.
 const BYTES_PER_PERMIT: usize = 1 << 10;
 
-/// Time that every client has with its share, at least: two round trips to a node far away.
-const GRACE: Duration = Duration::from_millis(100);
+/// Part of the time for a transfer that every client has with its share, at least: of 2 s, 100 ms, which is two round
+/// trips to a node far away.
+const GRACE: u32 = 20;
 
-/// Time without a byte after which a client makes room although its pace would do: more than a packet that is sent
-/// again takes, or a node that is busy.
-const SILENT: Duration = Duration::from_millis(500);
+/// Part of the time for a transfer without a byte after which a client makes room although its pace would do: of 2 s,
+/// 500 ms, which is more than a packet takes that is sent again, or a node that is busy.
+const SILENT: u32 = 4;
 
 /// How long to wait for clients to make room before looking again which could.
 const MAKE_ROOM: Duration = Duration::from_millis(20);
@@ -68,14 +69,14 @@ impl Holder {
         let (held, flow) = (self.since.elapsed(), self.transfer.client.flow(self.transfer.direction));
         let done = u128::from(flow.bytes.saturating_sub(self.before));
         let bytes = self.transfer.bytes as u128;
-        if held < GRACE || done >= bytes || self.is_evicted {
+        if held < patience / GRACE || done >= bytes || self.is_evicted {
             return None;
         }
         let pace = done * 1_000_000 / held.as_micros().max(1);
         if bytes * 1_000_000 > pace * patience.as_micros() {
             return Some((Fault::Pace, pace));
         }
-        (held.min(flow.silent) >= SILENT).then_some((Fault::Silence, pace))
+        (held.min(flow.silent) >= patience / SILENT).then_some((Fault::Silence, pace))
     }
 }
 

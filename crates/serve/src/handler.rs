@@ -28,7 +28,7 @@ use tracing::{error, info, warn};
 use super::{
     body::{Bodies, BodyError, BodyLimits, Reserved},
     policy::CurrentPolicy,
-    room::Progress,
+    progress::Progress,
     throttle::Throttle,
 };
 use crate::metrics::{Metrics, REQUEST_CODES};

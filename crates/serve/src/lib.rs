@@ -13,6 +13,7 @@ pub mod listener;
 pub mod metrics;
 pub mod policy;
 mod poll;
+mod progress;
 pub mod readiness;
 mod room;
 mod throttle;

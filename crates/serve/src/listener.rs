@@ -25,7 +25,8 @@ use tracing::{debug, warn};
 
 pub use super::room::Eviction;
 use super::{
-    room::{Place, Progress, Room, Waiting},
+    progress::{Progress, Waiting},
+    room::{Place, Room},
     timed_io::{AwaitedBody, Silence, TimedIo},
 };
 use crate::metrics::{HandshakeFailure, Metrics};

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::room::{Progress, Waiting};
+use super::progress::{Progress, Waiting};
 
 /// Bytes of one read of what nobody keeps, and how many reads follow each other before others have their turn.
 const SCRATCH_BYTES: usize = 4 << 10;
