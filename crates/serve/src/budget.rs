@@ -24,8 +24,8 @@ const BYTES_PER_PERMIT: usize = 1 << 10;
 const GRACE: u32 = 20;
 
 /// Part of the time for a transfer without a byte after which a client makes room although its pace would do: of 2 s,
-/// 500 ms, which is more than a packet takes that is sent again, or a node that is busy.
-const SILENT: u32 = 4;
+/// 250 ms, which is more than a packet takes that is sent again, or a node that is busy.
+const SILENT: u32 = 8;
 
 /// How long to wait for clients to make room before looking again which could.
 const MAKE_ROOM: Duration = Duration::from_millis(20);
