@@ -46,6 +46,31 @@ fn pod_level_limits(#[case] main: Value, #[case] init: Value, #[case] container:
     assert_eq!(outcome(&answer, container), wanted);
 }
 
+/// The worst file and the worst pods: what is not compared does not count, and the pod is decided about.
+#[test]
+fn a_pod_that_takes_too_long_to_compare_is_told_of() {
+    let policy = |patterns: &[String]| {
+        let rules = json!({"rules": [{"name": "off", "match": {"images": patterns}, "set": {"mode": "off"}}]});
+        Policy { rules: serde_json::from_value(rules).unwrap(), ..Policy::default() }
+    };
+    let pod = |count: usize, image: &str| {
+        let containers: Vec<_> = (0..count)
+            .map(|at| json!({"name": format!("c{at}"), "image": image, "resources": {"limits": {"memory": "1Gi"}}}))
+            .collect();
+        review_of(&json!({"spec": {"containers": containers}}))
+    };
+    let slow: Vec<_> = (0..127).map(|_| format!("*{}b", "?a".repeat(255))).collect();
+    let answer = |policy: &Policy, review: Vec<u8>| answer_in(&review, &NamespaceAnnotations::new(), policy);
+    let worst = answer(&policy(&slow), pod(400, &"a".repeat(512)));
+    assert_eq!(outcome(&worst, "c0"), "966367641");
+    let warning = "the pod is too large to be compared with all rules; those that were not compared do not count";
+    assert!(worst.warnings.iter().any(|one| one.ends_with(warning)), "{:?}", worst.warnings);
+    // 500 patterns and 40 containers are nothing unusual.
+    let usual: Vec<_> = (0..500).map(|at| format!("*/team-{at}/program:v1.?.*")).collect();
+    let many = answer(&policy(&usual), pod(40, "registry.example/team-499/program:v1.2.3"));
+    assert_eq!((outcome(&many, "c39").as_str(), many.warnings.len()), ("opted-out", 0));
+}
+
 fn limited(name: &str, limit: &str) -> Value {
     json!({"name": name, "resources": {"limits": {"memory": limit}}})
 }

@@ -127,6 +127,22 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_patterns_of_a_file_have_a_bound_together() {
+        let file = |last: usize| {
+            let pattern = |bytes: usize| format!("'{}'", "x".repeat(bytes));
+            let one = vec![pattern(512); 127].join(", ");
+            format!(
+                "rules:\n- {{name: a, is: go, match: {{images: [{one}]}}}}\n- {{name: b, is: go, match: {{podLabels: {{k: {}}}}}}}\n",
+                pattern(last)
+            )
+        };
+        assert_eq!(parse(Path::new("p"), file(511).as_bytes()).unwrap().len(), 2);
+        let error = refused(&file(512));
+        let says = ": with rule \"b\" the patterns of the file have more than 65536 bytes";
+        assert!(error.contains(says), "{error}");
+    }
+
     #[rstest]
     #[case::empty("", 0)]
     #[case::comments("# nothing yet\n", 0)]
