@@ -241,7 +241,8 @@ fn what_is_saved_is_for_nobody_else() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let saved = folder.path().join("new/captures");
     let url = serve(|path, _| Some(pprof(path, HEAP)));
-    let save = |folder: &Path| diagnose(&["--url", &url, "--interval", "10ms", "--save", folder.to_str().unwrap()]);
+    let save =
+        |folder: &Path| diagnose(&["--url", &url, "--interval", "10ms", "--save", folder.to_str().unwrap()]);
     let output = save(&saved);
     assert_eq!((output.code, &*output.stderr), (0, ""));
     assert_eq!((mode(&saved), mode(saved.parent().unwrap())), (0o700, 0o700));

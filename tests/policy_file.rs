@@ -292,7 +292,8 @@ async fn a_swapped_file_is_followed_and_a_bad_one_is_not() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_slowest_file_and_the_slowest_pods_leave_the_probe_its_answer() {
     let slow = format!("*{}b", "?a".repeat(255));
-    let policy = serde_json::json!({"rules": [{"name": "slow", "is": "go", "match": {"images": vec![slow; 127]}}]});
+    let policy =
+        serde_json::json!({"rules": [{"name": "slow", "is": "go", "match": {"images": vec![slow; 127]}}]});
     let rules = policy_file::parse(Path::new("p"), policy.to_string().as_bytes()).unwrap();
     let mut setup = Setup::default();
     setup.options.policy = Policy { rules, ..Policy::default() };

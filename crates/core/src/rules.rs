@@ -87,7 +87,8 @@ impl<'r> PodRules<'r> {
     /// What is wrong if comparing would have taken too long. A pod cannot win by it: `mode: inject` on the pod goes
     /// before rules, too.
     pub(crate) fn warning(&self) -> Option<Warning> {
-        let text = "the pod is too large to be compared with all rules; those that were not compared do not count";
+        let text =
+            "the pod is too large to be compared with all rules; those that were not compared do not count";
         (!self.work.was_enough()).then(|| Warning::new(WarningKind::RulesCutOff, text.to_owned()))
     }
 }

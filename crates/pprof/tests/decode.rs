@@ -197,7 +197,11 @@ fn stacks(count: usize, depth: usize, locations: usize) -> Vec<u8> {
         long(2, &[long(1, &ids), number(2, 100)].concat())
     };
     let function = nested(5, &[number(1, 1), number(2, 3), number(4, 3)].concat());
-    let parts = [vec![nested(6, b"main.f"), function], (1..=locations).map(location).collect(), (0..count).map(sample).collect()];
+    let parts = [
+        vec![nested(6, b"main.f"), function],
+        (1..=locations).map(location).collect(),
+        (0..count).map(sample).collect(),
+    ];
     profile(&parts.concat())
 }
 
@@ -245,7 +249,12 @@ fn of_goroutines_between_the_ends_only_the_number_is_kept() {
     // A capture without any is no end.
     evidence.add(Capture::default());
     let groups = |pick: fn(&Capture) -> &Option<Goroutines>| {
-        evidence.captures.iter().filter_map(pick_some(pick)).map(|one| (one.total, one.groups.len())).collect::<Vec<_>>()
+        evidence
+            .captures
+            .iter()
+            .filter_map(pick_some(pick))
+            .map(|one| (one.total, one.groups.len()))
+            .collect::<Vec<_>>()
     };
     let wanted = [(4, 4), (4, 0), (4, 0), (4, 4)];
     assert_eq!(groups(|one| &one.goroutines), wanted);

@@ -14,7 +14,9 @@ pub(super) fn graph(evidence: &Evidence, target: &str) -> anyhow::Result<Vec<u8>
     let (first, last) =
         profiles().next().zip(profiles().next_back()).context("there is no profile to draw")?;
     let (before, now) = (first.1.stacks(Kind::InuseSpace), last.1.stacks(Kind::InuseSpace));
-    let names = |stacks: &Stacks| stacks.iter().flat_map(|(stack, _)| stack.iter()).map(|frame| frame.function.len()).sum::<usize>();
+    let names = |stacks: &Stacks| {
+        stacks.iter().flat_map(|(stack, _)| stack.iter()).map(|frame| frame.function.len()).sum::<usize>()
+    };
     ensure!(names(&before) + names(&now) <= MAX_NAMES, "the stacks are too large to draw");
     let lines = folded(&before, &now);
     ensure!(!lines.is_empty(), "there is nothing in use to draw");

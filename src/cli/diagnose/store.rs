@@ -126,7 +126,8 @@ impl Store {
         let number = self.evidence.captures.len() + 1;
         let others =
             [("heap", &texts.statistics), ("goroutine", &texts.goroutines), ("goroutineleak", &texts.leaked)];
-        let others: Vec<_> = others.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))).collect();
+        let others: Vec<_> =
+            others.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))).collect();
         self.written += texts.heap.len() + others.iter().map(|(_, text)| text.len()).sum::<usize>();
         ensure!(
             self.written <= MAX_RUN_BYTES,
@@ -192,7 +193,8 @@ fn make_folder(folder: &Path, may_be_there: bool) -> anyhow::Result<()> {
 fn is_open_to_others(folder: &Path) -> anyhow::Result<bool> {
     let cannot = || format!("cannot write into {}", folder.display());
     // A file's owner is who runs this.
-    let own = NamedTempFile::new_in(folder).and_then(|file| file.as_file().metadata()).with_context(cannot)?;
+    let own =
+        NamedTempFile::new_in(folder).and_then(|file| file.as_file().metadata()).with_context(cannot)?;
     let metadata = fs::metadata(folder).with_context(cannot)?;
     Ok(metadata.mode() & 0o022 != 0 || ![own.uid(), 0].contains(&metadata.uid()))
 }
@@ -210,7 +212,8 @@ fn put_index(folder: &Path, is_first: bool, bytes: &[u8]) -> anyhow::Result<()> 
     let put = || {
         let mut file = tempfile::Builder::new().prefix(".gomemlimit-").tempfile_in(folder)?;
         file.as_file_mut().write_all(bytes)?;
-        if is_first { file.persist_noclobber(&path) } else { file.persist(&path) }.map_err(|error| error.error)
+        if is_first { file.persist_noclobber(&path) } else { file.persist(&path) }
+            .map_err(|error| error.error)
     };
     put().map(drop).with_context(|| format!("cannot write {}", path.display()))
 }
