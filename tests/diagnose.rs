@@ -267,8 +267,8 @@ fn deep(stacks: u32, time: u8) -> Vec<u8> {
         [&[tag << 3 | 2][..], &len, bytes].concat()
     };
     let names = ["", "inuse_space", "bytes", "main.f"].map(|name| nested(6, name.as_bytes()));
-    let lines = nested(4, &[8, 1]).repeat(128);
-    let locations = (1..=8).map(|id| nested(4, &[&[8, id][..], &lines].concat()));
+    let lines = |line| nested(4, &[8, 1, 16, line]).repeat(128);
+    let locations = (1..=8).map(|id| nested(4, &[&[8, id][..], &lines(id)].concat()));
     let samples = (0..stacks).map(|at| {
         let ids = (0..8).flat_map(|digit| [8, u8::try_from(at >> (3 * digit) & 7).unwrap() + 1]);
         nested(2, &ids.chain([16, 100]).collect::<Vec<_>>())
