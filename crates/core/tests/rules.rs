@@ -81,7 +81,7 @@ fn a_pod_that_takes_too_long_to_compare_is_told_of() {
             .collect();
         review_of(&json!({"spec": {"containers": containers}}))
     };
-    let slow: Vec<_> = (0..127).map(|_| format!("*{}b", "?a".repeat(255))).collect();
+    let slow: Vec<_> = (0..127).map(|_| format!("*{}?{}b", "a".repeat(255), "a".repeat(200))).collect();
     let answer = |policy: &Policy, review: Vec<u8>| answer_in(&review, &NamespaceAnnotations::new(), policy);
     let worst = answer(&policy(&slow), pod(400, &"a".repeat(512)));
     assert_eq!(outcome(&worst, "c0"), "966367641");
