@@ -125,7 +125,7 @@ fn before<'t>(part: &str, text: &'t str) -> Option<&'t str> {
     }
     let at = text.char_indices().rev().nth(part.chars().count().checked_sub(1)?).map(|(at, _)| at)?;
     let (rest, end) = text.split_at_checked(at)?;
-    (after(part, end)? == "").then_some(rest)
+    after(part, end)?.is_empty().then_some(rest)
 }
 
 /// What follows the first place of a part without stars.
