@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tempfile::NamedTempFile;
 
 /// Where something will be written.
@@ -27,6 +27,11 @@ impl OutFile {
     /// Makes sure that it can be written, and leaves nothing behind.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let cannot = || format!("cannot write {}", path.display());
+        ensure!(
+            !is_strangers_link(path),
+            "{} is a link that somebody else made in a folder for everybody; name another file",
+            path.display()
+        );
         // A link stays, and what it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let metadata = fs::metadata(&path).ok();
@@ -54,6 +59,23 @@ impl OutFile {
         };
         written.with_context(|| format!("cannot write {}", self.path.display()))
     }
+}
+
+/// Whether this is a link that neither its folder's owner nor the user made, in a folder such as /tmp: the rule of the
+/// kernel's `fs.protected_symlinks`, which holds for opening a link, not for asking where it leads.
+fn is_strangers_link(path: &Path) -> bool {
+    const FOR_EVERYBODY: u32 = 0o1002;
+    let Ok(link) = fs::symlink_metadata(path) else { return false };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_own = || {
+        // A file's owner is who runs this.
+        let own = NamedTempFile::new_in(folder).and_then(|file| file.as_file().metadata());
+        own.is_ok_and(|own| own.uid() == link.uid())
+    };
+    link.is_symlink()
+        && fs::metadata(folder).is_ok_and(|folder| {
+            folder.mode() & FOR_EVERYBODY == FOR_EVERYBODY && folder.uid() != link.uid() && !is_own()
+        })
 }
 
 /// Whether an error is about replacing a file, and not about writing one: it is mounted by itself (EBUSY, EXDEV), or
@@ -99,7 +121,26 @@ fn take_after(file: &File, other: &Metadata) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    /// As in /tmp. Only root can make a link somebody else's.
+    #[test]
+    fn a_strangers_link_in_a_folder_for_everybody_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("victim"), "mine").unwrap();
+        std::os::unix::fs::symlink(path("victim"), path("link")).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        OutFile::open(&path("link")).unwrap();
+        if std::os::unix::fs::lchown(path("link"), Some(1), Some(1)).is_ok() {
+            let error = OutFile::open(&path("link")).err().unwrap().to_string();
+            assert!(error.contains("is a link that somebody else made"), "{error}");
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            OutFile::open(&path("link")).unwrap();
+        }
+    }
 
     #[test]
     fn only_what_is_about_replacing_is_written_over() {
