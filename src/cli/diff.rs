@@ -13,8 +13,10 @@ pub(super) fn unified(path: &[u8], before: &str, after: &str) -> String {
     let (before, after): (Vec<&str>, Vec<&str>) =
         (before.split_inclusive('\n').collect(), after.split_inclusive('\n').collect());
     let diff = TextDiff::configure().newline_terminated(true).diff_slices(&before, &after);
-    let slashes = path.iter().take_while(|byte| **byte == b'/').count();
-    let name = path.get(slashes..).unwrap_or_default();
+    let mut name = path;
+    while let Some(rest) = name.strip_prefix(b"/").or(name.strip_prefix(b"./")) {
+        name = rest;
+    }
     diff.unified_diff().header(&header(b"a/", name), &header(b"b/", name)).to_string()
 }
 

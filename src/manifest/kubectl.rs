@@ -17,6 +17,14 @@ pub(super) fn check_text(source: &str) -> Result<(), ManifestError> {
             ),
         ));
     }
+    // Its `LineReader` takes the one before the line feed for a part of the line end, and go-yaml the other.
+    if let Some(at) = source.find("\r\r\n") {
+        return Err(refuse(
+            source,
+            at,
+            "kubectl reads two carriage returns and a line feed as one line end; remove one".to_owned(),
+        ));
+    }
     // It cuts the text before it reads directives, so that they reach another document, or none.
     if let Some(at) = lines(source).find_map(|(at, line)| line.starts_with("%TAG").then_some(at)) {
         return Err(refuse(source, at, "%TAG is not supported; write the tags in full".to_owned()));

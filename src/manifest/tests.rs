@@ -106,6 +106,7 @@ fn a_refusal_shows_the_line_and_what_to_do() {
         ("|-\n---# c\nkind: Pod\n", "line 2, column 1: kubectl ends a document at this line"),
         ("\u{3000}{\"kind\":\"Pod\"}\n", "line 1, column 1: only kubectl takes"),
         ("a: 1\n...\n%TAG ! x\n---\nb: 1\n", "line 3, column 1: %TAG is not supported"),
+        ("kind: A\r\r\nv: 1\n", "line 1, column 8: kubectl reads two carriage returns"),
         ("a: &a:b c\n", "document 1, line 1, column 4: kubectl reads this anchor otherwise"),
         ("1e21: c\n", "document 1, line 1, column 1: kubectl writes the key 1e21 otherwise"),
     ] {
@@ -121,11 +122,11 @@ fn aliases_copy_no_more_than_their_budget() {
     for text in [
         format!("x: &a {long}\ny: [{}]\n", many("*a")),
         format!("x: &a {{? {long}\n : 1}}\ny: [{}]\n", many("*a")),
-        format!("x: &a {{a: 1}}\ny: [{}]\n", many("{b: *a}")),
+        format!("x: &a {{a: 1}}\ny: [{}]\n", vec!["{b: *a}"; 30_000].join(", ")),
         format!("x: &a {{a: {long}}}\ny: [{}]\n", many("{<<: *a}")),
         format!("x: &a [{}]\ny: &b [{}]\nz: [{}]\n", many("a"), many("*a"), many("*b")),
         // Each anchor keeps a copy of all that is in it.
-        format!("{}{}{}", "[&a ".repeat(500), "x, ".repeat(10_000), "]".repeat(500)),
+        format!("{}{}{}", "[&a ".repeat(200), "x, ".repeat(10_000), "]".repeat(200)),
         // Over all documents.
         format!("x: &a {long}\ny: [{}]\n---\n", vec!["*a"; 200].join(", ")).repeat(10),
     ] {
