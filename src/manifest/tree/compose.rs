@@ -121,18 +121,21 @@ impl<'s> Composer<'s> {
                 let values = Values::Mapping { map: Map::new(), merged: HashSet::new(), key: None };
                 self.open.push(Open { node: node(kind, anchor, tag.is_some()), values });
             }
-            Event::Anchor(_, name) => {
-                // In go-yaml a `:` or `?` ends the name, and begins the value.
-                if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
-                    let message = "kubectl reads this anchor otherwise; use letters, digits, - and _ only";
-                    return Err(self.syntax(start, message.to_owned()));
-                }
-            }
+            Event::Anchor(_, name) => self.anchor_name(start, &name)?,
             Event::SequenceEnd | Event::MappingEnd => self.end_collection(end)?,
             // Comments are not asked for, and the other events carry nothing that is needed here.
             _ => {}
         }
         Ok(())
+    }
+
+    /// Refuses a name that go-yaml ends at a `:` or `?`, where the value then begins.
+    fn anchor_name(&self, at: usize, name: &str) -> Result<(), ManifestError> {
+        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+            return Ok(());
+        }
+        let message = "kubectl reads this anchor otherwise; use letters, digits, - and _ only";
+        Err(self.syntax(at, message.to_owned()))
     }
 
     fn end_collection(&mut self, end: usize) -> Result<(), ManifestError> {
@@ -150,7 +153,9 @@ impl<'s> Composer<'s> {
     /// Puts a complete node where it belongs: into the innermost open list or mapping, or at the root.
     fn close(&mut self, node: Node, value: Value) -> Result<(), ManifestError> {
         if node.anchor != 0 {
-            self.copy(&value, node.start)?;
+            if !self.budget.take(&value) {
+                return Err(self.too_many_aliases(node.start));
+            }
             self.anchors.insert(node.anchor, value.clone());
         }
         match self.open.last_mut() {
@@ -289,13 +294,8 @@ impl<'s> Composer<'s> {
         Ok(())
     }
 
-    /// Takes what a copy of the value needs from the budget.
-    fn copy(&mut self, value: &Value, at: usize) -> Result<(), ManifestError> {
-        if self.budget.take(value) {
-            return Ok(());
-        }
-        let line = text::line_number(self.source, at);
-        Err(ManifestError::TooManyAliases { document: self.document(), line })
+    fn too_many_aliases(&self, at: usize) -> ManifestError {
+        ManifestError::TooManyAliases { document: self.document(), line: text::line_number(self.source, at) }
     }
 
     fn alias(&mut self, id: usize, at: usize) -> Result<Value, ManifestError> {
@@ -305,11 +305,7 @@ impl<'s> Composer<'s> {
                 self.syntax(at, "this alias stands inside the very value that it refers to".to_owned())
             );
         };
-        if self.budget.take(value) {
-            return Ok(value.clone());
-        }
-        let line = text::line_number(self.source, at);
-        Err(ManifestError::TooManyAliases { document: self.document(), line })
+        if self.budget.take(value) { Ok(value.clone()) } else { Err(self.too_many_aliases(at)) }
     }
 
     /// Number (from 1) of the document being read.
