@@ -61,7 +61,9 @@ fn unseen(text: &str, mut wanted: Vec<Value>, end: &str, documents: &[Document])
         wanted.retain(|value| pods([value]) > 0);
     }
     let mut found = Vec::new();
-    documents.iter().for_each(|document| flattened(&document.value, &mut found));
+    for document in documents {
+        flattened(&document.value, &mut found);
+    }
     let is_seen = are_within(&wanted, &found, text.ends_with('\n'))
         && pods(documents.iter().map(|document| &document.value)) >= pods(&wanted);
     (!is_seen).then(|| format!("{text:?}\n    kubectl {wanted:?}\n    found {found:?}"))

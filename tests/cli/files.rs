@@ -190,7 +190,7 @@ fn pipes_on_the_command_line_are_read() {
     let writer = thread::spawn({
         let pipe = pipe.clone();
         move || {
-            fs::OpenOptions::new().write(true).open(pipe).unwrap().write_all(DEPLOYMENT.as_bytes()).unwrap()
+            fs::OpenOptions::new().write(true).open(pipe).unwrap().write_all(DEPLOYMENT.as_bytes()).unwrap();
         }
     });
     let output = run(&["explain", "-f", pipe.to_str().unwrap()]);
