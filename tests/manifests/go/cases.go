@@ -148,7 +148,8 @@ func cases() []string {
 	return all
 }
 
-// Structure: documents, lists, anchors, merges, keys and JSON.
+// Structure: documents, lists, anchors, merges, keys and JSON. Not keys such as 1 and "1" in one mapping: which one
+// kubectl keeps is chance.
 var structures = []string{
 	// Documents.
 	"", "\n", "---\n", "---\n---\n", "...\n", "# c\n", "---\n# c\n---\n" + pod, pod + "---\n" + pod, pod + "--- # c\n" + pod, pod + "---# c\n" + pod,
@@ -200,7 +201,7 @@ var structures = []string{
 	"<<: {kind: Pod, apiVersion: v1}\nkind: ConfigMap\n<<: {kind: Pod}\n", "kind: A\nx: {a: 1, <<: {a: 2}, a: 3}\n", "kind: A\nx: {<<: {a: {b: 1}}, a: {c: 1}}\n", "kind: A\nx:\n  <<: {b: 1}\n  <<: {c: 1}\n",
 	"kind: A\nx: {<<: !!map {b: 1}}\n", "kind: A\nx: {<<: &m {b: 1}, y: *m}\n", "kind: A\nx: {<<: !!set {b}}\n", "kind: A\nx: {<< : {b: 1}}\n", "kind: A\nx: {<<}\n", "kind: A\nx: [<<]\n", "kind: A\nx: <<\n", "kind: A\nx:\n  ? <<\n  : {b: 1}\n",
 	// Keys.
-	"kind: A\nkind: B\n", "kind: A\n\"kind\": B\n", "kind: A\n? kind\n: B\n", "kind: A\nx: {1: a, \"1\": b}\n", "kind: A\nx: {1: a, 0x1: b}\n", "kind: A\nx: {1: a, 1.0: b}\n", "kind: A\nx: {yes: a, true: b}\n", "kind: A\nx: {yes: a, \"true\": b}\n",
+	"kind: A\nkind: B\n", "kind: A\n\"kind\": B\n", "kind: A\n? kind\n: B\n", "kind: A\nx: {1: a, 0x1: b}\n", "kind: A\nx: {yes: a, true: b}\n",
 	"kind: A\nx: {~: a}\n", "kind: A\nx: {: a}\n", "kind: A\nx: {[a]: b}\n", "kind: A\nx: {{a: b}: c}\n", "kind: A\n? [a]\n: b\n", "kind: A\n? a\n", "kind: A\n? a\n? b\n", "kind: A\n: b\n", "kind: A\n?\n: b\n", "kind: A\nx: {a}\n", "kind: A\nx: {a, b}\n",
 	"kind: A\nx: {a,}\n", "kind: A\nx: {,}\n", "kind: A\nx: [,]\n", "kind: A\nx: [a,]\n", "kind: A\nx: [a,,b]\n", "kind: A\nx: [a: b]\n", "kind: A\nx: [a: b, c: d]\n", "kind: A\nx: [? a : b]\n", "kind: A\nx: {? a : b}\n", "kind: A\nx: {? a}\n", "kind: A\nx: [: a]\n",
 	"kind: A\nx: {a:b}\n", "kind: A\nx: {a:}\n", "kind: A\nx: {a: }\n", "kind: A\nx: {a :b}\n", "kind: A\nx: {\"a\":b}\n", "kind: A\nx: {\"a\" :b}\n", "kind: A\nx: {'a':b}\n", "kind: A\nx: {a: b:c}\n", "kind: A\nx: {a: b: c}\n", "kind: A\nx: {[a]:b}\n", "kind: A\nx: {\"a\"\n:b}\n",
