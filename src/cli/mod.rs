@@ -15,6 +15,7 @@ mod completions;
 mod countdown;
 #[cfg(feature = "cli")]
 mod diagnose;
+mod diff;
 mod duration;
 #[cfg(feature = "cli")]
 mod endpoint;
@@ -26,6 +27,7 @@ mod inject;
 mod interrupt;
 mod judge;
 mod listen;
+mod manifest_files;
 mod manifests;
 mod object_ref;
 #[cfg(feature = "cli")]

@@ -7,8 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use tempfile::NamedTempFile;
+
+use super::manifest_files::is_same;
 
 /// Where something will be written.
 pub(super) struct OutFile {
@@ -46,6 +48,22 @@ impl OutFile {
             beside => beside.map(|_| Way::Replace(metadata)).with_context(cannot)?,
         };
         Ok(Self { path, way })
+    }
+
+    /// For a file that was read: nothing else is written, neither through a link nor in the place of another file.
+    pub(super) fn replacing(path: &Path, read: &Metadata) -> anyhow::Result<Self> {
+        let metadata =
+            fs::symlink_metadata(path).with_context(|| format!("cannot write {}", path.display()))?;
+        if metadata.is_symlink() {
+            let target = fs::read_link(path).unwrap_or_default();
+            bail!("{} is a link to {}; name the file itself", path.display(), target.display());
+        }
+        ensure!(
+            metadata.is_file() && is_same(&metadata, read),
+            "cannot write {}: it is not the file any more that was read",
+            path.display()
+        );
+        Self::open(path)
     }
 
     /// Writes it, in the place of what was there before.
