@@ -59,6 +59,12 @@ impl<'c> Installation<'c> {
             findings.push(Finding::unknown(Link::Service, what));
             return Ok(findings);
         };
+        if let Err(problem) = self.configuration.called() {
+            let command = self.release.restore_configuration(&self.configuration);
+            let what = format!("{problem}; what answers there is not looked at");
+            findings.push(Finding::broken(Link::Service, what, command));
+            return Ok(findings);
+        }
         let service = self.service(&reference).await;
         let (service, found) = note(service, Link::Service, &mut findings)?.unzip();
         findings.extend(found);
