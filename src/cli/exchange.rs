@@ -2,7 +2,7 @@
 
 use anyhow::{Context, anyhow};
 use axum::body::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Request, StatusCode, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,7 +23,10 @@ pub(super) async fn exchange(
         let response = sender.send_request(request).await.context("no answer")?;
         let status = response.status();
         let body = Limited::new(response.into_body(), most).collect().await;
-        let body = body.map_err(|error| anyhow!("the answer could not be read: {error}"))?;
+        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => anyhow!("the answer has more than {} MiB, and the rest was not read", most >> 20),
+            None => anyhow!("the answer could not be read: {error}"),
+        })?;
         anyhow::Ok(Answer { status, body: body.to_bytes() })
     };
     let mut exchange = std::pin::pin!(exchange);
