@@ -35,7 +35,11 @@ fn at_most(text: &str, most: Duration, said: &str) -> Result<Duration, String> {
 
 fn at_least(text: &str, min: Duration) -> Result<Duration, String> {
     let duration = parse_duration(text)?;
-    if duration < min { Err(format!("must be at least {}", humantime::format_duration(min))) } else { Ok(duration) }
+    if duration < min {
+        Err(format!("must be at least {}", humantime::format_duration(min)))
+    } else {
+        Ok(duration)
+    }
 }
 
 fn not_zero(duration: Duration) -> Result<Duration, String> {

@@ -36,3 +36,25 @@ pub(super) async fn exchange(
         ended = connection => { ended?; exchange.await }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_end_is_not_read_to_its_end() {
+        let (client, mut server) = tokio::io::duplex(64 << 10);
+        let sent = async {
+            server.read_buf(&mut Vec::new()).await.unwrap();
+            server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            while server.write_all(&[b'x'; 32 << 10]).await.is_ok() {}
+        };
+        let request = Request::get("/debug/pprof/heap").body(Full::default()).unwrap();
+        let (answer, ()) = tokio::join!(exchange(client, request, 2 << 20), sent);
+        let error = answer.err().unwrap().to_string();
+        assert_eq!(error, "the answer has more than 2 MiB, and the rest was not read");
+    }
+}

@@ -196,7 +196,11 @@ impl Cluster {
             let status = response.status();
             let Some(bytes) = read(response.into_body(), max).await? else { return Ok(None) };
             let text = String::from_utf8(bytes).map_err(kube::Error::FromUtf8)?;
-            if status.is_client_error() || status.is_server_error() { Err(failed(status, &text)) } else { Ok(Some(text)) }
+            if status.is_client_error() || status.is_server_error() {
+                Err(failed(status, &text))
+            } else {
+                Ok(Some(text))
+            }
         };
         let url = || self.place.0.clone();
         self.within(most, answer).await?.ok_or_else(|| ApiError::TooLarge { url: url(), path, max })

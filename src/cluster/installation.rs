@@ -68,13 +68,17 @@ pub enum Origin {
     Unclear,
 }
 
+/// Characters of what is no name that are told.
+const MAX_TOLD: usize = 100;
+
 /// The name of an object, which goes into paths and printed commands: any other is refused.
 pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
     if name.is_empty() || is_object_name(&name) {
         return Ok(name);
     }
-    Err(D::Error::custom(format!("{name:?} is not a name of Kubernetes")))
+    let start: String = name.chars().take(MAX_TOLD).collect();
+    Err(D::Error::custom(format!("{start} is not a name of Kubernetes")))
 }
 
 impl Metadata {

@@ -181,7 +181,9 @@ impl Listing {
                 return Err(self.endless(&format!("there are more than {MAX_ITEMS} items")));
             }
             if empty_pages > MAX_EMPTY_PAGES {
-                return Err(self.endless(&format!("there are more than {MAX_EMPTY_PAGES} pages without an item")));
+                return Err(
+                    self.endless(&format!("there are more than {MAX_EMPTY_PAGES} pages without an item"))
+                );
             }
             next = Some(token);
             if text.len() < SMALL_PAGE {
@@ -254,7 +256,10 @@ async fn read_line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Optio
     let (mut line, max) = (Vec::new(), MAX_ANSWER as u64);
     stream.take(max).read_until(b'\n', &mut line).await?;
     if line.len() as u64 == max {
-        return Err(io::Error::other(format!("an event of the watch has more than {} MiB", MAX_ANSWER >> 20)));
+        return Err(io::Error::other(format!(
+            "an event of the watch has more than {} MiB",
+            MAX_ANSWER >> 20
+        )));
     }
     Ok((!line.is_empty()).then_some(line))
 }

@@ -167,9 +167,7 @@ impl Surroundings {
         selections: &[Selection],
     ) -> Result<(), ApiError> {
         let asks_for = |key: &str| selections.iter().any(|selection| selection.asks_for(key));
-        let facts = |Object { metadata }| {
-            (metadata.name.clone(), NamespaceFacts::new(metadata, asks_for))
-        };
+        let facts = |Object { metadata }| (metadata.name.clone(), NamespaceFacts::new(metadata, asks_for));
         let read = match namespace {
             Some(name) => {
                 let items = vec![facts(cluster.get("/api/v1/namespaces", name).await?)];

@@ -45,7 +45,15 @@ impl World {
     pub(crate) fn empty() -> Self {
         let mut world = Self(BTreeMap::new());
         for path in [
-            CONFIGURATIONS, SERVICES, PODS, DEPLOYMENTS, ALL_DEPLOYMENTS, NAMESPACES, POLICIES, BINDINGS, CLUSTER_ROLES,
+            CONFIGURATIONS,
+            SERVICES,
+            PODS,
+            DEPLOYMENTS,
+            ALL_DEPLOYMENTS,
+            NAMESPACES,
+            POLICIES,
+            BINDINGS,
+            CLUSTER_ROLES,
         ] {
             world.put(path, &[]);
         }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::scripted::{
     failure,
     world::{
-        CLUSTER_ROLES, CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, SERVICES, World, cluster_role, configuration,
-        entry, links, namespace, requirement, state, with_pod_opt_in,
+        CLUSTER_ROLES, CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, SERVICES, World, cluster_role,
+        configuration, entry, links, namespace, requirement, state, with_pod_opt_in,
     },
 };
 
@@ -287,7 +287,9 @@ async fn names_of_a_cluster_are_quoted_in_commands() {
     pod["containers"][0]["volumeMounts"] = json!([{"name": "tls", "mountPath": "/tls"}]);
     pod["volumes"] = json!([{"name": "tls", "secret": {"secretName": EVIL}}]);
     let (_, report) = check(&world, &[]).await;
-    assert!(!report.to_string().contains("touch x"), "{report:#}");
+    assert!(report["links"].to_string().contains("is not a name of Kubernetes"), "{report:#}");
+    assert_eq!(report["broken"]["link"], "ca-bundle", "what cannot be read is not missing: {report:#}");
+    assert_eq!(report["broken"]["command"], "", "{report:#}");
     // Selectors and annotations of namespaces.
     let mut world = World::sound();
     world.dry_run("shop", None);

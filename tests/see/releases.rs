@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 
 use crate::scripted::{
     list, pod_with,
-    world::{
-        ALL_DEPLOYMENTS, CLUSTER_ROLES, CONFIGURATIONS, DEPLOYMENTS, World, cluster_role, state,
-    },
+    world::{ALL_DEPLOYMENTS, CLUSTER_ROLES, CONFIGURATIONS, DEPLOYMENTS, World, cluster_role, state},
 };
 
 /// A release that a tenant makes up in a namespace that is the first of all.
@@ -54,7 +52,10 @@ async fn mends_with(world: &World, arguments: &[&str], command: &str) -> String 
 #[tokio::test]
 async fn a_deployment_names_no_release() {
     let what = mends_with(&stopped(), &[], "").await;
-    assert!(what.contains("name it with --release-namespace, and with --release if it is not called"), "{what}");
+    assert!(
+        what.contains("name it with --release-namespace, and with --release if it is not called"),
+        "{what}"
+    );
     // The tenant alone, and roles that may not be read.
     let mut world = stopped();
     let evil = world.object(ALL_DEPLOYMENTS, 0).clone();
@@ -65,7 +66,8 @@ async fn a_deployment_names_no_release() {
     // Without any there is nothing to lose.
     world.put(ALL_DEPLOYMENTS, &[]);
     let install = format!(
-        "helm install gomemlimit {} --version {VERSION} -n gomemlimit --create-namespace --wait", chart()
+        "helm install gomemlimit {} --version {VERSION} -n gomemlimit --create-namespace --wait",
+        chart()
     );
     assert_eq!(mends_with(&world, &[], &install).await, "gomemlimit is not installed in this cluster");
 }
@@ -73,19 +75,26 @@ async fn a_deployment_names_no_release() {
 #[tokio::test]
 async fn a_role_of_the_whole_cluster_names_the_release() {
     let mut world = stopped();
-    world.put(CLUSTER_ROLES, &[
-        json!({"metadata": {"name": "system:node"}}),
-        json!({"metadata": {"name": "view"}}),
-        cluster_role("limits", "ops"),
-    ]);
+    world.put(
+        CLUSTER_ROLES,
+        &[
+            json!({"metadata": {"name": "system:node"}}),
+            json!({"metadata": {"name": "view"}}),
+            cluster_role("limits", "ops"),
+        ],
+    );
     let what = mends_with(&world, &[], &upgrade("limits", "ops")).await;
     assert!(what.contains("deleted it to stop it"), "{what}");
     // Several: none is guessed.
     world.add(CLUSTER_ROLES, cluster_role("canary", "ops"));
     let (code, stdout, stderr) = world.serve().await.run(&["check"]).await;
     assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
-    assert!(stderr.contains("several releases of it (ops/canary, ops/limits): choose one with --release-namespace"));
-    mends_with(&world, &["--release-namespace", "ops", "--release", "canary"], &upgrade("canary", "ops")).await;
+    assert!(
+        stderr
+            .contains("several releases of it (ops/canary, ops/limits): choose one with --release-namespace")
+    );
+    mends_with(&world, &["--release-namespace", "ops", "--release", "canary"], &upgrade("canary", "ops"))
+        .await;
 }
 
 #[tokio::test]
@@ -138,8 +147,10 @@ async fn a_service_outside_of_the_releases_namespace_is_not_believed() {
     let what = "it calls service gomemlimit in namespace a-tenant, and its release is in namespace gomemlimit; what \
                 answers there is not looked at";
     assert_eq!(report["broken"]["what"], what);
-    let restore =
-        format!("kubectl delete mutatingwebhookconfiguration gomemlimit && {}", upgrade("gomemlimit", "gomemlimit"));
+    let restore = format!(
+        "kubectl delete mutatingwebhookconfiguration gomemlimit && {}",
+        upgrade("gomemlimit", "gomemlimit")
+    );
     assert_eq!(report["broken"]["command"], restore);
     // Nor are its flags settings of the installation.
     let mut pod = pod_with("a", None);
@@ -167,7 +178,10 @@ async fn settings_are_those_of_pods_behind_the_configurations_service() {
     let (_, report) = server.json(&["audit", "-A"]).await;
     assert_eq!(report["decidedBy"], "the flags of pod gomemlimit/gomemlimit-0", "{report:#}");
     let reasons: Vec<_> = report["containers"].as_array().unwrap().iter().map(|one| &one["reason"]).collect();
-    assert!(reasons.contains(&&json!("not-injected")) && !reasons.contains(&&json!("mode-off")), "{report:#}");
+    assert!(
+        reasons.contains(&&json!("not-injected")) && !reasons.contains(&&json!("mode-off")),
+        "{report:#}"
+    );
     let (_, report) = server.json(&["explain", "b", "-n", "shop"]).await;
     assert_eq!(report["decidedBy"], "the flags of pod gomemlimit/gomemlimit-0", "{report:#}");
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::scripted::world::{
-    BINDINGS, CLUSTER_ROLES, CONFIG_MAPS, CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, POLICIES, SERVICES, World, cluster_role, links,
-    namespace, state,
+    BINDINGS, CLUSTER_ROLES, CONFIG_MAPS, CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, POLICIES, SERVICES,
+    World, cluster_role, links, namespace, state,
 };
 
 async fn check(world: &World, arguments: &[&str]) -> (i32, Value) {

@@ -211,6 +211,9 @@ impl<'c> Installation<'c> {
         self.pods = found.items;
         let unreadable = self.unreadable.take().into_iter().chain(found.unreadable);
         let mut findings: Vec<_> = unreadable.map(|problem| Finding::unknown(Link::Pods, problem)).collect();
+        if self.pods.is_empty() && !findings.is_empty() {
+            return Ok(findings);
+        }
         let (ready, all) = (self.pods.iter().filter(|pod| pod.is_ready()).count(), self.pods.len());
         let finding = if ready > 0 {
             Finding::ok(Link::Pods, format!("{ready} of {all} ready"))

@@ -9,8 +9,7 @@ use crate::cluster::installation::{Configuration, Metadata, Origin, ServiceRefer
 const DEFAULT: &str = "gomemlimit";
 
 /// How to name a release that no object of the whole cluster names.
-pub(super) const NAME_IT: &str =
-    "only objects of the whole cluster can tell, since anybody may write the others; name it with \
+pub(super) const NAME_IT: &str = "only objects of the whole cluster can tell, since anybody may write the others; name it with \
      --release-namespace, and with --release if it is not called gomemlimit";
 
 /// A release of the chart, or what was applied of its manifest for people without Helm.

@@ -169,7 +169,8 @@ impl CheckArgs {
             releases.retain(|_, one| one.name == *name);
         }
         if releases.len() > 1 {
-            let told: Vec<_> = releases.values().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
+            let told: Vec<_> =
+                releases.values().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
             bail!(
                 "there is no webhook configuration of gomemlimit, and there are several releases of it ({}): choose one \
                  with --release-namespace and --release",
@@ -187,7 +188,10 @@ impl CheckArgs {
         Ok(match named {
             Some(namespace) if !deployments.is_empty() => Release::named(self.release.as_deref(), namespace),
             Some(namespace) if !others.is_empty() => {
-                bail!("there is no release of gomemlimit in namespace {namespace}; found: {}", others.join(", "))
+                bail!(
+                    "there is no release of gomemlimit in namespace {namespace}; found: {}",
+                    others.join(", ")
+                )
             }
             None if !deployments.is_empty() => Release::unknown(),
             _ => Release::absent(self.release.as_deref(), named),
@@ -251,7 +255,8 @@ fn nothing_decides(release: &Release) -> Finding {
              of which release is not known: {NAME_IT}"
         )
     } else {
-        "there is no MutatingWebhookConfiguration of gomemlimit; maybe somebody deleted it to stop it".to_owned()
+        "there is no MutatingWebhookConfiguration of gomemlimit; maybe somebody deleted it to stop it"
+            .to_owned()
     };
     Finding::broken(Link::Configuration, what, release.upgrade(""))
 }
