@@ -178,6 +178,7 @@ impl Cluster {
     }
 
     /// What is at `path`, unless the answer takes longer than `most`.
+    #[cfg(feature = "cli")]
     pub(super) async fn text_at(&self, path: &str, most: Duration) -> Result<String, ApiError> {
         self.bounded(get(path), most, MAX_ANSWER).await
     }

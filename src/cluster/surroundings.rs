@@ -168,15 +168,12 @@ impl Surroundings {
     ) -> Result<(), ApiError> {
         let asks_for = |key: &str| selections.iter().any(|selection| selection.asks_for(key));
         let facts = |Object { metadata }| (metadata.name.clone(), NamespaceFacts::new(metadata, asks_for));
-        let read = match namespace {
-            Some(name) => {
-                let items = vec![facts(cluster.get("/api/v1/namespaces", name).await?)];
-                Collected { items, unreadable: None }
-            }
-            None => {
-                let listing = Listing::all("/api/v1/namespaces");
-                listing.collect_as(cluster, |json| serde_json::from_str(json).map(facts)).await?
-            }
+        let read = if let Some(name) = namespace {
+            let items = vec![facts(cluster.get("/api/v1/namespaces", name).await?)];
+            Collected { items, unreadable: None }
+        } else {
+            let listing = Listing::all("/api/v1/namespaces");
+            listing.collect_as(cluster, |json| serde_json::from_str(json).map(facts)).await?
         };
         self.unread.namespaces |= read.unreadable.is_some();
         self.unknown.extend(read.unreadable);

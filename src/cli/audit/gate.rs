@@ -68,23 +68,22 @@ impl Gate {
         if !self.has_judged && !self.allow_empty {
             bail!("{nothing}, so --fail-on has nothing to judge; pass --allow-empty if that is fine");
         }
-        match self.words.iter().find(|word| self.unknown > 0 && depends_on_namespace(**word)) {
-            Some(word) => bail!(
+        if let Some(word) = self.words.iter().find(|word| self.unknown > 0 && depends_on_namespace(**word)) {
+            bail!(
                 "--fail-on {} cannot be judged: namespaces may not be read, and {} containers are namespace-unknown; \
                  grant get and list on namespaces, or name namespace-unknown",
                 word.as_str(),
                 self.unknown
-            ),
-            None => {}
+            );
         }
-        match self.words.iter().find(|word| self.guessed && depends_on_settings(**word)) {
-            Some(word) => bail!(
+        if let Some(word) = self.words.iter().find(|word| self.guessed && depends_on_settings(**word)) {
+            bail!(
                 "--fail-on {} cannot be judged: what the webhook selects and decides by cannot be read; grant the \
                  rights, or give its settings as flags",
                 word.as_str()
-            ),
-            None => Ok(false),
+            );
         }
+        Ok(false)
     }
 }
 

@@ -12,7 +12,6 @@ use hyper::{
     body::{Bytes, Frame},
 };
 use kube::{Client, client::Body};
-use serde_json::json;
 use tokio::time::Instant;
 
 use super::*;
@@ -162,6 +161,7 @@ async fn one_item_that_is_too_large_is_an_error_that_names_it() {
 }
 
 /// Whatever is asked for: an object, a page of a pod, statistics of a kubelet.
+#[cfg(feature = "cli")]
 #[tokio::test]
 async fn no_answer_is_read_beyond_its_bound() {
     let large: Arc<str> = "x".repeat(MAX_ANSWER + 1).into();
@@ -180,7 +180,7 @@ async fn no_answer_is_read_beyond_its_bound() {
     assert!(matches!(pod, ApiError::TooLarge { max: 65_536, .. }), "{pod}");
     // Nor is the message of a failure.
     let long: Arc<str> =
-        json!({"kind": "Status", "code": 500, "message": "x".repeat(100_000)}).to_string().into();
+        serde_json::json!({"kind": "Status", "code": 500, "message": "x".repeat(100_000)}).to_string().into();
     let (cluster, _) = server(move |_, _| (500, long.clone()));
     let error = cluster.text_at("/x", CALL).await.unwrap_err().to_string();
     assert!(error.len() < 3000, "{}", error.len());
