@@ -321,8 +321,8 @@ fn page(query: &scripted::Query, items: usize, make: impl Fn(usize) -> String) -
     let from = number("continue").unwrap_or(0);
     let to = items.min(from + number("limit").unwrap_or(items));
     let next = if to < items { to.to_string() } else { String::new() };
-    let made = (from..to).map(make).collect::<Vec<_>>().join(",");
-    (200, format!(r#"{{"metadata":{{"resourceVersion":"7","continue":"{next}"}},"items":[{made}]}}"#))
+    let objects = (from..to).map(make).collect::<Vec<_>>().join(",");
+    (200, format!(r#"{{"metadata":{{"resourceVersion":"7","continue":"{next}"}},"items":[{objects}]}}"#))
 }
 
 /// Memory of `audit --listen` is not that of what tenants write: pods of a megabyte, and namespaces with all annotations

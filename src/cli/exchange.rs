@@ -50,7 +50,7 @@ mod tests {
         let sent = async {
             server.read_buf(&mut Vec::new()).await.unwrap();
             server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-            while server.write_all(&[b'x'; 32 << 10]).await.is_ok() {}
+            while server.write_all(&[b'x'; 8 << 10]).await.is_ok() {}
         };
         let request = Request::get("/debug/pprof/heap").body(Full::default()).unwrap();
         let (answer, ()) = tokio::join!(exchange(client, request, 2 << 20), sent);

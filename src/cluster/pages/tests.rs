@@ -63,12 +63,12 @@ fn server(answer: impl Fn(usize, &str) -> (u16, Arc<str>) + Clone + Send + 'stat
         let token = value("continue").unwrap_or_default();
         of_server.asked.lock().unwrap().push((limit, token.to_owned()));
         let (status, body) = answer(limit, token);
-        let taken = of_server.taken.clone();
+        let count = of_server.taken.clone();
         let chunks = futures::stream::unfold(0, move |from| {
             let to = body.len().min(from + (1 << 20));
             let chunk = body.as_bytes().get(from..to).filter(|chunk| !chunk.is_empty());
             let chunk = chunk.map(Bytes::copy_from_slice);
-            *taken.lock().unwrap() += usize::from(chunk.is_some());
+            *count.lock().unwrap() += usize::from(chunk.is_some());
             std::future::ready(chunk.map(|chunk| (Ok::<_, io::Error>(Frame::data(chunk)), to)))
         });
         let response = Response::builder().status(status).body(StreamBody::new(chunks)).unwrap();
