@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::{
     certificate_args::{CertificateArgs, Certificates, client},
-    duration::{parse_delay, parse_duration},
+    duration::{parse_delay, parse_duration, parse_poll},
     listen::{listen, parse_listen},
     output::{self, Line},
     policy_args::{PolicyArgs, parse_quantity},
@@ -78,7 +78,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     policy: PolicyArgs,
     /// How often to look at the policy file
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration, requires = "policy_file")]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_poll, requires = "policy_file")]
     policy_poll: Duration,
     #[command(flatten)]
     log: LogArgs,

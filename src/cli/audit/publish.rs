@@ -1,6 +1,7 @@
 //! `audit --listen`: audits again and again, and serves the counts to Prometheus.
 
 use std::{
+    convert::Infallible,
     fmt::Write,
     net::SocketAddr,
     process::ExitCode,
@@ -14,11 +15,13 @@ use std::{
 use anyhow::Context;
 use axum::{
     Router,
+    body::{Body, Bytes},
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::get,
 };
+use futures::stream;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
@@ -47,8 +50,9 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What is served.
 #[derive(Debug, Default)]
 struct Published {
-    /// The counts of the latest audit that succeeded, and when they were taken.
-    counts: Option<String>,
+    /// The counts of the latest audit that succeeded, and when they were taken. Scrapes share them: clients that read
+    /// slowly would hold a copy each, of megabytes in a large cluster.
+    counts: Option<Bytes>,
     failures: u64,
     /// Why the latest audit failed, or why there was none yet.
     problem: Option<String>,
@@ -74,7 +78,7 @@ impl Shared {
             let _ = writeln!(counts, "{} {:.3}", series.name, seconds.as_secs_f64());
         }
         let mut published = self.lock();
-        published.counts = Some(counts);
+        published.counts = Some(counts.into());
         published.problem = None;
     }
 
@@ -174,12 +178,14 @@ async fn readyz(State(shared): State<Shared>) -> Response {
 
 async fn scrape(State(shared): State<Shared>) -> Response {
     let published = shared.lock();
-    let mut text = published.counts.clone().unwrap_or_default();
+    let counts = published.counts.clone().unwrap_or_default();
+    let mut text = String::new();
     let dropped = shared.dropped_lines.load(Ordering::Relaxed);
     for (series, count) in [(FAILURES, published.failures), (LOG_LINES_DROPPED, dropped)] {
         head(&mut text, &series);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{} {count}", series.name);
     }
-    ([(CONTENT_TYPE, TEXT)], text).into_response()
+    let parts = [counts, text.into()].map(Ok::<_, Infallible>);
+    ([(CONTENT_TYPE, TEXT)], Body::from_stream(stream::iter(parts))).into_response()
 }
