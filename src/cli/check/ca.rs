@@ -38,11 +38,8 @@ pub(super) fn table(cas: &[ListedCa]) -> String {
         return String::new();
     }
     let rows = cas.iter().map(|ca| {
-        vec![
-            ca.sha256.to_string().into(),
-            humantime::format_rfc3339_seconds(ca.not_after).to_string().into(),
-            ca.unexpected.as_deref().unwrap_or("-").to_owned().into(),
-        ]
+        let unexpected = ca.unexpected.clone().unwrap_or_else(|| "-".to_owned());
+        vec![ca.sha256.to_string(), humantime::format_rfc3339_seconds(ca.not_after).to_string(), unexpected]
     });
     format!("\n{}", output::table(&["CA (SHA-256)", "NOT AFTER", "UNEXPECTED"], rows))
 }
