@@ -412,3 +412,29 @@ async fn cas_that_are_planted_and_revoked_are_logged_and_the_list_outlives_the_s
     assert_eq!(fingerprint(&value("ca.crt")), second, "from memory");
     assert_eq!(cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION], first);
 }
+
+#[tokio::test(start_paused = true)]
+async fn somebody_who_revokes_every_new_ca_is_answered_once_a_tick_in_the_end() {
+    let cluster = Cluster::settled().await;
+    let mut list = Vec::new();
+    let mut revoke = async |seconds: usize| {
+        let before = cluster.api.count(Verb::Update, Resource::Secrets);
+        for _ in 0..seconds {
+            let pem = cluster.api.secret()["data"]["ca.crt"].as_str().unwrap().to_owned();
+            let signer = fingerprint(&BASE64_STANDARD.decode(pem).unwrap());
+            if !list.contains(&signer) {
+                list.push(signer);
+                let list = list.join(",");
+                cluster.api.change_secret(|secret| {
+                    secret["metadata"]["annotations"] = json!({REVOKED_ANNOTATION: list});
+                });
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        cluster.api.count(Verb::Update, Resource::Secrets) - before
+    };
+    revoke(120).await;
+    let writes = revoke(1200).await;
+    assert!((20..=41).contains(&writes), "{writes} new CAs in 20 minutes, a tick is {TICK:?}");
+    cluster.settle_and_rest().await;
+}
