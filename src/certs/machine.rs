@@ -259,7 +259,9 @@ impl Machine {
             if held.signer.certificate.is_valid_at(now) && !is_revoked {
                 return Ok(Some((held, Stored::Restored(problem))));
             }
-            if let Some(mut promoted) = held.promoted(now).filter(|new| new.signer.certificate.is_valid_at(now)) {
+            if let Some(mut promoted) =
+                held.promoted(now).filter(|new| new.signer.certificate.is_valid_at(now))
+            {
                 self.sift(&mut promoted, now);
                 return Ok(Some((promoted, Stored::Promoted)));
             }

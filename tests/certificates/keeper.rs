@@ -403,7 +403,11 @@ async fn cas_that_are_planted_and_revoked_are_logged_and_the_list_outlives_the_s
     let has = |parts: &[&str]| lines.iter().any(|line| parts.iter().all(|part| line.contains(part)));
     assert!(has(&["WARN", &first, "it is revoked"]) && has(&["INFO", &second, "it signs"]), "{lines:?}");
     assert!(has(&["WARN", "\"no fingerprint\""]), "{lines:?}");
-    assert_eq!(cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION], list, "as somebody wrote it");
+    assert_eq!(
+        cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION],
+        list,
+        "as somebody wrote it"
+    );
 
     cluster.api.delete(Resource::Secrets);
     sleep(SETTLED).await;

@@ -45,7 +45,11 @@ pub(super) fn table(cas: &[ListedCa]) -> String {
 }
 
 /// The CAs of all entries, each once. `pods` tell whether certificates are self-managed, and how long CAs live.
-pub(super) fn list(pods: &[WebhookPod], server_name: &str, bundles: &[(&str, Vec<CaCertificate>)]) -> Vec<ListedCa> {
+pub(super) fn list(
+    pods: &[WebhookPod],
+    server_name: &str,
+    bundles: &[(&str, Vec<CaCertificate>)],
+) -> Vec<ListedCa> {
     let is_self_managed = pods.iter().any(|pod| pod.serve_flag("--tls-secret").is_some());
     let life = pods.iter().find_map(|pod| humantime::parse_duration(pod.serve_flag("--ca-duration")?).ok());
     let latest = life.and_then(|life| SystemTime::now().checked_add(life + CLOCKS));
