@@ -1,13 +1,19 @@
 //! The state machine: what is known in, the next thing to do out.
 
+mod admission;
+
 use std::{
     fmt,
     time::{Duration, SystemTime},
 };
 
+use self::admission::Memory;
 use super::{
     authority::{Authority, AuthorityError, Leaf},
+    changes::Journal,
     contents::{Contents, Data, Unusable},
+    fingerprint::{Fingerprint, Revocations},
+    origin,
     trust::{CaCertificate, verifies},
 };
 use crate::serve::tls::Credentials;
@@ -118,12 +124,19 @@ pub struct Machine {
     settings: Settings,
     secret: Seen<Data>,
     configuration: Seen<Vec<Entry>>,
+    /// The CA bundles of its entries.
+    live: Vec<Vec<CaCertificate>>,
     /// What was parsed last, and what it was parsed from.
     parsed: Option<(Data, Contents)>,
     /// The last usable contents of the Secret.
     held: Option<Contents>,
     published: Option<Published>,
     leaf: Option<Leaf>,
+    /// The list of revoked CAs, as it was seen last.
+    annotation: Option<String>,
+    revocations: Revocations,
+    memory: Memory,
+    journal: Journal,
 }
 
 impl Machine {
@@ -134,10 +147,15 @@ impl Machine {
             settings,
             secret: Seen::NotYet,
             configuration: Seen::NotYet,
+            live: Vec::new(),
             parsed: None,
             held: None,
             published: None,
             leaf: None,
+            annotation: None,
+            revocations: Revocations::default(),
+            memory: Memory::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -148,6 +166,8 @@ impl Machine {
 
     /// The entries of the webhook configuration as they are now; `None` where there is none.
     pub fn see_configuration(&mut self, entries: Option<Vec<Entry>>) {
+        let bundles = entries.iter().flatten().map(|entry| CaCertificate::all_from_pem(&entry.bundle));
+        self.live = bundles.collect();
         self.configuration = entries.map_or(Seen::Missing, Seen::Present);
     }
 
@@ -185,9 +205,9 @@ impl Machine {
             && !contents.trusted().any(|ca| *ca == leaf.signer)
         {
             contents.retired.push(leaf.signer.clone());
-            contents.tidy(now);
+            self.sift(&mut contents, now);
         }
-        self.held = Some(contents.clone());
+        self.hold(contents.clone(), now);
         self.note_publication(&contents, now);
         if now >= contents.signer.replace_at(self.settings.ca_life) {
             match &contents.next {
@@ -207,42 +227,53 @@ impl Machine {
 
     /// Parses the Secret, unless it was parsed before: to try a CA means to make keys.
     fn read(&mut self, data: &Data, now: SystemTime) -> Result<Contents, Unusable> {
-        if let Some((known, contents)) = &self.parsed
-            && known == data
-            && contents.is_usable_at(now)
-        {
-            let mut contents = contents.clone();
-            contents.tidy(now);
-            return Ok(contents);
+        let mut contents = match &self.parsed {
+            Some((known, contents)) if known == data && contents.is_usable_at(now) => contents.clone(),
+            _ => {
+                let (contents, refused) = Contents::parse(data, &self.settings.server_name, now)?;
+                for (ca, why) in refused {
+                    self.journal.refuse(ca, why);
+                }
+                self.parsed = Some((data.clone(), contents.clone()));
+                contents
+            }
+        };
+        self.sift(&mut contents, now);
+        if self.revocations.has(&contents.signer.certificate) {
+            return Err(Unusable::Revoked(Fingerprint::of(&contents.signer.certificate)));
         }
-        let contents = Contents::parse(data, &self.settings.server_name, now)?;
-        self.parsed = Some((data.clone(), contents.clone()));
         Ok(contents)
     }
 
     /// From memory where possible, so that nothing changes for the API server. A new CA otherwise, beside
     /// those that the API server trusts now: other replicas may still serve what they signed.
     fn without_usable_secret(
-        &self,
+        &mut self,
         unusable: &Unusable,
         now: SystemTime,
     ) -> Result<Option<(Contents, Stored)>, AuthorityError> {
         let problem = unusable.to_string();
         if let Some(mut held) = self.held.clone() {
-            if held.signer.certificate.is_valid_at(now) {
-                held.tidy(now);
+            self.sift(&mut held, now);
+            let is_revoked = self.revocations.has(&held.signer.certificate);
+            if held.signer.certificate.is_valid_at(now) && !is_revoked {
                 return Ok(Some((held, Stored::Restored(problem))));
             }
-            if let Some(promoted) = held.promoted(now).filter(|new| new.signer.certificate.is_valid_at(now)) {
+            if let Some(mut promoted) =
+                held.promoted(now).filter(|new| new.signer.certificate.is_valid_at(now))
+            {
+                self.sift(&mut promoted, now);
                 return Ok(Some((promoted, Stored::Promoted)));
             }
         }
         if matches!(self.configuration, Seen::NotYet) {
             return Ok(None);
         }
+        let server_name = &self.settings.server_name;
         let held = self.held.iter().flat_map(|held| held.trusted().cloned());
-        let live = self.live_bundles().flatten().filter(CaCertificate::is_ours);
-        let minted = Contents::replaced(self.mint(now)?, held.chain(live).collect(), now);
+        let live = self.live.iter().flatten().filter(|ca| origin::check(ca, server_name).is_ok());
+        let mut minted = Contents::replaced(self.mint(now)?, held.chain(live.cloned()).collect(), now);
+        self.sift(&mut minted, now);
         Ok(Some((minted, Stored::Minted(problem))))
     }
 
@@ -270,7 +301,7 @@ impl Machine {
 
     /// A new certificate of our own, where the present one is old or of an earlier CA.
     fn new_leaf(&self, now: SystemTime) -> Result<Option<Leaf>, AuthorityError> {
-        let Some(held) = &self.held else { return Ok(None) };
+        let Some(held) = self.usable() else { return Ok(None) };
         let signer = &held.signer.certificate;
         if let Some(leaf) = &self.leaf {
             let renew = now >= leaf.renew_at || !leaf.credentials.is_valid_at(now);
@@ -298,21 +329,12 @@ impl Machine {
     }
 
     fn every_live_bundle(&self, holds: impl Fn(&[CaCertificate]) -> bool) -> bool {
-        let mut bundles = self.live_bundles().peekable();
-        bundles.peek().is_some() && bundles.all(|bundle| holds(&bundle))
-    }
-
-    fn live_bundles(&self) -> impl Iterator<Item = Vec<CaCertificate>> {
-        let entries = match &self.configuration {
-            Seen::Present(entries) => entries.as_slice(),
-            Seen::NotYet | Seen::Missing => &[],
-        };
-        entries.iter().map(|entry| CaCertificate::all_from_pem(&entry.bundle))
+        !self.live.is_empty() && self.live.iter().all(|bundle| holds(bundle))
     }
 
     fn publish(&self) -> Option<Step> {
         let entries = self.out_of_sync();
-        let bundle = self.held.as_ref()?.bundle();
+        let bundle = self.usable()?.bundle();
         (!entries.is_empty()).then_some(Step::Publish { entries, bundle })
     }
 
@@ -321,7 +343,7 @@ impl Machine {
     /// Empty as long as it is not known what it should be.
     #[must_use]
     pub fn out_of_sync(&self) -> Vec<(usize, String)> {
-        let (Seen::Present(entries), Some(held)) = (&self.configuration, &self.held) else {
+        let (Seen::Present(entries), Some(held)) = (&self.configuration, self.usable()) else {
             return Vec::new();
         };
         let bundle = held.bundle();

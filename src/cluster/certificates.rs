@@ -31,9 +31,10 @@ use super::{
     failure::{describe, describe_watch, no_answer},
     pace::Pace,
     patience::{Heard, patient},
+    trust_log,
 };
 use crate::{
-    certs::{Data, Entry, KEYS, Machine, Settings, Step, Stored},
+    certs::{Data, Entry, KEYS, Machine, REVOKED_ANNOTATION, Settings, Step, Stored},
     metrics::{Metrics, Rotation, Watch},
     serve::{
         readiness::{Gate, Trouble},
@@ -181,6 +182,8 @@ impl CertificateKeeper {
     }
 
     fn see_secret(&mut self, secret: Option<Secret>) {
+        let annotations = secret.as_ref().map(ResourceExt::annotations);
+        self.machine.see_revoked(annotations.and_then(|all| all.get(REVOKED_ANNOTATION)).map(String::as_str));
         self.machine.see_secret(secret.as_ref().map(data));
         self.secret = secret;
     }
@@ -193,7 +196,9 @@ impl CertificateKeeper {
     /// be written and may not be yet; everything else waits for an event or the next tick.
     async fn reconcile(&mut self) -> Option<Instant> {
         for _ in 0..MOST_STEPS {
-            let step = match self.machine.step(SystemTime::now()) {
+            let step = self.machine.step(SystemTime::now());
+            trust_log::log(self.machine.take_changes());
+            let step = match step {
                 Ok(Some(step)) => step,
                 Ok(None) => {
                     self.writing = None;
@@ -242,6 +247,12 @@ impl CertificateKeeper {
         let data = secret.data.get_or_insert_default();
         data.retain(|key, _| !KEYS.contains(&key.as_str()));
         data.extend(ours.into_iter().map(|(key, value)| (key, ByteString(value))));
+        let lost: Vec<_> = self.machine.unlisted_revocations().map(ToString::to_string).collect();
+        if !lost.is_empty() {
+            let listed = secret.annotations_mut().entry(REVOKED_ANNOTATION.to_owned()).or_default();
+            let kept = (!listed.is_empty()).then(|| listed.clone());
+            *listed = kept.into_iter().chain(lost).collect::<Vec<_>>().join(",");
+        }
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let written = call(self.secrets.replace(&self.places.secret, &parameters, &secret)).await;
@@ -299,6 +310,7 @@ impl CertificateKeeper {
             info!("the API server trusts our certificate");
         }
         self.metrics.ca_bundle_out_of_sync.set(i64::from(!self.machine.out_of_sync().is_empty()));
+        self.metrics.ca_bundle_certificates.set(i64::try_from(self.machine.trusted()).unwrap_or(i64::MAX));
         let expiry = self.machine.ca_expires().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         let seconds = expiry.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
         self.metrics.ca_expiry.set(seconds);

@@ -1,9 +1,12 @@
 //! A modelled cluster with replicas, and what has to hold in it at every instant.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use gomemlimit::{
-    certs::{CaCertificate, Contents, Data, Entry, Machine, Settings, Step, Stored},
+    certs::{CaCertificate, Contents, Data, Entry, Fingerprint, Machine, Settings, Step, Stored},
     serve::tls::{Credentials, provider},
 };
 use rustls::{
@@ -30,19 +33,24 @@ pub fn start() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)
 }
 
-pub fn accepts(bundle: &[u8], name: &str, credentials: &Credentials, now: SystemTime) -> bool {
+/// A client that trusts `bundle`; `None` where nothing in it is valid.
+fn client_of(bundle: &[u8], now: SystemTime) -> Option<Arc<WebPkiServerVerifier>> {
     let mut roots = RootCertStore::empty();
+    // Go asks for the validity of roots, webpki does not.
     for ca in CaCertificate::all_from_pem(bundle).into_iter().filter(|ca| ca.is_valid_at(now)) {
         roots.add(ca.der).unwrap();
     }
-    let Ok(verifier) =
-        WebPkiServerVerifier::builder_with_provider(roots.into(), provider::provider()).build()
-    else {
-        return false;
-    };
+    WebPkiServerVerifier::builder_with_provider(roots.into(), provider::provider()).build().ok()
+}
+
+fn verifies(client: &WebPkiServerVerifier, name: &str, credentials: &Credentials, now: SystemTime) -> bool {
     let name = ServerName::try_from(name).unwrap();
     let now = UnixTime::since_unix_epoch(now.duration_since(SystemTime::UNIX_EPOCH).unwrap());
-    verifier.verify_server_cert(&credentials.chain()[0], &credentials.chain()[1..], &name, &[], now).is_ok()
+    client.verify_server_cert(&credentials.chain()[0], &credentials.chain()[1..], &name, &[], now).is_ok()
+}
+
+pub fn accepts(bundle: &[u8], name: &str, credentials: &Credentials, now: SystemTime) -> bool {
+    client_of(bundle, now).is_some_and(|client| verifies(&client, name, credentials, now))
 }
 
 /// The objects in the API server.
@@ -54,13 +62,45 @@ pub struct Cluster {
     pub configuration: (u64, Option<Vec<Entry>>),
     /// What the Secret held at earlier times.
     pub backups: Vec<Data>,
+    /// The annotation of the Secret with revoked CAs.
+    pub revoked: Option<String>,
+    /// CAs that must never be in the CA bundle.
+    pub planted: Vec<CaCertificate>,
 }
 
 impl Cluster {
     pub fn write_secret(&mut self, data: Option<Data>) {
         self.version += 1;
         self.backups.extend(self.secret.1.clone());
+        if data.is_none() {
+            self.revoked = None;
+        }
         self.secret = (self.version, data);
+    }
+
+    /// `kubectl annotate secret`.
+    pub fn annotate(&mut self, revoked: Option<String>) {
+        if self.secret.1.is_some() {
+            self.version += 1;
+            self.secret.0 = self.version;
+            self.revoked = revoked;
+        }
+    }
+
+    pub fn is_revoked(&self, ca: &CaCertificate) -> bool {
+        let listed = self.revoked.iter().flat_map(|list| list.split(','));
+        listed.filter_map(|part| part.trim().parse().ok()).any(|one: Fingerprint| one == Fingerprint::of(ca))
+    }
+
+    /// A replica has written this: nothing that is planted or revoked is in it.
+    pub fn check_written(&self, bundle: &[u8]) {
+        if self.planted.is_empty() && self.revoked.is_none() {
+            return;
+        }
+        for ca in CaCertificate::all_from_pem(bundle) {
+            assert!(!self.planted.contains(&ca), "a planted CA is published: {:?}", Fingerprint::of(&ca));
+            assert!(!self.is_revoked(&ca), "a revoked CA is published: {:?}", Fingerprint::of(&ca));
+        }
     }
 
     pub fn write_bundles(&mut self, bundle: &[u8]) {
@@ -113,6 +153,7 @@ impl Replica {
 
     pub fn see_secret(&mut self, cluster: &Cluster) {
         if !self.cut && !self.paused {
+            self.machine.see_revoked(cluster.revoked.as_deref());
             self.machine.see_secret(cluster.secret.1.clone());
             self.seen_secret = Some(cluster.secret.0);
         }
@@ -140,7 +181,15 @@ impl Replica {
             // Another replica was faster: the API server refuses the old resourceVersion.
             Some(Step::Store(..)) if self.seen_secret != Some(cluster.secret.0) => false,
             Some(Step::Store(data, why)) => {
+                for key in ["ca.crt", "next.crt", "bundle.crt"] {
+                    cluster.check_written(data.get(key).map_or(&[], Vec::as_slice));
+                }
                 cluster.write_secret(Some(data));
+                let lost = self.machine.unlisted_revocations().map(ToString::to_string).collect::<Vec<_>>();
+                if !lost.is_empty() {
+                    let listed = cluster.revoked.clone().unwrap_or_default();
+                    cluster.revoked = Some(format!("{listed},{}", lost.join(",")));
+                }
                 self.log.push(why);
                 self.see_secret(cluster);
                 true
@@ -150,6 +199,7 @@ impl Replica {
                 true
             }
             Some(Step::Publish { entries, bundle }) => {
+                cluster.check_written(bundle.as_bytes());
                 let Some(live) = &mut cluster.configuration.1 else { return false };
                 for (place, name) in entries {
                     assert_eq!(live[place].name, name);
@@ -180,6 +230,8 @@ impl World {
             secret: (0, Some(Data::new())),
             configuration: (0, None),
             backups: Vec::new(),
+            revoked: None,
+            planted: Vec::new(),
         };
         cluster.write_bundles(b"");
         let mut world = Self { cluster, replicas: (0..replicas).map(|_| Replica::new()).collect() };
@@ -200,10 +252,21 @@ impl World {
                 }
             }
             if !busy && before == self.cluster.version {
-                return;
+                return self.check_bundles();
             }
         }
         panic!("replicas fight: {:?}", self.replicas.iter().map(|replica| &replica.log).collect::<Vec<_>>());
+    }
+
+    /// Everybody who is there has seen everything.
+    fn check_bundles(&self) {
+        if self.cluster.secret.1.is_some()
+            && self.replicas.iter().any(|replica| !replica.cut && !replica.paused)
+        {
+            for entry in self.cluster.configuration.1.iter().flatten() {
+                self.cluster.check_written(&entry.bundle);
+            }
+        }
     }
 
     pub fn advance(&mut self, time: Duration) {
@@ -216,21 +279,17 @@ impl World {
     }
 
     pub fn check(&self, when: &str) {
-        let Some(live) = &self.cluster.configuration.1 else { return };
+        let now = self.cluster.now;
+        let mut bundles: Vec<_> =
+            self.cluster.configuration.1.iter().flatten().map(|entry| &entry.bundle).collect();
+        bundles.dedup();
+        // Once all CAs of a bundle have expired, it trusts nothing that anybody could serve.
+        let clients: Vec<_> = bundles.into_iter().filter_map(|bundle| client_of(bundle, now)).collect();
         for (place, replica) in self.replicas.iter().enumerate() {
             let Some(serving) = &replica.serving else { continue };
-            let valid = serving.not_after() >= self.cluster.now;
-            if replica.trusted && valid && !replica.paused {
-                // Once all CAs of a bundle have expired, it trusts nothing that anybody could serve.
-                let trusts_any = |entry: &&Entry| {
-                    CaCertificate::all_from_pem(&entry.bundle)
-                        .iter()
-                        .any(|ca| ca.is_valid_at(self.cluster.now))
-                };
-                for entry in live.iter().filter(trusts_any) {
-                    let trusted = accepts(&entry.bundle, NAME, serving, self.cluster.now);
-                    assert!(trusted, "replica {place} is not trusted by {} {when}", entry.name);
-                }
+            if replica.trusted && serving.not_after() >= now && !replica.paused {
+                let is_trusted = clients.iter().all(|client| verifies(client, NAME, serving, now));
+                assert!(is_trusted, "replica {place} is not trusted {when}");
             }
         }
     }
@@ -240,7 +299,7 @@ impl World {
         self.settle();
         self.check("when calm");
         let secret = self.cluster.secret.1.as_ref().unwrap();
-        let contents = Contents::parse(secret, NAME, self.cluster.now).unwrap();
+        let (contents, _) = Contents::parse(secret, NAME, self.cluster.now).unwrap();
         assert!(contents.is_said_by(secret));
         for entry in self.cluster.configuration.1.as_ref().unwrap() {
             assert_eq!(entry.bundle, secret["bundle.crt"], "{}", entry.name);

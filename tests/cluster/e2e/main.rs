@@ -27,6 +27,7 @@ mod reinvocation;
 mod reliability;
 mod repair;
 mod resize;
+mod revocation;
 mod rights;
 mod rollouts;
 mod settings;
