@@ -175,9 +175,16 @@ async fn a_path_of_its_own_is_sound_and_never_shown() {
     }
     let args = |paths: &[&str]| {
         let flags = paths.iter().map(|path| format!("--path={path}"));
-        json!(["serve".to_owned(), "--namespace-settings".to_owned()].into_iter().chain(flags).collect::<Vec<_>>())
+        json!(
+            ["serve".to_owned(), "--namespace-settings".to_owned()]
+                .into_iter()
+                .chain(flags)
+                .collect::<Vec<_>>()
+        )
     };
-    for (paths, state) in [(&["/mutate,/0123456789"][..], "ok"), (&["/a", "/0123456789"], "ok"), (&["/9876543210"], "broken")] {
+    for (paths, state) in
+        [(&["/mutate,/0123456789"][..], "ok"), (&["/a", "/0123456789"], "ok"), (&["/9876543210"], "broken")]
+    {
         world.object(PODS, 0)["spec"]["containers"][0]["args"] = args(paths);
         let (_, report) = check(&world, &[]).await;
         let states: Vec<_> = links(&report, "service").into_iter().map(|one| &one["state"]).collect();
