@@ -8,6 +8,7 @@ mod credentials;
 mod failure;
 pub mod installation;
 pub mod kubeconfig;
+mod namespace_metadata;
 pub mod namespaces;
 mod pace;
 pub mod pages;

@@ -1,7 +1,6 @@
 //! `audit --listen`: audits again and again, and serves the counts to Prometheus.
 
 use std::{
-    convert::Infallible,
     fmt::Write,
     net::SocketAddr,
     process::ExitCode,
@@ -15,13 +14,12 @@ use std::{
 use anyhow::Context;
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Bytes,
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::get,
 };
-use futures::stream;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
@@ -50,12 +48,15 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What is served.
 #[derive(Debug, Default)]
 struct Published {
-    /// The counts of the latest audit that succeeded, and when they were taken. Scrapes share them: clients that read
-    /// slowly would hold a copy each, of megabytes in a large cluster.
-    counts: Option<Bytes>,
+    /// The counts of the latest audit that succeeded, and when they were taken.
+    counts: Option<String>,
     failures: u64,
     /// Why the latest audit failed, or why there was none yet.
     problem: Option<String>,
+    /// What is scraped, shared by all that scrape: clients that never read must not take a text each.
+    text: Bytes,
+    /// The failures and the dropped lines in it.
+    events: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -78,8 +79,9 @@ impl Shared {
             let _ = writeln!(counts, "{} {:.3}", series.name, seconds.as_secs_f64());
         }
         let mut published = self.lock();
-        published.counts = Some(counts.into());
+        published.counts = Some(counts);
         published.problem = None;
+        published.events = None;
     }
 
     /// Whether this problem is another one than before.
@@ -177,15 +179,23 @@ async fn readyz(State(shared): State<Shared>) -> Response {
 }
 
 async fn scrape(State(shared): State<Shared>) -> Response {
-    let published = shared.lock();
-    let counts = published.counts.clone().unwrap_or_default();
-    let mut text = String::new();
     let dropped = shared.dropped_lines.load(Ordering::Relaxed);
-    for (series, count) in [(FAILURES, published.failures), (LOG_LINES_DROPPED, dropped)] {
-        head(&mut text, &series);
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{} {count}", series.name);
+    ([(CONTENT_TYPE, TEXT)], shared.lock().text(dropped)).into_response()
+}
+
+impl Published {
+    fn text(&mut self, dropped_lines: u64) -> Bytes {
+        let events = (self.failures, dropped_lines);
+        if self.events != Some(events) {
+            let mut text = self.counts.clone().unwrap_or_default();
+            for (series, count) in [(FAILURES, events.0), (LOG_LINES_DROPPED, events.1)] {
+                head(&mut text, &series);
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{} {count}", series.name);
+            }
+            self.text = text.into();
+            self.events = Some(events);
+        }
+        self.text.clone()
     }
-    let parts = [counts, text.into()].map(Ok::<_, Infallible>);
-    ([(CONTENT_TYPE, TEXT)], Body::from_stream(stream::iter(parts))).into_response()
 }
