@@ -14,7 +14,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use super::trust::{CA_NAME, CaCertificate, verifies};
+use super::{
+    contents::Data,
+    leaf::Leaf,
+    trust::{CA_NAME, CaCertificate, verifies},
+};
 use crate::serve::tls::{Credentials, CredentialsError};
 
 /// From when on certificates are valid: always. A later time guards nothing, since who has the key may write any, and to
@@ -54,18 +58,6 @@ pub struct Authority {
     /// Its certificate.
     pub certificate: CaCertificate,
     key: Arc<KeyPair>,
-}
-
-/// What a replica serves: a certificate signed by a CA, its key in memory only.
-#[derive(Clone, Debug)]
-pub struct Leaf {
-    /// What to serve.
-    pub credentials: Credentials,
-    pub(super) certificate: CertificateDer<'static>,
-    /// The CA that signed it.
-    pub(super) signer: CaCertificate,
-    /// From here on it should be renewed.
-    pub(super) renew_at: SystemTime,
 }
 
 impl Authority {
@@ -115,7 +107,28 @@ impl Authority {
 
     /// Signs a certificate with a key of its own, which never outlives the CA.
     pub fn sign(&self, server_name: &str, now: SystemTime, life: Duration) -> Result<Leaf, AuthorityError> {
+        self.sign_key(&KeyPair::generate()?, server_name, now, life)
+    }
+
+    /// The same, with both as the keys of a Secret hold them.
+    pub(super) fn sign_as_data(
+        &self,
+        server_name: &str,
+        now: SystemTime,
+        life: Duration,
+    ) -> Result<Data, AuthorityError> {
         let key = KeyPair::generate()?;
+        let leaf = self.sign_key(&key, server_name, now, life)?;
+        Ok(leaf.to_data(&key.serialize_pem()))
+    }
+
+    fn sign_key(
+        &self,
+        key: &KeyPair,
+        server_name: &str,
+        now: SystemTime,
+        life: Duration,
+    ) -> Result<Leaf, AuthorityError> {
         let mut params = CertificateParams::new(vec![server_name.to_owned()])?;
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "gomemlimit");
@@ -126,7 +139,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let ca = ca_params();
-        let certificate = params.signed_by(&key, &Issuer::from_params(&ca, &*self.key))?.der().clone();
+        let certificate = params.signed_by(key, &Issuer::from_params(&ca, &*self.key))?.der().clone();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let credentials = Credentials::new(vec![certificate.clone()], key, now)?;
         let remaining = not_after.duration_since(now).unwrap_or_default();
