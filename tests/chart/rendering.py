@@ -169,9 +169,6 @@ def deployment(checks, chart):
         for item in chart.rendered[name]:
             if item["kind"] == "Deployment":
                 pod = item["spec"]["template"]["spec"]
-                args = pod["containers"][0]["args"]
-                uses_api = args[0] == "audit" or any(arg.startswith(("--tls-secret", "--namespace-settings")) for arg in args)
-                checks.equal(pod["automountServiceAccountToken"], uses_api, f"{name}: a token only where the API is used")
                 checks.equal(pod["enableServiceLinks"], False, f"{name}: no service links")
 
 

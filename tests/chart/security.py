@@ -16,8 +16,31 @@ def run(checks, chart):
                 checks.check(container["securityContext"]["readOnlyRootFilesystem"], f"{name}: {pod} writes nothing")
                 checks.check("cpu" not in container["resources"].get("limits", {}), f"{name}: {pod} has no CPU limit")
                 checks.check(container["resources"]["limits"]["memory"], f"{name}: {pod} has a memory limit")
+            token(checks, f"{name}: {pod}", spec)
     teeth(checks)
     rights(checks, chart)
+
+
+# Kubernetes gives no shorter life than this, in seconds.
+TOKEN = {
+    "sources": [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 600}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+    ]
+}
+
+
+def token(checks, what, spec):
+    """A token of a short life where the API is used, at the place where a client looks for it; elsewhere none at all."""
+    checks.equal(spec["automountServiceAccountToken"], False, f"{what}: no token of the cluster's choice")
+    for container in spec["containers"]:
+        args = container["args"]
+        uses_api = args[0] == "audit" or any(arg.startswith(("--tls-secret", "--namespace-settings")) for arg in args)
+        places = {mount["name"]: mount["mountPath"] for mount in container.get("volumeMounts", [])}
+        found = [(places.get(volume["name"]), volume["projected"]) for volume in spec.get("volumes", []) if "projected" in volume]
+        expected = [("/var/run/secrets/kubernetes.io/serviceaccount", TOKEN)] if uses_api else []
+        checks.equal(found, expected, f"{what}: a token only where the API is used")
 
 
 def violations(spec):

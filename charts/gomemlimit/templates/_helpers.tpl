@@ -89,6 +89,34 @@ securityContext:
 {{- end }}
 {{- end -}}
 
+{{/* The token of the pod's account, for pods that talk to the API server. Its life is the shortest that Kubernetes
+gives; the one that a pod gets by itself is good for a year. kubelet replaces the file in time, and the program reads
+it again each minute. Of namespace and CA there is one source each, so all three stand where a client looks for them. */}}
+{{- define "gomemlimit.tokenVolume" -}}
+- name: kube-api-access
+  projected:
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 600
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+      - downwardAPI:
+          items:
+            - path: namespace
+              fieldRef:
+                fieldPath: metadata.namespace
+{{- end -}}
+
+{{- define "gomemlimit.tokenMount" -}}
+- name: kube-api-access
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end -}}
+
 {{/* Components with pods, as JSON. */}}
 {{- define "gomemlimit.components" -}}
 {{- $components := list -}}
