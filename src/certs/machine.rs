@@ -143,12 +143,8 @@ impl Machine {
             Err(unusable) => return self.without_usable_secret(&unusable, now),
         };
         // Another CA was put there by hand: what we serve stays trusted until it is replaced.
-        if let Some(served) = &self.served
-            && !contents.trusted().any(|ca| ca == served)
-        {
-            contents.retired.push(served.clone());
-            contents.tidy(now);
-        }
+        contents.retired.extend(self.served.clone());
+        contents.tidy(now);
         self.held = Some(contents.clone());
         self.note_publication(&contents, now);
         if now >= contents.signer.replace_at(self.settings.ca_life) {
@@ -237,15 +233,17 @@ impl Machine {
         let live = self.live_bundles().flatten().filter(CaCertificate::is_ours);
         let Settings { server_name, leaf_life, .. } = &self.settings;
         match Leaf::from_data(data, held.chain(live), server_name, now, *leaf_life) {
-            Ok(leaf) => {
-                self.served = Some(leaf.signer.clone());
-                self.leaf = Some(leaf);
-            }
+            Ok(leaf) => self.note_served(leaf),
             Err(unfit) => {
                 self.unfit = unfit.to_string();
                 self.leaf = None;
             }
         }
+    }
+
+    fn note_served(&mut self, leaf: Leaf) {
+        self.served = Some(leaf.signer.clone());
+        self.leaf = Some(leaf);
     }
 
     /// A new certificate, where one is due.
@@ -261,8 +259,7 @@ impl Machine {
             None if self.is_due(&signer.certificate, now) => {
                 let leaf = signer.sign(server_name, now, *leaf_life)?;
                 let credentials = leaf.credentials.clone();
-                self.served = Some(leaf.signer.clone());
-                self.leaf = Some(leaf);
+                self.note_served(leaf);
                 Ok(Some(Step::Serve(credentials)))
             }
             Some(Seen::Present(_)) => match self.is_due_in_secret(&signer.certificate, now) {

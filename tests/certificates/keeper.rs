@@ -13,27 +13,31 @@ use std::{
 };
 
 use axum::{body::Body, http::Request};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use gomemlimit::{
-    certs::Settings,
+    certs::{Authority, CaCertificate, Settings},
     cluster::{
-        certificates::{CertificateKeeper, Places},
+        certificates::{CertificateKeeper, Outlet, Places},
         client::over,
     },
     metrics::Metrics,
     serve::{
         readiness::{Gate, Trouble},
-        tls::Serving,
+        tls::{Credentials, Serving},
     },
 };
 use gomemlimit_fake_api_server::{
-    CONFIGURATION, Call, FakeApiServer, Fault, NAMESPACE, Resource, SECRET, Verb,
+    CONFIGURATION, Call, FakeApiServer, Fault, NAMESPACE, Resource, SECRET, SERVING_SECRET, Verb,
 };
 use rstest::rstest;
+use serde_json::{Value, json};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
 use tower::service_fn;
+
+use crate::world::accepts;
 
 const TICK: Duration = Duration::from_secs(30);
 const DAY: Duration = Duration::from_hours(24);
@@ -80,27 +84,56 @@ struct Replica {
     trouble: Trouble,
 }
 
+/// Who keeps certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Each replica its own.
+    Replica,
+    /// One, or two for a while, for all replicas.
+    Separate,
+}
+
 struct Cluster {
+    mode: Mode,
     api: FakeApiServer,
     replicas: Vec<Replica>,
     _tasks: JoinSet<()>,
 }
 
 impl Cluster {
-    /// An API server that fails as `rule` says, and so many replicas that have just been started.
-    fn start(replicas: usize, rule: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Self {
+    /// An API server that fails as `rule` says, and so many keepers that have just been started.
+    fn start(
+        mode: Mode,
+        replicas: usize,
+        rule: impl FnMut(&Call) -> Option<Fault> + Send + 'static,
+    ) -> Self {
         let api = FakeApiServer::default();
         api.fail(rule);
         let mut tasks = JoinSet::new();
-        let replicas = (0..replicas).map(|replica| start(&api, replica, &mut tasks)).collect();
-        Self { api, replicas, _tasks: tasks }
+        let replicas = (0..replicas).map(|replica| start(mode, &api, replica, &mut tasks)).collect();
+        Self { mode, api, replicas, _tasks: tasks }
     }
 
-    /// One replica that has come to rest.
-    async fn settled() -> Self {
-        let cluster = Self::start(1, |_| None);
+    /// One keeper that has come to rest.
+    async fn settled(mode: Mode) -> Self {
+        let cluster = Self::start(mode, 1, |_| None);
         cluster.settle().await;
         cluster
+    }
+
+    fn writes_of_leaf(&self) -> usize {
+        self.api.count(Verb::Update, Resource::ServingSecrets)
+    }
+
+    /// The certificate that replicas mount is one that the live CA bundle verifies.
+    fn check_leaf(&self) {
+        if self.mode == Mode::Replica {
+            assert_eq!(self.api.data(Resource::ServingSecrets), Value::Null, "nobody's");
+            return;
+        }
+        let data = self.api.data(Resource::ServingSecrets);
+        let leaf = Credentials::from_pem(&decoded(&data["tls.crt"]), &decoded(&data["tls.key"]), now());
+        assert!(accepts(&decoded(&self.api.bundle()), &server_name(), &leaf.unwrap(), now()));
     }
 
     fn troubles(&self) -> Vec<String> {
@@ -112,6 +145,7 @@ impl Cluster {
         sleep(SETTLED).await;
         self.check_spins();
         assert!(self.api.is_published(), "the CA bundle is published");
+        self.check_leaf();
         assert!(self.replicas.iter().all(|replica| replica.trusted.load(Ordering::Relaxed)), "trusted");
         assert_eq!(self.troubles(), [""; 0]);
     }
@@ -132,9 +166,10 @@ impl Cluster {
         self.check_spins();
         let polls: Vec<_> = self.polls().iter().zip(before).map(|(after, before)| after - before).collect();
         assert!(polls.iter().all(|polls| *polls <= POLLS_AN_HOUR), "{polls:?} polls in an hour at rest");
-        // Both watches of each replica, every 290 s.
+        // All watches of each keeper, every 290 s.
         let calls = self.api.calls() - calls;
-        assert!(calls <= 26 * self.replicas.len(), "{calls} calls in an hour at rest");
+        let watches = if self.mode == Mode::Separate { 3 } else { 2 };
+        assert!(calls <= 13 * watches * self.replicas.len(), "{calls} calls in an hour at rest");
     }
 
     async fn settle_and_rest(&self) {
@@ -143,14 +178,26 @@ impl Cluster {
     }
 }
 
-fn start(api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()>) -> Replica {
+fn now() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+fn server_name() -> String {
+    format!("gomemlimit.{NAMESPACE}.svc")
+}
+
+fn decoded(value: &Value) -> Vec<u8> {
+    BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap()
+}
+
+fn start(mode: Mode, api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()>) -> Replica {
     let api = api.clone();
     let answer = move |request: Request<kube::client::Body>| {
         let api = api.clone();
         async move { api.answer(replica, request.map(Body::new)).await }
     };
     let settings = Settings {
-        server_name: format!("gomemlimit.{NAMESPACE}.svc"),
+        server_name: server_name(),
         ca_life: DAY * 365,
         leaf_life: DAY * 7,
         publish_delay: Duration::from_mins(10),
@@ -160,8 +207,12 @@ fn start(api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()>) -> Replic
         secret: SECRET.to_owned(),
         configuration: CONFIGURATION.to_owned(),
     };
-    let (serving, client) = (Serving::none_yet(Metrics::default()), over(service_fn(answer), NAMESPACE));
-    let keeper = CertificateKeeper::new(client, settings, places, TICK, serving, Metrics::default());
+    let outlet = match mode {
+        Mode::Replica => Outlet::Served(Serving::none_yet(Metrics::default())),
+        Mode::Separate => Outlet::Secret(SERVING_SECRET.to_owned()),
+    };
+    let client = over(service_fn(answer), NAMESPACE);
+    let keeper = CertificateKeeper::new(client, settings, places, TICK, outlet, Metrics::default());
     let (trusted, trouble) = (keeper.trusted.clone(), keeper.trouble.clone());
     let polls = Arc::<Polls>::default();
     tasks.spawn(Counted { future: Box::pin(keeper.run()), polls: polls.clone(), last: (Instant::now(), 0) });
@@ -182,10 +233,12 @@ fn first(
 
 const BUNDLE: (usize, Verb, Resource) = (0, Verb::Patch, Resource::Configurations);
 const CA: (usize, Verb, Resource) = (0, Verb::Update, Resource::Secrets);
+const LEAF: (usize, Verb, Resource) = (0, Verb::Update, Resource::ServingSecrets);
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn nothing_fails() {
-    let cluster = Cluster::start(2, |_| None);
+async fn nothing_fails(#[values(Mode::Replica, Mode::Separate)] mode: Mode) {
+    let cluster = Cluster::start(mode, 2, |_| None);
     cluster.settle_and_rest().await;
     assert_eq!(cluster.api.count(Verb::Patch, Resource::Configurations), 2, "one each");
 }
@@ -199,32 +252,40 @@ async fn nothing_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_write_that_fails_is_tried_again_and_then_there_is_rest(
     #[case] fault: Fault,
-    #[values(BUNDLE, CA)] write: (usize, Verb, Resource),
+    #[values((Mode::Replica, BUNDLE), (Mode::Replica, CA), (Mode::Separate, BUNDLE), (Mode::Separate, CA), (Mode::Separate, LEAF))]
+    (mode, write): (Mode, (usize, Verb, Resource)),
     #[values(1, 6)] times: usize,
 ) {
-    let cluster = Cluster::start(1, first(times, write, fault));
+    let cluster = Cluster::start(mode, 1, first(times, write, fault));
     cluster.settle_and_rest().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_write_that_failed_and_that_another_replica_did_is_not_waited_for() {
-    let cluster = Cluster::start(2, first(1, BUNDLE, Fault::Refused(500, "leader changed")));
+async fn a_write_that_failed_and_that_another_replica_did_is_not_waited_for(
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
+) {
+    let cluster = Cluster::start(mode, 2, first(1, BUNDLE, Fault::Refused(500, "leader changed")));
     cluster.settle_and_rest().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_conflict_is_won_by_another_replica() {
+async fn a_conflict_is_won_by_another_replica(#[values(Mode::Replica, Mode::Separate)] mode: Mode) {
     // Both have read the empty Secret when the first writes it.
-    let cluster = Cluster::start(2, |_| None);
+    let cluster = Cluster::start(mode, 2, |_| None);
     cluster.settle_and_rest().await;
     assert_eq!(cluster.api.count(Verb::Update, Resource::Secrets), 2, "the second is refused and gives way");
-    let alone = Cluster::start(1, first(1, CA, Fault::Refused(409, "the object has been modified")));
-    alone.settle_and_rest().await;
+    for write in [CA, LEAF] {
+        let conflict = first(1, write, Fault::Refused(409, "the object has been modified"));
+        Cluster::start(mode, 1, conflict).settle_and_rest().await;
+    }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn somebody_who_overwrites_the_bundle_and_gives_up() {
-    let cluster = Cluster::start(2, |_| None);
+async fn somebody_who_overwrites_the_bundle_and_gives_up(#[values(Mode::Replica, Mode::Separate)] mode: Mode) {
+    let cluster = Cluster::start(mode, 2, |_| None);
     cluster.settle().await;
     for _ in 0..12 {
         cluster.api.overwrite_bundle();
@@ -233,9 +294,10 @@ async fn somebody_who_overwrites_the_bundle_and_gives_up() {
     cluster.settle_and_rest().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn somebody_who_never_gives_up_is_answered_once_a_tick_in_the_end() {
-    let cluster = Cluster::settled().await;
+async fn somebody_who_never_gives_up_is_answered_once_a_tick_in_the_end(#[values(Mode::Replica, Mode::Separate)] mode: Mode) {
+    let cluster = Cluster::settled(mode).await;
     let overwrite = async |times: u32| {
         let before = cluster.api.count(Verb::Patch, Resource::Configurations);
         for _ in 0..times {
@@ -251,9 +313,12 @@ async fn somebody_who_never_gives_up_is_answered_once_a_tick_in_the_end() {
     cluster.settle_and_rest().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_api_server_that_fails_for_an_hour_is_asked_once_a_tick_in_the_end() {
-    let cluster = Cluster::settled().await;
+async fn an_api_server_that_fails_for_an_hour_is_asked_once_a_tick_in_the_end(
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
+) {
+    let cluster = Cluster::settled(mode).await;
     cluster.api.fail(|call| (call.verb == Verb::Patch).then_some(Fault::Refused(500, "leader changed")));
     cluster.api.overwrite_bundle();
     sleep(HOUR).await;
@@ -269,9 +334,12 @@ async fn an_api_server_that_fails_for_an_hour_is_asked_once_a_tick_in_the_end() 
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn what_is_deleted_while_a_write_is_tried_again(
-    #[values(Resource::Secrets, Resource::Configurations)] deleted: Resource,
+    #[values((Mode::Replica, Resource::Secrets), (Mode::Replica, Resource::Configurations),
+        (Mode::Separate, Resource::Secrets), (Mode::Separate, Resource::Configurations),
+        (Mode::Separate, Resource::ServingSecrets))]
+    (mode, deleted): (Mode, Resource),
 ) {
-    let cluster = Cluster::settled().await;
+    let cluster = Cluster::settled(mode).await;
     cluster.api.fail(|call| (call.verb == Verb::Patch).then_some(Fault::Refused(500, "leader changed")));
     cluster.api.overwrite_bundle();
     sleep(Duration::from_secs(5)).await;
@@ -294,8 +362,11 @@ async fn what_is_deleted_while_a_write_is_tried_again(
 #[case::broken(FakeApiServer::break_watches)]
 #[case::expired(FakeApiServer::expire_watches)]
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_is_cut_is_resumed(#[case] cut: fn(&FakeApiServer)) {
-    let cluster = Cluster::settled().await;
+async fn a_watch_that_is_cut_is_resumed(
+    #[case] cut: fn(&FakeApiServer),
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
+) {
+    let cluster = Cluster::settled(mode).await;
     for _ in 0..3 {
         cut(&cluster.api);
         cluster.api.overwrite_bundle();
@@ -318,11 +389,13 @@ async fn watches_that_always_fail_are_tried_again_with_pauses(
     #[case] fault: Fault,
     #[case] most: usize,
     #[values(Verb::List, Verb::Watch)] verb: Verb,
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
 ) {
     if (&fault, verb) == (&Fault::Ended, Verb::List) {
         return;
     }
-    let cluster = Cluster::settled().await;
+    let watches = if mode == Mode::Separate { 3 } else { 2 };
+    let cluster = Cluster::settled(mode).await;
     let ended = fault == Fault::Ended;
     cluster.api.fail(move |call| (call.verb == verb).then(|| fault.clone()));
     // Then all is listed again.
@@ -331,10 +404,142 @@ async fn watches_that_always_fail_are_tried_again_with_pauses(
     let (calls, polls) = (cluster.api.calls(), cluster.polls()[0]);
     sleep(HOUR).await;
     let calls = cluster.api.calls() - calls;
-    assert!((240..=2 * most).contains(&calls), "{calls} calls in an hour");
-    assert_eq!(cluster.troubles().len(), if ended { 0 } else { 2 }, "{:?}", cluster.troubles());
+    assert!((240..=watches * most).contains(&calls), "{calls} calls in an hour");
+    assert_eq!(cluster.troubles().len(), if ended { 0 } else { watches }, "{:?}", cluster.troubles());
     let polls = cluster.polls()[0] - polls;
     assert!(polls <= 3 * calls + POLLS_AN_HOUR, "{polls} polls in an hour");
     cluster.api.fail(|_| None);
     cluster.settle_and_rest().await;
+}
+
+/// What is refused for good must not keep the rest from being mended.
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_write_that_always_fails_does_not_keep_another_from_being_done(
+    #[values((Mode::Replica, CA), (Mode::Separate, CA), (Mode::Separate, LEAF))]
+    (mode, (_, verb, resource)): (Mode, (usize, Verb, Resource)),
+) {
+    let cluster = Cluster::settled(mode).await;
+    let bundle = cluster.api.bundle();
+    let is_refused = move |call: &Call| (call.verb, call.resource) == (verb, resource);
+    cluster.api.fail(move |call| is_refused(call).then_some(Fault::Refused(403, "no right")));
+    cluster.api.overwrite(resource, json!({}));
+    sleep(SETTLED).await;
+    cluster.api.overwrite_bundle();
+    sleep(TICK * 2).await;
+    assert_eq!(cluster.api.bundle(), bundle, "the CA bundle is put right");
+    assert_eq!(cluster.troubles(), ["the API server answered 403: no right"]);
+    if resource == Resource::Secrets && mode == Mode::Separate {
+        cluster.api.overwrite(Resource::ServingSecrets, json!({}));
+        sleep(TICK * 2).await;
+        cluster.check_leaf();
+    }
+    let writes = cluster.api.count(verb, resource);
+    sleep(HOUR).await;
+    let writes = cluster.api.count(verb, resource) - writes;
+    assert!((100..=121).contains(&writes), "{writes} writes in an hour, a tick is {TICK:?}");
+    cluster.api.fail(|_| None);
+    cluster.settle_and_rest().await;
+}
+
+/// The two entries of a serving Secret with a certificate by this CA for this name.
+fn leaf_by(ca: &Authority, name: &str) -> Value {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_after = (now() + DAY * 6).into();
+    let mut issuer = rcgen::CertificateParams::default();
+    issuer.distinguished_name = rcgen::DistinguishedName::new();
+    issuer.distinguished_name.push(rcgen::DnType::CommonName, "gomemlimit CA");
+    let ca_key = rcgen::KeyPair::from_pem(&ca.key_pem()).unwrap();
+    let certificate = params.signed_by(&key, &rcgen::Issuer::new(issuer, ca_key)).unwrap();
+    let entry = |text: String| BASE64_STANDARD.encode(text);
+    json!({"tls.crt": entry(certificate.pem()), "tls.key": entry(key.serialize_pem())})
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_a_certificate_of_ours_is_replaced_once_and_what_is_stays() {
+    let cluster = Cluster::settled(Mode::Separate).await;
+    let ours = cluster.api.data(Resource::ServingSecrets);
+    let foreign = Authority::mint(&server_name(), now(), DAY * 7).unwrap();
+    let stored = cluster.api.data(Resource::Secrets);
+    let ca =
+        Authority::from_pem(&decoded(&stored["ca.crt"]), &decoded(&stored["ca.key"]), &server_name(), now());
+    let ca = ca.unwrap();
+    let mut torn = leaf_by(&ca, &server_name());
+    torn["tls.key"] = ours["tls.key"].clone();
+    for (what, data) in [
+        ("emptied", json!({})),
+        ("without a key", json!({"tls.crt": ours["tls.crt"]})),
+        ("garbage", json!({"tls.crt": "Zm9yZWlnbg==", "tls.key": "Zm9yZWlnbg=="})),
+        ("torn", torn),
+        ("by somebody else", leaf_by(&foreign, &server_name())),
+        ("for another name", leaf_by(&ca, "kubernetes.default.svc")),
+    ] {
+        let before = cluster.writes_of_leaf();
+        cluster.api.overwrite(Resource::ServingSecrets, data.clone());
+        cluster.settle_and_rest().await;
+        assert_eq!(cluster.writes_of_leaf() - before, 1, "{what}");
+        assert_ne!(cluster.api.data(Resource::ServingSecrets), data, "{what}");
+    }
+    // Of our CA, with a key beside it that is not ours.
+    let before = cluster.writes_of_leaf();
+    let mut fine = leaf_by(&ca, &server_name());
+    fine["ca.crt"] = stored["ca.crt"].clone();
+    cluster.api.overwrite(Resource::ServingSecrets, fine.clone());
+    cluster.settle_and_rest().await;
+    assert_eq!(cluster.writes_of_leaf() - before, 0, "what is good is not written again");
+    cluster.api.overwrite(Resource::ServingSecrets, json!({"ca.crt": stored["ca.crt"]}));
+    cluster.settle_and_rest().await;
+    assert_eq!(cluster.api.data(Resource::ServingSecrets)["ca.crt"], stored["ca.crt"], "others' keys stay");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_keepers_agree_on_one_certificate_and_a_third_writes_nothing() {
+    let cluster = Cluster::start(Mode::Separate, 2, |_| None);
+    cluster.settle_and_rest().await;
+    let (leaf, writes) = (cluster.api.data(Resource::ServingSecrets), cluster.writes_of_leaf());
+    assert!(writes <= 2, "{writes}: at most one is refused and gives way");
+    let mut tasks = JoinSet::new();
+    let third = start(Mode::Separate, &cluster.api, 2, &mut tasks);
+    cluster.settle().await;
+    assert!(third.trusted.load(Ordering::Relaxed));
+    assert_eq!(cluster.api.data(Resource::ServingSecrets), leaf);
+    assert_eq!(cluster.writes_of_leaf(), writes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_who_keeps_emptying_the_serving_secret_is_answered_once_a_tick_in_the_end() {
+    let cluster = Cluster::settled(Mode::Separate).await;
+    let empty = async |times: u32| {
+        let before = cluster.writes_of_leaf();
+        for _ in 0..times {
+            cluster.api.overwrite(Resource::ServingSecrets, json!({}));
+            sleep(Duration::from_secs(1)).await;
+        }
+        cluster.writes_of_leaf() - before
+    };
+    let first = empty(120).await;
+    assert!((10..=20).contains(&first), "{first} writes in two minutes");
+    let then = empty(3600).await;
+    assert!((100..=130).contains(&then), "{then} writes in an hour, a tick is {TICK:?}");
+    cluster.settle_and_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_for_replicas_before_the_api_server_trusts_it() {
+    let is_patch = |call: &Call| call.verb == Verb::Patch;
+    let cluster = Cluster::start(Mode::Separate, 1, move |call| {
+        is_patch(call).then_some(Fault::Refused(403, "no right"))
+    });
+    sleep(HOUR).await;
+    assert_eq!(cluster.writes_of_leaf(), 0);
+    cluster.api.delete(Resource::Configurations);
+    sleep(HOUR).await;
+    assert_eq!(cluster.writes_of_leaf(), 0, "nobody trusts anything");
+    cluster.api.fail(|_| None);
+    cluster.api.create(Resource::Configurations);
+    cluster.settle_and_rest().await;
+    assert_eq!(cluster.writes_of_leaf(), 1);
+    let bundle = CaCertificate::all_from_pem(&decoded(&cluster.api.bundle()));
+    assert_eq!(bundle.len(), 1);
 }

@@ -11,6 +11,7 @@ mod client;
 mod clocks;
 mod events;
 mod keeper;
+mod separate;
 mod world;
 
 use std::time::Duration;
