@@ -23,8 +23,9 @@ const INJECT: &str = include_str!("../docs/inject.md");
 const SERVE: &str = include_str!("../docs/serve.md");
 /// Of other programs' flags, mostly.
 const RELEASE: &str = include_str!("../docs/release.md");
-const TEXTS: [&str; 20] = [
+const TEXTS: [&str; 21] = [
     include_str!("../docs/access.md"),
+    include_str!("../docs/callers.md"),
     INJECT,
     SERVE,
     include_str!("../docs/probe.md"),
@@ -225,6 +226,10 @@ fn every_flag_in_the_texts_exists() {
         "--auto-gomemlimit",
         "--no-auto-gomemlimit",
         "--create-namespace",
+        "--set",
+        "--from-literal",
+        "--reset-then-reuse-values",
+        "--admission-control-config-file",
         "--wait",
         "--long",
         "--short",

@@ -19,7 +19,7 @@ use crate::{
         client::connect,
     },
     metrics::Metrics,
-    serve::tls::{CertificateFiles, Reloader, Serving, ephemeral},
+    serve::tls::{CertificateFiles, ClientCa, Reloader, Serving, ephemeral},
 };
 
 /// Certificate files, or the objects that self-managed certificates live in.
@@ -32,6 +32,12 @@ pub(super) struct CertificateArgs {
     /// PEM private key of the certificate
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// PEM CA certificates that sign client certificates: callers without one are refused; a replaced file is picked up
+    #[arg(long, value_name = "FILE")]
+    client_ca_file: Option<PathBuf>,
+    /// Common name or DNS name in a caller's certificate; several by commas. Default: any
+    #[arg(long = "client-name", value_name = "NAME", value_delimiter = ',', requires = "client_ca_file")]
+    client_names: Vec<String>,
     /// How often to look at the certificate files
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     tls_poll: Duration,
@@ -80,6 +86,13 @@ pub(super) struct Certificates {
 impl CertificateArgs {
     pub(super) fn poll(&self) -> Duration {
         self.tls_poll
+    }
+
+    /// Who may call; `None`: everybody.
+    pub(super) fn callers(&self, metrics: &Metrics) -> anyhow::Result<Option<ClientCa>> {
+        let Some(path) = self.client_ca_file.clone() else { return Ok(None) };
+        let opened = ClientCa::open(path, self.client_names.clone(), metrics.clone());
+        Ok(Some(opened.context("--client-ca-file")?))
     }
 
     pub(super) fn open(&self, listen: IpAddr, metrics: &Metrics) -> anyhow::Result<Certificates> {

@@ -10,6 +10,7 @@ use super::{
     installation::{Configuration, Metadata, ServiceReference},
     pages::{Collected, Listing},
 };
+use crate::serve::handler::PATH;
 
 /// Selects what serves, in any release.
 const WEBHOOKS: &str = "app.kubernetes.io/component=webhook";
@@ -289,15 +290,27 @@ impl WebhookPod {
         self.serve_flag("--policy-file")
     }
 
-    /// The value of a flag among those arguments, written as one argument or as two.
+    /// The first value of a flag among those arguments, written as one argument or as two.
     #[must_use]
     pub fn serve_flag(&self, flag: &str) -> Option<&str> {
-        let args = self.serve_args()?;
+        self.serve_flags(flag).next()
+    }
+
+    /// Every value of it.
+    pub fn serve_flags(&self, flag: &str) -> impl Iterator<Item = &str> {
+        let args = self.serve_args().unwrap_or_default();
         let next = args.iter().skip(1).map(Some).chain([None]);
-        args.iter().zip(next).find_map(|(arg, next)| match arg.strip_prefix(flag)? {
+        args.iter().zip(next).filter_map(move |(arg, next)| match arg.strip_prefix(flag)? {
             "" => next.map(String::as_str),
             value => value.strip_prefix('='),
         })
+    }
+
+    /// Whether it answers at this path.
+    #[must_use]
+    pub fn answers_at(&self, path: &str) -> bool {
+        let mut paths = self.serve_flags("--path").flat_map(|paths| paths.split(',')).peekable();
+        if paths.peek().is_none() { path == PATH } else { paths.any(|one| one == path) }
     }
 
     /// The `ConfigMap` that is mounted at this path.

@@ -88,7 +88,7 @@ def flags(checks, chart):
                 for flag in (argument.split("=")[0] for argument in arguments):
                     used.add(flag)
                     checks.check(flag in known[command], f"{name}: {pod} passes {flag}, which `gomemlimit {command}` does not know")
-    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--value", "--listen", "--interval"):
+    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--value", "--listen", "--interval", "--path", "--client-ca-file", "--client-name", "--client-cert", "--expect-refusal"):
         checks.check(flag in used, f"{flag} is passed by some ci file")
 
 

@@ -148,7 +148,7 @@ async fn an_own_label_is_the_one_that_is_missing_whatever_other_label_there_is()
 }
 
 #[rstest]
-#[case::path(0, "path", json!("/"), "service", "calls the path /, and the webhook answers at /mutate only")]
+#[case::path(0, "path", json!("/"), "service", "calls a path that pod gomemlimit-0 does not answer at (serve --path)")]
 #[case::other_entry(1, "name", json!("other"), "service", "entry resize.gomemlimit.dev calls service other")]
 #[tokio::test]
 async fn every_entry_calls_where_the_webhook_answers(
@@ -163,6 +163,30 @@ async fn every_entry_calls_where_the_webhook_answers(
     let (code, report) = check(&world, &[]).await;
     assert_eq!((code, &report["broken"]["link"]), (1, &json!(link)), "{report:#}");
     assert!(report["broken"]["what"].as_str().unwrap().contains(said), "{report:#}");
+}
+
+/// The path is a secret: who prints it gives it away.
+#[tokio::test]
+async fn a_path_of_its_own_is_sound_and_never_shown() {
+    let mut world = World::sound();
+    for entry in [0, 1] {
+        world.object(CONFIGURATIONS, 0)["webhooks"][entry]["clientConfig"]["service"]["path"] =
+            json!("/0123456789");
+    }
+    let args = |paths: &[&str]| {
+        let flags = paths.iter().map(|path| format!("--path={path}"));
+        json!(["serve".to_owned(), "--namespace-settings".to_owned()].into_iter().chain(flags).collect::<Vec<_>>())
+    };
+    for (paths, state) in [(&["/mutate,/0123456789"][..], "ok"), (&["/a", "/0123456789"], "ok"), (&["/9876543210"], "broken")] {
+        world.object(PODS, 0)["spec"]["containers"][0]["args"] = args(paths);
+        let (_, report) = check(&world, &[]).await;
+        let states: Vec<_> = links(&report, "service").into_iter().map(|one| &one["state"]).collect();
+        assert!(states.contains(&&json!(state)), "{paths:?}: {report:#}");
+        assert_eq!(states.contains(&&json!("broken")), state == "broken", "{paths:?}: {report:#}");
+        for secret in ["0123456789", "9876543210"] {
+            assert!(!report.to_string().contains(secret), "{paths:?}: {report:#}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -69,6 +69,12 @@ imagePullSecrets:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- if eq .Values.hostUsers false }}
+hostUsers: false
+{{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -87,6 +93,24 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* The volume with the CA of callers; empty where everybody may call. */}}
+{{- define "gomemlimit.clientCa" -}}
+{{- with .Values.tls.clientAuth -}}
+{{- if or .configMap .secret -}}
+{{- if .secret -}}
+secret:
+  secretName: {{ .secret }}
+{{- else -}}
+configMap:
+  name: {{ .configMap }}
+{{- end }}
+  items:
+    - key: {{ .key }}
+      path: ca.crt
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The token of the pod's account, for pods that talk to the API server. Its life is the shortest that Kubernetes
@@ -115,6 +139,48 @@ it again each minute. Of namespace and CA there is one source each, so all three
 - name: kube-api-access
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true
+{{- end -}}
+
+{{/* Peers that metrics of a component may be scraped by; takes a list of the root context and whether `helm test` does so, too.
+An empty list of peers would mean everybody: nobody is no rule at all. */}}
+{{- define "gomemlimit.metricsIngress" -}}
+{{- $root := index . 0 -}}
+{{- $peers := default list $root.Values.networkPolicy.metricsFrom -}}
+{{- if index . 1 }}{{ $peers = append $peers (include "gomemlimit.testPeer" $root | fromYaml) }}{{ end -}}
+{{- if $peers -}}
+- ports:
+    - port: http-metrics
+      protocol: TCP
+  from:
+    {{- toYaml $peers | nindent 4 }}
+{{- end -}}
+{{- end -}}
+
+{{/* The pods of `helm test`, as a peer of a NetworkPolicy. */}}
+{{- define "gomemlimit.testPeer" -}}
+podSelector:
+  matchLabels:
+    {{- include "gomemlimit.selectorLabels" . | nindent 4 }}
+    app.kubernetes.io/component: test
+{{- end -}}
+
+{{/* The API server, as the only rule for what pods connect to. */}}
+{{- define "gomemlimit.apiServerEgress" -}}
+- ports:
+    {{- range .Values.networkPolicy.apiServerEgressPorts }}
+    - port: {{ int . }}
+      protocol: TCP
+    {{- end }}
+  {{- with .Values.networkPolicy.apiServerEgressTo }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Somebody reads the metrics through the Service ("true"). */}}
+{{- define "gomemlimit.readsMetrics" -}}
+{{- $metrics := .Values.metrics -}}
+{{- if or .Values.tests.enabled $metrics.serviceMonitor.enabled $metrics.podMonitor.enabled $metrics.prometheusRule.enabled $metrics.dashboard.enabled }}true{{ end -}}
 {{- end -}}
 
 {{/* Components with pods, as JSON. */}}

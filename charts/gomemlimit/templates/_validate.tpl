@@ -14,11 +14,19 @@
 {{- fail "metrics.serviceMonitor and metrics.podMonitor would scrape every replica twice; enable one of them." -}}
 {{- end -}}
 {{- include "gomemlimit.validateCoverage" . -}}
+{{- include "gomemlimit.validateNetworkPolicy" . -}}
 {{- if $policy -}}
 {{- include "gomemlimit.validatePolicy" . -}}
 {{- else -}}
 {{- include "gomemlimit.validateTls" . -}}
 {{- include "gomemlimit.validatePods" . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gomemlimit.validateNetworkPolicy" -}}
+{{- $metrics := .Values.metrics -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsFrom) (or $metrics.serviceMonitor.enabled $metrics.podMonitor.enabled) -}}
+{{- fail "networkPolicy.metricsFrom is empty, which means nobody, so Prometheus would get no metrics; name it, for example [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]." -}}
 {{- end -}}
 {{- end -}}
 
@@ -81,6 +89,13 @@
 {{- fail (printf "tls.existingSecret.name is for tls.mode existing-secret, but tls.mode is %s." $tls.mode) -}}
 {{- end -}}
 {{- end -}}
+{{- $clientAuth := $tls.clientAuth -}}
+{{- if and $clientAuth.configMap $clientAuth.secret -}}
+{{- fail "tls.clientAuth.configMap and tls.clientAuth.secret both name the CA of callers; set one of them." -}}
+{{- end -}}
+{{- if and (or $clientAuth.names $clientAuth.testSecret) (not (include "gomemlimit.clientCa" .)) -}}
+{{- fail "tls.clientAuth.names and tls.clientAuth.testSecret need the CA of callers: tls.clientAuth.configMap or tls.clientAuth.secret." -}}
+{{- end -}}
 {{- if and $tls.certManager.issuerRef (ne $tls.mode "cert-manager") -}}
 {{- fail (printf "tls.certManager.issuerRef is for tls.mode cert-manager, but tls.mode is %s." $tls.mode) -}}
 {{- end -}}
@@ -102,6 +117,9 @@
 {{- end -}}
 {{- if and .Values.hostNetwork (or (eq (int .Values.server.port) 10250) (eq (int .Values.server.adminPort) 10250)) -}}
 {{- fail "With hostNetwork port 10250 belongs to the kubelet; set server.port (and server.adminPort) to ports that are free on the nodes." -}}
+{{- end -}}
+{{- if and .Values.hostNetwork (eq .Values.hostUsers false) -}}
+{{- fail "hostUsers: false and hostNetwork exclude each other: Kubernetes does not accept such a pod." -}}
 {{- end -}}
 {{- $delay := include "gomemlimit.seconds" .Values.server.shutdownDelay -}}
 {{- $drain := include "gomemlimit.seconds" .Values.server.drainTimeout -}}

@@ -24,6 +24,7 @@ use tracing::{debug, warn};
 
 use super::{
     room::{Place, Progress, Room, Waiting},
+    throttle::Throttle,
     timed_io::{AwaitedBody, Silence, TimedIo},
 };
 use crate::metrics::{HandshakeFailure, Metrics};
@@ -34,6 +35,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long to wait for a connection to make room before looking again who could.
 const MAKE_ROOM: Duration = Duration::from_millis(20);
+
+/// Between two log lines about callers without a certificate that lets them in: any client can cause them without end.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// hyper's read buffer of one connection; bodies are collected elsewhere, so heads decide.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -101,6 +105,7 @@ impl Listener {
         let permits = Arc::new(Semaphore::new(self.limits.connections));
         let Self { tcp, tls, router, limits, stop, metrics } = self;
         let room = Room::default();
+        let refusals = Arc::new(Throttle::new(REFUSAL_LOG_INTERVAL));
         let mut pause = FIRST_PAUSE;
         loop {
             let accepted = tokio::select! {
@@ -117,6 +122,7 @@ impl Listener {
                         limits,
                         stop: stop.clone(),
                         metrics: metrics.clone(),
+                        refusals: refusals.clone(),
                     };
                     // Here and not in its task, which may begin after the next one has come.
                     let place = room.enter();
@@ -166,6 +172,7 @@ struct Connection {
     limits: ConnectionLimits,
     stop: Stop,
     metrics: Metrics,
+    refusals: Arc<Throttle>,
 }
 
 impl Connection {
@@ -204,6 +211,12 @@ impl Connection {
         let handshake = timeout(self.limits.handshake, tls.accept(stream));
         let failure = match self.stop.stopped.run_until_cancelled(handshake).await? {
             Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) if is_refused_caller(&error) => {
+                if let Some(suppressed) = self.refusals.pass() {
+                    warn!(%error, suppressed, "refused a caller by its client certificate");
+                }
+                HandshakeFailure::ClientCertificate
+            }
             Ok(Err(error)) => {
                 debug!(%error, "TLS handshake failed");
                 HandshakeFailure::Tls
@@ -258,6 +271,12 @@ impl Connection {
             debug!(%error, "connection ended");
         }
     }
+}
+
+/// Whether we ended the handshake for the client's certificate, or for want of one.
+fn is_refused_caller(error: &std::io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(error, Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)))
 }
 
 /// Counts a connection as open for as long as it lives, however it ends.

@@ -27,7 +27,7 @@ const PREFIX: &str = "gomemlimit";
 const LATENCY_BUCKETS: [f64; 12] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
 
-/// Every HTTP status that a request to `/mutate` is counted by; others are turned away by the router.
+/// Every HTTP status that a request to the webhook is counted by; others are turned away by the router.
 pub(crate) const REQUEST_CODES: [&str; 7] = ["200", "400", "408", "413", "415", "500", "503"];
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -193,8 +193,8 @@ impl Metrics {
         for kind in WarningKind::NAMES {
             let _ = self.warnings.get_or_create(&[("kind", kind)]);
         }
-        for reason in ["timeout", "tls"] {
-            let _ = self.handshake_failures.get_or_create(&[("reason", reason)]);
+        for failure in HandshakeFailure::ALL {
+            let _ = self.handshake_failures.get_or_create(&[("reason", failure.as_str())]);
         }
         for reload in Reload::ALL {
             let _ = self.certificate_reloads.get_or_create(&[("result", reload.as_str())]);

@@ -40,15 +40,18 @@ impl Installation<'_> {
         }
         let port = service.spec.ports.iter().find(|one| one.port == reference.port());
         let ready: Vec<_> = self.pods.iter().filter(|pod| pod.is_ready()).collect();
-        let (mut verified, mut problems) = (0, Vec::new());
+        let (mut verified, mut asking, mut problems) = (0, 0, Vec::new());
         for pod in ready.iter().take(MOST_PODS) {
             let Some(port) = port.and_then(|port| pod.target_port(port)) else {
                 let what = format!("the Service's target port is none of pod {}", pod.metadata.name);
                 return vec![Finding::broken(Link::Endpoints, what, self.release.restore_service(reference))];
             };
             match self.certificate(reference, pod, port, &bundles).await {
-                None => verified += 1,
-                Some(problem) => problems.push(problem),
+                Ok(asks) => {
+                    verified += 1;
+                    asking += usize::from(asks);
+                }
+                Err(problem) => problems.push(problem),
             }
         }
         // What is broken is worth more than what could not be seen.
@@ -63,38 +66,40 @@ impl Installation<'_> {
             None => {
                 let server = reference.server_name();
                 let of = if ready.len() > verified { format!(" of {}", ready.len()) } else { String::new() };
-                let what = format!("{verified}{of} pods serve one for {server} that the CA bundle verifies");
+                let asks = if asking > 0 { "; callers need a client certificate" } else { "" };
+                let what =
+                    format!("{verified}{of} pods serve one for {server} that the CA bundle verifies{asks}");
                 vec![bundle, Finding::ok(Link::Certificate, what)]
             }
         }
     }
 
-    /// What is wrong with the certificate that one pod serves.
+    /// Whether one pod asks for a client certificate; or what is wrong with its own.
     async fn certificate(
         &self,
         reference: &ServiceReference,
         pod: &WebhookPod,
         port: u16,
         bundles: &[(&str, Vec<CaCertificate>)],
-    ) -> Option<Finding> {
+    ) -> Result<bool, Finding> {
         let (name, server) = (&pod.metadata.name, reference.server_name());
-        let seen = served::chain(self.cluster, &reference.namespace, name, port, &server);
+        let seen = served::served(self.cluster, &reference.namespace, name, port, &server);
         let Ok(seen) = timeout(FORWARD, seen).await else {
             let what = format!("pod {name} cannot be asked: no answer within {} s", FORWARD.as_secs());
-            return Some(Finding::unknown(Link::Certificate, what));
+            return Err(Finding::unknown(Link::Certificate, what));
         };
-        let chain = match seen {
-            Ok(chain) => chain,
+        let served = match seen {
+            Ok(served) => served,
             Err(error @ ServedError::Forward(_)) => {
-                return Some(Finding::unknown(Link::Certificate, format!("pod {name}: {error}")));
+                return Err(Finding::unknown(Link::Certificate, format!("pod {name}: {error}")));
             }
             Err(error) => {
                 let what = format!("pod {name}: {error}");
-                return Some(Finding::broken(Link::Endpoints, what, self.release.restore_service(reference)));
+                return Err(Finding::broken(Link::Endpoints, what, self.release.restore_service(reference)));
             }
         };
-        let Some((leaf, intermediates)) = chain.split_first() else {
-            return Some(Finding::unknown(Link::Certificate, format!("pod {name} serves none")));
+        let Some((leaf, intermediates)) = served.chain.split_first() else {
+            return Err(Finding::unknown(Link::Certificate, format!("pod {name} serves none")));
         };
         let now = SystemTime::now();
         for (entry, bundle) in bundles {
@@ -111,10 +116,10 @@ impl Installation<'_> {
                     VerifyError::UnknownIssuer => Link::CaBundle,
                     VerifyError::Other(_) => Link::Certificate,
                 };
-                return Some(Finding::broken(link, what, self.mend_bundle(reference)));
+                return Err(Finding::broken(link, what, self.mend_bundle(reference)));
             }
         }
-        None
+        Ok(served.asks)
     }
 
     async fn all_trouble(&self, reference: &ServiceReference) -> String {

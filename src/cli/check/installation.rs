@@ -12,7 +12,6 @@ use crate::{
         installation::{Configuration, ServiceReference},
         serving::{Deployment, Service, WebhookPod, ready_endpoints},
     },
-    serve::handler::PATH,
 };
 
 /// The chart's own conditions: name and expression.
@@ -62,7 +61,7 @@ impl<'c> Installation<'c> {
         let service = self.service(&reference).await;
         let (service, found) = note(service, Link::Service, &mut findings)?.unzip();
         findings.extend(found);
-        findings.extend(self.strays(&reference));
+        let service_at = findings.len();
         if let Some(service) = service.flatten() {
             let pods = self.pods(&reference, &service).await;
             let pods = note(pods, Link::Pods, &mut findings)?;
@@ -72,6 +71,8 @@ impl<'c> Installation<'c> {
             findings.extend(endpoints.map(|ready| endpoints_finding(ready, &reference)));
             findings.extend(self.certificates(&reference, &service).await);
         }
+        // Where pods answer is known from them.
+        findings.splice(service_at..service_at, self.strays(&reference));
         Ok(findings)
     }
 
@@ -110,13 +111,14 @@ impl<'c> Installation<'c> {
                 Some(other) if told(other) != told(reference) => {
                     format!("entry {name} calls {}, and not {}", told(other), told(reference))
                 }
-                Some(one) if one.path() != PATH => {
-                    format!(
-                        "entry {name} calls the path {}, and the webhook answers at {PATH} only",
-                        one.path()
-                    )
-                }
-                Some(_) => return None,
+                // Both may be secrets.
+                Some(one) => match self.pods.iter().find(|pod| !pod.answers_at(one.path())) {
+                    Some(pod) => {
+                        let pod = &pod.metadata.name;
+                        format!("entry {name} calls a path that pod {pod} does not answer at (serve --path)")
+                    }
+                    None => return None,
+                },
             };
             Some(Finding::broken(
                 Link::Service,

@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "one program")]
 
 mod audit;
+mod callers;
 mod check;
 mod corpus;
 mod coverage;

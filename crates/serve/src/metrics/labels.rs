@@ -9,13 +9,18 @@ pub(crate) enum HandshakeFailure {
     Timeout,
     /// The client broke off or spoke something else.
     Tls,
+    /// The client had no certificate that `--client-ca-file` and `--client-name` let in.
+    ClientCertificate,
 }
 
 impl HandshakeFailure {
+    pub(super) const ALL: [Self; 3] = [Self::Timeout, Self::Tls, Self::ClientCertificate];
+
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
             Self::Tls => "tls",
+            Self::ClientCertificate => "client-certificate",
         }
     }
 }
