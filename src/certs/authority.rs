@@ -16,7 +16,9 @@ use time::OffsetDateTime;
 
 use super::{
     contents::Data,
+    fingerprint::Fingerprint,
     leaf::Leaf,
+    origin::{self, NotOurs},
     trust::{CA_NAME, CaCertificate, verifies},
 };
 use crate::serve::tls::{Credentials, CredentialsError};
@@ -47,6 +49,9 @@ pub enum AuthorityError {
     /// Expired, or not yet valid.
     #[error("it is not valid now")]
     NotValid,
+    /// Not made by this program, or for another Service.
+    #[error("{0} was not made by this program for this Service: {1}")]
+    NotOurs(Fingerprint, NotOurs),
     /// The key belongs to another certificate, or the certificate may not sign for this service.
     #[error("what it signs for {0} is not trusted by its own certificate")]
     SignsNothing(String),
@@ -91,6 +96,8 @@ impl Authority {
     ) -> Result<Self, AuthorityError> {
         let der = CertificateDer::from_pem_slice(certificate).map_err(|_| AuthorityError::Certificate)?;
         let certificate = CaCertificate::from_der(der).ok_or(AuthorityError::Certificate)?;
+        origin::check(&certificate, server_name)
+            .map_err(|why| AuthorityError::NotOurs(Fingerprint::of(&certificate), why))?;
         let key =
             std::str::from_utf8(key).map_err(|_| AuthorityError::Key(rcgen::Error::CouldNotParseKeyPair))?;
         let key = KeyPair::from_pem(key).map_err(AuthorityError::Key)?;

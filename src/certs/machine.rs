@@ -1,14 +1,20 @@
 //! The state machine: what is known in, the next thing to do out.
 
+mod admission;
+
 use std::{
     collections::BTreeSet,
     time::{Duration, SystemTime},
 };
 
+use self::admission::Memory;
 use super::{
     authority::{Authority, AuthorityError},
+    changes::Journal,
     contents::{Contents, Data, Unusable},
+    fingerprint::{Fingerprint, Revocations},
     leaf::{Leaf, Signed},
+    origin,
     step::{Entry, Step, Stored, Target, Trouble},
     trust::{CaCertificate, verifies},
 };
@@ -60,6 +66,11 @@ pub struct Machine {
     unfit: String,
     /// The CA of the certificate that replicas may still serve.
     served: Option<CaCertificate>,
+    /// The list of revoked CAs, as it was seen last.
+    annotation: Option<String>,
+    revocations: Revocations,
+    memory: Memory,
+    journal: Journal,
 }
 
 impl Machine {
@@ -77,6 +88,10 @@ impl Machine {
             leaf: None,
             unfit: String::new(),
             served: None,
+            annotation: None,
+            revocations: Revocations::default(),
+            memory: Memory::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -143,9 +158,13 @@ impl Machine {
             Err(unusable) => return self.without_usable_secret(&unusable, now),
         };
         // Another CA was put there by hand: what we serve stays trusted until it is replaced.
-        contents.retired.extend(self.served.clone());
-        contents.tidy(now);
-        self.held = Some(contents.clone());
+        if let Some(served) = &self.served
+            && !contents.trusted().any(|ca| ca == served)
+        {
+            contents.retired.push(served.clone());
+            self.sift(&mut contents, now);
+        }
+        self.hold(contents.clone(), now);
         self.note_publication(&contents, now);
         if now >= contents.signer.replace_at(self.settings.ca_life) {
             match &contents.next {
@@ -165,42 +184,51 @@ impl Machine {
 
     /// Parses the Secret, unless it was parsed before: to try a CA means to make keys.
     fn read(&mut self, data: &Data, now: SystemTime) -> Result<Contents, Unusable> {
-        if let Some((known, contents)) = &self.parsed
-            && known == data
-            && contents.is_usable_at(now)
-        {
-            let mut contents = contents.clone();
-            contents.tidy(now);
-            return Ok(contents);
+        let mut contents = match &self.parsed {
+            Some((known, contents)) if known == data && contents.is_usable_at(now) => contents.clone(),
+            _ => {
+                let (contents, refused) = Contents::parse(data, &self.settings.server_name, now)?;
+                for (ca, why) in refused {
+                    self.journal.refuse(ca, why);
+                }
+                self.parsed = Some((data.clone(), contents.clone()));
+                contents
+            }
+        };
+        self.sift(&mut contents, now);
+        if self.revocations.has(&contents.signer.certificate) {
+            return Err(Unusable::Revoked(Fingerprint::of(&contents.signer.certificate)));
         }
-        let contents = Contents::parse(data, &self.settings.server_name, now)?;
-        self.parsed = Some((data.clone(), contents.clone()));
         Ok(contents)
     }
 
     /// From memory where possible, so that nothing changes for the API server. A new CA otherwise, beside
     /// those that the API server trusts now: other replicas may still serve what they signed.
     fn without_usable_secret(
-        &self,
+        &mut self,
         unusable: &Unusable,
         now: SystemTime,
     ) -> Result<Option<(Contents, Stored)>, AuthorityError> {
         let problem = unusable.to_string();
         if let Some(mut held) = self.held.clone() {
-            if held.signer.certificate.is_valid_at(now) {
-                held.tidy(now);
+            self.sift(&mut held, now);
+            let is_revoked = self.revocations.has(&held.signer.certificate);
+            if held.signer.certificate.is_valid_at(now) && !is_revoked {
                 return Ok(Some((held, Stored::Restored(problem))));
             }
-            if let Some(promoted) = held.promoted(now).filter(|new| new.signer.certificate.is_valid_at(now)) {
+            if let Some(mut promoted) = held.promoted(now).filter(|new| new.signer.certificate.is_valid_at(now)) {
+                self.sift(&mut promoted, now);
                 return Ok(Some((promoted, Stored::Promoted)));
             }
         }
         if matches!(self.configuration, Seen::NotYet) {
             return Ok(None);
         }
+        let server_name = &self.settings.server_name;
         let held = self.held.iter().flat_map(|held| held.trusted().cloned());
-        let live = self.live_bundles().flatten().filter(CaCertificate::is_ours);
-        let minted = Contents::replaced(self.mint(now)?, held.chain(live).collect(), now);
+        let live = self.live_bundles().flatten().filter(|ca| origin::check(ca, server_name).is_ok());
+        let mut minted = Contents::replaced(self.mint(now)?, held.chain(live).collect(), now);
+        self.sift(&mut minted, now);
         Ok(Some((minted, Stored::Minted(problem))))
     }
 
@@ -229,10 +257,11 @@ impl Machine {
     /// Takes over what the serving Secret holds. Where that is deleted, replicas go on with what they have mounted.
     fn read_leaf(&mut self, now: SystemTime) {
         let Some(Seen::Present(data)) = &self.serving_secret else { return };
-        let held = self.held.iter().flat_map(|held| held.trusted().cloned());
-        let live = self.live_bundles().flatten().filter(CaCertificate::is_ours);
         let Settings { server_name, leaf_life, .. } = &self.settings;
-        match Leaf::from_data(data, held.chain(live), server_name, now, *leaf_life) {
+        let held = self.held.iter().flat_map(|held| held.trusted().cloned());
+        let live = self.live_bundles().flatten().filter(|ca| origin::check(ca, server_name).is_ok());
+        let signers = held.chain(live).filter(|ca| !self.revocations.has(ca));
+        match Leaf::from_data(data, signers, server_name, now, *leaf_life) {
             Ok(leaf) => self.note_served(leaf),
             Err(unfit) => {
                 self.unfit = unfit.to_string();
@@ -248,7 +277,7 @@ impl Machine {
 
     /// A new certificate, where one is due.
     fn sign(&mut self, now: SystemTime) -> Result<Option<Step>, AuthorityError> {
-        let Some(held) = &self.held else { return Ok(None) };
+        let Some(held) = self.usable() else { return Ok(None) };
         let signer = &held.signer;
         if !signer.certificate.is_valid_at(now) {
             // Nothing that it signs would be trusted; a new CA cannot be stored as long as we are here.
@@ -317,7 +346,7 @@ impl Machine {
 
     fn publish(&self) -> Option<Step> {
         let entries = self.out_of_sync();
-        let bundle = self.held.as_ref()?.bundle();
+        let bundle = self.usable()?.bundle();
         (!entries.is_empty()).then_some(Step::Publish { entries, bundle })
     }
 
@@ -326,7 +355,7 @@ impl Machine {
     /// Empty as long as it is not known what it should be.
     #[must_use]
     pub fn out_of_sync(&self) -> Vec<(usize, String)> {
-        let (Seen::Present(entries), Some(held)) = (&self.configuration, &self.held) else {
+        let (Seen::Present(entries), Some(held)) = (&self.configuration, self.usable()) else {
             return Vec::new();
         };
         let bundle = held.bundle();

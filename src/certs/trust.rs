@@ -47,13 +47,6 @@ impl CaCertificate {
         CertificateDer::pem_slice_iter(pem).filter_map(|der| Self::from_der(der.ok()?)).collect()
     }
 
-    /// Whether it calls itself a CA of this program.
-    #[must_use]
-    pub(super) fn is_ours(&self) -> bool {
-        let certificate = Certificate::from_der(&self.der);
-        certificate.is_ok_and(|ca| ca.tbs_certificate().subject().to_string() == format!("CN={CA_NAME}"))
-    }
-
     /// As PEM text.
     #[must_use]
     pub fn to_pem(&self) -> String {

@@ -36,9 +36,10 @@ use super::{
     failure::{describe, describe_watch, no_answer},
     pace::Pace,
     patience::{Heard, patient},
+    trust_log,
 };
 use crate::{
-    certs::{Data, KEYS, LEAF_KEYS, Machine, Settings, Signed, Step, Stored, Target},
+    certs::{Data, KEYS, LEAF_KEYS, Machine, REVOKED_ANNOTATION, Settings, Signed, Step, Stored, Target},
     metrics::{Metrics, Rotation, Watch},
     serve::{
         readiness::{Gate, Trouble},
@@ -208,6 +209,8 @@ impl CertificateKeeper {
     }
 
     fn see_secret(&mut self, secret: Option<Secret>) {
+        let annotations = secret.as_ref().map(ResourceExt::annotations);
+        self.machine.see_revoked(annotations.and_then(|all| all.get(REVOKED_ANNOTATION)).map(String::as_str));
         self.machine.see_secret(secret.as_ref().map(data));
         self.secret = secret;
     }
@@ -228,7 +231,9 @@ impl CertificateKeeper {
         let mut later = BTreeMap::new();
         for _ in 0..MAX_STEPS {
             let besides = later.keys().copied().collect();
-            let step = match self.machine.step_besides(&besides, SystemTime::now()) {
+            let step = self.machine.step_besides(&besides, SystemTime::now());
+            trust_log::log(self.machine.take_changes());
+            let step = match step {
                 Ok(Some(step)) => step,
                 Ok(None) => break,
                 Err(error) => {
@@ -287,7 +292,12 @@ impl CertificateKeeper {
     }
 
     async fn store(&mut self, ours: Data, why: &Stored) -> Result<(), WriteError> {
-        let Some(secret) = self.secret.clone() else { return Ok(()) };
+        let Some(mut secret) = self.secret.clone() else { return Ok(()) };
+        let lost: Vec<_> = self.machine.unlisted_revocations().map(ToString::to_string).collect();
+        if !lost.is_empty() {
+            let listed = secret.annotations_mut().entry(REVOKED_ANNOTATION.to_owned()).or_default();
+            *listed = std::iter::once(listed.clone()).chain(lost).collect::<Vec<_>>().join(",");
+        }
         let is_rotation = matches!(why, Stored::Minted(_) | Stored::Promoted);
         let written = self.write(&self.places.secret, secret, &KEYS, ours).await;
         if is_rotation && !matches!(written, Err(WriteError::Conflict)) {
@@ -366,6 +376,7 @@ impl CertificateKeeper {
             info!("the API server trusts the certificate");
         }
         self.metrics.ca_bundle_out_of_sync.set(i64::from(!self.machine.out_of_sync().is_empty()));
+        self.metrics.ca_bundle_certificates.set(i64::try_from(self.machine.trusted()).unwrap_or(i64::MAX));
         self.metrics.ca_expiry.set(seconds_of(self.machine.ca_expires()));
         if matches!(self.outlet, Outlet::Secret(_)) {
             self.metrics.certificate_expiry.set(seconds_of(self.machine.leaf_expires()));

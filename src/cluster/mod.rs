@@ -23,6 +23,7 @@ pub mod serving;
 #[cfg(feature = "cli")]
 pub mod stats;
 pub mod surroundings;
+mod trust_log;
 pub mod webhook_policy;
 #[cfg(feature = "cli")]
 pub mod workload;

@@ -6,7 +6,9 @@ use std::{
 };
 
 use gomemlimit::{
-    certs::{CaCertificate, Contents, Data, Entry, Machine, Settings, Signed, Step, Stored, Target},
+    certs::{
+        CaCertificate, Contents, Data, Entry, Fingerprint, Machine, Settings, Signed, Step, Stored, Target,
+    },
     serve::tls::{Credentials, provider},
 };
 use rustls::{
@@ -59,18 +61,47 @@ pub struct Cluster {
     pub serving: (u64, Option<Data>),
     /// What the Secret held at earlier times.
     pub backups: Vec<Data>,
+    /// The annotation of the Secret with revoked CAs.
+    pub revoked: Option<String>,
+    /// CAs that must never be in the CA bundle.
+    pub planted: Vec<CaCertificate>,
 }
 
 impl Cluster {
     pub fn write_secret(&mut self, data: Option<Data>) {
         self.version += 1;
         self.backups.extend(self.secret.1.clone());
+        if data.is_none() {
+            self.revoked = None;
+        }
         self.secret = (self.version, data);
     }
 
     pub fn write_serving(&mut self, data: Option<Data>) {
         self.version += 1;
         self.serving = (self.version, data);
+    }
+
+    /// `kubectl annotate secret`.
+    pub fn annotate(&mut self, revoked: Option<String>) {
+        if self.secret.1.is_some() {
+            self.version += 1;
+            self.secret.0 = self.version;
+            self.revoked = revoked;
+        }
+    }
+
+    pub fn is_revoked(&self, ca: &CaCertificate) -> bool {
+        let listed = self.revoked.iter().flat_map(|list| list.split(','));
+        listed.filter_map(|part| part.trim().parse().ok()).any(|one: Fingerprint| one == Fingerprint::of(ca))
+    }
+
+    /// A replica has written this: nothing that is planted or revoked is in it.
+    pub fn check_written(&self, bundle: &[u8]) {
+        for ca in CaCertificate::all_from_pem(bundle) {
+            assert!(!self.planted.contains(&ca), "a planted CA is published: {:?}", Fingerprint::of(&ca));
+            assert!(!self.is_revoked(&ca), "a revoked CA is published: {:?}", Fingerprint::of(&ca));
+        }
     }
 
     pub fn write_bundles(&mut self, bundle: &[u8]) {
@@ -171,6 +202,7 @@ impl Replica {
 
     pub fn see_secret(&mut self, cluster: &Cluster) {
         if !self.cut && !self.paused {
+            self.machine.see_revoked(cluster.revoked.as_deref());
             self.machine.see_secret(cluster.secret.1.clone());
             self.seen_secret = Some(cluster.secret.0);
         }
@@ -222,7 +254,15 @@ impl Replica {
             // Another replica was faster: the API server refuses the old resourceVersion.
             Some(Step::Store(..)) if self.seen_secret != Some(cluster.secret.0) => false,
             Some(Step::Store(data, why)) => {
+                for key in ["ca.crt", "next.crt", "bundle.crt"] {
+                    cluster.check_written(data.get(key).map_or(&[], Vec::as_slice));
+                }
                 cluster.write_secret(Some(data));
+                let lost = self.machine.unlisted_revocations().map(ToString::to_string).collect::<Vec<_>>();
+                if !lost.is_empty() {
+                    let listed = cluster.revoked.clone().unwrap_or_default();
+                    cluster.revoked = Some(format!("{listed},{}", lost.join(",")));
+                }
                 self.log.push(why);
                 self.see_secret(cluster);
                 true
@@ -232,6 +272,7 @@ impl Replica {
                 true
             }
             Some(Step::Publish { entries, bundle }) => {
+                cluster.check_written(bundle.as_bytes());
                 let Some(live) = &mut cluster.configuration.1 else { return false };
                 for (place, name) in entries {
                     assert_eq!(live[place].name, name);
@@ -277,6 +318,8 @@ impl World {
             configuration: (0, None),
             serving: (0, Some(Data::new())),
             backups: Vec::new(),
+            revoked: None,
+            planted: Vec::new(),
         };
         cluster.write_bundles(b"");
         let mut world = Self { cluster, replicas, mounts };
@@ -301,10 +344,19 @@ impl World {
                 }
             }
             if !busy && before == self.cluster.version {
-                return;
+                return self.check_bundles();
             }
         }
         panic!("replicas fight: {:?}", self.replicas.iter().map(|replica| &replica.log).collect::<Vec<_>>());
+    }
+
+    /// Everybody who is there has seen everything.
+    fn check_bundles(&self) {
+        if self.cluster.secret.1.is_some() && self.replicas.iter().any(|replica| !replica.cut && !replica.paused) {
+            for entry in self.cluster.configuration.1.iter().flatten() {
+                self.cluster.check_written(&entry.bundle);
+            }
+        }
     }
 
     pub fn advance(&mut self, time: Duration) {
@@ -320,6 +372,15 @@ impl World {
     pub fn refresh(&mut self) {
         for mount in &mut self.mounts {
             mount.refresh(&self.cluster);
+        }
+    }
+
+    /// Kubelet brings everything.
+    pub fn arrive(&mut self) {
+        for mount in &mut self.mounts {
+            let delay = std::mem::take(&mut mount.delay);
+            mount.refresh(&self.cluster);
+            mount.delay = delay;
         }
     }
 
@@ -350,7 +411,7 @@ impl World {
         self.settle();
         self.check("when calm");
         let secret = self.cluster.secret.1.as_ref().unwrap();
-        let contents = Contents::parse(secret, NAME, self.cluster.now).unwrap();
+        let (contents, _) = Contents::parse(secret, NAME, self.cluster.now).unwrap();
         assert!(contents.is_said_by(secret));
         for entry in self.cluster.configuration.1.as_ref().unwrap() {
             assert_eq!(entry.bundle, secret["bundle.crt"], "{}", entry.name);

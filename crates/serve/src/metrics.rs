@@ -70,6 +70,8 @@ pub struct Numbers {
     pub ca_expiry: Gauge,
     /// 1 while the webhook configuration's CA bundle is not what it should be.
     pub ca_bundle_out_of_sync: Gauge,
+    /// Number of CAs that the API server should trust; 0 where certificates are not self-managed.
+    pub ca_bundle_certificates: Gauge,
     certificate_rotations: Family<Labels<2>, Counter>,
     ca_bundle_patches: Family<Labels<1>, Counter>,
     watch_up: Family<Labels<1>, Gauge>,
@@ -315,6 +317,11 @@ impl Metrics {
             "ca_bundle_out_of_sync",
             "1 while the CA bundle of the webhook configuration is not what it should be",
             self.ca_bundle_out_of_sync.clone(),
+        );
+        registry.register(
+            "ca_bundle_certificates",
+            "CAs that the API server should trust; 0 unless self-managed",
+            self.ca_bundle_certificates.clone(),
         );
         registry.register(
             "certificate_rotations",
