@@ -51,6 +51,8 @@ def network(checks, chart):
         ("sandboxed", "webhook"): (everybody, [tests], [443, 6443], everybody),
         ("coverage", "webhook"): (everybody, [monitoring, tests], [443, 6443], everybody),
         ("coverage", "coverage"): (nobody, [monitoring], [443, 6443], everybody),
+        ("keeper", "webhook"): (everybody, [monitoring, tests], nobody, nobody),
+        ("keeper", "keeper"): (nobody, [monitoring], [443, 6443], everybody),
         ("ha", "webhook"): (everybody, [monitoring, tests], [443, 6443], everybody),
         ("monitoring", "webhook"): (everybody, [monitoring, tests], [443, 6443], everybody),
         ("fail-closed", "webhook"): (everybody, [tests], [443, 6443], everybody),
