@@ -209,7 +209,7 @@ fn the_readmes_repaired_status_is_real() {
 #[test]
 fn every_flag_in_the_texts_exists() {
     let help: String =
-        ["serve", "inject", "explain", "audit", "check", "policy", "diagnose", "observe", "probe", "version"]
+        ["serve", "certificates", "inject", "explain", "audit", "check", "policy", "diagnose", "observe", "probe", "version"]
             .map(|command| run(&[command, "--help"], ""))
             .concat();
     // Flags of other programs.

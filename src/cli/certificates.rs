@@ -37,8 +37,8 @@ use crate::{
   gomemlimit certificates --admin-listen 0.0.0.0:8081 \\
     --tls-secret gomemlimit-ca --serving-secret gomemlimit-serving \\
     --webhook-config gomemlimit --service gomemlimit --namespace gomemlimit
-  # What it says about itself
-  curl -s localhost:8081/readyz")]
+  # What it did, and what keeps it from doing more
+  kubectl logs --namespace gomemlimit deployment/gomemlimit-keeper")]
 pub(super) struct CertificatesArgs {
     /// Existing Secret that the CA is kept in
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
