@@ -53,6 +53,8 @@ pub struct Machine {
     settings: Settings,
     secret: Seen<Data>,
     configuration: Seen<Vec<Entry>>,
+    /// The CA bundles of its entries.
+    live: Vec<Vec<CaCertificate>>,
     /// What was parsed last, and what it was parsed from.
     parsed: Option<(Data, Contents)>,
     /// The last usable contents of the Secret.
@@ -81,6 +83,7 @@ impl Machine {
             settings,
             secret: Seen::NotYet,
             configuration: Seen::NotYet,
+            live: Vec::new(),
             parsed: None,
             held: None,
             published: None,
@@ -113,6 +116,8 @@ impl Machine {
 
     /// The entries of the webhook configuration as they are now; `None` where there is none.
     pub fn see_configuration(&mut self, entries: Option<Vec<Entry>>) {
+        let bundles = entries.iter().flatten().map(|entry| CaCertificate::all_from_pem(&entry.bundle));
+        self.live = bundles.collect();
         self.configuration = entries.map_or(Seen::Missing, Seen::Present);
     }
 
@@ -226,8 +231,8 @@ impl Machine {
         }
         let server_name = &self.settings.server_name;
         let held = self.held.iter().flat_map(|held| held.trusted().cloned());
-        let live = self.live_bundles().flatten().filter(|ca| origin::check(ca, server_name).is_ok());
-        let mut minted = Contents::replaced(self.mint(now)?, held.chain(live).collect(), now);
+        let live = self.live.iter().flatten().filter(|ca| origin::check(ca, server_name).is_ok());
+        let mut minted = Contents::replaced(self.mint(now)?, held.chain(live.cloned()).collect(), now);
         self.sift(&mut minted, now);
         Ok(Some((minted, Stored::Minted(problem))))
     }
@@ -258,9 +263,9 @@ impl Machine {
     fn read_leaf(&mut self, now: SystemTime) {
         let Some(Seen::Present(data)) = &self.serving_secret else { return };
         let Settings { server_name, leaf_life, .. } = &self.settings;
-        let held = self.held.iter().flat_map(|held| held.trusted().cloned());
-        let live = self.live_bundles().flatten().filter(|ca| origin::check(ca, server_name).is_ok());
-        let signers = held.chain(live).filter(|ca| !self.revocations.has(ca));
+        let held = self.held.iter().flat_map(Contents::trusted);
+        let live = self.live.iter().flatten().filter(|ca| origin::check(ca, server_name).is_ok());
+        let signers = held.chain(live).filter(|ca| !self.revocations.has(ca)).cloned();
         match Leaf::from_data(data, signers, server_name, now, *leaf_life) {
             Ok(leaf) => self.note_served(leaf),
             Err(unfit) => {
@@ -332,16 +337,7 @@ impl Machine {
     }
 
     fn every_live_bundle(&self, holds: impl Fn(&[CaCertificate]) -> bool) -> bool {
-        let mut bundles = self.live_bundles().peekable();
-        bundles.peek().is_some() && bundles.all(|bundle| holds(&bundle))
-    }
-
-    fn live_bundles(&self) -> impl Iterator<Item = Vec<CaCertificate>> {
-        let entries = match &self.configuration {
-            Seen::Present(entries) => entries.as_slice(),
-            Seen::NotYet | Seen::Missing => &[],
-        };
-        entries.iter().map(|entry| CaCertificate::all_from_pem(&entry.bundle))
+        !self.live.is_empty() && self.live.iter().all(|bundle| holds(bundle))
     }
 
     fn publish(&self) -> Option<Step> {

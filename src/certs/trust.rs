@@ -13,6 +13,7 @@ use rustls::{
 use thiserror::Error;
 use x509_cert::{Certificate, der::Decode};
 
+use super::origin::{self, NotOurs};
 use crate::{causes::said, serve::tls::provider::provider, untrusted::untrusted};
 
 /// The common name of every CA; which one it is the key identifiers tell.
@@ -45,6 +46,11 @@ impl CaCertificate {
     #[must_use]
     pub fn all_from_pem(pem: &[u8]) -> Vec<Self> {
         CertificateDer::pem_slice_iter(pem).filter_map(|der| Self::from_der(der.ok()?)).collect()
+    }
+
+    /// Whether this program makes such a CA for `server_name`, whenever it begins and ends.
+    pub fn check_origin(&self, server_name: &str) -> Result<(), NotOurs> {
+        origin::check(self, server_name)
     }
 
     /// As PEM text.

@@ -1,5 +1,6 @@
 //! `gomemlimit check`: from a namespace's label to a pod with a value, link by link; the first broken one is named.
 
+mod ca;
 mod certificate;
 mod eliminate;
 mod engine;
@@ -123,6 +124,7 @@ fn table(findings: &[Finding], broken: Option<&Finding>) -> String {
         ]
     });
     let mut text = output::table(&["LINK", "STATE", "NAMESPACE", "WHAT"], rows);
+    text.push_str(&ca::table(findings.iter().find(|one| !one.cas.is_empty()).map_or(&[], |one| &one.cas)));
     // Writing to a String cannot fail.
     let _ = match broken {
         Some(Finding { link, what, command, .. }) => {

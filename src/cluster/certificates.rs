@@ -296,7 +296,8 @@ impl CertificateKeeper {
         let lost: Vec<_> = self.machine.unlisted_revocations().map(ToString::to_string).collect();
         if !lost.is_empty() {
             let listed = secret.annotations_mut().entry(REVOKED_ANNOTATION.to_owned()).or_default();
-            *listed = std::iter::once(listed.clone()).chain(lost).collect::<Vec<_>>().join(",");
+            let kept = (!listed.is_empty()).then(|| listed.clone());
+            *listed = kept.into_iter().chain(lost).collect::<Vec<_>>().join(",");
         }
         let is_rotation = matches!(why, Stored::Minted(_) | Stored::Promoted);
         let written = self.write(&self.places.secret, secret, &KEYS, ours).await;

@@ -63,7 +63,7 @@ pub fn damage() -> impl Strategy<Value = Damage> {
         any::<prop::sample::Index>().prop_map(Damage::Backup),
         prop::sample::select(planted::ALL.to_vec()).prop_map(Damage::Planted),
         prop::sample::select(planted::ALL.to_vec()).prop_map(Damage::PlantedSigner),
-        (1..120_u64).prop_map(Damage::Copies),
+        (1..90_u64).prop_map(Damage::Copies),
     ]
 }
 
@@ -114,7 +114,7 @@ impl World {
                 }
             }
             Damage::Copies(minutes) => {
-                for _ in 0..20 {
+                for _ in 0..17 {
                     let life = Duration::from_mins(*minutes);
                     let copy = Authority::mint(NAME, self.cluster.now, life).unwrap();
                     self.append_to_bundle(&copy.certificate.to_pem());

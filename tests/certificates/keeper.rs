@@ -1,21 +1,23 @@
 //! The certificate keeper against an API server in memory that fails, with a clock that jumps to whatever is waited for
 //! next: hours pass in a moment, and what happens without a reason is counted.
 
+mod deposits;
+
 use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::{body::Body, http::Request};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gomemlimit::{
-    certs::{Authority, CaCertificate, Settings},
+    certs::{CaCertificate, Fingerprint, REVOKED_ANNOTATION, Settings},
     cluster::{
         certificates::{CertificateKeeper, Outlet, Places},
         client::over,
@@ -37,7 +39,10 @@ use tokio::{
 };
 use tower::service_fn;
 
-use crate::world::accepts;
+use crate::{
+    planted::{Planted, plant},
+    world::accepts,
+};
 
 const TICK: Duration = Duration::from_secs(30);
 const DAY: Duration = Duration::from_hours(24);
@@ -412,134 +417,98 @@ async fn watches_that_always_fail_are_tried_again_with_pauses(
     cluster.settle_and_rest().await;
 }
 
-/// What is refused for good must not keep the rest from being mended.
-#[rstest]
-#[tokio::test(start_paused = true)]
-async fn a_write_that_always_fails_does_not_keep_another_from_being_done(
-    #[values((Mode::Replica, CA), (Mode::Separate, CA), (Mode::Separate, LEAF))]
-    (mode, (_, verb, resource)): (Mode, (usize, Verb, Resource)),
-) {
-    let cluster = Cluster::settled(mode).await;
-    let bundle = cluster.api.bundle();
-    let is_refused = move |call: &Call| (call.verb, call.resource) == (verb, resource);
-    cluster.api.fail(move |call| is_refused(call).then_some(Fault::Refused(403, "no right")));
-    cluster.api.overwrite(resource, json!({}));
-    sleep(SETTLED).await;
-    cluster.api.overwrite_bundle();
-    sleep(TICK * 2).await;
-    assert_eq!(cluster.api.bundle(), bundle, "the CA bundle is put right");
-    assert_eq!(cluster.troubles(), ["the API server answered 403: no right"]);
-    if resource == Resource::Secrets && mode == Mode::Separate {
-        cluster.api.overwrite(Resource::ServingSecrets, json!({}));
-        sleep(TICK * 2).await;
-        cluster.check_leaf();
+/// Everything that is logged in this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
     }
-    let writes = cluster.api.count(verb, resource);
-    sleep(HOUR).await;
-    let writes = cluster.api.count(verb, resource) - writes;
-    assert!((100..=121).contains(&writes), "{writes} writes in an hour, a tick is {TICK:?}");
-    cluster.api.fail(|_| None);
-    cluster.settle_and_rest().await;
-}
 
-/// The two entries of a serving Secret with a certificate by this CA for this name.
-fn leaf_by(ca: &Authority, name: &str) -> Value {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
-    params.not_after = (now() + DAY * 6).into();
-    let mut issuer = rcgen::CertificateParams::default();
-    issuer.distinguished_name = rcgen::DistinguishedName::new();
-    issuer.distinguished_name.push(rcgen::DnType::CommonName, "gomemlimit CA");
-    let ca_key = rcgen::KeyPair::from_pem(&ca.key_pem()).unwrap();
-    let certificate = params.signed_by(&key, &rcgen::Issuer::new(issuer, ca_key)).unwrap();
-    let entry = |text: String| BASE64_STANDARD.encode(text);
-    json!({"tls.crt": entry(certificate.pem()), "tls.key": entry(key.serialize_pem())})
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_not_a_certificate_of_ours_is_replaced_once_and_what_is_stays() {
-    let cluster = Cluster::settled(Mode::Separate).await;
-    let ours = cluster.api.data(Resource::ServingSecrets);
-    let foreign = Authority::mint(&server_name(), now(), DAY * 7).unwrap();
-    let stored = cluster.api.data(Resource::Secrets);
-    let ca =
-        Authority::from_pem(&decoded(&stored["ca.crt"]), &decoded(&stored["ca.key"]), &server_name(), now());
-    let ca = ca.unwrap();
-    let mut torn = leaf_by(&ca, &server_name());
-    torn["tls.key"] = ours["tls.key"].clone();
-    for (what, data) in [
-        ("emptied", json!({})),
-        ("without a key", json!({"tls.crt": ours["tls.crt"]})),
-        ("garbage", json!({"tls.crt": "Zm9yZWlnbg==", "tls.key": "Zm9yZWlnbg=="})),
-        ("torn", torn),
-        ("by somebody else", leaf_by(&foreign, &server_name())),
-        ("for another name", leaf_by(&ca, "kubernetes.default.svc")),
-    ] {
-        let before = cluster.writes_of_leaf();
-        cluster.api.overwrite(Resource::ServingSecrets, data.clone());
-        cluster.settle_and_rest().await;
-        assert_eq!(cluster.writes_of_leaf() - before, 1, "{what}");
-        assert_ne!(cluster.api.data(Resource::ServingSecrets), data, "{what}");
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
-    // Of our CA, with a key beside it that is not ours.
-    let before = cluster.writes_of_leaf();
-    let mut fine = leaf_by(&ca, &server_name());
-    fine["ca.crt"] = stored["ca.crt"].clone();
-    cluster.api.overwrite(Resource::ServingSecrets, fine.clone());
-    cluster.settle_and_rest().await;
-    assert_eq!(cluster.writes_of_leaf() - before, 0, "what is good is not written again");
-    cluster.api.overwrite(Resource::ServingSecrets, json!({"ca.crt": stored["ca.crt"]}));
-    cluster.settle_and_rest().await;
-    assert_eq!(cluster.api.data(Resource::ServingSecrets)["ca.crt"], stored["ca.crt"], "others' keys stay");
+}
+
+impl Log {
+    /// The lines with this text since the last time.
+    fn take(&self, text: &str) -> Vec<String> {
+        let log = std::mem::take(&mut *self.0.lock().unwrap());
+        let log = String::from_utf8(log).unwrap();
+        log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    }
+}
+
+fn fingerprint(pem: &[u8]) -> String {
+    Fingerprint::of(&CaCertificate::all_from_pem(pem)[0]).to_string()
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_keepers_agree_on_one_certificate_and_a_third_writes_nothing() {
-    let cluster = Cluster::start(Mode::Separate, 2, |_| None);
-    cluster.settle_and_rest().await;
-    let (leaf, writes) = (cluster.api.data(Resource::ServingSecrets), cluster.writes_of_leaf());
-    assert!(writes <= 2, "{writes}: at most one is refused and gives way");
-    let mut tasks = JoinSet::new();
-    let third = start(Mode::Separate, &cluster.api, 2, &mut tasks);
+async fn cas_that_are_planted_and_revoked_are_logged_and_the_list_outlives_the_secret() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let cluster = Cluster::settled(Mode::Replica).await;
+    let value = |key: &str| {
+        let encoded = cluster.api.secret()["data"][key].as_str().unwrap().to_owned();
+        BASE64_STANDARD.decode(encoded).unwrap()
+    };
+    let first = fingerprint(&value("ca.crt"));
+    let lines = log.take("a CA is trusted");
+    assert!(matches!(&lines[..], [line] if line.contains("INFO") && line.contains(&first)), "{lines:?}");
+
+    let (planted, _) = plant(Planted::Foreign, SystemTime::now());
+    let bundle = [value("bundle.crt"), planted.clone().into_bytes()].concat();
+    cluster.api.change_secret(|secret| secret["data"]["bundle.crt"] = BASE64_STANDARD.encode(bundle).into());
     cluster.settle().await;
-    assert!(third.trusted.load(Ordering::Relaxed));
-    assert_eq!(cluster.api.data(Resource::ServingSecrets), leaf);
-    assert_eq!(cluster.writes_of_leaf(), writes);
+    assert!(!value("bundle.crt").windows(planted.len()).any(|part| part == planted.as_bytes()));
+    let lines = log.take("is not used and is removed");
+    let names = |line: &str| line.contains(&fingerprint(planted.as_bytes())) && line.contains("9966-01-01");
+    assert!(matches!(&lines[..], [line] if line.contains("WARN") && names(line)), "{lines:?}");
+
+    let list = format!("{first},no fingerprint");
+    cluster.api.change_secret(|secret| secret["metadata"]["annotations"] = json!({REVOKED_ANNOTATION: list}));
+    cluster.settle().await;
+    let second = fingerprint(&value("ca.crt"));
+    assert_ne!(first, second);
+    let lines = log.take("CA");
+    let has = |parts: &[&str]| lines.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+    assert!(has(&["WARN", &first, "it is revoked"]) && has(&["INFO", &second, "it signs"]), "{lines:?}");
+    assert!(has(&["WARN", "\"no fingerprint\""]), "{lines:?}");
+    assert_eq!(cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION], list, "as somebody wrote it");
+
+    cluster.api.delete(Resource::Secrets);
+    sleep(SETTLED).await;
+    cluster.api.create(Resource::Secrets);
+    cluster.settle_and_rest().await;
+    assert_eq!(fingerprint(&value("ca.crt")), second, "from memory");
+    assert_eq!(cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION], first);
 }
 
 #[tokio::test(start_paused = true)]
-async fn somebody_who_keeps_emptying_the_serving_secret_is_answered_once_a_tick_in_the_end() {
-    let cluster = Cluster::settled(Mode::Separate).await;
-    let empty = async |times: u32| {
-        let before = cluster.writes_of_leaf();
-        for _ in 0..times {
-            cluster.api.overwrite(Resource::ServingSecrets, json!({}));
+async fn somebody_who_revokes_every_new_ca_is_answered_once_a_tick_in_the_end() {
+    let cluster = Cluster::settled(Mode::Replica).await;
+    let mut list = Vec::new();
+    let mut revoke = async |seconds: usize| {
+        let before = cluster.api.count(Verb::Update, Resource::Secrets);
+        for _ in 0..seconds {
+            let pem = cluster.api.secret()["data"]["ca.crt"].as_str().unwrap().to_owned();
+            let signer = fingerprint(&BASE64_STANDARD.decode(pem).unwrap());
+            if !list.contains(&signer) {
+                list.push(signer);
+                let list = list.join(",");
+                cluster.api.change_secret(|secret| {
+                    secret["metadata"]["annotations"] = json!({REVOKED_ANNOTATION: list});
+                });
+            }
             sleep(Duration::from_secs(1)).await;
         }
-        cluster.writes_of_leaf() - before
+        cluster.api.count(Verb::Update, Resource::Secrets) - before
     };
-    let first = empty(120).await;
-    assert!((10..=20).contains(&first), "{first} writes in two minutes");
-    let then = empty(3600).await;
-    assert!((100..=130).contains(&then), "{then} writes in an hour, a tick is {TICK:?}");
+    revoke(120).await;
+    let writes = revoke(1200).await;
+    assert!((20..=41).contains(&writes), "{writes} new CAs in 20 minutes, a tick is {TICK:?}");
     cluster.settle_and_rest().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn nothing_is_written_for_replicas_before_the_api_server_trusts_it() {
-    let is_patch = |call: &Call| call.verb == Verb::Patch;
-    let cluster = Cluster::start(Mode::Separate, 1, move |call| {
-        is_patch(call).then_some(Fault::Refused(403, "no right"))
-    });
-    sleep(HOUR).await;
-    assert_eq!(cluster.writes_of_leaf(), 0);
-    cluster.api.delete(Resource::Configurations);
-    sleep(HOUR).await;
-    assert_eq!(cluster.writes_of_leaf(), 0, "nobody trusts anything");
-    cluster.api.fail(|_| None);
-    cluster.api.create(Resource::Configurations);
-    cluster.settle_and_rest().await;
-    assert_eq!(cluster.writes_of_leaf(), 1);
-    let bundle = CaCertificate::all_from_pem(&decoded(&cluster.api.bundle()));
-    assert_eq!(bundle.len(), 1);
 }

@@ -12,6 +12,7 @@ mod clocks;
 mod events;
 mod keeper;
 mod planted;
+mod revoked;
 mod separate;
 mod world;
 

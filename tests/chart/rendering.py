@@ -229,6 +229,9 @@ def webhook(checks, chart):
     checks.equal(first["objectSelector"]["matchExpressions"], [{"key": "gomemlimit.dev/inject", "operator": "NotIn", "values": ["disabled", "false"]}], "opt-out label")
     certificate = one(chart.rendered["cert-manager"], "MutatingWebhookConfiguration")["metadata"]["annotations"]
     checks.equal(certificate["cert-manager.io/inject-ca-from"], "gomemlimit/gomemlimit-tls", "cert-manager injects the CA")
+    root = next(item for item in chart.rendered["cert-manager"] if item["metadata"]["name"] == "gomemlimit-root" and item["kind"] == "Certificate")
+    limits = {"critical": True, "permitted": {"dnsDomains": ["gomemlimit.gomemlimit.svc"]}}
+    checks.equal(root["spec"].get("nameConstraints"), limits, "the CA of cert-manager mode is for one name only")
 
 
 def deployment(checks, chart):

@@ -97,6 +97,7 @@ def rights(checks, chart):
         "coverage-policy-engine": counted,
         "default": [configuration, namespaces, secrets],
         "cert-manager": [],
+        "cert-manager-old": [namespaces],
         "cert-manager-own-issuer": [namespaces],
         "existing-secret": [namespaces],
         "minimal": [configuration, secrets],

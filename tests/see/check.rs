@@ -1,5 +1,9 @@
 //! `check` names the link that is broken, and no other.
 
+use std::time::{Duration, SystemTime};
+
+use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
+use gomemlimit::certs::{Authority, Fingerprint};
 use gomemlimit_core::addresses::{VERSION, chart, manifest};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -386,4 +390,38 @@ async fn a_keeper_that_is_missing_is_named(
         assert_eq!(report["broken"]["command"], command);
         assert!(report["broken"]["what"].as_str().unwrap().contains(said), "{report:#}");
     }
+}
+
+#[tokio::test]
+async fn the_cas_of_the_live_bundle_are_listed_and_one_that_no_replica_would_publish_is_marked() {
+    let mut world = World::sound();
+    world.object(PODS, 0)["spec"]["containers"][0]["args"].as_array_mut().unwrap().push(json!("--ca-duration=24h"));
+    let authority = |name: &str, hours| Authority::mint(name, SystemTime::now(), Duration::from_hours(hours)).unwrap();
+    let cas = [
+        (authority("gomemlimit.gomemlimit.svc", 24), None),
+        (authority("gomemlimit.gomemlimit.svc", 48), Some("it ends later than --ca-duration allows")),
+        (authority("other.gomemlimit.svc", 24), Some("it is not limited to the name of the Service")),
+    ];
+    let bundle: String = cas.iter().map(|(ca, _)| ca.certificate.to_pem()).collect();
+    for entry in world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap() {
+        entry["clientConfig"]["caBundle"] = STANDARD.encode(&bundle).into();
+    }
+    let (code, report) = check(&world, &[]).await;
+    let listed = links(&report, "ca-bundle")[0]["certificates"].as_array().unwrap().clone();
+    let expected = cas.iter().map(|(ca, unexpected)| {
+        let ends = humantime::format_rfc3339_seconds(ca.certificate.not_after).to_string();
+        let sha256 = Fingerprint::of(&ca.certificate).to_string();
+        json!({"sha256": sha256, "notAfter": ends, "unexpected": unexpected})
+    });
+    assert_eq!((code, listed), (0, expected.collect::<Vec<_>>()), "{report:#}");
+    let (_, table, _) = world.serve().await.run(&["check"]).await;
+    for (ca, unexpected) in &cas {
+        let line = table.lines().find(|line| line.starts_with(&Fingerprint::of(&ca.certificate).to_string()));
+        assert!(line.is_some_and(|line| line.ends_with(unexpected.unwrap_or("-"))), "{table}");
+    }
+    // A CA of cert-manager, or of somebody's own, is as it is.
+    world.object(PODS, 0)["spec"]["containers"][0]["args"] = json!(["serve", "--tls-cert=/tls/tls.crt"]);
+    let (_, report) = check(&world, &[]).await;
+    let listed = links(&report, "ca-bundle")[0]["certificates"].as_array().unwrap().clone();
+    assert!(listed.len() == 3 && listed.iter().all(|ca| ca["unexpected"].is_null()), "{report:#}");
 }

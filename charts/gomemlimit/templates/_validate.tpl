@@ -112,6 +112,26 @@
 {{- if and $tls.certManager.issuerRef (not $tls.certManager.issuerRef.name) -}}
 {{- fail "tls.certManager.issuerRef needs a name." -}}
 {{- end -}}
+{{- if eq $tls.mode "cert-manager" -}}
+{{- $manager := $tls.certManager -}}
+{{- $duration := include "gomemlimit.goSeconds" $manager.duration | float64 -}}
+{{- if ge (include "gomemlimit.goSeconds" $manager.renewBefore | float64) $duration -}}
+{{- fail (printf "tls.certManager.renewBefore (%s) must be less than tls.certManager.duration (%s)." $manager.renewBefore $manager.duration) -}}
+{{- end -}}
+{{- if and (not $manager.issuerRef) (gt (mulf $duration 3.0) (include "gomemlimit.goSeconds" $manager.caDuration | float64)) -}}
+{{- fail (printf "tls.certManager.duration (%s) is more than a third of tls.certManager.caDuration (%s); the CA is renewed after two thirds of its life, and what it signed before must not outlive it." $manager.duration $manager.caDuration) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Seconds of a duration as Go writes it ("1h30m"), of the units that cert-manager's values allow. */}}
+{{- define "gomemlimit.goSeconds" -}}
+{{- $seconds := 0.0 -}}
+{{- range regexFindAll "[0-9.]+[smh]" . -1 -}}
+{{- $unit := get (dict "s" 1.0 "m" 60.0 "h" 3600.0) (regexFind "[smh]" .) -}}
+{{- $seconds = addf $seconds (mulf $unit (regexFind "[0-9.]+" . | float64)) -}}
+{{- end -}}
+{{- $seconds -}}
 {{- end -}}
 
 {{- define "gomemlimit.validatePods" -}}

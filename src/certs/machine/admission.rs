@@ -66,11 +66,10 @@ impl Machine {
         for part in self.revocations.list(annotation) {
             self.journal.add(Change::Unreadable(part));
         }
-        let held: Vec<_> = self.held.iter().flat_map(Contents::trusted).cloned().collect();
-        let live: Vec<_> = self.live_bundles().flatten().collect();
-        let served = self.served.clone();
-        for ca in held.into_iter().chain(live).chain(served).chain(self.memory.signers.clone()) {
-            self.revocations.remember(&ca);
+        let held = self.held.iter().flat_map(Contents::trusted);
+        let live = self.live.iter().flatten();
+        for ca in held.chain(live).chain(&self.served).chain(&self.memory.signers) {
+            self.revocations.remember(ca);
         }
     }
 
@@ -104,13 +103,12 @@ impl Machine {
             self.journal.refuse(next.certificate, ENDS_TOO_LATE);
         }
         if contents.retired.iter().any(ends_too_late) || contents.retired.len() > MAX_RETIRED {
-            let live: Vec<_> = self.live_bundles().flatten().collect();
             let mut retired = std::mem::take(&mut contents.retired);
-            retired.retain(|ca| !ends_too_late(ca) || self.may_outlast(ca, &live, now));
+            retired.retain(|ca| !ends_too_late(ca) || self.may_outlast(ca, now));
             // Those first that may have signed what is served: whoever adds more does not push them out.
             retired.sort_by_cached_key(|ca| {
                 let place = self.memory.signers.iter().position(|signer| signer == ca);
-                (place.unwrap_or(MAX_RETIRED), !live.contains(ca), Reverse(ca.not_after))
+                (place.unwrap_or(MAX_RETIRED), !self.is_live(ca), Reverse(ca.not_after))
             });
             retired.truncate(MAX_RETIRED);
             contents.retired = retired;
@@ -118,13 +116,18 @@ impl Machine {
     }
 
     /// Whether what this CA signed may still be served, although no CA that is made now ends so late.
-    fn may_outlast(&mut self, ca: &CaCertificate, live: &[CaCertificate], now: SystemTime) -> bool {
-        if !self.memory.signers.contains(ca) && !live.contains(ca) {
+    fn may_outlast(&mut self, ca: &CaCertificate, now: SystemTime) -> bool {
+        if !self.memory.signers.contains(ca) && !self.is_live(ca) {
             self.journal.refuse(ca.clone(), ENDS_TOO_LATE);
             return false;
         }
         let kept = now.duration_since(self.memory.kept_since(ca, now)).unwrap_or_default();
         kept < self.settings.leaf_life
+    }
+
+    /// Whether the API server trusts it, as it is configured now.
+    fn is_live(&self, ca: &CaCertificate) -> bool {
+        self.live.iter().flatten().any(|one| one == ca)
     }
 
     /// These are the CAs from now on.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
 use super::{
+    ca,
     installation::Installation,
     link::{Finding, Link, State},
 };
@@ -56,9 +57,10 @@ impl Installation<'_> {
         }
         // What is broken is worth more than what could not be seen.
         problems.sort_by_key(|problem| problem.state != State::Broken);
-        let bundle = Finding::ok(Link::CaBundle, certificates(&bundles));
+        let cas = ca::list(&self.pods, &reference.server_name(), &bundles);
+        let bundle = Finding { cas: cas.clone(), ..Finding::ok(Link::CaBundle, certificates(&bundles)) };
         match problems.into_iter().next() {
-            Some(problem) if problem.link == Link::CaBundle => vec![problem],
+            Some(problem) if problem.link == Link::CaBundle => vec![Finding { cas, ..problem }],
             Some(problem) => vec![bundle, problem],
             None if verified == 0 => {
                 vec![bundle, Finding::unknown(Link::Certificate, "no pod is ready to be asked for it")]

@@ -28,6 +28,7 @@ mod reinvocation;
 mod reliability;
 mod repair;
 mod resize;
+mod revocation;
 mod rights;
 mod rollouts;
 mod settings;

@@ -197,6 +197,20 @@ impl FakeApiServer {
         state.write("MODIFIED", Resource::Configurations, object);
     }
 
+    /// Somebody else changes the Secret.
+    pub fn change_secret(&self, change: impl FnOnce(&mut Value)) {
+        let mut state = self.state();
+        let mut object = state.objects[&Resource::Secrets].clone();
+        change(&mut object);
+        state.write("MODIFIED", Resource::Secrets, object);
+    }
+
+    /// The Secret as it is.
+    #[must_use]
+    pub fn secret(&self) -> Value {
+        self.state().objects[&Resource::Secrets].clone()
+    }
+
     /// Every watch ends, as where a connection is closed.
     pub fn end_watches(&self) {
         self.state().watches.clear();
