@@ -67,11 +67,15 @@ impl Keeper {
             ..Listing::all(path_of("/apis/apps/v1", Some(namespace), "deployments"))
         };
         let found: Collected<Self> = listing.collect(cluster).await?;
-        let flag = format!("--webhook-config={configuration}");
-        let keeps = |one: &Self| {
-            one.spec.template.spec.containers.iter().any(|container| container.args.contains(&flag))
-        };
+        let keeps = |one: &Self| one.flag("--webhook-config") == Some(configuration);
         Ok(found.items.into_iter().find(|one| one.metadata.is_of_the_chart() && keeps(one)))
+    }
+
+    /// The value of a flag of `certificates`, as the chart writes it: `--flag=value`.
+    #[must_use]
+    pub fn flag(&self, flag: &str) -> Option<&str> {
+        let mut args = self.spec.template.spec.containers.iter().flat_map(|container| &container.args);
+        args.find_map(|arg| arg.strip_prefix(flag)?.strip_prefix('='))
     }
 
     /// Whether it is told to have no pods.

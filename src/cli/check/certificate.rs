@@ -57,7 +57,7 @@ impl Installation<'_> {
         }
         // What is broken is worth more than what could not be seen.
         problems.sort_by_key(|problem| problem.state != State::Broken);
-        let cas = ca::list(&self.pods, &reference.server_name(), &bundles);
+        let cas = ca::list(self.is_self_managed(), self.ca_life(), &reference.server_name(), &bundles);
         let bundle = Finding { cas: cas.clone(), ..Finding::ok(Link::CaBundle, certificates(&bundles)) };
         match problems.into_iter().next() {
             Some(problem) if problem.link == Link::CaBundle => vec![Finding { cas, ..problem }],
@@ -145,7 +145,7 @@ impl Installation<'_> {
         if let Some(keeper) = &self.keeper {
             return keeper.command.clone();
         }
-        if self.is_kept || self.pods.iter().any(|pod| pod.serve_flag("--tls-secret").is_some()) {
+        if self.is_self_managed() {
             // It does so by itself, unless a right or the Secret is missing, which the chart brings back.
             return self.release.upgrade("");
         }

@@ -40,6 +40,8 @@ pub(super) struct Installation<'c> {
     pub(super) pods: Vec<WebhookPod>,
     /// A pod of its own keeps the certificates.
     pub(super) is_kept: bool,
+    /// The life of a CA that it makes, as it was told.
+    pub(super) kept_ca_life: Option<String>,
     /// What is wrong with that pod.
     pub(super) keeper: Option<KeeperTrouble>,
     /// Which Deployments were left out.
@@ -49,7 +51,17 @@ pub(super) struct Installation<'c> {
 impl<'c> Installation<'c> {
     pub(super) fn new(cluster: &'c Cluster, release: Release, configuration: Configuration) -> Self {
         let (deployments, pods, keeper, unreadable) = (None, Vec::new(), None, None);
-        Self { cluster, release, configuration, deployments, pods, is_kept: false, keeper, unreadable }
+        Self {
+            cluster,
+            release,
+            configuration,
+            deployments,
+            pods,
+            is_kept: false,
+            kept_ca_life: None,
+            keeper,
+            unreadable,
+        }
     }
 
     /// Walks from the rules to the certificate.

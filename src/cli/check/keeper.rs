@@ -1,5 +1,7 @@
 //! The keeper of certificates, if it is a pod of its own: replicas have no rights then, and mount what it signs.
 
+use std::time::Duration;
+
 use super::installation::Installation;
 use crate::{
     cli::shell::quote,
@@ -18,6 +20,17 @@ pub(super) struct KeeperTrouble {
 }
 
 impl Installation<'_> {
+    /// Replicas, or a keeper, make the certificates.
+    pub(super) fn is_self_managed(&self) -> bool {
+        self.is_kept || self.pods.iter().any(|pod| pod.serve_flag("--tls-secret").is_some())
+    }
+
+    /// How long the CAs live that they make.
+    pub(super) fn ca_life(&self) -> Option<Duration> {
+        let of_replicas = self.pods.iter().find_map(|pod| pod.serve_flag("--ca-duration"));
+        humantime::parse_duration(self.kept_ca_life.as_deref().or(of_replicas)?).ok()
+    }
+
     /// The Secret that the webhook's pods have their certificate from.
     pub(super) fn mounted_secret(&self) -> Option<&str> {
         self.pods.iter().find_map(|pod| {
@@ -41,6 +54,7 @@ impl Installation<'_> {
                 trouble("there is no keeper of certificates".to_owned(), self.release.upgrade(""))
             }
             Ok(Some(keeper)) => {
+                self.kept_ca_life = keeper.flag("--ca-duration").map(str::to_owned);
                 let name = &keeper.metadata.name;
                 let object = format!("deployment/{} -n {}", quote(name), quote(namespace));
                 if keeper.is_scaled_to_nothing() {
