@@ -107,7 +107,11 @@ async fn guarded(file: &Path, names: &[&str]) -> Server {
     setup.start().await
 }
 
-fn client(server: &Server, caller: Option<&Pair>, version: &'static SupportedProtocolVersion) -> TlsConnector {
+fn client(
+    server: &Server,
+    caller: Option<&Pair>,
+    version: &'static SupportedProtocolVersion,
+) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(server.pair.certificate.as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(provider::provider())
@@ -295,7 +299,10 @@ async fn probe(server: &Server, arguments: &[&str]) -> (i32, String) {
     fs::write(&ca, &server.pair.certificate).unwrap();
     let url = format!("https://{}/mutate", server.webhook);
     let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
-    command.args(["probe", "--server-name", "localhost", "--url", &url, "--ca-file"]).arg(&ca).args(arguments);
+    command
+        .args(["probe", "--server-name", "localhost", "--url", &url, "--ca-file"])
+        .arg(&ca)
+        .args(arguments);
     let output = command.stdin(Stdio::null()).output().await.unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8(said).unwrap())
@@ -312,9 +319,8 @@ async fn probe_has_a_client_certificate_or_expects_a_refusal() {
         write(&path(&format!("{name}.crt")), &pair.certificate);
         write(&path(&format!("{name}.key")), &pair.key);
     }
-    let with = |name: &str| {
-        ["crt", "key"].map(|kind| path(&format!("{name}.{kind}")).to_str().unwrap().to_owned())
-    };
+    let with =
+        |name: &str| ["crt", "key"].map(|kind| path(&format!("{name}.{kind}")).to_str().unwrap().to_owned());
     let [certificate, key] = with("caller");
     let (code, said) = probe(&guarded, &["--client-cert", &certificate, "--client-key", &key]).await;
     assert_eq!(code, 0, "{said}");
@@ -347,10 +353,13 @@ const SECRET: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 #[tokio::test]
 async fn only_the_path_is_answered_and_others_before_a_body(#[case] path: &str, #[case] status: u16) {
     let mut setup = Setup::default();
-    setup.options.paths = ["/next", &format!("/{SECRET}"), "/next"].map(|path| path.parse().unwrap()).to_vec();
+    setup.options.paths =
+        ["/next", &format!("/{SECRET}"), "/next"].map(|path| path.parse().unwrap()).to_vec();
     let server = setup.start().await;
     let head = |length: usize| {
-        format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n")
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        )
     };
     let mut stream = server.connect().await;
     if status == 200 {

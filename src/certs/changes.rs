@@ -117,7 +117,8 @@ impl Journal {
         after: &Contents,
         why: impl Fn(&CaCertificate) -> Dropped,
     ) {
-        let was_trusted = |ca: &CaCertificate| before.is_some_and(|before| before.trusted().any(|one| one == ca));
+        let was_trusted =
+            |ca: &CaCertificate| before.is_some_and(|before| before.trusted().any(|one| one == ca));
         for (ca, role) in after.roles().filter(|(ca, _)| !was_trusted(ca)) {
             let unexpected = before.is_some() && role == Role::Retired;
             self.add(Change::Trusted { ca: ca.clone(), role, unexpected });

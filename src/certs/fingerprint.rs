@@ -118,7 +118,8 @@ impl Revocations {
 mod tests {
     use super::*;
 
-    const OPENSSL: &str = "DE:AD:BE:EF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB";
+    const OPENSSL: &str =
+        "DE:AD:BE:EF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB";
 
     #[test]
     fn a_fingerprint_is_read_as_openssl_prints_it_and_as_it_is_printed_here() {
@@ -126,7 +127,8 @@ mod tests {
         let printed = fingerprint.to_string();
         assert_eq!(printed, OPENSSL.replace(':', "").to_lowercase());
         assert_eq!(printed.parse(), Ok(fingerprint));
-        for bad in ["", "all", "+1", &printed[1..], &format!("{printed}0"), &printed.replace('d', "g"), "é"] {
+        for bad in ["", "all", "+1", &printed[1..], &format!("{printed}0"), &printed.replace('d', "g"), "é"]
+        {
             assert_eq!(bad.parse::<Fingerprint>(), Err(NotAFingerprint), "{bad}");
         }
     }

@@ -221,7 +221,9 @@ impl Machine {
             if held.signer.certificate.is_valid_at(now) && !is_revoked {
                 return Ok(Some((held, Stored::Restored(problem))));
             }
-            if let Some(mut promoted) = held.promoted(now).filter(|new| new.signer.certificate.is_valid_at(now)) {
+            if let Some(mut promoted) =
+                held.promoted(now).filter(|new| new.signer.certificate.is_valid_at(now))
+            {
                 self.sift(&mut promoted, now);
                 return Ok(Some((promoted, Stored::Promoted)));
             }
@@ -297,9 +299,7 @@ impl Machine {
                 Ok(Some(Step::Serve(credentials)))
             }
             Some(Seen::Present(_)) => match self.is_due_in_secret(&signer.certificate, now) {
-                Some(why) => {
-                    Ok(Some(Step::Deposit(signer.sign_as_data(server_name, now, *leaf_life)?, why)))
-                }
+                Some(why) => Ok(Some(Step::Deposit(signer.sign_as_data(server_name, now, *leaf_life)?, why))),
                 None => Ok(None),
             },
             _ => Ok(None),
@@ -388,7 +388,8 @@ impl Machine {
     #[must_use]
     pub fn troubles(&self) -> Vec<Trouble> {
         let secret = matches!(self.secret, Seen::Missing).then_some(Trouble::SecretMissing);
-        let serving = matches!(self.serving_secret, Some(Seen::Missing)).then_some(Trouble::ServingSecretMissing);
+        let serving =
+            matches!(self.serving_secret, Some(Seen::Missing)).then_some(Trouble::ServingSecretMissing);
         let configuration =
             matches!(self.configuration, Seen::Missing).then_some(Trouble::ConfigurationMissing);
         secret.into_iter().chain(serving).chain(configuration).collect()

@@ -12,8 +12,8 @@ use x509_cert::{
         asn1::{Ia5String, ObjectIdentifier, OctetString},
     },
     ext::pkix::{
-        BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints, constraints::name::GeneralSubtree,
-        name::GeneralName,
+        BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints,
+        constraints::name::GeneralSubtree, name::GeneralName,
     },
 };
 
@@ -56,8 +56,10 @@ pub(super) fn check(ca: &CaCertificate, server_name: &str) -> Result<(), NotOurs
 /// RFC 5280, 4.2.1.9 and 4.2.1.10: no intermediate CAs, and one name of a DNS only.
 fn is_limited(tbs: &TbsCertificate, server_name: &str) -> bool {
     let subtree = |base| GeneralSubtree { base, minimum: 0, maximum: None };
-    let any_address = |length| OctetString::new(vec![0; length]).map(|any| subtree(GeneralName::IpAddress(any)));
-    let (Ok(name), Ok(any_v4), Ok(any_v6)) = (Ia5String::new(server_name), any_address(8), any_address(32)) else {
+    let any_address =
+        |length| OctetString::new(vec![0; length]).map(|any| subtree(GeneralName::IpAddress(any)));
+    let (Ok(name), Ok(any_v4), Ok(any_v6)) = (Ia5String::new(server_name), any_address(8), any_address(32))
+    else {
         return false;
     };
     let constraints = NameConstraints {

@@ -154,7 +154,9 @@ impl ProbeArgs {
         let answer = answer.await;
         // A server of TLS 1.3 says so only after the handshake, or not at all: its connection is reset.
         let missing = answer.is_err() && asked.is_asked();
-        answer.map_err(|error| if missing { error.context("it asks for a client certificate (--client-cert)") } else { error })
+        answer.map_err(|error| {
+            if missing { error.context("it asks for a client certificate (--client-cert)") } else { error }
+        })
     }
 
     /// Whether a caller without a certificate is refused; the outer error: it cannot be reached.
@@ -216,7 +218,8 @@ fn client_certificate(
     let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(chain)?).collect();
     let certificates = certificates.with_context(|| format!("{} is not PEM", chain.display()))?;
-    let key = PrivateKeyDer::from_pem_slice(&read(key)?).with_context(|| format!("{} is not PEM", key.display()))?;
+    let key = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .with_context(|| format!("{} is not PEM", key.display()))?;
     Ok((certificates, key))
 }
 

@@ -30,7 +30,10 @@ pub(super) fn log(changes: Vec<Change>) {
                 warn!(%sha256, %expires, %why, "a CA in the Secret is not used and is removed");
             }
             Change::Unreadable(part) => {
-                warn!(?part, "a part of the list of revoked CAs is not a SHA-256 fingerprint; the others count");
+                warn!(
+                    ?part,
+                    "a part of the list of revoked CAs is not a SHA-256 fingerprint; the others count"
+                );
             }
         }
     }

@@ -139,7 +139,9 @@ impl World {
         let Some(data) = &self.cluster.secret.1 else { return };
         let bundle = data.get("bundle.crt").cloned().unwrap_or_default();
         let bundle = CaCertificate::all_from_pem(&bundle);
-        let of = |key: &str| CaCertificate::all_from_pem(data.get(key).map_or(&[], Vec::as_slice)).into_iter().next();
+        let of = |key: &str| {
+            CaCertificate::all_from_pem(data.get(key).map_or(&[], Vec::as_slice)).into_iter().next()
+        };
         let one = match what {
             0 => of("ca.crt").map(|ca| Fingerprint::of(&ca).to_string()),
             1 => of("next.crt").map(|ca| Fingerprint::of(&ca).to_string()),

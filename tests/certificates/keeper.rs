@@ -107,11 +107,7 @@ struct Cluster {
 
 impl Cluster {
     /// An API server that fails as `rule` says, and so many keepers that have just been started.
-    fn start(
-        mode: Mode,
-        replicas: usize,
-        rule: impl FnMut(&Call) -> Option<Fault> + Send + 'static,
-    ) -> Self {
+    fn start(mode: Mode, replicas: usize, rule: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Self {
         let api = FakeApiServer::default();
         api.fail(rule);
         let mut tasks = JoinSet::new();
@@ -289,7 +285,9 @@ async fn a_conflict_is_won_by_another_replica(#[values(Mode::Replica, Mode::Sepa
 
 #[rstest]
 #[tokio::test(start_paused = true)]
-async fn somebody_who_overwrites_the_bundle_and_gives_up(#[values(Mode::Replica, Mode::Separate)] mode: Mode) {
+async fn somebody_who_overwrites_the_bundle_and_gives_up(
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
+) {
     let cluster = Cluster::start(mode, 2, |_| None);
     cluster.settle().await;
     for _ in 0..12 {
@@ -301,7 +299,9 @@ async fn somebody_who_overwrites_the_bundle_and_gives_up(#[values(Mode::Replica,
 
 #[rstest]
 #[tokio::test(start_paused = true)]
-async fn somebody_who_never_gives_up_is_answered_once_a_tick_in_the_end(#[values(Mode::Replica, Mode::Separate)] mode: Mode) {
+async fn somebody_who_never_gives_up_is_answered_once_a_tick_in_the_end(
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
+) {
     let cluster = Cluster::settled(mode).await;
     let overwrite = async |times: u32| {
         let before = cluster.api.count(Verb::Patch, Resource::Configurations);
@@ -477,7 +477,11 @@ async fn cas_that_are_planted_and_revoked_are_logged_and_the_list_outlives_the_s
     let has = |parts: &[&str]| lines.iter().any(|line| parts.iter().all(|part| line.contains(part)));
     assert!(has(&["WARN", &first, "it is revoked"]) && has(&["INFO", &second, "it signs"]), "{lines:?}");
     assert!(has(&["WARN", "\"no fingerprint\""]), "{lines:?}");
-    assert_eq!(cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION], list, "as somebody wrote it");
+    assert_eq!(
+        cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION],
+        list,
+        "as somebody wrote it"
+    );
 
     cluster.api.delete(Resource::Secrets);
     sleep(SETTLED).await;

@@ -135,7 +135,11 @@ fn a_ca_that_was_replaced_while_no_keeper_ran_does_not_take_trust_from_what_is_m
         world.settle();
         world.refresh();
         world.check("before kubelet has brought the new certificate");
-        assert_eq!(world.mounts[1].serving.as_ref().unwrap().chain(), served, "{damage:?}: still the old one");
+        assert_eq!(
+            world.mounts[1].serving.as_ref().unwrap().chain(),
+            served,
+            "{damage:?}: still the old one"
+        );
         world.check_mounts();
         assert_ne!(world.mounts[1].serving.as_ref().unwrap().chain(), served, "{damage:?}");
     }

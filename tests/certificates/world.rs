@@ -244,7 +244,10 @@ impl Replica {
                     let is_trusted = |entry: &Entry| accepts(&entry.bundle, NAME, &leaf, cluster.now);
                     // Its own clock may be wrong.
                     let is_right = self.skew == 0;
-                    assert!(!is_right || entries.iter().all(is_trusted), "{why}: deposited before it is trusted");
+                    assert!(
+                        !is_right || entries.iter().all(is_trusted),
+                        "{why}: deposited before it is trusted"
+                    );
                 }
                 cluster.write_serving(Some(data));
                 self.deposits += 1;
@@ -352,7 +355,9 @@ impl World {
 
     /// Everybody who is there has seen everything.
     fn check_bundles(&self) {
-        if self.cluster.secret.1.is_some() && self.replicas.iter().any(|replica| !replica.cut && !replica.paused) {
+        if self.cluster.secret.1.is_some()
+            && self.replicas.iter().any(|replica| !replica.cut && !replica.paused)
+        {
             for entry in self.cluster.configuration.1.iter().flatten() {
                 self.cluster.check_written(&entry.bundle);
             }

@@ -179,9 +179,16 @@ async fn a_path_of_its_own_is_sound_and_never_shown() {
     }
     let args = |paths: &[&str]| {
         let flags = paths.iter().map(|path| format!("--path={path}"));
-        json!(["serve".to_owned(), "--namespace-settings".to_owned()].into_iter().chain(flags).collect::<Vec<_>>())
+        json!(
+            ["serve".to_owned(), "--namespace-settings".to_owned()]
+                .into_iter()
+                .chain(flags)
+                .collect::<Vec<_>>()
+        )
     };
-    for (paths, state) in [(&["/mutate,/0123456789"][..], "ok"), (&["/a", "/0123456789"], "ok"), (&["/9876543210"], "broken")] {
+    for (paths, state) in
+        [(&["/mutate,/0123456789"][..], "ok"), (&["/a", "/0123456789"], "ok"), (&["/9876543210"], "broken")]
+    {
         world.object(PODS, 0)["spec"]["containers"][0]["args"] = args(paths);
         let (_, report) = check(&world, &[]).await;
         let states: Vec<_> = links(&report, "service").into_iter().map(|one| &one["state"]).collect();
@@ -395,8 +402,12 @@ async fn a_keeper_that_is_missing_is_named(
 #[tokio::test]
 async fn the_cas_of_the_live_bundle_are_listed_and_one_that_no_replica_would_publish_is_marked() {
     let mut world = World::sound();
-    world.object(PODS, 0)["spec"]["containers"][0]["args"].as_array_mut().unwrap().push(json!("--ca-duration=24h"));
-    let authority = |name: &str, hours| Authority::mint(name, SystemTime::now(), Duration::from_hours(hours)).unwrap();
+    world.object(PODS, 0)["spec"]["containers"][0]["args"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!("--ca-duration=24h"));
+    let authority =
+        |name: &str, hours| Authority::mint(name, SystemTime::now(), Duration::from_hours(hours)).unwrap();
     let cas = [
         (authority("gomemlimit.gomemlimit.svc", 24), None),
         (authority("gomemlimit.gomemlimit.svc", 48), Some("it ends later than --ca-duration allows")),

@@ -79,7 +79,8 @@ pub fn router(
     let handler = Handler { policy, namespaces, bodies, metrics, refusals };
     // axum panics if a path is there twice.
     let paths: BTreeSet<_> = paths.iter().collect();
-    let router = paths.into_iter().fold(Router::new(), |router, path| router.route(path.as_str(), post(mutate)));
+    let router =
+        paths.into_iter().fold(Router::new(), |router, path| router.route(path.as_str(), post(mutate)));
     router.with_state(Arc::new(handler))
 }
 

@@ -69,7 +69,10 @@ mod tests {
             assert_eq!(path.parse::<WebhookPath>().unwrap().as_str(), path);
         }
         let long = format!("/{}", "a".repeat(MAX_SEGMENT + 1));
-        let refused = ["", "mutate", "//", "/a//b", "/A", "/a?b", "/a%20b", "/a_b", "/-a", "/a-", "/.a", "/a.", "/{a}", "/*a", "/ä", &long];
+        let refused = [
+            "", "mutate", "//", "/a//b", "/A", "/a?b", "/a%20b", "/a_b", "/-a", "/a-", "/.a", "/a.", "/{a}",
+            "/*a", "/ä", &long,
+        ];
         for path in refused {
             assert!(path.parse::<WebhookPath>().is_err(), "{path}");
         }

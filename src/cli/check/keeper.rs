@@ -5,11 +5,7 @@ use std::time::Duration;
 use super::installation::Installation;
 use crate::{
     cli::shell::quote,
-    cluster::{
-        api::ApiError,
-        installation::ServiceReference,
-        keeping::Keeper,
-    },
+    cluster::{api::ApiError, installation::ServiceReference, keeping::Keeper},
 };
 
 /// What is wrong with the keeper, and the command that mends it.
@@ -50,9 +46,7 @@ impl Installation<'_> {
         let found = Keeper::find(self.cluster, namespace, &self.configuration.metadata.name).await;
         let trouble = |what: String, command: String| Some(KeeperTrouble { what, command });
         self.keeper = match found {
-            Ok(None) => {
-                trouble("there is no keeper of certificates".to_owned(), self.release.upgrade(""))
-            }
+            Ok(None) => trouble("there is no keeper of certificates".to_owned(), self.release.upgrade("")),
             Ok(Some(keeper)) => {
                 self.kept_ca_life = keeper.flag("--ca-duration").map(str::to_owned);
                 let name = &keeper.metadata.name;

@@ -54,7 +54,10 @@ pub(super) fn entries(configuration: &MutatingWebhookConfiguration) -> Vec<Entry
 }
 
 /// JSON Patch, not server-side apply, which would create an entry that somebody renamed meanwhile.
-pub(super) fn bundle_patch(entries: &[(usize, String)], bundle: &str) -> Result<json_patch::Patch, serde_json::Error> {
+pub(super) fn bundle_patch(
+    entries: &[(usize, String)],
+    bundle: &str,
+) -> Result<json_patch::Patch, serde_json::Error> {
     let bundle = ByteString(bundle.as_bytes().to_vec());
     let operations = entries.iter().flat_map(|(place, name)| {
         [

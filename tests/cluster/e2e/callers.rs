@@ -107,7 +107,8 @@ async fn only_the_api_server_is_answered() {
     let ran = gomemlimit(&["check", "-n", &namespace.name, "-o", "json"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     let links = ran.json()["links"].as_array().cloned().unwrap_or_default();
-    let certificate = links.iter().find(|one| one["link"] == "certificate").and_then(|one| one["what"].as_str());
+    let certificate =
+        links.iter().find(|one| one["link"] == "certificate").and_then(|one| one["what"].as_str());
     assert!(certificate.unwrap().ends_with("; callers need a client certificate"), "{certificate:?}");
     // `check` itself is a stranger.
     assert!(refusals(&release).await >= before);

@@ -6,7 +6,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Authority, Creator, LONG, Namespace, RELEASE_NAMESPACE, Release, check, client, gomemlimit, kubectl, wait_for,
+    Authority, Creator, LONG, Namespace, RELEASE_NAMESPACE, Release, check, client, gomemlimit, kubectl,
+    wait_for,
 };
 
 /// How long pods may be created without a value around a revocation: the API server and the replicas learn of the new

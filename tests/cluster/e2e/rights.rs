@@ -65,7 +65,14 @@ impl Mode {
     }
 
     /// With these rules it says that it may not do `verb`.
-    async fn check_refused(&self, release: &Release, kind: &str, fewer: &[PolicyRule], verb: &str, resource: &str) {
+    async fn check_refused(
+        &self,
+        release: &Release,
+        kind: &str,
+        fewer: &[PolicyRule],
+        verb: &str,
+        resource: &str,
+    ) {
         set_rules(kind, &self.name, fewer);
         let name = self.start_from_nothing().await;
         // As it stands in the log, which is JSON.
@@ -73,9 +80,8 @@ impl Mode {
         wait_for(&format!("a {} without {verb} {resource} says so", self.component), LONG, async || {
             let log = try_kubectl(&["logs", "-n", RELEASE_NAMESPACE, &name], "")?;
             let metrics = release.admin(&name, "metrics");
-            let unwatched = metrics
-                .lines()
-                .any(|line| line.starts_with("gomemlimit_watch_up{") && line.ends_with(" 0"));
+            let unwatched =
+                metrics.lines().any(|line| line.starts_with("gomemlimit_watch_up{") && line.ends_with(" 0"));
             let readyz = try_kubectl(&["get", "--raw", &ready_path(&name)], "");
             let is_seen = unwatched || !readyz.as_ref().is_ok_and(|said| said.trim() == "ok");
             check(is_seen && log.contains(&refused), || format!("readyz: {readyz:?}, log: {log}"))
@@ -102,7 +108,8 @@ impl Mode {
                 let names = rule.resource_names.clone().unwrap_or_default();
                 for name in names.iter().filter(|_| names.len() > 1) {
                     let mut fewer = rules.clone();
-                    fewer[place].resource_names = Some(names.iter().filter(|one| *one != name).cloned().collect());
+                    fewer[place].resource_names =
+                        Some(names.iter().filter(|one| *one != name).cloned().collect());
                     self.check_refused(&release, kind, &fewer, "list", resource).await;
                     println!("rights: {}: without {resource}/{name}: noticed and said", self.component);
                     tried += 1;
@@ -140,8 +147,7 @@ fn account(name: &str) -> String {
 
 /// What an account may do beyond these resources, and what every account may.
 fn beyond(name: &str, resources: &[&str]) -> Vec<String> {
-    let may =
-        kubectl(&["auth", "can-i", "--list", &account(name), "-n", RELEASE_NAMESPACE, "--no-headers"]);
+    let may = kubectl(&["auth", "can-i", "--list", &account(name), "-n", RELEASE_NAMESPACE, "--no-headers"]);
     println!("rights of {name}:\n{may}");
     let is_everybodys = |line: &&str| {
         line.contains("selfsubject")

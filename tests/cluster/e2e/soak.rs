@@ -22,8 +22,7 @@ async fn soak(release: &Release, what: &str, length: Duration, keepers: &[String
     }
     let tally = creator.stop().await;
     let series = "gomemlimit_certificate_rotations_total{kind=\"leaf\",result=\"done\"}";
-    let leaves: Vec<_> =
-        keepers.iter().map(|name| metric(&release.admin(name, "metrics"), series)).collect();
+    let leaves: Vec<_> = keepers.iter().map(|name| metric(&release.admin(name, "metrics"), series)).collect();
     let after = failed_calls();
     println!(
         "rotation_soak: {what}: {length:?}, 3 replicas, {} CAs signed, leaves {leaves:?}; {tally}; \
