@@ -166,7 +166,8 @@ def objects(checks, name, items, values):
     own_secrets = [item for item in items if item["kind"] == "Secret"]
     mode = get(values, ("tls", "mode")) or "self-managed"
     is_self_managed = mode == "self-managed" and values.get("engine") != "policy"
-    checks.equal(len(own_secrets), int(is_self_managed), f"{name}: the empty Secret only where the program fills it")
+    is_kept = is_self_managed and get(values, ("tls", "selfManaged", "keeper")) == "separate"
+    checks.equal(len(own_secrets), int(is_self_managed) + int(is_kept), f"{name}: empty Secrets only where the program fills them")
     for secret in own_secrets:
         checks.check("data" not in secret and "stringData" not in secret, f"{name}: the Secret has no data key")
     for pod, metadata, _ in pod_specs(items):
