@@ -208,10 +208,21 @@ fn the_readmes_repaired_status_is_real() {
 
 #[test]
 fn every_flag_in_the_texts_exists() {
-    let help: String =
-        ["serve", "inject", "explain", "audit", "check", "policy", "diagnose", "observe", "probe", "version"]
-            .map(|command| run(&[command, "--help"], ""))
-            .concat();
+    let help: String = [
+        "serve",
+        "certificates",
+        "inject",
+        "explain",
+        "audit",
+        "check",
+        "policy",
+        "diagnose",
+        "observe",
+        "probe",
+        "version",
+    ]
+    .map(|command| run(&[command, "--help"], ""))
+    .concat();
     // Flags of other programs.
     let foreign = [
         "--runs",

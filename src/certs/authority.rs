@@ -15,7 +15,9 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::{
+    contents::Data,
     fingerprint::Fingerprint,
+    leaf::Leaf,
     origin::{self, NotOurs},
     trust::{CA_NAME, CaCertificate, verifies},
 };
@@ -61,18 +63,6 @@ pub struct Authority {
     /// Its certificate.
     pub certificate: CaCertificate,
     key: Arc<KeyPair>,
-}
-
-/// What a replica serves: a certificate signed by a CA, its key in memory only.
-#[derive(Clone, Debug)]
-pub struct Leaf {
-    /// What to serve.
-    pub credentials: Credentials,
-    pub(super) certificate: CertificateDer<'static>,
-    /// The CA that signed it.
-    pub(super) signer: CaCertificate,
-    /// From here on it should be renewed.
-    pub(super) renew_at: SystemTime,
 }
 
 impl Authority {
@@ -124,7 +114,28 @@ impl Authority {
 
     /// Signs a certificate with a key of its own, which never outlives the CA.
     pub fn sign(&self, server_name: &str, now: SystemTime, life: Duration) -> Result<Leaf, AuthorityError> {
+        self.sign_key(&KeyPair::generate()?, server_name, now, life)
+    }
+
+    /// The same, with both as the keys of a Secret hold them.
+    pub(super) fn sign_as_data(
+        &self,
+        server_name: &str,
+        now: SystemTime,
+        life: Duration,
+    ) -> Result<Data, AuthorityError> {
         let key = KeyPair::generate()?;
+        let leaf = self.sign_key(&key, server_name, now, life)?;
+        Ok(leaf.to_data(&key.serialize_pem()))
+    }
+
+    fn sign_key(
+        &self,
+        key: &KeyPair,
+        server_name: &str,
+        now: SystemTime,
+        life: Duration,
+    ) -> Result<Leaf, AuthorityError> {
         let mut params = CertificateParams::new(vec![server_name.to_owned()])?;
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "gomemlimit");
@@ -135,7 +146,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let ca = ca_params();
-        let certificate = params.signed_by(&key, &Issuer::from_params(&ca, &*self.key))?.der().clone();
+        let certificate = params.signed_by(key, &Issuer::from_params(&ca, &*self.key))?.der().clone();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let credentials = Credentials::new(vec![certificate.clone()], key, now)?;
         let remaining = not_after.duration_since(now).unwrap_or_default();

@@ -56,8 +56,7 @@ impl CaCertificate {
     /// As PEM text.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.to_vec()), config)
+        to_pem(&self.der)
     }
 
     /// Whether `now` is within its validity.
@@ -65,6 +64,12 @@ impl CaCertificate {
     pub fn is_valid_at(&self, now: SystemTime) -> bool {
         self.not_before <= now && now <= self.not_after
     }
+}
+
+/// A certificate as PEM text.
+pub(super) fn to_pem(certificate: &CertificateDer<'_>) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new("CERTIFICATE", certificate.to_vec()), config)
 }
 
 /// Whether a client that trusts `bundle` accepts `leaf` for `server_name` at `now`.

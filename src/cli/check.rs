@@ -5,6 +5,7 @@ mod certificate;
 mod eliminate;
 mod engine;
 mod installation;
+mod keeper;
 mod link;
 mod opted_in;
 mod release;

@@ -7,6 +7,7 @@ pub mod client;
 mod credentials;
 mod failure;
 pub mod installation;
+pub mod keeping;
 pub mod kubeconfig;
 mod namespace_metadata;
 pub mod namespaces;

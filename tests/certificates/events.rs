@@ -76,7 +76,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         1 => (0..5_u8).prop_map(Event::Revoked),
         2 => (0..3_usize).prop_map(Event::Restart),
         1 => (0..3_usize, any::<bool>(), 1..9000_u64).prop_map(|(who, how, long)| Event::Away(who, how, long)),
-        12 => (0..3_usize, 0..3_u8).prop_map(|(who, what)| Event::One(who, what)),
+        12 => (0..3_usize, 0..4_u8).prop_map(|(who, what)| Event::One(who, what)),
     ]
 }
 
@@ -184,12 +184,16 @@ impl World {
             }
             // Its node's clock stays as it is.
             Event::Restart(who) => {
-                self.replicas[*who] = Replica { skew: self.replicas[*who].skew, ..Replica::new() };
+                let new = if self.mounts.is_empty() { Replica::new() } else { Replica::keeper() };
+                let Replica { skew, deposits, .. } = self.replicas[*who];
+                self.replicas[*who] = Replica { skew, deposits, ..new };
             }
             Event::Revoked(what) => {
                 self.settle();
                 self.revoke(*what);
                 self.settle();
+                // What a revoked CA signed is trusted no more, though kubelet may still be late.
+                self.arrive();
             }
             // Until a replica has looked at the clock, what it serves may have expired or be of a CA that has.
             Event::Jump(seconds) => {
@@ -213,10 +217,12 @@ impl World {
                 match what {
                     0 => replica.see_secret(&self.cluster),
                     1 => replica.see_configuration(&self.cluster),
+                    2 if !self.mounts.is_empty() => replica.see_serving(&self.cluster),
                     _ => drop(replica.step(&mut self.cluster)),
                 }
             }
         }
+        self.refresh();
         self.check(&format!("after {event:?}"));
     }
 }

@@ -13,6 +13,7 @@ mod events;
 mod keeper;
 mod planted;
 mod revoked;
+mod separate;
 mod world;
 
 use std::time::Duration;

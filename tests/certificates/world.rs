@@ -1,12 +1,15 @@
 //! A modelled cluster with replicas, and what has to hold in it at every instant.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use gomemlimit::{
-    certs::{CaCertificate, Contents, Data, Entry, Fingerprint, Machine, Settings, Step, Stored},
+    certs::{
+        CaCertificate, Contents, Data, Entry, Fingerprint, Machine, Settings, Signed, Step, Stored, Target,
+    },
     serve::tls::{Credentials, provider},
 };
 use rustls::{
@@ -60,6 +63,8 @@ pub struct Cluster {
     pub version: u64,
     pub secret: (u64, Option<Data>),
     pub configuration: (u64, Option<Vec<Entry>>),
+    /// What replicas mount, where they do.
+    pub serving: (u64, Option<Data>),
     /// What the Secret held at earlier times.
     pub backups: Vec<Data>,
     /// The annotation of the Secret with revoked CAs.
@@ -76,6 +81,11 @@ impl Cluster {
             self.revoked = None;
         }
         self.secret = (self.version, data);
+    }
+
+    pub fn write_serving(&mut self, data: Option<Data>) {
+        self.version += 1;
+        self.serving = (self.version, data);
     }
 
     /// `kubectl annotate secret`.
@@ -115,6 +125,7 @@ impl Cluster {
 pub struct Replica {
     pub machine: Machine,
     pub seen_secret: Option<u64>,
+    pub seen_serving: Option<u64>,
     pub serving: Option<Credentials>,
     pub trusted: bool,
     /// Stopped by SIGSTOP: does nothing, and serves nobody.
@@ -124,6 +135,43 @@ pub struct Replica {
     /// How far its clock is from the API server's, in seconds.
     pub skew: i64,
     pub log: Vec<Stored>,
+    /// How often it wrote the serving Secret.
+    pub deposits: usize,
+}
+
+/// A replica that mounts the serving Secret.
+pub struct Mount {
+    /// How far kubelet is behind.
+    pub delay: Duration,
+    /// What kubelet has not brought yet, and since when it is in the Secret.
+    pending: Vec<(SystemTime, u64, Data)>,
+    pub serving: Option<Credentials>,
+}
+
+impl Mount {
+    pub fn new(delay: Duration) -> Self {
+        Self { delay, pending: Vec::new(), serving: None }
+    }
+
+    /// As kubelet and the reloader do it: what cannot be served is passed over, and what is deleted stays.
+    fn refresh(&mut self, cluster: &Cluster) {
+        let (version, data) = &cluster.serving;
+        if let Some(data) = data
+            && self.pending.last().is_none_or(|(_, last, _)| last != version)
+        {
+            self.pending.push((cluster.now, *version, data.clone()));
+        }
+        for (since, _, data) in &self.pending {
+            let part = |key: &str| data.get(key).cloned().unwrap_or_default();
+            if *since + self.delay <= cluster.now
+                && let Ok(new) = Credentials::from_pem(&part("tls.crt"), &part("tls.key"), cluster.now)
+            {
+                self.serving = Some(new);
+            }
+        }
+        let arrived = self.pending.iter().rposition(|(since, ..)| *since + self.delay <= cluster.now);
+        self.pending.drain(..arrived.unwrap_or_default());
+    }
 }
 
 /// That time, so many seconds later or earlier; a clock shows no time before 1970.
@@ -138,16 +186,26 @@ pub fn shifted(now: SystemTime, seconds: i64) -> SystemTime {
 
 impl Replica {
     pub fn new() -> Self {
-        let machine = Machine::new(settings());
+        Self::of(Machine::new(settings()))
+    }
+
+    /// A separate keeper.
+    pub fn keeper() -> Self {
+        Self::of(Machine::of_keeper(settings()))
+    }
+
+    fn of(machine: Machine) -> Self {
         Self {
             machine,
             seen_secret: None,
+            seen_serving: None,
             serving: None,
             trusted: false,
             paused: false,
             cut: false,
             skew: 0,
             log: vec![],
+            deposits: 0,
         }
     }
 
@@ -156,6 +214,13 @@ impl Replica {
             self.machine.see_revoked(cluster.revoked.as_deref());
             self.machine.see_secret(cluster.secret.1.clone());
             self.seen_secret = Some(cluster.secret.0);
+        }
+    }
+
+    pub fn see_serving(&mut self, cluster: &Cluster) {
+        if !self.cut && !self.paused {
+            self.machine.see_serving_secret(cluster.serving.1.clone());
+            self.seen_serving = Some(cluster.serving.0);
         }
     }
 
@@ -171,13 +236,33 @@ impl Replica {
             return false;
         }
         let now = shifted(cluster.now, self.skew);
-        let more = match self.machine.step(now).unwrap() {
+        let all = BTreeSet::from([Target::Authority, Target::Certificate, Target::Bundle]);
+        let besides = if self.cut { all } else { BTreeSet::new() };
+        let more = match self.machine.step_besides(&besides, now).unwrap() {
             None => false,
             Some(Step::Serve(credentials)) => {
                 self.serving = Some(credentials);
                 true
             }
-            Some(_) if self.cut => false,
+            Some(step) if self.cut => panic!("{step:?} while it cannot be done"),
+            Some(Step::Deposit(..)) if self.seen_serving != Some(cluster.serving.0) => false,
+            Some(Step::Deposit(data, why)) => {
+                if why != Signed::Renewed {
+                    let leaf = Credentials::from_pem(&data["tls.crt"], &data["tls.key"], now).unwrap();
+                    let entries = cluster.configuration.1.as_ref().unwrap();
+                    let is_trusted = |entry: &Entry| accepts(&entry.bundle, NAME, &leaf, cluster.now);
+                    // Its own clock may be wrong.
+                    let is_right = self.skew == 0;
+                    assert!(
+                        !is_right || entries.iter().all(is_trusted),
+                        "{why}: deposited before it is trusted"
+                    );
+                }
+                cluster.write_serving(Some(data));
+                self.deposits += 1;
+                self.see_serving(cluster);
+                true
+            }
             // Another replica was faster: the API server refuses the old resourceVersion.
             Some(Step::Store(..)) if self.seen_secret != Some(cluster.secret.0) => false,
             Some(Step::Store(data, why)) => {
@@ -219,23 +304,39 @@ impl Replica {
 pub struct World {
     pub cluster: Cluster,
     pub replicas: Vec<Replica>,
+    /// Replicas that serve what separate keepers sign; then `replicas` are those keepers.
+    pub mounts: Vec<Mount>,
 }
 
 impl World {
     /// As `helm install` leaves it, some seconds later.
     pub fn installed(replicas: usize) -> Self {
+        Self::with((0..replicas).map(|_| Replica::new()).collect(), Vec::new())
+    }
+
+    /// The same with separate keepers: one replica that sees changes at once, and one as late as kubelet may be.
+    pub fn separate(keepers: usize) -> Self {
+        let mounts = [Duration::ZERO, TICK * 2].map(Mount::new).into();
+        let mut world = Self::with((0..keepers).map(|_| Replica::keeper()).collect(), mounts);
+        world.advance(TICK * 2);
+        world
+    }
+
+    fn with(replicas: Vec<Replica>, mounts: Vec<Mount>) -> Self {
         let mut cluster = Cluster {
             now: start(),
             version: 0,
             secret: (0, Some(Data::new())),
             configuration: (0, None),
+            serving: (0, Some(Data::new())),
             backups: Vec::new(),
             revoked: None,
             planted: Vec::new(),
         };
         cluster.write_bundles(b"");
-        let mut world = Self { cluster, replicas: (0..replicas).map(|_| Replica::new()).collect() };
+        let mut world = Self { cluster, replicas, mounts };
         world.settle();
+        world.refresh();
         world
     }
 
@@ -247,6 +348,9 @@ impl World {
             for replica in &mut self.replicas {
                 replica.see_secret(&self.cluster);
                 replica.see_configuration(&self.cluster);
+                if !self.mounts.is_empty() {
+                    replica.see_serving(&self.cluster);
+                }
                 while replica.step(&mut self.cluster) {
                     busy = true;
                 }
@@ -274,7 +378,23 @@ impl World {
         while self.cluster.now < until {
             self.cluster.now += TICK.min(until.duration_since(self.cluster.now).unwrap());
             self.settle();
+            self.refresh();
             self.check("after a tick");
+        }
+    }
+
+    pub fn refresh(&mut self) {
+        for mount in &mut self.mounts {
+            mount.refresh(&self.cluster);
+        }
+    }
+
+    /// Kubelet brings everything.
+    pub fn arrive(&mut self) {
+        for mount in &mut self.mounts {
+            let delay = std::mem::take(&mut mount.delay);
+            mount.refresh(&self.cluster);
+            mount.delay = delay;
         }
     }
 
@@ -285,9 +405,11 @@ impl World {
         bundles.dedup();
         // Once all CAs of a bundle have expired, it trusts nothing that anybody could serve.
         let clients: Vec<_> = bundles.into_iter().filter_map(|bundle| client_of(bundle, now)).collect();
-        for (place, replica) in self.replicas.iter().enumerate() {
-            let Some(serving) = &replica.serving else { continue };
-            if replica.trusted && serving.not_after() >= now && !replica.paused {
+        let replicas = self.replicas.iter().map(|one| (&one.serving, one.trusted && !one.paused));
+        let mounts = self.mounts.iter().map(|one| (&one.serving, true));
+        for (place, (serving, counts)) in replicas.chain(mounts).enumerate() {
+            let Some(serving) = serving else { continue };
+            if counts && serving.not_after() >= now {
                 let is_trusted = clients.iter().all(|client| verifies(client, NAME, serving, now));
                 assert!(is_trusted, "replica {place} is not trusted {when}");
             }

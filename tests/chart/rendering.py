@@ -51,6 +51,8 @@ def network(checks, chart):
         ("sandboxed", "webhook"): (everybody, [tests], [443, 6443], everybody),
         ("coverage", "webhook"): (everybody, [monitoring, tests], [443, 6443], everybody),
         ("coverage", "coverage"): (nobody, [monitoring], [443, 6443], everybody),
+        ("keeper", "webhook"): (everybody, [monitoring, tests], nobody, nobody),
+        ("keeper", "keeper"): (nobody, [monitoring], [443, 6443], everybody),
         ("ha", "webhook"): (everybody, [monitoring, tests], [443, 6443], everybody),
         ("monitoring", "webhook"): (everybody, [monitoring, tests], [443, 6443], everybody),
         ("fail-closed", "webhook"): (everybody, [tests], [443, 6443], everybody),
@@ -164,7 +166,8 @@ def objects(checks, name, items, values):
     own_secrets = [item for item in items if item["kind"] == "Secret"]
     mode = get(values, ("tls", "mode")) or "self-managed"
     is_self_managed = mode == "self-managed" and values.get("engine") != "policy"
-    checks.equal(len(own_secrets), int(is_self_managed), f"{name}: the empty Secret only where the program fills it")
+    is_kept = is_self_managed and get(values, ("tls", "selfManaged", "keeper")) == "separate"
+    checks.equal(len(own_secrets), int(is_self_managed) + int(is_kept), f"{name}: empty Secrets only where the program fills them")
     for secret in own_secrets:
         checks.check("data" not in secret and "stringData" not in secret, f"{name}: the Secret has no data key")
     for pod, metadata, _ in pod_specs(items):

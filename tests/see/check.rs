@@ -401,6 +401,71 @@ async fn runs_nothing_else(world: &World, begins: &str) {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{command}");
 }
 
+/// A release whose replicas mount what a keeper signs, and the keeper with so many ready pods of so many.
+fn kept(keeper: Option<(u32, u32)>) -> World {
+    let mut world = World::sound();
+    let pod = &mut world.object(PODS, 0)["spec"];
+    pod["containers"][0]["args"] = json!(["serve", "--tls-cert=/tls/tls.crt", "--tls-key=/tls/tls.key"]);
+    pod["containers"][0]["volumeMounts"] = json!([{"name": "tls", "mountPath": "/tls"}]);
+    pod["volumes"] = json!([{"name": "tls", "secret": {"secretName": "gomemlimit-serving"}}]);
+    if let Some((replicas, ready)) = keeper {
+        let labels = json!({
+            "app.kubernetes.io/name": "gomemlimit", "app.kubernetes.io/instance": "gomemlimit",
+            "app.kubernetes.io/component": "keeper", "helm.sh/chart": "gomemlimit-0.1.0",
+        });
+        let containers = json!([{"args": ["certificates", "--webhook-config=gomemlimit"]}]);
+        world.add(
+            DEPLOYMENTS,
+            json!({
+                "metadata": {"name": "gomemlimit-keeper", "namespace": "gomemlimit", "labels": labels},
+                "spec": {"replicas": replicas, "template": {"spec": {"containers": containers}}},
+                "status": {"readyReplicas": ready},
+            }),
+        );
+    }
+    world
+}
+
+/// Nobody but the keeper can mend the CA bundle, or fill the Secret that pods wait for.
+#[rstest]
+#[case::gone(None, upgrade(VERSION), "there is no keeper of certificates")]
+#[case::scaled(
+    Some((0, 0)),
+    "kubectl scale deployment/gomemlimit-keeper -n gomemlimit --replicas=1".to_owned(),
+    "deployment gomemlimit-keeper, which keeps the certificates, is scaled to 0"
+)]
+#[case::unready(
+    Some((1, 0)),
+    "kubectl logs deployment/gomemlimit-keeper -n gomemlimit".to_owned(),
+    "deployment gomemlimit-keeper, which keeps the certificates, has no ready pod"
+)]
+#[case::at_work(Some((1, 1)), upgrade(VERSION), "the CA bundle is empty")]
+#[tokio::test]
+async fn a_keeper_that_is_missing_is_named(
+    #[case] keeper: Option<(u32, u32)>,
+    #[case] command: String,
+    #[case] said: &str,
+) {
+    let mut world = kept(keeper);
+    world.object(CONFIGURATIONS, 0)["webhooks"][0]["clientConfig"]["caBundle"] = json!("");
+    world.dry_run("shop", None);
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!("ca-bundle")), "{report:#}");
+    assert_eq!(report["broken"]["command"], command);
+    assert!(report["broken"]["what"].as_str().unwrap().contains(said), "{report:#}");
+
+    if keeper != Some((1, 1)) {
+        let mut waiting = kept(keeper);
+        let status = &mut waiting.object(PODS, 0)["status"];
+        status["conditions"][0]["status"] = "False".into();
+        status["containerStatuses"] = json!([{"state": {"waiting": {"reason": "ContainerCreating"}}}]);
+        let (code, report) = check(&waiting, &[]).await;
+        assert_eq!((code, &report["broken"]["link"]), (1, &json!("pods")), "{report:#}");
+        assert_eq!(report["broken"]["command"], command);
+        assert!(report["broken"]["what"].as_str().unwrap().contains(said), "{report:#}");
+    }
+}
+
 #[tokio::test]
 async fn the_cas_of_the_live_bundle_are_listed_and_one_that_no_replica_would_publish_is_marked() {
     let mut world = World::sound();

@@ -188,12 +188,13 @@ podSelector:
 {{- $components := list -}}
 {{- if include "gomemlimit.hasPods" . }}{{ $components = append $components "webhook" }}{{ end -}}
 {{- if .Values.coverage.enabled }}{{ $components = append $components "coverage" }}{{ end -}}
+{{- if include "gomemlimit.hasKeeper" . }}{{ $components = append $components "keeper" }}{{ end -}}
 {{- toJson $components -}}
 {{- end -}}
 
 {{/* What the objects of a component are called; takes a list of the root context and the component. */}}
 {{- define "gomemlimit.nameOf" -}}
-{{- include (ternary "gomemlimit.coverageName" "gomemlimit.fullname" (eq (index . 1) "coverage")) (index . 0) -}}
+{{- include (get (dict "webhook" "gomemlimit.fullname" "coverage" "gomemlimit.coverageName" "keeper" "gomemlimit.keeperName") (index . 1)) (index . 0) -}}
 {{- end -}}
 
 {{- define "gomemlimit.coverageName" -}}
@@ -225,9 +226,27 @@ podSelector:
 {{- if and (include "gomemlimit.hasPods" .) (eq .Values.tls.mode "cert-manager") }}true{{ end -}}
 {{- end -}}
 
+{{/* A pod of its own keeps the certificates ("true"). */}}
+{{- define "gomemlimit.hasKeeper" -}}
+{{- if and (include "gomemlimit.isSelfManaged" .) (eq .Values.tls.selfManaged.keeper "separate") }}true{{ end -}}
+{{- end -}}
+
+{{/* Each replica keeps its own certificate ("true"). */}}
+{{- define "gomemlimit.keepsCertificates" -}}
+{{- if and (include "gomemlimit.isSelfManaged" .) (not (include "gomemlimit.hasKeeper" .)) }}true{{ end -}}
+{{- end -}}
+
+{{- define "gomemlimit.keeperName" -}}
+{{ include "gomemlimit.fullname" . }}-keeper
+{{- end -}}
+
+{{- define "gomemlimit.keeperServiceAccountName" -}}
+{{- if .Values.serviceAccount.create }}{{ include "gomemlimit.keeperName" . }}{{ else }}{{ .Values.tls.selfManaged.separate.serviceAccountName }}{{ end -}}
+{{- end -}}
+
 {{/* The pods talk to the API server ("true"): they need rights and a token. */}}
 {{- define "gomemlimit.usesApi" -}}
-{{- if or (include "gomemlimit.isSelfManaged" .) (and (include "gomemlimit.hasPods" .) .Values.namespaceSettings) }}true{{ end -}}
+{{- if or (include "gomemlimit.keepsCertificates" .) (and (include "gomemlimit.hasPods" .) .Values.namespaceSettings) }}true{{ end -}}
 {{- end -}}
 
 {{- define "gomemlimit.minReplicas" -}}
@@ -238,10 +257,12 @@ podSelector:
 {{ include "gomemlimit.fullname" . }}-ca
 {{- end -}}
 
-{{/* Secret with the certificate that pods mount: modes cert-manager and existing-secret. */}}
+{{/* Secret with the certificate that pods mount: modes cert-manager and existing-secret, and a separate keeper's. */}}
 {{- define "gomemlimit.tlsSecret" -}}
 {{- if eq .Values.tls.mode "existing-secret" -}}
 {{ .Values.tls.existingSecret.name }}
+{{- else if include "gomemlimit.hasKeeper" . -}}
+{{ include "gomemlimit.fullname" . }}-serving
 {{- else -}}
 {{ include "gomemlimit.fullname" . }}-tls
 {{- end -}}

@@ -96,6 +96,16 @@
 {{- if and (or $clientAuth.names $clientAuth.testSecret) (not (include "gomemlimit.clientCa" .)) -}}
 {{- fail "tls.clientAuth.names and tls.clientAuth.testSecret need the CA of callers: tls.clientAuth.configMap or tls.clientAuth.secret." -}}
 {{- end -}}
+{{- $keeper := $tls.selfManaged.separate.serviceAccountName -}}
+{{- if and (eq $tls.selfManaged.keeper "separate") (ne $tls.mode "self-managed") -}}
+{{- fail (printf "tls.selfManaged.keeper separate is for tls.mode self-managed, but tls.mode is %s." $tls.mode) -}}
+{{- end -}}
+{{- if and (include "gomemlimit.hasKeeper" .) (not .Values.serviceAccount.create) (not $keeper) -}}
+{{- fail "serviceAccount.create is false, so tls.selfManaged.separate.serviceAccountName must name the account that may write the certificates; that right is not given to the webhook's account." -}}
+{{- end -}}
+{{- if and $keeper (or .Values.serviceAccount.create (not (include "gomemlimit.hasKeeper" .))) -}}
+{{- fail "tls.selfManaged.separate.serviceAccountName is for tls.selfManaged.keeper separate and serviceAccount.create false; otherwise an account is made." -}}
+{{- end -}}
 {{- if and $tls.certManager.issuerRef (ne $tls.mode "cert-manager") -}}
 {{- fail (printf "tls.certManager.issuerRef is for tls.mode cert-manager, but tls.mode is %s." $tls.mode) -}}
 {{- end -}}

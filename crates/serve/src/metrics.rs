@@ -64,7 +64,7 @@ pub struct Numbers {
     accept_errors: Counter,
     handshake_failures: Family<Labels<1>, Counter>,
     /// Seconds since 1970 at which the serving certificate expires.
-    pub(crate) certificate_expiry: Gauge,
+    pub certificate_expiry: Gauge,
     certificate_reloads: Family<Labels<1>, Counter>,
     /// Seconds since 1970 at which the CA that signs expires; 0 where certificates are not self-managed.
     pub ca_expiry: Gauge,
@@ -202,16 +202,34 @@ impl Metrics {
             let _ = self.certificate_reloads.get_or_create(&[("result", reload.as_str())]);
             let _ = self.policy_reloads.get_or_create(&[("result", reload.as_str())]);
         }
+        let mut registry = self.registry_of_keeper();
+        self.register_decisions(&mut registry);
+        self.register_serving(&mut registry);
+        registry.register(
+            "certificate_reloads",
+            "Looks at changed certificate files that loaded or refused them",
+            self.certificate_reloads.clone(),
+        );
+        self.register_policy(&mut registry);
+        registry
+    }
+
+    /// What a keeper of certificates exports, which serves nobody: nothing that could be taken for a replica that is
+    /// ready.
+    #[must_use]
+    pub fn registry_of_keeper(&self) -> Registry {
         for done in [true, false] {
             let _ = self.rotation(Rotation::Ca, done);
             let _ = self.rotation(Rotation::Leaf, done);
             let _ = self.ca_bundle_patches.get_or_create(&[("result", result(done))]);
         }
         let mut registry = Registry::with_prefix(PREFIX);
-        self.register_decisions(&mut registry);
-        self.register_serving(&mut registry);
         self.register_certificates(&mut registry);
-        self.register_policy(&mut registry);
+        registry.register(
+            "log_lines_dropped",
+            "Log lines dropped because nobody reads the log, or not fast enough",
+            self.log_lines_dropped.clone(),
+        );
         registry
     }
 
@@ -247,11 +265,6 @@ impl Metrics {
             self.latency.0.clone(),
         );
         registry.register("panics", "Requests in which our own code failed", self.panics.clone());
-        registry.register(
-            "log_lines_dropped",
-            "Log lines dropped because nobody reads the log, or not fast enough",
-            self.log_lines_dropped.clone(),
-        );
         registry.register_with_unit(
             "bodies_in_flight",
             "Request bodies and long answers in memory, as reserved from the budget",
@@ -293,11 +306,6 @@ impl Metrics {
             "When the serving certificate expires, since 1970",
             Unit::Seconds,
             self.certificate_expiry.clone(),
-        );
-        registry.register(
-            "certificate_reloads",
-            "Looks at changed certificate files that loaded or refused them",
-            self.certificate_reloads.clone(),
         );
         registry.register_with_unit(
             "ca_expiry_timestamp",

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::{
     certs::{CaCertificate, Fingerprint},
     cli::output,
-    cluster::serving::WebhookPod,
 };
 
 /// How far clocks may be apart before the end of a CA is unexpected.
@@ -44,14 +43,13 @@ pub(super) fn table(cas: &[ListedCa]) -> String {
     format!("\n{}", output::table(&["CA (SHA-256)", "NOT AFTER", "UNEXPECTED"], rows))
 }
 
-/// The CAs of all entries, each once. `pods` tell whether certificates are self-managed, and how long CAs live.
+/// The CAs of all entries, each once. Where certificates are self-managed, `life` is how long CAs live, if it is known.
 pub(super) fn list(
-    pods: &[WebhookPod],
+    is_self_managed: bool,
+    life: Option<Duration>,
     server_name: &str,
     bundles: &[(&str, Vec<CaCertificate>)],
 ) -> Vec<ListedCa> {
-    let is_self_managed = pods.iter().any(|pod| pod.serve_flag("--tls-secret").is_some());
-    let life = pods.iter().find_map(|pod| humantime::parse_duration(pod.serve_flag("--ca-duration")?).ok());
     let latest = life.and_then(|life| SystemTime::now().checked_add(life + CLOCKS));
     let unexpected = |ca: &CaCertificate| match ca.check_origin(server_name) {
         _ if !is_self_managed => None,

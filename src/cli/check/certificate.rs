@@ -33,8 +33,8 @@ impl Installation<'_> {
             match bundle(entry) {
                 Ok(bundle) => bundles.push((entry.name.as_str(), bundle)),
                 Err(problem) => {
-                    let what =
-                        format!("entry {}: {problem}{}", entry.name, self.all_trouble(reference).await);
+                    let trouble = self.all_trouble(reference).await;
+                    let what = format!("entry {}: {problem}{trouble}{}", entry.name, self.keeper_said());
                     return vec![Finding::broken(Link::CaBundle, what, self.mend_bundle(reference))];
                 }
             }
@@ -57,7 +57,7 @@ impl Installation<'_> {
         }
         // What is broken is worth more than what could not be seen.
         problems.sort_by_key(|problem| problem.state != State::Broken);
-        let cas = ca::list(&self.pods, &reference.server_name(), &bundles);
+        let cas = ca::list(self.is_self_managed(), self.ca_life(), &reference.server_name(), &bundles);
         let bundle = Finding { cas: cas.clone(), ..Finding::ok(Link::CaBundle, certificates(&bundles)) };
         match problems.into_iter().next() {
             Some(problem) if problem.link == Link::CaBundle => vec![Finding { cas, ..problem }],
@@ -71,6 +71,13 @@ impl Installation<'_> {
                 let asks = if asking > 0 { "; callers need a client certificate" } else { "" };
                 let what =
                     format!("{verified}{of} pods serve one for {server} that the CA bundle verifies{asks}");
+                let what = match &self.keeper {
+                    None => what,
+                    // Pods get their values until it expires.
+                    Some(keeper) => {
+                        format!("{what}, but nobody renews it: {}: {}", keeper.what, keeper.command)
+                    }
+                };
                 vec![bundle, Finding::ok(Link::Certificate, what)]
             }
         }
@@ -111,8 +118,9 @@ impl Installation<'_> {
             }
             if let Err(problem) = verify(bundle, leaf, intermediates, &server, now) {
                 let trouble = self.trouble(&reference.namespace, pod).await;
+                let keeper = self.keeper_said();
                 let what = format!(
-                    "entry {entry} does not verify the certificate of pod {name}: {problem}{trouble}"
+                    "entry {entry} does not verify the certificate of pod {name}: {problem}{trouble}{keeper}"
                 );
                 let link = match problem {
                     VerifyError::UnknownIssuer => Link::CaBundle,
@@ -134,7 +142,10 @@ impl Installation<'_> {
     /// Whoever keeps the bundle has to do it again. Empty where it is not known where the CA stands.
     fn mend_bundle(&self, reference: &ServiceReference) -> String {
         let metadata = &self.configuration.metadata;
-        if self.pods.iter().any(|pod| pod.serve_flag("--tls-secret").is_some()) {
+        if let Some(keeper) = &self.keeper {
+            return keeper.command.clone();
+        }
+        if self.is_self_managed() {
             // It does so by itself, unless a right or the Secret is missing, which the chart brings back.
             return self.release.upgrade("");
         }
@@ -145,12 +156,7 @@ impl Installation<'_> {
                 quote(from)
             );
         }
-        let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-        let secret = self.pods.iter().find_map(|pod| {
-            let folder = folder(pod.serve_flag("--tls-cert")?)?;
-            pod.secret_at(&folder)
-        });
-        let Some(secret) = secret else { return String::new() };
+        let Some(secret) = self.mounted_secret() else { return String::new() };
         let ca = format!(
             "$(kubectl get secret {} -n {} -o jsonpath='{{.data.ca\\.crt}}')",
             quote(secret),

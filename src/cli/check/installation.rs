@@ -1,6 +1,7 @@
 //! The links that all namespaces share: from the webhook configuration to the certificate that is served.
 
 use super::{
+    keeper::KeeperTrouble,
     link::{Finding, Link, note},
     release::Release,
 };
@@ -37,13 +38,30 @@ pub(super) struct Installation<'c> {
     /// The webhook's Deployments in the namespace of its Service; `None` where they may not be read.
     pub(super) deployments: Option<Vec<Deployment>>,
     pub(super) pods: Vec<WebhookPod>,
+    /// A pod of its own keeps the certificates.
+    pub(super) is_kept: bool,
+    /// The life of a CA that it makes, as it was told.
+    pub(super) kept_ca_life: Option<String>,
+    /// What is wrong with that pod.
+    pub(super) keeper: Option<KeeperTrouble>,
     /// Which Deployments were left out.
     unreadable: Option<String>,
 }
 
 impl<'c> Installation<'c> {
     pub(super) fn new(cluster: &'c Cluster, release: Release, configuration: Configuration) -> Self {
-        Self { cluster, release, configuration, deployments: None, pods: Vec::new(), unreadable: None }
+        let (deployments, pods, keeper, unreadable) = (None, Vec::new(), None, None);
+        Self {
+            cluster,
+            release,
+            configuration,
+            deployments,
+            pods,
+            is_kept: false,
+            kept_ca_life: None,
+            keeper,
+            unreadable,
+        }
     }
 
     /// Walks from the rules to the certificate.
@@ -211,6 +229,7 @@ impl<'c> Installation<'c> {
     ) -> Result<Vec<Finding>, ApiError> {
         let found = WebhookPod::of(self.cluster, &reference.namespace, service).await?;
         self.pods = found.items;
+        self.look_at_keeper(reference).await?;
         let unreadable = self.unreadable.take().into_iter().chain(found.unreadable);
         let mut findings: Vec<_> = unreadable.map(|problem| Finding::unknown(Link::Pods, problem)).collect();
         if self.pods.is_empty() && !findings.is_empty() {
@@ -222,12 +241,12 @@ impl<'c> Installation<'c> {
         } else if let Some(pod) = self.pods.first() {
             let (name, namespace) = (&pod.metadata.name, &reference.namespace);
             let said = self.trouble(namespace, pod).await;
-            let what = format!("none of {all} is ready; {name}: {}{said}", pod.trouble());
-            Finding::broken(
-                Link::Pods,
-                what,
-                format!("kubectl describe pod {} -n {}", quote(name), quote(namespace)),
-            )
+            let keeper = self.keeper_said();
+            let what = format!("none of {all} is ready; {name}: {}{said}{keeper}", pod.trouble());
+            let describe = || format!("kubectl describe pod {} -n {}", quote(name), quote(namespace));
+            // They wait for what it has to sign.
+            let command = self.keeper.as_ref().map_or_else(describe, |keeper| keeper.command.clone());
+            Finding::broken(Link::Pods, what, command)
         } else {
             self.no_pods(&reference.namespace, service)
         };
