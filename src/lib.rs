@@ -1,6 +1,7 @@
 //! The program `gomemlimit` as a library, so that its tests can run it in their own process.
 
 pub mod admission_policy;
+mod asked;
 mod causes;
 pub mod certs;
 pub mod cli;

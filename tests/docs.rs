@@ -23,8 +23,9 @@ const INJECT: &str = include_str!("../docs/inject.md");
 const SERVE: &str = include_str!("../docs/serve.md");
 /// Of other programs' flags, mostly.
 const RELEASE: &str = include_str!("../docs/release.md");
-const TEXTS: [&str; 20] = [
+const TEXTS: [&str; 21] = [
     include_str!("../docs/access.md"),
+    include_str!("../docs/callers.md"),
     INJECT,
     SERVE,
     include_str!("../docs/probe.md"),
@@ -207,10 +208,21 @@ fn the_readmes_repaired_status_is_real() {
 
 #[test]
 fn every_flag_in_the_texts_exists() {
-    let help: String =
-        ["serve", "inject", "explain", "audit", "check", "policy", "diagnose", "observe", "probe", "version"]
-            .map(|command| run(&[command, "--help"], ""))
-            .concat();
+    let help: String = [
+        "serve",
+        "certificates",
+        "inject",
+        "explain",
+        "audit",
+        "check",
+        "policy",
+        "diagnose",
+        "observe",
+        "probe",
+        "version",
+    ]
+    .map(|command| run(&[command, "--help"], ""))
+    .concat();
     // Flags of other programs.
     let foreign = [
         "--runs",
@@ -225,6 +237,10 @@ fn every_flag_in_the_texts_exists() {
         "--auto-gomemlimit",
         "--no-auto-gomemlimit",
         "--create-namespace",
+        "--set",
+        "--from-literal",
+        "--reset-then-reuse-values",
+        "--admission-control-config-file",
         "--wait",
         "--long",
         "--short",
@@ -233,6 +249,7 @@ fn every_flag_in_the_texts_exists() {
         "--locked",
         "--manifest-url",
         "--replicas",
+        "--reset-then-reuse-values",
         "--reuse-values",
         "--overwrite",
         "--subresource",

@@ -14,7 +14,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use super::trust::{CA_NAME, CaCertificate, verifies};
+use super::{
+    contents::Data,
+    fingerprint::Fingerprint,
+    leaf::Leaf,
+    origin::{self, NotOurs},
+    trust::{CA_NAME, CaCertificate, verifies},
+};
 use crate::serve::tls::{Credentials, CredentialsError};
 
 /// From when on certificates are valid: always. A later time guards nothing, since who has the key may write any, and to
@@ -43,6 +49,9 @@ pub enum AuthorityError {
     /// Expired, or not yet valid.
     #[error("it is not valid now")]
     NotValid,
+    /// Not made by this program, or for another Service.
+    #[error("{0} was not made by this program for this Service: {1}")]
+    NotOurs(Fingerprint, NotOurs),
     /// The key belongs to another certificate, or the certificate may not sign for this service.
     #[error("what it signs for {0} is not trusted by its own certificate")]
     SignsNothing(String),
@@ -54,18 +63,6 @@ pub struct Authority {
     /// Its certificate.
     pub certificate: CaCertificate,
     key: Arc<KeyPair>,
-}
-
-/// What a replica serves: a certificate signed by a CA, its key in memory only.
-#[derive(Clone, Debug)]
-pub struct Leaf {
-    /// What to serve.
-    pub credentials: Credentials,
-    pub(super) certificate: CertificateDer<'static>,
-    /// The CA that signed it.
-    pub(super) signer: CaCertificate,
-    /// From here on it should be renewed.
-    pub(super) renew_at: SystemTime,
 }
 
 impl Authority {
@@ -99,6 +96,8 @@ impl Authority {
     ) -> Result<Self, AuthorityError> {
         let der = CertificateDer::from_pem_slice(certificate).map_err(|_| AuthorityError::Certificate)?;
         let certificate = CaCertificate::from_der(der).ok_or(AuthorityError::Certificate)?;
+        origin::check(&certificate, server_name)
+            .map_err(|why| AuthorityError::NotOurs(Fingerprint::of(&certificate), why))?;
         let key =
             std::str::from_utf8(key).map_err(|_| AuthorityError::Key(rcgen::Error::CouldNotParseKeyPair))?;
         let key = KeyPair::from_pem(key).map_err(AuthorityError::Key)?;
@@ -115,7 +114,28 @@ impl Authority {
 
     /// Signs a certificate with a key of its own, which never outlives the CA.
     pub fn sign(&self, server_name: &str, now: SystemTime, life: Duration) -> Result<Leaf, AuthorityError> {
+        self.sign_key(&KeyPair::generate()?, server_name, now, life)
+    }
+
+    /// The same, with both as the keys of a Secret hold them.
+    pub(super) fn sign_as_data(
+        &self,
+        server_name: &str,
+        now: SystemTime,
+        life: Duration,
+    ) -> Result<Data, AuthorityError> {
         let key = KeyPair::generate()?;
+        let leaf = self.sign_key(&key, server_name, now, life)?;
+        Ok(leaf.to_data(&key.serialize_pem()))
+    }
+
+    fn sign_key(
+        &self,
+        key: &KeyPair,
+        server_name: &str,
+        now: SystemTime,
+        life: Duration,
+    ) -> Result<Leaf, AuthorityError> {
         let mut params = CertificateParams::new(vec![server_name.to_owned()])?;
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "gomemlimit");
@@ -126,7 +146,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let ca = ca_params();
-        let certificate = params.signed_by(&key, &Issuer::from_params(&ca, &*self.key))?.der().clone();
+        let certificate = params.signed_by(key, &Issuer::from_params(&ca, &*self.key))?.der().clone();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let credentials = Credentials::new(vec![certificate.clone()], key, now)?;
         let remaining = not_after.duration_since(now).unwrap_or_default();

@@ -10,6 +10,9 @@ use thiserror::Error;
 
 use super::{
     authority::{Authority, AuthorityError},
+    changes::Role,
+    fingerprint::Fingerprint,
+    origin::{self, NotOurs},
     trust::CaCertificate,
 };
 
@@ -23,7 +26,7 @@ const NEXT_KEY: &str = "next.key";
 const BUNDLE: &str = "bundle.crt";
 
 /// Old CAs kept in the bundle at most; there is one at a time unless somebody adds more.
-const MOST_RETIRED: usize = 16;
+pub(super) const MAX_RETIRED: usize = 16;
 
 /// The data of the Secret.
 pub type Data = BTreeMap<String, Vec<u8>>;
@@ -51,11 +54,18 @@ pub enum Unusable {
     /// The CA is of no use.
     #[error("its CA cannot be used: {0}")]
     Authority(#[from] AuthorityError),
+    /// The CA is on the list of revoked ones.
+    #[error("its CA {0} is revoked")]
+    Revoked(Fingerprint),
 }
 
+/// A CA of the Secret that this program did not make.
+pub type Refused = (CaCertificate, NotOurs);
+
 impl Contents {
-    /// Reads the Secret. A next CA or an old one that cannot be used is left out.
-    pub fn parse(data: &Data, server_name: &str, now: SystemTime) -> Result<Self, Unusable> {
+    /// Reads the Secret. A next CA or an old one that cannot be used is left out; those of them that this program did not
+    /// make for `server_name` are returned besides.
+    pub fn parse(data: &Data, server_name: &str, now: SystemTime) -> Result<(Self, Vec<Refused>), Unusable> {
         let part =
             |key: &'static str| data.get(key).filter(|value| !value.is_empty()).ok_or(Unusable::Missing(key));
         if KEYS.iter().all(|key| part(key).is_err()) {
@@ -66,29 +76,44 @@ impl Contents {
             (Ok(certificate), Ok(key)) => Authority::from_pem(certificate, key, server_name, now).ok(),
             _ => None,
         };
-        let retired = part(BUNDLE).map(|bundle| CaCertificate::all_from_pem(bundle)).unwrap_or_default();
+        let all = |key| part(key).map(|pem| CaCertificate::all_from_pem(pem)).unwrap_or_default();
+        let (mut retired, mut refused) = (Vec::new(), Vec::new());
+        for (ca, is_old) in std::iter::chain(
+            all(NEXT_CERTIFICATE).into_iter().map(|ca| (ca, false)),
+            all(BUNDLE).into_iter().map(|ca| (ca, true)),
+        ) {
+            match origin::check(&ca, server_name) {
+                Ok(()) if is_old => retired.push(ca),
+                Ok(()) => {}
+                Err(why) => refused.push((ca, why)),
+            }
+        }
         let mut contents = Self { signer, next, retired };
         contents.tidy(now);
-        Ok(contents)
+        Ok((contents, refused))
     }
 
     pub(super) fn is_usable_at(&self, now: SystemTime) -> bool {
         std::iter::once(&self.signer).chain(&self.next).all(|ca| ca.certificate.is_valid_at(now))
     }
 
-    /// Drops old CAs that expired, that are said twice, or that are not old.
+    /// Drops old CAs that expired, that are there twice, or that are not old.
     pub(super) fn tidy(&mut self, now: SystemTime) {
         let mut seen = HashSet::from([self.signer.certificate.der.clone()]);
         seen.extend(self.next.iter().map(|next| next.certificate.der.clone()));
         self.retired.retain(|ca| now <= ca.not_after && seen.insert(ca.der.clone()));
-        self.retired.sort_by(|a, b| b.not_after.cmp(&a.not_after).then_with(|| a.der.cmp(&b.der)));
-        self.retired.truncate(MOST_RETIRED);
     }
 
     /// Every CA that the API server should trust.
     pub fn trusted(&self) -> impl Iterator<Item = &CaCertificate> {
-        let next = self.next.iter().map(|next| &next.certificate);
-        std::iter::once(&self.signer.certificate).chain(next).chain(&self.retired)
+        self.roles().map(|(ca, _)| ca)
+    }
+
+    /// Every CA that the API server should trust, and what it does.
+    pub(super) fn roles(&self) -> impl Iterator<Item = (&CaCertificate, Role)> {
+        let next = self.next.iter().map(|next| (&next.certificate, Role::Next));
+        let retired = self.retired.iter().map(|ca| (ca, Role::Retired));
+        std::iter::once((&self.signer.certificate, Role::Signs)).chain(next).chain(retired)
     }
 
     /// The CA bundle, in one order whoever writes it and whichever of them signs.

@@ -13,6 +13,7 @@ use rustls::{
 use thiserror::Error;
 use x509_cert::{Certificate, der::Decode};
 
+use super::origin::{self, NotOurs};
 use crate::{causes::said, serve::tls::provider::provider, untrusted::untrusted};
 
 /// The common name of every CA; which one it is the key identifiers tell.
@@ -47,18 +48,15 @@ impl CaCertificate {
         CertificateDer::pem_slice_iter(pem).filter_map(|der| Self::from_der(der.ok()?)).collect()
     }
 
-    /// Whether it calls itself a CA of this program.
-    #[must_use]
-    pub(super) fn is_ours(&self) -> bool {
-        let certificate = Certificate::from_der(&self.der);
-        certificate.is_ok_and(|ca| ca.tbs_certificate().subject().to_string() == format!("CN={CA_NAME}"))
+    /// Whether this program makes such a CA for `server_name`, whenever it begins and ends.
+    pub fn check_origin(&self, server_name: &str) -> Result<(), NotOurs> {
+        origin::check(self, server_name)
     }
 
     /// As PEM text.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.to_vec()), config)
+        to_pem(&self.der)
     }
 
     /// Whether `now` is within its validity.
@@ -66,6 +64,12 @@ impl CaCertificate {
     pub fn is_valid_at(&self, now: SystemTime) -> bool {
         self.not_before <= now && now <= self.not_after
     }
+}
+
+/// A certificate as PEM text.
+pub(super) fn to_pem(certificate: &CertificateDer<'_>) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new("CERTIFICATE", certificate.to_vec()), config)
 }
 
 /// Whether a client that trusts `bundle` accepts `leaf` for `server_name` at `now`.

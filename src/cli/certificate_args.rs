@@ -11,15 +11,15 @@ use anyhow::{Context, bail};
 use clap::Args;
 use kube::Client;
 
-use super::duration::{parse_duration, parse_life};
+use super::duration::{parse_duration, parse_life, parse_poll};
 use crate::{
     certs::Settings,
     cluster::{
-        certificates::{CertificateKeeper, Places},
+        certificates::{CertificateKeeper, Outlet, Places},
         client::connect,
     },
     metrics::Metrics,
-    serve::tls::{CertificateFiles, Reloader, Serving, ephemeral},
+    serve::tls::{CertificateFiles, ClientCa, Reloader, Serving, ephemeral},
 };
 
 /// Certificate files, or the objects that self-managed certificates live in.
@@ -32,8 +32,14 @@ pub(super) struct CertificateArgs {
     /// PEM private key of the certificate
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// PEM CA certificates that sign client certificates: callers without one are refused; a replaced file is picked up
+    #[arg(long, value_name = "FILE")]
+    client_ca_file: Option<PathBuf>,
+    /// Common name or DNS name in a caller's certificate; several by commas. Default: any
+    #[arg(long = "client-name", value_name = "NAME", value_delimiter = ',', requires = "client_ca_file")]
+    client_names: Vec<String>,
     /// How often to look at the certificate files
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_poll)]
     tls_poll: Duration,
     /// Make and rotate certificates: existing Secret that replicas share their CA in
     #[arg(long, value_name = "NAME", requires_all = ["webhook_config", "service"], conflicts_with = "tls_cert")]
@@ -47,17 +53,24 @@ pub(super) struct CertificateArgs {
     /// Namespace of the Secret and the Service; default: that of the pod or the kubeconfig
     #[arg(long, value_name = "NAMESPACE", requires = "tls_secret")]
     namespace: Option<String>,
+    #[command(flatten)]
+    lives: LifeArgs,
+}
+
+/// How long certificates live that this program makes.
+#[derive(Args, Debug)]
+pub(super) struct LifeArgs {
     /// Life of the CA; the next one is published after two thirds of it
     #[arg(long, value_name = "DURATION", default_value = "8760h", value_parser = parse_life)]
     ca_duration: Duration,
-    /// Life of a replica's own certificate; renewed after two thirds of it
+    /// Life of the certificate that is served; renewed after two thirds of it
     #[arg(long, value_name = "DURATION", default_value = "168h", value_parser = parse_life)]
     leaf_duration: Duration,
     /// How long a CA is in the CA bundle before it signs
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration, hide = true)]
     ca_publish_delay: Duration,
     /// How often to look at the clock
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration, hide = true)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_poll, hide = true)]
     certificate_tick: Duration,
 }
 
@@ -75,6 +88,13 @@ impl CertificateArgs {
         self.tls_poll
     }
 
+    /// Who may call; `None`: everybody.
+    pub(super) fn callers(&self, metrics: &Metrics) -> anyhow::Result<Option<ClientCa>> {
+        let Some(path) = self.client_ca_file.clone() else { return Ok(None) };
+        let opened = ClientCa::open(path, self.client_names.clone(), metrics.clone());
+        Ok(Some(opened.context("--client-ca-file")?))
+    }
+
     pub(super) fn open(&self, listen: IpAddr, metrics: &Metrics) -> anyhow::Result<Certificates> {
         if let (Some(certificate), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
             let files = CertificateFiles { certificate, key };
@@ -87,40 +107,72 @@ impl CertificateArgs {
             (&self.tls_secret, &self.webhook_config, &self.service)
         {
             let serving = Serving::none_yet(metrics.clone());
-            let keeper = self.keeper(secret, configuration, service, &serving, metrics)?;
+            let objects = Objects { secret, configuration, service, namespace: self.namespace.as_deref() };
+            let outlet = Outlet::Served(serving.clone());
+            let keeper = self.lives.keeper(&objects, outlet, Duration::ZERO, metrics)?;
             return Ok(Certificates { serving, reloader: None, keeper: Some(keeper), ephemeral: false });
         }
         let serving = Serving::new(ephemeral(listen)?, metrics.clone());
         Ok(Certificates { serving, reloader: None, keeper: None, ephemeral: true })
     }
+}
 
-    fn keeper(
+/// The objects that self-managed certificates live in, by name.
+pub(super) struct Objects<'a> {
+    /// The Secret of the CA.
+    pub(super) secret: &'a str,
+    /// The `MutatingWebhookConfiguration`.
+    pub(super) configuration: &'a str,
+    /// The Service.
+    pub(super) service: &'a str,
+    /// Of the Secrets and the Service; `None` for that of the pod or the kubeconfig.
+    pub(super) namespace: Option<&'a str>,
+}
+
+impl LifeArgs {
+    /// A keeper that has not begun. Replicas serve what is signed at most `refresh` later.
+    ///
+    /// # Errors
+    /// If the lives are too short, or there is no cluster.
+    pub(super) fn keeper(
         &self,
-        secret: &str,
-        configuration: &str,
-        service: &str,
-        serving: &Arc<Serving>,
+        objects: &Objects<'_>,
+        outlet: Outlet,
+        refresh: Duration,
         metrics: &Metrics,
     ) -> anyhow::Result<CertificateKeeper> {
+        let third = |life: Duration| humantime::format_duration(life / 3);
         // The next CA has the last third of the present one's life to be published in.
-        if self.ca_publish_delay + self.certificate_tick * 2 > self.ca_duration / 3 {
-            let third = humantime::format_duration(self.ca_duration / 3);
+        if self.ca_publish_delay + self.certificate_tick * 2 + refresh > self.ca_duration / 3 {
+            let third = third(self.ca_duration);
             bail!("--ca-duration is too short: a third of it, {third}, has to hold --ca-publish-delay");
         }
         if self.leaf_duration > self.ca_duration {
             bail!("--leaf-duration cannot be longer than --ca-duration");
         }
+        // A renewed certificate has the last third of the present one's life to arrive in.
+        if !refresh.is_zero() && self.certificate_tick * 2 + refresh > self.leaf_duration / 3 {
+            let (third, refresh) = (third(self.leaf_duration), humantime::format_duration(refresh));
+            bail!(
+                "--leaf-duration is too short: a third of it, {third}, has to hold the {refresh} that the kubelet \
+                 may take to bring a changed Secret into pods"
+            );
+        }
         let client = client("--tls-secret")?;
-        let namespace = self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+        let namespace =
+            objects.namespace.map_or_else(|| client.default_namespace().to_owned(), str::to_owned);
         let settings = Settings {
-            server_name: format!("{service}.{namespace}.svc"),
+            server_name: format!("{}.{namespace}.svc", objects.service),
             ca_life: self.ca_duration,
             leaf_life: self.leaf_duration,
             publish_delay: self.ca_publish_delay,
         };
-        let places = Places { namespace, secret: secret.to_owned(), configuration: configuration.to_owned() };
-        let (serving, metrics) = (serving.clone(), metrics.clone());
-        Ok(CertificateKeeper::new(client, settings, places, self.certificate_tick, serving, metrics))
+        let places = Places {
+            namespace,
+            secret: objects.secret.to_owned(),
+            configuration: objects.configuration.to_owned(),
+        };
+        Ok(CertificateKeeper::new(client, settings, places, self.certificate_tick, outlet, metrics.clone()))
     }
 }
 

@@ -1,9 +1,11 @@
 //! `gomemlimit check`: from a namespace's label to a pod with a value, link by link; the first broken one is named.
 
+mod ca;
 mod certificate;
 mod eliminate;
 mod engine;
 mod installation;
+mod keeper;
 mod link;
 mod opted_in;
 mod release;
@@ -50,9 +52,12 @@ pub(super) struct CheckArgs {
     /// The webhook configuration; default: found by its labels and entries
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     webhook_config: Option<String>,
-    /// Namespace of the release, where there are several or the configuration is gone; default: found
+    /// Namespace of the release, if there are several or the configuration is gone; default: found
     #[arg(long, value_name = "NAMESPACE", value_parser = parse_name)]
     release_namespace: Option<String>,
+    /// The release in that namespace; default: found, or gomemlimit
+    #[arg(long, value_name = "NAME", value_parser = parse_name, requires = "release_namespace")]
+    release: Option<String>,
     /// Create no pods, not even by dry run
     #[arg(long)]
     no_dry_run: bool,
@@ -122,6 +127,7 @@ fn table(findings: &[Finding], broken: Option<&Finding>) -> String {
         ]
     });
     let mut text = output::table(&["LINK", "STATE", "NAMESPACE", "WHAT"], rows);
+    text.push_str(&ca::table(findings.iter().find(|one| !one.cas.is_empty()).map_or(&[], |one| &one.cas)));
     // Writing to a String cannot fail.
     let _ = match broken {
         Some(Finding { link, what, command, .. }) => {

@@ -12,8 +12,8 @@ const TEMPLATE: &str = "{before-help}{about-with-newline}\n{usage-heading} {usag
 /// The page of a command in docs/, if there is one.
 fn page(command: &str) -> Option<&str> {
     match command {
-        "audit" | "check" | "completions" | "diagnose" | "explain" | "inject" | "observe" | "probe"
-        | "serve" => Some(command),
+        "audit" | "certificates" | "check" | "completions" | "diagnose" | "explain" | "inject"
+        | "observe" | "probe" | "serve" => Some(command),
         "policy" => Some("policy-engine"),
         _ => None,
     }

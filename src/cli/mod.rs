@@ -2,6 +2,7 @@
 
 mod audit;
 mod certificate_args;
+mod certificates;
 mod check;
 mod cluster_args;
 #[cfg(feature = "cli")]
@@ -15,6 +16,7 @@ mod completions;
 mod countdown;
 #[cfg(feature = "cli")]
 mod diagnose;
+mod diff;
 mod duration;
 #[cfg(feature = "cli")]
 mod endpoint;
@@ -26,6 +28,7 @@ mod inject;
 mod interrupt;
 mod judge;
 mod listen;
+mod manifest_files;
 mod manifests;
 mod object_ref;
 #[cfg(feature = "cli")]
@@ -69,6 +72,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::ServeArgs>),
+    Certificates(Box<certificates::CertificatesArgs>),
     Inject(inject::InjectArgs),
     Explain(explain::ExplainArgs),
     Audit(Box<audit::AuditArgs>),
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Serve(args) => args.run(),
+        Command::Certificates(args) => args.run(),
         Command::Inject(args) => args.run(),
         Command::Explain(args) => args.run(policy_is_given),
         Command::Audit(args) => args.run(policy_is_given),

@@ -1,7 +1,7 @@
 //! `gomemlimit probe`: calls a running webhook as the API server does; what `helm test` runs.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,23 +15,26 @@ use http_body_util::Full;
 use hyper::{Request, StatusCode, Uri, header};
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     net::TcpStream,
     runtime::Runtime,
     time::timeout,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
     duration::parse_duration,
     exchange::{Answer, exchange},
     output,
 };
-use crate::serve::tls::provider;
+use crate::{
+    asked::{Asked, is_for_want_of_one},
+    serve::tls::provider,
+};
 
 /// A megabyte: more than any answer or scrape.
 const MOST_BYTES: usize = 1 << 20;
@@ -63,6 +66,15 @@ pub(super) struct ProbeArgs {
     /// PEM certificates to trust
     #[arg(long, value_name = "FILE", requires = "url")]
     ca_file: Option<PathBuf>,
+    /// PEM client certificate chain, if the webhook asks for one
+    #[arg(long, value_name = "FILE", requires_all = ["url", "client_key"])]
+    client_cert: Option<PathBuf>,
+    /// PEM private key of the client certificate
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    client_key: Option<PathBuf>,
+    /// Check that a caller without a client certificate is refused, instead of an answer
+    #[arg(long, requires = "url", conflicts_with = "client_cert")]
+    expect_refusal: bool,
     /// The metrics
     #[arg(long, value_name = "URL")]
     metrics_url: Option<Uri>,
@@ -108,8 +120,12 @@ impl ProbeArgs {
             Err(problem) => round.findings.push(format!("{url}: {problem:#}")),
         };
         if let (Some(url), Some(ca_file)) = (&self.url, &self.ca_file) {
-            let answer = self.within(runtime, url, self.review(url, ca_file))?;
-            note(url, judge_review(&answer));
+            if self.expect_refusal {
+                note(url, self.within(runtime, url, self.refusal(url, ca_file))?);
+            } else {
+                let answer = self.within(runtime, url, self.review(url, ca_file))?;
+                note(url, judge_review(&answer));
+            }
         }
         if let Some(url) = &self.metrics_url {
             let answer = self.within(runtime, url, scrape(url))?;
@@ -118,18 +134,57 @@ impl ProbeArgs {
         Ok(round)
     }
 
-    fn within(
+    fn within<T>(
         &self,
         runtime: &Runtime,
         url: &Uri,
-        answer: impl Future<Output = anyhow::Result<Answer>>,
-    ) -> anyhow::Result<Answer> {
+        answer: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
         let answer = runtime.block_on(async { timeout(self.timeout, answer).await });
         let answer = answer.map_err(|_| anyhow!("{url}: no answer within {:?}", self.timeout))?;
         answer.with_context(|| url.to_string())
     }
 
-    async fn review(&self, url: &Uri, ca_file: &PathBuf) -> anyhow::Result<Answer> {
+    async fn review(&self, url: &Uri, ca_file: &Path) -> anyhow::Result<Answer> {
+        let asked = Arc::new(Asked::default());
+        let answer = async {
+            let stream = self.connect(url, ca_file, &asked).await?.context("TLS handshake")?;
+            send(stream, url, Some(sample_review())).await
+        };
+        let answer = answer.await;
+        // A server of TLS 1.3 says so only after the handshake, or not at all: its connection is reset.
+        let missing = answer.is_err() && asked.is_asked();
+        answer.map_err(|error| {
+            if missing { error.context("it asks for a client certificate (--client-cert)") } else { error }
+        })
+    }
+
+    /// Whether a caller without a certificate is refused; the outer error: it cannot be reached.
+    async fn refusal(&self, url: &Uri, ca_file: &Path) -> anyhow::Result<anyhow::Result<String>> {
+        let asked = Arc::new(Asked::default());
+        let refused = match self.connect(url, ca_file, &asked).await? {
+            // Nothing is sent, so that what the server has to say arrives.
+            Ok(mut stream) if asked.is_asked() => stream.read(&mut [0; 1]).await.map(|_| ()),
+            Ok(_) => Ok(()),
+            Err(error) if asked.is_asked() => Err(error),
+            Err(error) => return Err(error).context("TLS handshake"),
+        };
+        Ok(match refused {
+            Err(error) if is_for_want_of_one(&error) => {
+                Ok("refuses a caller without a client certificate".to_owned())
+            }
+            Err(error) => Err(anyhow!(error).context("refuses a caller for another reason")),
+            Ok(()) => Err(anyhow!("a caller without a client certificate is not refused")),
+        })
+    }
+
+    /// A connection that is trusted; the inner error is that of the handshake.
+    async fn connect(
+        &self,
+        url: &Uri,
+        ca_file: &Path,
+        asked: &Arc<Asked>,
+    ) -> anyhow::Result<std::io::Result<TlsStream<TcpStream>>> {
         ensure!(url.scheme_str() == Some("https"), "is not an https:// URL");
         let pem = std::fs::read(ca_file).with_context(|| format!("cannot read {}", ca_file.display()))?;
         let mut roots = RootCertStore::empty();
@@ -139,16 +194,33 @@ impl ProbeArgs {
         ensure!(!roots.is_empty(), "there is no certificate in {}", ca_file.display());
         let config = ClientConfig::builder_with_provider(provider::provider())
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let config = match (&self.client_cert, &self.client_key) {
+            (Some(chain), Some(key)) => {
+                let (chain, key) = client_certificate(chain, key)?;
+                config.with_client_auth_cert(chain, key).context("--client-cert, --client-key")?
+            }
+            _ => config.with_client_cert_resolver(asked.clone()),
+        };
         let host = host(url)?;
         let name = self.server_name.clone().unwrap_or_else(|| host.to_owned());
         let name =
             ServerName::try_from(name.clone()).with_context(|| format!("{name} is not a server name"))?;
         let stream = connect(url, 443).await?;
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        send(stream.context("TLS handshake")?, url, Some(sample_review())).await
+        Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await)
     }
+}
+
+fn client_certificate(
+    chain: &Path,
+    key: &Path,
+) -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(chain)?).collect();
+    let certificates = certificates.with_context(|| format!("{} is not PEM", chain.display()))?;
+    let key = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .with_context(|| format!("{} is not PEM", key.display()))?;
+    Ok((certificates, key))
 }
 
 async fn scrape(url: &Uri) -> anyhow::Result<Answer> {

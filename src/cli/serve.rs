@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::{
     certificate_args::{CertificateArgs, Certificates, client},
-    duration::{parse_delay, parse_duration},
+    duration::{parse_delay, parse_duration, parse_poll},
     listen::{listen, parse_listen},
     output::{self, Line},
     policy_args::{PolicyArgs, parse_quantity},
@@ -22,9 +22,10 @@ use crate::{
     metrics::Metrics,
     serve::{
         BodyLimits, Options, Parts, ServeError,
-        handler::{Namespaces, NoNamespaces},
+        handler::{Namespaces, NoNamespaces, PATH},
         lifecycle,
         listener::{ConnectionLimits, Eviction},
+        path::WebhookPath,
         policy::PolicyReloader,
         readiness::{Condition, NotReady},
         serve,
@@ -68,6 +69,9 @@ pub(super) struct ServeArgs {
     /// Address of /livez, /readyz and /metrics (plain HTTP)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081", value_parser = parse_listen)]
     admin_listen: SocketAddr,
+    /// Path of the webhook, a secret if callers are to know it; several by commas
+    #[arg(long = "path", value_name = "PATH", default_value = PATH, value_delimiter = ',')]
+    paths: Vec<WebhookPath>,
     /// Follow the annotations of opted-in namespaces (needs list and watch on namespaces)
     #[arg(long)]
     namespace_settings: bool,
@@ -86,7 +90,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     policy: PolicyArgs,
     /// How often to look at the policy file
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration, requires = "policy_file")]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_poll, requires = "policy_file")]
     policy_poll: Duration,
     #[command(flatten)]
     log: LogArgs,
@@ -205,6 +209,7 @@ impl ServeArgs {
         };
         Ok(Options {
             policy: self.policy.policy_with(Rules::default()),
+            paths: self.paths.clone(),
             connections: ConnectionLimits {
                 connections: max_connections,
                 eviction: EVICTION,
@@ -242,6 +247,7 @@ impl ServeArgs {
         }
         let Certificates { serving, reloader, keeper, ephemeral } =
             self.certificates.open(self.listen.ip(), &metrics)?;
+        let client_ca = self.certificates.callers(&metrics)?;
         let (mut conditions, mut troubles) = (Vec::new(), Vec::new());
         if let Some(keeper) = keeper {
             conditions.push(Condition { gate: keeper.trusted.clone(), missing: NotReady::NotTrusted });
@@ -263,13 +269,15 @@ impl ServeArgs {
         info!(version = env!("CARGO_PKG_VERSION"), webhook = %address, admin = %admin_address, "serving");
         if ephemeral {
             // Nobody waits for it: stdout may not be read.
-            drop(tokio::task::spawn_blocking(move || output::text(&try_it(address))));
+            let path = self.paths.first().map_or(PATH, WebhookPath::as_str).to_owned();
+            drop(tokio::task::spawn_blocking(move || output::text(&try_it(address, &path))));
         }
         let parts = Parts {
             webhook,
             admin,
             serving,
             reloader,
+            client_ca,
             policy_file,
             namespaces,
             conditions,
@@ -285,14 +293,14 @@ impl ServeArgs {
 }
 
 /// A command line that sends a review to a webhook with a self-signed certificate.
-fn try_it(address: SocketAddr) -> String {
+fn try_it(address: SocketAddr, path: &str) -> String {
     let address = if address.ip().is_unspecified() {
         format!("localhost:{}", address.port())
     } else {
         address.to_string()
     };
     format!(
-        "Send it an AdmissionReview from another terminal:\n\n  curl -sk https://{address}/mutate -H \
+        "Send it an AdmissionReview from another terminal:\n\n  curl -sk https://{address}{path} -H \
          'Content-Type: application/json' -d '{EXAMPLE_REVIEW}'\n\n"
     )
 }

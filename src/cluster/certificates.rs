@@ -1,9 +1,11 @@
-//! Self-managed certificates, the part that talks to the API server: watches the Secret and the webhook
+//! Self-managed certificates, the part that talks to the API server: watches the Secrets and the webhook
 //! configuration, and does what [`Machine`] says.
 //!
-//! Replicas need no leader: the Secret is written only in the version that was read, so one of them wins
-//! and the others read what it wrote; the CA bundle that they write is the same. While the API server is
+//! Replicas need no leader, and neither do two keepers: a Secret is written only in the version that was read, so one of
+//! them wins and the others read what it wrote; the CA bundle that they write is the same. While the API server is
 //! away, what is held in memory is served and renewed.
+
+mod objects;
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +14,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures::{Stream, StreamExt};
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use k8s_openapi::{
     ByteString,
     api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Secret},
@@ -20,24 +25,25 @@ use k8s_openapi::{
 use kube::{
     Api, Client, ResourceExt,
     api::{ListParams, Patch, PatchParams, PostParams},
-    runtime::watcher::{self, Event, watcher},
+    runtime::watcher::{self, watcher},
 };
-use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tracing::{info, warn};
 
+use self::objects::{bundle_patch, data, entries, single};
 use super::{
     client::CALL,
     failure::{describe, describe_watch, no_answer},
     pace::Pace,
     patience::{Heard, patient},
+    trust_log,
 };
 use crate::{
-    certs::{Data, Entry, KEYS, Machine, Settings, Step, Stored},
+    certs::{Data, KEYS, LEAF_KEYS, Machine, REVOKED_ANNOTATION, Settings, Signed, Step, Stored, Target},
     metrics::{Metrics, Rotation, Watch},
     serve::{
         readiness::{Gate, Trouble},
-        tls::Serving,
+        tls::{Credentials, Serving},
     },
 };
 
@@ -45,7 +51,7 @@ use crate::{
 const FIELD_MANAGER: &str = "gomemlimit-certificates";
 
 /// Steps in a row, more than any sound sequence has.
-const MOST_STEPS: usize = 16;
+const MAX_STEPS: usize = 16;
 
 /// Where the shared CA is kept and published.
 #[derive(Clone, Debug)]
@@ -58,6 +64,15 @@ pub struct Places {
     pub configuration: String,
 }
 
+/// Where certificates go that are signed.
+#[derive(Clone, Debug)]
+pub enum Outlet {
+    /// They are served by this process.
+    Served(Arc<Serving>),
+    /// They are written into the Secret of this name, which replicas mount.
+    Secret(String),
+}
+
 /// Why a write did not happen.
 #[derive(Debug, thiserror::Error)]
 enum WriteError {
@@ -67,12 +82,12 @@ enum WriteError {
     Timeout,
     #[error("cannot build the patch: {0}")]
     Patch(#[from] serde_json::Error),
-    /// Another replica was faster; a watch event with what it wrote is on its way.
-    #[error("written by another replica meanwhile")]
+    /// Somebody else was faster; a watch event with what was written is on its way.
+    #[error("written by somebody else meanwhile")]
     Conflict,
 }
 
-/// Keeps the certificates of one replica right for as long as it runs.
+/// Keeps the certificates of one replica, or of all that mount a Secret, right for as long as it runs.
 pub struct CertificateKeeper {
     machine: Machine,
     places: Places,
@@ -80,14 +95,16 @@ pub struct CertificateKeeper {
     configurations: Api<MutatingWebhookConfiguration>,
     /// The Secret in the version that was read last.
     secret: Option<Secret>,
-    serving: Arc<Serving>,
-    /// Set once the API server trusts what we serve.
+    /// The Secret that replicas mount, likewise.
+    serving_secret: Option<Secret>,
+    outlet: Outlet,
+    /// Set once the API server trusts what is served.
     pub trusted: Gate,
     /// What is wrong at the moment.
     pub trouble: Trouble,
     watching: BTreeMap<Watch, String>,
-    writing: Option<String>,
-    pace: Pace,
+    writing: BTreeMap<Target, String>,
+    paces: BTreeMap<Target, Pace>,
     tick: Duration,
     metrics: Metrics,
 }
@@ -100,21 +117,25 @@ impl CertificateKeeper {
         settings: Settings,
         places: Places,
         tick: Duration,
-        serving: Arc<Serving>,
+        outlet: Outlet,
         metrics: Metrics,
     ) -> Self {
         Self {
-            machine: Machine::new(settings),
+            machine: match outlet {
+                Outlet::Served(_) => Machine::new(settings),
+                Outlet::Secret(_) => Machine::of_keeper(settings),
+            },
             secrets: Api::namespaced(client.clone(), &places.namespace),
             configurations: Api::all(client),
             places,
             secret: None,
-            serving,
+            serving_secret: None,
+            outlet,
             trusted: Gate::default(),
             trouble: Trouble::default(),
             watching: BTreeMap::new(),
-            writing: None,
-            pace: Pace::new(tick),
+            writing: BTreeMap::new(),
+            paces: BTreeMap::new(),
             tick,
             metrics,
         }
@@ -128,6 +149,10 @@ impl CertificateKeeper {
         let configurations = patient(watcher(self.configurations.clone(), only(&self.places.configuration)));
         let mut secrets = std::pin::pin!(single(secrets));
         let mut configurations = std::pin::pin!(single(configurations));
+        let mut serving: BoxStream<'_, _> = match &self.outlet {
+            Outlet::Served(_) => stream::pending().boxed(),
+            Outlet::Secret(name) => single(patient(watcher(self.secrets.clone(), only(name)))).boxed(),
+        };
         // Replicas that start together do not tick together.
         let first = Instant::now() + self.tick.mul_f64(fraction());
         let mut ticks = interval_at(first, self.tick);
@@ -137,6 +162,9 @@ impl CertificateKeeper {
             let due = retry.into_iter().chain(self.renewal()).min();
             tokio::select! {
                 Some(secret) = secrets.next() => self.see(Watch::Secret, secret, Self::see_secret),
+                Some(secret) = serving.next() => {
+                    self.see(Watch::ServingSecret, secret, Self::see_serving_secret);
+                }
                 Some(configuration) = configurations.next() => {
                     self.see(Watch::WebhookConfiguration, configuration, |this, object| {
                         this.see_configuration(object.as_ref());
@@ -174,94 +202,144 @@ impl CertificateKeeper {
             Err(error) => {
                 let problem = format!("cannot watch the {watch}: {}", describe_watch(&error));
                 if self.watching.insert(watch, problem.clone()).is_none() {
-                    warn!(%problem, "serving on with what is known, trying again");
+                    warn!(%problem, "going on with what is known, trying again");
                 }
             }
         }
     }
 
     fn see_secret(&mut self, secret: Option<Secret>) {
+        let annotations = secret.as_ref().map(ResourceExt::annotations);
+        self.machine.see_revoked(annotations.and_then(|all| all.get(REVOKED_ANNOTATION)).map(String::as_str));
         self.machine.see_secret(secret.as_ref().map(data));
         self.secret = secret;
+    }
+
+    fn see_serving_secret(&mut self, secret: Option<Secret>) {
+        self.machine.see_serving_secret(secret.as_ref().map(data));
+        self.serving_secret = secret;
     }
 
     fn see_configuration(&mut self, configuration: Option<&MutatingWebhookConfiguration>) {
         self.machine.see_configuration(configuration.map(entries));
     }
 
-    /// Takes steps until there is nothing left to do, or one of them fails. When to try again where something has to
-    /// be written and may not be yet; everything else waits for an event or the next tick.
+    /// Takes steps until nothing is left to do, or only what failed. When to try again where something has to be
+    /// written and may not be yet; everything else waits for an event or the next tick.
     async fn reconcile(&mut self) -> Option<Instant> {
-        for _ in 0..MOST_STEPS {
-            let step = match self.machine.step(SystemTime::now()) {
+        // What cannot be written now, and when to try again. It does not keep the rest from being written.
+        let mut later = BTreeMap::new();
+        for _ in 0..MAX_STEPS {
+            let besides = later.keys().copied().collect();
+            let step = self.machine.step_besides(&besides, SystemTime::now());
+            trust_log::log(self.machine.take_changes());
+            let step = match step {
                 Ok(Some(step)) => step,
-                Ok(None) => {
-                    self.writing = None;
-                    return None;
-                }
+                Ok(None) => break,
                 Err(error) => {
                     self.metrics.count_rotation(Rotation::Leaf, false);
                     warn!(%error, "cannot make a certificate; trying again");
-                    return None;
+                    break;
                 }
             };
-            if matches!(step, Step::Store(..) | Step::Publish { .. })
-                && let Err(at) = self.pace.ask()
+            let target = step.target();
+            if let Some(target) = target
+                && let Err(at) = self.pace(target).ask()
             {
-                return Some(at);
+                later.insert(target, at);
+                continue;
             }
             let done = match step {
                 Step::Serve(credentials) => {
-                    let expires = humantime::format_rfc3339_seconds(credentials.not_after());
-                    self.serving.replace(credentials);
-                    self.metrics.count_rotation(Rotation::Leaf, true);
-                    info!(%expires, "serving a new certificate");
+                    self.serve(credentials);
                     Ok(())
                 }
                 Step::Store(data, why) => self.store(data, &why).await,
+                Step::Deposit(data, why) => self.deposit(data, &why).await,
                 Step::Publish { entries, bundle } => self.publish(&entries, &bundle).await,
             };
-            match done {
-                Ok(()) => {}
-                Err(WriteError::Conflict) => return None,
-                Err(error) => {
-                    let problem = error.to_string();
-                    if self.writing.as_ref() != Some(&problem) {
-                        warn!(%problem, "cannot bring the certificates up to date; serving on, trying again");
-                    }
-                    self.writing = Some(problem);
-                    return Some(self.pace.failed());
+            match (done, target) {
+                (Ok(()), _) | (Err(_), None) => {}
+                (Err(WriteError::Conflict), _) => return later.into_values().min(),
+                (Err(error), Some(target)) => {
+                    later.insert(target, self.failed(target, error.to_string()));
                 }
             }
         }
-        None
+        self.writing.retain(|target, _| later.contains_key(target));
+        later.into_values().min()
+    }
+
+    fn pace(&mut self, target: Target) -> &mut Pace {
+        self.paces.entry(target).or_insert_with(|| Pace::new(self.tick))
+    }
+
+    /// Each problem is logged once. When to try again.
+    fn failed(&mut self, target: Target, problem: String) -> Instant {
+        if self.writing.get(&target) != Some(&problem) {
+            warn!(%problem, "cannot bring the certificates up to date; going on, trying again");
+        }
+        self.writing.insert(target, problem);
+        self.pace(target).failed()
+    }
+
+    fn serve(&self, credentials: Credentials) {
+        let Outlet::Served(serving) = &self.outlet else { return };
+        let expires = humantime::format_rfc3339_seconds(credentials.not_after());
+        serving.replace(credentials);
+        self.metrics.count_rotation(Rotation::Leaf, true);
+        info!(%expires, "serving a new certificate");
     }
 
     async fn store(&mut self, ours: Data, why: &Stored) -> Result<(), WriteError> {
         let Some(mut secret) = self.secret.clone() else { return Ok(()) };
+        let lost: Vec<_> = self.machine.unlisted_revocations().map(ToString::to_string).collect();
+        if !lost.is_empty() {
+            let listed = secret.annotations_mut().entry(REVOKED_ANNOTATION.to_owned()).or_default();
+            let kept = (!listed.is_empty()).then(|| listed.clone());
+            *listed = kept.into_iter().chain(lost).collect::<Vec<_>>().join(",");
+        }
+        let is_rotation = matches!(why, Stored::Minted(_) | Stored::Promoted);
+        let written = self.write(&self.places.secret, secret, &KEYS, ours).await;
+        if is_rotation && !matches!(written, Err(WriteError::Conflict)) {
+            self.metrics.count_rotation(Rotation::Ca, written.is_ok());
+        }
+        let secret = written?;
+        info!(secret = %self.places.secret, %why, "wrote the certificate authority");
+        self.see_secret(Some(secret));
+        Ok(())
+    }
+
+    async fn deposit(&mut self, ours: Data, why: &Signed) -> Result<(), WriteError> {
+        let (Outlet::Secret(name), Some(secret)) = (&self.outlet, self.serving_secret.clone()) else {
+            return Ok(());
+        };
+        let written = self.write(name, secret, &LEAF_KEYS, ours).await;
+        if !matches!(written, Err(WriteError::Conflict)) {
+            self.metrics.count_rotation(Rotation::Leaf, written.is_ok());
+        }
+        let secret = written?;
+        info!(secret = %name, %why, "wrote the certificate that replicas serve");
+        self.see_serving_secret(Some(secret));
+        Ok(())
+    }
+
+    /// Replaces these keys of a Secret in the version that was read.
+    async fn write(
+        &self,
+        name: &str,
+        mut secret: Secret,
+        keys: &[&str],
+        ours: Data,
+    ) -> Result<Secret, WriteError> {
         let data = secret.data.get_or_insert_default();
-        data.retain(|key, _| !KEYS.contains(&key.as_str()));
+        data.retain(|key, _| !keys.contains(&key.as_str()));
         data.extend(ours.into_iter().map(|(key, value)| (key, ByteString(value))));
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        let written = call(self.secrets.replace(&self.places.secret, &parameters, &secret)).await;
-        let is_rotation = matches!(why, Stored::Minted(_) | Stored::Promoted);
-        match written {
-            Ok(secret) => {
-                if is_rotation {
-                    self.metrics.count_rotation(Rotation::Ca, true);
-                }
-                info!(secret = %self.places.secret, %why, "wrote the certificate authority");
-                self.see_secret(Some(secret));
-                Ok(())
-            }
+        match call(self.secrets.replace(name, &parameters, &secret)).await {
             Err(WriteError::Api(kube::Error::Api(status))) if status.code == 409 => Err(WriteError::Conflict),
-            Err(error) => {
-                if is_rotation {
-                    self.metrics.count_rotation(Rotation::Ca, false);
-                }
-                Err(error)
-            }
+            written => written,
         }
     }
 
@@ -296,41 +374,18 @@ impl CertificateKeeper {
 
     fn report(&self, now: SystemTime) {
         if self.machine.is_verified(now) && !self.trusted.swap(true, Ordering::Relaxed) {
-            info!("the API server trusts our certificate");
+            info!("the API server trusts the certificate");
         }
         self.metrics.ca_bundle_out_of_sync.set(i64::from(!self.machine.out_of_sync().is_empty()));
-        let expiry = self.machine.ca_expires().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-        let seconds = expiry.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
-        self.metrics.ca_expiry.set(seconds);
+        self.metrics.ca_bundle_certificates.set(i64::try_from(self.machine.trusted()).unwrap_or(i64::MAX));
+        self.metrics.ca_expiry.set(seconds_of(self.machine.ca_expires()));
+        if matches!(self.outlet, Outlet::Secret(_)) {
+            self.metrics.certificate_expiry.set(seconds_of(self.machine.leaf_expires()));
+        }
         let missing = self.machine.troubles().into_iter().map(|trouble| trouble.to_string());
-        let failing = self.watching.values().cloned().chain(self.writing.clone());
+        let failing = self.watching.values().cloned().chain(self.writing.values().cloned());
         self.trouble.store(Arc::new(missing.chain(failing).collect()));
     }
-}
-
-/// The one object of a watch by name: `None` once it is known that there is none.
-fn single<T>(
-    events: impl Stream<Item = Result<Heard<Event<T>>, watcher::Error>>,
-) -> impl Stream<Item = Result<Heard<Option<T>>, watcher::Error>> {
-    // A list begins with `Init`, and is complete with `InitDone`.
-    let mut listed = false;
-    events.filter_map(move |event| {
-        let object = match event {
-            Ok(Heard::Event(Event::Init)) => {
-                listed = false;
-                None
-            }
-            Ok(Heard::Event(Event::InitApply(object) | Event::Apply(object))) => {
-                listed = true;
-                Some(Ok(Heard::Event(Some(object))))
-            }
-            Ok(Heard::Event(Event::InitDone)) => (!listed).then_some(Ok(Heard::Event(None))),
-            Ok(Heard::Event(Event::Delete(_))) => Some(Ok(Heard::Event(None))),
-            Ok(Heard::Resumed) => Some(Ok(Heard::Resumed)),
-            Err(error) => Some(Err(error)),
-        };
-        std::future::ready(object)
-    })
 }
 
 /// At this time, or never.
@@ -345,31 +400,10 @@ async fn call<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result
     Ok(timeout(CALL, answer).await.map_err(|_| WriteError::Timeout)??)
 }
 
-fn data(secret: &Secret) -> Data {
-    let data = secret.data.iter().flatten();
-    data.map(|(key, value)| (key.clone(), value.0.clone())).collect()
-}
-
-fn entries(configuration: &MutatingWebhookConfiguration) -> Vec<Entry> {
-    let entries = configuration.webhooks.iter().flatten();
-    entries
-        .map(|entry| Entry {
-            name: entry.name.clone(),
-            bundle: entry.client_config.ca_bundle.as_ref().map(|bundle| bundle.0.clone()).unwrap_or_default(),
-        })
-        .collect()
-}
-
-/// JSON Patch, not server-side apply, which would create an entry that somebody renamed meanwhile.
-fn bundle_patch(entries: &[(usize, String)], bundle: &str) -> Result<json_patch::Patch, serde_json::Error> {
-    let bundle = ByteString(bundle.as_bytes().to_vec());
-    let operations = entries.iter().flat_map(|(place, name)| {
-        [
-            json!({"op": "test", "path": format!("/webhooks/{place}/name"), "value": name}),
-            json!({"op": "add", "path": format!("/webhooks/{place}/clientConfig/caBundle"), "value": bundle}),
-        ]
-    });
-    serde_json::from_value(operations.collect())
+/// Since 1970; 0 if there is none.
+fn seconds_of(time: Option<SystemTime>) -> i64 {
+    let since = time.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Somewhere from 0 to 1.

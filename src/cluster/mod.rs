@@ -7,6 +7,7 @@ pub mod client;
 mod credentials;
 mod failure;
 pub mod installation;
+pub mod keeping;
 pub mod kubeconfig;
 mod namespace_metadata;
 pub mod namespaces;
@@ -24,6 +25,7 @@ pub mod serving;
 #[cfg(feature = "cli")]
 pub mod stats;
 pub mod surroundings;
+mod trust_log;
 pub mod webhook_policy;
 #[cfg(feature = "cli")]
 pub mod workload;

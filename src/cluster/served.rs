@@ -1,7 +1,10 @@
 //! The certificate that a pod of the webhook really serves, through a port-forward: off the cluster its addresses
 //! mean nothing, or something else.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
@@ -9,14 +12,17 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tokio_rustls::TlsConnector;
 
 use super::{
     api::{ApiError, Cluster},
     portforward::{Forward, Unconnected},
 };
-use crate::serve::tls::provider::provider;
+use crate::{asked::Asked, serve::tls::provider::provider};
 
 /// How long a handshake through the API server and the kubelet may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -37,14 +43,23 @@ pub enum ServedError {
     },
 }
 
-/// The chain that the pod serves for `server_name`, its own certificate first.
-pub async fn chain(
+/// What a server shows to a client that has no certificate.
+#[derive(Debug)]
+pub struct Served {
+    /// The server's chain, its own certificate first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Whether it asks for a client certificate.
+    pub asks: bool,
+}
+
+/// What the pod serves for `server_name`.
+pub async fn served(
     cluster: &Cluster,
     namespace: &str,
     pod: &str,
     port: u16,
     server_name: &str,
-) -> Result<Vec<CertificateDer<'static>>, ServedError> {
+) -> Result<Served, ServedError> {
     let handshake = |problem: String| ServedError::Handshake { port, problem };
     let name = ServerName::try_from(server_name.to_owned()).map_err(|error| handshake(error.to_string()))?;
     let forward = Forward::connect(&cluster.client, namespace, pod, port).await;
@@ -54,40 +69,58 @@ pub async fn chain(
             Unconnected::Other(problem) => cluster.unreachable(problem),
         })?
         .split();
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| handshake(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(LookOnly))
-        .with_no_client_auth();
-    let connected = timeout(HANDSHAKE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await;
-    match connected {
+    match timeout(HANDSHAKE, look(stream, name)).await {
         Err(_) => Err(handshake(format!("no answer within {} s", HANDSHAKE.as_secs()))),
         Ok(Err(problem)) => {
             // What the kubelet says is clearer than the end of a stream.
             let said = explanation.get().await;
-            Err(handshake(said.map_or_else(|| problem.to_string(), |said| said.trim().to_owned())))
+            Err(handshake(said.map_or(problem, |said| said.trim().to_owned())))
         }
-        Ok(Ok(stream)) => {
-            let (_, connection) = stream.get_ref();
-            Ok(connection.peer_certificates().unwrap_or_default().to_vec())
-        }
+        Ok(Ok(served)) => Ok(served),
     }
 }
 
-/// Takes every certificate: it is judged afterwards, and nothing is sent over the connection.
-#[derive(Debug)]
-struct LookOnly;
+/// What a server shows over a stream that is open already. A server that refuses a client without a certificate has
+/// shown its own before that.
+///
+/// # Errors
+/// Why there is no certificate.
+pub async fn look(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    name: ServerName<'static>,
+) -> Result<Served, String> {
+    let (seen, asked) = (Arc::new(LookOnly::default()), Arc::new(Asked::default()));
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(seen.clone())
+        .with_client_cert_resolver(asked.clone());
+    let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    match (connected, seen.0.get()) {
+        (Ok(_), Some(chain)) => Ok(Served { chain: chain.clone(), asks: asked.is_asked() }),
+        // TLS 1.2 has the server's verdict within the handshake.
+        (Err(_), Some(chain)) if asked.is_asked() => Ok(Served { chain: chain.clone(), asks: true }),
+        (Err(problem), _) => Err(problem.to_string()),
+        (Ok(_), None) => Err("it shows no certificate".to_owned()),
+    }
+}
+
+/// Takes every certificate and keeps the chain: it is judged afterwards, and nothing is sent over the connection.
+#[derive(Debug, Default)]
+struct LookOnly(OnceLock<Vec<CertificateDer<'static>>>);
 
 impl ServerCertVerifier for LookOnly {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let chain = std::iter::once(end_entity).chain(intermediates).cloned();
+        let _ = self.0.set(chain.map(CertificateDer::into_owned).collect());
         Ok(ServerCertVerified::assertion())
     }
 

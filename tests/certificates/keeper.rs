@@ -1,39 +1,48 @@
 //! The certificate keeper against an API server in memory that fails, with a clock that jumps to whatever is waited for
 //! next: hours pass in a moment, and what happens without a reason is counted.
 
+mod deposits;
+
 use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::{body::Body, http::Request};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use gomemlimit::{
-    certs::Settings,
+    certs::{CaCertificate, Fingerprint, REVOKED_ANNOTATION, Settings},
     cluster::{
-        certificates::{CertificateKeeper, Places},
+        certificates::{CertificateKeeper, Outlet, Places},
         client::over,
     },
     metrics::Metrics,
     serve::{
         readiness::{Gate, Trouble},
-        tls::Serving,
+        tls::{Credentials, Serving},
     },
 };
 use gomemlimit_fake_api_server::{
-    CONFIGURATION, Call, FakeApiServer, Fault, NAMESPACE, Resource, SECRET, Verb,
+    CONFIGURATION, Call, FakeApiServer, Fault, NAMESPACE, Resource, SECRET, SERVING_SECRET, Verb,
 };
 use rstest::rstest;
+use serde_json::{Value, json};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
 use tower::service_fn;
+
+use crate::{
+    planted::{Planted, plant},
+    world::accepts,
+};
 
 const TICK: Duration = Duration::from_secs(30);
 const DAY: Duration = Duration::from_hours(24);
@@ -80,27 +89,52 @@ struct Replica {
     trouble: Trouble,
 }
 
+/// Who keeps certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Each replica its own.
+    Replica,
+    /// One, or two for a while, for all replicas.
+    Separate,
+}
+
 struct Cluster {
+    mode: Mode,
     api: FakeApiServer,
     replicas: Vec<Replica>,
     _tasks: JoinSet<()>,
 }
 
 impl Cluster {
-    /// An API server that fails as `rule` says, and so many replicas that have just been started.
-    fn start(replicas: usize, rule: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Self {
+    /// An API server that fails as `rule` says, and so many keepers that have just been started.
+    fn start(mode: Mode, replicas: usize, rule: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Self {
         let api = FakeApiServer::default();
         api.fail(rule);
         let mut tasks = JoinSet::new();
-        let replicas = (0..replicas).map(|replica| start(&api, replica, &mut tasks)).collect();
-        Self { api, replicas, _tasks: tasks }
+        let replicas = (0..replicas).map(|replica| start(mode, &api, replica, &mut tasks)).collect();
+        Self { mode, api, replicas, _tasks: tasks }
     }
 
-    /// One replica that has come to rest.
-    async fn settled() -> Self {
-        let cluster = Self::start(1, |_| None);
+    /// One keeper that has come to rest.
+    async fn settled(mode: Mode) -> Self {
+        let cluster = Self::start(mode, 1, |_| None);
         cluster.settle().await;
         cluster
+    }
+
+    fn writes_of_leaf(&self) -> usize {
+        self.api.count(Verb::Update, Resource::ServingSecrets)
+    }
+
+    /// The certificate that replicas mount is one that the live CA bundle verifies.
+    fn check_leaf(&self) {
+        if self.mode == Mode::Replica {
+            assert_eq!(self.api.data(Resource::ServingSecrets), Value::Null, "nobody's");
+            return;
+        }
+        let data = self.api.data(Resource::ServingSecrets);
+        let leaf = Credentials::from_pem(&decoded(&data["tls.crt"]), &decoded(&data["tls.key"]), now());
+        assert!(accepts(&decoded(&self.api.bundle()), &server_name(), &leaf.unwrap(), now()));
     }
 
     fn troubles(&self) -> Vec<String> {
@@ -112,6 +146,7 @@ impl Cluster {
         sleep(SETTLED).await;
         self.check_spins();
         assert!(self.api.is_published(), "the CA bundle is published");
+        self.check_leaf();
         assert!(self.replicas.iter().all(|replica| replica.trusted.load(Ordering::Relaxed)), "trusted");
         assert_eq!(self.troubles(), [""; 0]);
     }
@@ -132,9 +167,10 @@ impl Cluster {
         self.check_spins();
         let polls: Vec<_> = self.polls().iter().zip(before).map(|(after, before)| after - before).collect();
         assert!(polls.iter().all(|polls| *polls <= POLLS_AN_HOUR), "{polls:?} polls in an hour at rest");
-        // Both watches of each replica, every 290 s.
+        // All watches of each keeper, every 290 s.
         let calls = self.api.calls() - calls;
-        assert!(calls <= 26 * self.replicas.len(), "{calls} calls in an hour at rest");
+        let watches = if self.mode == Mode::Separate { 3 } else { 2 };
+        assert!(calls <= 13 * watches * self.replicas.len(), "{calls} calls in an hour at rest");
     }
 
     async fn settle_and_rest(&self) {
@@ -143,14 +179,26 @@ impl Cluster {
     }
 }
 
-fn start(api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()>) -> Replica {
+fn now() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+fn server_name() -> String {
+    format!("gomemlimit.{NAMESPACE}.svc")
+}
+
+fn decoded(value: &Value) -> Vec<u8> {
+    BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap()
+}
+
+fn start(mode: Mode, api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()>) -> Replica {
     let api = api.clone();
     let answer = move |request: Request<kube::client::Body>| {
         let api = api.clone();
         async move { api.answer(replica, request.map(Body::new)).await }
     };
     let settings = Settings {
-        server_name: format!("gomemlimit.{NAMESPACE}.svc"),
+        server_name: server_name(),
         ca_life: DAY * 365,
         leaf_life: DAY * 7,
         publish_delay: Duration::from_mins(10),
@@ -160,8 +208,12 @@ fn start(api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()>) -> Replic
         secret: SECRET.to_owned(),
         configuration: CONFIGURATION.to_owned(),
     };
-    let (serving, client) = (Serving::none_yet(Metrics::default()), over(service_fn(answer), NAMESPACE));
-    let keeper = CertificateKeeper::new(client, settings, places, TICK, serving, Metrics::default());
+    let outlet = match mode {
+        Mode::Replica => Outlet::Served(Serving::none_yet(Metrics::default())),
+        Mode::Separate => Outlet::Secret(SERVING_SECRET.to_owned()),
+    };
+    let client = over(service_fn(answer), NAMESPACE);
+    let keeper = CertificateKeeper::new(client, settings, places, TICK, outlet, Metrics::default());
     let (trusted, trouble) = (keeper.trusted.clone(), keeper.trouble.clone());
     let polls = Arc::<Polls>::default();
     tasks.spawn(Counted { future: Box::pin(keeper.run()), polls: polls.clone(), last: (Instant::now(), 0) });
@@ -182,10 +234,12 @@ fn first(
 
 const BUNDLE: (usize, Verb, Resource) = (0, Verb::Patch, Resource::Configurations);
 const CA: (usize, Verb, Resource) = (0, Verb::Update, Resource::Secrets);
+const LEAF: (usize, Verb, Resource) = (0, Verb::Update, Resource::ServingSecrets);
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn nothing_fails() {
-    let cluster = Cluster::start(2, |_| None);
+async fn nothing_fails(#[values(Mode::Replica, Mode::Separate)] mode: Mode) {
+    let cluster = Cluster::start(mode, 2, |_| None);
     cluster.settle_and_rest().await;
     assert_eq!(cluster.api.count(Verb::Patch, Resource::Configurations), 2, "one each");
 }
@@ -199,32 +253,42 @@ async fn nothing_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_write_that_fails_is_tried_again_and_then_there_is_rest(
     #[case] fault: Fault,
-    #[values(BUNDLE, CA)] write: (usize, Verb, Resource),
+    #[values((Mode::Replica, BUNDLE), (Mode::Replica, CA), (Mode::Separate, BUNDLE), (Mode::Separate, CA), (Mode::Separate, LEAF))]
+    (mode, write): (Mode, (usize, Verb, Resource)),
     #[values(1, 6)] times: usize,
 ) {
-    let cluster = Cluster::start(1, first(times, write, fault));
+    let cluster = Cluster::start(mode, 1, first(times, write, fault));
     cluster.settle_and_rest().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_write_that_failed_and_that_another_replica_did_is_not_waited_for() {
-    let cluster = Cluster::start(2, first(1, BUNDLE, Fault::Refused(500, "leader changed")));
+async fn a_write_that_failed_and_that_another_replica_did_is_not_waited_for(
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
+) {
+    let cluster = Cluster::start(mode, 2, first(1, BUNDLE, Fault::Refused(500, "leader changed")));
     cluster.settle_and_rest().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_conflict_is_won_by_another_replica() {
+async fn a_conflict_is_won_by_another_replica(#[values(Mode::Replica, Mode::Separate)] mode: Mode) {
     // Both have read the empty Secret when the first writes it.
-    let cluster = Cluster::start(2, |_| None);
+    let cluster = Cluster::start(mode, 2, |_| None);
     cluster.settle_and_rest().await;
     assert_eq!(cluster.api.count(Verb::Update, Resource::Secrets), 2, "the second is refused and gives way");
-    let alone = Cluster::start(1, first(1, CA, Fault::Refused(409, "the object has been modified")));
-    alone.settle_and_rest().await;
+    for write in [CA, LEAF] {
+        let conflict = first(1, write, Fault::Refused(409, "the object has been modified"));
+        Cluster::start(mode, 1, conflict).settle_and_rest().await;
+    }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn somebody_who_overwrites_the_bundle_and_gives_up() {
-    let cluster = Cluster::start(2, |_| None);
+async fn somebody_who_overwrites_the_bundle_and_gives_up(
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
+) {
+    let cluster = Cluster::start(mode, 2, |_| None);
     cluster.settle().await;
     for _ in 0..12 {
         cluster.api.overwrite_bundle();
@@ -233,9 +297,12 @@ async fn somebody_who_overwrites_the_bundle_and_gives_up() {
     cluster.settle_and_rest().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn somebody_who_never_gives_up_is_answered_once_a_tick_in_the_end() {
-    let cluster = Cluster::settled().await;
+async fn somebody_who_never_gives_up_is_answered_once_a_tick_in_the_end(
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
+) {
+    let cluster = Cluster::settled(mode).await;
     let overwrite = async |times: u32| {
         let before = cluster.api.count(Verb::Patch, Resource::Configurations);
         for _ in 0..times {
@@ -251,9 +318,12 @@ async fn somebody_who_never_gives_up_is_answered_once_a_tick_in_the_end() {
     cluster.settle_and_rest().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_api_server_that_fails_for_an_hour_is_asked_once_a_tick_in_the_end() {
-    let cluster = Cluster::settled().await;
+async fn an_api_server_that_fails_for_an_hour_is_asked_once_a_tick_in_the_end(
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
+) {
+    let cluster = Cluster::settled(mode).await;
     cluster.api.fail(|call| (call.verb == Verb::Patch).then_some(Fault::Refused(500, "leader changed")));
     cluster.api.overwrite_bundle();
     sleep(HOUR).await;
@@ -269,9 +339,12 @@ async fn an_api_server_that_fails_for_an_hour_is_asked_once_a_tick_in_the_end() 
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn what_is_deleted_while_a_write_is_tried_again(
-    #[values(Resource::Secrets, Resource::Configurations)] deleted: Resource,
+    #[values((Mode::Replica, Resource::Secrets), (Mode::Replica, Resource::Configurations),
+        (Mode::Separate, Resource::Secrets), (Mode::Separate, Resource::Configurations),
+        (Mode::Separate, Resource::ServingSecrets))]
+    (mode, deleted): (Mode, Resource),
 ) {
-    let cluster = Cluster::settled().await;
+    let cluster = Cluster::settled(mode).await;
     cluster.api.fail(|call| (call.verb == Verb::Patch).then_some(Fault::Refused(500, "leader changed")));
     cluster.api.overwrite_bundle();
     sleep(Duration::from_secs(5)).await;
@@ -294,8 +367,11 @@ async fn what_is_deleted_while_a_write_is_tried_again(
 #[case::broken(FakeApiServer::break_watches)]
 #[case::expired(FakeApiServer::expire_watches)]
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_is_cut_is_resumed(#[case] cut: fn(&FakeApiServer)) {
-    let cluster = Cluster::settled().await;
+async fn a_watch_that_is_cut_is_resumed(
+    #[case] cut: fn(&FakeApiServer),
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
+) {
+    let cluster = Cluster::settled(mode).await;
     for _ in 0..3 {
         cut(&cluster.api);
         cluster.api.overwrite_bundle();
@@ -318,11 +394,13 @@ async fn watches_that_always_fail_are_tried_again_with_pauses(
     #[case] fault: Fault,
     #[case] most: usize,
     #[values(Verb::List, Verb::Watch)] verb: Verb,
+    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
 ) {
     if (&fault, verb) == (&Fault::Ended, Verb::List) {
         return;
     }
-    let cluster = Cluster::settled().await;
+    let watches = if mode == Mode::Separate { 3 } else { 2 };
+    let cluster = Cluster::settled(mode).await;
     let ended = fault == Fault::Ended;
     cluster.api.fail(move |call| (call.verb == verb).then(|| fault.clone()));
     // Then all is listed again.
@@ -331,10 +409,110 @@ async fn watches_that_always_fail_are_tried_again_with_pauses(
     let (calls, polls) = (cluster.api.calls(), cluster.polls()[0]);
     sleep(HOUR).await;
     let calls = cluster.api.calls() - calls;
-    assert!((240..=2 * most).contains(&calls), "{calls} calls in an hour");
-    assert_eq!(cluster.troubles().len(), if ended { 0 } else { 2 }, "{:?}", cluster.troubles());
+    assert!((240..=watches * most).contains(&calls), "{calls} calls in an hour");
+    assert_eq!(cluster.troubles().len(), if ended { 0 } else { watches }, "{:?}", cluster.troubles());
     let polls = cluster.polls()[0] - polls;
     assert!(polls <= 3 * calls + POLLS_AN_HOUR, "{polls} polls in an hour");
     cluster.api.fail(|_| None);
+    cluster.settle_and_rest().await;
+}
+
+/// Everything that is logged in this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The lines with this text since the last time.
+    fn take(&self, text: &str) -> Vec<String> {
+        let log = std::mem::take(&mut *self.0.lock().unwrap());
+        let log = String::from_utf8(log).unwrap();
+        log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    }
+}
+
+fn fingerprint(pem: &[u8]) -> String {
+    Fingerprint::of(&CaCertificate::all_from_pem(pem)[0]).to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn cas_that_are_planted_and_revoked_are_logged_and_the_list_outlives_the_secret() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let cluster = Cluster::settled(Mode::Replica).await;
+    let value = |key: &str| {
+        let encoded = cluster.api.secret()["data"][key].as_str().unwrap().to_owned();
+        BASE64_STANDARD.decode(encoded).unwrap()
+    };
+    let first = fingerprint(&value("ca.crt"));
+    let lines = log.take("a CA is trusted");
+    assert!(matches!(&lines[..], [line] if line.contains("INFO") && line.contains(&first)), "{lines:?}");
+
+    let (planted, _) = plant(Planted::Foreign, SystemTime::now());
+    let bundle = [value("bundle.crt"), planted.clone().into_bytes()].concat();
+    cluster.api.change_secret(|secret| secret["data"]["bundle.crt"] = BASE64_STANDARD.encode(bundle).into());
+    cluster.settle().await;
+    assert!(!value("bundle.crt").windows(planted.len()).any(|part| part == planted.as_bytes()));
+    let lines = log.take("is not used and is removed");
+    let names = |line: &str| line.contains(&fingerprint(planted.as_bytes())) && line.contains("9966-01-01");
+    assert!(matches!(&lines[..], [line] if line.contains("WARN") && names(line)), "{lines:?}");
+
+    let list = format!("{first},no fingerprint");
+    cluster.api.change_secret(|secret| secret["metadata"]["annotations"] = json!({REVOKED_ANNOTATION: list}));
+    cluster.settle().await;
+    let second = fingerprint(&value("ca.crt"));
+    assert_ne!(first, second);
+    let lines = log.take("CA");
+    let has = |parts: &[&str]| lines.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+    assert!(has(&["WARN", &first, "it is revoked"]) && has(&["INFO", &second, "it signs"]), "{lines:?}");
+    assert!(has(&["WARN", "\"no fingerprint\""]), "{lines:?}");
+    assert_eq!(
+        cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION],
+        list,
+        "as somebody wrote it"
+    );
+
+    cluster.api.delete(Resource::Secrets);
+    sleep(SETTLED).await;
+    cluster.api.create(Resource::Secrets);
+    cluster.settle_and_rest().await;
+    assert_eq!(fingerprint(&value("ca.crt")), second, "from memory");
+    assert_eq!(cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION], first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_who_revokes_every_new_ca_is_answered_once_a_tick_in_the_end() {
+    let cluster = Cluster::settled(Mode::Replica).await;
+    let mut list = Vec::new();
+    let mut revoke = async |seconds: usize| {
+        let before = cluster.api.count(Verb::Update, Resource::Secrets);
+        for _ in 0..seconds {
+            let pem = cluster.api.secret()["data"]["ca.crt"].as_str().unwrap().to_owned();
+            let signer = fingerprint(&BASE64_STANDARD.decode(pem).unwrap());
+            if !list.contains(&signer) {
+                list.push(signer);
+                let list = list.join(",");
+                cluster.api.change_secret(|secret| {
+                    secret["metadata"]["annotations"] = json!({REVOKED_ANNOTATION: list});
+                });
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        cluster.api.count(Verb::Update, Resource::Secrets) - before
+    };
+    revoke(120).await;
+    let writes = revoke(1200).await;
+    assert!((20..=41).contains(&writes), "{writes} new CAs in 20 minutes, a tick is {TICK:?}");
     cluster.settle_and_rest().await;
 }

@@ -15,7 +15,7 @@ from support import ROOT, documents, get, leaves, load, one, pod_specs
 # In the schema but not in values.yaml: a place for other charts' conditions.
 SCHEMA_ONLY = {"enabled"}
 # Flags that --help does not show.
-HIDDEN = {"--ca-publish-delay", "--certificate-tick"}
+HIDDEN = {"--ca-publish-delay", "--certificate-tick", "--refresh-delay"}
 
 
 def run(checks, chart):
@@ -78,7 +78,7 @@ def schema(checks, chart):
 
 
 def flags(checks, chart):
-    known = {"serve": program_flags("serve") | HIDDEN, "probe": program_flags("probe"), "audit": program_flags("audit")}
+    known = {"serve": program_flags("serve") | HIDDEN, "probe": program_flags("probe"), "audit": program_flags("audit"), "certificates": program_flags("certificates") | HIDDEN}
     used = set()
     for name, items in chart.rendered.items():
         for pod, _, spec in pod_specs(items):
@@ -88,7 +88,7 @@ def flags(checks, chart):
                 for flag in (argument.split("=")[0] for argument in arguments):
                     used.add(flag)
                     checks.check(flag in known[command], f"{name}: {pod} passes {flag}, which `gomemlimit {command}` does not know")
-    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--value", "--listen", "--interval"):
+    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--serving-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--value", "--listen", "--interval", "--path", "--client-ca-file", "--client-name", "--client-cert", "--expect-refusal"):
         checks.check(flag in used, f"{flag} is passed by some ci file")
 
 
@@ -98,7 +98,7 @@ def program_flags(command):
         text = subprocess.run([binary, command, "--help"], capture_output=True, text=True, check=True).stdout
         return set(re.findall(r"--[a-z][a-z-]+", text))
     # The arguments of `serve` are spread over files that it flattens.
-    names = {"serve": ["cli/serve.rs", "cli/policy_args.rs", "cli/certificate_args.rs", "logging.rs"], "probe": ["cli/probe.rs"], "audit": ["cli/audit.rs", "cli/cluster_args.rs"]}
+    names = {"serve": ["cli/serve.rs", "cli/policy_args.rs", "cli/certificate_args.rs", "logging.rs"], "certificates": ["cli/certificates.rs", "cli/certificate_args.rs", "logging.rs"], "probe": ["cli/probe.rs"], "audit": ["cli/audit.rs", "cli/cluster_args.rs"]}
     found = set()
     for name in names[command]:
         path = ROOT / "src" / name

@@ -32,6 +32,94 @@ def run(checks, chart):
     deployment(checks, chart)
     names(checks, chart)
     coverage(checks, chart)
+    network(checks, chart)
+    callers(checks, chart)
+
+
+def network(checks, chart):
+    """Who reaches which port, and what pods connect to: everybody or nobody only where that is what is meant."""
+    everybody, nobody = None, []
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    control_plane = {"ipBlock": {"cidr": "10.0.0.0/28"}}
+    ours = {"app.kubernetes.io/name": "gomemlimit", "app.kubernetes.io/instance": "gomemlimit"}
+    tests = {"podSelector": {"matchLabels": {**ours, "app.kubernetes.io/component": "test"}}}
+    # Name and component: peers of the webhook's port, those of the metrics, the API server as ports and peers.
+    expected = {
+        ("network-policy", "webhook"): (everybody, [monitoring, tests], [6443], everybody),
+        ("network-policy-no-api", "webhook"): (everybody, [tests], nobody, nobody),
+        ("callers", "webhook"): ([control_plane, tests], [tests], [6443], [control_plane]),
+        ("sandboxed", "webhook"): (everybody, [tests], [443, 6443], everybody),
+        ("coverage", "webhook"): (everybody, [monitoring, tests], [443, 6443], everybody),
+        ("coverage", "coverage"): (nobody, [monitoring], [443, 6443], everybody),
+        ("keeper", "webhook"): (everybody, [monitoring, tests], nobody, nobody),
+        ("keeper", "keeper"): (nobody, [monitoring], [443, 6443], everybody),
+        ("ha", "webhook"): (everybody, [monitoring, tests], [443, 6443], everybody),
+        ("monitoring", "webhook"): (everybody, [monitoring, tests], [443, 6443], everybody),
+        ("fail-closed", "webhook"): (everybody, [tests], [443, 6443], everybody),
+        ("gke", "webhook"): (everybody, [tests], [443, 6443], everybody),
+        ("aks", "webhook"): (everybody, [tests], [443, 6443], everybody),
+    }
+    found = {}
+    for name, items in chart.rendered.items():
+        for spec in (item["spec"] for item in items if item["kind"] == "NetworkPolicy"):
+            checks.equal(spec["policyTypes"], ["Ingress", "Egress"], f"{name}: both directions")
+            into = {port: peers(rule, "from") for rule in spec["ingress"] for port in ports(rule)}
+            out = [(port, peers(rule, "to")) for rule in spec["egress"] for port in ports(rule)]
+            component = spec["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+            targets = out[0][1] if out else nobody
+            found[name, component] = (into.get("https", nobody), into.get("http-metrics", nobody), [port for port, _ in out], targets)
+    checks.equal(found, expected, "network policies")
+    untested = chart.objects(values={"networkPolicy": {"enabled": True}, "tests": {"enabled": False}})
+    checks.equal([ports(rule) for rule in one(untested, "NetworkPolicy")["spec"]["ingress"]], [["https"]], "metrics that nobody scrapes")
+    alone = chart.objects(values={"coverage": {"enabled": True}, "engine": "policy", "networkPolicy": {"enabled": True}})
+    checks.equal(one(alone, "NetworkPolicy")["spec"]["ingress"], [], "coverage that nobody scrapes")
+
+    service = lambda items: [port["name"] for port in next(item for item in items if item["kind"] == "Service" and item["metadata"]["name"] == "gomemlimit")["spec"]["ports"]]
+    untested = {"tests": {"enabled": False}}
+    checks.equal(service(chart.rendered["default"]), ["https", "http-metrics"], "helm test reads metrics through the Service")
+    checks.equal(service(chart.objects(values=untested)), ["https"], "nobody reads metrics through the Service")
+    for reader in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard"):
+        read = service(chart.objects(values={**untested, "metrics": {reader: {"enabled": True}}}))
+        checks.equal(read, ["https", "http-metrics"], f"metrics.{reader} needs the Service's port")
+
+
+def peers(rule, direction):
+    """Peers of a rule; None is everybody, as an empty list would be."""
+    return rule.get(direction) or None
+
+
+def ports(rule):
+    return [port["port"] for port in rule["ports"]]
+
+
+def callers(checks, chart):
+    """The path and the client certificate are the same for the API server, the replicas and `helm test`."""
+    def parts(items):
+        entries = one(items, "MutatingWebhookConfiguration")["webhooks"]
+        pod = one(items, "Deployment")["spec"]["template"]["spec"]
+        tests = [item["spec"] for item in items if item["metadata"]["name"].endswith("-test-webhook")]
+        return {entry["clientConfig"]["service"]["path"] for entry in entries}, pod, tests
+
+    args = lambda spec: spec["containers"][0]["args"]
+    volumes = lambda spec: {volume["name"]: volume for volume in spec["volumes"]}
+    paths, pod, (test,) = parts(chart.rendered["callers"])
+    secret = "/3f9a1c5e7b2d4860a1c3e5f7092b4d6e"
+    checks.equal(paths, {secret}, "the path of every entry")
+    for flag in (f"--path={secret},/mutate", "--client-ca-file=/client-ca/ca.crt", "--client-name=front-proxy-client,system:auth-proxy"):
+        checks.check(flag in args(pod), f"{flag} in {args(pod)}")
+    checks.equal(volumes(pod)["client-ca"].get("configMap"), {"name": "gomemlimit-callers", "items": [{"key": "requestheader-client-ca-file", "path": "ca.crt"}]}, "the CA of callers")
+    for flag in (f"--url=https://$(GOMEMLIMIT_SERVICE_HOST):443{secret}", "--client-cert=/client/tls.crt", "--client-key=/client/tls.key"):
+        checks.check(flag in args(test), f"{flag} in {args(test)}")
+    checks.equal(volumes(test)["client"]["secret"], {"secretName": "gomemlimit-test-client"}, "the certificate of helm test")
+
+    _, pod, (test,) = parts(chart.rendered["sandboxed"])
+    checks.equal(volumes(pod)["client-ca"].get("secret"), {"secretName": "gomemlimit-callers", "items": [{"key": "tls.crt", "path": "ca.crt"}]}, "the CA of callers in a Secret")
+    checks.equal([(spec["runtimeClassName"], spec["hostUsers"]) for spec in (pod, test)], [("gvisor", False)] * 2, "sandboxed pods")
+    checks.check("--expect-refusal" in args(test), f"helm test without a certificate expects to be refused: {args(test)}")
+    paths, pod, (test,) = parts(chart.rendered["default"])
+    checks.equal(paths, {"/mutate"}, "the default path")
+    unasked = [flag for spec in (pod, test) for flag in args(spec) if flag.startswith(("--path", "--client", "--expect"))]
+    checks.equal(unasked, [], "nothing is asked of callers by default")
 
 
 def coverage(checks, chart):
@@ -78,7 +166,8 @@ def objects(checks, name, items, values):
     own_secrets = [item for item in items if item["kind"] == "Secret"]
     mode = get(values, ("tls", "mode")) or "self-managed"
     is_self_managed = mode == "self-managed" and values.get("engine") != "policy"
-    checks.equal(len(own_secrets), int(is_self_managed), f"{name}: the empty Secret only where the program fills it")
+    is_kept = is_self_managed and get(values, ("tls", "selfManaged", "keeper")) == "separate"
+    checks.equal(len(own_secrets), int(is_self_managed) + int(is_kept), f"{name}: empty Secrets only where the program fills them")
     for secret in own_secrets:
         checks.check("data" not in secret and "stringData" not in secret, f"{name}: the Secret has no data key")
     for pod, metadata, _ in pod_specs(items):
@@ -126,7 +215,6 @@ def webhook(checks, chart):
                 rules = [(rule["operations"], rule["resources"]) for rule in entry["rules"]]
                 checks.equal(rules, [(["UPDATE"], ["pods/resize"]) if is_resize else (["CREATE"], ["pods"])], what)
                 checks.equal((entry["sideEffects"], entry["matchPolicy"]), ("None", "Equivalent"), what)
-                checks.equal(entry["clientConfig"]["service"]["path"], "/mutate", what)
                 if is_resize:
                     checks.equal(entry["failurePolicy"], "Ignore", f"{what} never refuses")
 
@@ -142,6 +230,9 @@ def webhook(checks, chart):
     checks.equal(first["objectSelector"]["matchExpressions"], [{"key": "gomemlimit.dev/inject", "operator": "NotIn", "values": ["disabled", "false"]}], "opt-out label")
     certificate = one(chart.rendered["cert-manager"], "MutatingWebhookConfiguration")["metadata"]["annotations"]
     checks.equal(certificate["cert-manager.io/inject-ca-from"], "gomemlimit/gomemlimit-tls", "cert-manager injects the CA")
+    root = next(item for item in chart.rendered["cert-manager"] if item["metadata"]["name"] == "gomemlimit-root" and item["kind"] == "Certificate")
+    limits = {"critical": True, "permitted": {"dnsDomains": ["gomemlimit.gomemlimit.svc"]}}
+    checks.equal(root["spec"].get("nameConstraints"), limits, "the CA of cert-manager mode is for one name only")
 
 
 def deployment(checks, chart):
@@ -169,9 +260,6 @@ def deployment(checks, chart):
         for item in chart.rendered[name]:
             if item["kind"] == "Deployment":
                 pod = item["spec"]["template"]["spec"]
-                args = pod["containers"][0]["args"]
-                uses_api = args[0] == "audit" or any(arg.startswith(("--tls-secret", "--namespace-settings")) for arg in args)
-                checks.equal(pod["automountServiceAccountToken"], uses_api, f"{name}: a token only where the API is used")
                 checks.equal(pod["enableServiceLinks"], False, f"{name}: no service links")
 
 

@@ -16,8 +16,31 @@ def run(checks, chart):
                 checks.check(container["securityContext"]["readOnlyRootFilesystem"], f"{name}: {pod} writes nothing")
                 checks.check("cpu" not in container["resources"].get("limits", {}), f"{name}: {pod} has no CPU limit")
                 checks.check(container["resources"]["limits"]["memory"], f"{name}: {pod} has a memory limit")
+            token(checks, f"{name}: {pod}", spec)
     teeth(checks)
     rights(checks, chart)
+
+
+# Kubernetes gives no shorter life than this, in seconds.
+TOKEN = {
+    "sources": [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 600}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+    ]
+}
+
+
+def token(checks, what, spec):
+    """A token of a short life where the API is used, at the place where a client looks for it; elsewhere none at all."""
+    checks.equal(spec["automountServiceAccountToken"], False, f"{what}: no token of the cluster's choice")
+    for container in spec["containers"]:
+        args = container["args"]
+        uses_api = args[0] == "audit" or any(arg.startswith(("--tls-secret", "--namespace-settings")) for arg in args)
+        places = {mount["name"]: mount["mountPath"] for mount in container.get("volumeMounts", [])}
+        found = [(places.get(volume["name"]), volume["projected"]) for volume in spec.get("volumes", []) if "projected" in volume]
+        expected = [("/var/run/secrets/kubernetes.io/serviceaccount", TOKEN)] if uses_api else []
+        checks.equal(found, expected, f"{what}: a token only where the API is used")
 
 
 def violations(spec):
@@ -60,6 +83,7 @@ def teeth(checks):
 
 def rights(checks, chart):
     secrets = ([""], ["secrets"], ["gomemlimit-ca"], ["list", "watch", "update"])
+    both = ([""], ["secrets"], ["gomemlimit-ca", "gomemlimit-serving"], ["list", "watch", "update"])
     configuration = (["admissionregistration.k8s.io"], ["mutatingwebhookconfigurations"], ["gomemlimit"], ["list", "watch", "patch"])
     namespaces = ([""], ["namespaces"], None, ["list", "watch"])
     counted = [
@@ -73,9 +97,11 @@ def rights(checks, chart):
         "coverage-policy-engine": counted,
         "default": [configuration, namespaces, secrets],
         "cert-manager": [],
+        "cert-manager-old": [namespaces],
         "cert-manager-own-issuer": [namespaces],
         "existing-secret": [namespaces],
         "minimal": [configuration, secrets],
+        "keeper": [configuration, both],
         "own-accounts": [],
         "policy-engine": [],
     }
@@ -95,3 +121,23 @@ def rights(checks, chart):
             account = next(account for account in accounts if account == binding["metadata"]["name"])
             subjects = [(subject["kind"], subject["name"], subject["namespace"]) for subject in binding["subjects"]]
             checks.equal(subjects, [("ServiceAccount", account, "gomemlimit")], f"{name}: {binding['kind']}")
+    keeper(checks, chart)
+
+
+def keeper(checks, chart):
+    """With a separate keeper no account but its own has any right, and replicas have no token."""
+    items = chart.rendered["keeper"]
+    subjects = {subject["name"] for item in items if "roleRef" in item for subject in item["subjects"]}
+    checks.equal(subjects, {"gomemlimit-keeper"}, "who has rights beside a keeper")
+    tokens = {
+        pod: [volume["name"] for volume in spec.get("volumes", []) if "projected" in volume]
+        for pod, _, spec in pod_specs(items)
+        if pod.startswith("Deployment")
+    }
+    checks.equal(tokens, {"Deployment gomemlimit": [], "Deployment gomemlimit-keeper": ["kube-api-access"]}, "who has a token")
+    mounted = {volume["secret"]["secretName"] for pod, _, spec in pod_specs(items) if pod == "Deployment gomemlimit" for volume in spec["volumes"] if "secret" in volume}
+    checks.equal(mounted, {"gomemlimit-serving"}, "replicas mount the certificate and no CA")
+    services = [item for item in items if item["kind"] == "Service" and item["spec"]["selector"].get("app.kubernetes.io/component") != "webhook"]
+    checks.equal(services, [], "nobody reaches the keeper by a Service")
+    accounts = {subject["name"] for item in chart.rendered["keeper-own-accounts"] if item["metadata"]["name"] == "gomemlimit-keeper" and "roleRef" in item for subject in item["subjects"]}
+    checks.equal(accounts, {"platform-keepers"}, "an account made by somebody else")

@@ -1,5 +1,9 @@
 //! `check` names the link that is broken, and no other.
 
+use std::time::{Duration, SystemTime};
+
+use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
+use gomemlimit::certs::{Authority, Fingerprint};
 use gomemlimit_core::addresses::{VERSION, chart, manifest};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -7,8 +11,8 @@ use serde_json::{Value, json};
 use crate::scripted::{
     failure,
     world::{
-        CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, SERVICES, World, configuration, entry, links,
-        namespace, requirement, state, with_pod_opt_in,
+        CLUSTER_ROLES, CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, SERVICES, World, cluster_role,
+        configuration, entry, links, namespace, requirement, state, with_pod_opt_in,
     },
 };
 
@@ -85,8 +89,10 @@ async fn a_release_with_a_name_of_its_own_is_known_by_its_chart() {
         labels["app.kubernetes.io/name"] = "gomemlimit-canary".into();
     }
     world.put(CONFIGURATIONS, &[]);
-    let deployment = world.object(DEPLOYMENTS, 0).clone();
-    world.put("/apis/apps/v1/deployments", &[deployment]);
+    let mut role = cluster_role("gomemlimit", "gomemlimit");
+    role["metadata"]["labels"] =
+        json!({"app.kubernetes.io/name": "gomemlimit-canary", "helm.sh/chart": "gomemlimit-0.1.0"});
+    world.put(CLUSTER_ROLES, &[role]);
     let (code, report) = check(&world, &[]).await;
     assert_eq!((code, &report["broken"]["link"]), (1, &json!("configuration")));
     assert!(report["broken"]["what"].as_str().unwrap().contains("deleted it to stop it"), "{report:#}");
@@ -148,7 +154,7 @@ async fn an_own_label_is_the_one_that_is_missing_whatever_other_label_there_is()
 }
 
 #[rstest]
-#[case::path(0, "path", json!("/"), "service", "calls the path /, and the webhook answers at /mutate only")]
+#[case::path(0, "path", json!("/"), "service", "calls a path that pod gomemlimit-0 does not answer at (serve --path)")]
 #[case::other_entry(1, "name", json!("other"), "service", "entry resize.gomemlimit.dev calls service other")]
 #[tokio::test]
 async fn every_entry_calls_where_the_webhook_answers(
@@ -163,6 +169,37 @@ async fn every_entry_calls_where_the_webhook_answers(
     let (code, report) = check(&world, &[]).await;
     assert_eq!((code, &report["broken"]["link"]), (1, &json!(link)), "{report:#}");
     assert!(report["broken"]["what"].as_str().unwrap().contains(said), "{report:#}");
+}
+
+/// The path is a secret: who prints it gives it away.
+#[tokio::test]
+async fn a_path_of_its_own_is_sound_and_never_shown() {
+    let mut world = World::sound();
+    for entry in [0, 1] {
+        world.object(CONFIGURATIONS, 0)["webhooks"][entry]["clientConfig"]["service"]["path"] =
+            json!("/0123456789");
+    }
+    let args = |paths: &[&str]| {
+        let flags = paths.iter().map(|path| format!("--path={path}"));
+        json!(
+            ["serve".to_owned(), "--namespace-settings".to_owned()]
+                .into_iter()
+                .chain(flags)
+                .collect::<Vec<_>>()
+        )
+    };
+    for (paths, state) in
+        [(&["/mutate,/0123456789"][..], "ok"), (&["/a", "/0123456789"], "ok"), (&["/9876543210"], "broken")]
+    {
+        world.object(PODS, 0)["spec"]["containers"][0]["args"] = args(paths);
+        let (_, report) = check(&world, &[]).await;
+        let states: Vec<_> = links(&report, "service").into_iter().map(|one| &one["state"]).collect();
+        assert!(states.contains(&&json!(state)), "{paths:?}: {report:#}");
+        assert_eq!(states.contains(&&json!("broken")), state == "broken", "{paths:?}: {report:#}");
+        for secret in ["0123456789", "9876543210"] {
+            assert!(!report.to_string().contains(secret), "{paths:?}: {report:#}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -275,15 +312,80 @@ async fn names_of_a_cluster_are_quoted_in_commands() {
     let metadata = &mut world.object(CONFIGURATIONS, 0)["metadata"];
     metadata["annotations"]["cert-manager.io/inject-ca-from"] = EVIL.into();
     runs_nothing_else(&world, "kubectl annotate").await;
-    world.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = json!({"meta.helm.sh/release-name": "x"});
-    world.object(CONFIGURATIONS, 0)["metadata"]["labels"]["app.kubernetes.io/instance"] = EVIL.into();
-    world.put(SERVICES, &[]);
-    runs_nothing_else(&world, "helm upgrade").await;
+    // The Secret that a pod mounts.
+    world.object(CONFIGURATIONS, 0)["metadata"]["annotations"]
+        .as_object_mut()
+        .unwrap()
+        .remove("cert-manager.io/inject-ca-from");
+    let pod = &mut world.object(PODS, 0)["spec"];
+    pod["containers"][0]["args"] = json!(["serve", "--tls-cert=/tls/tls.crt"]);
+    pod["containers"][0]["volumeMounts"] = json!([{"name": "tls", "mountPath": "/tls"}]);
+    pod["volumes"] = json!([{"name": "tls", "secret": {"secretName": EVIL}}]);
+    let (_, report) = check(&world, &[]).await;
+    assert!(report["links"].to_string().contains("is not a name of Kubernetes"), "{report:#}");
+    assert_eq!(report["broken"]["link"], "ca-bundle", "what cannot be read is not missing: {report:#}");
+    assert_eq!(report["broken"]["command"], "", "{report:#}");
+    // Selectors and annotations of namespaces.
     let mut world = World::sound();
-    world.put(NAMESPACES, &[namespace("shop", &json!({"gomemlimit.dev/inject": "enabled"}))]);
-    world.object(PODS, 0)["metadata"]["name"] = EVIL.into();
-    world.object(PODS, 0)["status"] = json!({});
-    runs_nothing_else(&world, "kubectl describe").await;
+    world.dry_run("shop", None);
+    let entries = world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap();
+    for entry in entries {
+        entry["namespaceSelector"] = json!({"matchLabels": {EVIL: EVIL}});
+    }
+    let (_, report) = check(&world, &["-n", "shop"]).await;
+    assert!(!report.to_string().contains("kubectl label"), "{report:#}");
+    let mut world = World::sound();
+    let key = format!("gomemlimit.dev/{EVIL}");
+    let mut shop = namespace("shop", &json!({"gomemlimit.dev/inject": "enabled"}));
+    shop["metadata"]["annotations"] = json!({key: "x", "gomemlimit.dev/mode": "off"});
+    world.put(NAMESPACES, &[shop]);
+    world.dry_run("shop", None);
+    runs_nothing_else(&world, "kubectl annotate namespace shop gomemlimit.dev/mode-").await;
+}
+
+/// What is no name of Kubernetes may be an option of a program, or a path: such an object is left out and told of.
+#[rstest]
+#[case("$(touch x)`touch x`; touch x\ntouch x'\"")]
+#[case("--all")]
+#[case("../../secrets/x")]
+#[tokio::test]
+async fn objects_without_a_proper_name_are_in_no_command(#[case] evil: &str) {
+    type Damage = fn(&mut World, &str);
+    let damages: [Damage; 6] = [
+        |world, evil| world.object(CONFIGURATIONS, 0)["metadata"]["name"] = evil.into(),
+        |world, evil| {
+            for entry in world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap() {
+                entry["clientConfig"]["service"]["name"] = evil.into();
+            }
+        },
+        |world, evil| {
+            for entry in world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap() {
+                entry["clientConfig"]["service"]["namespace"] = evil.into();
+            }
+        },
+        |world, evil| {
+            world.object(PODS, 0)["metadata"]["name"] = evil.into();
+            world.object(PODS, 0)["status"] = json!({});
+        },
+        |world, evil| {
+            world.put(PODS, &[]);
+            world.object(DEPLOYMENTS, 0)["metadata"]["name"] = evil.into();
+            world.object(DEPLOYMENTS, 0)["spec"]["replicas"] = 0.into();
+        },
+        |world, evil| {
+            let labels = json!({"gomemlimit.dev/inject": "enabled"});
+            world.put(NAMESPACES, &[json!({"metadata": {"name": evil, "labels": labels}})]);
+        },
+    ];
+    for (index, damage) in damages.iter().enumerate() {
+        let mut world = World::sound();
+        damage(&mut world, evil);
+        let (_, report) = check(&world, &[]).await;
+        assert!(report["links"].to_string().contains("is not a name of Kubernetes"), "{index}: {report:#}");
+        for link in report["links"].as_array().unwrap() {
+            assert!(!link["command"].as_str().unwrap().contains(evil), "{index}: {link:#}");
+        }
+    }
 }
 
 /// Runs the command that `check` prints, in an empty folder and with programs that do nothing.
@@ -297,4 +399,107 @@ async fn runs_nothing_else(world: &World, begins: &str) {
         std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
     assert!(ran.status.success(), "{command}: {ran:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{command}");
+}
+
+/// A release whose replicas mount what a keeper signs, and the keeper with so many ready pods of so many.
+fn kept(keeper: Option<(u32, u32)>) -> World {
+    let mut world = World::sound();
+    let pod = &mut world.object(PODS, 0)["spec"];
+    pod["containers"][0]["args"] = json!(["serve", "--tls-cert=/tls/tls.crt", "--tls-key=/tls/tls.key"]);
+    pod["containers"][0]["volumeMounts"] = json!([{"name": "tls", "mountPath": "/tls"}]);
+    pod["volumes"] = json!([{"name": "tls", "secret": {"secretName": "gomemlimit-serving"}}]);
+    if let Some((replicas, ready)) = keeper {
+        let labels = json!({
+            "app.kubernetes.io/name": "gomemlimit", "app.kubernetes.io/instance": "gomemlimit",
+            "app.kubernetes.io/component": "keeper", "helm.sh/chart": "gomemlimit-0.1.0",
+        });
+        let containers = json!([{"args": ["certificates", "--webhook-config=gomemlimit"]}]);
+        world.add(
+            DEPLOYMENTS,
+            json!({
+                "metadata": {"name": "gomemlimit-keeper", "namespace": "gomemlimit", "labels": labels},
+                "spec": {"replicas": replicas, "template": {"spec": {"containers": containers}}},
+                "status": {"readyReplicas": ready},
+            }),
+        );
+    }
+    world
+}
+
+/// Nobody but the keeper can mend the CA bundle, or fill the Secret that pods wait for.
+#[rstest]
+#[case::gone(None, upgrade(VERSION), "there is no keeper of certificates")]
+#[case::scaled(
+    Some((0, 0)),
+    "kubectl scale deployment/gomemlimit-keeper -n gomemlimit --replicas=1".to_owned(),
+    "deployment gomemlimit-keeper, which keeps the certificates, is scaled to 0"
+)]
+#[case::unready(
+    Some((1, 0)),
+    "kubectl logs deployment/gomemlimit-keeper -n gomemlimit".to_owned(),
+    "deployment gomemlimit-keeper, which keeps the certificates, has no ready pod"
+)]
+#[case::at_work(Some((1, 1)), upgrade(VERSION), "the CA bundle is empty")]
+#[tokio::test]
+async fn a_keeper_that_is_missing_is_named(
+    #[case] keeper: Option<(u32, u32)>,
+    #[case] command: String,
+    #[case] said: &str,
+) {
+    let mut world = kept(keeper);
+    world.object(CONFIGURATIONS, 0)["webhooks"][0]["clientConfig"]["caBundle"] = json!("");
+    world.dry_run("shop", None);
+    let (code, report) = check(&world, &[]).await;
+    assert_eq!((code, &report["broken"]["link"]), (1, &json!("ca-bundle")), "{report:#}");
+    assert_eq!(report["broken"]["command"], command);
+    assert!(report["broken"]["what"].as_str().unwrap().contains(said), "{report:#}");
+
+    if keeper != Some((1, 1)) {
+        let mut waiting = kept(keeper);
+        let status = &mut waiting.object(PODS, 0)["status"];
+        status["conditions"][0]["status"] = "False".into();
+        status["containerStatuses"] = json!([{"state": {"waiting": {"reason": "ContainerCreating"}}}]);
+        let (code, report) = check(&waiting, &[]).await;
+        assert_eq!((code, &report["broken"]["link"]), (1, &json!("pods")), "{report:#}");
+        assert_eq!(report["broken"]["command"], command);
+        assert!(report["broken"]["what"].as_str().unwrap().contains(said), "{report:#}");
+    }
+}
+
+#[tokio::test]
+async fn the_cas_of_the_live_bundle_are_listed_and_one_that_no_replica_would_publish_is_marked() {
+    let mut world = World::sound();
+    world.object(PODS, 0)["spec"]["containers"][0]["args"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!("--ca-duration=24h"));
+    let authority =
+        |name: &str, hours| Authority::mint(name, SystemTime::now(), Duration::from_hours(hours)).unwrap();
+    let cas = [
+        (authority("gomemlimit.gomemlimit.svc", 24), None),
+        (authority("gomemlimit.gomemlimit.svc", 48), Some("it ends later than --ca-duration allows")),
+        (authority("other.gomemlimit.svc", 24), Some("it is not limited to the name of the Service")),
+    ];
+    let bundle: String = cas.iter().map(|(ca, _)| ca.certificate.to_pem()).collect();
+    for entry in world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap() {
+        entry["clientConfig"]["caBundle"] = STANDARD.encode(&bundle).into();
+    }
+    let (code, report) = check(&world, &[]).await;
+    let listed = links(&report, "ca-bundle")[0]["certificates"].as_array().unwrap().clone();
+    let expected = cas.iter().map(|(ca, unexpected)| {
+        let ends = humantime::format_rfc3339_seconds(ca.certificate.not_after).to_string();
+        let sha256 = Fingerprint::of(&ca.certificate).to_string();
+        json!({"sha256": sha256, "notAfter": ends, "unexpected": unexpected})
+    });
+    assert_eq!((code, listed), (0, expected.collect::<Vec<_>>()), "{report:#}");
+    let (_, table, _) = world.serve().await.run(&["check"]).await;
+    for (ca, unexpected) in &cas {
+        let line = table.lines().find(|line| line.starts_with(&Fingerprint::of(&ca.certificate).to_string()));
+        assert!(line.is_some_and(|line| line.ends_with(unexpected.unwrap_or("-"))), "{table}");
+    }
+    // A CA of cert-manager, or of somebody's own, is as it is.
+    world.object(PODS, 0)["spec"]["containers"][0]["args"] = json!(["serve", "--tls-cert=/tls/tls.crt"]);
+    let (_, report) = check(&world, &[]).await;
+    let listed = links(&report, "ca-bundle")[0]["certificates"].as_array().unwrap().clone();
+    assert!(listed.len() == 3 && listed.iter().all(|ca| ca["unexpected"].is_null()), "{report:#}");
 }

@@ -14,12 +14,12 @@ use gomemlimit::{
     metrics::Metrics,
     serve::{
         BodyLimits, Options, Parts, ServeError,
-        handler::{Namespaces, NoNamespaces},
+        handler::{Namespaces, NoNamespaces, PATH},
         lifecycle::Signal,
         listener::{ConnectionLimits, Eviction},
         policy::PolicyReloader,
         serve,
-        tls::{Credentials, Reloader, Serving, provider},
+        tls::{ClientCa, Credentials, Reloader, Serving, provider},
     },
 };
 use gomemlimit_core::Policy;
@@ -82,6 +82,7 @@ pub(crate) struct Setup {
     pub(crate) pair: Pair,
     pub(crate) namespaces: Arc<dyn Namespaces>,
     pub(crate) reloader: Option<Reloader>,
+    pub(crate) client_ca: Option<ClientCa>,
     pub(crate) policy_file: Option<PolicyReloader>,
     pub(crate) metrics: Metrics,
 }
@@ -90,6 +91,7 @@ impl Default for Setup {
     fn default() -> Self {
         let options = Options {
             policy: Policy::default(),
+            paths: vec![PATH.parse().unwrap()],
             connections: ConnectionLimits {
                 connections: 64,
                 eviction: Eviction::IdleFirst {
@@ -113,6 +115,7 @@ impl Default for Setup {
             pair: Pair::new(),
             namespaces: Arc::new(NoNamespaces),
             reloader: None,
+            client_ca: None,
             policy_file: None,
             metrics: Metrics::default(),
         }
@@ -139,6 +142,7 @@ impl Setup {
             admin,
             serving: Serving::new(self.pair.credentials(), self.metrics.clone()),
             reloader: self.reloader,
+            client_ca: self.client_ca,
             policy_file: self.policy_file,
             namespaces: self.namespaces,
             conditions: Vec::new(),

@@ -69,6 +69,12 @@ imagePullSecrets:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- if eq .Values.hostUsers false }}
+hostUsers: false
+{{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -89,17 +95,106 @@ securityContext:
 {{- end }}
 {{- end -}}
 
+{{/* The volume with the CA of callers; empty where everybody may call. */}}
+{{- define "gomemlimit.clientCa" -}}
+{{- with .Values.tls.clientAuth -}}
+{{- if or .configMap .secret -}}
+{{- if .secret -}}
+secret:
+  secretName: {{ .secret }}
+{{- else -}}
+configMap:
+  name: {{ .configMap }}
+{{- end }}
+  items:
+    - key: {{ .key }}
+      path: ca.crt
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The token of the pod's account, for pods that talk to the API server. Its life is the shortest that Kubernetes
+gives; the one that a pod gets by itself is good for a year. kubelet replaces the file in time, and the program reads
+it again each minute. Of namespace and CA there is one source each, so all three stand where a client looks for them. */}}
+{{- define "gomemlimit.tokenVolume" -}}
+- name: kube-api-access
+  projected:
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 600
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+      - downwardAPI:
+          items:
+            - path: namespace
+              fieldRef:
+                fieldPath: metadata.namespace
+{{- end -}}
+
+{{- define "gomemlimit.tokenMount" -}}
+- name: kube-api-access
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end -}}
+
+{{/* Peers that metrics of a component may be scraped by; takes a list of the root context and whether `helm test` does so, too.
+An empty list of peers would mean everybody: nobody is no rule at all. */}}
+{{- define "gomemlimit.metricsIngress" -}}
+{{- $root := index . 0 -}}
+{{- $peers := default list $root.Values.networkPolicy.metricsFrom -}}
+{{- if index . 1 }}{{ $peers = append $peers (include "gomemlimit.testPeer" $root | fromYaml) }}{{ end -}}
+{{- if $peers -}}
+- ports:
+    - port: http-metrics
+      protocol: TCP
+  from:
+    {{- toYaml $peers | nindent 4 }}
+{{- end -}}
+{{- end -}}
+
+{{/* The pods of `helm test`, as a peer of a NetworkPolicy. */}}
+{{- define "gomemlimit.testPeer" -}}
+podSelector:
+  matchLabels:
+    {{- include "gomemlimit.selectorLabels" . | nindent 4 }}
+    app.kubernetes.io/component: test
+{{- end -}}
+
+{{/* The API server, as the only rule for what pods connect to. */}}
+{{- define "gomemlimit.apiServerEgress" -}}
+- ports:
+    {{- range .Values.networkPolicy.apiServerEgressPorts }}
+    - port: {{ int . }}
+      protocol: TCP
+    {{- end }}
+  {{- with .Values.networkPolicy.apiServerEgressTo }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Somebody reads the metrics through the Service ("true"). */}}
+{{- define "gomemlimit.readsMetrics" -}}
+{{- $metrics := .Values.metrics -}}
+{{- if or .Values.tests.enabled $metrics.serviceMonitor.enabled $metrics.podMonitor.enabled $metrics.prometheusRule.enabled $metrics.dashboard.enabled }}true{{ end -}}
+{{- end -}}
+
 {{/* Components with pods, as JSON. */}}
 {{- define "gomemlimit.components" -}}
 {{- $components := list -}}
 {{- if include "gomemlimit.hasPods" . }}{{ $components = append $components "webhook" }}{{ end -}}
 {{- if .Values.coverage.enabled }}{{ $components = append $components "coverage" }}{{ end -}}
+{{- if include "gomemlimit.hasKeeper" . }}{{ $components = append $components "keeper" }}{{ end -}}
 {{- toJson $components -}}
 {{- end -}}
 
 {{/* What the objects of a component are called; takes a list of the root context and the component. */}}
 {{- define "gomemlimit.nameOf" -}}
-{{- include (ternary "gomemlimit.coverageName" "gomemlimit.fullname" (eq (index . 1) "coverage")) (index . 0) -}}
+{{- include (get (dict "webhook" "gomemlimit.fullname" "coverage" "gomemlimit.coverageName" "keeper" "gomemlimit.keeperName") (index . 1)) (index . 0) -}}
 {{- end -}}
 
 {{- define "gomemlimit.coverageName" -}}
@@ -131,9 +226,27 @@ securityContext:
 {{- if and (include "gomemlimit.hasPods" .) (eq .Values.tls.mode "cert-manager") }}true{{ end -}}
 {{- end -}}
 
+{{/* A pod of its own keeps the certificates ("true"). */}}
+{{- define "gomemlimit.hasKeeper" -}}
+{{- if and (include "gomemlimit.isSelfManaged" .) (eq .Values.tls.selfManaged.keeper "separate") }}true{{ end -}}
+{{- end -}}
+
+{{/* Each replica keeps its own certificate ("true"). */}}
+{{- define "gomemlimit.keepsCertificates" -}}
+{{- if and (include "gomemlimit.isSelfManaged" .) (not (include "gomemlimit.hasKeeper" .)) }}true{{ end -}}
+{{- end -}}
+
+{{- define "gomemlimit.keeperName" -}}
+{{ include "gomemlimit.fullname" . }}-keeper
+{{- end -}}
+
+{{- define "gomemlimit.keeperServiceAccountName" -}}
+{{- if .Values.serviceAccount.create }}{{ include "gomemlimit.keeperName" . }}{{ else }}{{ .Values.tls.selfManaged.separate.serviceAccountName }}{{ end -}}
+{{- end -}}
+
 {{/* The pods talk to the API server ("true"): they need rights and a token. */}}
 {{- define "gomemlimit.usesApi" -}}
-{{- if or (include "gomemlimit.isSelfManaged" .) (and (include "gomemlimit.hasPods" .) .Values.namespaceSettings) }}true{{ end -}}
+{{- if or (include "gomemlimit.keepsCertificates" .) (and (include "gomemlimit.hasPods" .) .Values.namespaceSettings) }}true{{ end -}}
 {{- end -}}
 
 {{- define "gomemlimit.minReplicas" -}}
@@ -144,10 +257,12 @@ securityContext:
 {{ include "gomemlimit.fullname" . }}-ca
 {{- end -}}
 
-{{/* Secret with the certificate that pods mount: modes cert-manager and existing-secret. */}}
+{{/* Secret with the certificate that pods mount: modes cert-manager and existing-secret, and a separate keeper's. */}}
 {{- define "gomemlimit.tlsSecret" -}}
 {{- if eq .Values.tls.mode "existing-secret" -}}
 {{ .Values.tls.existingSecret.name }}
+{{- else if include "gomemlimit.hasKeeper" . -}}
+{{ include "gomemlimit.fullname" . }}-serving
 {{- else -}}
 {{ include "gomemlimit.fullname" . }}-tls
 {{- end -}}

@@ -14,11 +14,19 @@
 {{- fail "metrics.serviceMonitor and metrics.podMonitor would scrape every replica twice; enable one of them." -}}
 {{- end -}}
 {{- include "gomemlimit.validateCoverage" . -}}
+{{- include "gomemlimit.validateNetworkPolicy" . -}}
 {{- if $policy -}}
 {{- include "gomemlimit.validatePolicy" . -}}
 {{- else -}}
 {{- include "gomemlimit.validateTls" . -}}
 {{- include "gomemlimit.validatePods" . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gomemlimit.validateNetworkPolicy" -}}
+{{- $metrics := .Values.metrics -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsFrom) (or $metrics.serviceMonitor.enabled $metrics.podMonitor.enabled) -}}
+{{- fail "networkPolicy.metricsFrom is empty, which means nobody, so Prometheus would get no metrics; name it, for example [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]." -}}
 {{- end -}}
 {{- end -}}
 
@@ -81,12 +89,49 @@
 {{- fail (printf "tls.existingSecret.name is for tls.mode existing-secret, but tls.mode is %s." $tls.mode) -}}
 {{- end -}}
 {{- end -}}
+{{- $clientAuth := $tls.clientAuth -}}
+{{- if and $clientAuth.configMap $clientAuth.secret -}}
+{{- fail "tls.clientAuth.configMap and tls.clientAuth.secret both name the CA of callers; set one of them." -}}
+{{- end -}}
+{{- if and (or $clientAuth.names $clientAuth.testSecret) (not (include "gomemlimit.clientCa" .)) -}}
+{{- fail "tls.clientAuth.names and tls.clientAuth.testSecret need the CA of callers: tls.clientAuth.configMap or tls.clientAuth.secret." -}}
+{{- end -}}
+{{- $keeper := $tls.selfManaged.separate.serviceAccountName -}}
+{{- if and (eq $tls.selfManaged.keeper "separate") (ne $tls.mode "self-managed") -}}
+{{- fail (printf "tls.selfManaged.keeper separate is for tls.mode self-managed, but tls.mode is %s." $tls.mode) -}}
+{{- end -}}
+{{- if and (include "gomemlimit.hasKeeper" .) (not .Values.serviceAccount.create) (not $keeper) -}}
+{{- fail "serviceAccount.create is false, so tls.selfManaged.separate.serviceAccountName must name the account that may write the certificates; that right is not given to the webhook's account." -}}
+{{- end -}}
+{{- if and $keeper (or .Values.serviceAccount.create (not (include "gomemlimit.hasKeeper" .))) -}}
+{{- fail "tls.selfManaged.separate.serviceAccountName is for tls.selfManaged.keeper separate and serviceAccount.create false; otherwise an account is made." -}}
+{{- end -}}
 {{- if and $tls.certManager.issuerRef (ne $tls.mode "cert-manager") -}}
 {{- fail (printf "tls.certManager.issuerRef is for tls.mode cert-manager, but tls.mode is %s." $tls.mode) -}}
 {{- end -}}
 {{- if and $tls.certManager.issuerRef (not $tls.certManager.issuerRef.name) -}}
 {{- fail "tls.certManager.issuerRef needs a name." -}}
 {{- end -}}
+{{- if eq $tls.mode "cert-manager" -}}
+{{- $manager := $tls.certManager -}}
+{{- $duration := include "gomemlimit.goSeconds" $manager.duration | float64 -}}
+{{- if ge (include "gomemlimit.goSeconds" $manager.renewBefore | float64) $duration -}}
+{{- fail (printf "tls.certManager.renewBefore (%s) must be less than tls.certManager.duration (%s)." $manager.renewBefore $manager.duration) -}}
+{{- end -}}
+{{- if and (not $manager.issuerRef) (gt (mulf $duration 3.0) (include "gomemlimit.goSeconds" $manager.caDuration | float64)) -}}
+{{- fail (printf "tls.certManager.duration (%s) is more than a third of tls.certManager.caDuration (%s); the CA is renewed after two thirds of its life, and what it signed before must not outlive it." $manager.duration $manager.caDuration) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Seconds of a duration as Go writes it ("1h30m"), of the units that cert-manager's values allow. */}}
+{{- define "gomemlimit.goSeconds" -}}
+{{- $seconds := 0.0 -}}
+{{- range regexFindAll "[0-9.]+[smh]" . -1 -}}
+{{- $unit := get (dict "s" 1.0 "m" 60.0 "h" 3600.0) (regexFind "[smh]" .) -}}
+{{- $seconds = addf $seconds (mulf $unit (regexFind "[0-9.]+" . | float64)) -}}
+{{- end -}}
+{{- $seconds -}}
 {{- end -}}
 
 {{- define "gomemlimit.validatePods" -}}
@@ -102,6 +147,9 @@
 {{- end -}}
 {{- if and .Values.hostNetwork (or (eq (int .Values.server.port) 10250) (eq (int .Values.server.adminPort) 10250)) -}}
 {{- fail "With hostNetwork port 10250 belongs to the kubelet; set server.port (and server.adminPort) to ports that are free on the nodes." -}}
+{{- end -}}
+{{- if and .Values.hostNetwork (eq .Values.hostUsers false) -}}
+{{- fail "hostUsers: false and hostNetwork exclude each other: Kubernetes does not accept such a pod." -}}
 {{- end -}}
 {{- $delay := include "gomemlimit.seconds" .Values.server.shutdownDelay -}}
 {{- $drain := include "gomemlimit.seconds" .Values.server.drainTimeout -}}

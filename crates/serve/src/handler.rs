@@ -1,7 +1,8 @@
-//! `POST /mutate`: an AdmissionReview in, an answer out. Nothing here waits for the API server, DNS or
+//! `POST` to the path of the webhook: an AdmissionReview in, an answer out. Nothing here waits for the API server, DNS or
 //! a disk, and no failure of ours refuses a pod.
 
 use std::{
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
@@ -27,13 +28,14 @@ use tracing::{error, info, warn};
 
 use super::{
     body::{Bodies, BodyError, BodyLimits, Reserved},
+    path::WebhookPath,
     policy::CurrentPolicy,
     progress::Progress,
     throttle::Throttle,
 };
 use crate::metrics::{Metrics, REQUEST_CODES};
 
-/// Where the webhook answers.
+/// Where the webhook answers if nothing else is asked for.
 pub const PATH: &str = "/mutate";
 
 /// Above this, parsing moves off the threads that serve connections: it takes milliseconds.
@@ -65,8 +67,9 @@ struct Handler {
     refusals: Throttle,
 }
 
-/// The routes of the webhook port.
+/// The routes of the webhook port. Other paths are answered with 404 before anything of a body is read.
 pub fn router(
+    paths: &[WebhookPath],
     policy: CurrentPolicy,
     namespaces: Arc<dyn Namespaces>,
     limits: BodyLimits,
@@ -75,7 +78,11 @@ pub fn router(
     let bodies = Bodies::new(limits, &metrics);
     let refusals = Throttle::new(REFUSAL_LOG_INTERVAL);
     let handler = Handler { policy, namespaces, bodies, metrics, refusals };
-    Router::new().route(PATH, post(mutate)).with_state(Arc::new(handler))
+    // axum panics if a path is there twice.
+    let paths: BTreeSet<_> = paths.iter().collect();
+    let router =
+        paths.into_iter().fold(Router::new(), |router, path| router.route(path.as_str(), post(mutate)));
+    router.with_state(Arc::new(handler))
 }
 
 async fn mutate(State(handler): State<Arc<Handler>>, request: Request) -> Response {

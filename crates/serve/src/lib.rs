@@ -11,6 +11,7 @@ pub mod handler;
 pub mod lifecycle;
 pub mod listener;
 pub mod metrics;
+pub mod path;
 pub mod policy;
 mod poll;
 mod progress;
@@ -40,10 +41,11 @@ use self::{
     handler::Namespaces,
     lifecycle::Signal,
     listener::{ConnectionLimits, Listener, Stop},
+    path::WebhookPath,
     policy::{CurrentPolicy, PolicyReloader},
     poll::poll_files,
     readiness::{Condition, Readiness, Trouble},
-    tls::{Reloader, Serving},
+    tls::{ClientCa, Reloader, Serving},
 };
 use crate::metrics::Metrics;
 
@@ -52,6 +54,8 @@ use crate::metrics::Metrics;
 pub struct Options {
     /// What is decided, until the policy file changes.
     pub policy: Policy,
+    /// Where the webhook answers; more than one while a path is exchanged for another.
+    pub paths: Vec<WebhookPath>,
     /// What a connection may cost.
     pub connections: ConnectionLimits,
     /// What bodies may cost.
@@ -76,6 +80,8 @@ pub struct Parts {
     pub serving: Arc<Serving>,
     /// Set where the certificate comes from files.
     pub reloader: Option<Reloader>,
+    /// Set if callers need a client certificate.
+    pub client_ca: Option<ClientCa>,
     /// Set where there is a policy file.
     pub policy_file: Option<PolicyReloader>,
     /// Where the annotations of namespaces come from.
@@ -109,10 +115,10 @@ pub enum ServeError {
 
 /// Serves until the first signal and a clean shutdown.
 pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
-    let Parts { webhook, admin, serving, reloader, policy_file, namespaces, .. } = parts;
+    let Parts { webhook, admin, serving, reloader, client_ca, policy_file, namespaces, .. } = parts;
     let Parts { conditions, mut troubles, metrics, mut signals, .. } = parts;
     troubles.extend(policy_file.as_ref().map(|file| file.trouble.clone()));
-    let config: ServerConfig = serving.server_config()?;
+    let config: ServerConfig = serving.server_config(client_ca.as_ref().map(ClientCa::callers))?;
     let readiness = Readiness::new(serving.clone(), conditions, troubles, metrics.clone());
     let (webhook_stop, admin_stop) = (Stop::default(), Stop::default());
 
@@ -128,6 +134,9 @@ pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
         let poll = move |reloader: &mut Reloader| reloader.poll(&serving, SystemTime::now());
         polls(poll_files(options.certificate_poll, reloader, poll, Reloader::refuse).boxed());
     }
+    if let Some(client_ca) = client_ca {
+        polls(poll_files(options.certificate_poll, client_ca, ClientCa::poll, ClientCa::refuse).boxed());
+    }
     let policy = CurrentPolicy::new(ArcSwap::from_pointee(options.policy.clone()));
     if let Some(reloader) = policy_file {
         let policy = policy.clone();
@@ -137,7 +146,7 @@ pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
     let webhook = Listener {
         tcp: webhook,
         tls: Some(TlsAcceptor::from(Arc::new(config))),
-        router: handler::router(policy, namespaces, options.bodies, metrics.clone()),
+        router: handler::router(&options.paths, policy, namespaces, options.bodies, metrics.clone()),
         limits: options.connections,
         stop: webhook_stop.clone(),
         metrics,

@@ -27,6 +27,7 @@ pub use super::room::Eviction;
 use super::{
     progress::{Progress, Waiting},
     room::{Place, Room},
+    throttle::Throttle,
     timed_io::{AwaitedBody, Silence, TimedIo},
 };
 use crate::metrics::{HandshakeFailure, Metrics};
@@ -37,6 +38,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long to wait for a connection to make room before looking again who could.
 const MAKE_ROOM: Duration = Duration::from_millis(20);
+
+/// Between two log lines about callers without a certificate that lets them in: any client can cause them without end.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// New connections that wait for a place at the same time, outside of the kernel's queue.
 const MAX_WAITING: usize = 64;
@@ -107,6 +111,7 @@ impl Listener {
     pub async fn run(self) {
         let connections = TaskTracker::new();
         let places = Places::new(&self.limits);
+        let refusals = Arc::new(Throttle::new(REFUSAL_LOG_INTERVAL));
         let mut pause = FIRST_PAUSE;
         let stopped = self.stop.stopped.clone();
         while let Some(accepted) = stopped.run_until_cancelled(accept(&self.tcp)).await {
@@ -119,7 +124,7 @@ impl Listener {
                         let Some(Ok(permit)) = stopped.run_until_cancelled(permit).await else { break };
                         // Here and not in its task, which may begin after the next one has come.
                         let place = places.room.enter();
-                        connections.spawn(self.connection().run(stream, permit, place));
+                        connections.spawn(self.connection(refusals.clone()).run(stream, permit, place));
                     }
                 }
                 Err(error) => {
@@ -135,13 +140,14 @@ impl Listener {
         connections.wait().await;
     }
 
-    fn connection(&self) -> Connection {
+    fn connection(&self, refusals: Arc<Throttle>) -> Connection {
         Connection {
             tls: self.tls.clone(),
             router: self.router.clone(),
             limits: self.limits,
             stop: self.stop.clone(),
             metrics: self.metrics.clone(),
+            refusals,
         }
     }
 }
@@ -192,6 +198,7 @@ struct Connection {
     limits: ConnectionLimits,
     stop: Stop,
     metrics: Metrics,
+    refusals: Arc<Throttle>,
 }
 
 impl Connection {
@@ -253,6 +260,12 @@ impl Connection {
         let handshake = timeout(self.limits.handshake, tls.accept(stream));
         let failure = match self.stop.stopped.run_until_cancelled(handshake).await? {
             Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) if is_refused_caller(&error) => {
+                if let Some(suppressed) = self.refusals.pass() {
+                    warn!(%error, suppressed, "refused a caller by its client certificate");
+                }
+                HandshakeFailure::ClientCertificate
+            }
             Ok(Err(error)) => {
                 debug!(%error, "TLS handshake failed");
                 HandshakeFailure::Tls
@@ -314,6 +327,12 @@ impl Connection {
 /// Whether an empty line is among these bytes, which may be of another client than a probe.
 fn ends_a_head(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
+}
+
+/// Whether we ended the handshake for the client's certificate, or for want of one.
+fn is_refused_caller(error: &std::io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(error, Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)))
 }
 
 /// Counts a connection as open for as long as it lives, however it ends.

@@ -27,7 +27,7 @@ const PREFIX: &str = "gomemlimit";
 const LATENCY_BUCKETS: [f64; 12] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
 
-/// Every HTTP status that a request to `/mutate` is counted by; others are turned away by the router.
+/// Every HTTP status that a request to the webhook is counted by; others are turned away by the router.
 pub(crate) const REQUEST_CODES: [&str; 7] = ["200", "400", "408", "413", "415", "500", "503"];
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -64,12 +64,14 @@ pub struct Numbers {
     accept_errors: Counter,
     handshake_failures: Family<Labels<1>, Counter>,
     /// Seconds since 1970 at which the serving certificate expires.
-    pub(crate) certificate_expiry: Gauge,
+    pub certificate_expiry: Gauge,
     certificate_reloads: Family<Labels<1>, Counter>,
     /// Seconds since 1970 at which the CA that signs expires; 0 where certificates are not self-managed.
     pub ca_expiry: Gauge,
     /// 1 while the webhook configuration's CA bundle is not what it should be.
     pub ca_bundle_out_of_sync: Gauge,
+    /// Number of CAs that the API server should trust; 0 where certificates are not self-managed.
+    pub ca_bundle_certificates: Gauge,
     certificate_rotations: Family<Labels<2>, Counter>,
     ca_bundle_patches: Family<Labels<1>, Counter>,
     watch_up: Family<Labels<1>, Gauge>,
@@ -193,23 +195,41 @@ impl Metrics {
         for kind in WarningKind::NAMES {
             let _ = self.warnings.get_or_create(&[("kind", kind)]);
         }
-        for reason in ["timeout", "tls"] {
-            let _ = self.handshake_failures.get_or_create(&[("reason", reason)]);
+        for failure in HandshakeFailure::ALL {
+            let _ = self.handshake_failures.get_or_create(&[("reason", failure.as_str())]);
         }
         for reload in Reload::ALL {
             let _ = self.certificate_reloads.get_or_create(&[("result", reload.as_str())]);
             let _ = self.policy_reloads.get_or_create(&[("result", reload.as_str())]);
         }
+        let mut registry = self.registry_of_keeper();
+        self.register_decisions(&mut registry);
+        self.register_serving(&mut registry);
+        registry.register(
+            "certificate_reloads",
+            "Looks at changed certificate files that loaded or refused them",
+            self.certificate_reloads.clone(),
+        );
+        self.register_policy(&mut registry);
+        registry
+    }
+
+    /// What a keeper of certificates exports, which serves nobody: nothing that could be taken for a replica that is
+    /// ready.
+    #[must_use]
+    pub fn registry_of_keeper(&self) -> Registry {
         for done in [true, false] {
             let _ = self.rotation(Rotation::Ca, done);
             let _ = self.rotation(Rotation::Leaf, done);
             let _ = self.ca_bundle_patches.get_or_create(&[("result", result(done))]);
         }
         let mut registry = Registry::with_prefix(PREFIX);
-        self.register_decisions(&mut registry);
-        self.register_serving(&mut registry);
         self.register_certificates(&mut registry);
-        self.register_policy(&mut registry);
+        registry.register(
+            "log_lines_dropped",
+            "Log lines dropped because nobody reads the log, or not fast enough",
+            self.log_lines_dropped.clone(),
+        );
         registry
     }
 
@@ -245,11 +265,6 @@ impl Metrics {
             self.latency.0.clone(),
         );
         registry.register("panics", "Requests in which our own code failed", self.panics.clone());
-        registry.register(
-            "log_lines_dropped",
-            "Log lines dropped because nobody reads the log, or not fast enough",
-            self.log_lines_dropped.clone(),
-        );
         registry.register_with_unit(
             "bodies_in_flight",
             "Request bodies and long answers in memory, as reserved from the budget",
@@ -292,11 +307,6 @@ impl Metrics {
             Unit::Seconds,
             self.certificate_expiry.clone(),
         );
-        registry.register(
-            "certificate_reloads",
-            "Looks at changed certificate files that loaded or refused them",
-            self.certificate_reloads.clone(),
-        );
         registry.register_with_unit(
             "ca_expiry_timestamp",
             "When the CA that signs expires, since 1970; 0 unless self-managed",
@@ -307,6 +317,11 @@ impl Metrics {
             "ca_bundle_out_of_sync",
             "1 while the CA bundle of the webhook configuration is not what it should be",
             self.ca_bundle_out_of_sync.clone(),
+        );
+        registry.register(
+            "ca_bundle_certificates",
+            "CAs that the API server should trust; 0 unless self-managed",
+            self.ca_bundle_certificates.clone(),
         );
         registry.register(
             "certificate_rotations",

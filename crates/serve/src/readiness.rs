@@ -36,7 +36,8 @@ pub struct Readiness {
     draining: Gate,
     conditions: Vec<Condition>,
     troubles: Vec<Trouble>,
-    serving: Arc<Serving>,
+    /// What is served; `None` for a process that serves nobody.
+    serving: Option<Arc<Serving>>,
     metrics: Metrics,
 }
 
@@ -81,7 +82,15 @@ impl Readiness {
         troubles: Vec<Trouble>,
         metrics: Metrics,
     ) -> Self {
-        Self { bound: Gate::default(), draining: Gate::default(), conditions, troubles, serving, metrics }
+        let (bound, draining, serving) = (Gate::default(), Gate::default(), Some(serving));
+        Self { bound, draining, conditions, troubles, serving, metrics }
+    }
+
+    /// Of a process without a webhook port and a certificate of its own: `conditions` have to be set.
+    #[must_use]
+    pub fn without_webhook(conditions: Vec<Condition>, troubles: Vec<Trouble>, metrics: Metrics) -> Self {
+        let (bound, draining) = (Arc::new(true.into()), Gate::default());
+        Self { bound, draining, conditions, troubles, serving: None, metrics }
     }
 
     /// What is wrong at the moment, ready or not.
@@ -104,14 +113,17 @@ impl Readiness {
     #[must_use]
     pub fn missing(&self, now: SystemTime) -> Vec<NotReady> {
         let is_set = |gate: &Gate| gate.load(Ordering::Relaxed);
-        let certificate = if self.serving.has_certificate() {
-            (self.serving.is_valid_at(now), NotReady::CertificateInvalid)
-        } else {
-            (false, NotReady::NoCertificate)
-        };
+        let certificate = self.serving.as_ref().map(|serving| {
+            if serving.has_certificate() {
+                (serving.is_valid_at(now), NotReady::CertificateInvalid)
+            } else {
+                (false, NotReady::NoCertificate)
+            }
+        });
         let waited_for = self.conditions.iter().map(|condition| (is_set(&condition.gate), condition.missing));
-        [(is_set(&self.bound), NotReady::NotBound), certificate]
+        [(is_set(&self.bound), NotReady::NotBound)]
             .into_iter()
+            .chain(certificate)
             .chain(waited_for)
             .chain([(!is_set(&self.draining), NotReady::Draining)])
             .filter_map(|(holds, missing)| (!holds).then_some(missing))

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
 use super::{
+    ca,
     installation::Installation,
     link::{Finding, Link, State},
 };
@@ -32,30 +33,34 @@ impl Installation<'_> {
             match bundle(entry) {
                 Ok(bundle) => bundles.push((entry.name.as_str(), bundle)),
                 Err(problem) => {
-                    let what =
-                        format!("entry {}: {problem}{}", entry.name, self.all_trouble(reference).await);
+                    let trouble = self.all_trouble(reference).await;
+                    let what = format!("entry {}: {problem}{trouble}{}", entry.name, self.keeper_said());
                     return vec![Finding::broken(Link::CaBundle, what, self.mend_bundle(reference))];
                 }
             }
         }
         let port = service.spec.ports.iter().find(|one| one.port == reference.port());
         let ready: Vec<_> = self.pods.iter().filter(|pod| pod.is_ready()).collect();
-        let (mut verified, mut problems) = (0, Vec::new());
+        let (mut verified, mut asking, mut problems) = (0, 0, Vec::new());
         for pod in ready.iter().take(MOST_PODS) {
             let Some(port) = port.and_then(|port| pod.target_port(port)) else {
                 let what = format!("the Service's target port is none of pod {}", pod.metadata.name);
                 return vec![Finding::broken(Link::Endpoints, what, self.release.restore_service(reference))];
             };
             match self.certificate(reference, pod, port, &bundles).await {
-                None => verified += 1,
-                Some(problem) => problems.push(problem),
+                Ok(asks) => {
+                    verified += 1;
+                    asking += usize::from(asks);
+                }
+                Err(problem) => problems.push(problem),
             }
         }
         // What is broken is worth more than what could not be seen.
         problems.sort_by_key(|problem| problem.state != State::Broken);
-        let bundle = Finding::ok(Link::CaBundle, certificates(&bundles));
+        let cas = ca::list(self.is_self_managed(), self.ca_life(), &reference.server_name(), &bundles);
+        let bundle = Finding { cas: cas.clone(), ..Finding::ok(Link::CaBundle, certificates(&bundles)) };
         match problems.into_iter().next() {
-            Some(problem) if problem.link == Link::CaBundle => vec![problem],
+            Some(problem) if problem.link == Link::CaBundle => vec![Finding { cas, ..problem }],
             Some(problem) => vec![bundle, problem],
             None if verified == 0 => {
                 vec![bundle, Finding::unknown(Link::Certificate, "no pod is ready to be asked for it")]
@@ -63,38 +68,47 @@ impl Installation<'_> {
             None => {
                 let server = reference.server_name();
                 let of = if ready.len() > verified { format!(" of {}", ready.len()) } else { String::new() };
-                let what = format!("{verified}{of} pods serve one for {server} that the CA bundle verifies");
+                let asks = if asking > 0 { "; callers need a client certificate" } else { "" };
+                let what =
+                    format!("{verified}{of} pods serve one for {server} that the CA bundle verifies{asks}");
+                let what = match &self.keeper {
+                    None => what,
+                    // Pods get their values until it expires.
+                    Some(keeper) => {
+                        format!("{what}, but nobody renews it: {}: {}", keeper.what, keeper.command)
+                    }
+                };
                 vec![bundle, Finding::ok(Link::Certificate, what)]
             }
         }
     }
 
-    /// What is wrong with the certificate that one pod serves.
+    /// Whether one pod asks for a client certificate; or what is wrong with its own.
     async fn certificate(
         &self,
         reference: &ServiceReference,
         pod: &WebhookPod,
         port: u16,
         bundles: &[(&str, Vec<CaCertificate>)],
-    ) -> Option<Finding> {
+    ) -> Result<bool, Finding> {
         let (name, server) = (&pod.metadata.name, reference.server_name());
-        let seen = served::chain(self.cluster, &reference.namespace, name, port, &server);
+        let seen = served::served(self.cluster, &reference.namespace, name, port, &server);
         let Ok(seen) = timeout(FORWARD, seen).await else {
             let what = format!("pod {name} cannot be asked: no answer within {} s", FORWARD.as_secs());
-            return Some(Finding::unknown(Link::Certificate, what));
+            return Err(Finding::unknown(Link::Certificate, what));
         };
-        let chain = match seen {
-            Ok(chain) => chain,
+        let served = match seen {
+            Ok(served) => served,
             Err(error @ ServedError::Forward(_)) => {
-                return Some(Finding::unknown(Link::Certificate, format!("pod {name}: {error}")));
+                return Err(Finding::unknown(Link::Certificate, format!("pod {name}: {error}")));
             }
             Err(error) => {
                 let what = format!("pod {name}: {error}");
-                return Some(Finding::broken(Link::Endpoints, what, self.release.restore_service(reference)));
+                return Err(Finding::broken(Link::Endpoints, what, self.release.restore_service(reference)));
             }
         };
-        let Some((leaf, intermediates)) = chain.split_first() else {
-            return Some(Finding::unknown(Link::Certificate, format!("pod {name} serves none")));
+        let Some((leaf, intermediates)) = served.chain.split_first() else {
+            return Err(Finding::unknown(Link::Certificate, format!("pod {name} serves none")));
         };
         let now = SystemTime::now();
         for (entry, bundle) in bundles {
@@ -104,17 +118,18 @@ impl Installation<'_> {
             }
             if let Err(problem) = verify(bundle, leaf, intermediates, &server, now) {
                 let trouble = self.trouble(&reference.namespace, pod).await;
+                let keeper = self.keeper_said();
                 let what = format!(
-                    "entry {entry} does not verify the certificate of pod {name}: {problem}{trouble}"
+                    "entry {entry} does not verify the certificate of pod {name}: {problem}{trouble}{keeper}"
                 );
                 let link = match problem {
                     VerifyError::UnknownIssuer => Link::CaBundle,
                     VerifyError::Other(_) => Link::Certificate,
                 };
-                return Some(Finding::broken(link, what, self.mend_bundle(reference)));
+                return Err(Finding::broken(link, what, self.mend_bundle(reference)));
             }
         }
-        None
+        Ok(served.asks)
     }
 
     async fn all_trouble(&self, reference: &ServiceReference) -> String {
@@ -127,7 +142,10 @@ impl Installation<'_> {
     /// Whoever keeps the bundle has to do it again. Empty where it is not known where the CA stands.
     fn mend_bundle(&self, reference: &ServiceReference) -> String {
         let metadata = &self.configuration.metadata;
-        if self.pods.iter().any(|pod| pod.serve_flag("--tls-secret").is_some()) {
+        if let Some(keeper) = &self.keeper {
+            return keeper.command.clone();
+        }
+        if self.is_self_managed() {
             // It does so by itself, unless a right or the Secret is missing, which the chart brings back.
             return self.release.upgrade("");
         }
@@ -138,18 +156,13 @@ impl Installation<'_> {
                 quote(from)
             );
         }
-        let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-        let secret = self.pods.iter().find_map(|pod| {
-            let folder = folder(pod.serve_flag("--tls-cert")?)?;
-            pod.secret_at(&folder)
-        });
-        let Some(secret) = secret else { return String::new() };
+        let Some(secret) = self.mounted_secret() else { return String::new() };
         let ca = format!(
             "$(kubectl get secret {} -n {} -o jsonpath='{{.data.ca\\.crt}}')",
             quote(secret),
             quote(&reference.namespace)
         );
-        if self.release.is_helm {
+        if self.release.is_helm() {
             return self.release.upgrade(&format!("--set webhook.caBundle=\"{ca}\""));
         }
         let is_ours = |name: &str| self.configuration.ours().any(|entry| entry.name == name);

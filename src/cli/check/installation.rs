@@ -1,6 +1,7 @@
 //! The links that all namespaces share: from the webhook configuration to the certificate that is served.
 
 use super::{
+    keeper::KeeperTrouble,
     link::{Finding, Link, note},
     release::Release,
 };
@@ -12,7 +13,6 @@ use crate::{
         installation::{Configuration, ServiceReference},
         serving::{Deployment, Service, WebhookPod, ready_endpoints},
     },
-    serve::handler::PATH,
 };
 
 /// The chart's own conditions: name and expression.
@@ -38,13 +38,30 @@ pub(super) struct Installation<'c> {
     /// The webhook's Deployments in the namespace of its Service; `None` where they may not be read.
     pub(super) deployments: Option<Vec<Deployment>>,
     pub(super) pods: Vec<WebhookPod>,
+    /// A pod of its own keeps the certificates.
+    pub(super) is_kept: bool,
+    /// The life of a CA that it makes, as it was told.
+    pub(super) kept_ca_life: Option<String>,
+    /// What is wrong with that pod.
+    pub(super) keeper: Option<KeeperTrouble>,
     /// Which Deployments were left out.
     unreadable: Option<String>,
 }
 
 impl<'c> Installation<'c> {
     pub(super) fn new(cluster: &'c Cluster, release: Release, configuration: Configuration) -> Self {
-        Self { cluster, release, configuration, deployments: None, pods: Vec::new(), unreadable: None }
+        let (deployments, pods, keeper, unreadable) = (None, Vec::new(), None, None);
+        Self {
+            cluster,
+            release,
+            configuration,
+            deployments,
+            pods,
+            is_kept: false,
+            kept_ca_life: None,
+            keeper,
+            unreadable,
+        }
     }
 
     /// Walks from the rules to the certificate.
@@ -59,10 +76,16 @@ impl<'c> Installation<'c> {
             findings.push(Finding::unknown(Link::Service, what));
             return Ok(findings);
         };
+        if let Err(problem) = self.configuration.called() {
+            let command = self.release.restore_configuration(&self.configuration);
+            let what = format!("{problem}; what answers there is not looked at");
+            findings.push(Finding::broken(Link::Service, what, command));
+            return Ok(findings);
+        }
         let service = self.service(&reference).await;
         let (service, found) = note(service, Link::Service, &mut findings)?.unzip();
         findings.extend(found);
-        findings.extend(self.strays(&reference));
+        let service_at = findings.len();
         if let Some(service) = service.flatten() {
             let pods = self.pods(&reference, &service).await;
             let pods = note(pods, Link::Pods, &mut findings)?;
@@ -72,6 +95,8 @@ impl<'c> Installation<'c> {
             findings.extend(endpoints.map(|ready| endpoints_finding(ready, &reference)));
             findings.extend(self.certificates(&reference, &service).await);
         }
+        // Where pods answer is known from them.
+        findings.splice(service_at..service_at, self.strays(&reference));
         Ok(findings)
     }
 
@@ -110,13 +135,14 @@ impl<'c> Installation<'c> {
                 Some(other) if told(other) != told(reference) => {
                     format!("entry {name} calls {}, and not {}", told(other), told(reference))
                 }
-                Some(one) if one.path() != PATH => {
-                    format!(
-                        "entry {name} calls the path {}, and the webhook answers at {PATH} only",
-                        one.path()
-                    )
-                }
-                Some(_) => return None,
+                // Both may be secrets.
+                Some(one) => match self.pods.iter().find(|pod| !pod.answers_at(one.path())) {
+                    Some(pod) => {
+                        let pod = &pod.metadata.name;
+                        format!("entry {name} calls a path that pod {pod} does not answer at (serve --path)")
+                    }
+                    None => return None,
+                },
             };
             Some(Finding::broken(
                 Link::Service,
@@ -203,20 +229,24 @@ impl<'c> Installation<'c> {
     ) -> Result<Vec<Finding>, ApiError> {
         let found = WebhookPod::of(self.cluster, &reference.namespace, service).await?;
         self.pods = found.items;
+        self.look_at_keeper(reference).await?;
         let unreadable = self.unreadable.take().into_iter().chain(found.unreadable);
         let mut findings: Vec<_> = unreadable.map(|problem| Finding::unknown(Link::Pods, problem)).collect();
+        if self.pods.is_empty() && !findings.is_empty() {
+            return Ok(findings);
+        }
         let (ready, all) = (self.pods.iter().filter(|pod| pod.is_ready()).count(), self.pods.len());
         let finding = if ready > 0 {
             Finding::ok(Link::Pods, format!("{ready} of {all} ready"))
         } else if let Some(pod) = self.pods.first() {
             let (name, namespace) = (&pod.metadata.name, &reference.namespace);
             let said = self.trouble(namespace, pod).await;
-            let what = format!("none of {all} is ready; {name}: {}{said}", pod.trouble());
-            Finding::broken(
-                Link::Pods,
-                what,
-                format!("kubectl describe pod {} -n {}", quote(name), quote(namespace)),
-            )
+            let keeper = self.keeper_said();
+            let what = format!("none of {all} is ready; {name}: {}{said}{keeper}", pod.trouble());
+            let describe = || format!("kubectl describe pod {} -n {}", quote(name), quote(namespace));
+            // They wait for what it has to sign.
+            let command = self.keeper.as_ref().map_or_else(describe, |keeper| keeper.command.clone());
+            Finding::broken(Link::Pods, what, command)
         } else {
             self.no_pods(&reference.namespace, service)
         };

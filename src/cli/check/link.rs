@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::ca::ListedCa;
 use crate::{cli::output::Colour, cluster::api::ApiError};
 
 /// A link. The first that is broken is the one to mend.
@@ -83,11 +84,13 @@ pub(super) struct Finding {
     pub(super) what: String,
     /// What mends it, for a shell. Empty where no command does.
     pub(super) command: String,
+    /// The CAs that the API server trusts, where it is about the CA bundle.
+    pub(super) cas: Vec<ListedCa>,
 }
 
 impl Finding {
     pub(super) fn new(link: Link, state: State, what: impl Into<String>) -> Self {
-        Self { link, state, namespace: None, what: what.into(), command: String::new() }
+        Self { link, state, namespace: None, what: what.into(), command: String::new(), cas: Vec::new() }
     }
 
     pub(super) fn ok(link: Link, what: impl Into<String>) -> Self {
@@ -107,13 +110,17 @@ impl Finding {
     }
 
     pub(super) fn json(&self) -> Value {
-        json!({
+        let mut json = json!({
             "link": self.link.as_str(),
             "state": self.state.as_str(),
             "namespace": self.namespace,
             "what": self.what,
             "command": self.command,
-        })
+        });
+        if let Some(object) = json.as_object_mut().filter(|_| !self.cas.is_empty()) {
+            object.insert("certificates".to_owned(), self.cas.iter().map(ListedCa::json).collect());
+        }
+        json
     }
 }
 
@@ -130,8 +137,8 @@ pub(super) fn note<T>(
 ) -> Result<Option<T>, ApiError> {
     match read {
         Ok(read) => Ok(Some(read)),
-        Err(ApiError::Forbidden(problem)) => {
-            findings.push(Finding::unknown(link, problem));
+        Err(problem @ (ApiError::Forbidden(_) | ApiError::TooLarge { .. })) => {
+            findings.push(Finding::unknown(link, problem.to_string()));
             Ok(None)
         }
         Err(error) => Err(error),

@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "one program")]
 
 mod audit;
+mod callers;
 mod check;
 mod corpus;
 mod coverage;
@@ -17,6 +18,7 @@ mod fleet;
 mod harness;
 mod healing;
 mod install;
+mod keeper;
 mod lifecycle;
 mod observe;
 mod outage;
@@ -27,6 +29,7 @@ mod reinvocation;
 mod reliability;
 mod repair;
 mod resize;
+mod revocation;
 mod rights;
 mod rollouts;
 mod settings;

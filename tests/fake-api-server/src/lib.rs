@@ -1,4 +1,4 @@
-//! An API server in memory with the two objects of the self-managed certificates: the Secret and the webhook
+//! An API server in memory with the objects of the self-managed certificates: the Secrets and the webhook
 //! configuration, each by name. It lists, watches, updates and patches them as the real one does, and fails as a test
 //! wants it to. In memory it is [`FakeApiServer::answer`], on loopback [`FakeApiServer::serve`].
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -24,12 +24,25 @@ use tokio::{net::TcpListener, sync::mpsc};
 
 pub const NAMESPACE: &str = "gomemlimit";
 pub const SECRET: &str = "gomemlimit-ca";
+/// What a separate keeper writes certificates into.
+pub const SERVING_SECRET: &str = "gomemlimit-serving";
 pub const CONFIGURATION: &str = "gomemlimit";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resource {
     Secrets,
+    ServingSecrets,
     Configurations,
+}
+
+impl Resource {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Secrets => SECRET,
+            Self::ServingSecrets => SERVING_SECRET,
+            Self::Configurations => CONFIGURATION,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +97,7 @@ struct State {
 pub struct FakeApiServer(Arc<Mutex<State>>);
 
 impl Default for FakeApiServer {
-    /// What `helm install` leaves: an empty Secret, and a configuration of two entries without a CA bundle.
+    /// What `helm install` leaves: empty Secrets, and a configuration of two entries without a CA bundle.
     fn default() -> Self {
         let state = State {
             version: 1,
@@ -96,6 +109,7 @@ impl Default for FakeApiServer {
         };
         let new = Self(Arc::new(Mutex::new(state)));
         new.create(Resource::Secrets);
+        new.create(Resource::ServingSecrets);
         new.create(Resource::Configurations);
         new
     }
@@ -134,8 +148,9 @@ impl FakeApiServer {
         let entry =
             |name| json!({"name": name, "clientConfig": {"service": {"name": "s", "namespace": "n"}}});
         let object = match resource {
-            Resource::Secrets => json!({
-                "kind": "Secret", "apiVersion": "v1", "metadata": {"name": SECRET, "namespace": NAMESPACE},
+            Resource::Secrets | Resource::ServingSecrets => json!({
+                "kind": "Secret", "apiVersion": "v1",
+                "metadata": {"name": resource.name(), "namespace": NAMESPACE},
             }),
             Resource::Configurations => json!({
                 "kind": "MutatingWebhookConfiguration", "apiVersion": "admissionregistration.k8s.io/v1",
@@ -152,12 +167,48 @@ impl FakeApiServer {
         state.write("DELETED", resource, object);
     }
 
+    /// The data of a Secret, in base64; `null` where there is none.
+    #[must_use]
+    pub fn data(&self, resource: Resource) -> Value {
+        self.state().objects.get(&resource).map(|object| object["data"].clone()).unwrap_or_default()
+    }
+
+    /// Somebody else writes the data of a Secret.
+    pub fn overwrite(&self, resource: Resource, data: Value) {
+        let mut state = self.state();
+        let mut object = state.objects[&resource].clone();
+        object["data"] = data;
+        state.write("MODIFIED", resource, object);
+    }
+
+    /// The CA bundle of the first entry, in base64.
+    #[must_use]
+    pub fn bundle(&self) -> Value {
+        let state = self.state();
+        let object = state.objects.get(&Resource::Configurations);
+        object.map(|object| object["webhooks"][0]["clientConfig"]["caBundle"].clone()).unwrap_or_default()
+    }
+
     /// Somebody else writes the CA bundle of the first entry.
     pub fn overwrite_bundle(&self) {
         let mut state = self.state();
         let mut object = state.objects[&Resource::Configurations].clone();
         object["webhooks"][0]["clientConfig"]["caBundle"] = "Zm9yZWlnbg==".into();
         state.write("MODIFIED", Resource::Configurations, object);
+    }
+
+    /// Somebody else changes the Secret.
+    pub fn change_secret(&self, change: impl FnOnce(&mut Value)) {
+        let mut state = self.state();
+        let mut object = state.objects[&Resource::Secrets].clone();
+        change(&mut object);
+        state.write("MODIFIED", Resource::Secrets, object);
+    }
+
+    /// The Secret as it is.
+    #[must_use]
+    pub fn secret(&self) -> Value {
+        self.state().objects[&Resource::Secrets].clone()
     }
 
     /// Every watch ends, as where a connection is closed.
@@ -202,21 +253,28 @@ impl FakeApiServer {
         let parameter = |name: &str| {
             query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
         };
+        let selected = |resource: &Resource| {
+            parameter("fieldSelector") == format!("metadata.name%3D{}", resource.name())
+        };
+        let secrets = [Resource::Secrets, Resource::ServingSecrets];
         let (resource, name) = match parts.uri.path().rsplit('/').collect::<Vec<_>>()[..] {
-            ["secrets", NAMESPACE, ..] => (Resource::Secrets, None),
-            [name, "secrets", NAMESPACE, ..] => (Resource::Secrets, Some(name)),
+            ["secrets", NAMESPACE, ..] => {
+                // The right is one by name.
+                let secret = secrets.into_iter().find(selected);
+                (secret.unwrap_or_else(|| panic!("no right to {}", parts.uri)), None)
+            }
+            [name, "secrets", NAMESPACE, ..] => {
+                let secret = secrets.into_iter().find(|secret| secret.name() == name);
+                (secret.unwrap_or_else(|| panic!("no right to {}", parts.uri)), Some(name))
+            }
             ["mutatingwebhookconfigurations", ..] => (Resource::Configurations, None),
             [name, "mutatingwebhookconfigurations", ..] => (Resource::Configurations, Some(name)),
             _ => panic!("no right to ask for {}", parts.uri),
         };
-        let named = match resource {
-            Resource::Secrets => SECRET,
-            Resource::Configurations => CONFIGURATION,
-        };
+        let named = resource.name();
         let verb = match (&parts.method, name) {
             (&Method::GET, None) => {
-                // The right is one by name.
-                assert_eq!(parameter("fieldSelector"), format!("metadata.name%3D{named}"), "{}", parts.uri);
+                assert!(selected(&resource), "{}", parts.uri);
                 if parameter("watch") == "true" { Verb::Watch } else { Verb::List }
             }
             (&Method::PUT, Some(name)) if name == named => Verb::Update,

@@ -9,13 +9,18 @@ pub(crate) enum HandshakeFailure {
     Timeout,
     /// The client broke off or spoke something else.
     Tls,
+    /// The client had no certificate that `--client-ca-file` and `--client-name` let in.
+    ClientCertificate,
 }
 
 impl HandshakeFailure {
+    pub(super) const ALL: [Self; 3] = [Self::Timeout, Self::Tls, Self::ClientCertificate];
+
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
             Self::Tls => "tls",
+            Self::ClientCertificate => "client-certificate",
         }
     }
 }
@@ -45,7 +50,7 @@ impl Reload {
 pub enum Rotation {
     /// The CA that all replicas share.
     Ca,
-    /// Our own certificate.
+    /// The certificate that is served.
     Leaf,
 }
 
@@ -54,6 +59,8 @@ pub enum Rotation {
 pub enum Watch {
     /// The Secret of the CA.
     Secret,
+    /// The Secret that replicas mount.
+    ServingSecret,
     /// The webhook configuration.
     WebhookConfiguration,
     /// Opted-in namespaces.
@@ -64,6 +71,7 @@ impl Watch {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Secret => "secret",
+            Self::ServingSecret => "serving-secret",
             Self::WebhookConfiguration => "webhook-configuration",
             Self::Namespaces => "namespaces",
         }
@@ -74,6 +82,7 @@ impl fmt::Display for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Secret => "Secret of the CA",
+            Self::ServingSecret => "Secret that replicas mount",
             Self::WebhookConfiguration => "webhook configuration",
             Self::Namespaces => "namespaces",
         })

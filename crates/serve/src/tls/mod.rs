@@ -1,5 +1,6 @@
 //! The serving certificate: where it comes from, whether it is valid, how it is replaced.
 
+mod callers;
 mod credentials;
 mod ephemeral;
 mod files;
@@ -15,6 +16,7 @@ use rustls::{
 };
 
 pub use self::{
+    callers::{Callers, ClientCa, ClientCaError},
     credentials::{Credentials, CredentialsError},
     ephemeral::{EphemeralError, ephemeral},
     files::{CertificateFiles, CertificateFilesError, Reloader},
@@ -63,9 +65,12 @@ impl Serving {
         self.current.load().as_ref().is_some_and(|current| current.is_valid_at(now))
     }
 
-    /// The configuration of the TLS listener.
-    pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
-        provider::server_config(self.clone())
+    /// The configuration of the TLS listener. With `callers` only they get past the handshake.
+    pub fn server_config(
+        self: &Arc<Self>,
+        callers: Option<Arc<Callers>>,
+    ) -> Result<ServerConfig, rustls::Error> {
+        provider::server_config(self.clone(), callers)
     }
 }
 

@@ -106,6 +106,17 @@ impl Release {
         self.pods().await.iter().map(ResourceExt::name_any).collect()
     }
 
+    /// Names of the pods that keep certificates for all replicas.
+    pub async fn keepers(&self) -> Vec<String> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), RELEASE_NAMESPACE);
+        let ours = ListParams::default().labels("app.kubernetes.io/component=keeper");
+        let all = pods.list(&ours).await.unwrap().items;
+        all.iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .map(ResourceExt::name_any)
+            .collect()
+    }
+
     /// Restarts of these pods' containers.
     pub async fn restarts(&self) -> BTreeMap<String, i32> {
         let pods = self.pods().await;

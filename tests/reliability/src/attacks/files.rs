@@ -56,12 +56,10 @@ async fn slow_policy(binary: &Path) -> Result<u64> {
     let flags = ["--policy-file".to_owned(), path, "--policy-poll".to_owned(), "200ms".to_owned()];
     let program = Program::start(binary, &mount, &flags, None, Log::ReaderGone).await?;
     let mut rules = "rules:\n".to_owned();
-    for number in 0..1800 {
-        let _ = writeln!(
-            rules,
-            "- {{name: r{number}, match: {{images: [\"*{}b\"]}}, set: {{mode: 'off'}}}}",
-            "a".repeat(500)
-        );
+    let pattern = format!("*{}?{}b", "a".repeat(255), "a".repeat(200));
+    for number in 0..450 {
+        let images = [&*format!("\"{pattern}\""); 4].join(", ");
+        let _ = writeln!(rules, "- {{name: r{number}, match: {{images: [{images}]}}, set: {{mode: 'off'}}}}");
     }
     fs::write(&file, rules)?;
     // Until it has been looked at; it is either taken or refused.

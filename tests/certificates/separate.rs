@@ -1,0 +1,196 @@
+//! Separate keepers, which write the certificate into a Secret, and replicas that mount it and have no rights.
+//!
+//! The law of main.rs, with one more way to be late: kubelet brings a changed Secret into a pod minutes later.
+
+use std::time::Duration;
+
+use gomemlimit::{
+    certs::{Data, Trouble},
+    serve::tls::Credentials,
+};
+use proptest::prelude::*;
+use rstest::rstest;
+
+use crate::{
+    events::{Damage, Event, event},
+    world::{HOUR, NAME, Replica, TICK, World, accepts},
+};
+
+const DAY: i64 = 24 * 60 * 60;
+
+impl World {
+    fn deposits(&self) -> usize {
+        self.replicas.iter().map(|keeper| keeper.deposits).sum()
+    }
+
+    /// Somebody writes the serving Secret, and the keepers see it before kubelet does.
+    fn damage_serving(&mut self, what: u8) {
+        let mut data = self.cluster.serving.1.clone().unwrap_or_default();
+        match what {
+            0 => data = Data::new(),
+            1 => drop(data.insert("tls.key".to_owned(), b"garbage".to_vec())),
+            2 => drop(data.remove("tls.crt")),
+            _ => {
+                self.cluster.write_serving(None);
+                self.settle();
+                data = Data::new();
+            }
+        }
+        self.cluster.write_serving(Some(data));
+        self.settle();
+    }
+
+    /// What everybody serves is trusted, kubelet having had its time.
+    fn check_mounts(&mut self) {
+        self.settle();
+        self.refresh();
+        self.advance(TICK * 2);
+        self.check_calm();
+        let entries = self.cluster.configuration.1.as_ref().unwrap();
+        for mount in &self.mounts {
+            let serving = mount.serving.as_ref().unwrap();
+            assert!(entries.iter().all(|entry| accepts(&entry.bundle, NAME, serving, self.cluster.now)));
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Befalls {
+    One(Event),
+    Serving(u8),
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_untrusted_is_ever_mounted(
+        events in prop::collection::vec(prop_oneof![
+            6 => event().prop_map(Befalls::One),
+            1 => (0..4_u8).prop_map(Befalls::Serving),
+        ], 1..40),
+    ) {
+        let mut world = World::separate(3);
+        world.check_mounts();
+        for event in &events {
+            match event {
+                Befalls::One(event) => world.befalls(event),
+                Befalls::Serving(what) => world.damage_serving(*what),
+            }
+            world.refresh();
+            world.check("after damage");
+        }
+        world.restore_secret();
+        world.check_mounts();
+        world.advance(HOUR * 3);
+        world.check_mounts();
+    }
+}
+
+#[test]
+fn three_keepers_write_one_certificate_and_renew_it_once() {
+    let mut world = World::separate(3);
+    world.check_mounts();
+    assert_eq!(world.deposits(), 1);
+    // Three lives of ten minutes, each renewed after two thirds.
+    world.advance(Duration::from_mins(20));
+    assert_eq!(world.deposits(), 4);
+}
+
+/// The lives of the test are short: an hour for a CA, ten minutes for a certificate.
+#[test]
+fn without_a_keeper_replicas_serve_on_until_the_certificate_ends() {
+    let mut world = World::separate(1);
+    let keeper = std::mem::take(&mut world.replicas);
+    let before = world.cluster.version;
+    // It may have been renewed a moment before its time: a third of its life is left.
+    world.advance(Duration::from_mins(3));
+    let is_served = |world: &World| {
+        let entries = world.cluster.configuration.1.as_ref().unwrap();
+        let is_fine = |serving: &Credentials| {
+            entries.iter().all(|entry| accepts(&entry.bundle, NAME, serving, world.cluster.now))
+        };
+        world.mounts.iter().all(|mount| mount.serving.as_ref().is_some_and(is_fine))
+    };
+    assert!(is_served(&world));
+    assert_eq!(world.cluster.version, before, "nobody writes anything");
+    // Far too late, the certificate has expired and so has the CA: everything is made anew.
+    world.advance(HOUR * 2);
+    assert!(!is_served(&world));
+    world.replicas = keeper;
+    world.check_mounts();
+    assert!(is_served(&world));
+    world.replicas = vec![Replica::keeper()];
+    world.check_mounts();
+}
+
+#[test]
+fn a_ca_that_was_replaced_while_no_keeper_ran_does_not_take_trust_from_what_is_mounted() {
+    for damage in [Damage::AnotherCa, Damage::Emptied] {
+        let mut world = World::separate(1);
+        world.replicas.clear();
+        world.damage(&damage);
+        world.replicas.push(Replica::keeper());
+        let served = world.mounts[1].serving.as_ref().unwrap().chain().to_vec();
+        world.settle();
+        world.refresh();
+        world.check("before kubelet has brought the new certificate");
+        assert_eq!(
+            world.mounts[1].serving.as_ref().unwrap().chain(),
+            served,
+            "{damage:?}: still the old one"
+        );
+        world.check_mounts();
+        assert_ne!(world.mounts[1].serving.as_ref().unwrap().chain(), served, "{damage:?}");
+    }
+}
+
+#[test]
+fn a_deleted_serving_secret_is_said_and_never_created() {
+    let mut world = World::separate(2);
+    world.cluster.write_serving(None);
+    world.advance(TICK * 2);
+    for keeper in &world.replicas {
+        assert_eq!(keeper.machine.troubles(), [Trouble::ServingSecretMissing]);
+    }
+    assert!(world.cluster.serving.1.is_none());
+    world.check("replicas have what they mounted");
+    world.cluster.write_serving(Some(Data::new()));
+    world.check_mounts();
+}
+
+#[test]
+fn while_the_configuration_is_deleted_a_certificate_is_renewed_and_none_of_another_ca_is_written() {
+    let mut world = World::separate(1);
+    let before = world.deposits();
+    world.cluster.configuration = (world.cluster.version + 1, None);
+    world.advance(Duration::from_mins(20));
+    assert_eq!(world.deposits() - before, 3, "renewed");
+    let another = world.deposits();
+    world.damage(&Damage::AnotherCa);
+    world.advance(Duration::from_mins(5));
+    assert_eq!(world.deposits(), another);
+    world.cluster.write_bundles(b"");
+    world.check_mounts();
+    assert_eq!(world.deposits(), another + 1);
+}
+
+#[rstest]
+fn a_keeper_whose_clock_is_wrong_does_not_fight_with_another(
+    #[values(-20 * 365 * DAY, -DAY, -300, 300, 3000, DAY, 20 * 365 * DAY)] skew: i64,
+) {
+    let mut world = World::separate(2);
+    if skew > 3600 {
+        // It takes the CA for expired, and what kubelet brings later is not trusted until then.
+        world.mounts.truncate(1);
+    }
+    world.replicas[0].skew = skew;
+    world.settle();
+    world.advance(TICK * 2);
+    let before = (world.deposits(), world.cluster.version);
+    world.advance(TICK * 5);
+    let (deposits, writes) = (world.deposits() - before.0, world.cluster.version - before.1);
+    assert!(deposits <= 2 && writes <= 10, "{deposits} deposits, {writes} writes in five minutes");
+    world.replicas[0].skew = 0;
+    world.check_mounts();
+}
