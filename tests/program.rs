@@ -222,12 +222,13 @@ async fn the_image_is_reached_from_outside_without_arguments() {
     child.kill().await.unwrap();
 }
 
-/// 448 MiB of bodies at once; with the budget of 32 MiB the process stays within 64 MiB.
+/// 448 MiB of bodies at once; with the budget of 32 MiB the process grows by less than 48 MiB.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_budget_bounds_the_memory_of_64_large_bodies() {
     let running =
         Running::start(&["--body-wait", "120s", "--body-timeout", "120s", "--shutdown-delay", "0s"]);
     running.wait_until_ready().await;
+    let before = running.peak_kib();
     let body: &'static [u8] = request(&review_of_size(7 << 20)).leak();
     let clients = (0..64).map(|_| {
         let (webhook, pair) = (running.webhook, running.pair.clone());
@@ -242,12 +243,13 @@ async fn the_budget_bounds_the_memory_of_64_large_bodies() {
     for answer in set.join_all().await {
         assert!(is_injected(&answer));
     }
-    let peak = running.peak_kib();
-    println!("64 bodies of 7 MiB at once: peak resident {peak} KiB");
-    assert!(peak < 64 << 10, "{peak} KiB");
+    let peak = running.peak_kib() - before;
+    println!("64 bodies of 7 MiB at once: resident {peak} KiB at most");
+    assert!(peak < 48 << 10, "{peak} KiB");
 }
 
-/// Bodies whose parsed form is many times their text: refused early, so that memory follows the budget.
+/// Bodies whose parsed form is many times their text: refused early, so that memory follows the budget. The size of the
+/// program itself, which is large where it was not optimized, does not count.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_bodies_stay_within_the_memory() {
     let running = Running::start(&[
@@ -261,6 +263,7 @@ async fn hostile_bodies_stay_within_the_memory() {
         "0s",
     ]);
     running.wait_until_ready().await;
+    let before = running.peak_kib();
     let bombs = gomemlimit_bombs::all();
     let bodies = bombs.iter().filter(|bomb| bomb.is_review).map(|bomb| request(bomb.body.as_bytes()));
     let bodies: Vec<_> = bodies.collect();
@@ -278,7 +281,7 @@ async fn hostile_bodies_stay_within_the_memory() {
         assert_eq!(answer.status, 200, "{}", &answer.body[..100.min(answer.body.len())]);
         assert_eq!(answer.json()["response"]["allowed"], true);
     }
-    let peak = running.peak_kib();
-    println!("{count} hostile bodies of 6 MiB at once: peak resident {peak} KiB");
-    assert!(peak < 64 << 10, "{peak} KiB");
+    let peak = running.peak_kib() - before;
+    println!("{count} hostile bodies of 6 MiB at once: resident {peak} KiB at most");
+    assert!(peak < 48 << 10, "{peak} KiB");
 }

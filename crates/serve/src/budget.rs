@@ -24,8 +24,8 @@ const BYTES_PER_PERMIT: usize = 1 << 10;
 const GRACE: u32 = 20;
 
 /// Part of the time for a transfer without a byte after which a client makes room although its pace would do: of 2 s,
-/// 500 ms, which is more than a packet takes that is sent again, or a node that is busy.
-const SILENT: u32 = 4;
+/// 250 ms, which is more than a packet takes that is sent again, or a node that is busy.
+const SILENT: u32 = 8;
 
 /// How long to wait for clients to make room before looking again which could.
 const MAKE_ROOM: Duration = Duration::from_millis(20);
@@ -64,6 +64,17 @@ enum Fault {
 }
 
 impl Holder {
+    /// Whatever has arrived and was not read yet speaks for a client, but a few bytes do so only once.
+    fn evict(&mut self, fault: Fault) {
+        if fault == Fault::Pace && self.is_warned {
+            self.transfer.client.evict();
+            self.is_evicted = true;
+        } else {
+            self.is_warned = true;
+            self.transfer.client.ask();
+        }
+    }
+
     /// Why it should make room, and its pace in bytes a second.
     fn fault(&self, patience: Duration) -> Option<(Fault, u128)> {
         let (held, flow) = (self.since.elapsed(), self.transfer.client.flow(self.transfer.direction));
@@ -147,21 +158,9 @@ impl Budget {
                     break;
                 }
                 missing = missing.saturating_sub(holder.permits);
-                self.evict(fault, holder);
+                holder.evict(fault);
             }
         });
-    }
-
-    /// Whatever has arrived and was not read yet speaks for a client, but a few bytes do so only once.
-    fn evict(&self, fault: Fault, holder: &mut Holder) {
-        let client = &holder.transfer.client;
-        if fault == Fault::Pace && holder.is_warned {
-            client.evict();
-            holder.is_evicted = true;
-        } else {
-            holder.is_warned = true;
-            client.ask();
-        }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Holders) -> T) -> T {

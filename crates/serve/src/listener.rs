@@ -1,6 +1,6 @@
 //! The accept loop: a cap on connections, and nothing awaited in it but a permit and a connection.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io::Cursor, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use futures::FutureExt;
@@ -13,7 +13,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, join},
     net::{TcpListener, TcpStream},
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
@@ -56,7 +56,7 @@ pub struct ConnectionLimits {
     pub max_head: usize,
     /// From the connection to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From the first byte of a request to the end of its head.
+    /// From the first byte of a request to the end of its head; on a plain port from the connection on.
     pub head: Duration,
     /// Between two requests of a connection, and before the first.
     pub idle: Duration,
@@ -219,13 +219,36 @@ impl Connection {
 
     async fn talk(self, stream: TcpStream, progress: Progress) {
         match self.tls.clone() {
-            None => self.http(stream, progress).await,
+            // Boxed, so that whoever does not get that far costs little.
+            None => {
+                if let Some((head, stream)) = self.whole_head(stream).await {
+                    let (read, write) = stream.into_split();
+                    let stream = join(Cursor::new(head).chain(read), write);
+                    Box::pin(self.http(stream, progress)).await;
+                }
+            }
             Some(tls) => {
                 if let Some(stream) = self.handshake(&tls, stream).await {
-                    self.http(stream, progress).await;
+                    Box::pin(self.http(stream, progress)).await;
                 }
             }
         }
+    }
+
+    /// The head of a request on a plain port, or as much as there may be of one. hyper takes 16 KiB for a connection as
+    /// soon as there is a byte; clients that send one now and then must not cost as much.
+    async fn whole_head(&self, mut stream: TcpStream) -> Option<(Vec<u8>, TcpStream)> {
+        let mut head = Vec::new();
+        let reading = async {
+            while head.len() < self.limits.max_head && !ends_a_head(&head) {
+                if stream.read_buf(&mut head).await? == 0 {
+                    break;
+                }
+            }
+            Ok::<_, std::io::Error>(())
+        };
+        let read = self.stop.stopped.run_until_cancelled(timeout(self.limits.head, reading)).await;
+        matches!(read, Some(Ok(Ok(())))).then_some((head, stream))
     }
 
     /// `None` where it failed, or where we ended it, which is no failure.
@@ -299,6 +322,11 @@ impl Connection {
             debug!(%error, "connection ended");
         }
     }
+}
+
+/// Whether an empty line is among these bytes, which may be of another client than a probe.
+fn ends_a_head(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }
 
 /// Whether we ended the handshake for the client's certificate, or for want of one.

@@ -256,9 +256,9 @@ mod tests {
         all[0].progress.bytes_arrived(1);
         all[1].progress.request_answered();
         room.make(2);
-        all.iter().for_each(|place| {
+        for place in &all {
             place.progress.bytes_arrived(1);
-        });
+        }
         assert_eq!(all.iter().map(is_asked).collect::<Vec<_>>(), [true, true, false, false]);
         room.make(4);
         assert_eq!(all.iter().map(is_asked).collect::<Vec<_>>(), [true, true, true, false]);

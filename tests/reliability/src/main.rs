@@ -78,7 +78,7 @@ fn measure(gomemlimit: &Path, out: &Path, short: bool, scenario: &str) -> Result
         let (length, rotation) = if only {
             (2, 1)
         } else if short {
-            (20, 4)
+            (12, 4)
         } else {
             (600, 20)
         };

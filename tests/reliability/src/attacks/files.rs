@@ -30,7 +30,7 @@ pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
     }
     let name = "a slow policy file";
     if name.contains(attack) {
-        let text = "a policy file of 1,800 patterns full of stars, and reviews of images with 4 KiB: how long `/livez` takes";
+        let text = "a policy file of 1,800 patterns that nearly fit, and reviews of images with 4 KiB: how long `/livez` takes";
         let bound = PROBE_TIMEOUT.as_millis() as u64;
         rows.push(judged(name, text, Unit::Milliseconds, bound, slow_policy(binary).await?));
     }
@@ -53,19 +53,17 @@ async fn slow_policy(binary: &Path) -> Result<u64> {
     let (mount, file) = (Mount::new(&authority)?, folder.path().join("policy.yaml"));
     fs::write(&file, "rules: []\n")?;
     let path = file.to_str().context("a path that is no text")?.to_owned();
-    let flags = ["--policy-file".to_owned(), path, "--policy-poll".to_owned(), "1s".to_owned()];
+    let flags = ["--policy-file".to_owned(), path, "--policy-poll".to_owned(), "200ms".to_owned()];
     let program = Program::start(binary, &mount, &flags, None, Log::ReaderGone).await?;
     let mut rules = "rules:\n".to_owned();
-    for number in 0..1800 {
-        let _ = writeln!(
-            rules,
-            "- {{name: r{number}, match: {{images: [\"{}b\"]}}, set: {{mode: 'off'}}}}",
-            "*a".repeat(240)
-        );
+    let pattern = format!("*{}?{}b", "a".repeat(255), "a".repeat(200));
+    for number in 0..450 {
+        let images = [&*format!("\"{pattern}\""); 4].join(", ");
+        let _ = writeln!(rules, "- {{name: r{number}, match: {{images: [{images}]}}, set: {{mode: 'off'}}}}");
     }
     fs::write(&file, rules)?;
     // Until it has been looked at; it is either taken or refused.
-    sleep(Duration::from_secs(3)).await;
+    sleep(Duration::from_secs(2)).await;
     let target = Target { address: program.address, tls: authority.client()? };
     let mut reviews = JoinSet::new();
     for _ in 0..4 {

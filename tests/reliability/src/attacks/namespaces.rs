@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use futures::future::try_join_all;
 use gomemlimit_reliability::process::{Attack, Unit};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -63,8 +64,7 @@ fn answer(query: &Query, (count, size): (usize, usize), events: usize, watches: 
 }
 
 pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
-    let mut rows = Vec::new();
-    for (name, text, count, size) in [
+    let all = [
         (
             NAME,
             "500 namespaces with 256 KiB of annotations: listed, listed again, and 1,000 events of them",
@@ -77,13 +77,13 @@ pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
             50,
             OBJECT,
         ),
-    ] {
-        if name.contains(attack) {
+    ];
+    let rows =
+        all.into_iter().filter(|(name, ..)| name.contains(attack)).map(async |(name, text, count, size)| {
             let peak = follow(binary, count, size).await?;
-            rows.push(judged(name, text, Unit::Kib, REPLICA_KIB, peak));
-        }
-    }
-    Ok(rows)
+            Ok(judged(name, text, Unit::Kib, REPLICA_KIB, peak))
+        });
+    try_join_all(rows).await
 }
 
 /// The most memory of a replica that follows them.

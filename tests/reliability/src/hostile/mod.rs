@@ -34,7 +34,7 @@ const KEPT_RATE: u64 = 200;
 const KEPT: u64 = 4;
 const FRESH_RATE: u64 = 10;
 
-/// Reviews a second that need a place in the budget for bodies, where they are promised.
+/// Reviews a second that need a place in the budget for bodies, each from a client of its own, where they are promised.
 const LARGE_RATE: u64 = 5;
 
 /// The beginning of a request, without what it says of its body.
@@ -179,9 +179,9 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
     let cpu = program.cpu()?;
     let kept = team(&scene, KEPT, KEPT_RATE, Manner::default())?;
     let fresh = team(&scene, 1, FRESH_RATE, Manner { renew: Some(1), ..Manner::default() })?;
-    let large = plan
-        .large_promised
-        .then(|| team(&scene, 1, LARGE_RATE, Manner { size: Some(LARGE_REVIEW), ..Manner::default() }));
+    let large = plan.large_promised.then(|| {
+        team(&scene, LARGE_RATE, LARGE_RATE, Manner { size: Some(LARGE_REVIEW), ..Manner::default() })
+    });
     let (large, probes) = (large.transpose()?, Team::probes(scene.admin)?);
     let measured = Instant::now();
     // Honest clients are there first.
