@@ -25,7 +25,7 @@ pub enum PathError {
 pub struct WebhookPath(String);
 
 impl WebhookPath {
-    /// As it stands in a request.
+    /// As a request names it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

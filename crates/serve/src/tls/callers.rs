@@ -8,20 +8,16 @@ use std::{fs, io, path::PathBuf, sync::Arc};
 use arc_swap::ArcSwap;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
-    client::danger::HandshakeSignatureValid,
-    pki_types::{CertificateDer, UnixTime, pem::PemObject},
+    client::{danger::HandshakeSignatureValid, verify_server_name},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
     server::{
-        VerifierBuilderError, WebPkiClientVerifier,
+        ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
 use thiserror::Error;
 use tracing::{info, warn};
-use x509_cert::{
-    Certificate,
-    der::Decode,
-    ext::pkix::{SubjectAltName, name::GeneralName},
-};
+use x509_cert::{Certificate, der::Decode};
 
 use super::provider::provider;
 use crate::metrics::{Metrics, Reload};
@@ -159,20 +155,19 @@ impl Callers {
     }
 }
 
-/// Whether it is for one of these names.
-fn is_for(certificate: &CertificateDer<'_>, names: &[String]) -> Result<bool, x509_cert::der::Error> {
-    let certificate = Certificate::from_der(certificate)?;
-    let certificate = certificate.tbs_certificate();
-    if let Some(common) = certificate.subject().common_name()? {
-        if names.iter().any(|name| **name == *common.value()) {
-            return Ok(true);
-        }
+/// Whether it is for one of these names. As common names they are compared as they are, as DNS names as those of a
+/// server (RFC 9525).
+fn is_for(certificate: &CertificateDer<'_>, names: &[String]) -> Result<bool, Error> {
+    let unreadable = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
+    let parsed = ParsedCertificate::try_from(certificate)?;
+    let is_dns_name =
+        |name: &str| ServerName::try_from(name).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok());
+    if names.iter().any(|name| is_dns_name(name)) {
+        return Ok(true);
     }
-    let alternatives = certificate.get_extension::<SubjectAltName>()?;
-    Ok(alternatives.into_iter().flat_map(|(_, alternatives)| alternatives.0).any(|alternative| {
-        let GeneralName::DnsName(dns) = alternative else { return false };
-        names.iter().any(|name| name.eq_ignore_ascii_case(dns.as_str()))
-    }))
+    let certificate = Certificate::from_der(certificate).map_err(unreadable)?;
+    let common = certificate.tbs_certificate().subject().common_name().map_err(unreadable)?;
+    Ok(common.is_some_and(|common| names.iter().any(|name| **name == *common.value())))
 }
 
 impl ClientCertVerifier for Callers {
@@ -187,8 +182,7 @@ impl ClientCertVerifier for Callers {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.verifier().verify_client_cert(end_entity, intermediates, now)?;
-        let unreadable = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
-        if self.names.is_empty() || is_for(end_entity, &self.names).map_err(unreadable)? {
+        if self.names.is_empty() || is_for(end_entity, &self.names)? {
             return Ok(verified);
         }
         Err(Error::InvalidCertificate(CertificateError::NotValidForName))
