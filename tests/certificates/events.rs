@@ -63,7 +63,7 @@ pub fn damage() -> impl Strategy<Value = Damage> {
         any::<prop::sample::Index>().prop_map(Damage::Backup),
         prop::sample::select(planted::ALL.to_vec()).prop_map(Damage::Planted),
         prop::sample::select(planted::ALL.to_vec()).prop_map(Damage::PlantedSigner),
-        (1..90_u64).prop_map(Damage::Copies),
+        (1..40_u64).prop_map(Damage::Copies),
     ]
 }
 

@@ -40,17 +40,13 @@ impl Memory {
 
     /// Since when `ca` has been kept. A clock that was set back starts the time again.
     fn kept_since(&mut self, ca: &CaCertificate, now: SystemTime) -> SystemTime {
-        match self.kept_since.iter_mut().find(|(kept, _)| kept == ca) {
-            Some((_, since)) => {
-                *since = now.min(*since);
-                *since
-            }
-            None => {
-                self.kept_since.insert(0, (ca.clone(), now));
-                self.kept_since.truncate(2 * MAX_RETIRED);
-                now
-            }
+        if let Some((_, since)) = self.kept_since.iter_mut().find(|(kept, _)| kept == ca) {
+            *since = now.min(*since);
+            return *since;
         }
+        self.kept_since.insert(0, (ca.clone(), now));
+        self.kept_since.truncate(2 * MAX_RETIRED);
+        now
     }
 }
 

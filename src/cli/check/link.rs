@@ -117,8 +117,8 @@ impl Finding {
             "what": self.what,
             "command": self.command,
         });
-        if !self.cas.is_empty() {
-            json["certificates"] = self.cas.iter().map(ListedCa::json).collect();
+        if let Some(object) = json.as_object_mut().filter(|_| !self.cas.is_empty()) {
+            object.insert("certificates".to_owned(), self.cas.iter().map(ListedCa::json).collect());
         }
         json
     }

@@ -66,12 +66,12 @@ async fn a_planted_ca_is_refused_and_a_revoked_one_is_replaced_without_a_restart
     println!("revocation: a new CA published after {published:.2?}; {tally}");
     assert!(tally.errors.is_empty() && tally.injected > 50, "{tally}\n{:#?}", tally.errors);
     if let (Some(first), Some(last)) = (tally.missed.first(), tally.missed.last()) {
-        assert!(*last - *first < GAP, "{tally}");
+        assert!(*last < *first + GAP, "{tally}");
     }
     let now = listed(&namespace.name);
     assert!(now.len() == 1 && now[0]["sha256"] != revoked, "{now:#?}");
     let certificates = release.metrics("gomemlimit_ca_bundle_certificates").await;
-    assert!(certificates.iter().all(|certificates| *certificates == 1.0), "{certificates:?}");
+    assert!(certificates.iter().all(|certificates| (*certificates - 1.0).abs() < 0.5), "{certificates:?}");
     assert_eq!(release.pod_names().await, names, "no replica was replaced");
     assert_eq!(release.restarts().await.values().sum::<i32>(), 0);
 
