@@ -4,8 +4,8 @@
 #
 # tests/cluster/image builds it with buildah where no registry can be reached.
 
-# A Debian with Rust and a C compiler; the version is the one of rust-toolchain.toml.
-ARG BUILDER_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
+# A Debian with Rust and a C compiler; the version is the one of rust-toolchain.toml. The digest is of all architectures.
+ARG BUILDER_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082
 ARG RUNTIME_IMAGE=scratch
 
 FROM ${BUILDER_IMAGE} AS build

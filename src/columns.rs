@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use gomemlimit_core::printable::is_hidden;
 use unicode_width::UnicodeWidthStr;
 
 /// Blanks between two columns.
@@ -60,28 +61,18 @@ fn line(row: &[Cell], widths: &[usize]) -> String {
 
 /// Free text for people, on one line: a terminal must neither obey nor hide what somebody wrote into an object.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_bad) {
+    if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
     let clean = text.chars().fold(String::with_capacity(text.len()), |mut clean, c| {
         match c {
             '\n' | '\r' | '\t' => clean.push(' '),
-            c if is_bad(c) => clean.extend(c.escape_unicode()),
+            c if is_hidden(c) => clean.extend(c.escape_unicode()),
             c => clean.push(c),
         }
         clean
     });
     Cow::Owned(clean)
-}
-
-/// Control characters (C0, C1), and those that change the direction of what follows or that nobody sees.
-pub(crate) fn is_bad(c: char) -> bool {
-    let is_invisible = matches!(
-        c,
-        '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}'
-            | '\u{e0000}'..='\u{e007f}'
-    );
-    c.is_control() || is_invisible
 }
 
 #[cfg(test)]

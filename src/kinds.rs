@@ -89,11 +89,11 @@ impl Kind {
         })
     }
 
-    /// That of an object in a manifest.
+    /// That of an object in a manifest. Without an API version kubectl takes the group of pods.
     pub(crate) fn of_object(kind: &str, api_version: &str) -> Option<&'static Self> {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         let found = KINDS.iter().find(|one| one.name == kind && one.group == group);
-        found.filter(|one| !one.group.is_empty() || api_version == "v1")
+        found.filter(|one| !one.group.is_empty() || matches!(api_version, "v1" | ""))
     }
 
     /// Path of its group and version at the API server.

@@ -39,7 +39,7 @@ pub enum LogFormat {
 pub fn init(args: &LogArgs, queue: &LineQueue, is_coloured: bool) {
     let registry = tracing_subscriber::registry().with(args.log_level.clone());
     let (format, queue) = (args.log_format, queue.clone());
-    let writer = move || LineWriter { format, queue: queue.clone() };
+    let writer = move || LineWriter { format, is_coloured, queue: queue.clone() };
     // What the library prints by itself about a line that it cannot format would wait for the reader.
     match format {
         LogFormat::Text => {
@@ -55,20 +55,23 @@ pub fn init(args: &LogArgs, queue: &LineQueue, is_coloured: bool) {
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic")));
 }
 
-/// Queues each write, which is one line, within the bound of a line.
+/// Queues each write, which is one event, as one line within the bound of a line.
 struct LineWriter {
     format: LogFormat,
+    /// Whether a line of text has escape sequences of its own.
+    is_coloured: bool,
     queue: LineQueue,
 }
 
 impl io::Write for LineWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let clean = shorten::clean_line(line, self.format == LogFormat::Json, self.is_coloured);
         let short = match self.format {
-            LogFormat::Text => Ok(shorten::text_line(line)),
-            LogFormat::Json => shorten::json_line(line),
+            LogFormat::Text => Ok(shorten::text_line(&clean)),
+            LogFormat::Json => shorten::json_line(&clean),
         };
         match short {
-            Ok(short) => self.queue.push(short.as_deref().unwrap_or(line)),
+            Ok(short) => self.queue.push(short.as_deref().unwrap_or(&clean)),
             Err(()) => self.queue.drop_lines(1),
         }
         Ok(line.len())

@@ -181,7 +181,7 @@ async fn a_watch_that_has_expired_lists_again_and_tells_only_what_changed() {
 /// `audit --listen` and the address it listens on.
 async fn publish(server: &Server) -> (tokio::process::Child, String) {
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-        .args(["audit", "--listen", "127.0.0.1:0", "--interval", "50ms"])
+        .args(["audit", "--listen", "127.0.0.1:0", "--interval", "1s"])
         .env("KUBECONFIG", server.kubeconfig.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -192,7 +192,7 @@ async fn publish(server: &Server) -> (tokio::process::Child, String) {
     let stderr = child.stderr.take().unwrap();
     let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(stderr));
     let line = lines.next_line().await.unwrap().unwrap();
-    let url = line.strip_prefix("Publishing at ").and_then(|line| line.strip_suffix("/metrics every 50ms."));
+    let url = line.strip_prefix("Publishing at ").and_then(|line| line.strip_suffix("/metrics every 1s."));
     let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
     // It goes on writing to it.
     #[expect(clippy::disallowed_methods, reason = "the test's tasks end with its runtime")]
@@ -284,7 +284,7 @@ async fn publishing_goes_on_although_nobody_reads_what_it_tells() {
     .await;
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-        .args(["audit", "--listen", &address, "--interval", "50ms"])
+        .args(["audit", "--listen", &address, "--interval", "1s"])
         .env("KUBECONFIG", server.kubeconfig.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -315,6 +315,62 @@ async fn publishing_goes_on_although_nobody_reads_what_it_tells() {
     assert_eq!(ended.unwrap().code(), Some(0));
 }
 
+/// The page that a request asks for, of so many items; as text, since they are large.
+fn page(query: &scripted::Query, items: usize, make: impl Fn(usize) -> String) -> (u16, String) {
+    let number = |key: &str| query.get(key).and_then(|text| text.parse().ok());
+    let from = number("continue").unwrap_or(0);
+    let to = items.min(from + number("limit").unwrap_or(items));
+    let next = if to < items { to.to_string() } else { String::new() };
+    let objects = (from..to).map(make).collect::<Vec<_>>().join(",");
+    (200, format!(r#"{{"metadata":{{"resourceVersion":"7","continue":"{next}"}},"items":[{objects}]}}"#))
+}
+
+/// Memory of `audit --listen` is not that of what tenants write: pods of a megabyte, and namespaces with all annotations
+/// and labels that they can have, of ours and of others. The chart's limit is 128 MiB; a debug build takes 30 at rest.
+#[tokio::test]
+async fn large_objects_of_tenants_take_no_memory() {
+    let entries = |of: &str, count: usize, text: usize| {
+        let text = "y".repeat(text);
+        let entries = (0..count).map(|index| format!(r#""a{index}.{of}/x":"{text}""#));
+        entries.collect::<Vec<_>>().join(",")
+    };
+    let (labels, annotations) = (entries("example.com", 1000, 60), entries("gomemlimit.dev", 1000, 100));
+    let (zeros, large) = ("0".repeat(60_000), pod("large").to_string());
+    let args = format!(r#""args":["{}"],"name":"app""#, "x".repeat(1_000_000));
+    let large = large.replace(r#""name":"app""#, &args);
+    let server = Server::start(move |path, query| match path {
+        "/api/v1/namespaces" => page(query, 60, |index| {
+            format!(
+                r#"{{"metadata":{{"name":"ns-{index}","labels":{{{labels}}},"annotations":{{{annotations},"gomemlimit.dev/ratio":"{zeros}"}}}}}}"#
+            )
+        }),
+        "/api/v1/pods" => page(query, 32, |_| large.clone()),
+        path => forbidden(path),
+    })
+    .await;
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
+        .args(["audit", "-A", "--listen", "127.0.0.1:0", "--interval", "1h"])
+        .env("KUBECONFIG", server.kubeconfig.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(stderr));
+    // It is said at the end of an audit.
+    while !lines.next_line().await.unwrap().expect("an audit").starts_with("Decided by ") {}
+    let peak = gomemlimit_proc::Process(child.id().unwrap()).status("VmHWM").unwrap() >> 10;
+    assert!(peak < 70, "{peak} MiB");
+    let limits: Vec<_> = {
+        let asked = server.asked.lock().unwrap();
+        let pods = asked.iter().filter(|(path, _)| path == "/api/v1/pods");
+        pods.map(|(_, query)| query["limit"].clone()).collect()
+    };
+    assert_eq!(limits, ["250", "125", "62", "31", "15", "7", "7", "7", "7", "7"]);
+}
+
 #[tokio::test]
 async fn what_cannot_be_published_is_refused() {
     let server = Server::start(|path, _| forbidden(path)).await;
@@ -329,6 +385,7 @@ async fn what_cannot_be_published_is_refused() {
         (&["--summary", "-o", "name"], "--summary has no pods"),
         (&["--interval", "1m"], "--listen"),
         (&["--listen", "127.0.0.1:0", "--interval", "0s"], "must be more than 0s"),
+        (&["--listen", "127.0.0.1:0", "--interval", "1ns"], "must be at least 1s"),
         (&["--listen", "nowhere"], "is no address such as 127.0.0.1:8443"),
         (&["--listen", &address], "cannot listen on --listen"),
     ] {

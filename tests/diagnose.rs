@@ -6,14 +6,17 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::Command,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
+use gomemlimit_proc::Process;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -206,6 +209,98 @@ fn what_was_saved_can_be_looked_at_again_and_drawn() {
     assert!(svg.contains("<svg") && svg.contains("main.appendEvent"), "{svg}");
     let twice = diagnose(&["--url", &url, "--save", saved]);
     twice.is_refused("holds captures already; name another folder for --save");
+}
+
+/// A folder of --save that somebody prepared: nothing is written through a link, and nothing that is there is changed.
+#[rstest]
+#[case::index("capture.json", "holds captures already")]
+#[case::first("heap-1.pb.gz", "holds captures already")]
+#[case::second("heap-2.pb.gz", "heap-2.pb.gz: File exists")]
+#[case::text("goroutine-1.txt", "goroutine-1.txt: File exists")]
+fn what_is_saved_goes_through_no_link(
+    #[case] name: &str,
+    #[case] wanted: &str,
+    #[values(true, false)] is_dangling: bool,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let (victim, saved) = (folder.path().join("victim"), folder.path().join("saved"));
+    fs::create_dir(&saved).unwrap();
+    if !is_dangling {
+        fs::write(&victim, "mine").unwrap();
+    }
+    std::os::unix::fs::symlink(&victim, saved.join(name)).unwrap();
+    let url = serve(|path, _| Some(pprof(path, HEAP)));
+    let output = diagnose(&["--url", &url, "--interval", "10ms", "--save", saved.to_str().unwrap()]);
+    output.is_refused(wanted);
+    assert_eq!(fs::read_to_string(&victim).ok(), (!is_dangling).then(|| "mine".to_owned()));
+}
+
+#[test]
+fn what_is_saved_is_for_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let saved = folder.path().join("new/captures");
+    let url = serve(|path, _| Some(pprof(path, HEAP)));
+    let save =
+        |folder: &Path| diagnose(&["--url", &url, "--interval", "10ms", "--save", folder.to_str().unwrap()]);
+    let output = save(&saved);
+    assert_eq!((output.code, &*output.stderr), (0, ""));
+    assert_eq!((mode(&saved), mode(saved.parent().unwrap())), (0o700, 0o700));
+    let files: Vec<_> = fs::read_dir(&saved).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 13, "{files:?}");
+    assert!(files.iter().all(|file| mode(file) == 0o600), "{files:?}");
+    // A folder that is there stays as it is.
+    let shared = folder.path().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+    let output = save(&shared);
+    let warning = format!("warning: others may change what is in {}; ", shared.display());
+    assert!(output.code == 0 && output.stderr.starts_with(&warning), "{}", output.stderr);
+    assert_eq!(mode(&shared), 0o777);
+}
+
+/// A heap profile of so many stacks of 1024 frames, all of them different, from 40 KB.
+fn deep(stacks: u32, time: u8) -> Vec<u8> {
+    let nested = |tag: u8, bytes: &[u8]| {
+        let len = bytes.len();
+        let len = [u8::try_from(len & 0x7f).unwrap() | 0x80, u8::try_from(len >> 7).unwrap()];
+        [&[tag << 3 | 2][..], &len, bytes].concat()
+    };
+    let names = ["", "inuse_space", "bytes", "main.f"].map(|name| nested(6, name.as_bytes()));
+    let lines = |line| nested(4, &[8, 1, 16, line]).repeat(128);
+    let locations = (1..=8).map(|id| nested(4, &[&[8, id][..], &lines(id)].concat()));
+    let samples = (0..stacks).map(|at| {
+        let ids = (0..8).flat_map(|digit| [8, u8::try_from(at >> (3 * digit) & 7).unwrap() + 1]);
+        nested(2, &ids.chain([16, 100]).collect::<Vec<_>>())
+    });
+    let head = [nested(1, &[8, 1, 16, 2]), nested(5, &[8, 1, 16, 3, 32, 3]), vec![9 << 3, time, 12 << 3, 1]];
+    let parts: Vec<_> = head.into_iter().chain(names).chain(locations).chain(samples).flatten().collect();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&parts).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A tenant's program may answer anything to whoever looks at it.
+#[test]
+fn a_hostile_profile_takes_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |stacks: u32, time: u8| {
+        let (path, bytes) = (folder.path().join(format!("{stacks}-{time}.pb.gz")), deep(stacks, time));
+        assert!(bytes.len() < 50_000, "{}", bytes.len());
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    diagnose(&["-f", &file(8192, 1)]).is_refused("is too large: more than 1048576 frames");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
+    command.args(["diagnose", "-o", "json", "-f", &file(1024, 1), &file(1023, 2), &file(1022, 3)]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let (process, mut peak) = (Process(child.id()), 0);
+    while child.try_wait().unwrap().is_none() {
+        peak = process.status("VmHWM").unwrap_or_default().max(peak);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(child.wait().unwrap().success() && peak > 0);
+    assert!(peak < 150 << 10, "{peak} KiB");
 }
 
 #[test]

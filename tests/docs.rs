@@ -249,6 +249,7 @@ fn every_flag_in_the_texts_exists() {
         "--locked",
         "--manifest-url",
         "--replicas",
+        "--reset-then-reuse-values",
         "--reuse-values",
         "--overwrite",
         "--subresource",

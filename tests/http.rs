@@ -1,7 +1,11 @@
 //! What the webhook port says to requests of every wrong form, and how it limits the others.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gomemlimit::serve::handler::Namespaces;
 use gomemlimit_core::NamespaceAnnotations;
@@ -9,7 +13,9 @@ use rstest::rstest;
 use tokio::io::AsyncWriteExt;
 
 mod support;
-use support::{REVIEW, Setup, is_injected, read_answer, request, review_of_size, send, until_closed};
+use support::{
+    Pair, REVIEW, Setup, connect, head, is_injected, read_answer, request, review_of_size, send, until_closed,
+};
 
 #[tokio::test]
 async fn a_real_review_is_answered_with_a_patch() {
@@ -102,17 +108,31 @@ async fn what_the_client_still_sends_is_taken(
     setup.options.bodies.all = 10 << 20;
     setup.options.bodies.budget_wait = Duration::from_millis(100);
     let server = setup.start().await;
-    let _greedy = server.begin(7 << 20, &vec![b' '; 20 << 10]).await;
+    let mut greedy = server.begin(7 << 20, &vec![b' '; 20 << 10]).await;
     server.wait_for_metric(BODIES, 7 << 20).await;
-    let mut stream = server.connect().await;
-    let head = format!(
-        "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
-    );
-    send(&mut stream, head.as_bytes()).await;
-    send(&mut stream, &vec![b' '; length]).await;
-    let answer = read_answer(&mut stream).await.unwrap();
-    assert_eq!(answer.status, status);
-    assert!(answer.closes(), "{}", answer.head);
+    let taken = async {
+        let mut stream = server.connect().await;
+        let head = format!(
+            "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        send(&mut stream, head.as_bytes()).await;
+        send(&mut stream, &vec![b' '; length]).await;
+        let answer = read_answer(&mut stream).await.unwrap();
+        assert_eq!(answer.status, status);
+        assert!(answer.closes(), "{}", answer.head);
+    };
+    tokio::select! {
+        () = taken => {}
+        () = go_on(&mut greedy) => {}
+    }
+}
+
+/// Sends more of a body of 7 MiB, slowly but surely.
+async fn go_on(stream: &mut (impl AsyncWriteExt + Unpin)) {
+    for _ in 0..220 {
+        send(stream, &vec![b' '; 32 << 10]).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// But not for ever.
@@ -241,14 +261,20 @@ async fn past_the_budget_a_large_request_is_told_to_try_again_and_small_ones_go_
     setup.options.bodies.all = 10 << 20;
     setup.options.bodies.budget_wait = Duration::from_millis(200);
     let server = setup.start().await;
-    // Reserves nearly everything when it has sent a little, and does not go on.
-    let greedy = server.begin(7 << 20, &vec![b' '; 20 << 10]).await;
+    // Reserves nearly everything when it has sent a little.
+    let mut greedy = server.begin(7 << 20, &vec![b' '; 20 << 10]).await;
     server.wait_for_metric(BODIES, 7 << 20).await;
 
-    let refused = server.review(&review_of_size(1 << 20)).await;
-    assert_eq!(refused.status, 503);
-    assert!(refused.head.contains("retry-after: 1"), "{}", refused.head);
-    assert!(is_injected(&server.review(REVIEW).await), "a quarter is kept for small bodies");
+    let others = async {
+        let refused = server.review(&review_of_size(1 << 20)).await;
+        assert_eq!(refused.status, 503);
+        assert!(refused.head.contains("retry-after: 1"), "{}", refused.head);
+        assert!(is_injected(&server.review(REVIEW).await), "a quarter is kept for small bodies");
+    };
+    tokio::select! {
+        () = others => {}
+        () = go_on(&mut greedy) => {}
+    }
 
     drop(greedy);
     server.wait_for_metric(BODIES, 0).await;
@@ -289,21 +315,94 @@ async fn a_body_reserves_nothing_at_first_and_then_all_of_itself() {
     server.wait_for_metric(BODIES, 7 << 20).await;
 }
 
-#[tokio::test]
-async fn whoever_uses_up_the_budget_keeps_no_ordinary_review_waiting() {
-    let mut setup = Setup::default();
-    setup.options.bodies.budget_wait = Duration::from_millis(200);
-    let server = setup.start().await;
-    let mut stalled = Vec::new();
-    // Forty of them take the quarter of the budget that is for small bodies.
-    for _ in 0..60 {
-        stalled.push(server.begin(201 << 10, &vec![b' '; 200 << 10]).await);
+/// So much of a body that it has a place in the budget.
+const BEGUN: usize = 17 << 10;
+
+/// What a client of a body does that never comes to an end.
+#[derive(Clone, Copy)]
+enum Stalling {
+    /// Sends so many bytes of a body of 255 KiB, then nothing.
+    After(usize),
+    /// Sends a byte now and then.
+    Drips,
+}
+
+async fn stall(server: SocketAddr, pair: Pair, how: Stalling) {
+    let Ok(mut stream) = connect(server, &pair).await else { return };
+    let request = match how {
+        Stalling::After(bytes) => [head(255 << 10).as_bytes(), &vec![b' '; bytes]].concat(),
+        Stalling::Drips => [head(255 << 10).as_bytes(), &vec![b' '; BEGUN]].concat(),
+    };
+    let _ = stream.write_all(&request).await;
+    match how {
+        Stalling::After(_) => drop(until_closed(&mut stream).await),
+        Stalling::Drips => {
+            while stream.write_all(b" ").await.is_ok() && stream.flush().await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
     }
-    server.wait_for_metric(BODIES, 40 * (201 << 10)).await;
-    assert_eq!(server.review(&review_of_size(200 << 10)).await.status, 503);
-    assert!(is_injected(&server.review(REVIEW).await));
-    assert!(is_injected(&server.review(&review_of_size(16 << 10)).await));
-    assert!(is_injected(&server.review(&review_of_size(7 << 20)).await), "the rest is for large ones");
+}
+
+/// Well before their deadline.
+#[rstest]
+#[case::with_little_sent(Stalling::After(BEGUN))]
+#[case::with_nearly_all_sent(Stalling::After(254 << 10))]
+#[case::sending_on(Stalling::Drips)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_stall_with_a_place_in_the_budget_keep_nobody_waiting(#[case] how: Stalling) {
+    let mut setup = Setup::default();
+    setup.options.bodies.arrival = Duration::from_secs(10);
+    // A quarter has eight of them.
+    (setup.options.bodies.one, setup.options.bodies.all) = (1 << 20, 8 << 20);
+    let server = setup.start().await;
+    let mut hostile = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let (address, pair) = (server.webhook, server.pair.clone());
+        hostile.spawn(async move {
+            loop {
+                stall(address, pair.clone(), how).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+    }
+    let started = Instant::now();
+    while server.metric(BODIES).await < 1 << 20 {
+        assert!(started.elapsed() < support::LONG, "{}", server.metric(BODIES).await);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for size in [17 << 10, 250 << 10] {
+        let review = review_of_size(size);
+        let answer = tokio::time::timeout(support::LONG / 2, server.review(&review)).await;
+        assert!(is_injected(&answer.expect("a place in the budget")), "{size}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_slow_and_goes_on_keeps_its_place_and_who_stalls_does_not() {
+    let mut setup = Setup::default();
+    setup.options.bodies.arrival = Duration::from_secs(10);
+    // Two of 255 KiB.
+    (setup.options.bodies.one, setup.options.bodies.all) = (1 << 20, 2 << 20);
+    let server = setup.start().await;
+    let review = review_of_size(255 << 10);
+    let (begun, rest) = review.split_at(BEGUN);
+    let mut stalled = server.begin(review.len(), begun).await;
+    let sending = async {
+        let mut slow = server.begin(review.len(), begun).await;
+        for piece in rest.chunks(8 << 10) {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            send(&mut slow, piece).await;
+        }
+        read_answer(&mut slow).await.unwrap()
+    };
+    let other = async {
+        server.wait_for_metric(BODIES, 2 * (255 << 10)).await;
+        server.review(&review).await
+    };
+    let (slow, other) = tokio::join!(sending, other);
+    assert!(is_injected(&slow) && is_injected(&other));
+    until_closed(&mut stalled).await;
 }
 
 /// Answers have their place, too: one that is not read stays in memory.

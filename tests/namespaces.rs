@@ -60,6 +60,8 @@ async fn answer(listener: TcpListener, mut script: Script) {
             assert!(head.starts_with("GET /api/v1/namespaces?"), "{head}");
             assert!(head.contains("labelSelector=gomemlimit.dev%2Finject%3Denabled"), "{head}");
             assert!(head.contains("as=PartialObjectMetadata"), "metadata only: {head}");
+            let is_page = head.contains("limit=10") || head.contains("watch=true");
+            assert!(is_page, "one answer is in memory as a whole: {head}");
             if head.contains("watch=true") {
                 let headers =
                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -180,4 +182,18 @@ async fn an_expired_watch_is_listed_again_and_what_is_known_stays_meanwhile() {
     })
     .await;
     assert_eq!(ratio(&test.watched, "shop"), None, "the new list replaces the old one");
+}
+
+#[tokio::test]
+async fn every_page_of_a_list_counts() {
+    let page = |name: &str, next: &str| {
+        let (code, mut list) = list(&[namespace(name, &json!({"gomemlimit.dev/ratio": "0.8"}))]);
+        list["metadata"]["continue"] = next.into();
+        (code, list)
+    };
+    let test = Test::start(vec![page("shop", "a"), page("bank", "b"), page("mail", "")]).await;
+    test.wait("listed", is_known).await;
+    for name in ["shop", "bank", "mail"] {
+        assert_eq!(ratio(&test.watched, name).as_deref(), Some("0.8"));
+    }
 }

@@ -5,6 +5,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Output},
+    time::Duration,
 };
 
 use gomemlimit::{cluster::serving::WebhookPod, policy_file, serve::policy::PolicyReloader};
@@ -284,6 +285,37 @@ async fn a_swapped_file_is_followed_and_a_bad_one_is_not() {
     server.wait_for_metric("gomemlimit_policy_out_of_date", 0).await;
     assert_eq!(value().await, "966367641");
     assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));
+}
+
+/// Who writes the policy file and who creates pods can work together: the probe has an answer all the same. Without a
+/// bound each of these reviews takes more than a minute in a debug build.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_slowest_file_and_the_slowest_pods_leave_the_probe_its_answer() {
+    let slow = format!("*{}?{}b", "a".repeat(255), "a".repeat(200));
+    let policy =
+        serde_json::json!({"rules": [{"name": "slow", "is": "go", "match": {"images": vec![slow; 127]}}]});
+    let rules = policy_file::parse(Path::new("p"), policy.to_string().as_bytes()).unwrap();
+    let mut setup = Setup::default();
+    setup.options.policy = Policy { rules, ..Policy::default() };
+    let server = setup.start().await;
+    let container = serde_json::json!({"name": "c", "image": "a".repeat(512), "resources": {"limits": {"memory": "1Gi"}}});
+    let review = serde_json::json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "namespace": "shop", "operation": "CREATE",
+        "object": {"spec": {"containers": vec![container; 400]}},
+    }})
+    .to_string();
+    assert!(review.len() < 256 << 10, "{}: judged by the threads that serve connections", review.len());
+    let reviews = futures::future::join_all((0..4).map(|_| server.review(review.as_bytes())));
+    let probes = async {
+        for _ in 0..5 {
+            let probe = tokio::time::timeout(Duration::from_secs(20), server.admin("/livez")).await;
+            assert_eq!(probe.unwrap().0, 200);
+        }
+    };
+    let (answers, ()) = tokio::join!(reviews, probes);
+    for answer in answers {
+        assert!(answer.json().to_string().contains("too large to be compared with all rules"));
+    }
 }
 
 /// The largest and longest that the chart's schema lets through: a replica that starts with it must not die of it.

@@ -1,12 +1,17 @@
 //! Real sockets: who stays and who goes when there are more connections than places.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{future::pending, slice, time::Duration};
+use std::{future::pending, iter, net::SocketAddr, slice, time::Duration};
 
+use axum::{Router, routing};
+use gomemlimit::{
+    metrics::Metrics,
+    serve::listener::{ConnectionLimits, Eviction, Listener, Stop},
+};
 use rstest::rstest;
 use tokio::{
     io::AsyncWriteExt,
-    net::TcpStream,
+    net::{TcpListener, TcpSocket, TcpStream},
     select,
     time::{sleep, timeout},
 };
@@ -14,8 +19,8 @@ use tokio_rustls::client::TlsStream;
 
 mod support;
 use support::{
-    REVIEW, Server, Setup, connect, head, is_injected, read_answer, request, review_of_size, send,
-    until_closed,
+    REVIEW, Server, Setup, connect, get, head, is_injected, read_answer, request, review_of_size,
+    running::Running, send, until_closed,
 };
 
 /// Shorter than any deadline of a [`Setup`], so what happens within it is not a deadline's doing.
@@ -213,5 +218,115 @@ async fn a_body_that_moves_is_the_last_to_make_room() {
     select! {
         () = assert_room(&server) => {}
         () = drip(&mut moving, &mut bytes) => {}
+    }
+}
+
+/// What clients of a plain port do that never come to an end, on one connection after the other.
+#[derive(Clone, Copy)]
+enum Abuse {
+    /// Nothing.
+    Silent,
+    /// Send a byte of a head every millisecond.
+    Drip,
+    /// Ask for something large and read nothing of it.
+    NeverRead,
+    /// Announce a body that never comes.
+    NoBody,
+    /// Send one request after the other and read nothing.
+    Pipeline,
+}
+
+async fn abuse(address: SocketAddr, how: Abuse) -> std::io::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(4096)?;
+    let mut stream = socket.connect(address).await?;
+    match how {
+        Abuse::Silent => {}
+        Abuse::Drip => loop {
+            stream.write_all(b"x").await?;
+            sleep(Duration::from_millis(1)).await;
+        },
+        Abuse::NeverRead => {
+            stream.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await?;
+            sleep(SOON).await;
+        }
+        Abuse::NoBody => {
+            stream.write_all(b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n").await?;
+        }
+        Abuse::Pipeline => loop {
+            stream.write_all(&b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100)).await?;
+        },
+    }
+    until_closed(&mut stream).await;
+    Ok(())
+}
+
+/// No deadline ends them: that the oldest make room is what helps.
+#[rstest]
+#[tokio::test]
+async fn on_a_port_for_probes_the_oldest_make_room(
+    #[values(Abuse::Silent, Abuse::Drip, Abuse::NeverRead, Abuse::NoBody, Abuse::Pipeline)] how: Abuse,
+) {
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let router = Router::new()
+        .route("/livez", routing::get(async || "ok\n"))
+        .route("/large", routing::get(async || "x".repeat(8 << 20)));
+    let limits = ConnectionLimits {
+        connections: 8,
+        eviction: Eviction::OldestFirst { grace: Duration::from_millis(50) },
+        keep_alive: false,
+        ..Setup::default().options.connections
+    };
+    let (stop, metrics) = (Stop::default(), Metrics::default());
+    let listener = Listener { tcp, tls: None, router, limits, stop, metrics };
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(listener.run());
+    for _ in 0..40 {
+        tasks.spawn(async move {
+            loop {
+                // Reset or closed: the next one.
+                let _ = abuse(address, how).await;
+            }
+        });
+    }
+    // Until they have come.
+    sleep(Duration::from_millis(50)).await;
+    for _ in 0..5 {
+        let (status, _) = timeout(SOON, get(address, "/livez")).await.expect("a place");
+        assert_eq!(status, 200);
+    }
+}
+
+/// What the chart gives the readiness probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A byte of a head every tenth of a second, on one connection after the other.
+async fn drip_heads(address: SocketAddr) {
+    loop {
+        if let Ok(mut stream) = TcpStream::connect(address).await {
+            let mut head = b"GET /livez HTTP/1.1\r\nHost: x\r\nX: ".iter().chain(iter::repeat(&b'x'));
+            while let Some(byte) = head.next()
+                && stream.write_all(&[*byte]).await.is_ok()
+            {
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn clients_that_drip_keep_no_probe_from_its_answer() {
+    let program = Running::start(&[]);
+    program.wait_until_ready().await;
+    let mut hostile = tokio::task::JoinSet::new();
+    for _ in 0..450 {
+        hostile.spawn(drip_heads(program.admin));
+    }
+    // Until all of them have come.
+    sleep(Duration::from_millis(500)).await;
+    for path in ["/livez", "/readyz"].repeat(5) {
+        let (status, _) = timeout(PROBE_TIMEOUT, get(program.admin, path)).await.expect(path);
+        assert_eq!(status, 200);
     }
 }

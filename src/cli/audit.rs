@@ -23,7 +23,7 @@ use self::{
 use super::{
     cluster_args::{ClusterArgs, ScopeArgs, runtime},
     complete,
-    duration::parse_duration,
+    duration::parse_audit_interval,
     judge::Judge,
     listen::parse_listen,
     output::{self, Line},
@@ -99,7 +99,7 @@ pub(super) struct AuditArgs {
     )]
     listen: Option<SocketAddr>,
     /// Time from one audit to the next
-    #[arg(long, value_name = "DURATION", default_value = "1m", requires = "listen", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1m", requires = "listen", value_parser = parse_audit_interval)]
     interval: Duration,
     /// Format of the output
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
@@ -167,7 +167,7 @@ impl AuditArgs {
             let (fleet, _) = self.list(&cluster, &listing, &judge).await?;
             let printed = self.print(&fleet, &judge, namespace.as_deref());
             let mut gate = Gate::new(&self.fail_on, self.allow_empty);
-            gate.judge(&fleet);
+            gate.judge(&fleet, judge.are_settings_known());
             let has_failed = gate.has_failed(&self.no_pods(namespace.as_deref()))?;
             Ok(if has_failed && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
         })

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use kube::Client;
 
-use super::duration::{parse_duration, parse_life};
+use super::duration::{parse_duration, parse_life, parse_poll};
 use crate::{
     certs::Settings,
     cluster::{
@@ -39,7 +39,7 @@ pub(super) struct CertificateArgs {
     #[arg(long = "client-name", value_name = "NAME", value_delimiter = ',', requires = "client_ca_file")]
     client_names: Vec<String>,
     /// How often to look at the certificate files
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_poll)]
     tls_poll: Duration,
     /// Make and rotate certificates: existing Secret that replicas share their CA in
     #[arg(long, value_name = "NAME", requires_all = ["webhook_config", "service"], conflicts_with = "tls_cert")]
@@ -70,7 +70,7 @@ pub(super) struct LifeArgs {
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration, hide = true)]
     ca_publish_delay: Duration,
     /// How often to look at the clock
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration, hide = true)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_poll, hide = true)]
     certificate_tick: Duration,
 }
 

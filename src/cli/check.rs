@@ -52,9 +52,12 @@ pub(super) struct CheckArgs {
     /// The webhook configuration; default: found by its labels and entries
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     webhook_config: Option<String>,
-    /// Namespace of the release, where there are several or the configuration is gone; default: found
+    /// Namespace of the release, if there are several or the configuration is gone; default: found
     #[arg(long, value_name = "NAMESPACE", value_parser = parse_name)]
     release_namespace: Option<String>,
+    /// The release in that namespace; default: found, or gomemlimit
+    #[arg(long, value_name = "NAME", value_parser = parse_name, requires = "release_namespace")]
+    release: Option<String>,
     /// Create no pods, not even by dry run
     #[arg(long)]
     no_dry_run: bool,

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
+use gomemlimit_core::names::is_object_name;
 
 use super::{complete, duration::parse_delay};
 use crate::{
@@ -109,11 +110,7 @@ impl ScopeArgs {
 
 /// A name that an object of the API can have (RFC 1123 subdomain): it becomes part of a path.
 pub(super) fn parse_name(text: &str) -> Result<String, String> {
-    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let is_label = |label: &str| {
-        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(is_fine)
-    };
-    if text.len() <= 253 && text.split('.').all(is_label) {
+    if is_object_name(text) {
         Ok(text.to_owned())
     } else {
         Err("is not a name of Kubernetes: small letters, digits, dashes and dots only, as in the name of every object"

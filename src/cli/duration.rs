@@ -7,6 +7,17 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     not_zero(parse_delay(text)?)
 }
 
+/// The time from one look at a file, a clock or a pod to the next: what is looked at more often only takes processor
+/// time, here or of the API server.
+pub(super) fn parse_poll(text: &str) -> Result<Duration, String> {
+    at_least(text, Duration::from_millis(100))
+}
+
+/// The time from one audit of a whole cluster to the next.
+pub(super) fn parse_audit_interval(text: &str) -> Result<Duration, String> {
+    at_least(text, Duration::from_secs(1))
+}
+
 /// A duration, at most a day.
 pub(super) fn parse_delay(text: &str) -> Result<Duration, String> {
     at_most(text, Duration::from_hours(24), "24h")
@@ -20,6 +31,15 @@ pub(super) fn parse_life(text: &str) -> Result<Duration, String> {
 fn at_most(text: &str, most: Duration, said: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if duration > most { Err(format!("must be at most {said}")) } else { Ok(duration) }
+}
+
+fn at_least(text: &str, min: Duration) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration < min {
+        Err(format!("must be at least {}", humantime::format_duration(min)))
+    } else {
+        Ok(duration)
+    }
 }
 
 fn not_zero(duration: Duration) -> Result<Duration, String> {

@@ -12,8 +12,9 @@ use tokio::{net::TcpStream, time::timeout};
 use super::exchange::{Answer, exchange};
 use crate::cluster::portforward::Forward;
 
-/// The largest answer: a heap profile of a very large program, compressed, or its goroutines as text.
-const MOST_BYTES: usize = 64 << 20;
+/// Maximum size of an answer, and of a file that holds one, in bytes: a heap profile of a very large program, compressed,
+/// or its goroutines as text.
+pub(super) const MAX_BYTES: usize = 64 << 20;
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an answer may take: a collection of a heap of many gigabytes comes first.
@@ -112,11 +113,11 @@ impl Endpoint {
                 let stream = stream.with_context(|| format!("cannot connect to {}", self.name()))?;
                 let host = self.name();
                 let host = host.trim_start_matches("http://");
-                exchange(stream, request(path, host)?, MOST_BYTES).await.with_context(what)
+                exchange(stream, request(path, host)?, MAX_BYTES).await.with_context(what)
             }
             Place::Pod { client, namespace, pod, port } => {
                 let (stream, explanation) = Forward::open(client, namespace, pod, *port).await?.split();
-                let answer = exchange(stream, request(path, &format!("127.0.0.1:{port}"))?, MOST_BYTES).await;
+                let answer = exchange(stream, request(path, &format!("127.0.0.1:{port}"))?, MAX_BYTES).await;
                 match answer {
                     Ok(answer) => Ok(answer),
                     Err(error) => Err(self.explained(error, explanation.get().await)),

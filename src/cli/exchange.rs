@@ -2,7 +2,7 @@
 
 use anyhow::{Context, anyhow};
 use axum::body::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Request, StatusCode, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,7 +23,10 @@ pub(super) async fn exchange(
         let response = sender.send_request(request).await.context("no answer")?;
         let status = response.status();
         let body = Limited::new(response.into_body(), most).collect().await;
-        let body = body.map_err(|error| anyhow!("the answer could not be read: {error}"))?;
+        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => anyhow!("the answer has more than {} MiB, and the rest was not read", most >> 20),
+            None => anyhow!("the answer could not be read: {error}"),
+        })?;
         anyhow::Ok(Answer { status, body: body.to_bytes() })
     };
     let mut exchange = std::pin::pin!(exchange);
@@ -31,5 +34,27 @@ pub(super) async fn exchange(
         answer = &mut exchange => answer,
         // The connection may end with the last byte of the answer.
         ended = connection => { ended?; exchange.await }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_end_is_not_read_to_its_end() {
+        let (client, mut server) = tokio::io::duplex(64 << 10);
+        let sent = async {
+            server.read_buf(&mut Vec::new()).await.unwrap();
+            server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            while server.write_all(&[b'x'; 8 << 10]).await.is_ok() {}
+        };
+        let request = Request::get("/debug/pprof/heap").body(Full::default()).unwrap();
+        let (answer, ()) = tokio::join!(exchange(client, request, 2 << 20), sent);
+        let error = answer.err().unwrap().to_string();
+        assert_eq!(error, "the answer has more than 2 MiB, and the rest was not read");
     }
 }

@@ -104,6 +104,10 @@ impl ExplainArgs {
         let nothing =
             if has_pods { "containers in the pods of these manifests" } else { "pods in these manifests" };
         let has_failed = self.has_failed(manifests.decided.iter().map(|one| &one.verdict), nothing)?;
+        ensure!(
+            has_failed || self.fail_on.is_empty() || !manifests.is_partial,
+            "some of these files are left out, so --fail-on cannot judge them; name what is to be judged"
+        );
         if !has_pods {
             output::message("No pods in these manifests.");
         }

@@ -1,8 +1,8 @@
 //! `gomemlimit inject`: manifests in, manifests out.
 
-use std::process::ExitCode;
+use std::{fs::Metadata, os::unix::ffi::OsStrExt as _, process::ExitCode};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::{ArgGroup, Args, ValueEnum};
 use gomemlimit_core::{
     decide::ContainerVerdict,
@@ -11,7 +11,9 @@ use gomemlimit_core::{
 use serde_json::{Value, json};
 
 use super::{
-    manifests::{Decided, Input, ManifestArgs, Manifests, Source},
+    diff,
+    manifest_files::{self, Source},
+    manifests::{Decided, Input, ManifestArgs, Manifests},
     out_file::OutFile,
     output,
 };
@@ -55,7 +57,7 @@ enum Format {
 
 impl InjectArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let Manifests { inputs, decided } = self.manifests.decide()?;
+        let Manifests { inputs, decided, .. } = self.manifests.decide()?;
         if self.in_place && inputs.iter().any(|input| input.source == Source::Stdin) {
             bail!("--in-place needs files: stdin cannot be written back");
         }
@@ -108,14 +110,21 @@ fn explanation<'c>(container: &'c ContainerVerdict<'_>, warnings: &[Warning]) ->
     if warnings.iter().any(is_told) { container.decision.reason.explanation() } else { text }
 }
 
-/// Writes the files that are changed, after a look at all of them.
+/// Writes the files that are changed, after a look at all of them; never through a link.
 fn write_back(changed: &[(&Input, String)]) -> anyhow::Result<ExitCode> {
     let mut files = Vec::new();
     for (input, text) in changed {
-        let Source::File(path) = &input.source else { continue };
-        if *text != input.text {
-            files.push((OutFile::open(path)?, text));
+        let (Some(path), Some(read)) = (input.source.path(), &input.file) else { continue };
+        if *text == input.text {
+            continue;
         }
+        if let Source::Found { target: Some(target), .. } = &input.source {
+            // What a link leads to is written under its own name.
+            let is_written = changed.iter().any(|(other, _)| is_file_itself(other, read));
+            ensure!(is_written, "{} is a link; name {}, which it links to", path.display(), target.display());
+            continue;
+        }
+        files.push((OutFile::replacing(path, read)?, text));
     }
     for (file, text) in files {
         file.write(text.as_bytes())?;
@@ -123,17 +132,18 @@ fn write_back(changed: &[(&Input, String)]) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether an input is this file, and no link to it.
+fn is_file_itself(input: &Input, file: &Metadata) -> bool {
+    !matches!(input.source, Source::Found { target: Some(_), .. })
+        && input.file.as_ref().is_some_and(|own| manifest_files::is_same(own, file))
+}
+
 fn diff(changed: &[(&Input, String)]) -> String {
-    let mut text = String::new();
-    for (input, after) in changed {
-        if *after != input.text {
-            let name = input.source.to_string();
-            let name = output::clean(name.trim_start_matches('/'));
-            let diff = similar::TextDiff::from_lines(&input.text, after);
-            text += &diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string();
-        }
-    }
-    text
+    let differences = changed.iter().map(|(input, after)| {
+        let path = input.source.path().map_or(b"(stdin)".as_slice(), |path| path.as_os_str().as_bytes());
+        diff::unified(path, &input.text, after)
+    });
+    differences.collect()
 }
 
 /// All inputs as one stream; a document ends where the next input begins.

@@ -25,6 +25,8 @@ pub(super) struct Judge {
     deciders: Vec<Decider>,
     /// Where the policies come from, for people.
     pub(super) source: String,
+    /// Flags of the user count, whatever the installations run with.
+    are_given: bool,
 }
 
 /// What one installation decides about, and by what.
@@ -67,7 +69,12 @@ impl Judge {
             surroundings.unread(problem);
         }
         sources.dedup();
-        Ok(Self { surroundings, deciders, source: sources.join(" and ") })
+        Ok(Self { surroundings, deciders, source: sources.join(" and "), are_given })
+    }
+
+    /// Whether it is known what decides about new pods. Flags are enough without the webhook's own.
+    pub(super) fn are_settings_known(&self) -> bool {
+        self.are_given || !self.surroundings.unread.installations
     }
 
     /// Which installation decides about a new pod in a namespace, and whether it is asked: the first that is, else

@@ -9,8 +9,9 @@ use anyhow::Context;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-/// Connections that wait in the kernel to be accepted: the number that tokio takes.
-const BACKLOG: i32 = 1024;
+/// Connections that wait in the kernel to be accepted. Linux takes no more than net.core.somaxconn, 4096 by default, which
+/// is what Go asks for (`maxListenerBacklog` in net/sock_linux.go).
+const BACKLOG: i32 = 4096;
 
 /// Reads `127.0.0.1:8443`, `[::1]:8443`, `localhost:8443`, `:8443` for every address of this machine, and `8443` for this
 /// machine only, as the default is.

@@ -2,12 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt, fs,
-    io::Read,
-    path::{Path, PathBuf},
+    fs::Metadata,
+    path::PathBuf,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{
@@ -16,11 +15,14 @@ use gomemlimit_core::{
 };
 use serde_json::Value;
 
-use super::{cluster_args::parse_name, complete, policy_args::PolicyArgs};
-use crate::manifest::{self, Change, Document, Edit, PodLocation};
-
-/// Endings of the files that a directory is searched for.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+use super::{
+    cluster_args::parse_name,
+    complete,
+    manifest_files::{Found, Source, find},
+    output,
+    policy_args::PolicyArgs,
+};
+use crate::manifest::{self, AliasBudget, Change, Document, Edit, PodLocation};
 
 /// Which manifests, and what to decide by.
 #[derive(Args, Debug)]
@@ -42,23 +44,9 @@ pub(super) struct ManifestArgs {
 pub(super) struct Input {
     pub(super) source: Source,
     pub(super) text: String,
+    /// The file that the text is from; none for stdin.
+    pub(super) file: Option<Metadata>,
     pub(super) documents: Vec<Document>,
-}
-
-/// Where an input came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    Stdin,
-    File(PathBuf),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stdin => f.write_str("(stdin)"),
-            Self::File(path) => path.display().fmt(f),
-        }
-    }
 }
 
 /// What was decided about one pod or pod template.
@@ -104,6 +92,8 @@ impl Decided {
 pub(super) struct Manifests {
     pub(super) inputs: Vec<Input>,
     pub(super) decided: Vec<Decided>,
+    /// Whether something was not read, which a warning shows.
+    pub(super) is_partial: bool,
 }
 
 impl ManifestArgs {
@@ -119,11 +109,16 @@ impl ManifestArgs {
 
     /// Reads everything and decides. Namespaces among the manifests lend their annotations.
     pub(super) fn decide(&self) -> anyhow::Result<Manifests> {
+        let Found { sources, left_out } = find(&self.filenames, self.recursive)?;
+        for sentence in &left_out {
+            output::warning(sentence);
+        }
         let mut inputs = Vec::new();
-        for source in self.sources()? {
-            let text = read(&source)?;
-            let documents = manifest::parse(&text).with_context(|| source.to_string())?;
-            inputs.push(Input { source, text, documents });
+        let mut budget = AliasBudget::default();
+        for source in sources {
+            let (text, file) = source.read()?;
+            let documents = manifest::parse_within(&text, &mut budget).with_context(|| source.to_string())?;
+            inputs.push(Input { source, text, file, documents });
         }
         let namespaces = namespace_annotations(&inputs);
         let policy = self.policy.told_policy()?;
@@ -138,7 +133,7 @@ impl ManifestArgs {
                 }
             }
         }
-        Ok(Manifests { inputs, decided })
+        Ok(Manifests { inputs, decided, is_partial: !left_out.is_empty() })
     }
 
     fn decide_one(
@@ -162,27 +157,6 @@ impl ManifestArgs {
         verdict.warnings.extend(warning);
         Ok(Decided { input, document: document.index, location, namespace, verdict, operations })
     }
-
-    fn sources(&self) -> anyhow::Result<Vec<Source>> {
-        let mut sources = Vec::new();
-        for filename in &self.filenames {
-            if filename.as_os_str() == "-" {
-                sources.push(Source::Stdin);
-            } else if filename.is_dir() {
-                let before = sources.len();
-                search(filename, self.recursive, &mut sources)?;
-                if sources.len() == before {
-                    bail!("{}: no *.yaml, *.yml or *.json in this directory", filename.display());
-                }
-            } else {
-                sources.push(Source::File(filename.clone()));
-            }
-        }
-        if sources.iter().filter(|source| **source == Source::Stdin).count() > 1 {
-            bail!("--filename - can be given only once");
-        }
-        Ok(sources)
-    }
 }
 
 /// Decides about the pod that stands at a place of an object.
@@ -200,39 +174,6 @@ pub(super) fn decide_at(
     let pod = Pod::parse(&json)
         .with_context(|| format!("cannot read the pod of {} {}", location.kind, location.name))?;
     Ok(decide(&pod, surroundings, policy).into_owned())
-}
-
-/// Finds manifests in a directory, sorted by name.
-fn search(directory: &Path, recursive: bool, sources: &mut Vec<Source>) -> anyhow::Result<()> {
-    let cannot = || format!("cannot read {}", directory.display());
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(directory).with_context(cannot)? {
-        paths.push(entry.with_context(cannot)?.path());
-    }
-    paths.sort();
-    for path in paths {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        if path.is_dir() {
-            if recursive {
-                search(&path, recursive, sources)?;
-            }
-        } else if ENDINGS.contains(&ending) {
-            sources.push(Source::File(path));
-        }
-    }
-    Ok(())
-}
-
-fn read(source: &Source) -> anyhow::Result<String> {
-    let bytes = match source {
-        Source::Stdin => {
-            let mut bytes = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
-        }
-        Source::File(path) => fs::read(path),
-    };
-    let bytes = bytes.with_context(|| format!("cannot read {source}"))?;
-    String::from_utf8(bytes).with_context(|| format!("{source} is not UTF-8 text"))
 }
 
 fn is_namespace(object: &Value) -> bool {

@@ -16,6 +16,7 @@ mod completions;
 mod countdown;
 #[cfg(feature = "cli")]
 mod diagnose;
+mod diff;
 mod duration;
 #[cfg(feature = "cli")]
 mod endpoint;
@@ -27,6 +28,7 @@ mod inject;
 mod interrupt;
 mod judge;
 mod listen;
+mod manifest_files;
 mod manifests;
 mod object_ref;
 #[cfg(feature = "cli")]

@@ -7,8 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use tempfile::NamedTempFile;
+
+use super::manifest_files::is_same;
 
 /// Where something will be written.
 pub(super) struct OutFile {
@@ -27,6 +29,11 @@ impl OutFile {
     /// Makes sure that it can be written, and leaves nothing behind.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let cannot = || format!("cannot write {}", path.display());
+        ensure!(
+            !is_strangers_link(path),
+            "{} is a link that somebody else made in a folder for everybody; name another file",
+            path.display()
+        );
         // A link stays, and what it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let metadata = fs::metadata(&path).ok();
@@ -43,6 +50,22 @@ impl OutFile {
         Ok(Self { path, way })
     }
 
+    /// For a file that was read: nothing else is written, neither through a link nor in the place of another file.
+    pub(super) fn replacing(path: &Path, read: &Metadata) -> anyhow::Result<Self> {
+        let metadata =
+            fs::symlink_metadata(path).with_context(|| format!("cannot write {}", path.display()))?;
+        if metadata.is_symlink() {
+            let target = fs::read_link(path).unwrap_or_default();
+            bail!("{} is a link to {}; name the file itself", path.display(), target.display());
+        }
+        ensure!(
+            metadata.is_file() && is_same(&metadata, read),
+            "cannot write {}: it is not the file any more that was read",
+            path.display()
+        );
+        Self::open(path)
+    }
+
     /// Writes it, in the place of what was there before.
     pub(super) fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
         let written = match &self.way {
@@ -54,6 +77,23 @@ impl OutFile {
         };
         written.with_context(|| format!("cannot write {}", self.path.display()))
     }
+}
+
+/// Whether this is a link that neither its folder's owner nor the user made, in a folder such as /tmp: the rule of the
+/// kernel's `fs.protected_symlinks`, which holds for opening a link, not for asking where it leads.
+fn is_strangers_link(path: &Path) -> bool {
+    const FOR_EVERYBODY: u32 = 0o1002;
+    let Ok(link) = fs::symlink_metadata(path) else { return false };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_own = || {
+        // A file's owner is who runs this.
+        let own = NamedTempFile::new_in(folder).and_then(|file| file.as_file().metadata());
+        own.is_ok_and(|own| own.uid() == link.uid())
+    };
+    link.is_symlink()
+        && fs::metadata(folder).is_ok_and(|folder| {
+            folder.mode() & FOR_EVERYBODY == FOR_EVERYBODY && folder.uid() != link.uid() && !is_own()
+        })
 }
 
 /// Whether an error is about replacing a file, and not about writing one: it is mounted by itself (EBUSY, EXDEV), or
@@ -99,7 +139,26 @@ fn take_after(file: &File, other: &Metadata) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    /// As in /tmp. Only root can make a link somebody else's.
+    #[test]
+    fn a_strangers_link_in_a_folder_for_everybody_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("victim"), "mine").unwrap();
+        std::os::unix::fs::symlink(path("victim"), path("link")).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        OutFile::open(&path("link")).unwrap();
+        if std::os::unix::fs::lchown(path("link"), Some(1), Some(1)).is_ok() {
+            let error = OutFile::open(&path("link")).err().unwrap().to_string();
+            assert!(error.contains("is a link that somebody else made"), "{error}");
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            OutFile::open(&path("link")).unwrap();
+        }
+    }
 
     #[test]
     fn only_what_is_about_replacing_is_written_over() {

@@ -11,13 +11,14 @@ use std::{
 
 use anstream::{AutoStream, ColorChoice};
 use clap::error::ContextValue;
+use gomemlimit_core::printable::escape_json;
 pub(super) use gomemlimit_core::units::human as quantity;
 #[cfg(feature = "cli")]
 use indicatif::ProgressDrawTarget;
 use serde_json::Value;
 
 pub(super) use crate::columns::{Cell, clean};
-use crate::columns::{RESET, columns, is_bad};
+use crate::columns::{RESET, columns};
 
 /// Colours of words for people, and the escape sequences that begin them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,29 +76,12 @@ pub(super) fn json(value: &Value) -> ExitCode {
 
 /// JSON over several lines, with a line end.
 pub(super) fn json_text(value: &Value) -> String {
-    escaped(&format!("{value:#}\n"))
+    escape_json(&format!("{value:#}\n")).into_owned()
 }
 
 /// JSON on one line, with its line end.
 pub(super) fn json_line(value: &Value) -> String {
-    escaped(&format!("{value}\n"))
-}
-
-/// JSON in which what a terminal would obey or hide is escaped as `\uXXXX` (RFC 8259, section 7). The value is the same,
-/// since such characters occur in strings only.
-fn escaped(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c == '\n' || !is_bad(c) {
-            text.push(c);
-            continue;
-        }
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\\u{unit:04x}");
-        }
-    }
-    text
+    escape_json(&format!("{value}\n")).into_owned()
 }
 
 /// Writes data to stdout, byte by byte as it is.
@@ -255,16 +239,18 @@ fn clean_text(text: &str, coloured: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gomemlimit_core::printable::is_hidden;
+
     use super::*;
 
     #[test]
     fn json_keeps_its_value_and_nothing_that_a_terminal_obeys() {
         let hostile =
-            ('\0'..=char::MAX).filter(|c| is_bad(*c)).collect::<String>() + "größer \"漢\\u0041\" 🙂\n";
+            ('\0'..=char::MAX).filter(|c| is_hidden(*c)).collect::<String>() + "größer \"漢\\u0041\" 🙂\n";
         let value = serde_json::json!({&hostile: [hostile, 1, null], "b": {}});
         for (text, lines) in [(json_text(&value), 8), (json_line(&value), 1)] {
             assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
-            assert_eq!(text.chars().filter(|c| is_bad(*c)).collect::<String>(), "\n".repeat(lines));
+            assert_eq!(text.chars().filter(|c| is_hidden(*c)).collect::<String>(), "\n".repeat(lines));
             assert!(text.contains("\\u009b") && text.contains("\\u202e"), "{text}");
             assert!(text.contains("\\udb40\\udc41") && text.contains("größer"), "{text}");
         }

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::{
     certificate_args::{CertificateArgs, Certificates, client},
-    duration::{parse_delay, parse_duration},
+    duration::{parse_delay, parse_duration, parse_poll},
     listen::{listen, parse_listen},
     output::{self, Line},
     policy_args::{PolicyArgs, parse_quantity},
@@ -24,7 +24,7 @@ use crate::{
         BodyLimits, Options, Parts, ServeError,
         handler::{Namespaces, NoNamespaces, PATH},
         lifecycle,
-        listener::ConnectionLimits,
+        listener::{ConnectionLimits, Eviction},
         path::WebhookPath,
         policy::PolicyReloader,
         readiness::{Condition, NotReady},
@@ -35,6 +35,14 @@ use crate::{
 
 /// More threads than this only cost memory: a review takes microseconds.
 const MOST_THREADS: usize = 4;
+
+/// Bytes of a request's head: that of the API server has less than 1 KiB.
+const MAX_HEAD: usize = 16 << 10;
+
+/// How long clients of the webhook port may take at the cap: silent for long enough for a handshake and a review on a
+/// busy node; the API server waits three times as long for a place as a request may go on arriving.
+const EVICTION: Eviction =
+    Eviction::IdleFirst { silent: Duration::from_millis(250), sending: Duration::from_secs(1) };
 
 /// What the curl line sends: the creation of a pod with one container of 1 GiB.
 const EXAMPLE_REVIEW: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","kind":{"group":"","version":"v1","kind":"Pod"},"namespace":"shop","operation":"CREATE","object":{"metadata":{"name":"api"},"spec":{"containers":[{"name":"api","resources":{"limits":{"memory":"1Gi"}}}]}}}}"#;
@@ -82,7 +90,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     policy: PolicyArgs,
     /// How often to look at the policy file
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration, requires = "policy_file")]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_poll, requires = "policy_file")]
     policy_poll: Duration,
     #[command(flatten)]
     log: LogArgs,
@@ -104,8 +112,8 @@ struct LimitArgs {
     /// How long a request waits while the bodies in flight are at their limit
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     body_wait: Duration,
-    /// How long a request body may take to arrive
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    /// How long a request body may take to arrive; the API server gives up after 3s
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     body_timeout: Duration,
     /// How long a TLS handshake may take
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
@@ -204,6 +212,8 @@ impl ServeArgs {
             paths: self.paths.clone(),
             connections: ConnectionLimits {
                 connections: max_connections,
+                eviction: EVICTION,
+                max_head: MAX_HEAD,
                 handshake: handshake_timeout,
                 head: header_timeout,
                 idle: idle_timeout,

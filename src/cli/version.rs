@@ -25,8 +25,8 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Print the version of this program, and of the webhook or the policy in the cluster
 ///
-/// Versions in the cluster take the right to list pods, or to read webhook configurations and pods of their
-/// namespace. Exit code 0 also if they cannot be read.
+/// Versions in the cluster take the right to list webhook configurations, and pods in the namespaces of their Services.
+/// Exit code 0 also if they cannot be read.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   gomemlimit version

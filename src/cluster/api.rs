@@ -2,12 +2,13 @@
 
 use std::{error::Error, time::Duration};
 
-use hyper::Uri;
+use http_body_util::BodyExt;
+use hyper::{StatusCode, Uri};
 use kube::{
     Client, Config,
-    client::AuthError,
+    client::{AuthError, Body},
     config::KubeconfigError,
-    core::{Request, request},
+    core::{Request, Status, request},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::{error::Elapsed, timeout};
@@ -28,6 +29,16 @@ const POD: Duration = Duration::from_secs(10);
 
 /// How long a connection to the API server may take.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// The largest answer of the API server, and of a kubelet or a pod through it: 64 MiB. Objects have a few MiB at most
+/// (etcd takes requests of 1.5 MiB by default), and pages of a list are smaller: `pages.rs`.
+pub(super) const MAX_ANSWER: usize = 64 << 20;
+
+/// The longest message of a failure that is kept; characters. The API server's own are of a few hundred.
+const MAX_MESSAGE: usize = 2000;
+
+/// The largest answer of a pod to a question about its health: 64 KiB.
+const MAX_POD_ANSWER: usize = 64 << 10;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +89,20 @@ pub enum ApiError {
     /// 410: a page or a watch has expired.
     #[error("{0}")]
     Gone(String),
+    /// It is too large to be read.
+    #[error(
+        "the API server at {url} answered GET {path} with more than {} MiB, and the rest was not read; see what is so \
+         large: kubectl get --raw '{path}' | head -c 2000",
+        max >> 20
+    )]
+    TooLarge {
+        /// Where.
+        url: String,
+        /// What was asked for.
+        path: String,
+        /// The largest answer that is read, bytes.
+        max: usize,
+    },
     /// Any other answer that is not what was asked for.
     #[error("the API server answered: {0}")]
     Other(String),
@@ -132,13 +157,12 @@ impl Cluster {
         Self { client, place: Place("http://test".to_owned()), request_timeout: None }
     }
 
-    /// The text of the answer to a request.
+    /// The text of the answer to a request, of [`MAX_ANSWER`] at most.
     pub async fn text(
         &self,
         request: Result<hyper::Request<Vec<u8>>, request::Error>,
     ) -> Result<String, ApiError> {
-        let request = request.map_err(|error| ApiError::Other(with_causes(&error)))?;
-        self.within(CALL, self.client.request_text(request)).await
+        self.bounded(request.map_err(|error| with_causes(&error)), CALL, MAX_ANSWER).await
     }
 
     /// What a pod answers to GET at `path` of this port, through the API server.
@@ -150,14 +174,37 @@ impl Cluster {
         path: &str,
     ) -> Result<String, ApiError> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}");
-        self.text_at(&path, POD).await
+        self.bounded(get(&path), POD, MAX_POD_ANSWER).await
     }
 
     /// What is at `path`, unless the answer takes longer than `most`.
+    #[cfg(feature = "cli")]
     pub(super) async fn text_at(&self, path: &str, most: Duration) -> Result<String, ApiError> {
-        let request = hyper::Request::get(path).body(Vec::new());
-        let request = request.map_err(|error| ApiError::Other(with_causes(&error)))?;
-        self.within(most, self.client.request_text(request)).await
+        self.bounded(get(path), most, MAX_ANSWER).await
+    }
+
+    /// The text of the answer to a request, unless it takes longer than `most` or has more than `max` bytes.
+    pub(super) async fn bounded(
+        &self,
+        request: Result<hyper::Request<Vec<u8>>, String>,
+        most: Duration,
+        max: usize,
+    ) -> Result<String, ApiError> {
+        let request = request.map_err(ApiError::Other)?;
+        let path = request.uri().path().to_owned();
+        let answer = async {
+            let response = self.client.send(request.map(Body::from)).await?;
+            let status = response.status();
+            let Some(bytes) = read(response.into_body(), max).await? else { return Ok(None) };
+            let text = String::from_utf8(bytes).map_err(kube::Error::FromUtf8)?;
+            if status.is_client_error() || status.is_server_error() {
+                Err(failed(status, &text))
+            } else {
+                Ok(Some(text))
+            }
+        };
+        let url = || self.place.0.clone();
+        self.within(most, answer).await?.ok_or_else(|| ApiError::TooLarge { url: url(), path, max })
     }
 
     /// The answer to a call, unless it takes longer than `most`.
@@ -265,6 +312,31 @@ impl Place {
     }
 }
 
+fn get(path: &str) -> Result<hyper::Request<Vec<u8>>, String> {
+    hyper::Request::get(path).body(Vec::new()).map_err(|error| with_causes(&error))
+}
+
+/// A body of at most `max` bytes; `None` if it has more. What comes after them is not read.
+async fn read(body: Body, max: usize) -> kube::Result<Option<Vec<u8>>> {
+    let (mut body, mut bytes) = (std::pin::pin!(body), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if bytes.len() + data.len() > max {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Some(bytes))
+}
+
+/// What a failure of the API server means, or of a proxy before it, which sends no status.
+fn failed(code: StatusCode, text: &str) -> kube::Error {
+    let status = serde_json::from_str(text);
+    let status =
+        status.unwrap_or_else(|_| Status::failure(text.trim(), &code.to_string()).with_code(code.as_u16()));
+    kube::Error::Api(status.boxed())
+}
+
 /// The first cause of this type.
 fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     chain(error).find_map(|cause| cause.downcast_ref())
@@ -287,8 +359,8 @@ fn without_password(url: &Uri) -> String {
     format!("{}://{host}{port}", url.scheme_str().unwrap_or("http"))
 }
 
-fn of_status(status: &kube::core::Status) -> ApiError {
-    let message = status_text(status).to_owned();
+fn of_status(status: &Status) -> ApiError {
+    let message = status_text(status).chars().take(MAX_MESSAGE).collect();
     match status.code {
         401 => ApiError::Unauthorized(message),
         403 => ApiError::Forbidden(message),

@@ -2,13 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use gomemlimit_core::selection::{Entry, LabelSelector, Labels, Selection};
-use serde::Deserialize;
+use gomemlimit_core::{
+    names::is_object_name,
+    selection::{Entry, LabelSelector, Labels, Selection},
+};
+use serde::{Deserialize, Deserializer, de::Error};
 
 use super::{
     api::{ApiError, Cluster},
     pages::{Collected, Listing},
 };
+
+/// Where roles of the whole cluster are.
+const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+
+/// What Helm writes on every object of a release (`setReleaseAnnotations` in Helm's `pkg/action/validate.go`).
+const RELEASE_NAME: &str = "meta.helm.sh/release-name";
+const RELEASE_NAMESPACE: &str = "meta.helm.sh/release-namespace";
 
 /// Where webhook configurations are.
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
@@ -27,8 +37,10 @@ pub const ENTRY_ENDING: &str = ".gomemlimit.dev";
 #[serde(default)]
 pub struct Metadata {
     /// Its name.
+    #[serde(deserialize_with = "name")]
     pub name: String,
     /// Its namespace; empty where it has none.
+    #[serde(deserialize_with = "name")]
     pub namespace: String,
     /// Its labels.
     pub labels: Labels,
@@ -39,7 +51,49 @@ pub struct Metadata {
     pub deletion_timestamp: Option<String>,
 }
 
+/// Who made an object of the whole cluster, by its own annotations. Nobody who may only write in some namespaces can
+/// write such an object, so that it is to be believed; an object of a namespace is not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A release of Helm.
+    Helm {
+        /// Its name.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+    },
+    /// Not Helm: the manifest for people without it.
+    Manifest,
+    /// Annotations of Helm that are not those of a release.
+    Unclear,
+}
+
+/// Characters of what is no name that are told.
+const MAX_TOLD: usize = 100;
+
+/// The name of an object, which goes into paths and printed commands: any other is refused.
+pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if name.is_empty() || is_object_name(&name) {
+        return Ok(name);
+    }
+    let start: String = name.chars().take(MAX_TOLD).collect();
+    Err(D::Error::custom(format!("{start} is not a name of Kubernetes")))
+}
+
 impl Metadata {
+    /// Who made it, if it is an object of the whole cluster.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        match [RELEASE_NAME, RELEASE_NAMESPACE].map(|key| self.annotations.get(key)) {
+            [None, None] => Origin::Manifest,
+            [Some(name), Some(namespace)] if is_object_name(name) && is_object_name(namespace) => {
+                Origin::Helm { name: name.clone(), namespace: namespace.clone() }
+            }
+            _ => Origin::Unclear,
+        }
+    }
+
     /// The version that the chart's label names, if it can be one.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
@@ -110,8 +164,10 @@ pub struct ClientConfig {
 #[serde(default)]
 pub struct ServiceReference {
     /// Its namespace.
+    #[serde(deserialize_with = "name")]
     pub namespace: String,
     /// Its name.
+    #[serde(deserialize_with = "name")]
     pub name: String,
     /// 443 where not given.
     pub port: Option<u16>,
@@ -213,10 +269,44 @@ impl Configuration {
         (!entries.is_empty()).then(|| Selection::new(entries))
     }
 
+    /// The Service that they name, if the release can have it: what runs behind any other says nothing about the
+    /// release. The error says why there is none.
+    pub fn called(&self) -> Result<&ServiceReference, String> {
+        let reference = self.service().ok_or("it names a URL instead of a Service")?;
+        match self.metadata.origin() {
+            Origin::Helm { namespace, .. } if namespace != reference.namespace => Err(format!(
+                "it calls service {} in namespace {}, and its release is in namespace {namespace}",
+                reference.name, reference.namespace
+            )),
+            _ => Ok(reference),
+        }
+    }
+
+    /// The namespace of its release; where Helm did not make it, that of the Service.
+    #[must_use]
+    pub fn release_namespace(&self) -> Option<String> {
+        match self.metadata.origin() {
+            Origin::Helm { namespace, .. } => Some(namespace),
+            _ => self.service().map(|service| service.namespace.clone()),
+        }
+    }
+
     /// The Service that they name.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceReference> {
         let mut entries = self.pod_entries().chain(self.ours());
         entries.find_map(|entry| entry.client_config.service.as_ref())
     }
+}
+
+/// Metadata of what the chart's `ClusterRole`s are made of: a release without a webhook configuration is known by them.
+pub async fn cluster_roles(cluster: &Cluster) -> Result<Vec<Metadata>, ApiError> {
+    #[derive(Deserialize)]
+    struct Role {
+        metadata: Metadata,
+    }
+    // Names of other roles may have colons: such a role is none of the chart's.
+    let roles: Collected<Role> = Listing::all(CLUSTER_ROLES).collect(cluster).await?;
+    let metadata = roles.items.into_iter().map(|role| role.metadata);
+    Ok(metadata.filter(Metadata::is_of_the_chart).collect())
 }

@@ -9,6 +9,7 @@ mod failure;
 pub mod installation;
 pub mod keeping;
 pub mod kubeconfig;
+mod namespace_metadata;
 pub mod namespaces;
 mod pace;
 pub mod pages;

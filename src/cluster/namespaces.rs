@@ -10,17 +10,16 @@ use std::{
 
 use arc_swap::ArcSwap;
 use futures::{Stream, StreamExt};
-use gomemlimit_core::{NamespaceAnnotations, pod::is_ours};
-use k8s_openapi::api::core::v1::Namespace;
+use gomemlimit_core::NamespaceAnnotations;
 use kube::{
     Api, Client, ResourceExt,
-    core::PartialObjectMeta,
     runtime::watcher::{self, Event, watcher},
 };
 use tracing::{info, warn};
 
 use super::{
     failure::describe_watch,
+    namespace_metadata::NamespaceMetadata,
     patience::{Heard, patient},
 };
 use crate::{
@@ -30,6 +29,10 @@ use crate::{
         readiness::{Gate, Trouble},
     },
 };
+
+/// Namespaces of one answer of the API server, which is in memory as a whole, more than once for a moment. One has 256 KiB of annotations at most,
+/// and as much as etcd takes, 1.5 MiB, with its labels.
+const PAGE: u32 = 10;
 
 type Snapshot = HashMap<String, NamespaceAnnotations>;
 
@@ -59,14 +62,14 @@ impl WatchedNamespaces {
 
     /// Follows the namespaces with this label until the future is dropped.
     pub async fn follow(self: Arc<Self>, client: Client, label: String) {
-        let config = watcher::Config::default().labels(&label);
-        let events = patient(watcher(Api::<PartialObjectMeta<Namespace>>::all(client), config));
+        let config = watcher::Config::default().labels(&label).page_size(PAGE);
+        let events = patient(watcher(Api::<NamespaceMetadata>::all(client), config));
         self.apply(events).await;
     }
 
     async fn apply(
         &self,
-        events: impl Stream<Item = Result<Heard<Event<PartialObjectMeta<Namespace>>>, watcher::Error>>,
+        events: impl Stream<Item = Result<Heard<Event<NamespaceMetadata>>, watcher::Error>>,
     ) {
         let mut events = std::pin::pin!(events);
         // The list under way; it replaces the snapshot when it is complete.
@@ -85,20 +88,24 @@ impl WatchedNamespaces {
         }
     }
 
-    fn take(&self, event: Event<PartialObjectMeta<Namespace>>, listed: &mut Snapshot) {
+    fn take(&self, event: Event<NamespaceMetadata>, listed: &mut Snapshot) {
         match event {
             Event::Init => {}
             Event::InitApply(namespace) => {
-                listed.insert(namespace.name_any(), own_annotations(&namespace));
+                listed.insert(namespace.name_any(), namespace.settings());
             }
             Event::InitDone => {
                 info!(namespaces = listed.len(), "namespaces listed");
                 self.snapshot.store(Arc::new(std::mem::take(listed)));
                 self.known.store(true, Ordering::Relaxed);
             }
-            Event::Apply(namespace) => self.update(|snapshot| {
-                snapshot.insert(namespace.name_any(), own_annotations(&namespace));
-            }),
+            Event::Apply(namespace) => {
+                let (name, settings) = (namespace.name_any(), namespace.settings());
+                // Most changes are of something else.
+                if self.snapshot.load().get(&name) != Some(&settings) {
+                    self.update(|snapshot| drop(snapshot.insert(name, settings)));
+                }
+            }
             Event::Delete(namespace) => self.update(|snapshot| {
                 snapshot.remove(&namespace.name_any());
             }),
@@ -118,17 +125,11 @@ impl WatchedNamespaces {
     }
 
     fn update(&self, change: impl FnOnce(&mut Snapshot)) {
-        // Namespaces change rarely and only here, so copying the map is cheap enough.
+        // Settings change rarely and only here, so copying the map is cheap enough.
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         change(&mut snapshot);
         self.snapshot.store(Arc::new(snapshot));
     }
-}
-
-/// Only what the core reads: other annotations can be large.
-fn own_annotations(namespace: &PartialObjectMeta<Namespace>) -> NamespaceAnnotations {
-    let annotations = namespace.annotations().iter();
-    annotations.filter(|(key, _)| is_ours(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 #[cfg(test)]
@@ -142,7 +143,7 @@ mod tests {
 
     /// Whether there is trouble an hour after these events.
     async fn has_trouble<const N: usize>(
-        events: [Result<Event<PartialObjectMeta<Namespace>>, watcher::Error>; N],
+        events: [Result<Event<NamespaceMetadata>, watcher::Error>; N],
     ) -> bool {
         let watched = WatchedNamespaces::default();
         let events = patient(stream::iter(events).chain(stream::pending()));

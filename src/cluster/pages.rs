@@ -1,8 +1,9 @@
-//! Lists in pages, and watches, item by item as raw JSON: memory is that of one page, whatever the cluster's size.
+//! Lists in pages, and watches, item by item as raw JSON: memory is that of one page, whatever the cluster's size and
+//! that of its objects.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use futures::{AsyncBufReadExt, StreamExt};
+use futures::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 use kube::{
     api::{ListParams, WatchParams},
     core::Request,
@@ -11,10 +12,25 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use super::api::{ApiError, CALL, Cluster, unreadable};
+use super::api::{ApiError, CALL, Cluster, MAX_ANSWER, unreadable};
+use crate::causes::with_causes;
 
 /// A list that expires so many times while it is read is given up.
 const MOST_RESTARTS: u32 = 5;
+
+/// The largest page: 8 MiB. Of a larger one the rest is not read, and half as many items are asked for.
+const MAX_PAGE: usize = 8 << 20;
+
+/// After a page below this size twice as many items are asked for again, up to [`Listing::chunk`]; bytes. Far below
+/// [`MAX_PAGE`], so that a list of large items does not grow and shrink with every page.
+const SMALL_PAGE: usize = MAX_PAGE / 4;
+
+/// The most items of a list. Kubernetes supports clusters of up to 150,000 pods
+/// (<https://kubernetes.io/docs/setup/best-practices/cluster-large/>).
+const MAX_ITEMS: u64 = 1_000_000;
+
+/// The most pages of a list that have no items, and yet are not the last.
+const MAX_EMPTY_PAGES: u64 = 1000;
 
 /// The API server ends a watch after so many seconds; then all is listed again.
 const WATCH_SECONDS: u32 = 290;
@@ -137,23 +153,60 @@ impl Listing {
         heard: &mut impl FnMut(Heard<'_>),
     ) -> Result<String, ApiError> {
         heard(Heard::Begin);
-        let (mut seen, mut next) = (0, None);
+        let (mut seen, mut empty_pages, mut next) = (0_u64, 0, None);
+        let mut chunk = self.chunk;
         loop {
-            let mut params = ListParams::default().limit(self.chunk);
-            params.label_selector.clone_from(&self.selector);
-            params.continue_token = next.take();
-            let text = cluster.text(Request::new(&*self.path).list(&params)).await?;
+            let text = match self.page(cluster, next.as_deref(), chunk).await {
+                Err(ApiError::TooLarge { .. }) if chunk > 1 => {
+                    chunk /= 2;
+                    continue;
+                }
+                text => text?,
+            };
             let page: Page<'_> = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
+            let before = seen;
             for item in page.items.iter().flatten() {
                 seen += 1;
                 heard(Heard::Item(item.get()));
             }
             heard(Heard::Page { seen, left: page.metadata.remaining_item_count });
-            next = page.metadata.next.filter(|token| !token.is_empty());
-            if next.is_none() {
+            empty_pages += u64::from(seen == before);
+            let Some(token) = page.metadata.next.filter(|token| !token.is_empty()) else {
                 return Ok(page.metadata.resource_version.unwrap_or_default());
+            };
+            if next.as_ref() == Some(&token) {
+                return Err(self.endless("the next page is the page itself"));
+            }
+            if seen > MAX_ITEMS {
+                return Err(self.endless(&format!("there are more than {MAX_ITEMS} items")));
+            }
+            if empty_pages > MAX_EMPTY_PAGES {
+                return Err(
+                    self.endless(&format!("there are more than {MAX_EMPTY_PAGES} pages without an item"))
+                );
+            }
+            next = Some(token);
+            if text.len() < SMALL_PAGE {
+                chunk = chunk.saturating_mul(2).min(self.chunk);
             }
         }
+    }
+
+    /// The text of one page. A page of one item may be as large as any answer.
+    async fn page(&self, cluster: &Cluster, token: Option<&str>, chunk: u32) -> Result<String, ApiError> {
+        let mut params = ListParams::default().limit(chunk);
+        params.label_selector.clone_from(&self.selector);
+        params.continue_token = token.map(str::to_owned);
+        let request = Request::new(&*self.path).list(&params).map_err(|error| with_causes(&error));
+        let max = if chunk > 1 { MAX_PAGE } else { MAX_ANSWER };
+        cluster.bounded(request, CALL, max).await
+    }
+
+    fn endless(&self, why: &str) -> ApiError {
+        ApiError::Other(format!(
+            "a list of {} that does not end: {why}; ask with kubectl get, and whoever runs the API server",
+            self.path
+        ))
     }
 
     /// Follows changes from `version` on until the API server ends the watch, or `changed` wants no more. An error
@@ -169,16 +222,16 @@ impl Listing {
         let request = Request::new(&*self.path).watch(&params, version);
         let request = request.map_err(|error| ApiError::Other(error.to_string()))?;
         let stream = cluster.within(CALL, cluster.client.request_stream(request)).await?;
-        let mut lines = std::pin::pin!(stream.lines());
+        let mut stream = std::pin::pin!(stream);
         loop {
-            let line = timeout(SILENCE, lines.next()).await;
+            let line = timeout(SILENCE, read_line(&mut stream)).await;
             let line = line.map_err(|_| cluster.unreachable("the watch has become silent".to_owned()))?;
-            let Some(line) = line else { return Ok(()) };
             let line = line.map_err(|error| cluster.unreachable(error.to_string()))?;
-            if line.is_empty() {
+            let Some(line) = line else { return Ok(()) };
+            if line.trim_ascii().is_empty() {
                 continue;
             }
-            let event: Event<'_> = serde_json::from_str(&line).map_err(|error| unreadable(&error))?;
+            let event: Event<'_> = serde_json::from_slice(&line).map_err(|error| unreadable(&error))?;
             let goes_on = match event.kind {
                 "ADDED" | "MODIFIED" => changed(Change::Put, event.object.get()),
                 "DELETED" => changed(Change::Gone, event.object.get()),
@@ -196,6 +249,19 @@ impl Listing {
             }
         }
     }
+}
+
+/// The next line, of [`MAX_ANSWER`] at most; `None` at the end.
+async fn read_line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
+    let (mut line, max) = (Vec::new(), MAX_ANSWER as u64);
+    stream.take(max).read_until(b'\n', &mut line).await?;
+    if line.len() as u64 == max {
+        return Err(io::Error::other(format!(
+            "an event of the watch has more than {} MiB",
+            MAX_ANSWER >> 20
+        )));
+    }
+    Ok((!line.is_empty()).then_some(line))
 }
 
 /// What happened to an object.
@@ -223,45 +289,4 @@ struct Status {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-
-    use http_body_util::StreamBody;
-    use hyper::{
-        Request, Response,
-        body::{Bytes, Frame},
-    };
-    use kube::{Client, client::Body};
-    use tokio::time::Instant;
-
-    use super::*;
-
-    /// How a watch ends that is never answered, or answered with silence.
-    async fn watch(is_answered: bool) -> (ApiError, Duration) {
-        let service = tower::service_fn(move |_: Request<Body>| async move {
-            if !is_answered {
-                std::future::pending::<()>().await;
-            }
-            let silence = futures::stream::pending::<Result<Frame<Bytes>, io::Error>>();
-            Ok::<_, io::Error>(Response::new(StreamBody::new(silence)))
-        });
-        let cluster = Cluster::of(Client::new(service, "shop"));
-        let started = Instant::now();
-        let ended = Listing::all("/api/v1/pods").watch(&cluster, "7", |_, _| true).await;
-        (ended.unwrap_err(), started.elapsed())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_watch_that_is_never_answered_is_given_up() {
-        let (error, waited) = watch(false).await;
-        assert!(error.to_string().contains("no answer within 1m"), "{error}");
-        assert!(waited >= CALL && waited < 2 * CALL, "{waited:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_watch_that_falls_silent_is_given_up() {
-        let (error, waited) = watch(true).await;
-        assert!(error.to_string().contains("the watch has become silent"), "{error}");
-        assert!(waited >= SILENCE && waited < SILENCE + CALL, "{waited:?}");
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     api::{ApiError, Cluster, path_of},
-    installation::{Configuration, Metadata, ServiceReference},
+    installation::{Configuration, Metadata, ServiceReference, name},
     pages::{Collected, Listing},
 };
 use crate::serve::handler::PATH;
@@ -146,12 +146,14 @@ struct Volume {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct SecretVolume {
+    #[serde(deserialize_with = "name")]
     secret_name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct ConfigMapVolume {
+    #[serde(deserialize_with = "name")]
     name: String,
 }
 
@@ -243,28 +245,21 @@ impl WebhookPod {
         reason.or_else(message).unwrap_or_else(|| "not ready".to_owned())
     }
 
-    /// The webhook's pods of all namespaces, or of those that webhook configurations name if no other may be read.
+    /// The webhook's pods in the namespaces of the Services that webhook configurations name. Pods of other namespaces
+    /// may have their labels and are nobody's but their makers'.
     pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
-        let mut found = match Self::list(cluster, None).await {
-            Err(ApiError::Forbidden(problem)) => {
-                let mut found = Collected { items: Vec::new(), unreadable: Some(problem) };
-                let configurations = Configuration::find(cluster).await?.items;
-                let services = configurations.iter().filter_map(Configuration::service);
-                let namespaces: BTreeSet<_> = services.map(|service| service.namespace.as_str()).collect();
-                for namespace in namespaces {
-                    found.items.extend(Self::list(cluster, Some(namespace)).await?.items);
-                }
-                found
-            }
-            found => found?,
-        };
-        found.items.retain(|pod| pod.metadata.is_of_the_chart());
-        Ok(found)
-    }
-
-    async fn list(cluster: &Cluster, namespace: Option<&str>) -> Result<Collected<Self>, ApiError> {
-        let path = path_of("/api/v1", namespace, "pods");
-        Listing { selector: Some(WEBHOOKS.to_owned()), ..Listing::all(path) }.collect(cluster).await
+        let Collected { items: configurations, mut unreadable } = Configuration::find(cluster).await?;
+        let services = configurations.iter().filter_map(|one| one.called().ok());
+        let namespaces: BTreeSet<_> = services.map(|service| service.namespace.as_str()).collect();
+        let mut items = Vec::new();
+        for namespace in namespaces {
+            let path = path_of("/api/v1", Some(namespace), "pods");
+            let listing = Listing { selector: Some(WEBHOOKS.to_owned()), ..Listing::all(path) };
+            let found: Collected<Self> = listing.collect(cluster).await?;
+            items.extend(found.items.into_iter().filter(|pod| pod.metadata.is_of_the_chart()));
+            unreadable = unreadable.or(found.unreadable);
+        }
+        Ok(Collected { items, unreadable })
     }
 
     /// The container that runs `serve`.

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use gomemlimit_core::{
     NamespaceAnnotations,
+    names::{DOMAIN, INJECT_LABEL},
     pod::is_ours,
     selection::{Labels, Selection},
+    settings::Setting,
 };
 use serde::Deserialize;
 
@@ -19,13 +21,45 @@ use super::{
     webhook_policy::{PolicyText, PolicyTextError, policy_text},
 };
 
-/// A namespace, as far as it matters.
+/// The text of an annotation that is kept; bytes. No setting is so long, and what is wrong with a longer text shows in
+/// its start.
+const MAX_TEXT: usize = 512;
+
+/// Annotations of our domain that are kept beside those that are settings: they do nothing but warn.
+const MAX_OTHERS: usize = 8;
+
+/// A namespace, as far as it matters. Whoever may annotate and label namespaces writes most of it: what is kept of each
+/// has a bound.
 #[derive(Clone, Debug, Default)]
 pub struct NamespaceFacts {
-    /// All labels: selectors may use any.
+    /// The labels that selectors ask for.
     pub labels: Labels,
     /// Annotations of ours.
     pub annotations: NamespaceAnnotations,
+}
+
+impl NamespaceFacts {
+    fn new(metadata: Metadata, asks_for: impl Fn(&str) -> bool) -> Self {
+        let mut labels = metadata.labels;
+        labels.retain(|key, _| key == INJECT_LABEL || asks_for(key));
+        let is_setting = |key: &str| {
+            let name = key.strip_prefix(DOMAIN).and_then(|rest| rest.strip_prefix('/'));
+            name.is_some_and(|name| Setting::ALL.iter().any(|setting| setting.as_str() == name))
+        };
+        let mut others = 0;
+        let annotations = metadata.annotations.into_iter().filter(|(key, _)| is_ours(key));
+        let annotations = annotations.filter(|(key, _)| {
+            others += usize::from(!is_setting(key));
+            is_setting(key) || others <= MAX_OTHERS
+        });
+        let annotations = annotations.map(|(key, mut text)| {
+            text.truncate(text.floor_char_boundary(MAX_TEXT));
+            text.shrink_to_fit();
+            (key, text)
+        });
+        let annotations = annotations.collect();
+        Self { labels, annotations }
+    }
 }
 
 /// What is known.
@@ -81,18 +115,19 @@ impl Surroundings {
     /// Reads what may be read about `namespace`, or about all.
     pub async fn read(cluster: &Cluster, namespace: Option<&str>) -> Result<Self, ApiError> {
         let mut known = Self::default();
-        match known.read_namespaces(cluster, namespace).await {
-            Err(ApiError::Forbidden(problem)) => {
+        known.read_installations(cluster).await?;
+        if known.installations.is_empty() {
+            known.installations.push(Installation::default());
+        }
+        let selections: Vec<_> = known.installations.iter().map(|one| one.selection.clone()).collect();
+        match known.read_namespaces(cluster, namespace, &selections).await {
+            Err(problem @ (ApiError::Forbidden(_) | ApiError::TooLarge { .. })) => {
                 known.unread.namespaces = true;
                 known.unknown.push(format!(
                     "cannot read namespaces, so which of them have opted in and their settings are not known ({problem})"
                 ));
             }
             other => other?,
-        }
-        known.read_installations(cluster).await?;
-        if known.installations.is_empty() {
-            known.installations.push(Installation::default());
         }
         Ok(known)
     }
@@ -107,7 +142,9 @@ impl Surroundings {
             Ok(read) => Ok(Some(read)),
             Err(
                 problem @ (PolicyTextError::Elsewhere { .. }
-                | PolicyTextError::Api(ApiError::Forbidden(_) | ApiError::NotFound(_))),
+                | PolicyTextError::Api(
+                    ApiError::Forbidden(_) | ApiError::NotFound(_) | ApiError::TooLarge { .. },
+                )),
             ) => {
                 self.unread(format!("cannot read {what} ({problem})"));
                 Ok(None)
@@ -122,28 +159,25 @@ impl Surroundings {
         self.unknown.push(problem);
     }
 
-    /// Reads one namespace, or all.
+    /// Reads one namespace, or all: of their labels those that `selections` ask for.
     pub async fn read_namespaces(
         &mut self,
         cluster: &Cluster,
         namespace: Option<&str>,
+        selections: &[Selection],
     ) -> Result<(), ApiError> {
-        let objects = match namespace {
-            Some(name) => {
-                Collected { items: vec![cluster.get("/api/v1/namespaces", name).await?], unreadable: None }
-            }
-            None => Listing::all("/api/v1/namespaces").collect::<Object>(cluster).await?,
+        let asks_for = |key: &str| selections.iter().any(|selection| selection.asks_for(key));
+        let facts = |Object { metadata }| (metadata.name.clone(), NamespaceFacts::new(metadata, asks_for));
+        let read = if let Some(name) = namespace {
+            let items = vec![facts(cluster.get("/api/v1/namespaces", name).await?)];
+            Collected { items, unreadable: None }
+        } else {
+            let listing = Listing::all("/api/v1/namespaces");
+            listing.collect_as(cluster, |json| serde_json::from_str(json).map(facts)).await?
         };
-        self.unread.namespaces |= objects.unreadable.is_some();
-        self.unknown.extend(objects.unreadable);
-        self.namespaces = objects
-            .items
-            .into_iter()
-            .map(|Object { metadata }| {
-                let annotations = metadata.annotations.into_iter().filter(|(key, _)| is_ours(key)).collect();
-                (metadata.name, NamespaceFacts { labels: metadata.labels, annotations })
-            })
-            .collect();
+        self.unread.namespaces |= read.unreadable.is_some();
+        self.unknown.extend(read.unreadable);
+        self.namespaces = read.items.into_iter().collect();
         Ok(())
     }
 
@@ -183,8 +217,9 @@ impl Surroundings {
         cluster: &Cluster,
         configuration: &Configuration,
     ) -> Result<Result<Option<ServeSettings>, String>, ApiError> {
-        let Some(reference) = configuration.service() else {
-            return Ok(Err("it names a URL instead of a Service".to_owned()));
+        let reference = match configuration.called() {
+            Ok(reference) => reference,
+            Err(problem) => return Ok(Err(problem)),
         };
         let place = format!("service {} in {}", reference.name, reference.namespace);
         let path = path_of("/api/v1", Some(&reference.namespace), "services");

@@ -1,5 +1,9 @@
-//! The bound of a log line: a container runtime splits what is longer, and half a JSON object is none.
+//! What a log line may hold and how long it may be: a container runtime splits what is longer, and half a JSON object is
+//! none.
 
+use std::borrow::Cow;
+
+use gomemlimit_core::printable::is_hidden;
 use serde_json::Value;
 
 /// Bytes of a line with its end: what containerd takes as one (`max_container_log_line_size`).
@@ -10,6 +14,29 @@ const MAX_TEXT_BYTES: [usize; 4] = [8 << 10, 2 << 10, 512, 64];
 
 /// What stands in place of the rest.
 const MARKER: &str = "…";
+
+/// One line, whatever somebody wrote into an error or a name: without characters that a terminal obeys or that nobody
+/// sees. tracing escapes some of them only, and no line end. Its own colours stay.
+pub(super) fn clean_line(line: &[u8], is_json: bool, is_coloured: bool) -> Cow<'_, [u8]> {
+    let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
+    let is_own = |c: char| c == '\u{1b}' && is_coloured && !is_json;
+    let is_bad = |c: char| is_hidden(c) && !is_own(c);
+    if !text.contains(is_bad) {
+        return Cow::Borrowed(line);
+    }
+    let mut clean = String::with_capacity(line.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => clean.push(' '),
+            // In JSON a backslash is one of the text only if it is escaped.
+            c if is_bad(c) && is_json => clean.extend(['\\'].into_iter().chain(c.escape_unicode())),
+            c if is_bad(c) => clean.extend(c.escape_unicode()),
+            c => clean.push(c),
+        }
+    }
+    clean.push('\n');
+    Cow::Owned(clean.into_bytes())
+}
 
 /// A line of text for people within the bound; `None` if it is already.
 pub(super) fn text_line(line: &[u8]) -> Option<Vec<u8>> {
@@ -60,6 +87,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_line_is_one_line_without_anything_hidden() {
+        let clean = |line: &str, is_json, is_coloured| {
+            String::from_utf8(clean_line(line.as_bytes(), is_json, is_coloured).into_owned()).unwrap()
+        };
+        let hostile = "WARN a\nERROR forged\u{202e}\u{9b}2J \u{1b}[31m größer\n";
+        assert_eq!(
+            clean(hostile, false, false),
+            "WARN a ERROR forged\\u{202e}\\u{9b}2J \\u{1b}[31m größer\n"
+        );
+        assert!(clean(hostile, false, true).contains("forged\\u{202e}\\u{9b}2J \u{1b}[31m"));
+        let line = json!({"pod": "a\n\u{202e}\u{7f}b"}).to_string() + "\n";
+        let value: Value = serde_json::from_str(&clean(&line, true, true)).unwrap();
+        assert_eq!(value["pod"], "a\n\\u{202e}\\u{7f}b");
+        assert!(!clean(&line, true, true).contains(|c| c != '\n' && is_hidden(c)));
+    }
 
     #[test]
     fn short_lines_stay_as_they_are() {

@@ -6,8 +6,9 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::error::ManifestError;
+use super::kubectl;
 use super::text;
-use super::tree::{self, Tree};
+use super::tree::{self, AliasBudget, Tree};
 
 /// One document of an input. The ranges of all documents together are the whole input, without gaps.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,17 +27,30 @@ pub struct Document {
 ///
 /// An input of nothing but comments has no documents.
 pub fn parse(source: &str) -> Result<Vec<Document>, ManifestError> {
-    Ok(documents(source, trees(source)?))
+    parse_within(source, &mut AliasBudget::default())
+}
+
+/// As [`parse`], for one of several inputs that are held at the same time and share a budget.
+pub fn parse_within(source: &str, budget: &mut AliasBudget) -> Result<Vec<Document>, ManifestError> {
+    Ok(documents(source, trees_within(source, budget)?))
 }
 
 /// Reads the documents of `source` with the place of each node.
 pub(super) fn trees(source: &str) -> Result<Vec<Tree>, ManifestError> {
+    trees_within(source, &mut AliasBudget::default())
+}
+
+fn trees_within(source: &str, budget: &mut AliasBudget) -> Result<Vec<Tree>, ManifestError> {
     let Some(objects) = json_objects(source)? else {
-        return tree::compose(source, 0, source.len(), 0);
+        kubectl::check_text(source)?;
+        let trees = tree::compose(source, 0, source.len(), 0, budget)?;
+        let markers: Vec<usize> = trees.iter().filter(|tree| tree.marked).map(|tree| tree.start).collect();
+        kubectl::check_separators(source, &markers)?;
+        return Ok(trees);
     };
     let mut trees = Vec::with_capacity(objects.len());
     for (index, object) in objects.into_iter().enumerate() {
-        trees.extend(tree::compose(source, object.start, object.end, index)?);
+        trees.extend(tree::compose(source, object.start, object.end, index, budget)?);
     }
     Ok(trees)
 }

@@ -44,8 +44,21 @@ pub enum ManifestError {
         /// The key.
         key: String,
     },
+    /// kubectl reads the text in another way, and might apply what is not seen here.
+    #[error("line {line}, column {column}: {what}")]
+    NotAsKubectl {
+        /// Line in the input.
+        line: usize,
+        /// Column (in characters) in that line.
+        column: usize,
+        /// What kubectl does, and what to do.
+        what: String,
+    },
     /// Aliases within aliases: the document unfolds to more than any manifest needs.
-    #[error("document {document}, line {line}: the aliases of this document unfold to too many values")]
+    #[error(
+        "document {document}, line {line}: the anchors and aliases up to here copy too much; write the values out, or use \
+         fewer files at a time"
+    )]
     TooManyAliases {
         /// Number of the document in the input.
         document: usize,

@@ -4,12 +4,17 @@
 mod documents;
 mod edit;
 mod error;
+mod kubectl;
 mod scalar;
 mod text;
 mod tree;
 mod workload;
 
-pub use documents::{Document, parse};
+pub use documents::{Document, parse, parse_within};
 pub use edit::{Change, Edit, apply};
 pub use error::ManifestError;
+pub use tree::AliasBudget;
 pub use workload::{PodLocation, pod_locations};
+
+#[cfg(test)]
+mod tests;

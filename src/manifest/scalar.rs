@@ -26,13 +26,36 @@ pub(super) fn is_plain_string(text: &str) -> bool {
         && resolve(text).is_some_and(|value| value.is_string())
 }
 
+/// The text that kubectl makes of a key that is a number (`convertToJSONableObject` of `sigs.k8s.io/yaml`): fractions in
+/// single precision. `None` if it has an exponent.
+pub(super) fn number_key(number: &Number) -> Option<String> {
+    if !number.is_f64() {
+        return Some(number.to_string());
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "as kubectl does")]
+    let single = number.as_f64()? as f32;
+    (single == 0.0 || (1e-4..1e6).contains(&single.abs())).then(|| single.to_string())
+}
+
 /// The number that `text` is, with the octal, hexadecimal and `_` forms of YAML 1.1.
 fn number(text: &str) -> Option<Number> {
-    if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
+    if text.starts_with('.') {
+        // Here go-yaml leaves the `_` to `strconv.ParseFloat`, which wants a digit on both sides.
+        let digit = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+        let separates = text.match_indices('_').all(|(at, _)| digit(at - 1) && digit(at + 1));
+        return separates.then(|| float(&text.replace('_', "")))?;
+    }
+    if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-')) {
         return None;
     }
     let digits = text.replace('_', "");
-    integer(&digits).or_else(|| float(&digits))
+    integer(&digits).or_else(|| float(&digits)).or_else(|| signed_binary(&digits))
+}
+
+/// `0b-1`, which go-yaml reads with the sign behind the prefix.
+fn signed_binary(text: &str) -> Option<Number> {
+    let digits = text.strip_prefix("0b")?;
+    digits.starts_with(['+', '-']).then(|| i64::from_str_radix(digits, 2).ok().map(Number::from))?
 }
 
 fn integer(text: &str) -> Option<Number> {

@@ -1,11 +1,13 @@
 //! The nodes of YAML documents with the bytes they stand at, next to the values they stand for.
 
+mod budget;
 mod compose;
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
+pub use budget::AliasBudget;
 pub(super) use compose::compose;
 
 /// One document: its value, and where in the text each part of it stands.
@@ -17,6 +19,8 @@ pub(super) struct Tree {
     pub(super) referenced: HashSet<usize>,
     /// Where its `---`, or else its first value, starts.
     pub(super) start: usize,
+    /// Whether it starts with `---`.
+    pub(super) marked: bool,
 }
 
 /// A value in the text. For block lists and mappings `end` is not meaningful.

@@ -41,8 +41,8 @@ pub fn pod_locations(value: &Value) -> Vec<PodLocation> {
     locations
 }
 
-/// `implied` is the kind and API version of an item of a typed list (as `PodList`), which need not repeat
-/// them.
+/// Whatever has `items` is a list for kubectl, of any kind (`unstructuredJSONScheme` of apimachinery). `implied` is the
+/// kind and API version of an item that repeats neither, as in a `PodList`.
 fn collect(
     value: &Value,
     implied: Option<(&str, &str)>,
@@ -52,9 +52,8 @@ fn collect(
     let text = |key: &str| value.get(key).and_then(Value::as_str);
     let kind = text("kind").or(implied.map(|(kind, _)| kind)).unwrap_or("");
     let api_version = text("apiVersion").or(implied.map(|(_, version)| version)).unwrap_or("");
-    if let (Some(item_kind), Some(items)) =
-        (kind.strip_suffix("List"), value.get("items").and_then(Value::as_array))
-    {
+    if let Some(items) = value.get("items").and_then(Value::as_array) {
+        let item_kind = kind.strip_suffix("List").unwrap_or(kind);
         let implied = (!item_kind.is_empty()).then_some((item_kind, api_version));
         for (index, item) in items.iter().enumerate() {
             path.extend(["items".to_owned(), index.to_string()]);
@@ -103,6 +102,7 @@ mod tests {
     #[case::no_template("apps/v1", "Deployment", json!({"spec": {"template": null}}), &[])]
     #[case::foreign_group("example.com/v1", "Deployment", json!({"spec": {"template": {}}}), &[])]
     #[case::foreign_pod("apps/v1", "Pod", json!({}), &[])]
+    #[case::no_version("", "Pod", json!({}), &[""])]
     #[case::no_pods("v1", "ConfigMap", json!({"spec": {"template": {}}}), &[])]
     fn pods_are_found_by_kind_and_group(
         #[case] api_version: &str,
@@ -122,6 +122,15 @@ mod tests {
         let list =
             json!({"apiVersion": "v1", "kind": "List", "items": [{"kind": "Service"}, pod, inner, null]});
         assert_eq!(paths(&list), ["items/1", "items/2/items/0"]);
+    }
+
+    #[test]
+    fn whatever_has_items_is_a_list() {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod"});
+        assert_eq!(paths(&json!({"apiVersion": "v1", "kind": "ConfigMap", "items": [pod]})), ["items/0"]);
+        assert_eq!(paths(&json!({"items": [{"items": [pod]}]})), ["items/0/items/0"]);
+        let typed = json!({"apiVersion": "v1", "kind": "Pod", "items": [{"spec": {}}]});
+        assert_eq!(paths(&typed), ["items/0"]);
     }
 
     #[test]

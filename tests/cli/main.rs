@@ -13,6 +13,7 @@ use rstest::rstest;
 use serde_json::Value;
 
 mod explain;
+mod files;
 #[path = "../outcome/mod.rs"]
 mod outcome;
 use outcome::Outcome;

@@ -1,6 +1,6 @@
 """What a release says of itself: the scripts of deploy/release refuse what is wrong.
 
-usage: python3 -m unittest discover tests/release        (needs helm)
+usage: python3 -m unittest discover tests/release        (needs helm and PyYAML)
 """
 
 import hashlib
@@ -31,6 +31,7 @@ class Copy(unittest.TestCase):
             (self.root / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, self.root / file)
         shutil.copytree(ROOT / "deploy/release", self.root / "deploy/release")
+        shutil.copytree(ROOT / ".github", self.root / ".github")
 
     def change(self, file, old, new):
         text = (self.root / file).read_text()
@@ -97,6 +98,44 @@ class Version(Copy):
     def test_an_empty_section(self):
         self.released(f"[{self.version}] - 2030-01-31\n\n### Added\n\n## [0.0.1]\n")
         self.refused("nothing stands under", "check-version", f"v{self.version}")
+
+
+class Workflows(Copy):
+    RELEASE, CI = ".github/workflows/release.yml", ".github/workflows/ci.yml"
+    # What is changed, and what is said then.
+    MUTANTS = [
+        (RELEASE, "permissions:\n  contents: read\n", "permissions: write-all\n", "the workflow's permissions"),
+        (CI, "permissions:\n  contents: read\n", "", "the workflow's permissions"),
+        (CI, "    timeout-minutes: 90\n", "    timeout-minutes: 90\n    permissions:\n      packages: write\n", "job all has other permissions"),
+        (RELEASE, "    timeout-minutes: 5\n", "    timeout-minutes: 5\n    permissions: {packages: write}\n", "job version has other permissions"),
+        (RELEASE, "      id-token: write\n", "      id-token: write\n      actions: write\n", "job publish has other permissions"),
+        (RELEASE, "          persist-credentials: false\n", "          fetch-tags: true\n", "leaves its token"),
+        (CI, "      - run: cargo deny check advisories\n", "      - run: echo ${{ github.token }}\n", "hands a token to a step"),
+        (CI, "  pull_request:\n", "  pull_request_target:\n", "runs on pull_request_target"),
+        (RELEASE, 'tags: ["v*"]', 'tags: ["v*"]\n  workflow_dispatch:', "runs on workflow_dispatch"),
+        (CI, "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 #", "actions/checkout@v7 #", "not pinned by its commit"),
+        (RELEASE, " # v4.1.2", "", "not pinned by its commit"),
+        (RELEASE, "-slim-bookworm@sha256:", "-slim-bookworm # ", "not pinned by its digest"),
+        (CI, "      - run: cargo deny check", "      - run: docker run --rm docker.io/example/tool:v1 lint\n      - run: cargo deny check", "not pinned by its digest"),
+        ("Dockerfile", "-slim-bookworm@sha256:", "-slim-bookworm#", "Dockerfile: an image is not pinned"),
+        (RELEASE, "needs: [version, linux, darwin, image]", "needs: [version, linux, image]", "does not need every other job"),
+        (RELEASE, "    environment: release\n", "", "nobody is asked"),
+        (RELEASE, "          fetch-depth: 0\n", "", "that the tag is on main"),
+        (RELEASE, "origin/main", "origin/next", "that the tag is on main"),
+        (RELEASE, "  darwin:\n    needs: version\n", "  darwin:\n", "job darwin does not need version"),
+        (RELEASE, "outputs: type=oci,dest=image-${{ matrix.arch }}.tar", "outputs: type=image,push=true", "job image publishes"),
+    ]
+
+    def test_the_present_state_is_fine(self):
+        run = self.run_script("check-workflows")
+        self.assertEqual(run.returncode, 0, run.stderr)
+
+    def test_each_rule_is_held(self):
+        for file, old, new, words in self.MUTANTS:
+            with self.subTest(f"{file}: {words}"):
+                self.change(file, old, new)
+                self.refused(words, "check-workflows")
+                shutil.copy(ROOT / file, self.root / file)
 
 
 class Krew(Copy):

@@ -17,6 +17,9 @@ pub(crate) const NAMESPACES: &str = "/api/v1/namespaces";
 pub(crate) const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies";
 pub(crate) const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings";
 
+pub(crate) const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+pub(crate) const ALL_DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
+
 /// What the chart runs.
 const SERVE: [&str; 6] = [
     "serve",
@@ -41,10 +44,19 @@ impl World {
     /// Nothing is there.
     pub(crate) fn empty() -> Self {
         let mut world = Self(BTreeMap::new());
-        for path in [CONFIGURATIONS, SERVICES, PODS, DEPLOYMENTS, NAMESPACES, POLICIES, BINDINGS] {
+        for path in [
+            CONFIGURATIONS,
+            SERVICES,
+            PODS,
+            DEPLOYMENTS,
+            ALL_DEPLOYMENTS,
+            NAMESPACES,
+            POLICIES,
+            BINDINGS,
+            CLUSTER_ROLES,
+        ] {
             world.put(path, &[]);
         }
-        world.put("/apis/apps/v1/deployments", &[]);
         world
     }
 
@@ -187,6 +199,17 @@ pub(crate) fn entry(name: &str, release: &str, namespaces: &Value, objects: &Val
     })
 }
 
+/// What Helm writes on the objects of a release.
+fn helm(release: &str, namespace: &str) -> Value {
+    json!({"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace})
+}
+
+/// A role of the whole cluster of a release.
+pub(crate) fn cluster_role(release: &str, namespace: &str) -> Value {
+    let labels = json!({"app.kubernetes.io/name": "gomemlimit", "app.kubernetes.io/instance": release});
+    json!({"metadata": {"name": release, "labels": labels, "annotations": helm(release, namespace)}})
+}
+
 /// What the chart makes with this value of the opt-in label.
 pub(crate) fn configuration(release: &str, value: &str) -> Value {
     let namespaces = requirement("gomemlimit.dev/inject", "In", &[value]);
@@ -195,7 +218,7 @@ pub(crate) fn configuration(release: &str, value: &str) -> Value {
         "metadata": {
             "name": release,
             "labels": {"app.kubernetes.io/name": "gomemlimit", "app.kubernetes.io/instance": release},
-            "annotations": {"meta.helm.sh/release-name": release},
+            "annotations": helm(release, "gomemlimit"),
         },
         "webhooks": [
             entry("namespaces.gomemlimit.dev", release, &namespaces, &pods, false),

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::scripted::{
     failure,
     world::{
-        CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, SERVICES, World, configuration, entry, links,
-        namespace, requirement, state, with_pod_opt_in,
+        CLUSTER_ROLES, CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, SERVICES, World, cluster_role,
+        configuration, entry, links, namespace, requirement, state, with_pod_opt_in,
     },
 };
 
@@ -89,8 +89,10 @@ async fn a_release_with_a_name_of_its_own_is_known_by_its_chart() {
         labels["app.kubernetes.io/name"] = "gomemlimit-canary".into();
     }
     world.put(CONFIGURATIONS, &[]);
-    let deployment = world.object(DEPLOYMENTS, 0).clone();
-    world.put("/apis/apps/v1/deployments", &[deployment]);
+    let mut role = cluster_role("gomemlimit", "gomemlimit");
+    role["metadata"]["labels"] =
+        json!({"app.kubernetes.io/name": "gomemlimit-canary", "helm.sh/chart": "gomemlimit-0.1.0"});
+    world.put(CLUSTER_ROLES, &[role]);
     let (code, report) = check(&world, &[]).await;
     assert_eq!((code, &report["broken"]["link"]), (1, &json!("configuration")));
     assert!(report["broken"]["what"].as_str().unwrap().contains("deleted it to stop it"), "{report:#}");
@@ -310,15 +312,80 @@ async fn names_of_a_cluster_are_quoted_in_commands() {
     let metadata = &mut world.object(CONFIGURATIONS, 0)["metadata"];
     metadata["annotations"]["cert-manager.io/inject-ca-from"] = EVIL.into();
     runs_nothing_else(&world, "kubectl annotate").await;
-    world.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = json!({"meta.helm.sh/release-name": "x"});
-    world.object(CONFIGURATIONS, 0)["metadata"]["labels"]["app.kubernetes.io/instance"] = EVIL.into();
-    world.put(SERVICES, &[]);
-    runs_nothing_else(&world, "helm upgrade").await;
+    // The Secret that a pod mounts.
+    world.object(CONFIGURATIONS, 0)["metadata"]["annotations"]
+        .as_object_mut()
+        .unwrap()
+        .remove("cert-manager.io/inject-ca-from");
+    let pod = &mut world.object(PODS, 0)["spec"];
+    pod["containers"][0]["args"] = json!(["serve", "--tls-cert=/tls/tls.crt"]);
+    pod["containers"][0]["volumeMounts"] = json!([{"name": "tls", "mountPath": "/tls"}]);
+    pod["volumes"] = json!([{"name": "tls", "secret": {"secretName": EVIL}}]);
+    let (_, report) = check(&world, &[]).await;
+    assert!(report["links"].to_string().contains("is not a name of Kubernetes"), "{report:#}");
+    assert_eq!(report["broken"]["link"], "ca-bundle", "what cannot be read is not missing: {report:#}");
+    assert_eq!(report["broken"]["command"], "", "{report:#}");
+    // Selectors and annotations of namespaces.
     let mut world = World::sound();
-    world.put(NAMESPACES, &[namespace("shop", &json!({"gomemlimit.dev/inject": "enabled"}))]);
-    world.object(PODS, 0)["metadata"]["name"] = EVIL.into();
-    world.object(PODS, 0)["status"] = json!({});
-    runs_nothing_else(&world, "kubectl describe").await;
+    world.dry_run("shop", None);
+    let entries = world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap();
+    for entry in entries {
+        entry["namespaceSelector"] = json!({"matchLabels": {EVIL: EVIL}});
+    }
+    let (_, report) = check(&world, &["-n", "shop"]).await;
+    assert!(!report.to_string().contains("kubectl label"), "{report:#}");
+    let mut world = World::sound();
+    let key = format!("gomemlimit.dev/{EVIL}");
+    let mut shop = namespace("shop", &json!({"gomemlimit.dev/inject": "enabled"}));
+    shop["metadata"]["annotations"] = json!({key: "x", "gomemlimit.dev/mode": "off"});
+    world.put(NAMESPACES, &[shop]);
+    world.dry_run("shop", None);
+    runs_nothing_else(&world, "kubectl annotate namespace shop gomemlimit.dev/mode-").await;
+}
+
+/// What is no name of Kubernetes may be an option of a program, or a path: such an object is left out and told of.
+#[rstest]
+#[case("$(touch x)`touch x`; touch x\ntouch x'\"")]
+#[case("--all")]
+#[case("../../secrets/x")]
+#[tokio::test]
+async fn objects_without_a_proper_name_are_in_no_command(#[case] evil: &str) {
+    type Damage = fn(&mut World, &str);
+    let damages: [Damage; 6] = [
+        |world, evil| world.object(CONFIGURATIONS, 0)["metadata"]["name"] = evil.into(),
+        |world, evil| {
+            for entry in world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap() {
+                entry["clientConfig"]["service"]["name"] = evil.into();
+            }
+        },
+        |world, evil| {
+            for entry in world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap() {
+                entry["clientConfig"]["service"]["namespace"] = evil.into();
+            }
+        },
+        |world, evil| {
+            world.object(PODS, 0)["metadata"]["name"] = evil.into();
+            world.object(PODS, 0)["status"] = json!({});
+        },
+        |world, evil| {
+            world.put(PODS, &[]);
+            world.object(DEPLOYMENTS, 0)["metadata"]["name"] = evil.into();
+            world.object(DEPLOYMENTS, 0)["spec"]["replicas"] = 0.into();
+        },
+        |world, evil| {
+            let labels = json!({"gomemlimit.dev/inject": "enabled"});
+            world.put(NAMESPACES, &[json!({"metadata": {"name": evil, "labels": labels}})]);
+        },
+    ];
+    for (index, damage) in damages.iter().enumerate() {
+        let mut world = World::sound();
+        damage(&mut world, evil);
+        let (_, report) = check(&world, &[]).await;
+        assert!(report["links"].to_string().contains("is not a name of Kubernetes"), "{index}: {report:#}");
+        for link in report["links"].as_array().unwrap() {
+            assert!(!link["command"].as_str().unwrap().contains(evil), "{index}: {link:#}");
+        }
+    }
 }
 
 /// Runs the command that `check` prints, in an empty folder and with programs that do nothing.

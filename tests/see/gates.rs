@@ -115,6 +115,40 @@ async fn a_pod_that_cannot_be_read_does_not_pass() {
     assert_eq!(server.run(&["audit"]).await.0, 0);
 }
 
+/// A container without a value, of which nobody knows what the installation would do with it.
+#[tokio::test]
+async fn settings_that_may_not_be_read_do_not_pass() {
+    let mut world = with_pod();
+    world.put(PODS, &[pod_with("api-0", Some("900MiB"))]);
+    world.forbid(CONFIGURATIONS);
+    let server = world.serve().await;
+    for word in ["no-memory-limit", "below-minimum", "audit-mode", "not-injected"] {
+        let (code, stdout, stderr) = server.run(&["audit", "--fail-on", word]).await;
+        assert_eq!(code, 2, "{stdout}{stderr}");
+        let said = format!(
+            "error: --fail-on {word} cannot be judged: what the webhook selects and decides by cannot"
+        );
+        assert!(stderr.lines().last().unwrap().starts_with(&said), "{stderr}");
+        // Flags stand for what the webhook runs with.
+        assert_eq!(server.run(&["audit", "--fail-on", word, "--ratio", "0.8"]).await.0, 0);
+    }
+    // What a value means against the limit does not depend on them.
+    assert_eq!(server.run(&["audit", "--fail-on", "stale,malformed,uncovered"]).await.0, 0);
+    assert_eq!(server.run(&["audit"]).await.0, 0);
+    // Nor may flags that cannot be read.
+    let mut world = with_pod();
+    world.object(PODS_OF_THE_WEBHOOK, 0)["spec"]["containers"][0]["args"] =
+        json!(["serve", "--from-the-future"]);
+    let (code, _, stderr) = world.serve().await.run(&["audit", "--fail-on", "no-memory-limit"]).await;
+    assert_eq!(code, 2, "{stderr}");
+    // A watch fails at its end.
+    let (code, said) = interrupted(&server, &["--fail-on", "below-minimum"], "Decided by").await;
+    assert!(
+        code == Some(2) && said.contains("error: --fail-on below-minimum cannot be judged: what the"),
+        "{said}"
+    );
+}
+
 /// Waits for what `audit --watch` says first, interrupts it, and takes its exit code and what it said on stderr.
 async fn interrupted(server: &Server, arguments: &[&str], first: &str) -> (Option<i32>, String) {
     let mut command = server.command(&[&["audit", "--watch"], arguments].concat());

@@ -7,6 +7,8 @@ mod engine;
 mod explain;
 mod gates;
 mod installations;
+mod names;
+mod releases;
 mod rights;
 mod rows;
 #[path = "../scripted/mod.rs"]

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::scripted::world::{
-    BINDINGS, CONFIG_MAPS, CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, POLICIES, SERVICES, World, links,
-    namespace, state,
+    BINDINGS, CLUSTER_ROLES, CONFIG_MAPS, CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, POLICIES, SERVICES,
+    World, cluster_role, links, namespace, state,
 };
 
 async fn check(world: &World, arguments: &[&str]) -> (i32, Value) {
@@ -41,9 +41,8 @@ async fn whether_a_policy_decides_may_not_be_known() {
     world.forbid(POLICIES);
     let (code, report) = check(&world, &[]).await;
     assert_eq!((code, state(&report, "configuration")), (0, "unknown"), "{report:#}");
-    // With a Deployment there was a configuration.
-    let deployment = world.object(DEPLOYMENTS, 0).clone();
-    world.put("/apis/apps/v1/deployments", &[deployment]);
+    // With a release there was a configuration.
+    world.put(CLUSTER_ROLES, &[cluster_role("gomemlimit", "gomemlimit")]);
     let (code, report) = check(&world, &[]).await;
     assert_eq!((code, state(&report, "configuration")), (1, "broken"), "{report:#}");
     // Bindings alone.

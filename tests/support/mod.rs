@@ -16,7 +16,7 @@ use gomemlimit::{
         BodyLimits, Options, Parts, ServeError,
         handler::{Namespaces, NoNamespaces, PATH},
         lifecycle::Signal,
-        listener::ConnectionLimits,
+        listener::{ConnectionLimits, Eviction},
         policy::PolicyReloader,
         serve,
         tls::{ClientCa, Credentials, Reloader, Serving, provider},
@@ -94,6 +94,11 @@ impl Default for Setup {
             paths: vec![PATH.parse().unwrap()],
             connections: ConnectionLimits {
                 connections: 64,
+                eviction: Eviction::IdleFirst {
+                    silent: Duration::from_millis(250),
+                    sending: Duration::from_secs(1),
+                },
+                max_head: 16 << 10,
                 handshake: LONG,
                 head: LONG,
                 idle: LONG,

@@ -79,6 +79,7 @@ pub fn decide<'a, 'n>(
             judge.container((list, index), container, &ruling, chain, &mut warnings)
         })
         .collect();
+    warnings.extend(rules.warning());
     Verdict { reason: None, containers, warnings, annotations: annotations_place(pod, status) }
 }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     expansion,
-    glob::{Glob, LONGEST_TEXT},
+    glob::{Glob, MAX_ARGUMENT, Work},
     json::{self, Object},
     memlimit::MIB,
     names::{
@@ -282,12 +282,15 @@ pub(crate) struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    /// Whether one of them fits.
-    pub(crate) fn any(&self, glob: &Glob) -> bool {
+    /// Whether one of them fits one of the patterns.
+    pub(crate) fn any(&self, globs: &[Glob], work: &Work) -> bool {
         let mut found = false;
+        if !work.take(self.json.len()) {
+            return false;
+        }
         // It was read before; an empty text is a list that is not there.
         let _ = each_argument(&mut serde_json::Deserializer::from_str(self.json), LONGEST_JSON, |argument| {
-            found |= glob.matches(argument);
+            found = found || globs.iter().any(|glob| glob.matches_argument(argument, work));
         });
         found
     }
@@ -315,7 +318,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Arguments<'a> {
 const LONGEST_FLAG: usize = 256;
 
 /// What a pattern looks at, in bytes of JSON: escapes make six times as much at most, and there are quotes.
-const LONGEST_JSON: usize = 6 * LONGEST_TEXT + 2;
+const LONGEST_JSON: usize = 6 * MAX_ARGUMENT + 2;
 
 /// Hands every argument of a list to `take` but those of more than `longest` bytes of JSON.
 fn each_argument<'de, D: Deserializer<'de>>(

@@ -24,6 +24,7 @@ pub mod names;
 pub mod patch;
 pub mod pod;
 mod podlimit;
+pub mod printable;
 pub mod quantity;
 pub mod reason;
 mod remarks;

@@ -49,3 +49,14 @@ pub const OS_LABEL: &str = "kubernetes.io/os";
 
 /// Key under which the whole outcome stands in the response's `auditAnnotations`.
 pub const AUDIT_ANNOTATION: &str = "decisions";
+
+/// Whether an object can have this name (a DNS subdomain, RFC 1123; the API server's `NameIsDNSSubdomain`). Such a name
+/// is one word for a shell and no option of a program, and one segment of a path.
+#[must_use]
+pub fn is_object_name(text: &str) -> bool {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_label = |label: &str| {
+        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(is_fine)
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
+}

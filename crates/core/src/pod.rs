@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use crate::{
     env::{Arguments, Automemlimit, Env, EnvFrom},
     expansion,
-    glob::Glob,
+    glob::{Glob, Work},
     json::{self, Object},
     names::{DOMAIN, INJECT_LABEL, MIRROR_ANNOTATION},
     resources::Resources,
@@ -78,8 +78,9 @@ impl<'a> Pod<'a> {
     }
 
     /// The value of any label.
-    pub(crate) fn label(&self, key: &str) -> Option<Text<'a>> {
-        self.metadata.as_ref()?.labels.find(key)
+    pub(crate) fn label(&self, key: &str, work: &Work) -> Option<Text<'a>> {
+        let labels = &self.metadata.as_ref()?.labels;
+        if work.take(labels.json.len()) { labels.find(key) } else { None }
     }
 
     /// `metadata.namespace`; empty in a template.
@@ -344,8 +345,8 @@ impl Container<'_> {
     }
 
     /// Whether one of the arguments, or a part of the command, fits.
-    pub(crate) fn has_argument(&self, glob: &Glob) -> bool {
-        self.command.any(glob) || self.args.any(glob)
+    pub(crate) fn has_argument(&self, globs: &[Glob], work: &Work) -> bool {
+        !globs.is_empty() && (self.command.any(globs, work) || self.args.any(globs, work))
     }
 
     /// Whether an `envFrom` of the container can define GOMEMLIMIT.

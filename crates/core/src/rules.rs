@@ -12,15 +12,19 @@ use crate::{
     annotations::{Given, LOW_RATIO, Layer},
     builtin,
     env::Automemlimit,
-    glob::Glob,
+    glob::{Glob, Work},
     json,
     pod::{Container, Pod},
     settings::Setting,
     text::quote,
+    warning::{Warning, WarningKind},
 };
 
-/// More rules than anybody reads; each costs time in every request.
-const MOST_RULES: usize = 500;
+/// Maximum number of rules: each costs time in every request.
+const MAX_RULES: usize = 500;
+
+/// Maximum size of all patterns and label keys of a file, in bytes.
+const MAX_PATTERNS: usize = 64 << 10;
 
 /// Longest name of a rule, in bytes; names stand in the status annotation.
 const LONGEST_NAME: usize = 63;
@@ -57,21 +61,35 @@ impl Rules {
     /// The rules that a pod does not rule out. They are looked for once, since a pod has many labels and containers.
     pub(crate) fn for_pod(&self, target: Target<'_, '_>) -> PodRules<'_> {
         let built_in = if self.without_built_in { &[][..] } else { builtin::rules() };
-        PodRules(self.own.iter().chain(built_in).filter(|rule| rule.when.matches_pod(target)).collect())
+        let work = Work::new();
+        let rules =
+            self.own.iter().chain(built_in).filter(|rule| rule.when.matches_pod(target, &work)).collect();
+        PodRules { rules, work }
     }
 }
 
 /// The rules that a pod does not rule out.
-pub(crate) struct PodRules<'r>(Vec<&'r Rule>);
+pub(crate) struct PodRules<'r> {
+    rules: Vec<&'r Rule>,
+    work: Work,
+}
 
 impl<'r> PodRules<'r> {
     /// What they say about one of its containers.
     pub(crate) fn about(&self, container: &Container<'_>) -> Ruling<'r> {
         let mut ruling = Ruling::default();
-        for rule in self.0.iter().filter(|rule| rule.when.matches_container(container)) {
+        for rule in self.rules.iter().filter(|rule| rule.when.matches_container(container, &self.work)) {
             ruling.add(rule);
         }
         ruling
+    }
+
+    /// What is wrong if comparing would have taken too long. A pod cannot win by it: `mode: inject` on the pod goes
+    /// before rules, too.
+    pub(crate) fn warning(&self) -> Option<Warning> {
+        let text =
+            "the pod is too large to be compared with all rules; those that were not compared do not count";
+        (!self.work.was_enough()).then(|| Warning::new(WarningKind::RulesCutOff, text.to_owned()))
     }
 }
 
@@ -99,14 +117,21 @@ struct Named(Vec<Rule>);
 
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut rules: Vec<Rule> = Vec::new();
+        let (mut rules, mut patterns): (Vec<Rule>, usize) = (Vec::new(), 0);
         // One by one, so that an error stands where the rule does.
         json::each(deserializer, "a list of rules", |rule: Rule| {
             if rules.iter().any(|earlier| earlier.name == rule.name) {
                 return Err(D::Error::custom(format!("two rules have the name {}", quote(&rule.name))));
             }
-            if rules.len() == MOST_RULES {
-                return Err(D::Error::custom(format!("more than {MOST_RULES} rules")));
+            if rules.len() == MAX_RULES {
+                return Err(D::Error::custom(format!("more than {MAX_RULES} rules")));
+            }
+            patterns += rule.when.len();
+            if patterns > MAX_PATTERNS {
+                return Err(D::Error::custom(format!(
+                    "with rule {} the patterns of the file have more than {MAX_PATTERNS} bytes",
+                    quote(&rule.name)
+                )));
             }
             rules.push(rule);
             Ok(())
@@ -177,8 +202,15 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    fn matches_pod(&self, Target { namespace, owner, pod }: Target<'_, '_>) -> bool {
-        self.namespaces.allows(|glob| glob.matches(namespace))
+    /// Size of all patterns and label keys, in bytes.
+    fn len(&self) -> usize {
+        let lists = [&self.namespaces, &self.containers, &self.images, &self.without_arguments];
+        let patterns = lists.into_iter().flat_map(|list| &list.0).map(Glob::len);
+        patterns.chain(self.pod_labels.0.iter().map(|(key, glob)| key.len() + glob.len())).sum()
+    }
+
+    fn matches_pod(&self, Target { namespace, owner, pod }: Target<'_, '_>, work: &Work) -> bool {
+        self.namespaces.allows(|glob| glob.matches(namespace, work))
             && self
                 .owners
                 .allows(|OwnerKind(kind)| owner.map_or_else(|| pod.is_owned_by(kind), |owner| owner == kind))
@@ -186,13 +218,13 @@ impl Selector {
                 .pod_labels
                 .0
                 .iter()
-                .all(|(key, glob)| pod.label(key).is_some_and(|value| glob.matches(&value)))
+                .all(|(key, glob)| pod.label(key, work).is_some_and(|value| glob.matches(&value, work)))
     }
 
-    fn matches_container(&self, container: &Container<'_>) -> bool {
-        self.containers.allows(|glob| glob.matches(&container.name))
-            && self.images.allows(|glob| glob.matches(container.image()))
-            && !self.without_arguments.0.iter().any(|glob| container.has_argument(glob))
+    fn matches_container(&self, container: &Container<'_>, work: &Work) -> bool {
+        self.containers.allows(|glob| glob.matches(&container.name, work))
+            && self.images.allows(|glob| glob.matches(container.image(), work))
+            && !container.has_argument(&self.without_arguments.0, work)
             && !(self.with_automemlimit && container.env.automemlimit == Automemlimit::Off)
     }
 }

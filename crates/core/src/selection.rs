@@ -61,6 +61,13 @@ impl LabelSelector {
         self.unmet(labels).is_none()
     }
 
+    /// Whether it depends on a label.
+    #[must_use]
+    pub fn asks_for(&self, key: &str) -> bool {
+        self.match_labels.iter().flatten().any(|(one, _)| one == key)
+            || self.match_expressions.iter().flatten().any(|one| one.key == key)
+    }
+
     /// The first requirement that these labels do not meet, in words.
     #[must_use]
     pub fn unmet(&self, labels: &Labels) -> Option<String> {
@@ -98,11 +105,20 @@ impl LabelSelector {
         let listed = self.match_expressions.iter().flatten().filter(|one| one.operator == "In");
         let listed = listed.filter_map(|one| Some((one.key.clone(), one.values.as_ref()?.first()?.clone())));
         equal.chain(listed).find(|(key, value)| {
+            // It goes into printed commands, unquoted and as the first word that is no option.
+            if !(is_plain(key) && is_plain(value)) {
+                return false;
+            }
             let mut more = labels.clone();
             more.insert(key.clone(), value.clone());
             !self.matches(labels) && self.matches(&more)
         })
     }
+}
+
+/// Whether a text has only characters of label keys and values, and does not begin as an option of a program does.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte)) && !text.starts_with('-')
 }
 
 /// One entry of the webhook configuration that asks about the creation of pods.
@@ -158,6 +174,12 @@ impl Selection {
     pub fn opting_in(&self) -> impl Iterator<Item = &Entry> {
         let has_any = self.entries.iter().any(Entry::takes_ordinary_pods);
         self.entries.iter().filter(move |entry| !has_any || entry.takes_ordinary_pods())
+    }
+
+    /// Whether it depends on a label of namespaces: what is known of them may be limited to such labels.
+    #[must_use]
+    pub fn asks_for(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.namespaces.asks_for(key))
     }
 
     /// Whether a namespace with these labels has opted in.

@@ -16,6 +16,7 @@ use crate::{
     decide::{ContainerVerdict, NotTracked, Plan, Verdict},
     memlimit::{self, Ratio},
     names::TRACKING_VALUE,
+    printable::escape_json,
     reason::Reason,
     settings::{EnvFrom, ValueKind},
     text::Key,
@@ -53,7 +54,7 @@ impl<'v> Status<'v> {
     /// As one line of JSON.
     pub(crate) fn to_json(&self) -> String {
         // Strings and integers with string keys: there is nothing that could fail.
-        serde_json::to_string(self).unwrap_or_default()
+        escape_json(&serde_json::to_string(self).unwrap_or_default()).into_owned()
     }
 }
 

@@ -8,6 +8,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use crate::printable::is_hidden;
+
 /// `Cow<str>` that also borrows inside `Option`, `Vec` and map values, where serde's own `Cow` copies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
@@ -120,8 +122,8 @@ pub(crate) fn shorten_quoted(message: &str, max: usize) -> String {
     short
 }
 
-/// Quotes text that a user wrote for a message: control characters escaped (the API server drops a
-/// warning that holds one), at most [`MOST_QUOTED`] of them.
+/// Quotes text that a user wrote for a message: [hidden](is_hidden) characters escaped (the API server drops a
+/// warning that holds a control character), at most [`MOST_QUOTED`] of them.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");
     for (seen, c) in text.chars().enumerate() {
@@ -129,7 +131,7 @@ pub(crate) fn quote(text: &str) -> String {
             quoted.push('…');
             break;
         }
-        if c == '"' || c == '\\' || c.is_control() {
+        if c == '"' || c == '\\' || is_hidden(c) {
             quoted.extend(c.escape_default());
         } else {
             quoted.push(c);

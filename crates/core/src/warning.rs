@@ -19,13 +19,15 @@ pub enum WarningKind {
     StaleValue,
     /// The status annotation had no room.
     StatusOmitted,
+    /// Comparing the pod with the rules of the policy file would have taken too long.
+    RulesCutOff,
     /// The review itself could not be understood.
     BadReview,
 }
 
 impl WarningKind {
     /// Every value of [`WarningKind::as_str`].
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 9] = [
         "bad-setting",
         "doubtful-setting",
         "unknown-name",
@@ -33,6 +35,7 @@ impl WarningKind {
         "memory-volume",
         "stale-value",
         "status-omitted",
+        "rules-cut-off",
         "bad-review",
     ];
 
@@ -47,6 +50,7 @@ impl WarningKind {
             Self::MemoryVolume => "memory-volume",
             Self::StaleValue => "stale-value",
             Self::StatusOmitted => "status-omitted",
+            Self::RulesCutOff => "rules-cut-off",
             Self::BadReview => "bad-review",
         }
     }

@@ -393,6 +393,13 @@ fn selectors_are_those_of_kubernetes() {
     let system = labels(&[("kubernetes.io/metadata.name", "kube-system")]);
     assert_eq!(chart.selects(Some(&system), no_labels), Selected::Excluded);
     assert_eq!(chart.selects(None, no_labels), Selected::Unknown);
+    // The label goes into a command.
+    for strange in [r#"{"--all":"x"}"#, r#"{"a":"$(touch x)"}"#, r#"{"a b":"c"}"#] {
+        let namespaces: LabelSelector =
+            serde_json::from_str(&format!(r#"{{"matchLabels":{strange}}}"#)).unwrap();
+        let selection = Selection::new(vec![Entry { namespaces, objects: LabelSelector::default() }]);
+        assert_eq!(selection.selects(Some(&none), no_labels), Selected::Excluded, "{strange}");
+    }
     let nobody = Selection::new(Vec::<Entry>::new());
     assert_eq!(nobody.selects(Some(&opted_in), no_labels), Selected::Excluded);
 }

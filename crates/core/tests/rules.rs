@@ -3,6 +3,7 @@
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy,
+    printable::is_hidden,
     settings::{EnvFrom, InitContainers},
 };
 use rstest::rstest;
@@ -44,6 +45,53 @@ fn pod_level_limits(#[case] main: Value, #[case] init: Value, #[case] container:
     let policy = Policy { init_containers: InitContainers::All, ..Policy::default() };
     let answer = answer_in(&review_of(&pod), &NamespaceAnnotations::new(), &policy);
     assert_eq!(outcome(&answer, container), wanted);
+}
+
+/// Right-to-left overrides and what nobody sees show as escapes, wherever somebody reads them; values stay what they are.
+#[test]
+fn names_that_are_not_what_they_seem_are_escaped() {
+    let hostile = "a\u{202e}b\u{2066}\u{200b}\u{feff}\u{2028}\u{9b}";
+    let pod = json!({
+        "metadata": {"annotations": {"gomemlimit.dev/ratio": hostile, "gomemlimit.dev/mode.x\u{202e}": "inject"}},
+        "spec": {"containers": [{
+            "name": hostile, "resources": {"limits": {"memory": "1Gi"}}, "env": [{"name": "GOMEMLIMIT", "value": hostile}],
+        }, {"name": "\u{202e}", "resources": {"limits": {"memory": "1Gi"}}}]},
+    });
+    let answer = answer(&review_of(&pod));
+    let warnings = answer.warnings.join("\n");
+    assert!(warnings.contains(r"a\u{202e}b\u{2066}\u{200b}\u{feff}\u{2028}\u{9b}"), "{warnings}");
+    assert!(answer.decisions["containers"][hostile].is_object(), "{}", answer.decisions);
+    let pod = patched(&pod, &answer.patch);
+    let status = pod["metadata"]["annotations"]["gomemlimit.dev/status"].as_str().unwrap();
+    assert!(status.contains(r"\u202e") && !status.contains(is_hidden), "{status}");
+    assert!(support::answer(&review_of(&pod)).patch.is_empty(), "what was written is known again");
+}
+
+/// The worst file and the worst pods: what is not compared does not count, and the pod is decided about.
+#[test]
+fn a_pod_that_takes_too_long_to_compare_is_told_of() {
+    let policy = |patterns: &[String]| {
+        let rules =
+            json!({"rules": [{"name": "off", "match": {"images": patterns}, "set": {"mode": "off"}}]});
+        Policy { rules: serde_json::from_value(rules).unwrap(), ..Policy::default() }
+    };
+    let pod = |count: usize, image: &str| {
+        let containers: Vec<_> = (0..count)
+            .map(|at| json!({"name": format!("c{at}"), "image": image, "resources": {"limits": {"memory": "1Gi"}}}))
+            .collect();
+        review_of(&json!({"spec": {"containers": containers}}))
+    };
+    let slow: Vec<_> = (0..127).map(|_| format!("*{}?{}b", "a".repeat(255), "a".repeat(200))).collect();
+    let answer = |policy: &Policy, review: Vec<u8>| answer_in(&review, &NamespaceAnnotations::new(), policy);
+    let worst = answer(&policy(&slow), pod(400, &"a".repeat(512)));
+    assert_eq!(outcome(&worst, "c0"), "966367641");
+    let warning =
+        "the pod is too large to be compared with all rules; those that were not compared do not count";
+    assert!(worst.warnings.iter().any(|one| one.ends_with(warning)), "{:?}", worst.warnings);
+    // 500 patterns and 40 containers are nothing unusual.
+    let usual: Vec<_> = (0..500).map(|at| format!("*/team-{at}/program:v1.?.*")).collect();
+    let many = answer(&policy(&usual), pod(40, "registry.example/team-499/program:v1.2.3"));
+    assert_eq!((outcome(&many, "c39").as_str(), many.warnings.len()), ("opted-out", 0));
 }
 
 fn limited(name: &str, limit: &str) -> Value {

@@ -1,15 +1,16 @@
 //! The policy file: from YAML to the rules of the core, with errors that say where and what.
 
 use std::{
-    fs, io,
+    fs::File,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use gomemlimit_core::{Rules, addresses::docs};
 use thiserror::Error;
 
-/// As large as a ConfigMap can be.
-const MOST_BYTES: usize = 1 << 20;
+/// Maximum size of the file, in bytes: that of a ConfigMap.
+const MAX_BYTES: usize = 1 << 20;
 
 /// Why a policy file cannot be used.
 #[derive(Debug, Error)]
@@ -32,12 +33,16 @@ pub enum PolicyFileError {
     },
 }
 
-/// The bytes of the file.
+/// The bytes of the file, or the first of them if it is too large, which [`parse`] refuses.
 ///
 /// # Errors
 /// Where it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>, PolicyFileError> {
-    fs::read(path).map_err(|source| PolicyFileError::Read { path: path.to_owned(), source })
+    let mut content = Vec::new();
+    let read = File::open(path).and_then(|file| {
+        file.take(u64::try_from(MAX_BYTES + 1).unwrap_or(u64::MAX)).read_to_end(&mut content)
+    });
+    read.map(|_| content).map_err(|source| PolicyFileError::Read { path: path.to_owned(), source })
 }
 
 /// The rules that `content` holds; `path` is for the error. A file of nothing but comments has no rules.
@@ -46,8 +51,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>, PolicyFileError> {
 /// Where it is not YAML, has a field or a value that is not known, or rules that contradict each other.
 pub fn parse(path: &Path, content: &[u8]) -> Result<Rules, PolicyFileError> {
     let refuse = |problem: String| PolicyFileError::Parse { path: path.to_owned(), problem };
-    if content.len() > MOST_BYTES {
-        return Err(refuse(format!("it is larger than {MOST_BYTES} bytes")));
+    if content.len() > MAX_BYTES {
+        return Err(refuse(format!("it is larger than {MAX_BYTES} bytes")));
     }
     let text = std::str::from_utf8(content).map_err(|_| refuse("it is not UTF-8 text".to_owned()))?;
     // Anchors are of use here, property syntax and the quoting of the source are not.
@@ -125,6 +130,30 @@ mod tests {
             error.ends_with(&format!("; see {}", docs("policy-file"))) && !error.contains('\n'),
             "{error}"
         );
+    }
+
+    #[test]
+    fn no_more_is_read_than_a_config_map_holds() {
+        let path = Path::new("/dev/zero");
+        let content = read(path).unwrap();
+        let error = parse(path, &content).unwrap_err().to_string();
+        assert!(error.contains("it is larger than 1048576 bytes"), "{error}");
+    }
+
+    #[test]
+    fn the_patterns_of_a_file_have_a_bound_together() {
+        let file = |last: usize| {
+            let pattern = |bytes: usize| format!("'{}'", "x".repeat(bytes));
+            let one = vec![pattern(512); 127].join(", ");
+            format!(
+                "rules:\n- {{name: a, is: go, match: {{images: [{one}]}}}}\n- {{name: b, is: go, match: {{podLabels: {{k: {}}}}}}}\n",
+                pattern(last)
+            )
+        };
+        assert_eq!(parse(Path::new("p"), file(511).as_bytes()).unwrap().len(), 2);
+        let error = refused(&file(512));
+        let says = ": with rule \"b\" the patterns of the file have more than 65536 bytes";
+        assert!(error.contains(says), "{error}");
     }
 
     #[rstest]

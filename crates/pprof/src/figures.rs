@@ -30,6 +30,22 @@ pub struct Evidence {
     pub past: Past,
 }
 
+impl Evidence {
+    /// Adds the next capture. Of the goroutines between the first and the last capture only the number is kept, since
+    /// only the two ends are compared.
+    pub fn add(&mut self, capture: Capture) {
+        let lists: [fn(&mut Capture) -> Option<&mut Goroutines>; 2] =
+            [|one| one.goroutines.as_mut(), |one| one.leaked.as_mut()];
+        self.captures.push(capture);
+        for list in lists {
+            let mut all: Vec<_> = self.captures.iter_mut().filter_map(list).collect();
+            if let [_, .., between, _] = &mut *all {
+                between.groups = Vec::new();
+            }
+        }
+    }
+}
+
 /// One look at the process.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {

@@ -1,5 +1,7 @@
 //! `/debug/pprof/goroutine?debug=1` and `goroutineleak?debug=1`: how many, and where they stand.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::{TextError, text::printable};
@@ -24,10 +26,12 @@ pub struct Goroutines {
     pub groups: Vec<GoroutineGroup>,
 }
 
-/// More different stacks than any program has; the rest is not kept.
-const MOST_GROUPS: usize = 20_000;
-/// Frames kept of one stack.
-const MOST_FRAMES: usize = 128;
+/// Maximum number of different stacks; the rest is not kept.
+const MAX_GROUPS: usize = 20_000;
+/// Maximum number of frames of one stack; the rest is not kept.
+const MAX_STACK: usize = 128;
+/// Maximum number of frames of all stacks together; the rest is not kept. Each is a text of its own.
+const MAX_FRAMES: usize = 1 << 18;
 
 impl Goroutines {
     /// Reads the text of `goroutine?debug=1` or `goroutineleak?debug=1`.
@@ -37,15 +41,18 @@ impl Goroutines {
             .into_iter()
             .find_map(|start| head.strip_prefix(start)?.trim().parse().ok())
             .ok_or(TextError::NotGoroutines)?;
-        let mut groups: Vec<GoroutineGroup> = Vec::new();
+        let (mut groups, mut frames): (Vec<GoroutineGroup>, usize) = (Vec::new(), 0);
         for line in body.lines() {
             if let Some((count, _)) = line.split_once(" @") {
-                if groups.len() == MOST_GROUPS {
+                if groups.len() == MAX_GROUPS {
                     break;
                 }
                 let count = count.parse().map_err(|_| TextError::NotGoroutines)?;
                 groups.push(GoroutineGroup { count, functions: Vec::new(), place: String::new() });
-            } else if let (Some(frame), Some(group)) = (line.strip_prefix("#\t"), groups.last_mut()) {
+            } else if let (Some(frame), Some(group)) = (line.strip_prefix("#\t"), groups.last_mut())
+                && frames < MAX_FRAMES
+            {
+                frames += 1;
                 group.add(frame);
             }
         }
@@ -55,11 +62,14 @@ impl Goroutines {
         Ok(Self { total, groups })
     }
 
-    /// How many stand at this stack.
-    #[must_use]
-    pub fn at(&self, functions: &[String]) -> u64 {
-        let same = self.groups.iter().filter(|group| group.functions == functions);
-        same.map(|group| group.count).sum()
+    /// How many goroutines each stack has. The text has groups of their own for each set of labels and each line.
+    pub(crate) fn by_stack(&self) -> HashMap<&[String], u64> {
+        let mut counts: HashMap<&[String], u64> = HashMap::new();
+        for group in &self.groups {
+            let count = counts.entry(&group.functions).or_default();
+            *count = count.saturating_add(group.count);
+        }
+        counts
     }
 }
 
@@ -68,7 +78,7 @@ impl GoroutineGroup {
     fn add(&mut self, frame: &str) {
         let mut columns = frame.split('\t').filter(|column| !column.is_empty()).skip(1);
         let (Some(function), place) = (columns.next(), columns.next()) else { return };
-        if self.functions.len() == MOST_FRAMES {
+        if self.functions.len() == MAX_STACK {
             return;
         }
         let function = function.rsplit_once("+0x").map_or(function, |(name, _)| name);

@@ -101,22 +101,23 @@ struct StackGrowth {
 
 impl Growth {
     pub(crate) fn of(captures: &[Capture]) -> Self {
-        let series: Vec<(f64, &Profile, Stacks)> = captures
-            .iter()
-            .filter_map(|capture| {
-                let profile = capture.profile.as_ref()?;
-                Some((capture.at, profile, profile.stacks(Kind::InuseSpace)))
-            })
-            .collect();
-        let (Some((from, first, before)), Some((to, last, now))) = (series.first(), series.last()) else {
+        let series: Vec<(f64, &Profile)> =
+            captures.iter().filter_map(|capture| Some((capture.at, capture.profile.as_ref()?))).collect();
+        let (Some((from, first)), Some((to, last))) = (series.first(), series.last()) else {
             return Self { stacks: Vec::new(), shares: HashMap::new(), seconds: 0.0, rate: 1 };
         };
+        let (before, now) = (first.stacks(Kind::InuseSpace), last.stacks(Kind::InuseSpace));
+        let histories = histories(&now, &series);
         let allocated = last.stacks(Kind::AllocSpace).since(&first.stacks(Kind::AllocSpace));
         let marking = MARK_SECONDS + real_signed(now.total()) / MARK_BYTES_PER_SECOND;
         let seconds = to - from;
         let of_stack = |(stack, in_use): (&Stack, i64)| {
-            let points: Vec<_> =
-                series.iter().map(|(at, _, stacks)| (*at, real_signed(stacks.get(stack)))).collect();
+            let mut points: Vec<_> = series.iter().map(|(at, _)| (*at, 0.0)).collect();
+            for (at, value) in histories.get(stack).into_iter().flatten() {
+                if let Some((_, point)) = points.get_mut(*at) {
+                    *point = real_signed(*value);
+                }
+            }
             let growth = Trend::fit(&points)?.growth;
             let floating = real_signed(allocated.get(stack).max(0)) / seconds * marking;
             Some(StackGrowth { stack: Arc::clone(stack), growth, in_use, floating })
@@ -126,7 +127,7 @@ impl Growth {
         stacks.sort_by(|one, other| {
             order(other).total_cmp(&order(one)).then_with(|| one.stack.cmp(&other.stack))
         });
-        Self { shares: shares(&stacks, before, &allocated), stacks, seconds, rate: last.rate }
+        Self { shares: shares(&stacks, &before, &allocated), stacks, seconds, rate: last.rate }
     }
 
     /// Bytes of the growth of all stacks that may be garbage which came up during the collection.
@@ -160,6 +161,20 @@ impl Growth {
         })
         .collect()
     }
+}
+
+/// Memory in use of each stack of the last profile, wherever it is not 0: the position in the series, and bytes. One
+/// profile at a time, since there may be 1,000 of them.
+fn histories<'p>(now: &'p Stacks, series: &[(f64, &Profile)]) -> HashMap<&'p Stack, Vec<(usize, i64)>> {
+    let mut histories: HashMap<&Stack, Vec<_>> = now.iter().map(|(stack, _)| (stack, Vec::new())).collect();
+    for (at, (_, profile)) in series.iter().enumerate() {
+        for (stack, value) in profile.stacks(Kind::InuseSpace).iter() {
+            if let Some(history) = histories.get_mut(stack) {
+                history.push((at, value));
+            }
+        }
+    }
+    histories
 }
 
 /// Growth of each function with what it calls, as a share of what it held before and has allocated since.
@@ -219,10 +234,7 @@ pub(crate) fn added(captures: &[Capture]) -> Vec<Added> {
     let mut all = captures.iter().filter_map(|capture| capture.goroutines.as_ref());
     let Some(first) = all.next() else { return Vec::new() };
     let Some(last) = all.next_back() else { return Vec::new() };
-    let mut before: HashMap<&[String], u64> = HashMap::new();
-    for group in &first.groups {
-        *before.entry(&group.functions).or_default() += group.count;
-    }
+    let (before, now) = (first.by_stack(), last.by_stack());
     // The text has groups of their own for each set of labels and each line.
     let mut seen = HashSet::new();
     let mut added: Vec<Added> = last
@@ -230,7 +242,7 @@ pub(crate) fn added(captures: &[Capture]) -> Vec<Added> {
         .iter()
         .filter(|group| seen.insert(&group.functions))
         .filter_map(|group| {
-            let count = last.at(&group.functions);
+            let count = now.get(&*group.functions).copied().unwrap_or(0);
             let added = count.saturating_sub(before.get(&*group.functions).copied().unwrap_or(0));
             (added > 0).then(|| Added { added, group: GoroutineGroup { count, ..group.clone() } })
         })
@@ -322,9 +334,7 @@ mod tests {
     use super::*;
 
     fn stack(functions: &[&str]) -> Stack {
-        let frames =
-            functions.iter().map(|function| Frame { function: (*function).into(), file: "".into(), line: 0 });
-        frames.collect()
+        functions.iter().map(|function| Frame::new((*function).into(), "".into(), 0)).collect()
     }
 
     /// Who is named for each growing stack; of the others, bytes that were held before and those allocated since.

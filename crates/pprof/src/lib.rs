@@ -22,14 +22,14 @@ mod verdict;
 mod wire;
 mod words;
 
-pub use decode::decode;
+pub use decode::{Decoder, decode};
 pub use error::{ProfileError, TextError};
 pub use figures::{Capture, Evidence, Figures, Gomemlimit, Limit, Past, RssSource};
 pub use gomemlimit_core::units::human as bytes_text;
 pub use goroutines::{GoroutineGroup, Goroutines};
 pub use growth::{Growing, Holder};
 pub use memstats::MemStats;
-pub use profile::{Frame, Profile};
+pub use profile::{Frame, Place, Profile};
 pub use stacks::{FlatCum, Kind, Stack, Stacks};
 pub use trend::{Movement, Trend};
 pub use verdict::{Diagnosis, Verdict, diagnose};

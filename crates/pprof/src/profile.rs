@@ -1,22 +1,55 @@
 //! A heap profile with its references resolved: stacks of frames, and what was measured on each.
 
-use std::{collections::HashMap, sync::Arc};
-
-use crate::{
-    ProfileError,
-    text::printable,
-    wire::{Function, MOST_FRAMES, RawProfile, ValueType, bounded, malformed},
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    ops::Deref,
+    sync::Arc,
 };
 
-/// A place in the source. Inlined calls have frames of their own.
+use crate::{
+    Decoder, ProfileError, Stack,
+    text::printable,
+    wire::{Function, MAX_FRAMES, MAX_STACK, RawProfile, ValueType, bounded, malformed},
+};
+
+/// A frame of a stack: a pointer, since the same place is in many stacks. Inlined calls have frames of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Frame {
+pub struct Frame(Arc<Place>);
+
+/// A place in the source.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
     /// As Go names it, such as `net/http.(*conn).serve`.
     pub function: Arc<str>,
     /// The file of the function; empty where unknown.
     pub file: Arc<str>,
     /// The line; 0 where unknown.
     pub line: i64,
+    /// Of the other fields: stacks are hashed again and again.
+    hash: u64,
+}
+
+impl Frame {
+    pub(crate) fn new(function: Arc<str>, file: Arc<str>, line: i64) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (&function, &file, line).hash(&mut hasher);
+        Self(Arc::new(Place { function, file, line, hash: hasher.finish() }))
+    }
+}
+
+impl Deref for Frame {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.0
+    }
+}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
 }
 
 /// The four values that Go's heap profile has for each stack (`runtime/pprof/protomem.go`), already
@@ -36,14 +69,12 @@ pub struct Profile {
     pub time_nanos: i64,
     /// Mean bytes between two samples, `runtime.MemProfileRate`; 524288 by default.
     pub rate: i64,
-    /// Every frame of a location, the innermost first.
-    pub(crate) locations: Vec<Vec<Frame>>,
-    /// Indices of locations, the leaf first, and the values.
-    pub(crate) samples: Vec<(Vec<usize>, Values)>,
+    /// Stacks, some of them more than once, and their values.
+    pub(crate) samples: Vec<(Stack, Values)>,
 }
 
 impl Profile {
-    pub(crate) fn resolve(raw: &RawProfile<'_>) -> Result<Self, ProfileError> {
+    pub(crate) fn resolve(raw: &RawProfile<'_>, run: &mut Decoder) -> Result<Self, ProfileError> {
         let columns = Columns::find(raw)?;
         // A young program may have no sample yet; one without a rate never will.
         if raw.samples.is_empty() && raw.period == 0 {
@@ -51,22 +82,27 @@ impl Profile {
         }
         let locations = resolve_locations(raw)?;
         let by_id = index(raw.locations.iter().map(|location| location.id), "location")?;
+        run.reserve(raw.samples.len())?;
         let mut samples = Vec::with_capacity(raw.samples.len());
-        let mut frames: usize = 0;
+        let (mut stack, mut frames): (Vec<Frame>, usize) = (Vec::new(), 0);
         for sample in &raw.samples {
             if sample.values.len() != raw.sample_types.len() {
                 return Err(malformed("a sample has fewer or more values than there are types"));
             }
-            let stack = sample.location_ids.iter().map(|id| by_id.get(id).copied()).collect::<Option<_>>();
-            let stack: Vec<usize> =
-                stack.ok_or_else(|| malformed("a sample refers to a location that is missing"))?;
-            // A location can stand for many lines, and be named by many samples.
-            let lines = stack.iter().filter_map(|at| locations.get(*at)).map(Vec::len).sum();
-            frames = frames.saturating_add(lines);
-            bounded(frames, MOST_FRAMES, "frames")?;
-            samples.push((stack, columns.read(&sample.values)));
+            stack.clear();
+            for id in &sample.location_ids {
+                let location = by_id.get(id).and_then(|at| locations.get(*at));
+                stack.extend_from_slice(
+                    location.ok_or_else(|| malformed("a sample refers to a location that is missing"))?,
+                );
+                // A location has many lines if calls were inlined, and many samples name it.
+                bounded(stack.len(), MAX_STACK, "frames in one stack")?;
+            }
+            frames = frames.saturating_add(stack.len());
+            bounded(frames, MAX_FRAMES, "frames")?;
+            samples.push((run.stack(&stack)?, columns.read(&sample.values)));
         }
-        Ok(Self { time_nanos: raw.time_nanos, rate: raw.period, locations, samples })
+        Ok(Self { time_nanos: raw.time_nanos, rate: raw.period, samples })
     }
 }
 
@@ -157,10 +193,10 @@ fn resolve_locations(raw: &RawProfile<'_>) -> Result<Vec<Vec<Frame>>, ProfileErr
             };
             let (name, file) = (string(raw, function.name)?, string(raw, function.filename)?);
             let function = if name.is_empty() { Arc::from(unnamed(binary)) } else { share(name) };
-            frames.push(Frame { function, file: share(file), line: line.line });
+            frames.push(Frame::new(function, share(file), line.line));
         }
         if frames.is_empty() {
-            frames.push(Frame { function: Arc::from(unnamed(binary)), file: share(""), line: 0 });
+            frames.push(Frame::new(Arc::from(unnamed(binary)), share(""), 0));
         }
         locations.push(frames);
     }

@@ -52,11 +52,10 @@ impl Profile {
     #[must_use]
     pub fn stacks(&self, kind: Kind) -> Stacks {
         let mut stacks = Stacks::default();
-        for (locations, values) in &self.samples {
+        for (stack, values) in &self.samples {
             let value = kind.of(*values);
             if value != 0 {
-                let frames = locations.iter().filter_map(|at| self.locations.get(*at)).flatten();
-                stacks.add(frames.cloned().collect(), value);
+                stacks.add(Arc::clone(stack), value);
             }
         }
         stacks
@@ -108,7 +107,7 @@ impl Stacks {
     /// are functions too, recursion counts once (`internal/graph/graph.go`, `newGraph`).
     #[must_use]
     pub fn functions(&self) -> BTreeMap<&str, FlatCum> {
-        let mut functions: BTreeMap<&str, FlatCum> = BTreeMap::new();
+        let mut functions: HashMap<&str, FlatCum> = HashMap::new();
         let mut seen = HashSet::new();
         for (stack, value) in self.iter() {
             seen.clear();
@@ -123,7 +122,6 @@ impl Stacks {
                 }
             }
         }
-        functions.retain(|_, of| *of != FlatCum::default());
-        functions
+        functions.into_iter().filter(|(_, of)| *of != FlatCum::default()).collect()
     }
 }

@@ -2,18 +2,17 @@
 
 use std::borrow::Cow;
 
-/// The longest name that is kept, in characters: Go's names of generic functions are long, but not so long.
-const MOST: usize = 4096;
+use gomemlimit_core::printable::is_hidden;
 
-/// Without control characters, and without those that turn the direction of what follows.
+/// Maximum length of a name, in characters; the rest is not kept. Go's names of generic functions are long, but not so long.
+const MAX_NAME: usize = 4096;
+
+/// Without [hidden](is_hidden) characters.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let is_bad = |c: char| c.is_control() || turns(c);
-    if text.len() <= MOST && !text.contains(is_bad) {
+    if text.len() <= MAX_NAME && !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().filter(|c| !is_bad(*c)).take(MOST).collect())
+    Cow::Owned(text.chars().filter(|c| !is_hidden(*c)).take(MAX_NAME).collect())
 }
 
 #[cfg(test)]
@@ -29,6 +28,6 @@ mod tests {
         ] {
             assert_eq!(printable(text), wanted);
         }
-        assert_eq!(printable(&"x".repeat(5000)).len(), MOST);
+        assert_eq!(printable(&"x".repeat(5000)).len(), MAX_NAME);
     }
 }

@@ -63,14 +63,19 @@ pub(crate) struct Function {
     pub(crate) filename: i64,
 }
 
-/// Most of each kind that is accepted. The largest heap profiles of real programs have some ten
-/// thousand samples.
-const MOST_MESSAGES: usize = 1 << 20;
-const MOST_STRINGS: usize = 1 << 21;
-/// Most bytes of one nested message; Go writes stacks of at most 128 frames.
-const MOST_MESSAGE_BYTES: usize = 1 << 16;
-/// Most frames in all samples together.
-pub(crate) const MOST_FRAMES: usize = 1 << 23;
+/// Maximum number of messages of each kind. The largest heap profiles of real programs have some ten thousand samples.
+const MAX_MESSAGES: usize = 1 << 18;
+/// Maximum number of strings.
+const MAX_STRINGS: usize = 1 << 19;
+/// Maximum size of one nested message, in bytes: a stack of [`MAX_STACK`] frames takes up to 10 KiB.
+const MAX_MESSAGE_BYTES: usize = 1 << 16;
+/// Maximum number of source lines in all locations together.
+const MAX_LINES: usize = 1 << 18;
+/// Maximum number of frames in all samples together: 16,000 stacks of 64 frames.
+pub(crate) const MAX_FRAMES: usize = 1 << 20;
+/// Maximum number of frames of one stack: what `GODEBUG=profstackdepth` can set. Its default is 128, before Go 1.23
+/// it was 32 (`runtime/mprof.go`, `maxProfStackDepth`).
+pub(crate) const MAX_STACK: usize = 1024;
 
 /// The outermost message, with its strings borrowed.
 #[derive(Default)]
@@ -89,25 +94,27 @@ impl<'a> RawProfile<'a> {
     /// Reads the uncompressed protobuf.
     pub(crate) fn parse(mut rest: &'a [u8]) -> Result<Self, ProfileError> {
         let mut raw = Self::default();
-        let mut frames: usize = 0;
+        let (mut frames, mut lines): (usize, usize) = (0, 0);
         while !rest.is_empty() {
             let (tag, field) = field(&mut rest)?;
             match (tag, field) {
                 (1, Field::Bytes(bytes)) => push(&mut raw.sample_types, bytes, "sample types")?,
                 (2, Field::Bytes(bytes)) => {
                     push(&mut raw.samples, bytes, "samples")?;
-                    frames += raw.samples.last().map_or(0, |sample| sample.location_ids.len());
-                    bounded(frames, MOST_FRAMES, "frames")?;
+                    let stack = raw.samples.last().map_or(0, |sample| sample.location_ids.len());
+                    bounded(stack, MAX_STACK, "frames in one stack")?;
+                    frames += stack;
+                    bounded(frames, MAX_FRAMES, "frames")?;
                 }
                 (3, Field::Bytes(bytes)) => push(&mut raw.mappings, bytes, "mappings")?,
                 (4, Field::Bytes(bytes)) => {
                     push(&mut raw.locations, bytes, "locations")?;
-                    frames += raw.locations.last().map_or(0, |location| location.lines.len());
-                    bounded(frames, MOST_FRAMES, "frames")?;
+                    lines += raw.locations.last().map_or(0, |location| location.lines.len());
+                    bounded(lines, MAX_LINES, "source lines")?;
                 }
                 (5, Field::Bytes(bytes)) => push(&mut raw.functions, bytes, "functions")?,
                 (6, Field::Bytes(bytes)) => {
-                    bounded(raw.strings.len() + 1, MOST_STRINGS, "strings")?;
+                    bounded(raw.strings.len() + 1, MAX_STRINGS, "strings")?;
                     let text = std::str::from_utf8(bytes);
                     raw.strings.push(text.map_err(|_| malformed("a string is not UTF-8"))?);
                 }
@@ -125,8 +132,8 @@ fn push<M: Message + Default>(
     bytes: &[u8],
     what: &'static str,
 ) -> Result<(), ProfileError> {
-    bounded(list.len() + 1, MOST_MESSAGES, what)?;
-    bounded(bytes.len(), MOST_MESSAGE_BYTES, "bytes in one message")?;
+    bounded(list.len() + 1, MAX_MESSAGES, what)?;
+    bounded(bytes.len(), MAX_MESSAGE_BYTES, "bytes in one message")?;
     list.push(M::decode(bytes).map_err(|error| malformed(&error.to_string()))?);
     Ok(())
 }

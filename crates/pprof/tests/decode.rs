@@ -1,11 +1,17 @@
 //! Real profiles are read exactly; whatever else comes is one clear sentence, and never more memory than
 //! its size allows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::cast_possible_truncation, reason = "bytes of numbers")]
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+};
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use gomemlimit_pprof::{FlatCum, Goroutines, Kind, MemStats, Profile, ProfileError, TextError, decode};
+use gomemlimit_pprof::{
+    Capture, Decoder, Evidence, FlatCum, Goroutines, Kind, MemStats, Profile, ProfileError, TextError, decode,
+};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -152,8 +158,122 @@ fn bombs_are_refused() {
     assert!(matches!(decode(&samples).unwrap_err(), ProfileError::TooLarge { what: "samples", .. }));
     // One location of many lines, named by many samples.
     let lines: Vec<u8> = [number(1, 1), nested(4, &[]).repeat(40)].concat();
-    let many = profile(&[nested(4, &lines), sample(1).repeat(300_000)]);
+    let many = profile(&[nested(4, &lines), sample(1).repeat(100_000)]);
     assert!(matches!(decode(&gzip(&many)).unwrap_err(), ProfileError::TooLarge { what: "frames", .. }));
+}
+
+/// Adds a base-128 number.
+fn add(bytes: &mut Vec<u8>, mut number: usize) {
+    while number > 0x7f {
+        bytes.push(0x80 | (number & 0x7f) as u8);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn varint(number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    add(&mut bytes, number);
+    bytes
+}
+
+/// A message of any length.
+fn long(tag: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[tag << 3 | 2][..], &varint(bytes.len()), bytes].concat()
+}
+
+/// So many different stacks of so many frames each, of `locations` locations of one line each.
+fn stacks(count: usize, depth: usize, locations: usize) -> Vec<u8> {
+    let location = |id: usize| {
+        let line = [number(1, 1), vec![2 << 3], varint(id)].concat();
+        nested(4, &[vec![1 << 3], varint(id), nested(4, &line)].concat())
+    };
+    let sample = |mut at: usize| {
+        let mut ids = Vec::new();
+        for level in 0..depth {
+            add(&mut ids, (level * 8 + at % 8) % locations + 1);
+            at /= 8;
+        }
+        long(2, &[long(1, &ids), number(2, 100)].concat())
+    };
+    let function = nested(5, &[number(1, 1), number(2, 3), number(4, 3)].concat());
+    let parts = [
+        vec![nested(6, b"main.f"), function],
+        (1..=locations).map(location).collect(),
+        (0..count).map(sample).collect(),
+    ];
+    profile(&parts.concat())
+}
+
+/// The largest profiles of real programs have some ten thousand stacks, of 20 to 30 frames on average and 128 at most.
+#[rstest]
+#[case::large_program(16_000, 64, 50_000)]
+#[case::deepest_of_all(1_000, 1024, 8_000)]
+#[case::many_stacks(100_000, 6, 50_000)]
+fn profiles_of_large_programs_are_read(#[case] count: usize, #[case] depth: usize, #[case] locations: usize) {
+    let profile = decode(&stacks(count, depth, locations)).unwrap();
+    assert_eq!(profile.total(Kind::InuseSpace), 100 * i64::try_from(count).unwrap());
+}
+
+#[rstest]
+#[case::too_deep(stacks(1, 1025, 8_000), "frames in one stack")]
+#[case::too_many_frames(stacks(17_000, 64, 50_000), "frames")]
+#[case::too_many_lines(stacks(1, 1, (1 << 18) + 1), "locations")]
+#[case::too_deep_by_inlining(
+    profile(&[sample(1), long(4, &[number(1, 1), nested(4, &[]).repeat(1025)].concat())]),
+    "frames in one stack"
+)]
+#[case::too_many_lines_by_inlining(
+    profile(&(0..9).map(|_| long(4, &[number(1, 1), nested(4, &[]).repeat(30_000)].concat())).collect::<Vec<_>>()),
+    "source lines"
+)]
+fn what_no_program_writes_is_refused(#[case] bytes: Vec<u8>, #[case] wanted: &str) {
+    assert!(matches!(decode(&bytes), Err(ProfileError::TooLarge { what, .. }) if what == wanted));
+}
+
+#[test]
+fn the_profiles_of_a_run_share_their_stacks() {
+    let mut decoder = Decoder::default();
+    let [first, last] = [FIRST, FIRST].map(|bytes| decoder.decode(bytes).unwrap().stacks(Kind::InuseSpace));
+    assert_eq!(first, last);
+    assert!(first.iter().all(|(stack, _)| last.iter().any(|(other, _)| Arc::ptr_eq(stack, other))));
+}
+
+#[test]
+fn of_goroutines_between_the_ends_only_the_number_is_kept() {
+    let mut evidence = Evidence::default();
+    for _ in 0..4 {
+        let goroutines = Goroutines::parse(GOROUTINES).ok();
+        evidence.add(Capture { leaked: goroutines.clone(), goroutines, ..Capture::default() });
+    }
+    // A capture without any is no end.
+    evidence.add(Capture::default());
+    let groups = |pick: fn(&Capture) -> &Option<Goroutines>| {
+        evidence
+            .captures
+            .iter()
+            .filter_map(pick_some(pick))
+            .map(|one| (one.total, one.groups.len()))
+            .collect::<Vec<_>>()
+    };
+    let wanted = [(4, 4), (4, 0), (4, 0), (4, 4)];
+    assert_eq!(groups(|one| &one.goroutines), wanted);
+    assert_eq!(groups(|one| &one.leaked), wanted);
+}
+
+fn pick_some(pick: fn(&Capture) -> &Option<Goroutines>) -> impl Fn(&Capture) -> Option<&Goroutines> {
+    move |capture| pick(capture).as_ref()
+}
+
+/// Each frame is a text of its own.
+#[test]
+fn frames_of_goroutines_are_bounded() {
+    let group = format!("1 @ 0x1\n{}", "#\t0x1\ta\n".repeat(200));
+    let text = format!("goroutine profile: total 7\n{}", group.repeat(5_000));
+    let goroutines = Goroutines::parse(&text).unwrap();
+    let frames: usize = goroutines.groups.iter().map(|group| group.functions.len()).sum();
+    assert!(goroutines.total == 7 && (100_000..=1 << 18).contains(&frames), "{frames}");
+    assert!(goroutines.groups.iter().all(|group| group.functions.len() <= 128));
 }
 
 proptest! {

@@ -1,25 +1,48 @@
 //! The second, plain port: `/livez`, `/readyz` and `/metrics`.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
 
 use axum::{
     Router,
+    body::Bytes,
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::get,
 };
 use prometheus_client::registry::Registry;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::readiness::Readiness;
 use crate::metrics;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Texts of `/metrics` in memory at the same time. Past that, scrapes share the latest one: clients that never read must
+/// not take a text each.
+const MAX_TEXTS: usize = 8;
+
 #[derive(Clone)]
 struct Admin {
     readiness: Readiness,
     registry: Arc<Registry>,
+    texts: Arc<Semaphore>,
+    latest: Arc<Mutex<Bytes>>,
+}
+
+/// A text, and its place among [`MAX_TEXTS`] until it is written.
+struct Text {
+    text: String,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
 }
 
 /// The routes of the second port.
@@ -28,7 +51,12 @@ pub fn router(readiness: Readiness, registry: Registry) -> Router {
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
-        .with_state(Admin { readiness, registry: Arc::new(registry) })
+        .with_state(Admin {
+            readiness,
+            registry: Arc::new(registry),
+            texts: Arc::new(Semaphore::new(MAX_TEXTS)),
+            latest: Arc::default(),
+        })
 }
 
 async fn readyz(State(admin): State<Admin>) -> Response {
@@ -45,9 +73,21 @@ async fn readyz(State(admin): State<Admin>) -> Response {
 }
 
 async fn scrape(State(admin): State<Admin>) -> Response {
-    admin.readiness.refresh(SystemTime::now());
-    match metrics::render(&admin.registry) {
+    match admin.text() {
         Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+impl Admin {
+    fn text(&self) -> Result<Bytes, std::fmt::Error> {
+        // Nothing in here can panic half-way.
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        // One of them is the latest itself, so there is one where there is no place.
+        if let Ok(place) = self.texts.clone().try_acquire_owned() {
+            self.readiness.refresh(SystemTime::now());
+            *latest = Bytes::from_owner(Text { text: metrics::render(&self.registry)?, _place: place });
+        }
+        Ok(latest.clone())
     }
 }

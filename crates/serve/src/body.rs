@@ -6,16 +6,14 @@ use std::{sync::Arc, time::Duration};
 use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
 use thiserror::Error;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout, timeout_at},
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    budget::{Budget, Share, Transfer, permits},
+    buffer::Buffer,
+    progress::{Direction, Progress},
 };
-
-use super::buffer::Buffer;
 use crate::metrics::Metrics;
-
-/// The budget counts in these, so that it fits a semaphore.
-const BYTES_PER_PERMIT: usize = 1 << 10;
 
 /// Bytes of a body, and of an answer, that every connection may hold: nearly all reviews are within it, so that
 /// nobody who uses up the budget keeps them waiting. The number of connections bounds it.
@@ -32,7 +30,8 @@ pub struct BodyLimits {
     /// Bytes of all bodies and answers in flight that are not within what every connection may hold. A
     /// quarter is kept for small bodies, so that large ones cannot block them; the rest is at least `one`.
     pub all: usize,
-    /// For a body to arrive in after its head, not counting waits for the budget.
+    /// For a body to arrive in after its head, not counting waits for the budget. While others wait for the budget, a
+    /// client makes room that would not be done within this time at its pace so far, with a body or with an answer.
     pub arrival: Duration,
     /// How long a request waits for its part of the budget.
     pub budget_wait: Duration,
@@ -59,9 +58,8 @@ pub(super) enum BodyError {
 #[derive(Clone, Debug)]
 pub(super) struct Bodies {
     limits: BodyLimits,
-    small: Arc<Semaphore>,
-    large: Arc<Semaphore>,
-    metrics: Metrics,
+    small: Arc<Budget>,
+    large: Arc<Budget>,
 }
 
 /// A body, and its part of the budget until dropped.
@@ -69,6 +67,8 @@ pub(super) struct Bodies {
 pub(super) struct Reserved {
     pub(super) bytes: Buffer,
     pub(super) share: Option<Share>,
+    /// Who sent it, and will take its answer.
+    pub(super) client: Option<Progress>,
 }
 
 /// An answer, and its part of the budget until it is written.
@@ -83,41 +83,17 @@ impl AsRef<[u8]> for Answer {
     }
 }
 
-/// A part of the budget.
-#[derive(Debug)]
-pub(super) struct Share {
-    permit: OwnedSemaphorePermit,
-    metrics: Metrics,
-}
-
-impl Share {
-    fn bytes(permit: &OwnedSemaphorePermit) -> i64 {
-        i64::try_from(permit.num_permits() * BYTES_PER_PERMIT).unwrap_or(i64::MAX)
-    }
-
-    fn new(permit: OwnedSemaphorePermit, metrics: Metrics) -> Self {
-        metrics.bodies.inc_by(Self::bytes(&permit));
-        Self { permit, metrics }
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.metrics.bodies.dec_by(Self::bytes(&self.permit));
-    }
-}
-
 impl Bodies {
-    pub(super) fn new(limits: BodyLimits, metrics: Metrics) -> Self {
-        let budget = |bytes: usize| Arc::new(Semaphore::new(bytes.div_ceil(BYTES_PER_PERMIT)));
+    pub(super) fn new(limits: BodyLimits, metrics: &Metrics) -> Self {
+        let budget = |bytes| Budget::new(bytes, limits.arrival, metrics.clone());
         let small = limits.all / 4;
-        Self { limits, small: budget(small), large: budget(limits.all - small), metrics }
+        Self { limits, small: budget(small), large: budget(limits.all - small) }
     }
 
     /// Reads a whole body. Nothing is reserved for a client that sends little. One that sends more gets its place
     /// in the budget for the whole body at once, before that is kept, so that several of them cannot wait for
     /// each other half-way.
-    pub(super) async fn read(&self, mut body: Body) -> Result<Reserved, BodyError> {
+    pub(super) async fn read(&self, mut body: Body, client: Option<Progress>) -> Result<Reserved, BodyError> {
         let declared =
             HttpBody::size_hint(&body).exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         let capacity = declared.unwrap_or(self.limits.one);
@@ -125,16 +101,27 @@ impl Bodies {
             return Err(BodyError::TooLarge(self.limits.one));
         }
         let bytes = Buffer::with_capacity(capacity).map_err(|_| BodyError::Busy)?;
-        let mut kept = Reserved { bytes, share: None };
+        let mut kept = Reserved { bytes, share: None, client };
         let mut deadline = Instant::now() + self.limits.arrival;
         loop {
             let frame = timeout_at(deadline, body.frame()).await.map_err(|_| BodyError::TooSlow)?;
-            let Some(frame) = frame else { return Ok(kept) };
+            let Some(frame) = frame else {
+                kept.share.iter_mut().for_each(Share::release);
+                return Ok(kept);
+            };
             let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
             if kept.share.is_none() && kept.bytes.len() + piece.len() > FREE {
                 let waiting = Instant::now();
-                kept.share = Some(self.reserve(capacity).await?);
+                let mut share = self.reserve(capacity).await?;
                 deadline += waiting.elapsed();
+                let bytes = capacity - kept.bytes.len();
+                hold(
+                    &mut share,
+                    kept.client.as_ref(),
+                    Direction::Arriving,
+                    bytes.saturating_sub(piece.len()),
+                );
+                kept.share = Some(share);
             }
             if !kept.bytes.push(&piece) {
                 return Err(BodyError::TooLarge(self.limits.one));
@@ -142,33 +129,39 @@ impl Bodies {
         }
     }
 
-    /// Takes an answer to where it is written, in place of the body, which is about to be freed. There is no waiting for
-    /// a place in the budget: what would wait is in memory. One that is too large for the part for small bodies gets
+    /// Takes an answer to where it is written, in place of its body, which is about to be freed. There is no waiting for
+    /// another place in the budget: what would wait is in memory. One that is too large for the part for small bodies gets
     /// its place among the large ones, and one that is too large for that takes all of it: whatever can be asked can
     /// be answered.
-    pub(super) fn keep(&self, bytes: Vec<u8>, of_body: Option<Share>) -> Result<Bytes, BodyError> {
-        drop(of_body);
+    pub(super) fn keep(
+        &self,
+        bytes: Vec<u8>,
+        of_body: Option<Share>,
+        client: Option<&Progress>,
+    ) -> Result<Bytes, BodyError> {
         if bytes.len() <= FREE {
             return Ok(bytes.into());
         }
         let small = self.limits.all / 4;
         let (budget, most) =
             if bytes.len() <= small { (&self.small, small) } else { (&self.large, self.limits.all - small) };
-        let permit = budget.clone().try_acquire_many_owned(permits(bytes.len().min(most))?);
-        let share = Share::new(permit.map_err(|_| BodyError::Busy)?, self.metrics.clone());
+        let permits = permits(bytes.len().min(most)).ok_or(BodyError::Busy)?;
+        let in_its_place = of_body.and_then(|mut share| share.shrink(permits).then_some(share));
+        let mut share = in_its_place.or_else(|| budget.try_acquire(permits)).ok_or(BodyError::Busy)?;
+        hold(&mut share, client, Direction::Leaving, bytes.len());
         Ok(Bytes::from_owner(Answer { bytes, _share: share }))
     }
 
     /// Waits for the place of a body.
     async fn reserve(&self, bytes: usize) -> Result<Share, BodyError> {
         let budget = if bytes > SMALL.min(self.limits.all / 4) { &self.large } else { &self.small };
-        let wait = timeout(self.limits.budget_wait, budget.clone().acquire_many_owned(permits(bytes)?));
-        let permit = wait.await.map_err(|_| BodyError::Busy)?.map_err(|_| BodyError::Busy)?;
-        Ok(Share::new(permit, self.metrics.clone()))
+        let permits = permits(bytes).ok_or(BodyError::Busy)?;
+        budget.acquire(permits, self.limits.budget_wait).await.ok_or(BodyError::Busy)
     }
 }
 
-/// How many permits so many bytes take.
-fn permits(bytes: usize) -> Result<u32, BodyError> {
-    u32::try_from(bytes.div_ceil(BYTES_PER_PERMIT)).map_err(|_| BodyError::Busy)
+fn hold(share: &mut Share, client: Option<&Progress>, direction: Direction, bytes: usize) {
+    if let Some(client) = client.cloned() {
+        share.hold(Transfer { client, direction, bytes });
+    }
 }

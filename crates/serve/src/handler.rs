@@ -30,6 +30,7 @@ use super::{
     body::{Bodies, BodyError, BodyLimits, Reserved},
     path::WebhookPath,
     policy::CurrentPolicy,
+    progress::Progress,
     throttle::Throttle,
 };
 use crate::metrics::{Metrics, REQUEST_CODES};
@@ -74,7 +75,7 @@ pub fn router(
     limits: BodyLimits,
     metrics: Metrics,
 ) -> Router {
-    let bodies = Bodies::new(limits, metrics.clone());
+    let bodies = Bodies::new(limits, &metrics);
     let refusals = Throttle::new(REFUSAL_LOG_INTERVAL);
     let handler = Handler { policy, namespaces, bodies, metrics, refusals };
     // axum panics if a path is there twice.
@@ -159,7 +160,8 @@ impl Handler {
         if !is_json(request.headers()) {
             return Err(Refusal::NotJson);
         }
-        let body = self.bodies.read(request.into_body()).await.map_err(Refusal::Body)?;
+        let client = request.extensions().get::<Progress>().cloned();
+        let body = self.bodies.read(request.into_body(), client).await.map_err(Refusal::Body)?;
         if body.bytes.len() < LARGE_BODY {
             return self.review(body);
         }
@@ -168,7 +170,7 @@ impl Handler {
     }
 
     /// Answers one review; whatever panics on the way is contained.
-    fn review(&self, Reserved { bytes: body, share }: Reserved) -> Result<Bytes, Refusal> {
+    fn review(&self, Reserved { bytes: body, share, client }: Reserved) -> Result<Bytes, Refusal> {
         let review = match catch_unwind(|| Review::parse(&body)) {
             Ok(Ok(review)) => review,
             Ok(Err(error)) => {
@@ -189,7 +191,7 @@ impl Handler {
             let patch = judgement.verdict.patch();
             judgement.verdict.warnings.extend(patch.warning);
             let answer = judgement.verdict.respond(review.uid(), &patch.operations);
-            let answer = self.bodies.keep(answer, share).map_err(Refusal::Body)?;
+            let answer = self.bodies.keep(answer, share, client.as_ref()).map_err(Refusal::Body)?;
             // Only now is it what the client gets.
             self.metrics.count_verdict(&judgement.verdict);
             log(&review, &judgement);

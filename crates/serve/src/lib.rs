@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod body;
+mod budget;
 mod buffer;
 pub mod handler;
 pub mod lifecycle;
@@ -13,6 +14,7 @@ pub mod metrics;
 pub mod path;
 pub mod policy;
 mod poll;
+mod progress;
 pub mod readiness;
 mod room;
 mod throttle;

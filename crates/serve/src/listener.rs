@@ -3,6 +3,7 @@
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
+use futures::FutureExt;
 use hyper::{
     Request, Response,
     body::Incoming,
@@ -14,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -22,8 +23,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
+pub use super::room::Eviction;
 use super::{
-    room::{Place, Progress, Room, Waiting},
+    progress::{Progress, Waiting},
+    room::{Place, Room},
     throttle::Throttle,
     timed_io::{AwaitedBody, Silence, TimedIo},
 };
@@ -39,16 +42,18 @@ const MAKE_ROOM: Duration = Duration::from_millis(20);
 /// Between two log lines about callers without a certificate that lets them in: any client can cause them without end.
 const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// hyper's read buffer of one connection; bodies are collected elsewhere, so heads decide.
-const BUFFER_BYTES: usize = 16 << 10;
+/// New connections that wait for a place at the same time, outside of the kernel's queue.
+const MAX_WAITING: usize = 64;
 
 /// What one connection may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at the same time. At the cap one that was never used makes room, or the one idle longest, or if half
-    /// of all have an unfinished request or none so far, the one of those that has been silent longest; without any,
-    /// new ones wait, all but one of them in the kernel's queue.
+    /// Connections at the same time. At the cap as many make room as wait for a place.
     pub connections: usize,
+    /// Which ones make room. Without any, new ones wait, all but a few of them in the kernel's queue.
+    pub eviction: Eviction,
+    /// Bytes of the head of a request, which are those of hyper's read buffer; at least 8 KiB.
+    pub max_head: usize,
     /// From the connection to the end of the TLS handshake.
     pub handshake: Duration,
     /// From the first byte of a request to the end of its head.
@@ -84,9 +89,12 @@ pub struct Listener {
     pub metrics: Metrics,
 }
 
-/// Connections to a port for probes and scrapes: they need a handful, one request each, at once.
+/// Connections to a port for probes and scrapes: they need a handful, one request each, at once. The other places are
+/// there for clients that mean harm: 20,000 connections a second get one.
 const ADMIN: ConnectionLimits = ConnectionLimits {
-    connections: 128,
+    connections: 1024,
+    eviction: Eviction::OldestFirst { grace: Duration::from_millis(50) },
+    max_head: 8 << 10,
     handshake: Duration::from_secs(1),
     head: Duration::from_secs(1),
     idle: Duration::from_secs(1),
@@ -102,65 +110,83 @@ impl Listener {
     /// Accepts until stopped, then waits for the requests in flight.
     pub async fn run(self) {
         let connections = TaskTracker::new();
-        let permits = Arc::new(Semaphore::new(self.limits.connections));
-        let Self { tcp, tls, router, limits, stop, metrics } = self;
-        let room = Room::default();
+        let places = Places::new(&self.limits);
         let refusals = Arc::new(Throttle::new(REFUSAL_LOG_INTERVAL));
         let mut pause = FIRST_PAUSE;
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = stop.stopped.cancelled() => break,
-                accepted = accept(&tcp, &permits, limits.connections, &room) => accepted,
-            };
+        let stopped = self.stop.stopped.clone();
+        while let Some(accepted) = stopped.run_until_cancelled(accept(&self.tcp)).await {
             match accepted {
-                Ok((stream, permit)) => {
+                Ok(streams) => {
                     pause = FIRST_PAUSE;
-                    let connection = Connection {
-                        tls: tls.clone(),
-                        router: router.clone(),
-                        limits,
-                        stop: stop.clone(),
-                        metrics: metrics.clone(),
-                        refusals: refusals.clone(),
-                    };
-                    // Here and not in its task, which may begin after the next one has come.
-                    let place = room.enter();
-                    connections.spawn(connection.run(stream, permit, place));
+                    let waiting = streams.len();
+                    for (number, stream) in streams.into_iter().enumerate() {
+                        let permit = places.acquire(waiting - number);
+                        let Some(Ok(permit)) = stopped.run_until_cancelled(permit).await else { break };
+                        // Here and not in its task, which may begin after the next one has come.
+                        let place = places.room.enter();
+                        connections.spawn(self.connection(refusals.clone()).run(stream, permit, place));
+                    }
                 }
                 Err(error) => {
-                    metrics.count_accept_error();
+                    self.metrics.count_accept_error();
                     warn!(%error, "cannot accept a connection; trying again in {pause:?}");
-                    tokio::select! {
-                        () = stop.stopped.cancelled() => break,
-                        () = sleep(pause) => pause = LONGEST_PAUSE.min(pause * 2),
-                    }
+                    let _ = stopped.run_until_cancelled(sleep(pause)).await;
+                    pause = LONGEST_PAUSE.min(pause * 2);
                 }
             }
         }
-        drop(tcp);
+        drop(self.tcp);
         connections.close();
         connections.wait().await;
     }
+
+    fn connection(&self, refusals: Arc<Throttle>) -> Connection {
+        Connection {
+            tls: self.tls.clone(),
+            router: self.router.clone(),
+            limits: self.limits,
+            stop: self.stop.clone(),
+            metrics: self.metrics.clone(),
+            refusals,
+        }
+    }
 }
 
-/// A connection and a place for it.
-async fn accept(
-    tcp: &TcpListener,
-    permits: &Arc<Semaphore>,
-    places: usize,
-    room: &Room,
-) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let (stream, _) = tcp.accept().await?;
-    let mut permit = pin!(permits.clone().acquire_owned());
-    loop {
-        if permits.available_permits() == 0 {
-            room.make(places);
-        }
-        // It takes a moment to end, and others may become idle meanwhile.
-        if let Ok(permit) = timeout(MAKE_ROOM, permit.as_mut()).await {
-            // The semaphore is never closed.
-            return Ok((stream, permit.map_err(std::io::Error::other)?));
+/// Waits for a connection, and takes those along that wait in the kernel's queue by now.
+async fn accept(tcp: &TcpListener) -> std::io::Result<Vec<TcpStream>> {
+    let mut streams = vec![tcp.accept().await?.0];
+    // An error comes again.
+    while streams.len() < MAX_WAITING
+        && let Some(Ok((stream, _))) = tcp.accept().now_or_never()
+    {
+        streams.push(stream);
+    }
+    Ok(streams)
+}
+
+/// The places of a port.
+struct Places {
+    permits: Arc<Semaphore>,
+    room: Room,
+}
+
+impl Places {
+    fn new(limits: &ConnectionLimits) -> Self {
+        let permits = Arc::new(Semaphore::new(limits.connections));
+        Self { permits, room: Room::new(limits.connections, limits.eviction) }
+    }
+
+    /// A place for one of so many connections that wait for one.
+    async fn acquire(&self, waiting: usize) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let mut permit = pin!(self.permits.clone().acquire_owned());
+        loop {
+            if self.permits.available_permits() == 0 {
+                self.room.make(waiting);
+            }
+            // It takes a moment to end, and others may become idle meanwhile.
+            if let Ok(permit) = timeout(MAKE_ROOM, permit.as_mut()).await {
+                return permit;
+            }
         }
     }
 }
@@ -241,7 +267,9 @@ impl Connection {
             let (router, progress, draining) = (router.clone(), progress.clone(), draining.clone());
             async move {
                 let body = |body| Body::new(AwaitedBody::new(body, progress.clone()));
-                let mut response: Response<Body> = router.oneshot(request.map(body)).await?;
+                let mut request = request.map(body);
+                request.extensions_mut().insert(progress.clone());
+                let mut response: Response<Body> = router.oneshot(request).await?;
                 // hyper closes a connection on which it would have to search for the next request, but does not know
                 // that yet (RFC 9112, section 9.6).
                 if draining.is_cancelled() || progress.is_request_unread() {
@@ -253,7 +281,7 @@ impl Connection {
         });
         let mut http = http1::Builder::new();
         // Deadlines are those of `TimedIo`.
-        http.header_read_timeout(None).max_buf_size(BUFFER_BYTES).keep_alive(limits.keep_alive);
+        http.header_read_timeout(None).max_buf_size(limits.max_head).keep_alive(limits.keep_alive);
         let mut connection = pin!(http.serve_connection(io, service));
         let ended = tokio::select! {
             // First, so that a request which has arrived is seen before the stop.

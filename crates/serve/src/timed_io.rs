@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::room::{Progress, Waiting};
+use super::progress::{Progress, Waiting};
 
 /// Bytes of one read of what nobody keeps, and how many reads follow each other before others have their turn.
 const SCRATCH_BYTES: usize = 4 << 10;
@@ -124,6 +124,18 @@ impl<S> TimedIo<S> {
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
+    /// Passes on what a write of bytes came to.
+    fn note_written(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.progress.bytes_left(bytes);
+        }
+        self.within_write_deadline(cx, written)
+    }
+
     /// Passes on what a write came to, with a deadline on being stuck.
     fn within_write_deadline<T>(
         &mut self,
@@ -180,7 +192,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
         let before = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             Poll::Ready(result) => {
-                if buf.filled().len() > before && self.progress.bytes_arrived() {
+                let bytes = buf.filled().len() - before;
+                if bytes > 0 && self.progress.bytes_arrived(bytes) {
                     self.armed_for = None;
                 }
                 Poll::Ready(result)
@@ -193,7 +206,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.within_write_deadline(cx, written)
+        self.note_written(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -223,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.within_write_deadline(cx, written)
+        self.note_written(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

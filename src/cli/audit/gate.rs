@@ -19,6 +19,8 @@ pub(super) struct Gate {
     unknown: u64,
     /// Pods that cannot be read.
     unreadable: u64,
+    /// Whether it was not known at any time what installations select and decide by.
+    guessed: bool,
 }
 
 impl Gate {
@@ -28,11 +30,12 @@ impl Gate {
         let mut words = words.to_vec();
         words.sort_by_key(|word| *word != Word::OomKilled);
         let found = vec![0; words.len()];
-        Self { words, allow_empty, found, has_judged: false, unknown: 0, unreadable: 0 }
+        Self { words, allow_empty, found, has_judged: false, unknown: 0, unreadable: 0, guessed: false }
     }
 
-    /// Holds the words against these containers, too.
-    pub(super) fn judge(&mut self, fleet: &Fleet) {
+    /// Holds the words against these containers, too; `is_known` is whether the settings are that they were judged by.
+    pub(super) fn judge(&mut self, fleet: &Fleet, is_known: bool) {
+        self.guessed |= !is_known;
         let total = fleet.total();
         self.has_judged |= !fleet.is_empty();
         for (word, found) in self.words.iter().zip(&mut self.found) {
@@ -65,19 +68,32 @@ impl Gate {
         if !self.has_judged && !self.allow_empty {
             bail!("{nothing}, so --fail-on has nothing to judge; pass --allow-empty if that is fine");
         }
-        match self.words.iter().find(|word| self.unknown > 0 && depends_on_namespace(**word)) {
-            Some(word) => bail!(
+        if let Some(word) = self.words.iter().find(|word| self.unknown > 0 && depends_on_namespace(**word)) {
+            bail!(
                 "--fail-on {} cannot be judged: namespaces may not be read, and {} containers are namespace-unknown; \
                  grant get and list on namespaces, or name namespace-unknown",
                 word.as_str(),
                 self.unknown
-            ),
-            None => Ok(false),
+            );
         }
+        if let Some(word) = self.words.iter().find(|word| self.guessed && depends_on_settings(**word)) {
+            bail!(
+                "--fail-on {} cannot be judged: what the webhook selects and decides by cannot be read; grant the \
+                 rights, or give its settings as flags",
+                word.as_str()
+            );
+        }
+        Ok(false)
     }
 }
 
 /// Whether it takes the namespace to tell that the word holds.
 fn depends_on_namespace(word: Word) -> bool {
     matches!(word, Word::Gap(Gap::NotLabelled | Gap::NotInjected | Gap::ExcludedNamespace))
+}
+
+/// Whether it takes the settings of the installation to tell that the word holds: what a value means against the limit
+/// does not.
+fn depends_on_settings(word: Word) -> bool {
+    matches!(word, Word::Gap(gap) if gap != Gap::NamespaceUnknown)
 }

@@ -14,6 +14,7 @@ use std::{
 use anyhow::Context;
 use axum::{
     Router,
+    body::Bytes,
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
@@ -52,6 +53,10 @@ struct Published {
     failures: u64,
     /// Why the latest audit failed, or why there was none yet.
     problem: Option<String>,
+    /// What is scraped, shared by all that scrape: clients that never read must not take a text each.
+    text: Bytes,
+    /// The failures and the dropped lines in it.
+    events: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -76,6 +81,7 @@ impl Shared {
         let mut published = self.lock();
         published.counts = Some(counts);
         published.problem = None;
+        published.events = None;
     }
 
     /// Whether this problem is another one than before.
@@ -173,13 +179,23 @@ async fn readyz(State(shared): State<Shared>) -> Response {
 }
 
 async fn scrape(State(shared): State<Shared>) -> Response {
-    let published = shared.lock();
-    let mut text = published.counts.clone().unwrap_or_default();
     let dropped = shared.dropped_lines.load(Ordering::Relaxed);
-    for (series, count) in [(FAILURES, published.failures), (LOG_LINES_DROPPED, dropped)] {
-        head(&mut text, &series);
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{} {count}", series.name);
+    ([(CONTENT_TYPE, TEXT)], shared.lock().text(dropped)).into_response()
+}
+
+impl Published {
+    fn text(&mut self, dropped_lines: u64) -> Bytes {
+        let events = (self.failures, dropped_lines);
+        if self.events != Some(events) {
+            let mut text = self.counts.clone().unwrap_or_default();
+            for (series, count) in [(FAILURES, events.0), (LOG_LINES_DROPPED, events.1)] {
+                head(&mut text, &series);
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{} {count}", series.name);
+            }
+            self.text = text.into();
+            self.events = Some(events);
+        }
+        self.text.clone()
     }
-    ([(CONTENT_TYPE, TEXT)], text).into_response()
 }

@@ -100,7 +100,7 @@ pub(super) async fn run(args: &AuditArgs, judge: Judge, scope: Scope<'_>) -> any
         known: Known::new(),
         gate: Gate::new(&args.fail_on, args.allow_empty),
     };
-    watcher.gate.judge(&fleet);
+    watcher.gate.judge(&fleet, watcher.judge.are_settings_known());
     watcher.know(&fleet);
     fleet.retain(&watcher.keep);
     if let Err(error) = watcher.print(&fleet) {
@@ -217,7 +217,7 @@ impl Watcher<'_> {
     /// Says what differs from what was known.
     fn compare(&mut self, fleet: &Fleet) -> io::Result<()> {
         self.told.tell(fleet, &self.judge);
-        self.gate.judge(fleet);
+        self.gate.judge(fleet, self.judge.are_settings_known());
         let before = std::mem::take(&mut self.known);
         self.know(fleet);
         for row in &fleet.rows {
@@ -240,7 +240,7 @@ impl Watcher<'_> {
         }
         let mut fleet = Fleet::new(Keep::All);
         fleet.add(&pod, self.judge.assess(&pod));
-        self.gate.judge(&fleet);
+        self.gate.judge(&fleet, self.judge.are_settings_known());
         self.know(&fleet);
         fleet.rows.iter().try_for_each(|row| self.say_change(row, before.as_ref()))
     }

@@ -162,7 +162,7 @@ impl Installation<'_> {
             quote(secret),
             quote(&reference.namespace)
         );
-        if self.release.is_helm {
+        if self.release.is_helm() {
             return self.release.upgrade(&format!("--set webhook.caBundle=\"{ca}\""));
         }
         let is_ours = |name: &str| self.configuration.ours().any(|entry| entry.name == name);

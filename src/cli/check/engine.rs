@@ -27,14 +27,10 @@ pub(super) async fn walk(
 ) -> Result<Option<(Target, Decides, Release)>, ApiError> {
     let Some(policy) = policies.first() else { return Ok(None) };
     let name = &policy.metadata.name;
-    let release = Release::of_cluster_object(&policy.metadata);
+    let release = Release::of(&policy.metadata, None);
     let print = format!("gomemlimit policy --name {} | kubectl apply -f -", quote(name));
-    let restore = |kind: &str, upgrade: String| {
-        if release.is_helm {
-            format!("kubectl delete {kind} {} && {upgrade}", quote(name))
-        } else {
-            print.clone()
-        }
+    let restore = |kind: &str| {
+        if release.is_helm() { release.restore(&format!("{kind} {}", quote(name))) } else { print.clone() }
     };
     let what = format!("the MutatingAdmissionPolicy {name} decides; there is no webhook to walk to");
     findings.push(Finding::ok(Link::Configuration, what));
@@ -49,13 +45,13 @@ pub(super) async fn walk(
         None => {}
         Some(Some(_)) => findings.push(Finding::ok(Link::Binding, "binds the policy")),
         Some(None) => {
-            let command = if release.is_helm { release.upgrade("") } else { print.clone() };
+            let command = if release.is_helm() { release.upgrade("") } else { print.clone() };
             let what =
                 format!("no MutatingAdmissionPolicyBinding names the policy {name}, so it decides nothing");
             findings.push(Finding::broken(Link::Binding, what, command));
         }
     }
-    let restore_policy = restore("mutatingadmissionpolicy", release.upgrade(""));
+    let restore_policy = restore("mutatingadmissionpolicy");
     findings.push(conditions(policy, restore_policy.clone()));
     let decides_by = match policy.serve_args().map(|args| read_serve_args(&args, None)) {
         Some(Ok(decides_by)) => Some(decides_by),
@@ -71,7 +67,7 @@ pub(super) async fn walk(
     };
     let target = Target {
         selection: selection.flatten(),
-        restore: restore("mutatingadmissionpolicybinding", release.upgrade("")),
+        restore: restore("mutatingadmissionpolicybinding"),
         asked: None,
         decides_by,
         flags: "the policy's settings",

@@ -76,6 +76,12 @@ impl<'c> Installation<'c> {
             findings.push(Finding::unknown(Link::Service, what));
             return Ok(findings);
         };
+        if let Err(problem) = self.configuration.called() {
+            let command = self.release.restore_configuration(&self.configuration);
+            let what = format!("{problem}; what answers there is not looked at");
+            findings.push(Finding::broken(Link::Service, what, command));
+            return Ok(findings);
+        }
         let service = self.service(&reference).await;
         let (service, found) = note(service, Link::Service, &mut findings)?.unzip();
         findings.extend(found);
@@ -226,6 +232,9 @@ impl<'c> Installation<'c> {
         self.look_at_keeper(reference).await?;
         let unreadable = self.unreadable.take().into_iter().chain(found.unreadable);
         let mut findings: Vec<_> = unreadable.map(|problem| Finding::unknown(Link::Pods, problem)).collect();
+        if self.pods.is_empty() && !findings.is_empty() {
+            return Ok(findings);
+        }
         let (ready, all) = (self.pods.iter().filter(|pod| pod.is_ready()).count(), self.pods.len());
         let finding = if ready > 0 {
             Finding::ok(Link::Pods, format!("{ready} of {all} ready"))

@@ -137,8 +137,8 @@ pub(super) fn note<T>(
 ) -> Result<Option<T>, ApiError> {
     match read {
         Ok(read) => Ok(Some(read)),
-        Err(ApiError::Forbidden(problem)) => {
-            findings.push(Finding::unknown(link, problem));
+        Err(problem @ (ApiError::Forbidden(_) | ApiError::TooLarge { .. })) => {
+            findings.push(Finding::unknown(link, problem.to_string()));
             Ok(None)
         }
         Err(error) => Err(error),

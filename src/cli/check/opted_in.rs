@@ -154,7 +154,10 @@ impl OptedIn<'_> {
                     "rule {} of the policy file keeps pods from a value: {reason}",
                     rule.unwrap_or_default()
                 ),
-                format!("{}, after a correction of policy.rules in its values", self.release.upgrade("")),
+                match self.release.upgrade("") {
+                    upgrade if upgrade.is_empty() => upgrade,
+                    upgrade => format!("{upgrade}, after a correction of policy.rules in its values"),
+                },
             ),
             None => Finding::broken(
                 Link::Settings,

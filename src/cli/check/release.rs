@@ -1,91 +1,109 @@
 //! The release that is checked, and the commands that mend it.
 
-use std::collections::BTreeMap;
-
 use gomemlimit_core::addresses::{VERSION, chart, manifest};
 
 use crate::cli::shell::quote;
-use crate::cluster::{
-    installation::{Configuration, Metadata, ServiceReference},
-    serving::Deployment,
-};
+use crate::cluster::installation::{Configuration, Metadata, Origin, ServiceReference};
 
 /// What the chart is called by default, and its release in the README.
 const DEFAULT: &str = "gomemlimit";
 
+/// How to name a release that no object of the whole cluster names.
+pub(super) const NAME_IT: &str = "only objects of the whole cluster can tell, since anybody may write the others; name it with \
+     --release-namespace, and with --release if it is not called gomemlimit";
+
 /// A release of the chart, or what was applied of its manifest for people without Helm.
+///
+/// It is named by the user or by an object of the whole cluster. `helm upgrade --reset-then-reuse-values` takes values,
+/// and with them objects and images, from a Secret of the release's namespace: whoever can make an administrator run it
+/// for a namespace of theirs has the administrator's rights.
 #[derive(Clone, Debug)]
 pub(super) struct Release {
     pub(super) name: String,
     pub(super) namespace: String,
-    /// Whether there is one at all.
-    pub(super) exists: bool,
-    pub(super) is_helm: bool,
+    kind: Kind,
     /// That of its objects' labels, or else that of this program.
     version: String,
 }
 
-fn is_helm(annotations: &BTreeMap<String, String>) -> bool {
-    annotations.contains_key("meta.helm.sh/release-name")
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Helm,
+    Manifest,
+    /// There is none.
+    Absent,
+    /// There may be one: no command restores it.
+    Unknown,
 }
 
 impl Release {
-    /// From the labels of one of its objects.
-    fn of(metadata: &Metadata, namespace: &str) -> Self {
-        let instance = metadata.labels.get("app.kubernetes.io/instance").cloned();
+    fn new(kind: Kind, name: Option<&str>, namespace: Option<&str>) -> Self {
         Self {
-            name: instance.unwrap_or_else(|| DEFAULT.to_owned()),
-            namespace: namespace.to_owned(),
-            exists: true,
-            is_helm: is_helm(&metadata.annotations),
-            version: metadata.version().unwrap_or(VERSION).to_owned(),
+            name: name.unwrap_or(DEFAULT).to_owned(),
+            namespace: namespace.unwrap_or(DEFAULT).to_owned(),
+            kind,
+            version: VERSION.to_owned(),
         }
     }
 
-    /// From the labels of its webhook configuration, or else of its Deployments.
-    pub(super) fn find(
-        configuration: Option<&Configuration>,
-        deployments: &[Deployment],
-        namespace: Option<&str>,
-    ) -> Self {
-        if let Some(configuration) = configuration
-            && let Some(service) = configuration.service()
-        {
-            return Self::of(&configuration.metadata, &service.namespace);
-        }
-        match deployments.first() {
-            Some(Deployment { metadata, .. }) => Self::of(metadata, &metadata.namespace),
-            None => Self {
-                name: DEFAULT.to_owned(),
-                namespace: namespace.unwrap_or(DEFAULT).to_owned(),
-                exists: configuration.is_some(),
-                is_helm: true,
-                version: VERSION.to_owned(),
-            },
-        }
+    /// That of an object of the whole cluster. Without Helm its namespace is that of `service`.
+    pub(super) fn of(metadata: &Metadata, service: Option<&ServiceReference>) -> Self {
+        let instance = metadata.labels.get("app.kubernetes.io/instance").map(String::as_str);
+        let service = service.map(|service| &*service.namespace);
+        let release = match metadata.origin() {
+            Origin::Helm { name, namespace } => Self::new(Kind::Helm, Some(&name), Some(&namespace)),
+            Origin::Manifest => Self::new(Kind::Manifest, instance, service),
+            Origin::Unclear => Self::new(Kind::Unknown, instance, service),
+        };
+        Self { version: metadata.version().unwrap_or(VERSION).to_owned(), ..release }
     }
 
-    /// From an object of the whole cluster, on which Helm leaves the release's namespace.
-    pub(super) fn of_cluster_object(metadata: &Metadata) -> Self {
-        let namespace = metadata.annotations.get("meta.helm.sh/release-namespace");
-        Self::of(metadata, namespace.map_or(DEFAULT, String::as_str))
+    /// That which the user names.
+    pub(super) fn named(name: Option<&str>, namespace: &str) -> Self {
+        Self::new(Kind::Helm, name, Some(namespace))
     }
 
-    /// Restores what is missing. More arguments only where Helm is there to take them.
+    /// There is none.
+    pub(super) fn absent(name: Option<&str>, namespace: Option<&str>) -> Self {
+        Self::new(Kind::Absent, name, namespace)
+    }
+
+    /// There may be one, and nothing says which.
+    pub(super) fn unknown() -> Self {
+        Self::new(Kind::Unknown, None, None)
+    }
+
+    pub(super) fn is_absent(&self) -> bool {
+        self.kind == Kind::Absent
+    }
+
+    pub(super) fn is_unknown(&self) -> bool {
+        self.kind == Kind::Unknown
+    }
+
+    pub(super) fn is_helm(&self) -> bool {
+        self.kind == Kind::Helm
+    }
+
+    /// Restores what is missing; empty if nothing says of what. More arguments only where Helm is there to take them.
     pub(super) fn upgrade(&self, arguments: &str) -> String {
         let (name, namespace, version) = (quote(&self.name), quote(&self.namespace), quote(&self.version));
         let chart = format!("{} --version {version} -n {namespace}", chart());
-        let command = match (self.exists, self.is_helm) {
-            (false, _) => format!("helm install {name} {chart} --create-namespace --wait"),
-            (true, true) => format!("helm upgrade {name} {chart} --reset-then-reuse-values {arguments}"),
-            (true, false) => format!("kubectl apply --server-side -f {}", quote(&manifest(&self.version))),
+        let command = match self.kind {
+            Kind::Absent => format!("helm install {name} {chart} --create-namespace --wait"),
+            Kind::Helm => format!("helm upgrade {name} {chart} --reset-then-reuse-values {arguments}"),
+            Kind::Manifest => format!("kubectl apply --server-side -f {}", quote(&manifest(&self.version))),
+            Kind::Unknown => String::new(),
         };
         command.trim_end().to_owned()
     }
 
     /// Restores an object that somebody changed: Helm leaves alone what others own.
-    fn restore(&self, object: &str) -> String {
-        format!("kubectl delete {object} && {}", self.upgrade(""))
+    pub(super) fn restore(&self, object: &str) -> String {
+        match self.upgrade("") {
+            upgrade if upgrade.is_empty() => upgrade,
+            upgrade => format!("kubectl delete {object} && {upgrade}"),
+        }
     }
 
     /// Restores the webhook configuration.

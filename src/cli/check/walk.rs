@@ -15,14 +15,14 @@ use super::{
     installation::Installation,
     link::{Finding, Link, note},
     opted_in::{OptedIn, Target},
-    release::Release,
+    release::{NAME_IT, Release},
 };
 use crate::cli::shell::quote;
 use crate::{
     cli::judge::read_serve_args,
     cluster::{
         api::{ApiError, Cluster},
-        installation::{Configuration, ENTRY_ENDING},
+        installation::{Configuration, ENTRY_ENDING, cluster_roles},
         pages::Collected,
         policy_engine::AdmissionPolicy,
         serving::{Deployment, WebhookPod},
@@ -55,33 +55,22 @@ impl CheckArgs {
         let mut findings = Vec::new();
         let Chosen { configuration, others, namespaces, is_known } =
             self.choose(cluster, &mut findings).await?;
-        let deployments = match &configuration {
-            Some(configuration) if configuration.service().is_some() => Some(Vec::new()),
-            _ => self.deployments(cluster).await?,
-        };
-        let found = deployments.as_deref().unwrap_or_default();
-        let mut release = Release::find(configuration.as_ref(), found, self.release_namespace.as_deref());
-        if let (Some(namespace), false, Some(_)) = (&self.release_namespace, release.exists, &deployments)
-            && !namespaces.is_empty()
-        {
-            bail!(
-                "there is no release of gomemlimit in namespace {namespace}; found: {}",
-                namespaces.join(", ")
-            );
-        }
-        let (mut target, mut decides) = (Target::default(), Decides::NotKnown);
+        let (mut target, mut decides, mut release) =
+            (Target::default(), Decides::NotKnown, Release::unknown());
         if let Some(configuration) = &configuration {
+            release = self.release_of(configuration, &mut findings);
             let mut installation = Installation::new(cluster, release.clone(), configuration.clone());
             findings.extend(installation.walk().await?);
             target = read_target(&installation, &mut findings).await?;
             decides = Decides::Webhook;
         } else if is_known {
+            release = self.find_release(cluster, &namespaces).await?;
             let policies = match AdmissionPolicy::find(cluster).await {
                 Ok(Collected { items, unreadable }) => {
                     findings.extend(unreadable.map(|problem| Finding::unknown(Link::Configuration, problem)));
                     Some(items)
                 }
-                Err(ApiError::Forbidden(problem)) if !release.exists => {
+                Err(ApiError::Forbidden(problem)) if release.is_absent() || release.is_unknown() => {
                     let what = format!(
                         "there is no MutatingWebhookConfiguration of gomemlimit, and whether a policy decides instead \
                          is not known: {problem}"
@@ -95,7 +84,7 @@ impl CheckArgs {
             if let Some(policies) = policies {
                 match engine::walk(cluster, &policies, &mut findings).await? {
                     Some(engine) => (target, decides, release) = engine,
-                    None => findings.push(nothing_decides(&release, deployments.is_some())),
+                    None => findings.push(nothing_decides(&release)),
                 }
             }
         }
@@ -123,7 +112,7 @@ impl CheckArgs {
             return Ok(Chosen::default());
         };
         findings.extend(unreadable.map(|problem| Finding::unknown(Link::Configuration, problem)));
-        let place = |one: &Configuration| one.service().map(|service| service.namespace.clone());
+        let place = Configuration::release_namespace;
         let namespaces: Vec<_> = items.iter().filter_map(place).collect();
         let names: Vec<_> = items.iter().map(|one| one.metadata.name.clone()).collect();
         let mut others = Vec::new();
@@ -148,13 +137,65 @@ impl CheckArgs {
         Ok(Chosen { configuration: items.pop(), others, namespaces, is_known: true })
     }
 
-    /// The webhook's Deployments; `None` where they may not be read.
-    async fn deployments(&self, cluster: &Cluster) -> Result<Option<Vec<Deployment>>, ApiError> {
-        match Deployment::find(cluster, self.release_namespace.as_deref()).await {
-            Ok(found) => Ok(Some(found.items)),
-            Err(ApiError::Forbidden(_)) => Ok(None),
-            Err(error) => Err(error),
+    /// The release that a configuration says it is of, or that the user names.
+    fn release_of(&self, configuration: &Configuration, findings: &mut Vec<Finding>) -> Release {
+        let release = Release::of(&configuration.metadata, configuration.service());
+        match (release.is_unknown(), &self.release_namespace) {
+            (true, Some(namespace)) => Release::named(self.release.as_deref(), namespace),
+            (true, None) => {
+                let what = format!("the release of the configuration is not known: {NAME_IT}");
+                findings.push(Finding::unknown(Link::Configuration, what));
+                release
+            }
+            _ => release,
         }
+    }
+
+    /// The release where there is no configuration: the one that the user names, or that roles of the whole cluster
+    /// name. A Deployment shows at most that it is not known.
+    async fn find_release(&self, cluster: &Cluster, others: &[String]) -> anyhow::Result<Release> {
+        let roles = match cluster_roles(cluster).await {
+            Ok(roles) => roles,
+            Err(ApiError::Forbidden(_)) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let mut releases: BTreeMap<_, _> =
+            roles.iter().map(|metadata| (metadata.origin(), Release::of(metadata, None))).collect();
+        let named = self.release_namespace.as_deref();
+        if let Some(namespace) = named {
+            releases.retain(|_, one| one.is_helm() && one.namespace == namespace);
+        }
+        if let Some(name) = &self.release {
+            releases.retain(|_, one| one.name == *name);
+        }
+        if releases.len() > 1 {
+            let told: Vec<_> =
+                releases.values().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
+            bail!(
+                "there is no webhook configuration of gomemlimit, and there are several releases of it ({}): choose one \
+                 with --release-namespace and --release",
+                told.join(", ")
+            );
+        }
+        if let Some((_, release)) = releases.pop_first() {
+            return Ok(release);
+        }
+        let deployments = match Deployment::find(cluster, named).await {
+            Ok(found) => found.items,
+            Err(ApiError::Forbidden(_)) => return Ok(Release::unknown()),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(match named {
+            Some(namespace) if !deployments.is_empty() => Release::named(self.release.as_deref(), namespace),
+            Some(namespace) if !others.is_empty() => {
+                bail!(
+                    "there is no release of gomemlimit in namespace {namespace}; found: {}",
+                    others.join(", ")
+                )
+            }
+            None if !deployments.is_empty() => Release::unknown(),
+            _ => Release::absent(self.release.as_deref(), named),
+        })
     }
 
     /// The namespaces to look at, and what is known of each.
@@ -166,7 +207,9 @@ impl CheckArgs {
         findings: &mut Vec<Finding>,
     ) -> anyhow::Result<BTreeMap<String, Option<NamespaceFacts>>> {
         let mut known = Surroundings::default();
-        let read = known.read_namespaces(cluster, self.namespace.as_deref()).await;
+        let selection = target.selection.clone().unwrap_or_default();
+        let selections = [others, std::slice::from_ref(&selection)].concat();
+        let read = known.read_namespaces(cluster, self.namespace.as_deref(), &selections).await;
         if note(read, Link::NamespaceLabel, findings)?.is_none() {
             // One that is named can be tried all the same.
             return Ok(self.namespace.iter().map(|name| (name.clone(), None)).collect());
@@ -175,7 +218,6 @@ impl CheckArgs {
             .extend(known.unknown.drain(..).map(|problem| Finding::unknown(Link::NamespaceLabel, problem)));
         let mut namespaces: BTreeMap<_, _> = known.namespaces.into_iter().collect();
         if self.namespace.is_none() {
-            let selection = target.selection.clone().unwrap_or_default();
             namespaces.retain(|_, facts| {
                 let is_anothers = || others.iter().any(|other| other.has_opted_in(&facts.labels));
                 let is_labelled = facts.labels.get(INJECT_LABEL).is_some_and(|value| value == "enabled");
@@ -204,19 +246,19 @@ fn no_such(name: &str, names: &[String]) -> String {
 }
 
 /// There is neither a configuration nor a policy.
-fn nothing_decides(release: &Release, deployments_are_known: bool) -> Finding {
-    if release.exists {
-        let what =
-            "there is no MutatingWebhookConfiguration of gomemlimit; maybe somebody deleted it to stop it";
-        return Finding::broken(Link::Configuration, what, release.upgrade(""));
-    }
-    if deployments_are_known {
-        let what = "gomemlimit is not installed in this cluster";
-        return Finding::broken(Link::Configuration, what, release.upgrade(""));
-    }
-    let what =
-        "there is no MutatingWebhookConfiguration of gomemlimit: it is not installed, or somebody deleted it";
-    Finding::broken(Link::Configuration, what, "")
+fn nothing_decides(release: &Release) -> Finding {
+    let what = if release.is_absent() {
+        "gomemlimit is not installed in this cluster".to_owned()
+    } else if release.is_unknown() {
+        format!(
+            "there is no MutatingWebhookConfiguration of gomemlimit: it is not installed, or somebody deleted it, and \
+             of which release is not known: {NAME_IT}"
+        )
+    } else {
+        "there is no MutatingWebhookConfiguration of gomemlimit; maybe somebody deleted it to stop it"
+            .to_owned()
+    };
+    Finding::broken(Link::Configuration, what, release.upgrade(""))
 }
 
 /// What the webhook selects and decides by.

@@ -1,17 +1,18 @@
 //! Profiles from files: a folder that --save wrote, or what somebody captured by hand.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, anyhow, bail, ensure};
-use gomemlimit_pprof::{Capture, Evidence, Goroutines, MemStats, decode};
+use gomemlimit_pprof::{Capture, Decoder, Evidence, Goroutines, MemStats};
 
-use super::store::{INDEX, Index};
-
-/// Larger than anything that pprof writes.
-const MOST_BYTES: u64 = 256 << 20;
+use super::{
+    super::endpoint::MAX_BYTES,
+    store::{INDEX, Index},
+};
 
 /// Reads all of them as captures of one process.
 pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Evidence> {
@@ -20,7 +21,7 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Evidence> {
     {
         return read_folder(path);
     }
-    let mut captures = Vec::new();
+    let (mut captures, mut decoder) = (Vec::new(), Decoder::default());
     let (mut statistics, mut goroutines, mut leaked) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths {
         let name = path.display().to_string();
@@ -30,7 +31,10 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Evidence> {
             FileKind::Statistics => statistics.push(memstats(&bytes).map_err(|error| said(&error))?),
             FileKind::Goroutines => goroutines.push(goroutines_of(&bytes).map_err(|error| said(&error))?),
             FileKind::Leaked => leaked.push(goroutines_of(&bytes).map_err(|error| said(&error))?),
-            FileKind::Other => captures.push((name.clone(), decode(&bytes).map_err(|error| said(&error))?)),
+            FileKind::Other => {
+                let profile = decoder.decode(&bytes).map_err(|error| said(&error))?;
+                captures.push((name.clone(), profile));
+            }
         }
     }
     ensure!(!captures.is_empty(), "there is no heap profile among the files; capture /debug/pprof/heap?gc=1");
@@ -46,15 +50,18 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Evidence> {
     // Texts have no time of their own: they belong to the profiles in the order given.
     let (mut statistics, mut goroutines, mut leaked) =
         (statistics.into_iter(), goroutines.into_iter(), leaked.into_iter());
-    let captures = captures.into_iter().map(|(_, profile)| Capture {
-        at: seconds(profile.time_nanos.saturating_sub(start)),
-        profile: Some(profile),
-        memstats: statistics.next(),
-        goroutines: goroutines.next(),
-        leaked: leaked.next(),
-        rss: None,
-    });
-    Ok(Evidence { captures: captures.collect(), ..Evidence::default() })
+    let mut evidence = Evidence::default();
+    for (_, profile) in captures {
+        evidence.add(Capture {
+            at: seconds(profile.time_nanos.saturating_sub(start)),
+            profile: Some(profile),
+            memstats: statistics.next(),
+            goroutines: goroutines.next(),
+            leaked: leaked.next(),
+            rss: None,
+        });
+    }
+    Ok(evidence)
 }
 
 #[allow(clippy::cast_precision_loss)]
@@ -93,24 +100,28 @@ fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
     let cannot = || format!("cannot read {}", path.display());
     let metadata = fs::metadata(path).with_context(cannot)?;
     ensure!(metadata.is_file(), "{} is not a file", path.display());
-    ensure!(metadata.len() <= MOST_BYTES, "{} is too large for a heap profile", path.display());
-    fs::read(path).with_context(cannot)
+    let mut bytes = Vec::new();
+    let file = File::open(path).with_context(cannot)?;
+    file.take(u64::try_from(MAX_BYTES + 1)?).read_to_end(&mut bytes).with_context(cannot)?;
+    ensure!(bytes.len() <= MAX_BYTES, "{} is larger than {MAX_BYTES} bytes", path.display());
+    Ok(bytes)
 }
 
 /// A folder of --save, with everything that was known then.
 fn read_folder(folder: &Path) -> anyhow::Result<Evidence> {
     let index = folder.join(INDEX);
-    let text = fs::read_to_string(&index).with_context(|| {
+    let text = read_file(&index).with_context(|| {
         format!("{} is not a folder that --save wrote: cannot read {INDEX}", folder.display())
     })?;
     let index: Index =
-        serde_json::from_str(&text).with_context(|| format!("cannot read {}", index.display()))?;
-    let mut evidence = index.evidence();
+        serde_json::from_slice(&text).with_context(|| format!("cannot read {}", index.display()))?;
+    let (mut evidence, mut decoder) = (index.evidence(), Decoder::default());
     for (number, entry) in (1..).zip(&index.captures) {
         let heap = folder.join(format!("heap-{number}.pb.gz"));
-        let profile = decode(&read_file(&heap)?).map_err(|error| anyhow!("{} {error}", heap.display()))?;
-        let optional = |name: &str| fs::read(folder.join(format!("{name}-{number}.txt"))).ok();
-        evidence.captures.push(Capture {
+        let profile =
+            decoder.decode(&read_file(&heap)?).map_err(|error| anyhow!("{} {error}", heap.display()))?;
+        let optional = |name: &str| read_file(&folder.join(format!("{name}-{number}.txt"))).ok();
+        evidence.add(Capture {
             at: entry.at,
             profile: Some(profile),
             memstats: optional("heap").and_then(|bytes| memstats(&bytes).ok()),

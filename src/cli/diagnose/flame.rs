@@ -4,6 +4,9 @@ use anyhow::{Context, ensure};
 use gomemlimit_pprof::{Evidence, Kind, Stacks, bytes_text};
 use inferno::flamegraph::{self, Options};
 
+/// Maximum size of the names of all stacks together, in bytes: what a program with 16,000 stacks of 64 frames has.
+const MAX_NAMES: usize = 64 << 20;
+
 /// The picture of what changed between the first and the last capture, as SVG.
 pub(super) fn graph(evidence: &Evidence, target: &str) -> anyhow::Result<Vec<u8>> {
     let profiles =
@@ -11,6 +14,10 @@ pub(super) fn graph(evidence: &Evidence, target: &str) -> anyhow::Result<Vec<u8>
     let (first, last) =
         profiles().next().zip(profiles().next_back()).context("there is no profile to draw")?;
     let (before, now) = (first.1.stacks(Kind::InuseSpace), last.1.stacks(Kind::InuseSpace));
+    let names = |stacks: &Stacks| {
+        stacks.iter().flat_map(|(stack, _)| stack.iter()).map(|frame| frame.function.len()).sum::<usize>()
+    };
+    ensure!(names(&before) + names(&now) <= MAX_NAMES, "the stacks are too large to draw");
     let lines = folded(&before, &now);
     ensure!(!lines.is_empty(), "there is nothing in use to draw");
     let mut options = Options::default();

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
+use axum::body::Bytes;
 use gomemlimit_pprof::{
-    Capture, Evidence, Gomemlimit, Goroutines, MemStats, RssSource, decode, thresholds::LEAST_CAPTURES,
+    Capture, Decoder, Evidence, Gomemlimit, Goroutines, MemStats, RssSource, thresholds::LEAST_CAPTURES,
 };
 use tokio::time::Instant;
 
@@ -81,7 +82,7 @@ pub(super) async fn take(
         let due = begin + pace.interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
         countdown::wait(&progress, begin, due).await;
         progress.set_message(format!("capture {} of {}", number + 1, pace.captures));
-        let looked = look(companion, endpoint, &mut store.evidence).await;
+        let looked = look(companion, endpoint, &mut store.evidence, &mut store.decoder).await;
         let kept = looked.and_then(|(mut capture, texts)| {
             capture.at = first.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
             if number == 0 {
@@ -102,6 +103,7 @@ async fn look(
     companion: &mut impl Companion,
     endpoint: &Endpoint,
     evidence: &mut Evidence,
+    decoder: &mut Decoder,
 ) -> anyhow::Result<(Capture, Texts)> {
     companion.check().await?;
     let name = endpoint.name();
@@ -111,8 +113,8 @@ async fn look(
              --port or the path in --url"
         )
     })?;
-    let statistics = String::from_utf8_lossy(&statistics).into_owned();
-    let memstats = MemStats::parse(&statistics).map_err(|error| anyhow!("what {name} answered {error}"))?;
+    let memstats = MemStats::parse(&String::from_utf8_lossy(&statistics))
+        .map_err(|error| anyhow!("what {name} answered {error}"))?;
     same_process(evidence, &memstats)?;
     let rss = resident(companion, endpoint, evidence, &memstats).await;
     if let (None, true, Some(started)) = (evidence.uptime, evidence.captures.is_empty(), companion.started())
@@ -123,10 +125,10 @@ async fn look(
     }
     let heap =
         endpoint.profile("heap").await?.with_context(|| format!("{name} has no heap profile any more"))?;
-    let profile = decode(&heap).map_err(|error| anyhow!("the heap profile of {name} {error}"))?;
-    let goroutines = text(endpoint, "goroutine?debug=1").await?;
-    let leaked = text(endpoint, "goroutineleak?debug=1").await?;
-    let parse = |text: &Option<String>| text.as_ref().and_then(|text| Goroutines::parse(text).ok());
+    let profile = decoder.decode(&heap).map_err(|error| anyhow!("the heap profile of {name} {error}"))?;
+    let goroutines = endpoint.profile("goroutine?debug=1").await?;
+    let leaked = endpoint.profile("goroutineleak?debug=1").await?;
+    let parse = |text: &Option<Bytes>| Goroutines::parse(&String::from_utf8_lossy(text.as_ref()?)).ok();
     let capture = Capture {
         at: 0.0,
         profile: Some(profile),
@@ -135,12 +137,7 @@ async fn look(
         leaked: parse(&leaked),
         rss,
     };
-    Ok((capture, Texts { heap: heap.into(), statistics: Some(statistics), goroutines, leaked }))
-}
-
-async fn text(endpoint: &Endpoint, name: &str) -> anyhow::Result<Option<String>> {
-    let body = endpoint.profile(name).await?;
-    Ok(body.map(|body| String::from_utf8_lossy(&body).into_owned()))
+    Ok((capture, Texts { heap, statistics: Some(statistics), goroutines, leaked }))
 }
 
 /// Counters of a process never fall.

@@ -2,18 +2,24 @@
 //! there is no verdict.
 
 use std::{
-    fs,
+    fs::{self, DirBuilder, OpenOptions},
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail, ensure};
-use gomemlimit_pprof::{Capture, Evidence, Gomemlimit, Limit, Past, RssSource};
+use axum::body::Bytes;
+use gomemlimit_pprof::{Capture, Decoder, Evidence, Gomemlimit, Limit, Past, RssSource};
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::time::Instant;
 
 use super::{super::output, Seen};
 use crate::causes::with_causes;
+
+/// Maximum size of all files of a run, in bytes: 1,000 captures of 2 MiB. They may lie in memory (tmpfs).
+const MAX_RUN_BYTES: usize = 2 << 30;
 
 /// Beside the profiles: everything that they do not say themselves.
 pub(super) const INDEX: &str = "capture.json";
@@ -45,10 +51,10 @@ pub(super) struct IndexEntry {
 
 /// The files of one capture, with their endings.
 pub(super) struct Texts {
-    pub(super) heap: Vec<u8>,
-    pub(super) statistics: Option<String>,
-    pub(super) goroutines: Option<String>,
-    pub(super) leaked: Option<String>,
+    pub(super) heap: Bytes,
+    pub(super) statistics: Option<Bytes>,
+    pub(super) goroutines: Option<Bytes>,
+    pub(super) leaked: Option<Bytes>,
 }
 
 /// What was captured so far of the process that is looked at, and where its files lie.
@@ -56,6 +62,8 @@ pub(super) struct Texts {
 pub(super) struct Store {
     pub(super) target: String,
     pub(super) evidence: Evidence,
+    /// Of this life.
+    pub(super) decoder: Decoder,
     /// When the last of the captures was taken.
     pub(super) last: Option<Instant>,
     /// Of all lives.
@@ -63,6 +71,8 @@ pub(super) struct Store {
     temporary: Option<TempDir>,
     /// Of this life.
     folder: PathBuf,
+    /// Bytes of the files of all lives.
+    written: usize,
     /// The life before that was captured most often, with its folder.
     before: Option<(Evidence, PathBuf)>,
 }
@@ -71,12 +81,20 @@ impl Store {
     /// Makes a place for what will be captured.
     pub(super) fn open(&mut self, save: Option<&Path>) -> anyhow::Result<()> {
         if let Some(folder) = save {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            make_folder(folder, true)?;
+            // A link is there, too, wherever it leads.
+            let is_there = |name: &str| fs::symlink_metadata(folder.join(name)).is_ok();
             ensure!(
-                !folder.join(INDEX).exists(),
+                ![INDEX, "heap-1.pb.gz", "restart-1"].into_iter().any(is_there),
                 "{} holds captures already; name another folder for --save",
                 folder.display()
             );
+            if is_open_to_others(folder)? {
+                output::warning(&format!(
+                    "others may change what is in {}; --save makes a folder of its own if it is not there",
+                    folder.display()
+                ));
+            }
             folder.clone_into(&mut self.root);
         } else {
             let temporary = tempfile::Builder::new().prefix("gomemlimit-diagnose-").tempdir();
@@ -94,6 +112,7 @@ impl Store {
             0 => self.root.clone(),
             number => self.root.join(format!("restart-{number}")),
         };
+        self.decoder = Decoder::default();
         let before = std::mem::replace(&mut self.evidence, evidence);
         let folder = std::mem::replace(&mut self.folder, folder);
         let most = self.before.as_ref().map_or(1, |(evidence, _)| evidence.captures.len());
@@ -104,23 +123,27 @@ impl Store {
 
     /// Adds a capture, and writes its files and the index of all so far.
     pub(super) fn add(&mut self, capture: Capture, texts: &Texts) -> anyhow::Result<()> {
-        self.evidence.captures.push(capture);
-        self.last = Some(Instant::now());
-        let number = self.evidence.captures.len();
-        let put = |name: &str, bytes: &[u8]| {
-            let path = self.folder.join(name);
-            fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
-        };
-        fs::create_dir_all(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
-        put(&format!("heap-{number}.pb.gz"), &texts.heap)?;
+        let number = self.evidence.captures.len() + 1;
         let others =
             [("heap", &texts.statistics), ("goroutine", &texts.goroutines), ("goroutineleak", &texts.leaked)];
-        for (name, text) in others {
-            if let Some(text) = text {
-                put(&format!("{name}-{number}.txt"), text.as_bytes())?;
-            }
+        let others: Vec<_> =
+            others.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))).collect();
+        self.written += texts.heap.len() + others.iter().map(|(_, text)| text.len()).sum::<usize>();
+        ensure!(
+            self.written <= MAX_RUN_BYTES,
+            "the files of all captures are larger than {MAX_RUN_BYTES} bytes; take fewer captures"
+        );
+        self.evidence.add(capture);
+        self.last = Some(Instant::now());
+        if number == 1 && self.folder != self.root {
+            make_folder(&self.folder, false)?;
         }
-        put(INDEX, serde_json::to_string_pretty(&Index::of(&self.evidence, &self.target))?.as_bytes())
+        put_new(&self.folder.join(format!("heap-{number}.pb.gz")), &texts.heap)?;
+        for (name, text) in others {
+            put_new(&self.folder.join(format!("{name}-{number}.txt")), text)?;
+        }
+        let index = serde_json::to_string_pretty(&Index::of(&self.evidence, &self.target))?;
+        put_index(&self.folder, number == 1, index.as_bytes())
     }
 
     /// What was seen; or the problem, with where that lies what was captured before.
@@ -158,6 +181,41 @@ impl Store {
             None => (self.evidence, self.folder, self.temporary),
         }
     }
+}
+
+/// Makes a folder for nobody else: what is captured of a program is not for everybody.
+fn make_folder(folder: &Path, may_be_there: bool) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(may_be_there).mode(0o700).create(folder);
+    made.with_context(|| format!("cannot make {}", folder.display()))
+}
+
+/// Whether others may write into a folder, or it is theirs. Root's is nobody's.
+fn is_open_to_others(folder: &Path) -> anyhow::Result<bool> {
+    let cannot = || format!("cannot write into {}", folder.display());
+    // A file's owner is who runs this.
+    let own =
+        NamedTempFile::new_in(folder).and_then(|file| file.as_file().metadata()).with_context(cannot)?;
+    let metadata = fs::metadata(folder).with_context(cannot)?;
+    Ok(metadata.mode() & 0o022 != 0 || ![own.uid(), 0].contains(&metadata.uid()))
+}
+
+/// Writes a file that is not there yet, and not a link either.
+fn put_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(bytes));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes the index, in the place of the one before. A link is replaced, not followed.
+fn put_index(folder: &Path, is_first: bool, bytes: &[u8]) -> anyhow::Result<()> {
+    let path = folder.join(INDEX);
+    let put = || {
+        let mut file = tempfile::Builder::new().prefix(".gomemlimit-").tempfile_in(folder)?;
+        file.as_file_mut().write_all(bytes)?;
+        if is_first { file.persist_noclobber(&path) } else { file.persist(&path) }
+            .map_err(|error| error.error)
+    };
+    put().map(drop).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn count(evidence: &Evidence) -> String {

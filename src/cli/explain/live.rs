@@ -26,7 +26,7 @@ use crate::{
     },
     cluster::{
         api::{ApiError, Cluster, path_of},
-        surroundings::{Surroundings, Unread},
+        surroundings::Surroundings,
     },
     manifest::{PodLocation, pod_locations},
 };
@@ -95,19 +95,20 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
             Format::Json => output::json(&report(&all, &judge)),
         };
         if !has_failed && !args.fail_on.is_empty() {
-            is_known(judge.surroundings.unread, policy_is_given)?;
+            is_known(&judge)?;
         }
         Ok(exit_code(printed, has_failed))
     })
 }
 
-/// What `--fail-on` did not find may be hidden by what could not be read. Flags are enough without the webhook's own.
-fn is_known(unread: Unread, policy_is_given: bool) -> anyhow::Result<()> {
-    let (installations, advice) = if unread.installations && !policy_is_given {
-        (Some("what the webhook selects and decides by"), ", or give its settings as flags")
-    } else {
+/// What `--fail-on` did not find may be hidden by what could not be read.
+fn is_known(judge: &Judge) -> anyhow::Result<()> {
+    let (installations, advice) = if judge.are_settings_known() {
         (None, "")
+    } else {
+        (Some("what the webhook selects and decides by"), ", or give its settings as flags")
     };
+    let unread = judge.surroundings.unread;
     let unread: Vec<_> = unread.namespaces.then_some("namespaces").into_iter().chain(installations).collect();
     ensure!(
         unread.is_empty(),

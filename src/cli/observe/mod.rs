@@ -20,7 +20,7 @@ use self::watch::Watch;
 use super::{
     cluster_args::{ClusterArgs, parse_name, runtime},
     complete,
-    duration::parse_duration,
+    duration::{parse_duration, parse_poll},
     object_ref::{ObjectRef, pods_of},
     out_file::OutFile,
     output,
@@ -72,7 +72,7 @@ pub(super) struct ObserveArgs {
     #[arg(long = "for", value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     duration: Duration,
     /// Time between two looks
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_interval)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_poll)]
     interval: Duration,
     /// Port of /metrics or pprof in the pod; default: those that it declares, and 6060
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
@@ -171,16 +171,6 @@ impl ObserveArgs {
         }
         let pods = pods_of(cluster, namespace, &target).await?;
         Ok((target.to_string(), pods))
-    }
-}
-
-/// More looks than ten a second would only load the API server.
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    let interval = parse_duration(text)?;
-    if interval < Duration::from_millis(100) {
-        Err("must be at least 100ms".to_owned())
-    } else {
-        Ok(interval)
     }
 }
 

@@ -45,7 +45,7 @@ fn inputs_are_split(#[case] source: &str, #[case] expected: &[Value]) {
 #[case::merge("b:\n  <<: {k: 1, c: 1}\n  c: 2\n", json!({"b": {"k": 1, "c": 2}}))]
 #[case::late_merge("{a: 1, <<: {a: 2}}", json!({"a": 2}))]
 #[case::merge_list("{<<: [{a: 2}, {a: 3, b: 4}]}", json!({"a": 2, "b": 4}))]
-#[case::unended_text("a: |\n  foo", json!({"a": "foo"}))]
+#[case::unended_text("a: |\n  foo", json!({"a": "foo\n"}))]
 #[case::kept_text("a: |+\n  foo\n\n", json!({"a": "foo\n\n"}))]
 fn values_are_what_kubectl_sees(#[case] source: &str, #[case] expected: Value) {
     assert_eq!(values(source), [expected]);

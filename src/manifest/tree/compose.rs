@@ -1,16 +1,17 @@
 //! Builds the trees of a YAML stream from the events of the parser.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
 use serde_json::{Map, Value};
 
-use super::{Entry, Kind, Node, Style, Tree};
+use super::{AliasBudget, Entry, Kind, Node, Style, Tree};
 use crate::manifest::error::ManifestError;
 use crate::manifest::{scalar, text};
 
-/// More values than this from aliases in one document is an attack or a mistake, not a manifest.
-const MAX_ALIASED_VALUES: usize = 200_000;
+/// The prefix of the tags that YAML itself defines.
+const YAML_TAGS: &str = "tag:yaml.org,2002:";
 
 /// Reads all documents of the YAML stream `source.get(offset..end)`; `first` is the index of its first one.
 pub(in crate::manifest) fn compose(
@@ -18,9 +19,11 @@ pub(in crate::manifest) fn compose(
     offset: usize,
     end: usize,
     first: usize,
+    budget: &mut AliasBudget,
 ) -> Result<Vec<Tree>, ManifestError> {
-    let options = options! { emit_comments: false, block_scalar_eof_without_line_feed: true };
-    let mut composer = Composer::new(source, offset, first);
+    // The line breaks of YAML 1.1 are refused before.
+    let options = options! { emit_comments: false, emit_anchor_events: true };
+    let mut composer = Composer::new(source, offset, first, budget);
     for next in Parser::new_from_str_with_options(source.get(offset..end).unwrap_or(""), options) {
         match next {
             Ok((event, span)) => composer.event(event, span)?,
@@ -63,24 +66,27 @@ struct Composer<'s> {
     trees: Vec<Tree>,
     /// Where the document being read starts.
     start: usize,
+    /// Whether that is at a `---`.
+    marked: bool,
     open: Vec<Open>,
     anchors: HashMap<usize, Value>,
     referenced: HashSet<usize>,
-    aliased_values: usize,
+    budget: &'s mut AliasBudget,
 }
 
 impl<'s> Composer<'s> {
-    fn new(source: &'s str, offset: usize, first: usize) -> Self {
+    fn new(source: &'s str, offset: usize, first: usize, budget: &'s mut AliasBudget) -> Self {
         Self {
             source,
             offset,
             first,
             trees: Vec::new(),
             start: offset,
+            marked: false,
             open: Vec::new(),
             anchors: HashMap::new(),
             referenced: HashSet::new(),
-            aliased_values: 0,
+            budget,
         }
     }
 
@@ -89,14 +95,14 @@ impl<'s> Composer<'s> {
         let (start, end) = (range.start + self.offset, range.end + self.offset);
         let node = |kind, anchor, tagged| Node { start, end, anchor, tagged, kind };
         match event {
-            Event::DocumentStart(..) => {
+            Event::DocumentStart(marked, _) => {
                 self.start = start;
+                self.marked = marked;
                 self.anchors.clear();
                 self.referenced.clear();
-                self.aliased_values = 0;
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let value = self.scalar(start, &text, style, tag.as_deref())?;
+                let value = self.scalar(start..end, &text, style, tag.as_deref())?;
                 self.close(node(Kind::Scalar(own_style(style)), anchor, tag.is_some()), value)?;
             }
             Event::Alias(id) => {
@@ -115,11 +121,21 @@ impl<'s> Composer<'s> {
                 let values = Values::Mapping { map: Map::new(), merged: HashSet::new(), key: None };
                 self.open.push(Open { node: node(kind, anchor, tag.is_some()), values });
             }
+            Event::Anchor(_, name) => self.anchor_name(start, &name)?,
             Event::SequenceEnd | Event::MappingEnd => self.end_collection(end)?,
             // Comments are not asked for, and the other events carry nothing that is needed here.
             _ => {}
         }
         Ok(())
+    }
+
+    /// Refuses a name that go-yaml ends at a `:` or `?`, where the value then begins.
+    fn anchor_name(&self, at: usize, name: &str) -> Result<(), ManifestError> {
+        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+            return Ok(());
+        }
+        let message = "kubectl reads this anchor otherwise; use letters, digits, - and _ only";
+        Err(self.syntax(at, message.to_owned()))
     }
 
     fn end_collection(&mut self, end: usize) -> Result<(), ManifestError> {
@@ -137,12 +153,21 @@ impl<'s> Composer<'s> {
     /// Puts a complete node where it belongs: into the innermost open list or mapping, or at the root.
     fn close(&mut self, node: Node, value: Value) -> Result<(), ManifestError> {
         if node.anchor != 0 {
+            if !self.budget.take(&value) {
+                return Err(self.too_many_aliases(node.start));
+            }
             self.anchors.insert(node.anchor, value.clone());
         }
         match self.open.last_mut() {
             None => {
                 let referenced = std::mem::take(&mut self.referenced);
-                self.trees.push(Tree { value, start: self.start, root: node, referenced });
+                self.trees.push(Tree {
+                    value,
+                    start: self.start,
+                    marked: self.marked,
+                    root: node,
+                    referenced,
+                });
                 Ok(())
             }
             Some(Open { node: parent, values: Values::Sequence(values) }) => {
@@ -163,7 +188,13 @@ impl<'s> Composer<'s> {
         let written = self.source.get(node.start..node.end).unwrap_or("");
         let text = match value {
             Value::String(text) => text.clone(),
-            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            Value::Bool(_) => value.to_string(),
+            Value::Number(number) => scalar::number_key(number).ok_or_else(|| {
+                self.syntax(
+                    node.start,
+                    format!("kubectl writes the key {written} otherwise; put it in quotes"),
+                )
+            })?,
             Value::Null => {
                 return Err(self.syntax(node.start, "a null key is no key for Kubernetes".to_owned()));
             }
@@ -173,7 +204,12 @@ impl<'s> Composer<'s> {
                 );
             }
         };
-        let merge = written == "<<" && !node.tagged;
+        if text == "<<" && node.tagged {
+            let message =
+                "a merge key (<<) with a tag means different things to YAML parsers; remove the tag";
+            return Err(self.syntax(node.start, message.to_owned()));
+        }
+        let merge = written == "<<";
         if let Some(Open { values: Values::Mapping { key, .. }, .. }) = self.open.last_mut() {
             *key = Some(Key { text, start: node.start, end: node.end, merge });
         }
@@ -205,38 +241,71 @@ impl<'s> Composer<'s> {
 
     fn scalar(
         &self,
-        at: usize,
+        range: Range<usize>,
         text: &str,
         style: ScalarStyle,
         tag: Option<&Tag>,
     ) -> Result<Value, ManifestError> {
+        let at = range.start;
         let string = || Value::String(text.to_owned());
         let plain = || {
             scalar::resolve(text)
                 .ok_or_else(|| self.syntax(at, format!("{text} is a number that Kubernetes cannot hold")))
         };
+        if style == ScalarStyle::Plain && self.is_in_flow() {
+            self.flow_scalar(&range, tag.is_some())?;
+        }
         let Some(tag) = tag else {
             return if style == ScalarStyle::Plain { plain() } else { Ok(string()) };
         };
-        match tag.core_suffix() {
+        match tag.suffix_in_namespace(YAML_TAGS).as_deref() {
             Some("null" | "bool" | "int" | "float") => plain(),
+            Some(suffix @ ("binary" | "merge")) => {
+                let message =
+                    format!("the tag !!{suffix} is not supported; write the value that it stands for");
+                Err(self.syntax(at, message))
+            }
             _ => Ok(string()),
         }
     }
 
+    fn is_in_flow(&self) -> bool {
+        self.open.last().is_some_and(|open| open.node.is_flow())
+    }
+
+    /// Refuses an unquoted scalar between brackets that go-yaml splits otherwise (its `yaml_parser_fetch_next_token`
+    /// and `yaml_parser_scan_plain_scalar`): a `:` or `?` that nothing separates from what is beside it, and a tag, into
+    /// which it takes the comma.
+    fn flow_scalar(&self, range: &Range<usize>, tagged: bool) -> Result<(), ManifestError> {
+        let written = self.source.get(range.clone()).unwrap_or("");
+        let after = self.source.get(range.end..).unwrap_or("");
+        let question = written.starts_with('?')
+            || written.match_indices('?').any(|(at, _)| {
+                self.source
+                    .get(range.start + at + 1..)
+                    .is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n']))
+            });
+        let colon = written.starts_with(':')
+            || after.strip_prefix(':').is_some_and(|rest| rest.starts_with([',', '[', ']', '{', '}']));
+        if question || colon || (tagged && written.is_empty()) {
+            let message = "YAML parsers disagree about this text between brackets; put it in quotes";
+            return Err(self.syntax(range.start, message.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn too_many_aliases(&self, at: usize) -> ManifestError {
+        ManifestError::TooManyAliases { document: self.document(), line: text::line_number(self.source, at) }
+    }
+
     fn alias(&mut self, id: usize, at: usize) -> Result<Value, ManifestError> {
         self.referenced.insert(id);
-        let Some(value) = self.anchors.get(&id).cloned() else {
+        let Some(value) = self.anchors.get(&id) else {
             return Err(
                 self.syntax(at, "this alias stands inside the very value that it refers to".to_owned())
             );
         };
-        self.aliased_values += count(&value);
-        if self.aliased_values > MAX_ALIASED_VALUES {
-            let line = text::line_number(self.source, at);
-            return Err(ManifestError::TooManyAliases { document: self.document(), line });
-        }
-        Ok(value)
+        if self.budget.take(value) { Ok(value.clone()) } else { Err(self.too_many_aliases(at)) }
     }
 
     /// Number (from 1) of the document being read.
@@ -301,13 +370,5 @@ fn own_style(style: ScalarStyle) -> Style {
         ScalarStyle::SingleQuoted => Style::SingleQuoted,
         ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
         ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
-    }
-}
-
-fn count(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(count).sum(),
-        Value::Object(map) => map.values().map(count).sum(),
-        _ => 0,
     }
 }

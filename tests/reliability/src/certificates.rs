@@ -137,7 +137,7 @@ async fn heal(api: &FakeApiServer, replicas: &[Program]) -> Result<(), String> {
     Ok(())
 }
 
-fn kubeconfig(listener: &TcpListener) -> Result<tempfile::NamedTempFile> {
+pub fn kubeconfig(listener: &TcpListener) -> Result<tempfile::NamedTempFile> {
     let server = format!("http://{}", listener.local_addr()?);
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",

@@ -1,27 +1,32 @@
 //! Clients that mean well, at fixed times whether the program keeps up or not.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use gomemlimit_proc::quantile;
 use gomemlimit_reliability::process::Latency;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::watch,
     task::JoinSet,
-    time::{Instant, interval_at, timeout_at},
+    time::{Instant, interval, interval_at, timeout, timeout_at},
 };
 
 use crate::{
     client::{Client, Target},
+    program::get,
     review::Review,
 };
 
 /// After that the API server gives up: the chart's `webhook.timeoutSeconds`.
 pub const PATIENCE: Duration = Duration::from_secs(3);
 
+/// What the chart gives the readiness probe, and how often it is sent here.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+const PROBE_PERIOD: Duration = Duration::from_millis(200);
+
 /// How one client behaves.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Manner {
     /// Between two requests.
     pub period: Duration,
@@ -29,6 +34,8 @@ pub struct Manner {
     pub offset: Duration,
     /// After how many requests it opens another connection.
     pub renew: Option<u64>,
+    /// Bytes of its reviews, else those of a usual one.
+    pub size: Option<usize>,
 }
 
 /// What a client, or several, came to.
@@ -75,19 +82,35 @@ pub struct Team {
 }
 
 impl Team {
-    pub fn start(target: &Target, manners: impl Iterator<Item = Manner>) -> Result<Self> {
+    fn new() -> Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let (stop, stopped) = watch::channel(false);
-        let mut clients = JoinSet::new();
-        for manner in manners {
-            clients.spawn_on(work(target.clone(), manner, stopped.clone()), runtime.handle());
+        Ok(Self { clients: JoinSet::new(), stop: watch::Sender::new(false), runtime: Some(runtime) })
+    }
+
+    fn add(&mut self, client: impl Future<Output = Tally> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            self.clients.spawn_on(client, runtime.handle());
         }
-        Ok(Self { clients, stop, runtime: Some(runtime) })
+    }
+
+    pub fn start(target: &Target, manners: impl Iterator<Item = Manner>) -> Result<Self> {
+        let mut team = Self::new()?;
+        for manner in manners {
+            team.add(work(target.clone(), manner, team.stop.subscribe()));
+        }
+        Ok(team)
+    }
+
+    /// Probes as the kubelet sends them.
+    pub fn probes(admin: SocketAddr) -> Result<Self> {
+        let mut team = Self::new()?;
+        team.add(probe(admin, team.stop.subscribe()));
+        Ok(team)
     }
 
     /// Lets each finish its request.
     pub async fn stop(mut self) -> Result<Tally> {
-        self.stop.send(true).context("no client is left")?;
+        self.stop.send_replace(true);
         let mut all = Tally::default();
         while let Some(tally) = self.clients.join_next().await {
             all.add(tally?);
@@ -115,7 +138,8 @@ async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -
             due = ticks.tick() => due,
             _ = stop.changed() => break,
         };
-        let answered = timeout_at(due + PATIENCE, request(&target, &mut client, &mut tally)).await;
+        let answered =
+            timeout_at(due + PATIENCE, request(&target, &mut client, &mut tally, manner.size)).await;
         tally.milliseconds.push(due.elapsed().as_secs_f64() * 1e3);
         let error = match answered {
             Ok(Ok(())) => None,
@@ -132,9 +156,40 @@ async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -
     tally
 }
 
+/// One probe after the other, each on a connection of its own.
+async fn probe(admin: SocketAddr, mut stop: watch::Receiver<bool>) -> Tally {
+    let mut tally = Tally::default();
+    let mut ticks = interval(PROBE_PERIOD);
+    for path in ["/livez", "/readyz"].into_iter().cycle() {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.changed() => break,
+        }
+        let asked = Instant::now();
+        let error = match timeout(PROBE_TIMEOUT, get(admin, path)).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(format!("{error:#}")),
+            Err(_) => Some("not answered in time".to_owned()),
+        };
+        tally.milliseconds.push(asked.elapsed().as_secs_f64() * 1e3);
+        if let Some(error) = error {
+            *tally.errors.entry(error).or_default() += 1;
+        }
+    }
+    tally
+}
+
 /// One request. A connection that is found closed before anything was sent is replaced, as Go's client does.
-async fn request(target: &Target, kept: &mut Option<Client>, tally: &mut Tally) -> Result<()> {
-    let review = Review::next()?;
+async fn request(
+    target: &Target,
+    kept: &mut Option<Client>,
+    tally: &mut Tally,
+    size: Option<usize>,
+) -> Result<()> {
+    let mut review = Review::next()?;
+    if let Some(size) = size {
+        review.pad(size);
+    }
     if let Some(client) = kept {
         if client.is_open().await {
             let answered = client.review(&review).await;

@@ -117,7 +117,7 @@ impl Course {
 
 fn manner(number: usize) -> Manner {
     let offset = PERIOD.mul_f64(number as f64 / CONNECTIONS as f64);
-    Manner { period: PERIOD, offset, renew: (number < RECONNECTING).then_some(RENEW) }
+    Manner { period: PERIOD, offset, renew: (number < RECONNECTING).then_some(RENEW), size: None }
 }
 
 /// How long it takes until a new handshake is shown this certificate.

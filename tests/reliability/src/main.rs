@@ -8,6 +8,7 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "one program")]
 
+mod attacks;
 mod certificates;
 mod client;
 mod honest;
@@ -52,7 +53,7 @@ enum Command {
         /// Seconds instead of minutes, and shorter timeouts of the program
         #[arg(long)]
         short: bool,
-        /// Only the hostile scenarios with this in their name
+        /// Only the hostile scenarios and attacks with this in their name, and nothing else
         #[arg(long, default_value = "")]
         scenario: String,
     },
@@ -73,11 +74,19 @@ fn main() -> Result<ExitCode> {
 fn measure(gomemlimit: &Path, out: &Path, short: bool, scenario: &str) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let measured = runtime.block_on(async {
-        let (length, rotation) = if short { (20, 4) } else { (600, 20) };
+        let only = !scenario.is_empty();
+        let (length, rotation) = if only {
+            (2, 1)
+        } else if short {
+            (20, 4)
+        } else {
+            (600, 20)
+        };
         let load = load::run(gomemlimit, Duration::from_secs(length), Duration::from_secs(rotation)).await?;
         let hostile = hostile::run(gomemlimit, short, scenario).await?;
-        let certificates = certificates::run(gomemlimit).await?;
-        Ok::<_, anyhow::Error>(Process { machine: Machine::this()?, load, hostile, certificates })
+        let attacks = attacks::run(gomemlimit, scenario).await?;
+        let certificates = if only { Vec::new() } else { certificates::run(gomemlimit).await? };
+        Ok::<_, anyhow::Error>(Process { machine: Machine::this()?, load, hostile, attacks, certificates })
     })?;
     fs::create_dir_all(out)?;
     let path = out.join("process.json");

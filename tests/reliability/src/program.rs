@@ -43,7 +43,7 @@ pub struct Program {
     _log: Option<PipeReader>,
     process: Process,
     pub address: SocketAddr,
-    admin: SocketAddr,
+    pub admin: SocketAddr,
     started: Instant,
 }
 
@@ -68,6 +68,18 @@ impl Program {
         let names = ["--service", "gomemlimit", "--namespace", NAMESPACE];
         let arguments = flags.into_iter().chain(names).map(Into::into);
         Self::spawn(binary, arguments, None, Log::Read, Some(kubeconfig)).await
+    }
+
+    /// Starts it with certificates of `mount`, and with the settings of namespaces in the cluster of a kubeconfig.
+    pub async fn start_following(binary: &Path, mount: &Mount, kubeconfig: &Path) -> Result<Self> {
+        let files: [OsString; 5] = [
+            "--tls-cert".into(),
+            mount.certificate().into(),
+            "--tls-key".into(),
+            mount.key().into(),
+            "--namespace-settings".into(),
+        ];
+        Self::spawn(binary, files.into_iter(), None, Log::Read, Some(kubeconfig)).await
     }
 
     async fn spawn(
@@ -185,20 +197,27 @@ impl Program {
         self.get("/readyz").await
     }
 
+    /// Whether it says that it is alive.
+    pub async fn livez(&self) -> Result<String> {
+        self.get("/livez").await
+    }
+
     /// The body of a path on the second port.
     async fn get(&self, path: &str) -> Result<String> {
-        let answer = async {
-            let mut stream = TcpStream::connect(self.admin).await?;
-            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await?;
-            Ok::<_, std::io::Error>(answer)
-        };
-        let answer = timeout(Duration::from_secs(5), answer).await.context("the second port is silent")??;
-        match answer.split_once("\r\n\r\n") {
-            Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body.to_owned()),
-            _ => bail!("{path}: {answer}"),
-        }
+        let answer = timeout(Duration::from_secs(5), get(self.admin, path));
+        answer.await.context("the second port is silent")?
+    }
+}
+
+/// The body of a path on a second port; an error unless the answer is 200.
+pub async fn get(admin: SocketAddr, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(admin).await?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body.to_owned()),
+        _ => bail!("{path}: {answer}"),
     }
 }
 
@@ -225,6 +244,6 @@ fn number(text: &str, label: &str) -> Result<u64> {
     value.with_context(|| format!("there is no {label}"))?.parse().context(label.to_owned())
 }
 
-fn free_address() -> Result<SocketAddr> {
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
 }

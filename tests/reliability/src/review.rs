@@ -32,6 +32,13 @@ impl Review {
         Ok(Self { uid: uid.to_owned(), body: body.into() })
     }
 
+    /// Makes it so many bytes long, by blanks behind it.
+    pub fn pad(&mut self, size: usize) {
+        let mut body = self.body.to_vec();
+        body.resize(size.max(body.len()), b' ');
+        self.body = body.into();
+    }
+
     /// Whether this is the answer to this very review, with the patch that its pod gets.
     pub fn check(&self, answer: &[u8]) -> Result<()> {
         let answer: Value = serde_json::from_slice(answer).context("the answer is not JSON")?;

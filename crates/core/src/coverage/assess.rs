@@ -9,6 +9,7 @@ use crate::{
     live::{History, LivePod, Workload, is_same_limit},
     memlimit,
     memory_volumes::MemoryVolumes,
+    names::is_object_name,
     pod::Container,
     podlimit::{Limit, PodLimits},
     reason::Reason,
@@ -251,6 +252,9 @@ impl<'a> Assessor<'_, 'a> {
             Gap::NotInjected => self.renew(),
             Gap::NotLabelled => {
                 let Selected::NotLabelled { label } = self.selected else { return String::new() };
+                if !self.has_names() {
+                    return String::new();
+                }
                 format!("kubectl label namespace {} {label}; then {}", self.pod.namespace(), self.renew())
             }
             Gap::NamespaceUnknown => {
@@ -265,8 +269,16 @@ impl<'a> Assessor<'_, 'a> {
         }
     }
 
+    /// Whether the pod is one that commands can name: a hostile API server makes up others.
+    fn has_names(&self) -> bool {
+        is_object_name(self.pod.namespace()) && is_object_name(self.pod.name())
+    }
+
     /// The command that makes a new pod of this one.
     fn renew(&self) -> String {
+        if !self.has_names() {
+            return "create the pod again".to_owned();
+        }
         let namespace = self.pod.namespace();
         match &self.workload {
             Some(Workload { kind, name })

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use gomemlimit_core::{NamespaceAnnotations, Policy, Review};
+use gomemlimit_core::{NamespaceAnnotations, Policy, Review, printable::is_hidden};
 use serde_json::{Value, json};
 
 /// A response with everything decoded.
@@ -40,10 +40,12 @@ pub(crate) fn answer_in(body: &[u8], namespace: &NamespaceAnnotations, policy: &
         .map(|list| serde_json::from_value(list.clone()).unwrap())
         .unwrap_or_default();
     for warning in &warnings {
-        assert!(!warning.contains(char::is_control), "the API server drops it: {warning:?}");
+        assert!(!warning.contains(is_hidden), "dropped by the API server, or not what it seems: {warning:?}");
     }
     assert!(warnings.iter().map(|w| w.chars().count()).sum::<usize>() <= 4096);
-    let decisions = response["auditAnnotations"]["decisions"].as_str().map(serde_json::from_str);
+    let decisions = response["auditAnnotations"]["decisions"].as_str();
+    assert!(decisions.is_some_and(|text| !text.contains(is_hidden)), "{decisions:?}");
+    let decisions = decisions.map(serde_json::from_str);
     let decisions = decisions.expect("a decisions annotation").expect("of JSON");
     Answer { response, patch, warnings, decisions }
 }

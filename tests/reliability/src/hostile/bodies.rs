@@ -27,6 +27,20 @@ pub fn plans() -> Vec<Plan> {
             "50 send half of 1 MiB and reset the connection, over and over",
             |scene| Box::pin(async move { crowd(&scene, 50, |scene, _| reset(scene)).await }),
         ),
+        Plan {
+            large_promised: true,
+            ..Plan::new(
+                "48 places of bodies",
+                "48 send 17 KB of an announced 255 KiB, and then a byte every 100 ms",
+                |scene| Box::pin(async move { crowd(&scene, 48, |scene, _| holding(scene)).await }),
+            )
+        },
+        Plan {
+            large_promised: true,
+            ..Plan::new("150 places of bodies", "150 do the same", |scene| {
+                Box::pin(async move { crowd(&scene, 150, |scene, _| holding(scene)).await })
+            })
+        },
     ]
 }
 
@@ -81,4 +95,17 @@ async fn reset(scene: Arc<Scene>) -> Result<String, String> {
     // A few thousand a second would be about the processor and not about resets.
     sleep(Duration::from_millis(100)).await;
     Ok("gone by their own reset".to_owned())
+}
+
+/// Sends as much of a body as has a place in the budget, and then hardly anything.
+async fn holding(scene: Arc<Scene>) -> Result<String, String> {
+    let mut stream = scene.target.connect().await.map_err(|error| format!("{error:#}"))?;
+    let head = format!("{HEAD}Content-Length: {}\r\n\r\n", 255 << 10);
+    let begun = [head.as_bytes(), &vec![b' '; 17_000]].concat();
+    stream.write_all(&begun).await.map_err(|error| error.to_string())?;
+    let ending = trickle(stream, std::iter::repeat(b' '), scene.patience()).await;
+    match ending.answers().first().map(|answer| answer.status) {
+        None | Some(408 | 503) if ending.closed => Ok("closed".to_owned()),
+        _ => Err(format!("a body that never arrived: {}", ending.outcome())),
+    }
 }

@@ -66,7 +66,7 @@ async fn until_closed(address: SocketAddr, number: usize, until: Instant) -> &'s
 }
 
 /// From one of ten addresses, since one has too few ports.
-async fn connect(address: SocketAddr, number: usize) -> std::io::Result<TcpStream> {
+pub async fn connect(address: SocketAddr, number: usize) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     let from = Ipv4Addr::new(127, 0, 1, (number % 10 + 1) as u8);
     socket.bind(SocketAddr::from((from, 0)))?;

@@ -8,9 +8,10 @@ mod handshakes;
 mod hello;
 mod log;
 mod pipelining;
+mod plain_port;
 mod slow;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use futures::future::BoxFuture;
@@ -33,11 +34,17 @@ const KEPT_RATE: u64 = 200;
 const KEPT: u64 = 4;
 const FRESH_RATE: u64 = 10;
 
+/// Reviews a second that need a place in the budget for bodies, where they are promised.
+const LARGE_RATE: u64 = 5;
+
 /// The beginning of a request, without what it says of its body.
 const HEAD: &str = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
 
 /// What the chart gives a replica: `resources.limits.memory`.
 const MOST_MEMORY_KIB: u64 = 96 << 10;
+
+/// Bytes of a review that needs a place in the budget for bodies.
+const LARGE_REVIEW: usize = 200 << 10;
 
 /// How long honest clients are alone.
 const LEAD: Duration = Duration::from_millis(500);
@@ -45,6 +52,8 @@ const LEAD: Duration = Duration::from_millis(500);
 /// What an attack may know.
 pub struct Scene {
     pub target: Target,
+    /// The port for probes and metrics.
+    pub admin: SocketAddr,
     /// What the program gives a handshake, a head and a body to arrive in.
     pub timeout: Duration,
     /// Until when clients come again.
@@ -93,11 +102,22 @@ pub struct Plan {
     /// Whether new connections have to be answered in time, too. Where there is no place or no file descriptor for
     /// them, nobody can.
     pub fresh_promised: bool,
+    /// Whether reviews of 200 KiB are sent as well, and have to be answered in time.
+    pub large_promised: bool,
 }
 
 impl Plan {
     pub const fn new(name: &'static str, attack: &'static str, run: Attack) -> Self {
-        Self { name, attack, run, flags: &[], file_descriptors: None, log: Log::Read, fresh_promised: true }
+        Self {
+            name,
+            attack,
+            run,
+            flags: &[],
+            file_descriptors: None,
+            log: Log::Read,
+            fresh_promised: true,
+            large_promised: false,
+        }
     }
 }
 
@@ -110,7 +130,7 @@ fn plans() -> Vec<Plan> {
     });
     [vec![nobody], slow::plans(), bodies::plans(), bombs::plans(), pipelining::plans(), framing::plans()]
         .into_iter()
-        .chain([handshakes::plans(), crowd::plans(), log::plans()])
+        .chain([handshakes::plans(), crowd::plans(), log::plans(), plain_port::plans()])
         .flatten()
         .collect()
 }
@@ -120,16 +140,21 @@ pub async fn run(binary: &Path, short: bool, scenario: &str) -> Result<Hostile> 
     let authority = Authority::new()?;
     let mount = Mount::new(&authority)?;
     // The defaults of `serve`, but for the short form.
-    let (timeout, length) = if short { (2, 3) } else { (5, 15) };
+    let (timeout, body_timeout, length) = if short { (2, 2, 3) } else { (5, 2, 15) };
     let mut scenarios = Vec::new();
     for plan in plans().into_iter().filter(|plan| plan.name.contains(scenario)) {
         let mut flags: Vec<String> = plan.flags.iter().map(ToString::to_string).collect();
-        for flag in ["--handshake-timeout", "--header-timeout", "--body-timeout"] {
+        for (flag, timeout) in [
+            ("--handshake-timeout", timeout),
+            ("--header-timeout", timeout),
+            ("--body-timeout", body_timeout),
+        ] {
             flags.extend([flag.to_owned(), format!("{timeout}s")]);
         }
         let program = Program::start(binary, &mount, &flags, plan.file_descriptors, plan.log).await?;
         let scene = Scene {
             target: Target { address: program.address, tls: authority.client()? },
+            admin: program.admin,
             timeout: Duration::from_secs(timeout),
             length: Duration::from_secs(length),
         };
@@ -137,7 +162,14 @@ pub async fn run(binary: &Path, short: bool, scenario: &str) -> Result<Hostile> 
         println!("{}: {}", plan.name, if scenario.violations.is_empty() { "ok" } else { "FAILED" });
         scenarios.push(scenario);
     }
-    Ok(Hostile { timeout_seconds: timeout, kept_rate: KEPT_RATE, fresh_rate: FRESH_RATE, scenarios })
+    Ok(Hostile {
+        timeout_seconds: timeout,
+        body_timeout_seconds: Some(body_timeout),
+        kept_rate: KEPT_RATE,
+        fresh_rate: FRESH_RATE,
+        large_rate: LARGE_RATE,
+        scenarios,
+    })
 }
 
 async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Scenario> {
@@ -145,12 +177,21 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
     let started = Instant::now();
     let before = program.settle(&program.sample(started).await?, false).await?;
     let cpu = program.cpu()?;
-    let (kept, fresh) = (team(&scene, KEPT, KEPT_RATE, None)?, team(&scene, 1, FRESH_RATE, Some(1))?);
+    let kept = team(&scene, KEPT, KEPT_RATE, Manner::default())?;
+    let fresh = team(&scene, 1, FRESH_RATE, Manner { renew: Some(1), ..Manner::default() })?;
+    let large = plan
+        .large_promised
+        .then(|| team(&scene, 1, LARGE_RATE, Manner { size: Some(LARGE_REVIEW), ..Manner::default() }));
+    let (large, probes) = (large.transpose()?, Team::probes(scene.admin)?);
     let measured = Instant::now();
     // Honest clients are there first.
     sleep(LEAD).await;
     let mut found = (plan.run)(scene.clone()).await?;
-    let (kept, fresh) = (kept.stop().await?, fresh.stop().await?);
+    let (kept, fresh, probes) = (kept.stop().await?, fresh.stop().await?, probes.stop().await?);
+    let large = match large {
+        Some(large) => large.stop().await?,
+        None => Tally::default(),
+    };
     let cpu_share = (program.cpu()? - cpu) / measured.elapsed().as_secs_f64();
 
     let mut violations: Vec<String> =
@@ -173,10 +214,16 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
         violations.push(format!("{error:#}"));
     }
     let reconnects = kept.reconnects;
-    let (kept, fresh) = (Tally::latency(kept), Tally::latency(fresh));
-    for (what, latency, promised) in [("kept", &kept, true), ("new", &fresh, plan.fresh_promised)] {
+    let [kept, fresh, large, probes] = [kept, fresh, large, probes].map(Tally::latency);
+    for (what, latency, promised) in [
+        ("requests on kept connections", &kept, true),
+        ("requests on new connections", &fresh, plan.fresh_promised),
+        ("reviews of 200 KiB", &large, true),
+        // Without a file descriptor there is no answer to them either.
+        ("probes", &probes, plan.file_descriptors.is_none()),
+    ] {
         if promised && latency.failed() > 0 {
-            violations.push(format!("requests on {what} connections failed: {:?}", latency.errors));
+            violations.push(format!("{what} failed: {:?}", latency.errors));
         }
     }
     Ok(Scenario {
@@ -187,6 +234,8 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
         kept,
         reconnects,
         fresh,
+        large,
+        probes,
         peak_kib,
         cpu_share,
         before,
@@ -199,10 +248,10 @@ async fn review_anew(target: &Target) -> Result<()> {
     timeout(PATIENCE, async { Client::connect(target).await?.review(&Review::next()?).await }).await?
 }
 
-fn team(scene: &Scene, clients: u64, rate: u64, renew: Option<u64>) -> Result<Team> {
+fn team(scene: &Scene, clients: u64, rate: u64, manner: Manner) -> Result<Team> {
     let period = Duration::from_secs(clients) / u32::try_from(rate).unwrap_or(1);
     let offset = |client| period.mul_f64(client as f64 / clients as f64);
-    Team::start(&scene.target, (0..clients).map(|client| Manner { period, offset: offset(client), renew }))
+    Team::start(&scene.target, (0..clients).map(|client| Manner { period, offset: offset(client), ..manner }))
 }
 
 /// So many clients at once, each again and again until the scene's time is over; `client` says what became of it, or

@@ -40,9 +40,12 @@ pub fn plans() -> Vec<Plan> {
         Plan::new("slow body", "200 announce 7 MiB or 200 KiB and send a byte every 100 ms", |scene| {
             Box::pin(async move { crowd(&scene, CLIENTS, slow_body).await })
         }),
-        Plan::new("stalled body", "100 announce 201 KiB, send 200 KiB and no more", |scene| {
-            Box::pin(async move { crowd(&scene, 100, |scene, _| stalled_body(scene)).await })
-        }),
+        Plan {
+            large_promised: true,
+            ..Plan::new("stalled body", "100 announce 201 KiB, send 200 KiB and no more", |scene| {
+                Box::pin(async move { crowd(&scene, 100, |scene, _| stalled_body(scene)).await })
+            })
+        },
         Plan::new("never reading", "50 send reviews without end and never read an answer", |scene| {
             Box::pin(async move {
                 crowd(&scene, 50, |scene, _| async move {

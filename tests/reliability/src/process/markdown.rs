@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use super::{Hostile, Latency, Load, MAX_TICKS, Process, Rest, Scenario};
+use super::{Attack, Hostile, Latency, Load, MAX_TICKS, Process, Rest, Scenario, Unit};
 
-/// "Under load", "Hostile clients" and "An API server that fails".
+/// "Under load", "Hostile clients", "Hostile objects, files and answers" and "An API server that fails".
 #[must_use]
 pub fn markdown(process: &Process) -> String {
     let machine = &process.machine;
@@ -14,6 +14,7 @@ pub fn markdown(process: &Process) -> String {
         machine.processor, machine.cores, machine.kernel
     ) + &under_load(&process.load)
         + &hostile(&process.hostile)
+        + &attacks(&process.attacks)
         + &certificates(&process.certificates)
 }
 
@@ -61,24 +62,33 @@ fn hostile(hostile: &Hostile) -> String {
         "## Hostile clients\n\n\
          Each row is a process of its own. Honest clients send a review {} times a second on four connections that they keep, and \
          {} times a second on a connection for each; a request counts from when it was due, and has failed when there is no right \
-         answer after the three seconds that the chart gives the API server. **Promise**: no request of an honest client fails, but for new connections where the program is out of \
-         file descriptors; the memory stays below the 96 MiB that the chart gives a replica, and \
-         afterwards no connection, file descriptor or body is left. A handshake, a head and a body had {} s to arrive.\n\n\
-         | Hostile clients | What became of them | p50, p99, longest on kept connections | On new ones | Errors | Most memory | CPU | File descriptors |\n\
-         |---|---|---|---|---|---|---|---|\n",
-        hostile.kept_rate, hostile.fresh_rate, hostile.timeout_seconds
+         answer after the three seconds that the chart gives the API server. Where hostile clients use up the budget for \
+         bodies, honest ones also send reviews of 200 KiB, {} a second. The probes of liveness and readiness are sent five \
+         times a second, each on a connection of its own, and have failed after two seconds. **Promise**: no request of an \
+         honest client and no probe fails, but for those on new connections where the program is out of places or file \
+         descriptors; the memory stays below the 96 MiB that the chart gives a replica, and afterwards no connection, file \
+         descriptor or body is left. A handshake and a head had {} s to arrive, a body {} s.\n\n\
+         | Hostile clients | What became of them | p50, p99, longest on kept connections | On new ones | Of 200 KiB | Probes | Errors | Most memory | CPU | File descriptors |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
+        hostile.kept_rate,
+        hostile.fresh_rate,
+        hostile.large_rate,
+        hostile.timeout_seconds,
+        hostile.body_timeout_seconds.unwrap_or(hostile.timeout_seconds)
     );
     for scenario in &hostile.scenarios {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "| **{}**: {} | {} | {} | {} | {} | {} | {:.0} % | {} |",
+            "| **{}**: {} | {} | {} | {} | {} | {} | {} | {} | {:.0} % | {} |",
             scenario.name,
             scenario.attack,
             counts(&scenario.outcomes),
             times(&scenario.kept),
             times(&scenario.fresh),
-            both_errors(scenario),
+            times(&scenario.large),
+            times(&scenario.probes),
+            failures(scenario),
             memory(scenario.peak_kib),
             scenario.cpu_share * 100.0,
             arrow(scenario.before.file_descriptors, scenario.after.file_descriptors),
@@ -91,6 +101,29 @@ fn hostile(hostile: &Hostile) -> String {
         }
     }
     let broken: Vec<_> = hostile.scenarios.iter().flat_map(|scenario| scenario.violations.clone()).collect();
+    text + &violations(&broken)
+}
+
+fn attacks(attacks: &[Attack]) -> String {
+    if attacks.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Hostile objects, files and answers\n\n\
+         What somebody may write who may not do much else: an object in the cluster, a file in a repository, an answer of \
+         an API server. Each row is a process of its own. **Promise**: the bound; that of a replica and of the pod that \
+         audits is the memory that the chart gives them.\n\n\
+         | Attack | Measured | Bound | Figure |\n|---|---|---|---|\n"
+        .to_owned();
+    for attack in attacks {
+        let measured = match attack.unit {
+            Unit::Kib => "most memory",
+            Unit::Milliseconds => "time",
+        };
+        let (bound, figure) = (attack.unit.text(attack.bound), attack.unit.text(attack.figure));
+        let _ =
+            writeln!(text, "| **{}**: {} | {measured} | {bound} | {figure} |", attack.name, attack.attack);
+    }
+    let broken: Vec<_> = attacks.iter().flat_map(|attack| attack.violations.clone()).collect();
     text + &violations(&broken)
 }
 
@@ -138,11 +171,19 @@ fn errors(latency: &Latency) -> String {
     if latency.failed() == 0 { "0".to_owned() } else { counts(&latency.errors) }
 }
 
-fn both_errors(scenario: &Scenario) -> String {
-    match (scenario.kept.failed(), scenario.fresh.failed()) {
-        (0, 0) => "0".to_owned(),
-        (kept, fresh) => format!("{kept} on kept, {fresh} on new connections"),
-    }
+fn failures(scenario: &Scenario) -> String {
+    let all = [
+        ("on kept", &scenario.kept),
+        ("on new connections", &scenario.fresh),
+        ("of 200 KiB", &scenario.large),
+        ("probes", &scenario.probes),
+    ];
+    let failed: Vec<String> = all
+        .into_iter()
+        .filter(|(_, latency)| latency.failed() > 0)
+        .map(|(what, latency)| format!("{} {what}", latency.failed()))
+        .collect();
+    if failed.is_empty() { "0".to_owned() } else { failed.join(", ") }
 }
 
 fn counts(counts: &BTreeMap<String, u64>) -> String {
@@ -162,4 +203,47 @@ fn memory(kib: u64) -> String {
 
 fn duration(seconds: u64) -> String {
     if seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attack_is_shown_with_its_bound_and_figure() {
+        let attack = |violations| Attack {
+            name: "fat pods".to_owned(),
+            attack: "250 pods of 1 MB".to_owned(),
+            unit: Unit::Kib,
+            bound: 128 << 10,
+            figure: 100 << 9,
+            violations,
+        };
+        let text = attacks(&[attack(Vec::new())]);
+        assert!(
+            text.contains("| **fat pods**: 250 pods of 1 MB | most memory | 128.0 MiB | 50.0 MiB |\n"),
+            "{text}"
+        );
+        assert!(!text.contains("Broken"));
+        assert!(attacks(&[attack(vec!["more".to_owned()])]).ends_with("**Broken promises**:\n\n- more\n"));
+        assert_eq!(attacks(&[]), "");
+        assert_eq!(Unit::Milliseconds.text(12), "12 ms");
+    }
+
+    #[test]
+    fn failures_are_told_by_whose_they_are() {
+        let mut scenario: Scenario = serde_json::from_str(
+            r#"{"name": "", "attack": "", "outcomes": {}, "cases": [], "reconnects": 0, "peak_kib": 0, "cpu_share": 0.0,
+                "kept": {"requests": 1, "errors": {}, "p50_ms": 0.0, "p99_ms": 0.0, "max_ms": 0.0},
+                "fresh": {"requests": 1, "errors": {}, "p50_ms": 0.0, "p99_ms": 0.0, "max_ms": 0.0},
+                "before": {"seconds": 0.0, "resident_kib": 0, "file_descriptors": 0, "threads": 0, "connections": 0, "body_bytes": 0},
+                "after": {"seconds": 0.0, "resident_kib": 0, "file_descriptors": 0, "threads": 0, "connections": 0, "body_bytes": 0},
+                "violations": []}"#,
+        )
+        .expect("results of before there were probes");
+        assert_eq!((failures(&scenario), times(&scenario.probes)), ("0".to_owned(), "–".to_owned()));
+        scenario.probes.errors.insert("not answered in time".to_owned(), 2);
+        scenario.kept.errors.insert("answered 503".to_owned(), 1);
+        assert_eq!(failures(&scenario), "1 on kept, 2 probes");
+    }
 }

@@ -4,4 +4,6 @@ mod markdown;
 mod record;
 
 pub use markdown::markdown;
-pub use record::{Case, Hostile, Latency, Load, MAX_TICKS, Process, Rest, Rotation, Sample, Scenario};
+pub use record::{
+    Attack, Case, Hostile, Latency, Load, MAX_TICKS, Process, Rest, Rotation, Sample, Scenario, Unit,
+};

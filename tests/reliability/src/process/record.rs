@@ -11,7 +11,9 @@ pub struct Process {
     pub machine: Machine,
     pub load: Load,
     pub hostile: Hostile,
-    /// Empty in results of before this was measured.
+    /// Empty in results of before this was measured, as the next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attacks: Vec<Attack>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<Rest>,
 }
@@ -28,7 +30,10 @@ impl Process {
             .certificates
             .iter()
             .flat_map(|rest| rest.violations.iter().map(|violation| format!("{}: {violation}", rest.fault)));
-        load.chain(hostile).chain(certificates).collect()
+        let attacks = self.attacks.iter().flat_map(|attack| {
+            attack.violations.iter().map(|violation| format!("{}: {violation}", attack.name))
+        });
+        load.chain(hostile).chain(attacks).chain(certificates).collect()
     }
 }
 
@@ -104,11 +109,17 @@ pub struct Load {
 /// All scenarios, each against a process of its own.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Hostile {
-    /// What a handshake, a head and a body were given to arrive in.
+    /// What a handshake and a head were given to arrive in.
     pub timeout_seconds: u64,
+    /// What a body was given to arrive in; the same in results of before they differed.
+    #[serde(default)]
+    pub body_timeout_seconds: Option<u64>,
     /// Requests a second of honest clients on connections that they keep, and of those that make a new one for each.
     pub kept_rate: u64,
     pub fresh_rate: u64,
+    /// Of those that send reviews of 200 KiB, where there are any; 0 in results of before.
+    #[serde(default)]
+    pub large_rate: u64,
     pub scenarios: Vec<Scenario>,
 }
 
@@ -128,6 +139,12 @@ pub struct Scenario {
     pub reconnects: u64,
     /// Honest clients that make a connection for each request.
     pub fresh: Latency,
+    /// Honest clients whose reviews need a place in the budget for bodies; none in most scenarios.
+    #[serde(default)]
+    pub large: Latency,
+    /// Probes of liveness and readiness; none in results of before.
+    #[serde(default)]
+    pub probes: Latency,
     pub peak_kib: u64,
     /// Processor time of the program, as a share of one core.
     pub cpu_share: f64,
@@ -141,6 +158,37 @@ pub struct Scenario {
 pub struct Case {
     pub name: String,
     pub outcome: String,
+}
+
+/// What the figure of an attack is.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Unit {
+    /// The most resident memory, in KiB.
+    Kib,
+    /// A time, in milliseconds.
+    Milliseconds,
+}
+
+impl Unit {
+    #[must_use]
+    pub fn text(self, value: u64) -> String {
+        match self {
+            Self::Kib => format!("{:.1} MiB", value as f64 / 1024.0),
+            Self::Milliseconds => format!("{value} ms"),
+        }
+    }
+}
+
+/// One attack by what somebody writes: an object, a file, an answer.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Attack {
+    pub name: String,
+    /// For people.
+    pub attack: String,
+    pub unit: Unit,
+    pub bound: u64,
+    pub figure: u64,
+    pub violations: Vec<String>,
 }
 
 /// Ticks that a replica may use in ten seconds at rest; the tests on a real cluster hold it to the same.

@@ -1,0 +1,172 @@
+//! The files that `-f` names. A directory is as far as whoever wrote it may lead: links out of it are not followed, and
+//! nothing but regular files is read in it. What is named on the command line itself is read whatever it is.
+
+use std::{
+    fmt,
+    fs::{self, File, Metadata},
+    io::{self, Read},
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail, ensure};
+
+/// Endings of the files that a directory is searched for.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// Maximum size of one input, in bytes: 64 MiB.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// Where an input comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Stdin,
+    /// A file named on the command line.
+    File(PathBuf),
+    /// A file of a directory: its path, and the same without links, if it is reached through one.
+    Found {
+        path: PathBuf,
+        target: Option<PathBuf>,
+    },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path() {
+            None => f.write_str("(stdin)"),
+            Some(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl Source {
+    /// The path as it was given or found.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) | Self::Found { path, .. } => Some(path),
+        }
+    }
+
+    /// Its text, and the file that it was read from.
+    pub(super) fn read(&self) -> anyhow::Result<(String, Option<Metadata>)> {
+        let cannot = || format!("cannot read {self}");
+        let (bytes, file) = match self {
+            Self::Stdin => (self.bytes(io::stdin().lock())?, None),
+            Self::File(path) => {
+                let file = File::open(path).with_context(cannot)?;
+                let metadata = file.metadata().with_context(cannot)?;
+                ensure!(!metadata.file_type().is_block_device(), "cannot read {self}: it is a device");
+                (self.bytes(file)?, Some(metadata))
+            }
+            Self::Found { path, target } => {
+                let path = target.as_ref().unwrap_or(path);
+                let before = fs::symlink_metadata(path).with_context(cannot)?;
+                ensure!(before.is_file(), "cannot read {self}: it is not a regular file any more");
+                let file = File::open(path).with_context(cannot)?;
+                let metadata = file.metadata().with_context(cannot)?;
+                ensure!(is_same(&before, &metadata), "cannot read {self}: another file has taken its place");
+                (self.bytes(file)?, Some(metadata))
+            }
+        };
+        Ok((String::from_utf8(bytes).with_context(|| format!("{self} is not UTF-8 text"))?, file))
+    }
+
+    fn bytes(&self, from: impl Read) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        from.take(MAX_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {self}"))?;
+        ensure!(
+            bytes.len() as u64 <= MAX_BYTES,
+            "{self} is larger than 64 MiB, which no manifest is; split it into several files"
+        );
+        Ok(bytes)
+    }
+}
+
+/// Whether both are the same file.
+pub(super) fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// What the command line names.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) sources: Vec<Source>,
+    /// What has the ending of a manifest, but is not read: a sentence each.
+    pub(super) left_out: Vec<String>,
+}
+
+/// The files that these arguments of `-f` stand for, those of a directory sorted by name.
+pub(super) fn find(filenames: &[PathBuf], recursive: bool) -> anyhow::Result<Found> {
+    let mut found = Found::default();
+    for filename in filenames {
+        if filename.as_os_str() == "-" {
+            found.sources.push(Source::Stdin);
+        } else if filename.is_dir() {
+            let before = found.sources.len();
+            let root = fs::canonicalize(filename).with_context(|| cannot_read(filename))?;
+            search(&root, filename, recursive, &mut found)?;
+            if found.sources.len() == before && found.left_out.is_empty() {
+                bail!("{}: no *.yaml, *.yml or *.json in this directory", filename.display());
+            }
+        } else {
+            found.sources.push(Source::File(filename.clone()));
+        }
+    }
+    if found.sources.iter().filter(|source| **source == Source::Stdin).count() > 1 {
+        bail!("--filename - can be given only once");
+    }
+    Ok(found)
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read {}", path.display())
+}
+
+/// Directories that are links are left out, as `kubectl` does: what they hold is found in its own place, or is out of
+/// the root.
+fn search(root: &Path, directory: &Path, recursive: bool, found: &mut Found) -> anyhow::Result<()> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).with_context(|| cannot_read(directory))? {
+        paths.push(entry.with_context(|| cannot_read(directory))?.path());
+    }
+    paths.sort();
+    for path in paths {
+        let metadata = fs::symlink_metadata(&path).with_context(|| cannot_read(&path))?;
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if metadata.is_dir() {
+            if recursive {
+                search(root, &path, recursive, found)?;
+            }
+        } else if ENDINGS.contains(&ending) {
+            match leads_to(root, &path, &metadata) {
+                Ok(target) => found.sources.push(Source::Found { path, target }),
+                Err(why) => found.left_out.push(format!("{} is left out: {why}", path.display())),
+            }
+        } else if metadata.is_symlink() && recursive && is_directory_outside(root, &path) {
+            found.left_out.push(format!("{} is left out: {OUTSIDE}", path.display()));
+        }
+    }
+    Ok(())
+}
+
+const OUTSIDE: &str = "it is a link out of the directory that -f names; name what it links to";
+
+/// The file that a link leads to; nothing for a regular file.
+fn leads_to(root: &Path, path: &Path, metadata: &Metadata) -> Result<Option<PathBuf>, &'static str> {
+    if metadata.is_file() {
+        return Ok(None);
+    }
+    if !metadata.is_symlink() {
+        return Err("it is not a regular file");
+    }
+    let Ok(target) = fs::canonicalize(path) else { return Err("it is a link to nothing") };
+    if !target.starts_with(root) {
+        return Err(OUTSIDE);
+    }
+    if target.is_file() { Ok(Some(target)) } else { Err("it is a link to what is not a regular file") }
+}
+
+fn is_directory_outside(root: &Path, link: &Path) -> bool {
+    fs::canonicalize(link).is_ok_and(|target| target.is_dir() && !target.starts_with(root))
+}

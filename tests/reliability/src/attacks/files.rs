@@ -1,0 +1,106 @@
+//! Files that are small and take much: a manifest of aliases, a policy of patterns.
+
+use std::{fmt::Write, fs, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use gomemlimit_reliability::process::{Attack, Unit};
+use serde_json::json;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{COMMAND_KIB, Run, judged};
+use crate::{
+    client::Target,
+    program::{Log, Program},
+    trust::{Authority, Mount},
+    wire::exchange,
+};
+
+/// What the chart gives the liveness probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
+    let mut rows = Vec::new();
+    let name = "a manifest of aliases";
+    if name.contains(attack) {
+        let text = "a manifest of 63 KB that repeats a text of 32 KiB 10,000 times, read by `explain`";
+        rows.push(judged(name, text, Unit::Kib, COMMAND_KIB, aliases(binary).await?));
+    }
+    let name = "a slow policy file";
+    if name.contains(attack) {
+        let text = "a policy file of 1,800 patterns full of stars, and reviews of images with 4 KiB: how long `/livez` takes";
+        let bound = PROBE_TIMEOUT.as_millis() as u64;
+        rows.push(judged(name, text, Unit::Milliseconds, bound, slow_policy(binary).await?));
+    }
+    Ok(rows)
+}
+
+async fn aliases(binary: &Path) -> Result<u64> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("aliases.yaml");
+    let aliases = "*a, ".repeat(10_000);
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c}]}\n";
+    fs::write(&file, format!("{pod}x: &a \"{}\"\ny: [{aliases}]\n", "x".repeat(32 << 10)))?;
+    let file = file.to_str().context("a path that is no text")?;
+    Ok(Run::start(binary, &["explain", "-f", file], None)?.end().await?.0)
+}
+
+/// The longest time that `/livez` took while reviews met the patterns.
+async fn slow_policy(binary: &Path) -> Result<u64> {
+    let (authority, folder) = (Authority::new()?, tempfile::tempdir()?);
+    let (mount, file) = (Mount::new(&authority)?, folder.path().join("policy.yaml"));
+    fs::write(&file, "rules: []\n")?;
+    let path = file.to_str().context("a path that is no text")?.to_owned();
+    let flags = ["--policy-file".to_owned(), path, "--policy-poll".to_owned(), "1s".to_owned()];
+    let program = Program::start(binary, &mount, &flags, None, Log::ReaderGone).await?;
+    let mut rules = "rules:\n".to_owned();
+    for number in 0..1800 {
+        let _ = writeln!(
+            rules,
+            "- {{name: r{number}, match: {{images: [\"{}b\"]}}, set: {{mode: 'off'}}}}",
+            "*a".repeat(240)
+        );
+    }
+    fs::write(&file, rules)?;
+    // Until it has been looked at; it is either taken or refused.
+    sleep(Duration::from_secs(3)).await;
+    let target = Target { address: program.address, tls: authority.client()? };
+    let mut reviews = JoinSet::new();
+    for _ in 0..4 {
+        let target = target.clone();
+        reviews.spawn(async move {
+            let stream = target.connect().await?;
+            exchange(stream, &review_of_long_images(), Duration::from_secs(20)).await;
+            Ok::<_, anyhow::Error>(())
+        });
+    }
+    let mut longest = Duration::ZERO;
+    for _ in 0..10 {
+        let asked = Instant::now();
+        let _ = timeout(PROBE_TIMEOUT * 2, program.livez()).await;
+        longest = longest.max(asked.elapsed());
+        sleep(Duration::from_millis(50)).await;
+    }
+    reviews.abort_all();
+    Ok(longest.as_millis() as u64)
+}
+
+fn review_of_long_images() -> Vec<u8> {
+    let container = json!({
+        "name": "c", "image": "a".repeat(4096), "resources": {"limits": {"memory": "1Gi"}},
+    });
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [container]}});
+    let request = json!({
+        "uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "namespace": "shop",
+        "operation": "CREATE", "object": pod,
+    });
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    let body = review.to_string();
+    format!(
+        "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
