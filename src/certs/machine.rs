@@ -1,13 +1,14 @@
 //! The state machine: what is known in, the next thing to do out.
 
 mod admission;
+mod served;
 
 use std::{
     collections::BTreeSet,
     time::{Duration, SystemTime},
 };
 
-use self::admission::Memory;
+use self::{admission::Memory, served::Served};
 use super::{
     authority::{Authority, AuthorityError},
     changes::Journal,
@@ -66,8 +67,8 @@ pub struct Machine {
     leaf: Option<Leaf>,
     /// Why there is nothing in that Secret that can be served.
     unfit: String,
-    /// The CA of the certificate that replicas may still serve.
-    served: Option<CaCertificate>,
+    /// The CAs of the certificates that replicas may still serve.
+    served: Served,
     /// The list of revoked CAs, as it was seen last.
     annotation: Option<String>,
     revocations: Revocations,
@@ -90,7 +91,7 @@ impl Machine {
             serving_secret: None,
             leaf: None,
             unfit: String::new(),
-            served: None,
+            served: Served::default(),
             annotation: None,
             revocations: Revocations::default(),
             memory: Memory::default(),
@@ -163,10 +164,9 @@ impl Machine {
             Err(unusable) => return self.without_usable_secret(&unusable, now),
         };
         // Another CA was put there by hand: what we serve stays trusted until it is replaced.
-        if let Some(served) = &self.served
-            && !contents.trusted().any(|ca| ca == served)
-        {
-            contents.retired.push(served.clone());
+        let served = self.served.missing_in(&contents, self.settings.leaf_life, now);
+        if !served.is_empty() {
+            contents.retired.extend(served);
             self.sift(&mut contents, now);
         }
         self.hold(contents.clone(), now);
@@ -269,7 +269,7 @@ impl Machine {
         let live = self.live.iter().flatten().filter(|ca| origin::check(ca, server_name).is_ok());
         let signers = held.chain(live).filter(|ca| !self.revocations.has(ca)).cloned();
         match Leaf::from_data(data, signers, server_name, now, *leaf_life) {
-            Ok(leaf) => self.note_served(leaf),
+            Ok(leaf) => self.note_served(leaf, now),
             Err(unfit) => {
                 self.unfit = unfit.to_string();
                 self.leaf = None;
@@ -277,8 +277,8 @@ impl Machine {
         }
     }
 
-    fn note_served(&mut self, leaf: Leaf) {
-        self.served = Some(leaf.signer.clone());
+    fn note_served(&mut self, leaf: Leaf, now: SystemTime) {
+        self.served.note(&leaf.signer, self.serving_secret.is_some(), now);
         self.leaf = Some(leaf);
     }
 
@@ -295,7 +295,7 @@ impl Machine {
             None if self.is_due(&signer.certificate, now) => {
                 let leaf = signer.sign(server_name, now, *leaf_life)?;
                 let credentials = leaf.credentials.clone();
-                self.note_served(leaf);
+                self.note_served(leaf, now);
                 Ok(Some(Step::Serve(credentials)))
             }
             Some(Seen::Present(_)) => match self.is_due_in_secret(&signer.certificate, now) {

@@ -126,7 +126,7 @@ impl CertificatesArgs {
         tokio::select! {
             _ = signals.recv() => stop.stopped.cancel(),
             () = admin.run() => {}
-            () = keeper.run() => {}
+            () = Box::pin(keeper.run()) => {}
         }
         info!("stopped");
         Ok(())

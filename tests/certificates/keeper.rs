@@ -241,7 +241,8 @@ const LEAF: (usize, Verb, Resource) = (0, Verb::Update, Resource::ServingSecrets
 async fn nothing_fails(#[values(Mode::Replica, Mode::Separate)] mode: Mode) {
     let cluster = Cluster::start(mode, 2, |_| None);
     cluster.settle_and_rest().await;
-    assert_eq!(cluster.api.count(Verb::Patch, Resource::Configurations), 2, "one each");
+    let patches = cluster.api.count(Verb::Patch, Resource::Configurations);
+    assert!((1..=2).contains(&patches), "{patches}: one each, unless the other was faster");
 }
 
 #[rstest]
@@ -276,7 +277,9 @@ async fn a_conflict_is_won_by_another_replica(#[values(Mode::Replica, Mode::Sepa
     // Both have read the empty Secret when the first writes it.
     let cluster = Cluster::start(mode, 2, |_| None);
     cluster.settle_and_rest().await;
-    assert_eq!(cluster.api.count(Verb::Update, Resource::Secrets), 2, "the second is refused and gives way");
+    // The second is refused, and may be once more until it has seen what the first wrote.
+    let writes = cluster.api.count(Verb::Update, Resource::Secrets);
+    assert!((2..=4).contains(&writes), "{writes}");
     for write in [CA, LEAF] {
         let conflict = first(1, write, Fault::Refused(409, "the object has been modified"));
         Cluster::start(mode, 1, conflict).settle_and_rest().await;
@@ -449,6 +452,9 @@ async fn cas_that_are_planted_and_revoked_are_logged_and_the_list_outlives_the_s
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    // With one alone tracing asks the thread that comes first to a line whether anybody reads it, and caches the answer: other
+    // tests have no subscriber.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
     let _guard = tracing::subscriber::set_default(subscriber);
     let cluster = Cluster::settled(Mode::Replica).await;
     let value = |key: &str| {

@@ -74,6 +74,9 @@ proptest! {
         world.check_mounts();
         for event in &events {
             match event {
+                // A keeper that has just begun knows of what was served before only what the Secrets hold, so one of
+                // three stays.
+                Befalls::One(Event::Restart(2)) => {}
                 Befalls::One(event) => world.befalls(event),
                 Befalls::Serving(what) => world.damage_serving(*what),
             }
@@ -143,6 +146,32 @@ fn a_ca_that_was_replaced_while_no_keeper_ran_does_not_take_trust_from_what_is_m
         world.check_mounts();
         assert_ne!(world.mounts[1].serving.as_ref().unwrap().chain(), served, "{damage:?}");
     }
+}
+
+#[test]
+fn a_ca_that_is_replaced_twice_before_kubelet_has_brought_anything_is_trusted_on() {
+    let mut world = World::separate(1);
+    let first = world.ca_certificate();
+    let served = world.mounts[1].serving.as_ref().unwrap().chain().to_vec();
+    for _ in 0..2 {
+        world.damage(&Damage::AnotherCa);
+        world.settle();
+        world.refresh();
+        world.check("between two CAs");
+        assert_eq!(world.mounts[1].serving.as_ref().unwrap().chain(), served, "still the old one");
+    }
+    world.check_mounts();
+    // What is taken away once more is not put back.
+    let secret = world.cluster.secret.1.clone().unwrap();
+    let without = String::from_utf8(secret["bundle.crt"].clone()).unwrap();
+    let without = without.replace(std::str::from_utf8(&first).unwrap(), "");
+    let mut data = secret;
+    data.insert("bundle.crt".to_owned(), without.into_bytes());
+    world.cluster.write_secret(Some(data));
+    world.settle();
+    let bundle = &world.cluster.secret.1.as_ref().unwrap()["bundle.crt"];
+    assert!(!bundle.windows(first.len()).any(|part| part == first));
+    world.check_mounts();
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Machine {
         }
         let held = self.held.iter().flat_map(Contents::trusted);
         let live = self.live.iter().flatten();
-        for ca in held.chain(live).chain(&self.served).chain(&self.memory.signers) {
+        for ca in held.chain(live).chain(self.served.all()).chain(&self.memory.signers) {
             self.revocations.remember(ca);
         }
     }

@@ -97,8 +97,8 @@ impl Installation<'_> {
             let what = format!("pod {name} cannot be asked: no answer within {} s", FORWARD.as_secs());
             return Err(Finding::unknown(Link::Certificate, what));
         };
-        let served = match seen {
-            Ok(served) => served,
+        let shown = match seen {
+            Ok(shown) => shown,
             Err(error @ ServedError::Forward(_)) => {
                 return Err(Finding::unknown(Link::Certificate, format!("pod {name}: {error}")));
             }
@@ -107,7 +107,7 @@ impl Installation<'_> {
                 return Err(Finding::broken(Link::Endpoints, what, self.release.restore_service(reference)));
             }
         };
-        let Some((leaf, intermediates)) = served.chain.split_first() else {
+        let Some((leaf, intermediates)) = shown.chain.split_first() else {
             return Err(Finding::unknown(Link::Certificate, format!("pod {name} serves none")));
         };
         let now = SystemTime::now();
@@ -129,7 +129,7 @@ impl Installation<'_> {
                 return Err(Finding::broken(link, what, self.mend_bundle(reference)));
             }
         }
-        Ok(served.asks)
+        Ok(shown.asks)
     }
 
     async fn all_trouble(&self, reference: &ServiceReference) -> String {

@@ -3,7 +3,11 @@
 //! Polled like the server's own certificate. The subjects of the CAs are not named to clients: a client that has several
 //! certificates is configured for this server, and a CA that is exchanged has no part in its choice.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use rustls::{
@@ -131,12 +135,12 @@ impl ClientCa {
     }
 }
 
-fn read(path: &PathBuf) -> Result<Vec<u8>, ClientCaError> {
-    fs::read(path).map_err(|source| ClientCaError::Read { path: path.clone(), source })
+fn read(path: &Path) -> Result<Vec<u8>, ClientCaError> {
+    fs::read(path).map_err(|source| ClientCaError::Read { path: path.to_owned(), source })
 }
 
-fn verifier(path: &PathBuf, pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, ClientCaError> {
-    let path = || path.clone();
+fn verifier(path: &Path, pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, ClientCaError> {
+    let path = || path.to_owned();
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|source| ClientCaError::Pem { path: path(), source })?;
