@@ -5,8 +5,8 @@ use std::{env, fs, path::PathBuf, time::Duration};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Authority, Creator, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client,
-    failed_calls, gated_pod, gomemlimit, helm, is_own_cluster, script, try_kubectl, values, wait_for,
+    Authority, Creator, FULLNAME, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check,
+    client, failed_calls, gated_pod, gomemlimit, helm, is_own_cluster, script, try_kubectl, values, wait_for,
 };
 
 const NAME: &str = "kube-apiserver.example.com";
@@ -34,7 +34,7 @@ impl Configured {
         let admission = json!({
             "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration",
             "plugins": [{"name": "MutatingAdmissionWebhook", "configuration": {
-                "apiVersion": "apiserver.config.k8s.io/v1", "kind": "WebhookAdmission",
+                "apiVersion": "apiserver.config.k8s.io/v1", "kind": "WebhookAdmissionConfiguration",
                 "kubeConfigFile": file("callers.kubeconfig"),
             }}],
         });
@@ -104,7 +104,7 @@ async fn only_the_api_server_is_answered() {
     let before = refusals(&release).await;
     let pod = Manifest(gated_pod("known", "1Gi")).create(&client, &namespace.name).await.unwrap();
     assert_eq!(values(&pod, "app"), [VALUE_1GI]);
-    let ran = gomemlimit(&["check", "-n", &namespace.name, "-o", "json"]);
+    let ran = gomemlimit(&["check", "--webhook-config", FULLNAME, "-n", &namespace.name, "-o", "json"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     let links = ran.json()["links"].as_array().cloned().unwrap_or_default();
     let certificate =
@@ -126,7 +126,7 @@ async fn only_the_api_server_is_answered() {
     let entries = release.configuration().await.webhooks.unwrap_or_default();
     let called: Vec<_> = entries.into_iter().filter_map(|one| one.client_config.service?.path).collect();
     assert!(!called.is_empty() && called.iter().all(|one| one == path), "{called:?}");
-    let ran = gomemlimit(&["check", "-n", &namespace.name]);
+    let ran = gomemlimit(&["check", "--webhook-config", FULLNAME, "-n", &namespace.name]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(!ran.stdout.contains(path), "{}", ran.stdout);
     for pod in release.pod_names().await {
