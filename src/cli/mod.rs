@@ -3,6 +3,7 @@
 mod audit;
 mod certificate_args;
 mod certificates;
+#[cfg(feature = "cli")]
 mod check;
 mod cluster_args;
 #[cfg(feature = "cli")]
@@ -49,6 +50,7 @@ mod progress;
 #[cfg(feature = "cli")]
 mod same_file;
 mod serve;
+#[cfg(feature = "cli")]
 mod shell;
 mod version;
 
@@ -76,6 +78,7 @@ enum Command {
     Inject(inject::InjectArgs),
     Explain(explain::ExplainArgs),
     Audit(Box<audit::AuditArgs>),
+    #[cfg(feature = "cli")]
     Check(check::CheckArgs),
     Policy(policy::PolicyCommandArgs),
     #[cfg(feature = "cli")]
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Inject(args) => args.run(),
         Command::Explain(args) => args.run(policy_is_given),
         Command::Audit(args) => args.run(policy_is_given),
+        #[cfg(feature = "cli")]
         Command::Check(args) => args.run(),
         Command::Policy(args) => args.run(),
         #[cfg(feature = "cli")]

@@ -7,6 +7,7 @@ pub mod client;
 mod credentials;
 mod failure;
 pub mod installation;
+#[cfg(feature = "cli")]
 pub mod keeping;
 pub mod kubeconfig;
 mod namespace_metadata;
@@ -17,9 +18,11 @@ mod patience;
 #[cfg(feature = "cli")]
 pub mod pods;
 pub mod policy_engine;
+#[cfg(feature = "cli")]
 pub mod portforward;
 #[cfg(feature = "cli")]
 mod proxy;
+#[cfg(feature = "cli")]
 pub mod served;
 pub mod serving;
 #[cfg(feature = "cli")]
