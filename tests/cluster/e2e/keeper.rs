@@ -6,8 +6,9 @@ use crate::harness::{
     Creator, LONG, RELEASE_NAMESPACE, Release, check, client, gomemlimit, kubectl, wait_for,
 };
 
-/// Few seconds for each replacement of a pod.
-const QUICK: &str = "minReadySeconds=0,server.shutdownDelay=3s";
+/// Few seconds for each replacement of a pod; none would be too few, since endpoints and the API server's picture of the
+/// webhook lag behind readiness.
+const QUICK: &str = "minReadySeconds=2,server.shutdownDelay=3s";
 const SEPARATE: &str = "tls.selfManaged.keeper=separate";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
