@@ -105,7 +105,7 @@ def callers(checks, chart):
     paths, pod, (test,) = parts(chart.rendered["callers"])
     secret = "/3f9a1c5e7b2d4860a1c3e5f7092b4d6e"
     checks.equal(paths, {secret}, "the path of every entry")
-    for flag in (f"--path={secret},/mutate", "--client-ca-file=/client-ca/ca.crt", "--client-name=front-proxy-client,system:auth-proxy"):
+    for flag in (f"--path={secret},/9c41d7e2f0b84a6d8e3b5a7c1f920e46", "--client-ca-file=/client-ca/ca.crt", "--client-name=front-proxy-client,system:auth-proxy"):
         checks.check(flag in args(pod), f"{flag} in {args(pod)}")
     checks.equal(volumes(pod)["client-ca"].get("configMap"), {"name": "gomemlimit-callers", "items": [{"key": "requestheader-client-ca-file", "path": "ca.crt"}]}, "the CA of callers")
     for flag in (f"--url=https://$(GOMEMLIMIT_SERVICE_HOST):443{secret}", "--client-cert=/client/tls.crt", "--client-key=/client/tls.key"):

@@ -37,6 +37,9 @@
 {{- if and .Values.coverage.serviceAccountName .Values.serviceAccount.create -}}
 {{- fail "coverage.serviceAccountName is for serviceAccount.create: false; otherwise an account is made." -}}
 {{- end -}}
+{{- if and .Values.coverage.enabled .Values.coverage.serviceAccountName (eq .Values.coverage.serviceAccountName (include "gomemlimit.serviceAccountName" .)) -}}
+{{- fail (printf "coverage.serviceAccountName is the account of the webhook (%s), which would get the right to list pods; name another one." .Values.coverage.serviceAccountName) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "gomemlimit.validatePolicy" -}}
@@ -105,6 +108,9 @@
 {{- end -}}
 {{- if and $keeper (or .Values.serviceAccount.create (not (include "gomemlimit.hasKeeper" .))) -}}
 {{- fail "tls.selfManaged.separate.serviceAccountName is for tls.selfManaged.keeper separate and serviceAccount.create false; otherwise an account is made." -}}
+{{- end -}}
+{{- if and $keeper (eq $keeper (include "gomemlimit.serviceAccountName" .)) -}}
+{{- fail (printf "tls.selfManaged.separate.serviceAccountName is the account of the webhook (%s), which would get the right to write the certificates; name another one." $keeper) -}}
 {{- end -}}
 {{- if and $tls.certManager.issuerRef (ne $tls.mode "cert-manager") -}}
 {{- fail (printf "tls.certManager.issuerRef is for tls.mode cert-manager, but tls.mode is %s." $tls.mode) -}}

