@@ -157,7 +157,7 @@ impl Cluster {
         Self { client, place: Place("http://test".to_owned()), request_timeout: None }
     }
 
-    /// The text of the answer to a request, of [`MAX_ANSWER`] at most.
+    /// The text of the answer to a request, of 64 MiB at most.
     pub async fn text(
         &self,
         request: Result<hyper::Request<Vec<u8>>, request::Error>,
