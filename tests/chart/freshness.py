@@ -19,8 +19,8 @@ HIDDEN = {"--ca-publish-delay", "--certificate-tick", "--refresh-delay"}
 
 
 def run(checks, chart):
-    readme, current = values_table.rewritten(chart.path)
-    checks.check(readme == current, "charts/gomemlimit/README.md is not current: python3 tests/chart/values_table.py")
+    for path, text, current in values_table.rewritten(chart.path):
+        checks.check(text == current, f"{path.name} is not current: python3 tests/chart/values_table.py")
     rendered = subprocess.run([str(ROOT / "deploy" / "render"), "--chart", str(chart.path), "--output", "-"], capture_output=True, text=True)
     checks.check(rendered.returncode == 0, f"deploy/render: {rendered.stderr}")
     manifest = (ROOT / "deploy" / "install.yaml").read_text()
