@@ -83,7 +83,7 @@ def run(checks, chart):
 def noted_together(checks, chart, without, situation, examples):
     """Names of many values that are noted and change nothing, at once: one call of helm for each would take too long."""
     # None of these decides about others, or is refused.
-    alone = ("engine", "tls.", "webhook.", "networkPolicy.", "serviceAccount.", "rbac.", "tests.", "nameOverride", "hostNetwork", "coverage.serviceAccountName", "podDisruptionBudget.")
+    alone = ("engine", "tls.", "webhook.", "networkPolicy.", "serviceAccount.", "settings.", "policy.", "topologySpread", "hostNetwork", "coverage.serviceAccountName", "podDisruptionBudget.")
     together = {".".join(path): path for path in examples if not ".".join(path).startswith(alone) and path[-1] != "enabled"}
     values = copy.deepcopy(SITUATIONS[situation])
     for path in together.values():
