@@ -94,6 +94,9 @@
 {{- if and $keeper (eq $keeper (include "gomemlimit.serviceAccountName" .)) -}}
 {{- fail (printf "tls.selfManaged.separate.serviceAccountName is the account of the webhook (%s), which would get the right to write the certificates; name another one." $keeper) -}}
 {{- end -}}
+{{- if and $keeper .Values.coverage.enabled (eq $keeper .Values.coverage.serviceAccountName) -}}
+{{- fail (printf "tls.selfManaged.separate.serviceAccountName and coverage.serviceAccountName are both %s, which would get the right to write the certificates and to list pods; name two accounts." $keeper) -}}
+{{- end -}}
 {{- if and $tls.certManager.issuerRef (not $tls.certManager.issuerRef.name) -}}
 {{- fail "tls.certManager.issuerRef needs a name." -}}
 {{- end -}}
