@@ -306,6 +306,12 @@ async fn a_client_without_a_certificate_sees_that_of_the_server() {
     assert!(accepted.is_err());
     let served = served.unwrap();
     assert_eq!((served.asks, served.chain), (true, chain));
+
+    // Nor is a server without TLS shown in the words of rustls.
+    let (stream, mut plain) = tokio::io::duplex(64 << 10);
+    plain.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    let served = served::look(stream, ServerName::try_from("localhost").unwrap()).await;
+    assert_eq!(served.unwrap_err(), "it does not speak TLS");
 }
 
 /// What `helm test` runs.
@@ -472,32 +478,6 @@ async fn the_curl_line_has_the_path_and_the_certificate_that_callers_need() {
     let text = curl_line(webhook, admin, &["--client-ca-file", file.to_str().unwrap()]).await;
     let curl = format!("\n  curl -sk --cert CLIENT.crt --key CLIENT.key https://{webhook}/mutate -H");
     assert!(text.contains(&curl) && text.contains("that --client-ca-file lets in"), "{text}");
-}
-
-#[rstest]
-#[case::empty(&["--client-name", ""], "--client-name <NAME>': is no name, and would let nobody in: write a common name")]
-#[case::blanks(&["--client-name", "  "], "--client-name <NAME>': is no name")]
-#[case::one_of_several(&["--client-name", "front-proxy-client,"], "--client-name <NAME>': is no name")]
-#[case::path(&["--path", ""], "--path <PATH>': must start with /")]
-#[case::one_of_several_paths(&["--path", "/a,"], "--path <PATH>': must start with /")]
-#[case::secret(&["--tls-secret", "", "--webhook-config", "a", "--service", "a"], "--tls-secret <NAME>': is not a name of Kubernetes")]
-#[case::configuration(&["--tls-secret", "a", "--webhook-config", "a/b", "--service", "a"], "--webhook-config <NAME>': is not a name")]
-#[case::service(&["--tls-secret", "a", "--webhook-config", "a", "--service", " "], "--service <NAME>': is not a name")]
-#[case::namespace(&["--tls-secret", "a", "--webhook-config", "a", "--service", "a", "--namespace", ""], "--namespace <NAMESPACE>': is not a name")]
-#[case::file(&["--policy-file", ""], "a value is required for '--policy-file <FILE>'")]
-#[tokio::test]
-async fn a_name_that_is_none_is_a_usage_error(#[case] arguments: &[&str], #[case] shown: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ca.crt");
-    write(&file, Authority::new().pem());
-    // Also a kubeconfig that leads nowhere: nobody is asked.
-    let mut serve = program();
-    serve.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--client-ca-file"]);
-    let output = serve.arg(&file).args(arguments).env("KUBECONFIG", "/nowhere").output();
-    let output = tokio::time::timeout(support::LONG, output).await.expect("it does not serve").unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.starts_with("error: ") && stderr.contains(shown), "{stderr}");
 }
 
 /// `a, b` is two names.
