@@ -55,6 +55,7 @@ fn alert_received(alert: AlertDescription) -> String {
             "it finds no algorithms of TLS in common, or asks for a client certificate".to_owned()
         }
         AlertDescription::UnrecognisedName => "it has no certificate for this server name".to_owned(),
+        AlertDescription::Unknown(code) => format!("it ended the connection with the TLS alert {code}"),
         alert => {
             format!("it ended the connection with the TLS alert: {}", spelled_out(&format!("{alert:?}")))
         }
@@ -135,7 +136,7 @@ mod tests {
                 alert(A::InternalError),
                 "it ended the connection with the TLS alert: internal error".to_owned(),
             ),
-            (alert(A::Unknown(200)), "it ended the connection with the TLS alert: unknown".to_owned()),
+            (alert(A::Unknown(200)), "it ended the connection with the TLS alert 200".to_owned()),
             (Error::NoCertificatesPresented, "it has no certificate".to_owned()),
             (
                 Error::InconsistentKeys(InconsistentKeys::KeyMismatch),
