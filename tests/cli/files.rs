@@ -175,7 +175,7 @@ fn inputs_have_a_maximum_size() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.yaml");
     fs::File::create(&path).unwrap().set_len((64 << 20) + 1).unwrap();
-    let says = "is larger than 64 MiB, which no manifest is; split it into several files";
+    let says = "it is larger than 64 MiB, which no manifest is; split it into several files";
     for file in [path.to_str().unwrap(), directory.path().to_str().unwrap(), "/dev/zero"] {
         run(&["inject", "-f", file]).is_refused(says);
     }
