@@ -118,14 +118,17 @@ fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<(
 fn beside(path: &Path, before: Option<&Metadata>) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // As with every new file, less what umask takes away.
-    let make = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o666).open(path);
-    // Errors of `tempfile_in` name the temporary file.
-    let file =
-        tempfile::Builder::new().prefix(".gomemlimit-").make_in(folder.unwrap_or(Path::new(".")), make)?;
+    let file = temporary_in(folder.unwrap_or(Path::new(".")), 0o666)?;
     if let Some(before) = before {
         take_after(file.as_file(), before)?;
     }
     Ok(file)
+}
+
+/// A file that goes away unless it is given another name. Errors do not have its name, as those of `tempfile_in` have.
+pub(super) fn temporary_in(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    let make = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    tempfile::Builder::new().prefix(".gomemlimit-").make_in(folder, make)
 }
 
 /// Gives a file the owner and the mode of another.
