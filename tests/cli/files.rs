@@ -234,7 +234,7 @@ fn apply(tool: &[&str], directory: &Path, diff: &str) -> Option<bool> {
     let mut command = Command::new(tool[0]);
     command.args(&tool[1..]).current_dir(directory).stdin(Stdio::piped()).stdout(Stdio::null());
     // Not the repository in which the tests run.
-    command.env("GIT_CEILING_DIRECTORIES", directory);
+    command.env("GIT_CEILING_DIRECTORIES", std::env::temp_dir()).env_remove("GIT_DIR");
     let mut child = match command.spawn() {
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         child => child.unwrap(),
@@ -269,5 +269,30 @@ fn a_diff_is_for_its_own_file(#[case] name: &str, #[case] comment: &str) {
         assert_eq!(fs::read_to_string(directory.path().join("victim.yaml")).unwrap(), "old\n");
         let after = fs::read_to_string(directory.path().join(name)).unwrap();
         assert!(after.contains("966367641"), "{after}");
+    }
+}
+
+/// As docs/inject.md has it: a folder within a repository, too, and `/` for an absolute path.
+#[test]
+fn a_diff_applies_in_the_folder_that_inject_ran_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("sub");
+    let is_repository = apply(&["git", "init", "-q", "."], directory.path(), "").is_some();
+    for (tool, file, runs_in) in [
+        (&["git", "apply"][..], "m/a.yaml".to_owned(), &*folder),
+        (&["patch", "-p1"], "m/a.yaml".to_owned(), &*folder),
+        (&["patch", "-p1"], format!("{}/m/a.yaml", folder.display()), Path::new("/")),
+    ] {
+        let path = folder.join("m/a.yaml");
+        write(&folder, "m/a.yaml", DEPLOYMENT);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
+        let output: Outcome =
+            command.args(["inject", "--diff", "-f", &file]).current_dir(&folder).output().unwrap().into();
+        if tool[0] == "git" && !is_repository {
+            continue;
+        }
+        let Some(is_applied) = apply(tool, runs_in, &output.stdout) else { continue };
+        assert!(is_applied, "{tool:?} {}", output.stdout);
+        assert!(fs::read_to_string(path).unwrap().contains("966367641"), "{tool:?} {}", output.stdout);
     }
 }
