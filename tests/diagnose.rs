@@ -224,7 +224,16 @@ fn a_failure_leaves_no_empty_folder() {
     let url = serve(|path, _| Some(pprof(path, HEAP)));
     let script = "trap '' XFSZ; ulimit -f 1 && exec \"$0\" \"$@\"";
     let mut command = Command::new("bash");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_gomemlimit"), "diagnose", "--url", &url, "--save", saved]);
+    command.args([
+        "-c",
+        script,
+        env!("CARGO_BIN_EXE_gomemlimit"),
+        "diagnose",
+        "--url",
+        &url,
+        "--save",
+        saved,
+    ]);
     let output: Outcome = command.output().unwrap().into();
     output.is_refused(&format!("cannot write {saved}/heap-1.txt: File too large (os error 27)\n"));
     assert!(!new.exists());

@@ -296,11 +296,9 @@ async fn a_pipe_keeps_serve_not_waiting() {
     let path = folder.path().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     let path = path.to_str().unwrap();
-    for flags in [
-        &["--policy-file", path][..],
-        &["--client-ca-file", path],
-        &["--tls-cert", path, "--tls-key", path],
-    ] {
+    for flags in
+        [&["--policy-file", path][..], &["--client-ca-file", path], &["--tls-cert", path, "--tls-key", path]]
+    {
         let ended = tokio::time::timeout(LONG, run(&[&["serve"], flags].concat())).await;
         let (code, _, stderr) = ended.expect("it waits for whoever writes");
         assert!(code == 2 && stderr.contains(&format!("{path}: it is not a regular file")), "{stderr}");

@@ -75,7 +75,6 @@ impl Source {
         })?;
         Ok((String::from_utf8(bytes).with_context(|| format!("{self} is not UTF-8 text"))?, file))
     }
-
 }
 
 /// Whether both are the same file.

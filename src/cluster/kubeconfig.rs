@@ -3,11 +3,7 @@
 //! kube's own loader fails for a missing file of a `KUBECONFIG` list, compares `NO_PROXY` with the proxy instead of the
 //! server, and reports paths as Rust's Debug.
 
-use std::{
-    env,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{env, path::PathBuf, time::Duration};
 
 use hyper::Uri;
 use kube::{
@@ -19,9 +15,9 @@ use kube::{
 };
 use thiserror::Error;
 
+use super::kubeconfig_files::{FileProblem, read_one, with_authority, with_credentials};
 #[cfg(feature = "cli")]
 use super::proxy::proxy;
-use super::kubeconfig_files::{FileProblem, read_one, with_authority, with_credentials};
 use crate::causes::{chain, with_causes};
 
 /// Variable with the kubeconfigs, separated as in `PATH`.
@@ -170,7 +166,6 @@ pub fn files(target: &Target) -> Vec<PathBuf> {
         listed
     }
 }
-
 
 /// The entries of the kubeconfig that count.
 fn choose(kubeconfig: &Kubeconfig, target: &Target) -> Result<Config, ConfigError> {

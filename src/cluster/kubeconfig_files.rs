@@ -49,7 +49,9 @@ pub(super) fn read_one(path: &Path, target: &Target) -> Result<Kubeconfig, FileP
     let mut kubeconfig = Kubeconfig::from_yaml(&text).map_err(FileProblem::Content)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let resolve = |file: &mut Option<String>| {
-        if let Some(path) = file.as_ref().and_then(|file| folder.join(file).into_os_string().into_string().ok()) {
+        if let Some(path) =
+            file.as_ref().and_then(|file| folder.join(file).into_os_string().into_string().ok())
+        {
             *file = Some(path);
         }
     };
@@ -61,7 +63,9 @@ pub(super) fn read_one(path: &Path, target: &Target) -> Result<Kubeconfig, FileP
         resolve(&mut user.client_key);
         resolve(&mut user.token_file);
         // A command without a slash is looked up in PATH.
-        if let Some(exec) = user.exec.as_mut().filter(|exec| exec.command.iter().any(|name| name.contains('/'))) {
+        if let Some(exec) =
+            user.exec.as_mut().filter(|exec| exec.command.iter().any(|name| name.contains('/')))
+        {
             resolve(&mut exec.command);
         }
     }
@@ -83,7 +87,11 @@ fn text(content: Vec<u8>) -> Option<String> {
 }
 
 /// With the content of the file in its place, which kube would read without a bound.
-pub(super) fn with_authority(mut cluster: Cluster, name: &str, target: &Target) -> Result<Cluster, ConfigError> {
+pub(super) fn with_authority(
+    mut cluster: Cluster,
+    name: &str,
+    target: &Target,
+) -> Result<Cluster, ConfigError> {
     let (file, data) = (cluster.certificate_authority.take(), &mut cluster.certificate_authority_data);
     if let Some(path) = file.filter(|_| data.is_none()) {
         let entry = || format!("cluster {name}");

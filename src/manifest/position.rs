@@ -27,11 +27,13 @@ fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {
 pub fn first_bad(value: &Value, is_good: impl Fn(&Value) -> bool) -> Vec<String> {
     let (mut value, mut path) = (value.clone(), Vec::new());
     loop {
-        let tokens = tokens(at(&mut value, &path));
+        let tokens = at(&mut value, &path).map(|value| tokens(value)).unwrap_or_default();
         // With fewer of what is in it.
         let with = |count: usize| {
             let mut value = value.clone();
-            truncate(at(&mut value, &path), count);
+            if let Some(value) = at(&mut value, &path) {
+                truncate(value, count);
+            }
             value
         };
         let (mut good, mut bad) = (0, tokens.len());
@@ -55,18 +57,18 @@ fn at<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
     })
 }
 
-fn tokens(value: Option<&mut Value>) -> Vec<String> {
+fn tokens(value: &Value) -> Vec<String> {
     match value {
-        Some(Value::Array(items)) => (0..items.len()).map(|index| index.to_string()).collect(),
-        Some(Value::Object(entries)) => entries.keys().cloned().collect(),
+        Value::Array(items) => (0..items.len()).map(|index| index.to_string()).collect(),
+        Value::Object(entries) => entries.keys().cloned().collect(),
         _ => Vec::new(),
     }
 }
 
-fn truncate(value: Option<&mut Value>, count: usize) {
+fn truncate(value: &mut Value, count: usize) {
     match value {
-        Some(Value::Array(items)) => items.truncate(count),
-        Some(Value::Object(entries)) => {
+        Value::Array(items) => items.truncate(count),
+        Value::Object(entries) => {
             let mut position = 0;
             entries.retain(|_, _| {
                 position += 1;
@@ -102,7 +104,8 @@ mod tests {
     #[test]
     fn positions_are_those_of_the_text() {
         let text = "a: 1\n---\nb:\n- {c: 2}\n- é: {d: yes}\ne: &e {f: 1}\ng: {<<: *e}\n";
-        for (path, at) in [(&["b", "1", "é", "d"][..], (5, 10)), (&["b", "0"], (4, 3)), (&["g", "f"], (7, 4))] {
+        for (path, at) in [(&["b", "1", "é", "d"][..], (5, 10)), (&["b", "0"], (4, 3)), (&["g", "f"], (7, 4))]
+        {
             let path: Vec<_> = path.iter().map(|token| (*token).to_owned()).collect();
             assert_eq!(position(text, 1, &path), Some(at), "{path:?}");
         }

@@ -196,7 +196,8 @@ fn files_of_a_kubeconfig_have_a_maximum_size() {
         let mut config = two(&server);
         config["users"][0]["user"] = json!({field: "/dev/zero"});
         home.write("config", &config.to_string());
-        let wanted = format!("the user of the kubeconfig: cannot read its {what} /dev/zero: it is larger than 1 MiB");
+        let wanted =
+            format!("the user of the kubeconfig: cannot read its {what} /dev/zero: it is larger than 1 MiB");
         refused(&["--context", "live"], &wanted);
     }
     let mut config = two(&server);
@@ -227,7 +228,7 @@ fn ctrl_c_ends_the_reading_of_a_pipe() {
         assert!(child.try_wait().unwrap().is_none(), "{arguments:?}");
         let pid = child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         while child.try_wait().unwrap().is_none() {
             if Instant::now() > until {
                 child.kill().unwrap();

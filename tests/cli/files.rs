@@ -170,7 +170,8 @@ fn nothing_is_reported_that_was_not_written() {
         write(directory.path(), name, &DEPLOYMENT.replace("name: api", &format!("name: {}", &name[..1])));
     }
     symlink("c.yaml", path("link.yaml")).unwrap();
-    run(&["inject", "--in-place", "-f", &path("a.yaml"), "-f", &path("link.yaml")]).is_refused("is a link to c.yaml");
+    run(&["inject", "--in-place", "-f", &path("a.yaml"), "-f", &path("link.yaml")])
+        .is_refused("is a link to c.yaml");
     assert!(!fs::read_to_string(path("a.yaml")).unwrap().contains("966367641"), "all are looked at first");
 
     // The second file has room for 1 KiB only (setrlimit(2), RLIMIT_FSIZE), the first is smaller.

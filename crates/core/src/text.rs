@@ -41,7 +41,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
         let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         match inner {
             // What YAML reads so without quotes: a flag, `null` or a number.
-            None if json.len() <= MAX_BARE && json.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-') => {
+            None if json.len() <= MAX_BARE
+                && json.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-') =>
+            {
                 Err(D::Error::custom(format!("expected a string, not {json}; write it in quotes")))
             }
             None => Err(D::Error::custom(format!("expected a string, not {}", quote(json)))),

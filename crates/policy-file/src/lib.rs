@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use gomemlimit_core::{Rules, addresses::docs};
-pub use gomemlimit_files::Kinds;
 use gomemlimit_files::FileError;
+pub use gomemlimit_files::Kinds;
 use thiserror::Error;
 
 /// Maximum size of the file, in bytes: that of a ConfigMap.

@@ -109,9 +109,11 @@ fn read_folder(folder: &Path) -> anyhow::Result<Evidence> {
     let (mut evidence, mut decoder) = (index.evidence(), Decoder::default());
     for (number, entry) in (1..).zip(&index.captures) {
         let heap = folder.join(format!("heap-{number}.pb.gz"));
-        let profile =
-            decoder.decode(&read_file(&heap, Kinds::Regular)?).map_err(|error| anyhow!("{} {error}", heap.display()))?;
-        let optional = |name: &str| read_file(&folder.join(format!("{name}-{number}.txt")), Kinds::Regular).ok();
+        let profile = decoder
+            .decode(&read_file(&heap, Kinds::Regular)?)
+            .map_err(|error| anyhow!("{} {error}", heap.display()))?;
+        let optional =
+            |name: &str| read_file(&folder.join(format!("{name}-{number}.txt")), Kinds::Regular).ok();
         evidence.add(Capture {
             at: entry.at,
             profile: Some(profile),

@@ -237,8 +237,7 @@ impl Drop for MadeFolders {
 fn is_open_to_others(folder: &Path) -> anyhow::Result<bool> {
     let cannot = || format!("cannot write into {}", folder.display());
     // A file's owner is who runs this.
-    let own =
-        temporary_in(folder, 0o600).and_then(|file| file.as_file().metadata()).with_context(cannot)?;
+    let own = temporary_in(folder, 0o600).and_then(|file| file.as_file().metadata()).with_context(cannot)?;
     let metadata = fs::metadata(folder).with_context(cannot)?;
     Ok(metadata.mode() & 0o022 != 0 || ![own.uid(), 0].contains(&metadata.uid()))
 }

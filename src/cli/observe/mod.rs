@@ -115,7 +115,11 @@ impl ObserveArgs {
             (Format::Json, baseline) => output::json(&report(baseline.as_ref(), &observation)?),
         };
         if let Some(file) = save {
-            file.write(format!("{}\n", serde_json::to_string(&observation)?).as_bytes())?;
+            let text = format!("{}\n", serde_json::to_string(&observation)?);
+            file.write(text.as_bytes())?;
+            if text.len() as u64 > MAX_BASELINE {
+                output::warning("--baseline does not read what --save kept: it is larger than 256 MiB");
+            }
         }
         if let Some(file) = svg {
             file.write(observation::svg(baseline.as_ref(), &observation).as_bytes())?;
