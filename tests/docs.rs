@@ -315,8 +315,39 @@ fn every_file_in_the_texts_exists() {
     }
 }
 
+/// An upgrade without the flag, or without a file of values, would take the user's values away.
+#[test]
+fn an_upgrade_that_is_advised_keeps_the_values() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = files_of(
+        &["src", "crates", "docs", "charts", "deploy", "examples"],
+        &["rs", "md", "txt", "tpl", "yaml"],
+    );
+    files.extend(
+        ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root.join(name)),
+    );
+    let mut count = 0;
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap().replace("\\\n", " ");
+        for (at, _) in text.match_indices("helm upgrade") {
+            // In a sentence the command ends with its quotes, which may be on the next line; else with the line.
+            let is_quoted = text[..at].ends_with('`');
+            let command = text[at..].split(if is_quoted { '`' } else { '\n' }).next().unwrap();
+            let keeps = ["--reset-then-reuse-values", " -f "].iter().any(|flag| command.contains(flag));
+            assert!(keeps, "{}: {command:?}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 15, "{count}");
+}
+
 /// Every Rust file in these folders.
 fn sources_of(folders: &[&str]) -> Vec<std::path::PathBuf> {
+    files_of(folders, &["rs"])
+}
+
+/// Every file in these folders whose name ends so.
+fn files_of(folders: &[&str], endings: &[&str]) -> Vec<std::path::PathBuf> {
     let mut folders: Vec<_> =
         folders.iter().map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).collect();
     let mut files = Vec::new();
@@ -325,7 +356,10 @@ fn sources_of(folders: &[&str]) -> Vec<std::path::PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| endings.iter().any(|ending| extension == *ending))
+            {
                 files.push(path);
             }
         }

@@ -76,6 +76,23 @@ async fn a_bad_flag_exits_2_and_is_named(#[case] arguments: &[&str], #[case] say
     assert!(stderr.starts_with("error: ") && stderr.contains(says), "{stderr}");
 }
 
+/// The chart refuses the same, and docs/certificates.md has the figures: tests/chart/freshness.py.
+#[rstest]
+#[case::leaf_too_short(&["--leaf-duration", "10m29s"], "--leaf-duration is too short: a third of it, 3m 29s")]
+#[case::least_leaf(&["--leaf-duration", "10m30s"], "--tls-secret needs a cluster")]
+#[case::ca_too_short(&["--leaf-duration", "30m", "--ca-duration", "40m29s"], "--ca-duration is too short")]
+#[case::least_ca(&["--leaf-duration", "30m", "--ca-duration", "40m30s"], "--tls-secret needs a cluster")]
+#[tokio::test]
+async fn a_separate_keeper_leaves_time_for_the_kubelet(#[case] lives: &[&str], #[case] says: &str) {
+    let names = ["--tls-secret", "ca", "--serving-secret", "b", "--webhook-config", "c", "--service", "d"];
+    let mut command = program();
+    command.arg("certificates").args(names).args(lives).env("KUBECONFIG", "/nowhere/kubeconfig");
+    let output = command.output().await.unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains(says), "{stderr}");
+}
+
 #[tokio::test]
 async fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -97,12 +97,12 @@ pub enum Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::SecretMissing => "the Secret of the CA does not exist; `helm upgrade` restores it",
+            Self::SecretMissing => "the Secret of the CA does not exist; `helm upgrade --reset-then-reuse-values` restores it",
             Self::ServingSecretMissing => {
-                "the Secret that replicas mount does not exist, so no new replica starts; `helm upgrade` restores it"
+                "the Secret that replicas mount does not exist, so no new replica starts; `helm upgrade --reset-then-reuse-values` restores it"
             }
             Self::ConfigurationMissing => {
-                "the webhook configuration does not exist, so no pod is sent here; `helm upgrade` restores it"
+                "the webhook configuration does not exist, so no pod is sent here; `helm upgrade --reset-then-reuse-values` restores it"
             }
         })
     }

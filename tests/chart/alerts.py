@@ -79,7 +79,11 @@ def rendered(checks, chart, rules):
     """What arrives in the cluster is what the file says, but for what the values change."""
     all_of_them = chart.objects("--set", "metrics.prometheusRule.enabled=true", "--set", "tls.selfManaged.keeper=separate")
     spec = one(all_of_them, "PrometheusRule")["spec"]
-    checks.equal([rule for group in spec["groups"] for rule in group["rules"]], rules, "rules without values")
+    arrived = [rule for group in spec["groups"] for rule in group["rules"]]
+    of_release = 'max by (namespace) (gomemlimit_ca_expiry_timestamp_seconds{namespace="gomemlimit"}) == 0'
+    expected = [{**rule, "expr": of_release} if rule["alert"] == "GomemlimitKeeperDown" else rule for rule in rules]
+    checks.equal(arrived, expected, "rules without values")
+    other_releases(checks, spec)
     monitoring = one(chart.rendered["monitoring"], "PrometheusRule")["spec"]["groups"]
     by_name = {rule["alert"]: rule for group in monitoring for rule in group["rules"]}
     checks.equal(len(by_name), len(rules) - 2, "one alert is left out, and that of a keeper")
@@ -93,6 +97,18 @@ def rendered(checks, chart, rules):
     checks.equal(critical, {"GomemlimitPodsRefused"}, "critical while pods start without the webhook")
     groups = one(chart.rendered["pod-monitor"], "PrometheusRule")["spec"]["groups"]
     checks.equal([group["name"] for group in groups], ["gomemlimit", "gomemlimit-coverage"], "alerts without the API server's")
+
+
+def other_releases(checks, spec):
+    """One in another namespace, with cert-manager, has no keeper, and none is missed; the own one is."""
+    series = lambda namespace, values: {"series": f'gomemlimit_ca_expiry_timestamp_seconds{{namespace="{namespace}", pod="a"}}', "values": values}
+    firing = lambda when, count: {"expr": 'count by (namespace) (ALERTS{alertname="GomemlimitKeeperDown", alertstate="firing"})', "eval_time": when, "exp_samples": count}
+    own = [{"labels": '{namespace="gomemlimit"}', "value": 1}]
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "rules.yaml").write_text(json.dumps(spec))
+        tests = [{"interval": "1m", "input_series": [series("other", "0x200"), series("gomemlimit", "8640000x100 0x100")], "promql_expr_test": [firing("90m", []), firing("180m", own)]}]
+        (pathlib.Path(folder) / "test.yaml").write_text(json.dumps({"rule_files": ["rules.yaml"], "tests": tests}))
+        promtool(checks, "test", "rules", f"{folder}/test.yaml")
 
 
 def dashboard(checks, chart, known):

@@ -10,7 +10,7 @@ import yaml
 
 import selftest
 import values_table
-from support import ROOT, documents, get, leaves, load, one, pod_specs
+from support import ROOT, RenderError, documents, get, leaves, load, one, pod_specs
 
 # In the schema but not in values.yaml: a place for other charts' conditions.
 SCHEMA_ONLY = {"enabled"}
@@ -19,8 +19,8 @@ HIDDEN = {"--ca-publish-delay", "--certificate-tick", "--refresh-delay"}
 
 
 def run(checks, chart):
-    readme, current = values_table.rewritten(chart.path)
-    checks.check(readme == current, "charts/gomemlimit/README.md is not current: python3 tests/chart/values_table.py")
+    for path, text, current in values_table.rewritten(chart.path):
+        checks.check(text == current, f"{path.name} is not current: python3 tests/chart/values_table.py")
     rendered = subprocess.run([str(ROOT / "deploy" / "render"), "--chart", str(chart.path), "--output", "-"], capture_output=True, text=True)
     checks.check(rendered.returncode == 0, f"deploy/render: {rendered.stderr}")
     manifest = (ROOT / "deploy" / "install.yaml").read_text()
@@ -31,6 +31,7 @@ def run(checks, chart):
     versions(checks, chart)
     texts(checks, chart)
     policies(checks, chart)
+    lives(checks, chart)
     # The self-test takes minutes and is not run each time; what it changes must be there.
     for mutant in selftest.mutants():
         checks.check(mutant["from"] in (ROOT / "charts" / "gomemlimit" / mutant["file"]).read_text(), f"mutants.yaml: {mutant['from']!r} is not in {mutant['file']}")
@@ -181,6 +182,37 @@ def policies(checks, chart):
             printed = documents(done.stdout)
             of_release(printed, settings_of(printed[0]))
             checks.equal(printed, expected, f"gomemlimit policy {' '.join(flags)}")
+
+
+def lives(checks, chart):
+    """The shortest lives of certificates that are rendered are the shortest that the program starts with."""
+    def default(file, flag):
+        text = (ROOT / "src" / "cli" / file).read_text()
+        minutes, seconds = re.search(rf'default_value = "(?:(\d+)m)?(?:(\d+)s)?"[^)]*\)\]\s*{flag}: Duration', text).groups()
+        return 60 * int(minutes or 0) + int(seconds or 0)
+
+    publish, tick = default("certificate_args.rs", "ca_publish_delay"), default("certificate_args.rs", "certificate_tick")
+    refresh = default("certificates.rs", "refresh_delay")
+    # As in LifeArgs::keeper.
+    leaf, replica, separate = 3 * (2 * tick + refresh), 3 * (publish + 2 * tick), 3 * (publish + 2 * tick + refresh)
+    page = (ROOT / "docs" / "certificates.md").read_text()
+    checks.check(f"`leafDuration` is {leaf // 60}m{leaf % 60}s" in page, f"docs/certificates.md: the least leafDuration, {leaf} s")
+    cases = (
+        ("separate", {"leafDuration": leaf}, {"leafDuration": leaf - 1}),
+        ("separate", {"caDuration": separate, "leafDuration": leaf}, {"caDuration": separate - 1, "leafDuration": leaf}),
+        ("replica", {"caDuration": replica, "leafDuration": 60}, {"caDuration": replica - 1, "leafDuration": 60}),
+    )
+    for keeper, least, less in cases:
+        own = lambda lives: {"tls": {"selfManaged": {"keeper": keeper, **{name: f"{seconds}s" for name, seconds in lives.items()}}}}
+        checks.check(chart.template(values=own(least)), f"{keeper}: {least}")
+        try:
+            chart.template(values=own(less))
+            checks.check(False, f"rendered, though the program refuses it: {keeper}: {less}")
+        except RenderError as error:
+            checks.check(" is less than " in str(error), f"{keeper}: {less}: {error}")
+    # The program alone decides with flags that change this, as tests do.
+    own = {"keeper": "separate", "caDuration": "66s", "leafDuration": "54s", "separate": {"extraArgs": ["--refresh-delay=1s"]}}
+    checks.check(chart.template(values={"tls": {"selfManaged": own}}), "flags that tests need")
 
 
 def settings_of(policy):

@@ -1,4 +1,5 @@
-"""Writes the table of values in the chart's README from the comments of values.yaml; --check only compares."""
+"""Writes what is made of values.yaml: the table in the chart's README, and files/defaults.json for the templates, which
+cannot read values.yaml. --check only compares."""
 
 import json
 import pathlib
@@ -31,33 +32,39 @@ def described(text):
     return found
 
 
-def default(values, path):
-    for key in path.split("."):
-        values = values[key]
-    return json.dumps(values, ensure_ascii=False)
+def documented(chart):
+    """(dotted path, default, description) of every value."""
+    text = (chart / "values.yaml").read_text()
+    for path, description in described(text).items():
+        value = yaml.safe_load(text)
+        for key in path.split("."):
+            value = value[key]
+        yield path, value, description
 
 
 def table(chart):
-    text = (chart / "values.yaml").read_text()
-    values = yaml.safe_load(text)
-    rows = [
-        f"| `{path}` | `{default(values, path)}` | {description} |"
-        for path, description in described(text).items()
-    ]
+    rows = [f"| `{path}` | `{json.dumps(value, ensure_ascii=False)}` | {description} |" for path, value, description in documented(chart)]
     return "\n".join(["| Value | Default | Meaning |", "|---|---|---|", *rows])
 
 
+def defaults(chart):
+    return json.dumps({path: value for path, value, _ in documented(chart)}, indent=1) + "\n"
+
+
 def rewritten(chart):
+    """(file, its text, what it should be)"""
     readme = (chart / "README.md").read_text()
     before, rest = readme.split(BEGIN)
     _, after = rest.split(END)
-    return readme, f"{before}{BEGIN}\n{table(chart)}\n{END}{after}"
+    yield chart / "README.md", readme, f"{before}{BEGIN}\n{table(chart)}\n{END}{after}"
+    file = chart / "files" / "defaults.json"
+    yield file, file.read_text() if file.exists() else "", defaults(chart)
 
 
 if __name__ == "__main__":
     if sys.argv[1:] not in ([], ["--check"]):
         raise SystemExit(__doc__)
-    old, new = rewritten(CHART)
-    if sys.argv[1:] == ["--check"]:
-        raise SystemExit("charts/gomemlimit/README.md is not current: python3 tests/chart/values_table.py" if old != new else 0)
-    (CHART / "README.md").write_text(new)
+    for path, old, new in rewritten(CHART):
+        if old != new and sys.argv[1:]:
+            raise SystemExit(f"{path.name} is not current: python3 tests/chart/values_table.py")
+        path.write_text(new)

@@ -368,12 +368,3 @@ matchExpressions:
 {{- end -}}
 {{- join "," $parts -}}
 {{- end -}}
-
-{{/* Seconds of a duration of one unit ("10s", "2m"); empty for others. */}}
-{{- define "gomemlimit.seconds" -}}
-{{- if regexMatch "^[0-9]+s$" . -}}
-{{- trimSuffix "s" . -}}
-{{- else if regexMatch "^[0-9]+m$" . -}}
-{{- mul 60 (trimSuffix "m" .) -}}
-{{- end -}}
-{{- end -}}

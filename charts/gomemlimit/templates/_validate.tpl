@@ -13,6 +13,7 @@
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor and metrics.podMonitor would scrape every replica twice; enable one of them." -}}
 {{- end -}}
+{{- include "gomemlimit.validateEffects" . -}}
 {{- include "gomemlimit.validateCoverage" . -}}
 {{- include "gomemlimit.validateNetworkPolicy" . -}}
 {{- if $policy -}}
@@ -20,6 +21,13 @@
 {{- else -}}
 {{- include "gomemlimit.validateTls" . -}}
 {{- include "gomemlimit.validatePods" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What must have an effect, and has none. */}}
+{{- define "gomemlimit.validateEffects" -}}
+{{- range $why, $names := include "gomemlimit.withoutEffect" (list . true) | fromJson -}}
+{{- fail (printf "%s: no effect %s. Set that, or leave it out." (join ", " $names) $why) -}}
 {{- end -}}
 {{- end -}}
 
@@ -55,19 +63,6 @@
 {{- if or .Values.policy.rules (eq (toString .Values.policy.builtInRules) "false") -}}
 {{- fail "policy.rules and policy.builtInRules need engine: webhook; a MutatingAdmissionPolicy has no policy file." -}}
 {{- end -}}
-{{- if .Values.webhook.caBundle -}}
-{{- fail "webhook.caBundle needs engine: webhook; a policy has no certificates." -}}
-{{- end -}}
-{{- range $name, $part := dict "networkPolicy" .Values.networkPolicy "metrics.serviceMonitor" .Values.metrics.serviceMonitor "metrics.podMonitor" .Values.metrics.podMonitor -}}
-{{- if and $part.enabled (not $.Values.coverage.enabled) -}}
-{{- fail (printf "%s needs engine: webhook or coverage.enabled; a policy has neither pods nor metrics of its own." $name) -}}
-{{- end -}}
-{{- end -}}
-{{- range $name, $part := dict "autoscaling" .Values.autoscaling "metrics.prometheusRule" .Values.metrics.prometheusRule "metrics.dashboard" .Values.metrics.dashboard -}}
-{{- if $part.enabled -}}
-{{- fail (printf "%s needs engine: webhook; a policy has neither pods nor metrics of its own." $name) -}}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 
 {{- define "gomemlimit.validateTls" -}}
@@ -84,57 +79,72 @@
 {{- if not (or $webhook.caBundle $injects) -}}
 {{- fail "tls.mode existing-secret needs webhook.caBundle, or an annotation in webhook.annotations that has something else inject it; without it the API server trusts no replica." -}}
 {{- end -}}
-{{- else -}}
-{{- if $webhook.caBundle -}}
-{{- fail (printf "webhook.caBundle is for tls.mode existing-secret; with %s it is kept up to date in the cluster." $tls.mode) -}}
-{{- end -}}
-{{- if $tls.existingSecret.name -}}
-{{- fail (printf "tls.existingSecret.name is for tls.mode existing-secret, but tls.mode is %s." $tls.mode) -}}
-{{- end -}}
 {{- end -}}
 {{- $clientAuth := $tls.clientAuth -}}
 {{- if and $clientAuth.configMap $clientAuth.secret -}}
 {{- fail "tls.clientAuth.configMap and tls.clientAuth.secret both name the CA of callers; set one of them." -}}
 {{- end -}}
-{{- if and (or $clientAuth.names $clientAuth.testSecret) (not (include "gomemlimit.clientCa" .)) -}}
-{{- fail "tls.clientAuth.names and tls.clientAuth.testSecret need the CA of callers: tls.clientAuth.configMap or tls.clientAuth.secret." -}}
-{{- end -}}
 {{- $keeper := $tls.selfManaged.separate.serviceAccountName -}}
-{{- if and (eq $tls.selfManaged.keeper "separate") (ne $tls.mode "self-managed") -}}
-{{- fail (printf "tls.selfManaged.keeper separate is for tls.mode self-managed, but tls.mode is %s." $tls.mode) -}}
-{{- end -}}
 {{- if and (include "gomemlimit.hasKeeper" .) (not .Values.serviceAccount.create) (not $keeper) -}}
 {{- fail "serviceAccount.create is false, so tls.selfManaged.separate.serviceAccountName must name the account that may write the certificates; that right is not given to the webhook's account." -}}
 {{- end -}}
-{{- if and $keeper (or .Values.serviceAccount.create (not (include "gomemlimit.hasKeeper" .))) -}}
-{{- fail "tls.selfManaged.separate.serviceAccountName is for tls.selfManaged.keeper separate and serviceAccount.create false; otherwise an account is made." -}}
+{{- if and $keeper .Values.serviceAccount.create -}}
+{{- fail "tls.selfManaged.separate.serviceAccountName is for serviceAccount.create: false; otherwise an account is made." -}}
 {{- end -}}
 {{- if and $keeper (eq $keeper (include "gomemlimit.serviceAccountName" .)) -}}
 {{- fail (printf "tls.selfManaged.separate.serviceAccountName is the account of the webhook (%s), which would get the right to write the certificates; name another one." $keeper) -}}
 {{- end -}}
-{{- if and $tls.certManager.issuerRef (ne $tls.mode "cert-manager") -}}
-{{- fail (printf "tls.certManager.issuerRef is for tls.mode cert-manager, but tls.mode is %s." $tls.mode) -}}
+{{- if and $keeper .Values.coverage.enabled (eq $keeper .Values.coverage.serviceAccountName) -}}
+{{- fail (printf "tls.selfManaged.separate.serviceAccountName and coverage.serviceAccountName are both %s, which would get the right to write the certificates and to list pods; name two accounts." $keeper) -}}
 {{- end -}}
 {{- if and $tls.certManager.issuerRef (not $tls.certManager.issuerRef.name) -}}
 {{- fail "tls.certManager.issuerRef needs a name." -}}
 {{- end -}}
+{{- if include "gomemlimit.isSelfManaged" . -}}
+{{- include "gomemlimit.validateLives" . -}}
+{{- end -}}
 {{- if eq $tls.mode "cert-manager" -}}
 {{- $manager := $tls.certManager -}}
-{{- $duration := include "gomemlimit.goSeconds" $manager.duration | float64 -}}
-{{- if ge (include "gomemlimit.goSeconds" $manager.renewBefore | float64) $duration -}}
+{{- $duration := include "gomemlimit.seconds" $manager.duration | float64 -}}
+{{- if ge (include "gomemlimit.seconds" $manager.renewBefore | float64) $duration -}}
 {{- fail (printf "tls.certManager.renewBefore (%s) must be less than tls.certManager.duration (%s)." $manager.renewBefore $manager.duration) -}}
 {{- end -}}
-{{- if and (not $manager.issuerRef) (gt (mulf $duration 3.0) (include "gomemlimit.goSeconds" $manager.caDuration | float64)) -}}
+{{- if and (not $manager.issuerRef) (gt (mulf $duration 3.0) (include "gomemlimit.seconds" $manager.caDuration | float64)) -}}
 {{- fail (printf "tls.certManager.duration (%s) is more than a third of tls.certManager.caDuration (%s); the CA is renewed after two thirds of its life, and what it signed before must not outlive it." $manager.duration $manager.caDuration) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Seconds of a duration as Go writes it ("1h30m"), of the units that cert-manager's values allow. */}}
-{{- define "gomemlimit.goSeconds" -}}
+{{/* What `gomemlimit serve` and `gomemlimit certificates` refuse at start (src/cli/certificate_args.rs): a pod that never runs.
+With one of their hidden flags they decide alone. */}}
+{{- define "gomemlimit.validateLives" -}}
+{{- $own := .Values.tls.selfManaged -}}
+{{- $ca := include "gomemlimit.seconds" $own.caDuration | float64 -}}
+{{- $leaf := include "gomemlimit.seconds" $own.leafDuration | float64 -}}
+{{- $keeper := include "gomemlimit.hasKeeper" . -}}
+{{- $arguments := ternary $own.separate.extraArgs .Values.extraArgs (not (not $keeper)) | default list | join " " -}}
+{{- if gt $ca (mulf 87600.0 3600.0) -}}
+{{- fail (printf "tls.selfManaged.caDuration (%s) is more than 87600h, ten years." $own.caDuration) -}}
+{{- end -}}
+{{- if gt $leaf $ca -}}
+{{- fail (printf "tls.selfManaged.leafDuration (%s) is more than tls.selfManaged.caDuration (%s)." $own.leafDuration $own.caDuration) -}}
+{{- end -}}
+{{- if not (regexMatch "--(ca-publish-delay|certificate-tick|refresh-delay)" $arguments) -}}
+{{- if and $keeper (lt $leaf 630.0) -}}
+{{- fail (printf "tls.selfManaged.leafDuration (%s) is less than 10m30s, the least with tls.selfManaged.keeper: separate: the last third of it has to hold the 2m30s that the kubelet may take to bring a changed Secret into pods, and 1m that the keeper may be late. The keeper would not start." $own.leafDuration) -}}
+{{- end -}}
+{{- $least := ternary (list 2430.0 "40m30s") (list 1980.0 "33m") (not (not $keeper)) -}}
+{{- if lt $ca (index $least 0) -}}
+{{- fail (printf "tls.selfManaged.caDuration (%s) is less than %s: the last third of it has to hold the 10m for which the next CA is published before it signs. No pod would start." $own.caDuration (index $least 1)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Seconds of a duration such as "1h30m". */}}
+{{- define "gomemlimit.seconds" -}}
 {{- $seconds := 0.0 -}}
-{{- range regexFindAll "[0-9.]+[smh]" . -1 -}}
-{{- $unit := get (dict "s" 1.0 "m" 60.0 "h" 3600.0) (regexFind "[smh]" .) -}}
+{{- range regexFindAll "[0-9.]+(ms|[smhd])" . -1 -}}
+{{- $unit := get (dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 "d" 86400.0) (regexFind "[a-z]+" .) -}}
 {{- $seconds = addf $seconds (mulf $unit (regexFind "[0-9.]+" . | float64)) -}}
 {{- end -}}
 {{- $seconds -}}
@@ -157,12 +167,10 @@
 {{- if and .Values.hostNetwork (eq .Values.hostUsers false) -}}
 {{- fail "hostUsers: false and hostNetwork exclude each other: Kubernetes does not accept such a pod." -}}
 {{- end -}}
-{{- $delay := include "gomemlimit.seconds" .Values.server.shutdownDelay -}}
-{{- $drain := include "gomemlimit.seconds" .Values.server.drainTimeout -}}
-{{- if and $delay $drain -}}
-{{- if lt (int .Values.terminationGracePeriodSeconds) (add (int $delay) (int $drain) | int) -}}
+{{- $delay := include "gomemlimit.seconds" .Values.server.shutdownDelay | float64 -}}
+{{- $drain := include "gomemlimit.seconds" .Values.server.drainTimeout | float64 -}}
+{{- if lt (float64 .Values.terminationGracePeriodSeconds) (addf $delay $drain) -}}
 {{- fail (printf "terminationGracePeriodSeconds is %d, less than server.shutdownDelay (%s) and server.drainTimeout (%s) together; replicas would be killed while they serve." (int .Values.terminationGracePeriodSeconds) .Values.server.shutdownDelay .Values.server.drainTimeout) -}}
-{{- end -}}
 {{- end -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) .Values.rbac.create (include "gomemlimit.usesApi" .) -}}
 {{- fail "serviceAccount.create is false, so serviceAccount.name must say which account gets the rights; they are not given to the namespace's default account." -}}
