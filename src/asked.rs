@@ -2,7 +2,6 @@
 
 use std::{
     error::Error,
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,6 +9,8 @@ use std::{
 };
 
 use rustls::{AlertDescription, SignatureScheme, client::ResolvesClientCert, sign::CertifiedKey};
+
+use crate::causes::chain;
 
 /// Answers that there is no certificate, and remembers the question.
 #[derive(Debug, Default)]
@@ -36,10 +37,5 @@ impl ResolvesClientCert for Asked {
 /// Whether a server ended the connection because the client has no certificate (RFC 8446, section 6.2).
 pub(crate) fn is_for_want_of_one(error: &(dyn Error + 'static)) -> bool {
     let wanted = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
-    std::iter::successors(Some(error), |&error| error.source()).any(|cause| {
-        // What an error of IO holds is not its source.
-        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref());
-        inner.or_else(|| cause.downcast_ref()) == Some(&wanted)
-    })
+    chain(error).any(|cause| cause.downcast_ref() == Some(&wanted))
 }

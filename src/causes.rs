@@ -4,7 +4,7 @@ use std::{error::Error, io, iter::successors};
 
 use kube::core::Status;
 
-use crate::untrusted::untrusted;
+use crate::serve::tls::words;
 
 /// The text of hyper's client around the cause that helps.
 const CLIENT_ERROR: &str = "client error (";
@@ -60,12 +60,11 @@ pub(crate) fn status_text(status: &Status) -> &str {
     if status.message.is_empty() { &status.reason } else { &status.message }
 }
 
-/// The text of an error by itself, in words also if it is about a certificate.
+/// The text of an error by itself, in words also if it is about TLS or PEM.
 pub(crate) fn said(error: &(dyn Error + 'static)) -> String {
-    match error.downcast_ref() {
-        Some(rustls::Error::InvalidCertificate(error)) => untrusted(error),
-        _ => error.to_string(),
-    }
+    let tls = error.downcast_ref().map(words::tls);
+    let pem = || error.downcast_ref().map(words::pem);
+    tls.or_else(pem).unwrap_or_else(|| error.to_string())
 }
 
 #[cfg(test)]

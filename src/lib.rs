@@ -12,7 +12,6 @@ pub mod logging;
 pub mod manifest;
 #[cfg(feature = "cli")]
 pub mod observation;
-mod untrusted;
 
 /// The policy file and the server are crates of their own.
 pub use gomemlimit_policy_file as policy_file;

@@ -1,13 +1,7 @@
 //! Who may call: client certificates over real sockets, with TLS 1.2 and 1.3, and a path that is a secret.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{
-    fs,
-    path::Path,
-    process::Stdio,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, net::SocketAddr, path::Path, process::Stdio, sync::Arc};
 
 use gomemlimit::{
     cluster::served,
@@ -112,8 +106,16 @@ fn client(
     caller: Option<&Pair>,
     version: &'static SupportedProtocolVersion,
 ) -> TlsConnector {
+    connector(&server.pair, caller, version)
+}
+
+fn connector(
+    server: &Pair,
+    caller: Option<&Pair>,
+    version: &'static SupportedProtocolVersion,
+) -> TlsConnector {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(server.pair.certificate.as_bytes()).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(server.certificate.as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(provider::provider())
         .with_protocol_versions(&[version])
         .unwrap()
@@ -225,30 +227,44 @@ async fn a_ca_that_is_exchanged_shuts_out_who_it_let_in() {
 }
 
 #[rstest]
-#[case::empty("")]
-#[case::not_pem("certificate")]
-#[case::half_written("-----BEGIN CERTIFICATE-----\nMIIB")]
-#[case::no_certificate("-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n")]
+#[case::removed(None, "cannot read ")]
+#[case::empty(Some(""), "there is no certificate in ")]
+#[case::not_pem(Some("certificate"), "there is no certificate in ")]
+#[case::half_written(
+    Some("-----BEGIN CERTIFICATE-----\nMIIB"),
+    "ca.crt is not PEM: a section does not end, as in a file half written;"
+)]
+#[case::no_certificate(
+    Some("-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n"),
+    "ca.crt as a CA: its certificate cannot be read;"
+)]
 #[tokio::test]
-async fn a_broken_ca_file_changes_nothing(#[case] broken: &str) {
+async fn a_broken_ca_file_changes_nothing_and_is_shown(#[case] broken: Option<&str>, #[case] shown: &str) {
     let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
     let file = folder.path().join("ca.crt");
     write(&file, authority.pem());
     let server = guarded(&file, &[]).await;
     let caller = client(&server, Some(&authority.sign(CALLER)), &TLS13);
 
-    write(&file, broken);
-    let started = Instant::now();
-    while server.metric(r#"gomemlimit_certificate_reloads_total{result="refused"}"#).await < 1 {
-        assert!(started.elapsed() < support::LONG);
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    match broken {
+        Some(broken) => write(&file, broken),
+        None => fs::remove_file(&file).unwrap(),
     }
+    let out_of_date = "gomemlimit_client_ca_out_of_date";
+    server.wait_for_metric(out_of_date, 1).await;
+    server.wait_for_some(r#"gomemlimit_certificate_reloads_total{result="refused"}"#).await;
+    let (status, ready) = server.admin("/readyz").await;
+    assert!(status == 200 && ready.starts_with("ok\ntrouble: ") && ready.contains(shown), "{ready}");
+    assert!(ready.ends_with("; the earlier client CA holds\n"), "{ready}");
+    assert_eq!(server.metric("gomemlimit_certificate_out_of_date").await, 0, "that is another file");
     assert!(is_injected(&call(&server, &caller).await.unwrap()), "the earlier CA stays");
     assert!(call(&server, &client(&server, None, &TLS13)).await.is_err(), "and nobody else is let in");
 
     let next = Authority::new();
     write(&file, next.pem());
     server.wait_for_metric(r#"gomemlimit_certificate_reloads_total{result="loaded"}"#, 1).await;
+    server.wait_for_metric(out_of_date, 0).await;
+    assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));
     let caller = client(&server, Some(&next.sign(CALLER)), &TLS13);
     assert!(is_injected(&call(&server, &caller).await.unwrap()), "a good file is taken after a bad one");
 }
@@ -290,6 +306,12 @@ async fn a_client_without_a_certificate_sees_that_of_the_server() {
     assert!(accepted.is_err());
     let served = served.unwrap();
     assert_eq!((served.asks, served.chain), (true, chain));
+
+    // Nor is a server without TLS shown in the words of rustls.
+    let (stream, mut plain) = tokio::io::duplex(64 << 10);
+    plain.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    let served = served::look(stream, ServerName::try_from("localhost").unwrap()).await;
+    assert_eq!(served.unwrap_err(), "it does not speak TLS");
 }
 
 /// What `helm test` runs.
@@ -297,12 +319,13 @@ async fn probe(server: &Server, arguments: &[&str]) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("server.crt");
     fs::write(&ca, &server.pair.certificate).unwrap();
+    probe_trusting(server, &ca, arguments).await
+}
+
+async fn probe_trusting(server: &Server, ca: &Path, arguments: &[&str]) -> (i32, String) {
     let url = format!("https://{}/mutate", server.webhook);
     let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
-    command
-        .args(["probe", "--server-name", "localhost", "--url", &url, "--ca-file"])
-        .arg(&ca)
-        .args(arguments);
+    command.args(["probe", "--server-name", "localhost", "--url", &url, "--ca-file"]).arg(ca).args(arguments);
     let output = command.stdin(Stdio::null()).output().await.unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8(said).unwrap())
@@ -328,9 +351,30 @@ async fn probe_has_a_client_certificate_or_expects_a_refusal() {
     let [certificate, key] = with("stranger");
     let (code, said) = probe(&guarded, &["--client-cert", &certificate, "--client-key", &key]).await;
     assert_eq!(code, 2, "{said}");
+    let not_accepted = ": TLS handshake: it does not accept the certificate that it was shown";
+    assert!(
+        said.contains(not_accepted) && said.ends_with("; see --client-cert and --client-key\n"),
+        "{said}"
+    );
+    let (code, said) =
+        probe(&guarded, &["--client-cert", &certificate, "--client-key", &with("caller")[1]]).await;
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.ends_with(": --client-cert, --client-key: the private key belongs to another certificate\n"),
+        "{said}"
+    );
     let (code, said) = probe(&guarded, &[]).await;
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("it asks for a client certificate (--client-cert)"), "{said}");
+    assert!(said.contains("it asks for a client certificate; see --client-cert and --client-key"), "{said}");
+    // Who is asked for a certificate, and does not trust the server, has the latter problem first.
+    write(&path("other.crt"), &Pair::new().certificate);
+    for expects in [&[][..], &["--expect-refusal"]] {
+        let (code, said) = probe_trusting(&guarded, &path("other.crt"), expects).await;
+        assert_eq!(code, 2, "{said}");
+        let unknown =
+            "/mutate: TLS handshake: its certificate is signed by an unknown authority; see --ca-file\n";
+        assert!(said.ends_with(unknown), "{said}");
+    }
     let (code, said) = probe(&guarded, &["--expect-refusal"]).await;
     assert_eq!(code, 0, "{said}");
     assert!(said.ends_with("/mutate: refuses a caller without a client certificate\n"), "{said}");
@@ -353,8 +397,7 @@ const SECRET: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 #[tokio::test]
 async fn only_the_path_is_answered_and_others_before_a_body(#[case] path: &str, #[case] status: u16) {
     let mut setup = Setup::default();
-    setup.options.paths =
-        ["/next", &format!("/{SECRET}"), "/next"].map(|path| path.parse().unwrap()).to_vec();
+    setup.options.paths = ["/next", &format!("/{SECRET}"), "/next"].map(|path| path.parse().unwrap()).into();
     let server = setup.start().await;
     let head = |length: usize| {
         format!(
@@ -403,12 +446,11 @@ async fn a_path_is_in_neither_log_nor_metrics() {
     }
 }
 
-#[tokio::test]
-async fn the_curl_line_has_the_path() {
-    let (webhook, admin) = support::running::free_ports();
+/// The first lines on stdout, to the one with `curl`.
+async fn curl_line(webhook: SocketAddr, admin: SocketAddr, arguments: &[&str]) -> String {
     let mut child = program()
         .args(["serve", "--listen", &webhook.to_string(), "--admin-listen", &admin.to_string()])
-        .args(["--path", "/first,/second"])
+        .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -418,6 +460,47 @@ async fn the_curl_line_has_the_path() {
     while !text.contains("curl ") {
         assert!(lines.read_line(&mut text).await.unwrap() > 0, "{text}");
     }
-    assert!(text.contains(&format!("https://{webhook}/first -H")), "{text}");
     child.kill().await.unwrap();
+    text
+}
+
+#[tokio::test]
+async fn the_curl_line_has_the_path_and_the_certificate_that_callers_need() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("ca.crt");
+    write(&file, authority.pem());
+    let (webhook, admin) = support::running::free_ports();
+    // A path that is named twice is one.
+    let paths = ["--path", "/first,/second", "--path", "/first"];
+    let text = curl_line(webhook, admin, &paths).await;
+    assert!(text.contains(&format!("\n  curl -sk https://{webhook}/first -H")), "{text}");
+    assert!(!text.contains("--cert"), "{text}");
+    let text = curl_line(webhook, admin, &["--client-ca-file", file.to_str().unwrap()]).await;
+    let curl = format!("\n  curl -sk --cert CLIENT.crt --key CLIENT.key https://{webhook}/mutate -H");
+    assert!(text.contains(&curl) && text.contains("that --client-ca-file lets in"), "{text}");
+}
+
+/// `a, b` is two names.
+#[tokio::test]
+async fn blanks_around_a_name_are_not_part_of_it() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("ca.crt");
+    write(&file, authority.pem());
+    let names = "kube-apiserver, front-proxy-client";
+    let running = Running::start(&[
+        "--client-ca-file",
+        file.to_str().unwrap(),
+        "--client-name",
+        names,
+        "--shutdown-delay",
+        "0s",
+    ]);
+    running.wait_until_ready().await;
+    let stream = TcpStream::connect(running.webhook).await.unwrap();
+    let caller = connector(&running.pair, Some(&authority.sign(CALLER)), &TLS13);
+    let mut stream = caller.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
+    send(&mut stream, &request(REVIEW)).await;
+    assert!(is_injected(&read_answer(&mut stream).await.unwrap()));
+    running.signal("TERM");
+    assert_eq!(running.exit().await.0, Some(0));
 }

@@ -77,7 +77,59 @@ async fn a_certificate_of_somebody_else_is_not_trusted() {
     let server = Setup::default().start().await;
     let (code, _, stderr) = probe_webhook(&server, "/mutate", &Pair::new()).await;
     assert_eq!(code, 2);
-    assert!(stderr.contains("TLS handshake: its certificate is signed by an unknown authority"), "{stderr}");
+    let unknown = "TLS handshake: its certificate is signed by an unknown authority; see --ca-file\n";
+    assert!(stderr.ends_with(unknown), "{stderr}");
+}
+
+/// What a server answers to the hello of TLS; an alert is a record of type 21 (RFC 8446, sections 5.1 and 6).
+#[rstest]
+#[case::plain_http(
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "it does not speak TLS; is it the port of --metrics-url?"
+)]
+#[case::nothing(b"", "it ended the connection; does it speak TLS?")]
+#[case::handshake_failure(
+    &[21, 3, 3, 0, 2, 2, 40],
+    "it finds no algorithms of TLS in common, or asks for a client certificate; see --client-cert and --client-key"
+)]
+#[case::protocol_version(&[21, 3, 3, 0, 2, 2, 70], "it has no version of TLS that this program has: 1.2 and 1.3")]
+#[case::no_certificate_yet(&[21, 3, 3, 0, 2, 2, 49], "it denies access, or has no certificate of its own yet")]
+#[case::no_such_name(&[21, 3, 3, 0, 2, 2, 112], "it has no certificate for this server name")]
+#[case::internal_error(&[21, 3, 3, 0, 2, 2, 80], "it ended the connection with the TLS alert: internal error")]
+#[case::not_the_protocol(&[22, 3, 3, 0, 4, 0, 0, 0, 0], "it does not keep to the protocol of TLS")]
+#[tokio::test]
+async fn why_there_is_no_handshake_is_in_words(#[case] answer: &[u8], #[case] shown: &str) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), Pair::new().certificate).unwrap();
+    for expects in [&[][..], &["--expect-refusal"]] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/mutate", listener.local_addr().unwrap());
+        let served = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // The whole hello: what is not read when the connection closes would be a reset.
+            let mut head = [0; 5];
+            stream.read_exact(&mut head).await.unwrap();
+            let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
+            stream.read_exact(&mut vec![0; length]).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        };
+        let ca_file = file.path().to_str().unwrap();
+        let arguments = ["--url", &url, "--server-name", "localhost", "--ca-file", ca_file];
+        let arguments = [&arguments[..], expects].concat();
+        let ((code, stdout, stderr), ()) = tokio::join!(probe(&arguments), served);
+        assert_eq!((code, &*stdout), (2, ""), "{stderr}");
+        assert_eq!(stderr, format!("error: {url}: TLS handshake: {shown}\n"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_port_with_tls_has_no_metrics() {
+    let server = Setup::default().start().await;
+    let url = format!("http://{}/metrics", server.webhook);
+    let (code, _, stderr) = probe(&["--metrics-url", &url]).await;
+    assert_eq!(code, 2);
+    let shown = "its answer is not HTTP; is it the port of --url, with TLS?";
+    assert_eq!(stderr, format!("error: {url}: {shown}\n"));
 }
 
 #[tokio::test]

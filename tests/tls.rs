@@ -242,6 +242,8 @@ impl Mount {
     }
 }
 
+const OUT_OF_DATE: &str = "gomemlimit_certificate_out_of_date";
+
 async fn trusts(server: &Server, pair: &Pair) -> bool {
     connect(server.webhook, pair).await.is_ok()
 }
@@ -285,17 +287,19 @@ async fn a_broken_pair_is_never_served(#[case] broken: fn(&Pair, &Pair) -> (Stri
 
     let (certificate, key) = broken(&first, &second);
     mount.swap(&certificate, &key);
-    let refused = r#"gomemlimit_certificate_reloads_total{result="refused"}"#;
-    let started = Instant::now();
-    while server.metric(refused).await < 1 {
-        assert!(started.elapsed() < support::LONG);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    server.wait_for_metric(OUT_OF_DATE, 1).await;
+    server.wait_for_some(r#"gomemlimit_certificate_reloads_total{result="refused"}"#).await;
     assert!(trusts(&server, &first).await, "the earlier certificate stays");
-    assert_eq!(server.admin("/readyz").await.0, 200);
+    let (status, ready) = server.admin("/readyz").await;
+    assert!(status == 200 && ready.starts_with("ok\ntrouble: cannot use "), "{ready}");
+    assert!(ready.ends_with("; the earlier certificate holds\n"), "{ready}");
+    // Neither bytes nor names of types.
+    assert!(!ready.contains(['[', '(', '{']) && !ready.contains("KeyMismatch"), "{ready}");
 
     mount.swap(&second.certificate, &second.key);
     server.wait_for_metric(r#"gomemlimit_certificate_reloads_total{result="loaded"}"#, 1).await;
+    server.wait_for_metric(OUT_OF_DATE, 0).await;
+    assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));
     assert!(trusts(&server, &second).await, "a good pair is taken after a bad one");
 }
 
@@ -305,12 +309,19 @@ async fn vanished_files_change_nothing() {
     let mount = Mount::new(&first);
     let server = mount.serve(&first).await;
     fs::remove_file(mount.0.path().join("..data")).unwrap();
-    let started = Instant::now();
-    while server.metric(r#"gomemlimit_certificate_reloads_total{result="refused"}"#).await < 2 {
-        assert!(started.elapsed() < support::LONG);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    server.wait_for_metric(OUT_OF_DATE, 1).await;
+    let (_, ready) = server.admin("/readyz").await;
+    assert!(
+        ready.starts_with("ok\ntrouble: cannot read ") && ready.contains("tls.crt: No such file"),
+        "{ready}"
+    );
     assert!(trusts(&server, &first).await);
+
+    // Back as it was: nothing is loaded, and nothing is wrong.
+    mount.swap(&first.certificate, &first.key);
+    server.wait_for_metric(OUT_OF_DATE, 0).await;
+    assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));
+    assert_eq!(server.metric(r#"gomemlimit_certificate_reloads_total{result="loaded"}"#).await, 0);
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ use thiserror::Error;
 use x509_cert::{Certificate, der::Decode};
 
 use super::origin::{self, NotOurs};
-use crate::{causes::said, serve::tls::provider::provider, untrusted::untrusted};
+use crate::{
+    causes::said,
+    serve::tls::{provider::provider, words},
+};
 
 /// The common name of every CA; which one it is the key identifiers tell.
 pub(super) const CA_NAME: &str = "gomemlimit CA";
@@ -87,7 +90,7 @@ pub(super) fn verifies(
 #[derive(Debug, Error)]
 pub enum VerifyError {
     /// None of the bundle has signed it.
-    #[error("{}", untrusted(&CertificateError::UnknownIssuer))]
+    #[error("{}", words::certificate(&CertificateError::UnknownIssuer))]
     UnknownIssuer,
     /// Anything else.
     #[error("{0}")]

@@ -11,7 +11,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 use kube::Client;
 
-use super::duration::{parse_duration, parse_life, parse_poll};
+use super::{
+    cluster_args::parse_name,
+    duration::{parse_duration, parse_life, parse_poll},
+};
 use crate::{
     certs::Settings,
     cluster::{
@@ -36,22 +39,34 @@ pub(super) struct CertificateArgs {
     #[arg(long, value_name = "FILE")]
     client_ca_file: Option<PathBuf>,
     /// Common name or DNS name in a caller's certificate; several by commas. Default: any
-    #[arg(long = "client-name", value_name = "NAME", value_delimiter = ',', requires = "client_ca_file")]
+    #[arg(
+        long = "client-name",
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = parse_caller,
+        requires = "client_ca_file"
+    )]
     client_names: Vec<String>,
     /// How often to look at the certificate files
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_poll)]
     tls_poll: Duration,
     /// Make and rotate certificates: existing Secret that replicas share their CA in
-    #[arg(long, value_name = "NAME", requires_all = ["webhook_config", "service"], conflicts_with = "tls_cert")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = parse_name,
+        requires_all = ["webhook_config", "service"],
+        conflicts_with = "tls_cert"
+    )]
     tls_secret: Option<String>,
     /// `MutatingWebhookConfiguration` whose CA bundle is kept right
-    #[arg(long, value_name = "NAME", requires = "tls_secret")]
+    #[arg(long, value_name = "NAME", value_parser = parse_name, requires = "tls_secret")]
     webhook_config: Option<String>,
     /// Service that the API server reaches us by
-    #[arg(long, value_name = "NAME", requires = "tls_secret")]
+    #[arg(long, value_name = "NAME", value_parser = parse_name, requires = "tls_secret")]
     service: Option<String>,
     /// Namespace of the Secret and the Service; default: that of the pod or the kubeconfig
-    #[arg(long, value_name = "NAMESPACE", requires = "tls_secret")]
+    #[arg(long, value_name = "NAMESPACE", value_parser = parse_name, requires = "tls_secret")]
     namespace: Option<String>,
     #[command(flatten)]
     lives: LifeArgs,
@@ -174,6 +189,17 @@ impl LifeArgs {
         };
         Ok(CertificateKeeper::new(client, settings, places, self.certificate_tick, outlet, metrics.clone()))
     }
+}
+
+/// A name in a caller's certificate, without blanks around it, as after a comma.
+fn parse_caller(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() {
+        return Err("is no name, and would let nobody in: write a common name or DNS name, such as \
+                    front-proxy-client, or leave --client-name out to let in any"
+            .to_owned());
+    }
+    Ok(name.to_owned())
 }
 
 /// A client of the cluster that we run in, or that KUBECONFIG names.

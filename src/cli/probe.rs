@@ -1,6 +1,8 @@
 //! `gomemlimit probe`: calls a running webhook as the API server does; what `helm test` runs.
 
 use std::{
+    error::Error,
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -14,7 +16,7 @@ use gomemlimit_core::{names::DOMAIN, settings::Setting};
 use http_body_util::Full;
 use hyper::{Request, StatusCode, Uri, header};
 use rustls::{
-    ClientConfig, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use serde_json::{Value, json};
@@ -33,7 +35,8 @@ use super::{
 };
 use crate::{
     asked::{Asked, is_for_want_of_one},
-    serve::tls::provider,
+    causes::{chain, with_causes},
+    serve::tls::{provider, words},
 };
 
 /// A megabyte: more than any answer or scrape.
@@ -117,7 +120,7 @@ impl ProbeArgs {
         let mut round = Round::default();
         let mut note = |url: &Uri, judged: anyhow::Result<String>| match judged {
             Ok(line) => round.fine.extend([url.to_string().as_str(), ": ", &line, "\n"]),
-            Err(problem) => round.findings.push(format!("{url}: {problem:#}")),
+            Err(problem) => round.findings.push(format!("{url}: {}", with_causes(problem.as_ref()))),
         };
         if let (Some(url), Some(ca_file)) = (&self.url, &self.ca_file) {
             if self.expect_refusal {
@@ -147,16 +150,9 @@ impl ProbeArgs {
 
     async fn review(&self, url: &Uri, ca_file: &Path) -> anyhow::Result<Answer> {
         let asked = Arc::new(Asked::default());
-        let answer = async {
-            let stream = self.connect(url, ca_file, &asked).await?.context("TLS handshake")?;
-            send(stream, url, Some(sample_review())).await
-        };
-        let answer = answer.await;
-        // A server of TLS 1.3 says so only after the handshake, or not at all: its connection is reset.
-        let missing = answer.is_err() && asked.is_asked();
-        answer.map_err(|error| {
-            if missing { error.context("it asks for a client certificate (--client-cert)") } else { error }
-        })
+        let stream = self.connect(url, ca_file, &asked).await?;
+        let answer = async { send(stream.context("TLS handshake")?, url, Some(sample_review())).await };
+        answer.await.map_err(|error| explained(error, asked.is_asked()))
     }
 
     /// Whether a caller without a certificate is refused; the outer error: it cannot be reached.
@@ -166,8 +162,8 @@ impl ProbeArgs {
             // Nothing is sent, so that what the server has to say arrives.
             Ok(mut stream) if asked.is_asked() => stream.read(&mut [0; 1]).await.map(|_| ()),
             Ok(_) => Ok(()),
-            Err(error) if asked.is_asked() => Err(error),
-            Err(error) => return Err(error).context("TLS handshake"),
+            Err(error) if asked.is_asked() && !is_not_trusted(&error) => Err(error),
+            Err(error) => return Err(explained(anyhow!(error).context("TLS handshake"), false)),
         };
         Ok(match refused {
             Err(error) if is_for_want_of_one(&error) => {
@@ -189,7 +185,9 @@ impl ProbeArgs {
         let pem = std::fs::read(ca_file).with_context(|| format!("cannot read {}", ca_file.display()))?;
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&pem) {
-            roots.add(certificate.with_context(|| format!("{} is not PEM", ca_file.display()))?)?;
+            let certificate = certificate.with_context(|| format!("{} is not PEM", ca_file.display()))?;
+            let added = roots.add(certificate);
+            added.with_context(|| format!("cannot use a certificate of {} as a CA", ca_file.display()))?;
         }
         ensure!(!roots.is_empty(), "there is no certificate in {}", ca_file.display());
         let config = ClientConfig::builder_with_provider(provider::provider())
@@ -207,8 +205,57 @@ impl ProbeArgs {
         let name =
             ServerName::try_from(name.clone()).with_context(|| format!("{name} is not a server name"))?;
         let stream = connect(url, 443).await?;
-        Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await)
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        // The text of tokio-rustls says no more than that it ended.
+        Ok(stream.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                io::Error::new(error.kind(), "it ended the connection; does it speak TLS?")
+            }
+            _ => error,
+        }))
     }
+}
+
+fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// Whether we ended the handshake for the server's certificate.
+fn is_not_trusted(error: &io::Error) -> bool {
+    matches!(tls_error(error), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// What a connection failed for, and which flag is about it. With TLS 1.3 a server refuses a client only after the
+/// handshake, or resets the connection.
+fn explained(error: anyhow::Error, is_asked: bool) -> anyhow::Error {
+    let asks = "it asks for a client certificate; see --client-cert and --client-key";
+    if is_for_want_of_one(error.as_ref()) {
+        return anyhow!(asks);
+    }
+    let Some(tls) = tls_error(error.as_ref()) else {
+        return if is_asked { error.context(asks) } else { error };
+    };
+    let see = match tls {
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "; see --server-name",
+        rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => "; see --ca-file",
+        rustls::Error::InvalidMessage(_) => "; is it the port of --metrics-url?",
+        rustls::Error::AlertReceived(
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::DecryptError
+            | AlertDescription::HandshakeFailure,
+        ) => "; see --client-cert and --client-key",
+        _ => "",
+    };
+    anyhow!("TLS handshake: {}{see}", words::tls(tls))
 }
 
 fn client_certificate(
@@ -219,13 +266,17 @@ fn client_certificate(
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(chain)?).collect();
     let certificates = certificates.with_context(|| format!("{} is not PEM", chain.display()))?;
     let key = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .with_context(|| format!("{} is not PEM", key.display()))?;
+        .with_context(|| format!("there is no private key as PEM in {}", key.display()))?;
     Ok((certificates, key))
 }
 
 async fn scrape(url: &Uri) -> anyhow::Result<Answer> {
     ensure!(url.scheme_str() == Some("http"), "is not an http:// URL");
-    send(connect(url, 80).await?, url, None).await
+    send(connect(url, 80).await?, url, None).await.map_err(|error| {
+        let is_http =
+            !chain(error.as_ref()).any(|error| error.downcast_ref().is_some_and(hyper::Error::is_parse));
+        if is_http { error } else { anyhow!("its answer is not HTTP; is it the port of --url, with TLS?") }
+    })
 }
 
 fn host(url: &Uri) -> anyhow::Result<&str> {

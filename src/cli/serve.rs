@@ -209,7 +209,7 @@ impl ServeArgs {
         };
         Ok(Options {
             policy: self.policy.policy_with(Rules::default()),
-            paths: self.paths.clone(),
+            paths: self.paths.iter().cloned().collect(),
             connections: ConnectionLimits {
                 connections: max_connections,
                 eviction: EVICTION,
@@ -269,8 +269,11 @@ impl ServeArgs {
         info!(version = env!("CARGO_PKG_VERSION"), webhook = %address, admin = %admin_address, "serving");
         if ephemeral {
             // Nobody waits for it: stdout may not be read.
+            let needs_certificate = client_ca.is_some();
             let path = self.paths.first().map_or(PATH, WebhookPath::as_str).to_owned();
-            drop(tokio::task::spawn_blocking(move || output::text(&try_it(address, &path))));
+            drop(tokio::task::spawn_blocking(move || {
+                output::text(&try_it(address, &path, needs_certificate))
+            }));
         }
         let parts = Parts {
             webhook,
@@ -293,14 +296,22 @@ impl ServeArgs {
 }
 
 /// A command line that sends a review to a webhook with a self-signed certificate.
-fn try_it(address: SocketAddr, path: &str) -> String {
+fn try_it(address: SocketAddr, path: &str, needs_certificate: bool) -> String {
     let address = if address.ip().is_unspecified() {
         format!("localhost:{}", address.port())
     } else {
         address.to_string()
     };
+    let (files, certificate) = if needs_certificate {
+        (
+            ", with the files of a certificate that --client-ca-file lets in",
+            "--cert CLIENT.crt --key CLIENT.key ",
+        )
+    } else {
+        ("", "")
+    };
     format!(
-        "Send it an AdmissionReview from another terminal:\n\n  curl -sk https://{address}{path} -H \
+        "Send it an AdmissionReview from another terminal{files}:\n\n  curl -sk {certificate}https://{address}{path} -H \
          'Content-Type: application/json' -d '{EXAMPLE_REVIEW}'\n\n"
     )
 }

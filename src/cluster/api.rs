@@ -18,7 +18,7 @@ use super::credentials::{self, PluginError};
 use super::kubeconfig::{self, ConfigError, Target};
 use crate::{
     causes::{chain, status_text, with_causes},
-    untrusted::untrusted,
+    serve::tls::words,
 };
 
 /// How long one answer may take; a page of pods of a busy API server takes seconds.
@@ -266,7 +266,7 @@ impl Place {
     fn failed(&self, error: &(dyn Error + 'static)) -> ApiError {
         let (url, problem) = (self.0.clone(), with_causes(error));
         if let Some(error) = find::<rustls::Error>(error) {
-            return self.handshake(error, problem);
+            return self.handshake(error);
         }
         if let Some(error) = find::<AuthError>(error) {
             return ApiError::Auth { url, problem: without_credentials(error) };
@@ -288,11 +288,13 @@ impl Place {
     }
 
     /// What a handshake that failed means.
-    fn handshake(&self, error: &rustls::Error, problem: String) -> ApiError {
+    fn handshake(&self, error: &rustls::Error) -> ApiError {
         use rustls::AlertDescription as Alert;
         let url = self.0.clone();
         match error {
-            rustls::Error::InvalidCertificate(error) => ApiError::Tls { url, problem: untrusted(error) },
+            rustls::Error::InvalidCertificate(error) => {
+                ApiError::Tls { url, problem: words::certificate(error) }
+            }
             rustls::Error::AlertReceived(
                 Alert::BadCertificate
                 | Alert::CertificateExpired
@@ -304,10 +306,7 @@ impl Place {
                 url,
                 problem: "it accepts no client without a certificate, or not this one".to_owned(),
             },
-            rustls::Error::InvalidMessage(_) => {
-                ApiError::Unreachable { url, problem: "it does not speak TLS".to_owned() }
-            }
-            _ => ApiError::Unreachable { url, problem },
+            error => ApiError::Unreachable { url, problem: words::tls(error) },
         }
     }
 }

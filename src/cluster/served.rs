@@ -22,7 +22,7 @@ use super::{
     api::{ApiError, Cluster},
     portforward::{Forward, Unconnected},
 };
-use crate::{asked::Asked, serve::tls::provider::provider};
+use crate::{asked::Asked, causes::with_causes, serve::tls::provider::provider};
 
 /// How long a handshake through the API server and the kubelet may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -101,7 +101,7 @@ pub async fn look(
         (Ok(_), Some(chain)) => Ok(Served { chain: chain.clone(), asks: asked.is_asked() }),
         // TLS 1.2 has the server's verdict within the handshake.
         (Err(_), Some(chain)) if asked.is_asked() => Ok(Served { chain: chain.clone(), asks: true }),
-        (Err(problem), _) => Err(problem.to_string()),
+        (Err(problem), _) => Err(with_causes(&problem)),
         (Ok(_), None) => Err("it shows no certificate".to_owned()),
     }
 }

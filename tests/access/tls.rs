@@ -129,7 +129,7 @@ fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> (Server, String) 
 #[rstest]
 #[case::authority(
     |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
-    "its certificate is a certificate authority itself, which this program does not accept as a server's certificate;"
+    "its certificate is a certificate authority itself, which this program does not accept from a server or a client;"
 )]
 #[case::for_clients(
     |params: &mut CertificateParams| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],

@@ -116,6 +116,8 @@ def callers(checks, chart):
     checks.equal(volumes(pod)["client-ca"].get("secret"), {"secretName": "gomemlimit-callers", "items": [{"key": "tls.crt", "path": "ca.crt"}]}, "the CA of callers in a Secret")
     checks.equal([(spec["runtimeClassName"], spec["hostUsers"]) for spec in (pod, test)], [("gvisor", False)] * 2, "sandboxed pods")
     checks.check("--expect-refusal" in args(test), f"helm test without a certificate expects to be refused: {args(test)}")
+    _, pod, _ = parts(chart.objects("--set", f"webhook.path={secret}", "--set", f"webhook.otherPaths={{{secret},/mutate,/mutate}}"))
+    checks.check(f"--path={secret},/mutate" in args(pod), f"a path that is named twice is one: {args(pod)}")
     paths, pod, (test,) = parts(chart.rendered["default"])
     checks.equal(paths, {"/mutate"}, "the default path")
     unasked = [flag for spec in (pod, test) for flag in args(spec) if flag.startswith(("--path", "--client", "--expect"))]

@@ -91,7 +91,7 @@ impl Default for Setup {
     fn default() -> Self {
         let options = Options {
             policy: Policy::default(),
-            paths: vec![PATH.parse().unwrap()],
+            paths: [PATH.parse().unwrap()].into(),
             connections: ConnectionLimits {
                 connections: 64,
                 eviction: Eviction::IdleFirst {
@@ -202,6 +202,15 @@ impl Server {
     /// The value of a metric as scraped.
     pub(crate) async fn metric(&self, series: &str) -> i64 {
         metric(self.admin, series).await
+    }
+
+    /// Waits until a metric is more than 0.
+    pub(crate) async fn wait_for_some(&self, series: &str) {
+        let started = Instant::now();
+        while self.metric(series).await < 1 {
+            assert!(started.elapsed() < LONG, "{series} is still 0");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until a metric has a value.

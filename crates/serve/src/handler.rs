@@ -69,7 +69,7 @@ struct Handler {
 
 /// The routes of the webhook port. Other paths are answered with 404 before anything of a body is read.
 pub fn router(
-    paths: &[WebhookPath],
+    paths: &BTreeSet<WebhookPath>,
     policy: CurrentPolicy,
     namespaces: Arc<dyn Namespaces>,
     limits: BodyLimits,
@@ -79,9 +79,7 @@ pub fn router(
     let refusals = Throttle::new(REFUSAL_LOG_INTERVAL);
     let handler = Handler { policy, namespaces, bodies, metrics, refusals };
     // axum panics if a path is there twice.
-    let paths: BTreeSet<_> = paths.iter().collect();
-    let router =
-        paths.into_iter().fold(Router::new(), |router, path| router.route(path.as_str(), post(mutate)));
+    let router = paths.iter().fold(Router::new(), |router, path| router.route(path.as_str(), post(mutate)));
     router.with_state(Arc::new(handler))
 }
 

@@ -8,6 +8,7 @@ mod body;
 mod budget;
 mod buffer;
 pub mod handler;
+mod last_good;
 pub mod lifecycle;
 pub mod listener;
 pub mod metrics;
@@ -22,6 +23,7 @@ mod timed_io;
 pub mod tls;
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -55,7 +57,7 @@ pub struct Options {
     /// What is decided, until the policy file changes.
     pub policy: Policy,
     /// Where the webhook answers; more than one while a path is exchanged for another.
-    pub paths: Vec<WebhookPath>,
+    pub paths: BTreeSet<WebhookPath>,
     /// What a connection may cost.
     pub connections: ConnectionLimits,
     /// What bodies may cost.
@@ -100,7 +102,7 @@ pub struct Parts {
 #[derive(Debug, Error)]
 pub enum ServeError {
     /// TLS could not be set up.
-    #[error("cannot set up TLS: {0}")]
+    #[error("cannot set up TLS: {}", tls::words::tls(.0))]
     Tls(#[from] rustls::Error),
     /// The webhook port is gone, which only a defect can bring about.
     #[error("the webhook port ended by itself")]
@@ -117,7 +119,9 @@ pub enum ServeError {
 pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
     let Parts { webhook, admin, serving, reloader, client_ca, policy_file, namespaces, .. } = parts;
     let Parts { conditions, mut troubles, metrics, mut signals, .. } = parts;
-    troubles.extend(policy_file.as_ref().map(|file| file.trouble.clone()));
+    troubles.extend(policy_file.as_ref().map(PolicyReloader::trouble));
+    troubles.extend(reloader.as_ref().map(Reloader::trouble));
+    troubles.extend(client_ca.as_ref().map(ClientCa::trouble));
     let config: ServerConfig = serving.server_config(client_ca.as_ref().map(ClientCa::callers))?;
     let readiness = Readiness::new(serving.clone(), conditions, troubles, metrics.clone());
     let (webhook_stop, admin_stop) = (Stop::default(), Stop::default());

@@ -29,6 +29,7 @@ use super::{
     room::{Place, Room},
     throttle::Throttle,
     timed_io::{AwaitedBody, Silence, TimedIo},
+    tls::words,
 };
 use crate::metrics::{HandshakeFailure, Metrics};
 
@@ -260,15 +261,18 @@ impl Connection {
         let handshake = timeout(self.limits.handshake, tls.accept(stream));
         let failure = match self.stop.stopped.run_until_cancelled(handshake).await? {
             Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(error)) if is_refused_caller(&error) => {
-                if let Some(suppressed) = self.refusals.pass() {
-                    warn!(%error, suppressed, "refused a caller by its client certificate");
-                }
-                HandshakeFailure::ClientCertificate
-            }
             Ok(Err(error)) => {
-                debug!(%error, "TLS handshake failed");
-                HandshakeFailure::Tls
+                let tls = error.get_ref().and_then(|error| error.downcast_ref());
+                let problem = tls.map_or_else(|| error.to_string(), words::tls);
+                if tls.is_some_and(is_refused_caller) {
+                    if let Some(suppressed) = self.refusals.pass() {
+                        warn!(%problem, suppressed, "refused a caller by its client certificate");
+                    }
+                    HandshakeFailure::ClientCertificate
+                } else {
+                    debug!(%problem, "TLS handshake failed");
+                    HandshakeFailure::Tls
+                }
             }
             Err(_) => HandshakeFailure::Timeout,
         };
@@ -330,9 +334,8 @@ fn ends_a_head(bytes: &[u8]) -> bool {
 }
 
 /// Whether we ended the handshake for the client's certificate, or for want of one.
-fn is_refused_caller(error: &std::io::Error) -> bool {
-    let error = error.get_ref().and_then(|error| error.downcast_ref());
-    matches!(error, Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)))
+fn is_refused_caller(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_))
 }
 
 /// Counts a connection as open for as long as it lives, however it ends.

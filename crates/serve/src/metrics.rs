@@ -16,7 +16,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-pub(crate) use labels::{HandshakeFailure, Reload};
+pub(crate) use labels::{HandshakeFailure, Reload, Reread};
 pub use labels::{Rotation, Watch};
 
 /// Prefix of every name.
@@ -66,6 +66,8 @@ pub struct Numbers {
     /// Seconds since 1970 at which the serving certificate expires.
     pub certificate_expiry: Gauge,
     certificate_reloads: Family<Labels<1>, Counter>,
+    certificate_out_of_date: Gauge,
+    client_ca_out_of_date: Gauge,
     /// Seconds since 1970 at which the CA that signs expires; 0 where certificates are not self-managed.
     pub ca_expiry: Gauge,
     /// 1 while the webhook configuration's CA bundle is not what it should be.
@@ -77,8 +79,7 @@ pub struct Numbers {
     watch_up: Family<Labels<1>, Gauge>,
     policy_rules: Gauge,
     policy_reloads: Family<Labels<1>, Counter>,
-    /// 1 while the policy file is not what holds.
-    pub(crate) policy_out_of_date: Gauge,
+    policy_out_of_date: Gauge,
     /// 1 while ready.
     pub(crate) ready: Gauge,
 }
@@ -148,12 +149,22 @@ impl Metrics {
         self.handshake_failures.get_or_create(&[("reason", failure.as_str())]).inc();
     }
 
-    pub(crate) fn count_reload(&self, reload: Reload) {
-        self.certificate_reloads.get_or_create(&[("result", reload.as_str())]).inc();
+    pub(crate) fn count_reload(&self, file: Reread, reload: Reload) {
+        let reloads = match file {
+            Reread::Certificate | Reread::ClientCa => &self.certificate_reloads,
+            Reread::Policy => &self.policy_reloads,
+        };
+        reloads.get_or_create(&[("result", reload.as_str())]).inc();
     }
 
-    pub(crate) fn count_policy_reload(&self, reload: Reload) {
-        self.policy_reloads.get_or_create(&[("result", reload.as_str())]).inc();
+    /// Whether an earlier content holds because that of the file cannot be used.
+    pub(crate) fn out_of_date(&self, file: Reread, is_out_of_date: bool) {
+        let gauge = match file {
+            Reread::Certificate => &self.certificate_out_of_date,
+            Reread::ClientCa => &self.client_ca_out_of_date,
+            Reread::Policy => &self.policy_out_of_date,
+        };
+        gauge.set(i64::from(is_out_of_date));
     }
 
     pub(crate) fn count_policy_rules(&self, rules: &Rules) {
@@ -205,12 +216,7 @@ impl Metrics {
         let mut registry = self.registry_of_keeper();
         self.register_decisions(&mut registry);
         self.register_serving(&mut registry);
-        registry.register(
-            "certificate_reloads",
-            "Looks at changed certificate files that loaded or refused them",
-            self.certificate_reloads.clone(),
-        );
-        self.register_policy(&mut registry);
+        self.register_files(&mut registry);
         registry
     }
 
@@ -282,7 +288,22 @@ impl Metrics {
         registry.register("ready", "1 while ready", self.ready.clone());
     }
 
-    fn register_policy(&self, registry: &mut Registry) {
+    fn register_files(&self, registry: &mut Registry) {
+        registry.register(
+            "certificate_reloads",
+            "Looks at changed certificate files that loaded or refused them",
+            self.certificate_reloads.clone(),
+        );
+        registry.register(
+            "certificate_out_of_date",
+            "1 while the certificate files cannot be used and an earlier certificate is served",
+            self.certificate_out_of_date.clone(),
+        );
+        registry.register(
+            "client_ca_out_of_date",
+            "1 while the file of the client CA cannot be used and an earlier one holds",
+            self.client_ca_out_of_date.clone(),
+        );
         registry.register(
             "policy_rules",
             "Rules of the policy file that are in force",

@@ -10,8 +10,8 @@ use gomemlimit_core::{Policy, Rules};
 use gomemlimit_policy_file::{self as policy_file, PolicyFileError};
 use tracing::{info, warn};
 
-use super::readiness::Trouble;
-use crate::metrics::{Metrics, Reload};
+use super::{last_good::LastGood, readiness::Trouble};
+use crate::metrics::{Metrics, Reread};
 
 /// What holds right now; requests take it without waiting.
 pub type CurrentPolicy = Arc<ArcSwap<Policy>>;
@@ -21,10 +21,7 @@ pub struct PolicyReloader {
     path: PathBuf,
     /// What is in force.
     loaded: Vec<u8>,
-    /// What was refused last, so that each problem is logged once.
-    refused: Option<String>,
-    /// The same for `/readyz`, which stays ready.
-    pub trouble: Trouble,
+    state: LastGood,
     metrics: Metrics,
 }
 
@@ -37,13 +34,20 @@ impl PolicyReloader {
         let loaded = policy_file::read(&path)?;
         let rules = policy_file::parse(&path, &loaded)?;
         metrics.count_policy_rules(&rules);
-        Ok((Self { path, loaded, refused: None, trouble: Trouble::default(), metrics }, rules))
+        let state = LastGood::new(Reread::Policy, metrics.clone());
+        Ok((Self { path, loaded, state, metrics }, rules))
+    }
+
+    /// What `/readyz` shows about the file.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        self.state.trouble()
     }
 
     /// Puts the file's rules in force if it changed and is good.
     pub fn poll(&mut self, current: &CurrentPolicy) {
         match self.changed() {
-            Ok(None) => self.note(None),
+            Ok(None) => self.state.unchanged(),
             Ok(Some((rules, content))) => {
                 info!(file = %self.path.display(), rules = rules.len(), "a new policy is in force");
                 for doubt in rules.doubts() {
@@ -52,8 +56,7 @@ impl PolicyReloader {
                 self.metrics.count_policy_rules(&rules);
                 current.store(Arc::new(Policy { rules, ..Policy::clone(&current.load()) }));
                 self.loaded = content;
-                self.metrics.count_policy_reload(Reload::Loaded);
-                self.note(None);
+                self.state.loaded();
             }
             Err(error) => self.refuse(error.to_string()),
         }
@@ -61,22 +64,7 @@ impl PolicyReloader {
 
     /// What is in the file cannot be used, for this reason.
     pub fn refuse(&mut self, problem: String) {
-        self.metrics.count_policy_reload(Reload::Refused);
-        self.note(Some(problem));
-    }
-
-    /// Says what is refused now, if it is something else than before.
-    fn note(&mut self, refused: Option<String>) {
-        if refused == self.refused {
-            return;
-        }
-        if let Some(problem) = &refused {
-            warn!(%problem, "keeping the earlier policy");
-        }
-        let trouble = refused.iter().map(|problem| format!("{problem}; the earlier policy holds"));
-        self.trouble.store(Arc::new(trouble.collect()));
-        self.metrics.policy_out_of_date.set(i64::from(refused.is_some()));
-        self.refused = refused;
+        self.state.refuse(problem);
     }
 
     fn changed(&self) -> Result<Option<(Rules, Vec<u8>)>, PolicyFileError> {
@@ -123,7 +111,7 @@ mod tests {
         assert_eq!(current.load().rules.len(), 1);
         assert!(says("gomemlimit_policy_reloads_total{result=\"refused\"} 2"));
         assert!(says("\ngomemlimit_policy_out_of_date 1\n"));
-        let trouble = reloader.trouble.load()[0].clone();
+        let trouble = reloader.trouble().load()[0].clone();
         assert!(
             trouble.contains("unknown field `nam`") && trouble.ends_with("the earlier policy holds"),
             "{trouble}"
@@ -132,9 +120,9 @@ mod tests {
         // Put back, or taken away and put back: nothing is wrong any more.
         fs::remove_file(&path).unwrap();
         reloader.poll(&current);
-        assert!(reloader.trouble.load()[0].contains("cannot read the policy file"));
+        assert!(reloader.trouble().load()[0].contains("cannot read the policy file"));
         fs::write(&path, GOOD).unwrap();
         reloader.poll(&current);
-        assert!(reloader.trouble.load().is_empty() && says("\ngomemlimit_policy_out_of_date 0\n"));
+        assert!(reloader.trouble().load().is_empty() && says("\ngomemlimit_policy_out_of_date 0\n"));
     }
 }

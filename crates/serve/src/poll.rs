@@ -70,7 +70,7 @@ mod tests {
         let metrics = Metrics::default();
         let (reloader, rules) = PolicyReloader::open(path.clone(), metrics.clone()).unwrap();
         let current = CurrentPolicy::new(ArcSwap::from_pointee(Policy { rules, ..Policy::default() }));
-        let (trouble, in_force) = (reloader.trouble.clone(), current.clone());
+        let (trouble, in_force) = (reloader.trouble(), current.clone());
         // A parser that cannot bear what is in the file.
         let poll = move |reloader: &mut PolicyReloader| {
             assert!(fs::read_to_string(&path).unwrap() != "poison", "the parser's defect");

@@ -25,6 +25,27 @@ impl HandshakeFailure {
     }
 }
 
+/// A file, or a pair of files, that is read again while it is in use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reread {
+    /// `--tls-cert` and `--tls-key`.
+    Certificate,
+    /// `--client-ca-file`.
+    ClientCa,
+    /// `--policy-file`.
+    Policy,
+}
+
+impl fmt::Display for Reread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "certificate",
+            Self::ClientCa => "client CA",
+            Self::Policy => "policy",
+        })
+    }
+}
+
 /// What became of a file that changed on disk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reload {

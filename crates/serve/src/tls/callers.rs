@@ -20,11 +20,15 @@ use rustls::{
     },
 };
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::info;
 use x509_cert::{Certificate, der::Decode};
 
-use super::provider::provider;
-use crate::metrics::{Metrics, Reload};
+use super::{provider::provider, words};
+use crate::{
+    last_good::LastGood,
+    metrics::{Metrics, Reread},
+    readiness::Trouble,
+};
 
 /// Why a file with the CA of callers cannot be used.
 #[derive(Debug, Error)]
@@ -38,7 +42,7 @@ pub enum ClientCaError {
         source: io::Error,
     },
     /// It is not PEM.
-    #[error("{path} is not PEM: {source}", path = path.display())]
+    #[error("{path} is not PEM: {}", words::pem(source), path = path.display())]
     Pem {
         /// Which.
         path: PathBuf,
@@ -49,7 +53,7 @@ pub enum ClientCaError {
     #[error("there is no certificate in {path}", path = .0.display())]
     NoCertificate(PathBuf),
     /// A certificate in it is of no use as a CA.
-    #[error("cannot use a certificate of {path}: {source}", path = path.display())]
+    #[error("cannot use a certificate of {path} as a CA: {}", words::tls(source), path = path.display())]
     Certificate {
         /// Which file.
         path: PathBuf,
@@ -80,10 +84,8 @@ struct Trusted(Arc<dyn ClientCertVerifier>);
 pub struct ClientCa {
     path: PathBuf,
     in_use: Vec<u8>,
-    /// What was refused last, so that each problem is logged once.
-    refused: Option<String>,
+    state: LastGood,
     callers: Arc<Callers>,
-    metrics: Metrics,
 }
 
 impl ClientCa {
@@ -93,7 +95,13 @@ impl ClientCa {
         let in_use = read(&path)?;
         let current = ArcSwap::from_pointee(Trusted(verifier(&path, &in_use)?));
         let callers = Arc::new(Callers { current, names });
-        Ok(Self { path, in_use, refused: None, callers, metrics })
+        Ok(Self { path, in_use, state: LastGood::new(Reread::ClientCa, metrics), callers })
+    }
+
+    /// What `/readyz` shows about the file.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        self.state.trouble()
     }
 
     /// What verifies callers.
@@ -105,13 +113,12 @@ impl ClientCa {
     /// Takes the file's content over if it changed and is good; from the next handshake on.
     pub fn poll(&mut self) {
         match self.changed() {
-            Ok(None) => self.refused = None,
+            Ok(None) => self.state.unchanged(),
             Ok(Some((trusted, content))) => {
                 info!(file = %self.path.display(), "a new CA of callers");
                 self.callers.current.store(Arc::new(trusted));
                 self.in_use = content;
-                self.refused = None;
-                self.metrics.count_reload(Reload::Loaded);
+                self.state.loaded();
             }
             Err(error) => self.refuse(error.to_string()),
         }
@@ -119,11 +126,7 @@ impl ClientCa {
 
     /// What is in the file cannot be used, for this reason.
     pub fn refuse(&mut self, problem: String) {
-        self.metrics.count_reload(Reload::Refused);
-        if self.refused.as_ref() != Some(&problem) {
-            warn!(%problem, "keeping the earlier CA of callers");
-            self.refused = Some(problem);
-        }
+        self.state.refuse(problem);
     }
 
     fn changed(&self) -> Result<Option<(Trusted, Vec<u8>)>, ClientCaError> {

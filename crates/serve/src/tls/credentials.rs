@@ -12,13 +12,13 @@ use rustls::{
 use thiserror::Error;
 use x509_cert::{Certificate, der::Decode};
 
-use super::provider::provider;
+use super::{provider::provider, words};
 
 /// Why a pair of certificate and key cannot be served.
 #[derive(Debug, Error)]
 pub enum CredentialsError {
     /// No PEM certificate could be read.
-    #[error("the certificate is not PEM: {0}")]
+    #[error("the certificate is not PEM: {}", words::pem(.0))]
     CertificatePem(#[source] rustls::pki_types::pem::Error),
     /// The PEM text holds no certificate at all.
     #[error("there is no certificate in the PEM text")]
@@ -27,10 +27,10 @@ pub enum CredentialsError {
     #[error("the certificate is not X.509: {0}")]
     CertificateDer(#[source] x509_cert::der::Error),
     /// No PEM key could be read.
-    #[error("the private key is not PEM: {0}")]
+    #[error("there is no private key as PEM: {}", words::pem(.0))]
     KeyPem(#[source] rustls::pki_types::pem::Error),
     /// The key is of no supported kind, or belongs to another certificate.
-    #[error("certificate and private key do not go together: {0}")]
+    #[error("certificate and private key do not go together: {}", words::tls(.0))]
     Mismatch(#[source] rustls::Error),
     /// Before `notBefore`, while what is served is valid.
     #[error("the certificate is not valid before {}", humantime::format_rfc3339_seconds(*.0))]

@@ -8,10 +8,14 @@
 use std::{fs, io, path::PathBuf, time::SystemTime};
 
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{Credentials, CredentialsError, Serving};
-use crate::metrics::{Metrics, Reload};
+use crate::{
+    last_good::LastGood,
+    metrics::{Metrics, Reread},
+    readiness::Trouble,
+};
 
 /// The two files.
 #[derive(Clone, Debug)]
@@ -74,29 +78,32 @@ impl CertificateFiles {
 pub struct Reloader {
     files: CertificateFiles,
     served: Content,
-    /// What was refused last, so that each problem is logged once.
-    refused: Option<String>,
-    metrics: Metrics,
+    state: LastGood,
 }
 
 impl Reloader {
     /// Goes on from what [`CertificateFiles::load`] gave.
     #[must_use]
     pub fn new(files: CertificateFiles, served: Content, metrics: Metrics) -> Self {
-        Self { files, served, refused: None, metrics }
+        Self { files, served, state: LastGood::new(Reread::Certificate, metrics) }
+    }
+
+    /// What `/readyz` shows about the files.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        self.state.trouble()
     }
 
     /// Serves the files' content if it changed and is good.
     pub fn poll(&mut self, serving: &Serving, now: SystemTime) {
         match self.changed(serving, now) {
-            Ok(None) => self.refused = None,
+            Ok(None) => self.state.unchanged(),
             Ok(Some((credentials, content))) => {
                 let expires = humantime::format_rfc3339_seconds(credentials.not_after());
                 info!(certificate = %self.files.certificate.display(), %expires, "serving a new certificate");
                 serving.replace(credentials);
                 self.served = content;
-                self.refused = None;
-                self.metrics.count_reload(Reload::Loaded);
+                self.state.loaded();
             }
             Err(error) => self.refuse(error.to_string()),
         }
@@ -104,11 +111,7 @@ impl Reloader {
 
     /// What is in the files cannot be used, for this reason.
     pub fn refuse(&mut self, problem: String) {
-        self.metrics.count_reload(Reload::Refused);
-        if self.refused.as_ref() != Some(&problem) {
-            warn!(%problem, "keeping the earlier certificate");
-            self.refused = Some(problem);
-        }
+        self.state.refuse(problem);
     }
 
     fn changed(

@@ -5,6 +5,7 @@ mod credentials;
 mod ephemeral;
 mod files;
 pub mod provider;
+pub mod words;
 
 use std::{sync::Arc, time::SystemTime};
 

@@ -1,10 +1,12 @@
-//! What is wrong with a certificate, in words: the texts of rustls are names of its types.
+//! What is wrong with a certificate, in words.
 
-use rustls::CertificateError;
+use rustls::{CertificateError, ExtendedKeyPurpose};
 
-/// What is wrong with the certificate of a server, as a sentence about it.
+use super::spelled_out;
+
+/// What is wrong with the certificate of a server or a client, as a sentence about it.
 #[must_use]
-pub(crate) fn untrusted(error: &CertificateError) -> String {
+pub fn certificate(error: &CertificateError) -> String {
     let text = match error {
         // A cluster that was made anew has an authority of the same name, and with another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
@@ -16,6 +18,9 @@ pub(crate) fn untrusted(error: &CertificateError) -> String {
             return for_other_names(&expected.to_str(), presented);
         }
         CertificateError::NotValidForName => "is for another name",
+        CertificateError::InvalidPurposeContext { required: ExtendedKeyPurpose::ClientAuth, .. } => {
+            "is not one of a client: it is for other purposes"
+        }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "is not one of a server: it is for other purposes"
         }
@@ -55,18 +60,11 @@ fn bare(name: &str) -> &str {
 fn other(variant: &str) -> String {
     let name = variant.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     if name == "CaUsedAsEndEntity" {
-        return "its certificate is a certificate authority itself, which this program does not accept as a server's \
-                certificate"
+        return "its certificate is a certificate authority itself, which this program does not accept from a \
+                server or a client"
             .to_owned();
     }
-    let mut words = String::new();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.push(letter.to_ascii_lowercase());
-    }
-    format!("its certificate is not accepted: {words}")
+    format!("its certificate is not accepted: {}", spelled_out(variant))
 }
 
 #[cfg(test)]
@@ -128,6 +126,13 @@ mod tests {
             (E::NotValidForName, "is for another name"),
             (context(vec!["DnsName(\"b.test\")".to_owned()]), "is for b.test, not for a.test"),
             (context(Vec::new()), "is for no name at all, not for a.test"),
+            (
+                E::InvalidPurposeContext {
+                    required: ExtendedKeyPurpose::ClientAuth,
+                    presented: vec![ExtendedKeyPurpose::ServerAuth],
+                },
+                "is not one of a client: it is for other purposes",
+            ),
             (E::InvalidPurpose, "is not one of a server: it is for other purposes"),
             (E::ApplicationVerificationFailure, "is not accepted: application verification failure"),
             (
@@ -139,7 +144,7 @@ mod tests {
                 "is not accepted: trailing data",
             ),
         ] {
-            assert_eq!(untrusted(&error), format!("its certificate {said}"));
+            assert_eq!(certificate(&error), format!("its certificate {said}"));
         }
     }
 }
