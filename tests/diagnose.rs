@@ -139,7 +139,7 @@ fn data(name: &str) -> String {
 #[rstest]
 #[case::missing(&["-f", "./nothing.pb.gz"], "cannot read ./nothing.pb.gz")]
 #[case::text(&["-f", "README.md"], "README.md is text, not a heap profile")]
-#[case::folder(&["-f", "src", "docs"], "src is not a file")]
+#[case::folder(&["-f", "src", "docs"], "cannot read src: Is a directory")]
 #[case::other_folder(&["-f", "src"], "src is not a folder that --save wrote: cannot read capture.json")]
 #[case::other_type(&["-f", "crates/pprof/tests/data/cpu.pb.gz"], "is a profile of samples/count, cpu/nanoseconds, not of the heap")]
 #[case::only_texts(&["-f", "crates/pprof/tests/data/heap-1.txt"], "there is no heap profile among the files")]
@@ -209,6 +209,58 @@ fn what_was_saved_can_be_looked_at_again_and_drawn() {
     assert!(svg.contains("<svg") && svg.contains("main.appendEvent"), "{svg}");
     let twice = diagnose(&["--url", &url, "--save", saved]);
     twice.is_refused("holds captures already; name another folder for --save");
+}
+
+/// Neither a folder nor a part of a capture, if there is no capture.
+#[test]
+fn a_failure_leaves_no_empty_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (new, saved) = (folder.path().join("new"), folder.path().join("new/captures"));
+    let saved = saved.to_str().unwrap();
+    diagnose(&["--url", &serve(|_, _| Some((404, Vec::new()))), "--save", saved]).is_refused("404");
+    assert!(!new.exists());
+
+    // Files of 1 KiB at most (setrlimit(2), RLIMIT_FSIZE), as on a full disk.
+    let url = serve(|path, _| Some(pprof(path, HEAP)));
+    let script = "trap '' XFSZ; ulimit -f 1 && exec \"$0\" \"$@\"";
+    let mut command = Command::new("bash");
+    command.args([
+        "-c",
+        script,
+        env!("CARGO_BIN_EXE_gomemlimit"),
+        "diagnose",
+        "--url",
+        &url,
+        "--save",
+        saved,
+    ]);
+    let output: Outcome = command.output().unwrap().into();
+    output.is_refused(&format!("cannot write {saved}/heap-1.txt: File too large (os error 27)\n"));
+    assert!(!new.exists());
+
+    // A folder that was there stays.
+    fs::create_dir(&new).unwrap();
+    diagnose(&["--url", &serve(|_, _| None), "--save", saved]).is_refused("/debug/pprof");
+    assert_eq!(fs::read_dir(&new).unwrap().count(), 0);
+}
+
+#[test]
+fn errors_of_save_have_names_that_the_user_gave() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let file = file.to_str().unwrap();
+    let url = serve(|path, _| Some(pprof(path, HEAP)));
+    // Nobody can make a file in /proc, not even root.
+    for (save, wanted) in [
+        ("/proc", "cannot write into /proc: No such file or directory (os error 2)"),
+        (file, &*format!("cannot write into {file}: it is not a folder")),
+        (&*format!("{file}/new"), &*format!("cannot make {file}/new: Not a directory (os error 20)")),
+    ] {
+        let output = diagnose(&["--url", &url, "--save", save]);
+        output.is_refused(wanted);
+        assert_eq!(output.stderr, format!("error: {wanted}\n"));
+    }
 }
 
 /// A folder of --save that somebody prepared: nothing is written through a link, and nothing that is there is changed.

@@ -308,6 +308,7 @@ fn a_signal_ends_it_and_nothing_is_lost(#[case] signal: &str) {
 #[case::forbidden(&["sts/db"], "cannot get resource \"statefulsets\"; grant get on statefulsets, or name a pod")]
 #[case::no_container(&["deploy/api", "-c", "proxy"], "deployment/api has no container proxy; it has app")]
 #[case::no_baseline(&["deploy/api", "--baseline", "none.json"], "cannot read none.json")]
+#[case::endless_baseline(&["deploy/api", "--baseline", "/dev/zero"], "cannot read /dev/zero: it is larger than 256 MiB")]
 #[case::other_baseline(&["deploy/api", "--baseline", "kubeconfig"], "kubeconfig: is not what observe --save writes")]
 #[case::same_file(&["deploy/api", "--baseline", "b.json", "--save", "b.json"], "--save would overwrite the baseline")]
 #[case::no_folder(&["deploy/api", "--save", "none/a.json"], "cannot write none/a.json: No such file or directory (os error 2)\n")]

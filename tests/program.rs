@@ -35,7 +35,7 @@ async fn run(arguments: &[&str]) -> (i32, String, String) {
 #[case::missing_cert(&["--tls-cert", "/nowhere/tls.crt", "--tls-key", "/nowhere/tls.key"], "cannot read /nowhere/tls.crt: No such file")]
 #[case::cert_is_a_directory(&["--tls-cert", "/", "--tls-key", "/"], "cannot read /: Is a directory")]
 #[case::missing_client_ca(&["--client-ca-file", "/nowhere/ca.crt"], "--client-ca-file: cannot read /nowhere/ca.crt: No such file")]
-#[case::empty_client_ca(&["--client-ca-file", "/dev/null"], "--client-ca-file: there is no certificate in /dev/null")]
+#[case::client_ca_without_any(&["--client-ca-file", "deny.toml"], "--client-ca-file: there is no certificate in deny.toml")]
 #[case::client_ca_of_garbage(&["--client-ca-file", "Cargo.toml"], "--client-ca-file: there is no certificate in Cargo.toml")]
 #[case::client_name_alone(&["--client-name", "kube-apiserver"], "--client-ca-file <FILE>")]
 #[case::client_name_empty(&["--client-ca-file", "a", "--client-name", ""], "--client-name <NAME>': is no name, and would let nobody in: write a common name")]
@@ -50,7 +50,10 @@ async fn run(arguments: &[&str]) -> (i32, String, String) {
 #[case::path_empty_among_others(&["--path", "/a,"], "--path <PATH>': must start with /")]
 #[case::path_without_a_slash(&["--path", "mutate"], "--path <PATH>': must start with /")]
 #[case::path_that_kubernetes_refuses(&["--path", "/mutate,/Mutate"], "--path <PATH>': has a segment that Kubernetes does not accept")]
-#[case::not_a_cert(&["--tls-cert", "/dev/null", "--tls-key", "/dev/null"], "cannot use /dev/null with /dev/null")]
+#[case::cert_is_a_device(&["--tls-cert", "/dev/zero", "--tls-key", "/dev/zero"], "cannot read /dev/zero: it is not a regular file")]
+#[case::client_ca_is_a_device(&["--client-ca-file", "/dev/zero"], "--client-ca-file: cannot read /dev/zero: it is not a regular file")]
+#[case::policy_is_a_device(&["--policy-file", "/dev/zero"], "cannot read the policy file /dev/zero: it is not a regular file")]
+#[case::not_a_cert(&["--tls-cert", "deny.toml", "--tls-key", "deny.toml"], "cannot use deny.toml with deny.toml")]
 #[case::ratio_out_of_range(&["--ratio", "1.2"], "--ratio <RATIO>': is outside 0.10 to 0.98")]
 #[case::ratio_malformed(&["--ratio", "lots"], "--ratio <RATIO>': is not a ratio")]
 #[case::headroom(&["--headroom", "64MiB"], "--headroom <QUANTITY>': is not a Kubernetes quantity")]
@@ -311,4 +314,20 @@ async fn hostile_bodies_stay_within_the_memory() {
     let peak = running.peak_kib() - before;
     println!("{count} hostile bodies of 6 MiB at once: resident {peak} KiB at most");
     assert!(peak < 48 << 10, "{peak} KiB");
+}
+
+/// A pipe that nobody writes to keeps `serve` neither from an error nor, later, from looking at its files.
+#[tokio::test]
+async fn a_pipe_keeps_serve_not_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let path = path.to_str().unwrap();
+    for flags in
+        [&["--policy-file", path][..], &["--client-ca-file", path], &["--tls-cert", path, "--tls-key", path]]
+    {
+        let ended = tokio::time::timeout(LONG, run(&[&["serve"], flags].concat())).await;
+        let (code, _, stderr) = ended.expect("it waits for whoever writes");
+        assert!(code == 2 && stderr.contains(&format!("{path}: it is not a regular file")), "{stderr}");
+    }
 }

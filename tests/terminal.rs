@@ -332,6 +332,7 @@ async fn colours_are_for_terminals_and_for_those_who_force_them() {
     let without = coloured.replace("\u{1b}[32m", "").replace("\u{1b}[33m", "").replace("\u{1b}[0m", "");
     assert_eq!(without, plain, "the columns are the same");
     assert_eq!(check(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).await, plain);
+    assert_eq!(check(&[("CLICOLOR_FORCE", "0")]).await, plain);
 
     let error = program(&["explain", "-f", "/nonexistent"]).env("CLICOLOR_FORCE", "1").output().unwrap();
     assert!(error.stderr.starts_with(b"\x1b[31merror:\x1b[0m cannot read"), "{error:?}");
@@ -344,7 +345,7 @@ fn a_terminal_gets_colours_unless_it_says_no() {
     let file = directory.path().join("m.yaml");
     fs::write(&file, manifest("a", "b", "")).unwrap();
     let line = format!("{} inject --diff -f {}", env!("CARGO_BIN_EXE_gomemlimit"), file.display());
-    let on_a_terminal = |term: &str, no_color: Option<&str>| {
+    let on_a_terminal = |term: &str, variable: Option<(&str, &str)>| {
         let mut command = Command::new("script");
         command
             .args(["-qec", &line, "/dev/null"])
@@ -352,17 +353,23 @@ fn a_terminal_gets_colours_unless_it_says_no() {
             .env("TERM", term)
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
+            .env_remove("CLICOLOR")
             // A build server gets colours on any terminal.
             .env_remove("CI");
-        if let Some(value) = no_color {
-            command.env("NO_COLOR", value);
-        }
+        command.envs(variable);
         let output = command.output().expect("script, of util-linux");
         String::from_utf8(output.stdout).unwrap()
     };
-    assert!(on_a_terminal("xterm", None).contains("\u{1b}[32m+"));
-    for (term, no_color) in [("dumb", None), ("xterm", Some("1"))] {
-        let plain = on_a_terminal(term, no_color);
+    for variable in [None, Some(("CLICOLOR_FORCE", "0"))] {
+        assert!(on_a_terminal("xterm", variable).contains("\u{1b}[32m+"), "{variable:?}");
+    }
+    for (term, variable) in [
+        ("dumb", None),
+        ("dumb", Some(("CLICOLOR_FORCE", "0"))),
+        ("xterm", Some(("NO_COLOR", "1"))),
+        ("xterm", Some(("CLICOLOR", "0"))),
+    ] {
+        let plain = on_a_terminal(term, variable);
         assert!(plain.contains("\n+") && !plain.contains('\u{1b}'), "{plain:?}");
     }
 }

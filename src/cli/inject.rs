@@ -69,36 +69,40 @@ impl InjectArgs {
                 manifest::apply(&input.text, &edits.concat()).with_context(|| input.source.to_string())?;
             changed.push((input, text));
         }
-        report(&decided);
         if self.in_place {
-            return write_back(&changed);
+            write_back(&changed, &decided)?;
+            return Ok(report(&decided));
         }
-        let text = match self.output {
-            _ if self.diff => return Ok(output::diff(&diff(&changed))),
-            Some(Format::Json) => as_json(&changed)?,
-            None | Some(Format::Yaml) => joined(&changed),
+        let printed = match self.output {
+            _ if self.diff => output::diff(&diff(&changed)),
+            Some(Format::Json) => output::stdout(as_json(&changed)?.as_bytes()),
+            None | Some(Format::Yaml) => output::stdout(joined(&changed).as_bytes()),
         };
-        Ok(output::stdout(text.as_bytes()))
+        Ok(if printed == ExitCode::SUCCESS { report(&decided) } else { printed })
     }
 }
 
-/// Tells what was done to each container, and every warning.
-fn report(decided: &[Decided]) {
-    for one in decided {
-        for container in &one.verdict.containers {
-            let reason = container.decision.reason;
-            let outcome = match container.decision.plan.filter(|_| reason.is_set()) {
-                Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.text()),
-                None => format!("unchanged ({reason}: {})", explanation(container, &one.verdict.warnings)),
-            };
-            output::message(&format!("{}, container {}: {outcome}", one.object(), container.name()));
-        }
-        for warning in &one.verdict.warnings {
-            output::warning(&format!("{}: {}", one.object(), warning.text));
-        }
-    }
+/// Reports everything that was done. It comes after the output: nothing is reported as done that is not.
+fn report(decided: &[Decided]) -> ExitCode {
+    decided.iter().for_each(report_one);
     if decided.is_empty() {
         output::message("no pods in these manifests: nothing to do");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Reports what was done to each container of a pod, and every warning.
+fn report_one(one: &Decided) {
+    for container in &one.verdict.containers {
+        let reason = container.decision.reason;
+        let outcome = match container.decision.plan.filter(|_| reason.is_set()) {
+            Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.text()),
+            None => format!("unchanged ({reason}: {})", explanation(container, &one.verdict.warnings)),
+        };
+        output::message(&format!("{}, container {}: {outcome}", one.object(), container.name()));
+    }
+    for warning in &one.verdict.warnings {
+        output::warning(&format!("{}: {}", one.object(), warning.text));
     }
 }
 
@@ -110,10 +114,11 @@ fn explanation<'c>(container: &'c ContainerVerdict<'_>, warnings: &[Warning]) ->
     if warnings.iter().any(is_told) { container.decision.reason.explanation() } else { text }
 }
 
-/// Writes the files that are changed, after a look at all of them; never through a link.
-fn write_back(changed: &[(&Input, String)]) -> anyhow::Result<ExitCode> {
+/// Writes the files that are changed, after a look at all of them; never through a link. If one cannot be written, only
+/// those before it are reported.
+fn write_back(changed: &[(&Input, String)], decided: &[Decided]) -> anyhow::Result<()> {
     let mut files = Vec::new();
-    for (input, text) in changed {
+    for (index, (input, text)) in changed.iter().enumerate() {
         let (Some(path), Some(read)) = (input.source.path(), &input.file) else { continue };
         if *text == input.text {
             continue;
@@ -124,12 +129,17 @@ fn write_back(changed: &[(&Input, String)]) -> anyhow::Result<ExitCode> {
             ensure!(is_written, "{} is a link; name {}, which it links to", path.display(), target.display());
             continue;
         }
-        files.push((OutFile::replacing(path, read)?, text));
+        files.push((index, OutFile::replacing(path, read)?, text));
     }
-    for (file, text) in files {
-        file.write(text.as_bytes())?;
+    let mut written = Vec::new();
+    for (index, file, text) in files {
+        if let Err(error) = file.write(text.as_bytes()) {
+            decided.iter().filter(|one| written.contains(&one.input)).for_each(report_one);
+            return Err(error);
+        }
+        written.push(index);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Whether an input is this file, and no link to it.

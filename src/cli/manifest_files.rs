@@ -3,13 +3,14 @@
 
 use std::{
     fmt,
-    fs::{self, File, Metadata},
-    io::{self, Read},
-    os::unix::fs::{FileTypeExt as _, MetadataExt as _},
+    fs::{self, Metadata},
+    io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
+use gomemlimit_files::{FileError, Kinds, open, take};
 
 /// Endings of the files that a directory is searched for.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -52,34 +53,27 @@ impl Source {
     pub(super) fn read(&self) -> anyhow::Result<(String, Option<Metadata>)> {
         let cannot = || format!("cannot read {self}");
         let (bytes, file) = match self {
-            Self::Stdin => (self.bytes(io::stdin().lock())?, None),
+            Self::Stdin => (take(io::stdin().lock(), MAX_BYTES), None),
             Self::File(path) => {
-                let file = File::open(path).with_context(cannot)?;
-                let metadata = file.metadata().with_context(cannot)?;
-                ensure!(!metadata.file_type().is_block_device(), "cannot read {self}: it is a device");
-                (self.bytes(file)?, Some(metadata))
+                let (file, metadata) = open(path, Kinds::Any).with_context(cannot)?;
+                (take(file, MAX_BYTES), Some(metadata))
             }
             Self::Found { path, target } => {
                 let path = target.as_ref().unwrap_or(path);
                 let before = fs::symlink_metadata(path).with_context(cannot)?;
                 ensure!(before.is_file(), "cannot read {self}: it is not a regular file any more");
-                let file = File::open(path).with_context(cannot)?;
-                let metadata = file.metadata().with_context(cannot)?;
+                let (file, metadata) = open(path, Kinds::Regular).with_context(cannot)?;
                 ensure!(is_same(&before, &metadata), "cannot read {self}: another file has taken its place");
-                (self.bytes(file)?, Some(metadata))
+                (take(file, MAX_BYTES), Some(metadata))
             }
         };
+        let bytes = bytes.map_err(|error| match error {
+            FileError::TooLarge(_) => {
+                anyhow!("cannot read {self}: {error}, which no manifest is; split it into several files")
+            }
+            error => anyhow!(error).context(cannot()),
+        })?;
         Ok((String::from_utf8(bytes).with_context(|| format!("{self} is not UTF-8 text"))?, file))
-    }
-
-    fn bytes(&self, from: impl Read) -> anyhow::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        from.take(MAX_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {self}"))?;
-        ensure!(
-            bytes.len() as u64 <= MAX_BYTES,
-            "{self} is larger than 64 MiB, which no manifest is; split it into several files"
-        );
-        Ok(bytes)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{
@@ -64,7 +64,8 @@ pub(super) struct Decided {
 impl Decided {
     /// `Deployment shop/api`.
     pub(super) fn object(&self) -> String {
-        format!("{} {}/{}", self.location.kind, self.namespace, self.location.name)
+        let name = if self.location.name.is_empty() { "(without a name)" } else { &self.location.name };
+        format!("{} {}/{name}", self.location.kind, self.namespace)
     }
 
     /// The operations as edits of the document.
@@ -128,6 +129,7 @@ impl ManifestArgs {
                 for location in manifest::pod_locations(&document.value) {
                     decided.push(
                         self.decide_one(index, document, location, &namespaces, &policy)
+                            .map_err(|error| error.at(&input.text, document))
                             .with_context(|| input.source.to_string())?,
                     );
                 }
@@ -143,7 +145,7 @@ impl ManifestArgs {
         location: PodLocation,
         namespaces: &HashMap<String, NamespaceAnnotations>,
         policy: &Policy,
-    ) -> anyhow::Result<Decided> {
+    ) -> Result<Decided, UnreadablePod> {
         let namespace = location.namespace.as_deref().or(self.namespace()).unwrap_or("default").to_owned();
         let none = NamespaceAnnotations::new();
         let surroundings = Surroundings {
@@ -151,11 +153,36 @@ impl ManifestArgs {
             annotations: namespaces.get(&namespace).unwrap_or(&none),
             owner: location.pods_owner(),
         };
-        let verdict = decide_at(&document.value, &location, surroundings, policy);
-        let mut verdict = verdict.with_context(|| format!("line {}", document.line))?;
+        let mut verdict = decide_at(&document.value, &location, surroundings, policy)?;
         let Patch { operations, warning } = verdict.patch();
         verdict.warnings.extend(warning);
         Ok(Decided { input, document: document.index, location, namespace, verdict, operations })
+    }
+}
+
+/// A pod that has something else than its type has.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", path.join("."))]
+pub(super) struct UnreadablePod {
+    /// Where in its object: tokens of a JSON pointer.
+    path: Vec<String>,
+    problem: String,
+}
+
+impl UnreadablePod {
+    fn new(location: &PodLocation, pod: &Value, error: &serde_json::Error) -> Self {
+        let path_in_pod = manifest::first_bad(pod, |pod| Pod::parse(&pod.to_string()).is_ok());
+        let path = location.path.iter().cloned().chain(path_in_pod).collect();
+        let problem = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        Self { path, problem: problem.strip_suffix(&place).unwrap_or(&problem).to_owned() }
+    }
+
+    /// With the place in the text that the object is from.
+    fn at(&self, text: &str, document: &Document) -> anyhow::Error {
+        let (line, column) =
+            manifest::position(text, document.index, &self.path).unwrap_or((document.line, 1));
+        anyhow!("document {}, line {line}, column {column}: {self}", document.index + 1)
     }
 }
 
@@ -165,14 +192,14 @@ pub(super) fn decide_at(
     location: &PodLocation,
     surroundings: Surroundings<'_>,
     policy: &Policy,
-) -> anyhow::Result<Verdict<'static>> {
+) -> Result<Verdict<'static>, UnreadablePod> {
     let pod = location.path.iter().try_fold(object, |value, token| match value {
         Value::Array(items) => items.get(token.parse::<usize>().ok()?),
         value => value.get(token),
     });
-    let json = serde_json::to_string(&pod)?;
-    let pod = Pod::parse(&json)
-        .with_context(|| format!("cannot read the pod of {} {}", location.kind, location.name))?;
+    let value = pod.unwrap_or(&Value::Null);
+    let json = value.to_string();
+    let pod = Pod::parse(&json).map_err(|error| UnreadablePod::new(location, value, &error))?;
     Ok(decide(&pod, surroundings, policy).into_owned())
 }
 

@@ -21,8 +21,10 @@ pub(super) struct OutFile {
 enum Way {
     /// A new file takes its place, with owner and mode of the file that is there.
     Replace(Option<Metadata>),
-    /// It is written over: a device such as /dev/stdout, or a file whose folder takes no other file.
+    /// It is written over: its folder takes no other file.
     WriteOver,
+    /// It is written to: a pipe, or a device such as /dev/stdout. A pipe that was opened twice would have two ends.
+    Stream(File),
 }
 
 impl OutFile {
@@ -37,11 +39,11 @@ impl OutFile {
         // A link stays, and what it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let metadata = fs::metadata(&path).ok();
-        if metadata.is_some() {
-            OpenOptions::new().append(true).open(&path).with_context(cannot)?;
-        }
-        if metadata.as_ref().is_some_and(|metadata| !metadata.is_file()) {
-            return Ok(Self { path, way: Way::WriteOver });
+        if let Some(metadata) = &metadata {
+            let file = OpenOptions::new().append(true).open(&path).with_context(cannot)?;
+            if !metadata.is_file() {
+                return Ok(Self { path, way: Way::Stream(file) });
+            }
         }
         let way = match beside(&path, metadata.as_ref()) {
             Err(error) if metadata.is_some() && is_irreplaceable(&error) => Way::WriteOver,
@@ -67,8 +69,9 @@ impl OutFile {
     }
 
     /// Writes it, in the place of what was there before.
-    pub(super) fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
-        let written = match &self.way {
+    pub(super) fn write(mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let written = match &mut self.way {
+            Way::Stream(file) => file.write_all(bytes),
             Way::WriteOver => fs::write(&self.path, bytes),
             Way::Replace(before) => match replace(&self.path, before.as_ref(), bytes) {
                 Err(error) if before.is_some() && is_irreplaceable(&error) => fs::write(&self.path, bytes),
@@ -118,14 +121,17 @@ fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<(
 fn beside(path: &Path, before: Option<&Metadata>) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // As with every new file, less what umask takes away.
-    let make = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o666).open(path);
-    // Errors of `tempfile_in` name the temporary file.
-    let file =
-        tempfile::Builder::new().prefix(".gomemlimit-").make_in(folder.unwrap_or(Path::new(".")), make)?;
+    let file = temporary_in(folder.unwrap_or(Path::new(".")), 0o666)?;
     if let Some(before) = before {
         take_after(file.as_file(), before)?;
     }
     Ok(file)
+}
+
+/// A file that goes away unless it is given another name. Errors do not have its name, as those of `tempfile_in` have.
+pub(super) fn temporary_in(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    let make = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    tempfile::Builder::new().prefix(".gomemlimit-").make_in(folder, make)
 }
 
 /// Gives a file the owner and the mode of another.

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "stdout and stderr")]
 
 use std::{
+    env,
     fmt::Write as _,
     io::{self, ErrorKind, IsTerminal, Write as _},
     process::ExitCode,
@@ -53,10 +54,16 @@ const CODES: [&str; 7] = [
     RESET,
 ];
 
-/// Whether a stream gets colours: a terminal does, unless `NO_COLOR`, `CLICOLOR` or `TERM=dumb` is set; anything does with
-/// `CLICOLOR_FORCE`.
+/// Whether a stream gets colours: a terminal does, unless `NO_COLOR`, `CLICOLOR=0` or `TERM=dumb` is set; anything does
+/// with `CLICOLOR_FORCE`, unless that is 0 (<https://bixense.com/clicolors/>).
 fn is_coloured(stream: &impl anstream::stream::RawStream) -> bool {
-    AutoStream::choice(stream) != ColorChoice::Never
+    let is = |name, value: &str| env::var_os(name).is_some_and(|set| set == value);
+    let has_colours = AutoStream::choice(stream) != ColorChoice::Never;
+    // anstream takes 0 for a value as any other, and looks no further.
+    let is_right = || {
+        stream.is_terminal() && !is("CLICOLOR", "0") && env::var_os("TERM").is_some_and(|term| term != "dumb")
+    };
+    has_colours && (!is("CLICOLOR_FORCE", "0") || is_right())
 }
 
 /// Writes data to stdout, byte by byte as it is: success, also if the reader has gone away.

@@ -11,7 +11,7 @@ use gomemlimit_core::{
     settings::{EnvFrom, InitContainers, Mode, Repair, ValueKind},
 };
 
-use crate::policy_file::{self, PolicyFileError};
+use crate::policy_file::{self, Kinds, PolicyFileError};
 
 /// Defaults, for what no annotation sets.
 #[derive(Args, Clone, Debug)]
@@ -50,7 +50,7 @@ impl PolicyArgs {
     pub(super) fn policy(&self) -> Result<Policy, PolicyFileError> {
         let rules = match self.policy_file() {
             None => Rules::default(),
-            Some(path) => policy_file::parse(path, &policy_file::read(path)?)?,
+            Some(path) => policy_file::parse(path, &policy_file::read(path, Kinds::Any)?)?,
         };
         Ok(self.policy_with(rules))
     }

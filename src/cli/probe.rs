@@ -13,6 +13,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use axum::body::Bytes;
 use clap::Args;
 use gomemlimit_core::{names::DOMAIN, settings::Setting};
+use gomemlimit_files::{Kinds, MAX_PEM};
 use http_body_util::Full;
 use hyper::{Request, StatusCode, Uri, header};
 use rustls::{
@@ -182,7 +183,7 @@ impl ProbeArgs {
         asked: &Arc<Asked>,
     ) -> anyhow::Result<std::io::Result<TlsStream<TcpStream>>> {
         ensure!(url.scheme_str() == Some("https"), "is not an https:// URL");
-        let pem = std::fs::read(ca_file).with_context(|| format!("cannot read {}", ca_file.display()))?;
+        let pem = read_pem(ca_file)?;
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.with_context(|| format!("{} is not PEM", ca_file.display()))?;
@@ -258,14 +259,18 @@ fn explained(error: anyhow::Error, is_asked: bool) -> anyhow::Error {
     anyhow!("TLS handshake: {}{see}", words::tls(tls))
 }
 
+fn read_pem(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let read = gomemlimit_files::read(path, Kinds::Any, MAX_PEM);
+    read.with_context(|| format!("cannot read {}", path.display()))
+}
+
 fn client_certificate(
     chain: &Path,
     key: &Path,
 ) -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(chain)?).collect();
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read_pem(chain)?).collect();
     let certificates = certificates.with_context(|| format!("{} is not PEM", chain.display()))?;
-    let key = PrivateKeyDer::from_pem_slice(&read(key)?)
+    let key = PrivateKeyDer::from_pem_slice(&read_pem(key)?)
         .with_context(|| format!("there is no private key as PEM in {}", key.display()))?;
     Ok((certificates, key))
 }

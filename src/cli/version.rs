@@ -96,7 +96,11 @@ impl VersionArgs {
             }
         };
         let late = |_| anyhow!("no answer within {} s", MAX_WAIT.as_secs());
-        runtime()?.block_on(async { timeout(MAX_WAIT, found).await.map_err(late)? })
+        let runtime = runtime()?;
+        let found = runtime.block_on(async { timeout(MAX_WAIT, found).await.map_err(late)? });
+        // A kubeconfig that is still read is not waited for.
+        runtime.shutdown_background();
+        found
     }
 }
 

@@ -131,12 +131,11 @@ struct Place(String);
 
 impl Cluster {
     /// Reads the kubeconfig, and gets credentials; nothing is sent to the API server yet.
-    #[cfg_attr(
-        not(feature = "cli"),
-        expect(clippy::unused_async, reason = "only a credential plugin takes time")
-    )]
+    /// A file that hangs is left behind when this is dropped: end the runtime with `shutdown_background`.
     pub async fn open(target: &Target) -> Result<Self, ApiError> {
-        let mut config = kubeconfig::load(target)?;
+        let of_thread = target.clone();
+        let loaded = tokio::task::spawn_blocking(move || kubeconfig::load(&of_thread)).await;
+        let mut config = loaded.map_err(|error| ApiError::Other(error.to_string()))??;
         let request_timeout = target.request_timeout.filter(|time| !time.is_zero());
         config.connect_timeout = Some(request_timeout.unwrap_or(CONNECT).min(CONNECT));
         // A watch is silent for minutes; the other calls have a deadline of their own.

@@ -45,7 +45,7 @@ pub enum ClientError {
 /// # Errors
 /// If there is no cluster, or its configuration is of no use.
 pub fn connect() -> Result<Client, ClientError> {
-    Ok(with_config(kubeconfig::load(&Target::default())?)?)
+    Ok(with_config(kubeconfig::load(&Target { in_background: true, ..Target::default() })?)?)
 }
 
 /// A client of this cluster.

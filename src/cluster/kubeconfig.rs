@@ -3,12 +3,7 @@
 //! kube's own loader fails for a missing file of a `KUBECONFIG` list, compares `NO_PROXY` with the proxy instead of the
 //! server, and reports paths as Rust's Debug.
 
-use std::{
-    env,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{env, path::PathBuf, time::Duration};
 
 use hyper::Uri;
 use kube::{
@@ -20,6 +15,7 @@ use kube::{
 };
 use thiserror::Error;
 
+use super::kubeconfig_files::{FileProblem, read_one, with_authority, with_credentials};
 #[cfg(feature = "cli")]
 use super::proxy::proxy;
 use crate::causes::{chain, with_causes};
@@ -48,7 +44,7 @@ pub struct Target {
     pub impersonate_uid: Option<String>,
     /// Maximum time for one request; default: one minute.
     pub request_timeout: Option<Duration>,
-    /// A credential plugin must not use the terminal.
+    /// Nobody waits at a terminal: a credential plugin must not use it, and a file that is no regular one is refused.
     pub in_background: bool,
     /// For commands that ask again anyway: a call that fails is not repeated behind their back. kube repeats 429, 503
     /// and 504 up to 15 times, which takes all of the time that a call may take.
@@ -128,20 +124,19 @@ pub fn read(target: &Target) -> Result<Kubeconfig, ConfigError> {
 /// The kubeconfigs as one, and why there is nothing in it. Missing files of a list are no error, as for kubectl.
 fn read_all(target: &Target) -> Result<(Kubeconfig, String), ConfigError> {
     if let Some(path) = &target.kubeconfig {
-        let kubeconfig = Kubeconfig::read_from(path).map_err(|error| unreadable(path, &error))?;
-        return Ok((kubeconfig, String::new()));
+        return Ok((read_one(path, target).map_err(|error| error.of(path))?, String::new()));
     }
     let paths = files(target);
     let (mut merged, mut missing) = (Kubeconfig::default(), Vec::new());
     for path in &paths {
-        match Kubeconfig::read_from(path) {
+        match read_one(path, target) {
             Ok(next) => {
                 merged = merged.merge(next).map_err(|error| ConfigError::Unmergeable(error.to_string()))?;
             }
-            Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == ErrorKind::NotFound => {
+            Err(FileProblem::File(error)) if error.is_not_found() => {
                 missing.push(format!("{} does not exist", path.display()));
             }
-            Err(error) => return Err(unreadable(path, &error)),
+            Err(error) => return Err(error.of(path)),
         }
     }
     let why = if paths.is_empty() {
@@ -172,20 +167,6 @@ pub fn files(target: &Target) -> Vec<PathBuf> {
     }
 }
 
-fn unreadable(path: &Path, error: &KubeconfigError) -> ConfigError {
-    let problem = match error {
-        KubeconfigError::ReadConfig(error, _) => error.to_string(),
-        // The first line has the place in the file; an excerpt of the file follows.
-        KubeconfigError::Parse(error) => {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            line.strip_prefix("error: ").unwrap_or(line).to_owned()
-        }
-        error => with_causes(error),
-    };
-    ConfigError::Unreadable { path: path.to_owned(), problem }
-}
-
 /// The entries of the kubeconfig that count.
 fn choose(kubeconfig: &Kubeconfig, target: &Target) -> Result<Config, ConfigError> {
     let contexts = || names(kubeconfig.contexts.iter().map(|one: &NamedContext| &one.name));
@@ -210,6 +191,7 @@ fn choose(kubeconfig: &Kubeconfig, target: &Target) -> Result<Config, ConfigErro
             return Err(unknown("cluster", name, known));
         }
     };
+    let cluster = with_authority(cluster, name, target)?;
     let mut config = of_cluster(&cluster, name, target)?;
     if let Some(namespace) = context.namespace.filter(|namespace| !namespace.is_empty()) {
         config.default_namespace = namespace;
@@ -300,7 +282,7 @@ fn user(
         None => of_context.and_then(find).unwrap_or_default(),
     };
     impersonate(&mut user, target);
-    Ok(user)
+    with_credentials(user, target)
 }
 
 fn impersonate(user: &mut AuthInfo, target: &Target) {
@@ -333,10 +315,8 @@ pub(super) fn problem(error: &KubeconfigError) -> String {
         _ => return with_causes(error),
     };
     match chain(error).find_map(|cause| cause.downcast_ref()) {
-        Some(kube::config::LoadDataError::ReadFile(error, path)) => {
-            format!("cannot read {what} {}: {error}", path.display())
-        }
         Some(kube::config::LoadDataError::DecodeBase64(error)) => format!("{what} is not base64: {error}"),
-        Some(kube::config::LoadDataError::NoBase64DataOrFile) | None => format!("{what} is missing"),
+        // Files are read before kube has a part in it.
+        _ => format!("{what} is missing"),
     }
 }

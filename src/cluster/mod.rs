@@ -10,6 +10,7 @@ pub mod installation;
 #[cfg(feature = "cli")]
 pub mod keeping;
 pub mod kubeconfig;
+mod kubeconfig_files;
 mod namespace_metadata;
 pub mod namespaces;
 mod pace;

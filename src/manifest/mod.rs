@@ -5,6 +5,7 @@ mod documents;
 mod edit;
 mod error;
 mod kubectl;
+mod position;
 mod scalar;
 mod text;
 mod tree;
@@ -13,6 +14,7 @@ mod workload;
 pub use documents::{Document, parse, parse_within};
 pub use edit::{Change, Edit, apply};
 pub use error::ManifestError;
+pub use position::{first_bad, position};
 pub use tree::AliasBudget;
 pub use workload::{PodLocation, pod_locations};
 

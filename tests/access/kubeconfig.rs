@@ -1,6 +1,11 @@
 //! Kubeconfigs, and the flags of kubectl.
 
-use std::process::Command;
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -151,4 +156,85 @@ fn answers_may_be_compressed(#[case] disabled: Value, #[case] asked: bool) {
     home.kubeconfig(&json!({"server": url, "disable-compression": disabled}), &json!({}));
     is_audited(&home.audit(&[]));
     assert_eq!(server.headers("accept-encoding").iter().any(|value| value.contains("gzip")), asked);
+}
+
+fn fifo(home: &Home, name: &str) -> PathBuf {
+    let path = home.path(name);
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+/// `--kubeconfig <(kind get kubeconfig)`, and the files that it names.
+#[test]
+fn pipes_are_read() {
+    let (server, home) = (Server::http(), Home::new());
+    let mut config = two(&server);
+    config["users"][0]["user"] = json!({"tokenFile": "token"});
+    let (kubeconfig, token) = (fifo(&home, "config"), fifo(&home, "token"));
+    let writers = [(kubeconfig, config.to_string()), (token, "some\n".to_owned())]
+        .map(|(path, text)| std::thread::spawn(move || fs::write(path, text).unwrap()));
+    is_audited(&run(&mut audit(&home, &["--context", "live"])));
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    assert_eq!(server.headers("authorization").first().map(String::as_str), Some("Bearer some"));
+}
+
+#[test]
+fn files_of_a_kubeconfig_have_a_maximum_size() {
+    let (server, home) = (Server::http(), Home::new());
+    let refused = |flags: &[&str], wanted: &str| {
+        run(&mut audit(&home, flags)).is_refused(wanted);
+    };
+    refused(
+        &["--kubeconfig", "/dev/zero"],
+        "cannot read the kubeconfig /dev/zero: it is larger than 16 MiB; name another with --kubeconfig",
+    );
+    for (field, what) in
+        [("client-certificate", "client certificate"), ("client-key", "client key"), ("tokenFile", "token")]
+    {
+        let mut config = two(&server);
+        config["users"][0]["user"] = json!({field: "/dev/zero"});
+        home.write("config", &config.to_string());
+        let wanted =
+            format!("the user of the kubeconfig: cannot read its {what} /dev/zero: it is larger than 1 MiB");
+        refused(&["--context", "live"], &wanted);
+    }
+    let mut config = two(&server);
+    config["clusters"][1]["cluster"]["certificate-authority"] = json!("/dev/zero");
+    home.write("config", &config.to_string());
+    refused(
+        &["--context", "live"],
+        "cluster live of the kubeconfig: cannot read its certificate authority /dev/zero: it is larger than 1 MiB",
+    );
+}
+
+/// A pipe that nobody writes to keeps a command waiting, as it keeps `cat`; not beyond Ctrl-C.
+#[test]
+fn ctrl_c_ends_the_reading_of_a_pipe() {
+    let home = Home::new();
+    let path = fifo(&home, "fifo");
+    let path = path.to_str().unwrap();
+    for arguments in [
+        &["diagnose", "pod/a", "--kubeconfig", path][..],
+        &["audit", "--kubeconfig", path],
+        &["explain", "-f", path],
+        &["diagnose", "-f", path],
+        &["observe", "pod/a", "--baseline", path],
+    ] {
+        let mut child = home.command(arguments).stderr(std::process::Stdio::null()).spawn().unwrap();
+        // For the handlers of signals.
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(child.try_wait().unwrap().is_none(), "{arguments:?}");
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let until = Instant::now() + Duration::from_mins(1);
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > until {
+                child.kill().unwrap();
+                panic!("{arguments:?} goes on");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }

@@ -154,19 +154,49 @@ fn links_within_a_directory_are_read() {
     let target = directory.path().join("..2026/a.yaml");
     let link = directory.path().join("a.yaml");
     let says = format!("a.yaml is a link; name {}", target.display());
-    run(&["inject", "--in-place", "-f", root]).is_refused_after_report(&says);
+    run(&["inject", "--in-place", "-f", root]).is_refused(&says);
     run(&["inject", "--in-place", "-f", link.to_str().unwrap()])
-        .is_refused_after_report("is a link to ..data/a.yaml; name");
+        .is_refused("is a link to ..data/a.yaml; name");
     assert_eq!(fs::read_to_string(target).unwrap(), DEPLOYMENT);
     assert_eq!(run(&["explain", "-f", link.to_str().unwrap(), "--fail-on", "no-memory-limit"]).code, 0);
 }
 
-impl Outcome {
-    /// Exit code 2, with `wanted` in the last line of stderr.
-    fn is_refused_after_report(&self, wanted: &str) {
-        assert_eq!((self.code, &*self.stdout), (2, ""), "{}", self.stderr);
-        let last = self.stderr.lines().last().unwrap_or_default();
-        assert!(last.starts_with("error: ") && last.contains(wanted), "{}", self.stderr);
+/// Files, links and a disk that take nothing: what is reported is what was written.
+#[test]
+fn nothing_is_reported_that_was_not_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    for name in ["a.yaml", "b.yaml", "c.yaml"] {
+        write(directory.path(), name, &DEPLOYMENT.replace("name: api", &format!("name: {}", &name[..1])));
+    }
+    symlink("c.yaml", path("link.yaml")).unwrap();
+    run(&["inject", "--in-place", "-f", &path("a.yaml"), "-f", &path("link.yaml")])
+        .is_refused("is a link to c.yaml");
+    assert!(!fs::read_to_string(path("a.yaml")).unwrap().contains("966367641"), "all are looked at first");
+
+    // The second file has room for 1 KiB only (setrlimit(2), RLIMIT_FSIZE), the first is smaller.
+    let long = "# ".to_owned() + &"x".repeat(4096) + "\n";
+    write(directory.path(), "b.yaml", &(long + &fs::read_to_string(path("b.yaml")).unwrap()));
+    let script = "trap '' XFSZ; ulimit -f 4 && exec \"$0\" \"$@\"";
+    let mut command = Command::new("bash");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_gomemlimit"), "inject", "--in-place"]);
+    let files = [path("a.yaml"), path("b.yaml"), path("c.yaml")];
+    let output: Outcome = command.args(files.iter().flat_map(|file| ["-f", file])).output().unwrap().into();
+    assert_eq!(output.code, 2, "{}", output.stderr);
+    let lines: Vec<_> = output.stderr.lines().collect();
+    let (error, reported) = lines.split_last().unwrap();
+    assert!(error.contains("b.yaml: File too large"), "{error}");
+    assert!(!reported.is_empty() && reported.iter().all(|line| line.contains(" shop/a")), "{reported:?}");
+    let is_written = |name: &str| fs::read_to_string(path(name)).unwrap().contains("966367641");
+    assert_eq!(["a.yaml", "b.yaml", "c.yaml"].map(is_written), [true, false, false]);
+
+    for arguments in [&["inject", "-f"][..], &["inject", "--diff", "-f"], &["inject", "-o", "json", "-f"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output: Outcome =
+            command.args(arguments).arg(path("c.yaml")).stdout(full).output().unwrap().into();
+        let error = "error: cannot write to stdout: No space left on device (os error 28)\n";
+        assert_eq!((output.code, &*output.stderr), (2, error));
     }
 }
 
@@ -175,7 +205,7 @@ fn inputs_have_a_maximum_size() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.yaml");
     fs::File::create(&path).unwrap().set_len((64 << 20) + 1).unwrap();
-    let says = "is larger than 64 MiB, which no manifest is; split it into several files";
+    let says = "it is larger than 64 MiB, which no manifest is; split it into several files";
     for file in [path.to_str().unwrap(), directory.path().to_str().unwrap(), "/dev/zero"] {
         run(&["inject", "-f", file]).is_refused(says);
     }
@@ -205,7 +235,7 @@ fn apply(tool: &[&str], directory: &Path, diff: &str) -> Option<bool> {
     let mut command = Command::new(tool[0]);
     command.args(&tool[1..]).current_dir(directory).stdin(Stdio::piped()).stdout(Stdio::null());
     // Not the repository in which the tests run.
-    command.env("GIT_CEILING_DIRECTORIES", directory);
+    command.env("GIT_CEILING_DIRECTORIES", std::env::temp_dir()).env_remove("GIT_DIR");
     let mut child = match command.spawn() {
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         child => child.unwrap(),
@@ -240,5 +270,30 @@ fn a_diff_is_for_its_own_file(#[case] name: &str, #[case] comment: &str) {
         assert_eq!(fs::read_to_string(directory.path().join("victim.yaml")).unwrap(), "old\n");
         let after = fs::read_to_string(directory.path().join(name)).unwrap();
         assert!(after.contains("966367641"), "{after}");
+    }
+}
+
+/// As docs/inject.md has it: a folder within a repository, too, and `/` for an absolute path.
+#[test]
+fn a_diff_applies_in_the_folder_that_inject_ran_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("sub");
+    let is_repository = apply(&["git", "init", "-q", "."], directory.path(), "").is_some();
+    for (tool, file, runs_in) in [
+        (&["git", "apply"][..], "m/a.yaml".to_owned(), &*folder),
+        (&["patch", "-p1"], "m/a.yaml".to_owned(), &*folder),
+        (&["patch", "-p1"], format!("{}/m/a.yaml", folder.display()), Path::new("/")),
+    ] {
+        let path = folder.join("m/a.yaml");
+        write(&folder, "m/a.yaml", DEPLOYMENT);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
+        let output: Outcome =
+            command.args(["inject", "--diff", "-f", &file]).current_dir(&folder).output().unwrap().into();
+        if tool[0] == "git" && !is_repository {
+            continue;
+        }
+        let Some(is_applied) = apply(tool, runs_in, &output.stdout) else { continue };
+        assert!(is_applied, "{tool:?} {}", output.stdout);
+        assert!(fs::read_to_string(path).unwrap().contains("966367641"), "{tool:?} {}", output.stdout);
     }
 }

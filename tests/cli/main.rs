@@ -309,7 +309,17 @@ fn a_size_without_a_unit_is_refused(#[case] arguments: &[&str], #[case] says: &s
 #[case::a_pod_that_is_none(
     &["inject", "-f", "-"],
     "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a, env: [{name: A, value: 5}]}]}\n",
-    "line 1: cannot read the pod of Pod p"
+    "(stdin): document 1, line 4, column 54: spec.containers.0.env.0.value: the value of variable \"A\" is not a string"
+)]
+#[case::a_flag_as_a_name(
+    &["explain", "-f", "-"],
+    "kind: ConfigMap\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: yes\n",
+    "(stdin): document 2, line 6, column 9: metadata.name: expected a string, not true; write it in quotes"
+)]
+#[case::a_list_in_a_template(
+    &["explain", "-f", "-"],
+    "apiVersion: batch/v1\nkind: Job\nspec:\n  template:\n    spec: []\n",
+    "(stdin): document 1, line 5, column 11: spec.template.spec: invalid type: sequence, expected an object"
 )]
 #[case::stdin_in_place(&["inject", "-f", "-", "--in-place"], "a: 1", "--in-place needs files")]
 #[case::stdin_twice(&["inject", "-f", "-", "-f", "-"], "a: 1", "only once")]

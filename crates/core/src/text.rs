@@ -32,11 +32,20 @@ impl Deref for Text<'_> {
 /// bodies would not be within the budget for bodies.
 const MOST_ESCAPED: usize = 1 << 20;
 
+/// Maximum length of what an error repeats without quotes, in bytes.
+const MAX_BARE: usize = 24;
+
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&'a RawValue>::deserialize(deserializer)?.get();
         let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         match inner {
+            // What YAML reads so without quotes: a flag, `null` or a number.
+            None if json.len() <= MAX_BARE
+                && json.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-') =>
+            {
+                Err(D::Error::custom(format!("expected a string, not {json}; write it in quotes")))
+            }
             None => Err(D::Error::custom(format!("expected a string, not {}", quote(json)))),
             Some(inner) if !inner.contains('\\') => Ok(Self(Cow::Borrowed(inner))),
             Some(inner) if inner.len() > MOST_ESCAPED => Err(D::Error::custom("a string is too long")),

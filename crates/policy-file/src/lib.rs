@@ -1,16 +1,14 @@
 //! The policy file: from YAML to the rules of the core, with errors that say where and what.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use gomemlimit_core::{Rules, addresses::docs};
+use gomemlimit_files::FileError;
+pub use gomemlimit_files::Kinds;
 use thiserror::Error;
 
 /// Maximum size of the file, in bytes: that of a ConfigMap.
-const MAX_BYTES: usize = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Why a policy file cannot be used.
 #[derive(Debug, Error)]
@@ -21,7 +19,7 @@ pub enum PolicyFileError {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        source: FileError,
     },
     /// It does not say what a policy file can say.
     #[error("policy file {path}, {problem}; see {docs}", path = path.display(), docs = docs("policy-file"))]
@@ -33,16 +31,13 @@ pub enum PolicyFileError {
     },
 }
 
-/// The bytes of the file, or the first of them if it is too large, which [`parse`] refuses.
+/// The bytes of the file, 1 MiB at most.
 ///
 /// # Errors
-/// Where it cannot be read.
-pub fn read(path: &Path) -> Result<Vec<u8>, PolicyFileError> {
-    let mut content = Vec::new();
-    let read = File::open(path).and_then(|file| {
-        file.take(u64::try_from(MAX_BYTES + 1).unwrap_or(u64::MAX)).read_to_end(&mut content)
-    });
-    read.map(|_| content).map_err(|source| PolicyFileError::Read { path: path.to_owned(), source })
+/// If it cannot be read, or is larger.
+pub fn read(path: &Path, kinds: Kinds) -> Result<Vec<u8>, PolicyFileError> {
+    let read = gomemlimit_files::read(path, kinds, MAX_BYTES);
+    read.map_err(|source| PolicyFileError::Read { path: path.to_owned(), source })
 }
 
 /// The rules that `content` holds; `path` is for the error. A file of nothing but comments has no rules.
@@ -51,10 +46,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, PolicyFileError> {
 /// Where it is not YAML, has a field or a value that is not known, or rules that contradict each other.
 pub fn parse(path: &Path, content: &[u8]) -> Result<Rules, PolicyFileError> {
     let refuse = |problem: String| PolicyFileError::Parse { path: path.to_owned(), problem };
-    if content.len() > MAX_BYTES {
-        return Err(refuse(format!("it is larger than {MAX_BYTES} bytes")));
+    // What `read` refuses, of a text that comes from elsewhere.
+    if content.len() as u64 > MAX_BYTES {
+        return Err(PolicyFileError::Read { path: path.to_owned(), source: FileError::TooLarge(MAX_BYTES) });
     }
-    let text = std::str::from_utf8(content).map_err(|_| refuse("it is not UTF-8 text".to_owned()))?;
+    let text = std::str::from_utf8(content).map_err(|error| {
+        let lines = content.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
+        refuse(format!("line {}: it is not UTF-8 text", lines + 1))
+    })?;
     // Anchors are of use here, property syntax and the quoting of the source are not.
     let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
     let rules: Result<Option<Rules>, _> = serde_saphyr::from_str_with_options(text, options);
@@ -134,10 +133,12 @@ mod tests {
 
     #[test]
     fn no_more_is_read_than_a_config_map_holds() {
-        let path = Path::new("/dev/zero");
-        let content = read(path).unwrap();
-        let error = parse(path, &content).unwrap_err().to_string();
-        assert!(error.contains("it is larger than 1048576 bytes"), "{error}");
+        for (kinds, why) in
+            [(Kinds::Any, "it is larger than 1 MiB"), (Kinds::Regular, "it is not a regular file")]
+        {
+            let error = read(Path::new("/dev/zero"), kinds).unwrap_err().to_string();
+            assert_eq!(error, format!("cannot read the policy file /dev/zero: {why}"));
+        }
     }
 
     #[test]

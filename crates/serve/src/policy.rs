@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use gomemlimit_core::{Policy, Rules};
-use gomemlimit_policy_file::{self as policy_file, PolicyFileError};
+use gomemlimit_policy_file::{self as policy_file, Kinds, PolicyFileError};
 use tracing::{info, warn};
 
 use super::{last_good::LastGood, readiness::Trouble};
@@ -31,7 +31,7 @@ impl PolicyReloader {
     /// # Errors
     /// Where the file cannot be used.
     pub fn open(path: PathBuf, metrics: Metrics) -> Result<(Self, Rules), PolicyFileError> {
-        let loaded = policy_file::read(&path)?;
+        let loaded = policy_file::read(&path, Kinds::Regular)?;
         let rules = policy_file::parse(&path, &loaded)?;
         metrics.count_policy_rules(&rules);
         let state = LastGood::new(Reread::Policy, metrics.clone());
@@ -68,7 +68,7 @@ impl PolicyReloader {
     }
 
     fn changed(&self) -> Result<Option<(Rules, Vec<u8>)>, PolicyFileError> {
-        let content = policy_file::read(&self.path)?;
+        let content = policy_file::read(&self.path, Kinds::Regular)?;
         if content == self.loaded {
             return Ok(None);
         }

@@ -1,12 +1,9 @@
 //! Profiles from files: a folder that --save wrote, or what somebody captured by hand.
 
-use std::{
-    fs::{self, File},
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail, ensure};
+use gomemlimit_files::Kinds;
 use gomemlimit_pprof::{Capture, Decoder, Evidence, Goroutines, MemStats};
 
 use super::{
@@ -25,7 +22,7 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Evidence> {
     let (mut statistics, mut goroutines, mut leaked) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths {
         let name = path.display().to_string();
-        let bytes = read_file(path)?;
+        let bytes = read_file(path, Kinds::Any)?;
         let said = |error: &dyn std::fmt::Display| anyhow!("{name} {error}");
         match kind(&bytes) {
             FileKind::Statistics => statistics.push(memstats(&bytes).map_err(|error| said(&error))?),
@@ -96,21 +93,15 @@ fn goroutines_of(bytes: &[u8]) -> Result<Goroutines, gomemlimit_pprof::TextError
     Goroutines::parse(&String::from_utf8_lossy(bytes))
 }
 
-fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let cannot = || format!("cannot read {}", path.display());
-    let metadata = fs::metadata(path).with_context(cannot)?;
-    ensure!(metadata.is_file(), "{} is not a file", path.display());
-    let mut bytes = Vec::new();
-    let file = File::open(path).with_context(cannot)?;
-    file.take(u64::try_from(MAX_BYTES + 1)?).read_to_end(&mut bytes).with_context(cannot)?;
-    ensure!(bytes.len() <= MAX_BYTES, "{} is larger than {MAX_BYTES} bytes", path.display());
-    Ok(bytes)
+fn read_file(path: &Path, kinds: Kinds) -> anyhow::Result<Vec<u8>> {
+    let read = gomemlimit_files::read(path, kinds, u64::try_from(MAX_BYTES)?);
+    read.with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// A folder of --save, with everything that was known then.
 fn read_folder(folder: &Path) -> anyhow::Result<Evidence> {
     let index = folder.join(INDEX);
-    let text = read_file(&index).with_context(|| {
+    let text = read_file(&index, Kinds::Regular).with_context(|| {
         format!("{} is not a folder that --save wrote: cannot read {INDEX}", folder.display())
     })?;
     let index: Index =
@@ -118,9 +109,11 @@ fn read_folder(folder: &Path) -> anyhow::Result<Evidence> {
     let (mut evidence, mut decoder) = (index.evidence(), Decoder::default());
     for (number, entry) in (1..).zip(&index.captures) {
         let heap = folder.join(format!("heap-{number}.pb.gz"));
-        let profile =
-            decoder.decode(&read_file(&heap)?).map_err(|error| anyhow!("{} {error}", heap.display()))?;
-        let optional = |name: &str| read_file(&folder.join(format!("{name}-{number}.txt"))).ok();
+        let profile = decoder
+            .decode(&read_file(&heap, Kinds::Regular)?)
+            .map_err(|error| anyhow!("{} {error}", heap.display()))?;
+        let optional =
+            |name: &str| read_file(&folder.join(format!("{name}-{number}.txt")), Kinds::Regular).ok();
         evidence.add(Capture {
             at: entry.at,
             profile: Some(profile),

@@ -12,10 +12,13 @@ use anyhow::{Context, bail, ensure};
 use axum::body::Bytes;
 use gomemlimit_pprof::{Capture, Decoder, Evidence, Gomemlimit, Limit, Past, RssSource};
 use serde::{Deserialize, Serialize};
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{super::output, Seen};
+use super::{
+    super::{out_file::temporary_in, output},
+    Seen,
+};
 use crate::causes::with_causes;
 
 /// Maximum size of all files of a run, in bytes: 1,000 captures of 2 MiB. They may lie in memory (tmpfs).
@@ -68,6 +71,7 @@ pub(super) struct Store {
     pub(super) last: Option<Instant>,
     /// Of all lives.
     root: PathBuf,
+    made: MadeFolders,
     temporary: Option<TempDir>,
     /// Of this life.
     folder: PathBuf,
@@ -81,7 +85,7 @@ impl Store {
     /// Makes a place for what will be captured.
     pub(super) fn open(&mut self, save: Option<&Path>) -> anyhow::Result<()> {
         if let Some(folder) = save {
-            make_folder(folder, true)?;
+            self.made.make(folder)?;
             // A link is there, too, wherever it leads.
             let is_there = |name: &str| fs::symlink_metadata(folder.join(name)).is_ok();
             ensure!(
@@ -136,14 +140,28 @@ impl Store {
         self.evidence.add(capture);
         self.last = Some(Instant::now());
         if number == 1 && self.folder != self.root {
-            make_folder(&self.folder, false)?;
-        }
-        put_new(&self.folder.join(format!("heap-{number}.pb.gz")), &texts.heap)?;
-        for (name, text) in others {
-            put_new(&self.folder.join(format!("{name}-{number}.txt")), text)?;
+            self.made.make_new(&self.folder)?;
         }
         let index = serde_json::to_string_pretty(&Index::of(&self.evidence, &self.target))?;
-        put_index(&self.folder, number == 1, index.as_bytes())
+        let others = others.into_iter().map(|(name, text)| (format!("{name}-{number}.txt"), text));
+        let mut written = Vec::new();
+        let put = || {
+            for (name, bytes) in [(format!("heap-{number}.pb.gz"), &texts.heap)].into_iter().chain(others) {
+                let path = self.folder.join(name);
+                put_new(&path, bytes)?;
+                written.push(path);
+            }
+            put_index(&self.folder, number == 1, index.as_bytes())
+        };
+        let put = put();
+        if put.is_err() {
+            // Neither is what the index does not name.
+            self.evidence.captures.pop();
+            for path in written {
+                let _ = fs::remove_file(path);
+            }
+        }
+        put
     }
 
     /// What was seen; or the problem, with where that lies what was captured before.
@@ -183,34 +201,65 @@ impl Store {
     }
 }
 
-/// Makes a folder for nobody else: what is captured of a program is not for everybody.
-fn make_folder(folder: &Path, may_be_there: bool) -> anyhow::Result<()> {
-    let made = DirBuilder::new().recursive(may_be_there).mode(0o700).create(folder);
-    made.with_context(|| format!("cannot make {}", folder.display()))
+/// Folders that were made, the outermost first. Those that are empty in the end are removed again.
+#[derive(Default)]
+struct MadeFolders(Vec<PathBuf>);
+
+impl MadeFolders {
+    /// Makes a folder, and those around it, unless it is there.
+    fn make(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let missing = |folder: &&Path| !folder.as_os_str().is_empty() && fs::metadata(folder).is_err();
+        let missing: Vec<_> = folder.ancestors().take_while(missing).collect();
+        missing.into_iter().rev().try_for_each(|folder| self.make_new(folder))?;
+        ensure!(folder.is_dir(), "cannot write into {}: it is not a folder", folder.display());
+        Ok(())
+    }
+
+    /// Makes a folder for nobody else: what is captured of a program is not for everybody.
+    fn make_new(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let made = DirBuilder::new().mode(0o700).create(folder);
+        made.with_context(|| format!("cannot make {}", folder.display()))?;
+        self.0.push(folder.to_owned());
+        Ok(())
+    }
+}
+
+impl Drop for MadeFolders {
+    fn drop(&mut self) {
+        for folder in self.0.iter().rev() {
+            // One that holds something stays.
+            let _ = fs::remove_dir(folder);
+        }
+    }
 }
 
 /// Whether others may write into a folder, or it is theirs. Root's is nobody's.
 fn is_open_to_others(folder: &Path) -> anyhow::Result<bool> {
     let cannot = || format!("cannot write into {}", folder.display());
     // A file's owner is who runs this.
-    let own =
-        NamedTempFile::new_in(folder).and_then(|file| file.as_file().metadata()).with_context(cannot)?;
+    let own = temporary_in(folder, 0o600).and_then(|file| file.as_file().metadata()).with_context(cannot)?;
     let metadata = fs::metadata(folder).with_context(cannot)?;
     Ok(metadata.mode() & 0o022 != 0 || ![own.uid(), 0].contains(&metadata.uid()))
 }
 
 /// Writes a file that is not there yet, and not a link either.
 fn put_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| file.write_all(bytes));
-    written.with_context(|| format!("cannot write {}", path.display()))
+    let cannot = || format!("cannot write {}", path.display());
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(cannot)?;
+    let written = file.write_all(bytes);
+    if written.is_err() {
+        // A part of a capture is none.
+        let _ = fs::remove_file(path);
+    }
+    written.with_context(cannot)
 }
 
 /// Writes the index, in the place of the one before. A link is replaced, not followed.
 fn put_index(folder: &Path, is_first: bool, bytes: &[u8]) -> anyhow::Result<()> {
     let path = folder.join(INDEX);
     let put = || {
-        let mut file = tempfile::Builder::new().prefix(".gomemlimit-").tempfile_in(folder)?;
+        let mut file = temporary_in(folder, 0o600)?;
         file.as_file_mut().write_all(bytes)?;
         if is_first { file.persist_noclobber(&path) } else { file.persist(&path) }
             .map_err(|error| error.error)

@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
+use gomemlimit_files::Kinds;
 use serde_json::{Value, json};
 
 use self::watch::Watch;
@@ -114,7 +115,11 @@ impl ObserveArgs {
             (Format::Json, baseline) => output::json(&report(baseline.as_ref(), &observation)?),
         };
         if let Some(file) = save {
-            file.write(format!("{}\n", serde_json::to_string(&observation)?).as_bytes())?;
+            let text = format!("{}\n", serde_json::to_string(&observation)?);
+            file.write(text.as_bytes())?;
+            if text.len() as u64 > MAX_BASELINE {
+                output::warning("--baseline does not read what --save kept: it is larger than 256 MiB");
+            }
         }
         if let Some(file) = svg {
             file.write(observation::svg(baseline.as_ref(), &observation).as_bytes())?;
@@ -174,8 +179,13 @@ impl ObserveArgs {
     }
 }
 
+/// Maximum size of a baseline, in bytes: 256 MiB, which a hundred pods fill in a day of looks every two seconds.
+const MAX_BASELINE: u64 = 256 << 20;
+
 fn read(path: &Path) -> anyhow::Result<Observation> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let content = gomemlimit_files::read(path, Kinds::Any, MAX_BASELINE);
+    let content = content.with_context(|| format!("cannot read {}", path.display()))?;
+    let text = String::from_utf8(content).with_context(|| format!("{} is not UTF-8 text", path.display()))?;
     Observation::parse(&text).with_context(|| path.display().to_string())
 }
 

@@ -4,12 +4,12 @@
 //! certificates is configured for this server, and a CA that is exchanged has no part in its choice.
 
 use std::{
-    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use arc_swap::ArcSwap;
+use gomemlimit_files::{FileError, Kinds, MAX_PEM};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
     client::{danger::HandshakeSignatureValid, verify_server_name},
@@ -39,7 +39,7 @@ pub enum ClientCaError {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        source: FileError,
     },
     /// It is not PEM.
     #[error("{path} is not PEM: {}", words::pem(source), path = path.display())]
@@ -139,7 +139,8 @@ impl ClientCa {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ClientCaError> {
-    fs::read(path).map_err(|source| ClientCaError::Read { path: path.to_owned(), source })
+    let read = gomemlimit_files::read(path, Kinds::Regular, MAX_PEM);
+    read.map_err(|source| ClientCaError::Read { path: path.to_owned(), source })
 }
 
 fn verifier(path: &Path, pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, ClientCaError> {

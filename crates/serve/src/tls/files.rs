@@ -5,8 +5,9 @@
 //! replacing a file. A pair that is torn (one file new, one old), unusable or expired is refused and
 //! tried again at the next poll; what was served before stays.
 
-use std::{fs, io, path::PathBuf, time::SystemTime};
+use std::{path::PathBuf, time::SystemTime};
 
+use gomemlimit_files::{FileError, Kinds, MAX_PEM};
 use thiserror::Error;
 use tracing::info;
 
@@ -35,7 +36,7 @@ pub enum CertificateFilesError {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        source: FileError,
     },
     /// What they hold cannot be served.
     #[error("cannot use {certificate} with {key}: {source}", certificate = files.certificate.display(), key = files.key.display())]
@@ -57,7 +58,8 @@ pub struct Content {
 impl CertificateFiles {
     fn read(&self) -> Result<Content, CertificateFilesError> {
         let read = |path: &PathBuf| {
-            fs::read(path).map_err(|source| CertificateFilesError::Read { path: path.clone(), source })
+            let read = gomemlimit_files::read(path, Kinds::Regular, MAX_PEM);
+            read.map_err(|source| CertificateFilesError::Read { path: path.clone(), source })
         };
         Ok(Content { certificate: read(&self.certificate)?, key: read(&self.key)? })
     }
