@@ -123,13 +123,14 @@ image_archive() {
 	rm -rf "$work"
 }
 
-# go_image FOLDER NAME: builds the Go program of FOLDER, as an image of this cluster whose entrypoint has the folder's name.
+# go_image FOLDER NAME [OPTION...]: builds the Go program of FOLDER, as an image whose entrypoint has the folder's name;
+# with options of tests/cluster/image.
 go_image() {
 	local work program
 	program=$(basename "$1")
 	work=$(mktemp -d)
 	(cd "$1" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$work/$program" .) &&
-		"$CLUSTER_SCRIPTS/image" --binary "$work/$program" --tag "$2"
+		"$CLUSTER_SCRIPTS/image" --binary "$work/$program" --tag "$2" "${@:3}"
 	rm -r "$work"
 }
 

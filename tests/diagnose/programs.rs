@@ -1,5 +1,5 @@
 //! Real Go programs that really have each condition, and the verdict on each:
-//! `cargo test --features go-tests --test diagnose_programs`; the full matrix by tests/diagnose/matrix.
+//! `cargo test --test diagnose_programs -- --ignored --skip matrix`; the full matrix by tests/diagnose/matrix.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -159,6 +159,7 @@ fn judge_all(jobs: &[(&Path, &Case)]) -> Vec<Value> {
 }
 
 #[test]
+#[ignore = "fetches Go toolchains, takes a minute"]
 fn every_condition_gets_its_verdict() {
     let binaries = VERSIONS.map(build);
     // Half of the conditions by each release, so that all of it takes little more than a minute.

@@ -106,7 +106,7 @@ class Workflows(Copy):
     MUTANTS = [
         (RELEASE, "permissions:\n  contents: read\n", "permissions: write-all\n", "the workflow's permissions"),
         (CI, "permissions:\n  contents: read\n", "", "the workflow's permissions"),
-        (CI, "    timeout-minutes: 90\n", "    timeout-minutes: 90\n    permissions:\n      packages: write\n", "job all has other permissions"),
+        (CI, "    timeout-minutes: 60\n", "    timeout-minutes: 60\n    permissions:\n      packages: write\n", "job then has other permissions"),
         (RELEASE, "    timeout-minutes: 5\n", "    timeout-minutes: 5\n    permissions: {packages: write}\n", "job version has other permissions"),
         (RELEASE, "      id-token: write\n", "      id-token: write\n      actions: write\n", "job publish has other permissions"),
         (RELEASE, "          persist-credentials: false\n", "          fetch-tags: true\n", "leaves its token"),

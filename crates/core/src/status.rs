@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Version of the schema that this release writes.
-pub const SCHEMA_VERSION: u32 = if cfg!(feature = "status-schema-next") { 2 } else { 1 };
+pub const SCHEMA_VERSION: u32 = 1;
 
 /// The outcome of one review as the status annotation and the audit annotation show it.
 #[derive(Serialize)]
@@ -35,8 +35,6 @@ pub(crate) struct Status<'v> {
     containers: Containers<'v>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'v [Cow<'v, str>],
-    #[cfg(feature = "status-schema-next")]
-    unknown_to_version_1: bool,
 }
 
 impl<'v> Status<'v> {
@@ -46,8 +44,6 @@ impl<'v> Status<'v> {
             skipped: verdict.reason.map(Reason::as_str),
             containers: Containers(&verdict.containers),
             warnings,
-            #[cfg(feature = "status-schema-next")]
-            unknown_to_version_1: true,
         }
     }
 
@@ -137,8 +133,6 @@ struct SetEntry<'v> {
     /// What the user had written instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     repaired: Option<&'v Repaired>,
-    #[cfg(feature = "status-schema-next")]
-    unknown_to_version_1: [u8; 2],
 }
 
 impl<'v> SetEntry<'v> {
@@ -174,8 +168,6 @@ impl<'v> SetEntry<'v> {
             not_tracked: None,
             note,
             repaired: None,
-            #[cfg(feature = "status-schema-next")]
-            unknown_to_version_1: [4, 2],
         }
     }
 }

@@ -35,4 +35,3 @@ mod rollouts;
 mod settings;
 mod soak;
 mod track;
-mod versions;

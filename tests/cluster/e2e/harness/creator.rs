@@ -10,7 +10,6 @@ use std::{
 };
 
 use kube::Client;
-use serde_json::Value;
 use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval},
@@ -41,17 +40,12 @@ pub struct Tally {
 impl Creator {
     /// So many pods a second, in a labelled namespace of its own.
     pub async fn start(client: &Client, per_second: u32) -> Self {
-        Self::start_with(client, per_second, gated_pod("continuous", "1Gi"), VALUE_1GI).await
-    }
-
-    /// The same with this pod, whose `app` has to get `value`.
-    pub async fn start_with(client: &Client, per_second: u32, pod: Value, value: &'static str) -> Self {
         let namespace = Namespace::labelled(client).await;
         let (stop, started) = (Arc::new(AtomicBool::new(false)), Instant::now());
         let mut workers = JoinSet::new();
         for _ in 0..WORKERS {
             let (client, name, stop) = (client.clone(), namespace.name.clone(), stop.clone());
-            let manifest = Manifest(pod.clone());
+            let manifest = Manifest(gated_pod("continuous", "1Gi"));
             let mut ticks = interval(Duration::from_secs(1) * WORKERS / per_second);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
             workers.spawn(async move {
@@ -62,7 +56,7 @@ impl Creator {
                     let answer = manifest.dry_run(&client, &name).await;
                     tally.slowest = tally.slowest.max(sent.elapsed());
                     match answer {
-                        Ok(pod) if values(&pod, "app") == [value] => tally.injected += 1,
+                        Ok(pod) if values(&pod, "app") == [VALUE_1GI] => tally.injected += 1,
                         Ok(_) => tally.missed.push(started.elapsed()),
                         Err(error) => tally.errors.push((started.elapsed(), error.to_string())),
                     }
