@@ -1,4 +1,5 @@
 //! Real files, pipes and devices.
+#![allow(clippy::unwrap_used)]
 
 use std::{fs, io::Write as _, path::Path, process::Command, thread};
 
