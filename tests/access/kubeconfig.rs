@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -222,7 +222,13 @@ fn ctrl_c_ends_the_reading_of_a_pipe() {
         &["diagnose", "-f", path],
         &["observe", "pod/a", "--baseline", path],
     ] {
-        let mut child = home.command(arguments).stderr(std::process::Stdio::null()).spawn().unwrap();
+        // Whoever runs the tests may ignore the signal, as a shell does for what it starts in the background.
+        let plain = home.command(arguments);
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT").arg(plain.get_program()).args(plain.get_args());
+        command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(plain.get_current_dir().unwrap()).stdin(Stdio::null());
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         // For the handlers of signals.
         std::thread::sleep(Duration::from_millis(200));
         assert!(child.try_wait().unwrap().is_none(), "{arguments:?}");
