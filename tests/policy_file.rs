@@ -323,13 +323,13 @@ async fn the_slowest_file_and_the_slowest_pods_leave_the_probe_its_answer() {
 fn what_the_charts_schema_takes_the_program_takes() {
     let schema: Value =
         serde_json::from_str(include_str!("../charts/gomemlimit/values.schema.json")).unwrap();
-    let rule = &schema["properties"]["policy"]["properties"]["rules"]["items"]["properties"];
-    let number = |path: &str| rule.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path}"));
+    let forms = &schema["definitions"];
+    let number = |path: &str| forms.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path}"));
     let long = |path: &str| "~".repeat(usize::try_from(number(path)).unwrap());
-    let name = long("/name/maxLength");
-    let pattern = long("/match/properties/images/items/maxLength");
-    let quantities = schema["properties"]["settings"]["properties"]["minLimit"]["pattern"].as_str().unwrap();
-    let (most, fraction) = (number("/set/properties/minLimit/maximum"), "999999999");
+    let name = long("/ruleName/maxLength");
+    let pattern = long("/rulePattern/maxLength");
+    let quantities = forms["quantity"]["if"]["pattern"].as_str().unwrap();
+    let (most, fraction) = (number("/ruleQuantity/if/maximum"), "999999999");
     for quantity in [
         most.to_string(),
         format!("999999999999999.{fraction}m"),

@@ -6,11 +6,12 @@ import os
 import re
 import subprocess
 
+import jsonschema
 import yaml
 
 import selftest
 import values_table
-from support import ROOT, RenderError, documents, get, leaves, load, one, pod_specs
+from support import ROOT, RenderError, documents, forms, get, leaves, load, one, pod_specs
 
 # In the schema but not in values.yaml: a place for other charts' conditions.
 SCHEMA_ONLY = {"enabled"}
@@ -27,6 +28,7 @@ def run(checks, chart):
     checks.check(rendered.stdout == manifest, "deploy/install.yaml is not current: deploy/render")
     plain(checks, chart, manifest)
     schema(checks, chart)
+    words(checks, chart)
     flags(checks, chart)
     versions(checks, chart)
     texts(checks, chart)
@@ -76,6 +78,26 @@ def schema(checks, chart):
     for path in leaves(chart.defaults, set(documented)):
         name = ".".join(path)
         checks.check(any(name == at or name.startswith(f"{at}.") for at in documented), f"{name} is not documented")
+
+
+def words(checks, chart):
+    """A value of a wrong form is refused with words, whose examples have the right form."""
+    definition = load(chart.path / "values.schema.json")
+
+    def patterns(part):
+        for key, child in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+            yield from [child] if key == "pattern" and isinstance(child, str) else patterns(child)
+
+    known = forms(definition)
+    checks.equal(list(patterns(definition)), [form["if"]["pattern"] for form in known.values()], "every pattern is in an `if` of a definition")
+    for name, form in known.items():
+        text = form["else"]["const"]
+        valid = jsonschema.Draft7Validator({"$ref": f"#/definitions/{name}", "definitions": definition["definitions"]}).is_valid
+        _, _, examples = text.rpartition("such as ")
+        for example in examples.split(" or "):
+            checks.check(valid(example) or valid(yaml.safe_load(example)), f"{name}: {example} is not accepted")
+        # `else` alone would accept them.
+        checks.equal(valid(text), jsonschema.Draft7Validator(form["if"]).is_valid(text), f"{name}: the words as a value")
 
 
 def flags(checks, chart):

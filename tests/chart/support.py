@@ -111,6 +111,17 @@ def run_helm(command, values=None):
     return done.stdout
 
 
+def forms(schema):
+    """Definitions of values.schema.json with a pattern. `if` has it, as helm shows the pattern of a value that does not
+    match; `else` has what helm shows instead, words that end with examples."""
+    found = {}
+    for name, definition in schema["definitions"].items():
+        if "if" in definition:
+            other = definition["else"]
+            found[name] = {**definition, "else": get(schema, other["$ref"].removeprefix("#/").split("/")) if "$ref" in other else other}
+    return found
+
+
 def leaves(values, schema_free, path=()):
     """Paths of the values that a user sets: everything but maps with fixed keys."""
     for key, value in values.items():
