@@ -225,7 +225,11 @@ fn every_flag_in_the_texts_exists() {
     .concat();
     // Flags of other programs.
     let foreign = [
+        "--clusters",
+        "--ignored",
+        "--list",
         "--runs",
+        "--skip",
         "--only",
         "--all",
         "--check",
