@@ -78,9 +78,18 @@ impl Release {
     pub async fn remove(client: &Client) {
         *INSTALLED.lock().unwrap() = None;
         helm(&["uninstall", FULLNAME, "-n", RELEASE_NAMESPACE, "--ignore-not-found", "--wait"]);
-        // They would go on for the time of `server.shutdownDelay`.
+        // Pods would go on for the time of `server.shutdownDelay`. ReplicaSets are left to the garbage collector, which may be
+        // minutes late after the API server was away, and makes pods for them as soon as there is an account again.
         let _ = try_kubectl(
-            &["delete", "pods", "-n", RELEASE_NAMESPACE, "--all", "--grace-period=1", "--wait=false"],
+            &[
+                "delete",
+                "replicasets,pods",
+                "-n",
+                RELEASE_NAMESPACE,
+                "--all",
+                "--grace-period=1",
+                "--wait=false",
+            ],
             "",
         );
         let pods: Api<Pod> = Api::namespaced(client.clone(), RELEASE_NAMESPACE);
