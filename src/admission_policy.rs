@@ -15,9 +15,8 @@ use gomemlimit_core::{
     settings::{EnvFrom, InitContainers, Mode, Setting},
     units::quantity,
 };
+use gomemlimit_manifest::{self as manifest, ManifestError};
 use serde_json::{Value, json};
-
-use crate::manifest::{self, ManifestError};
 
 const TEMPLATE: &str = include_str!("admission_policy.yaml");
 

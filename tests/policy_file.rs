@@ -92,7 +92,7 @@ fn the_page_lists_the_built_in_rules() {
 #[test]
 fn the_charts_example_is_a_policy_file() {
     let values = include_str!("../charts/gomemlimit/ci/policy-file-values.yaml");
-    let values = gomemlimit::manifest::parse(values).unwrap().remove(0).value;
+    let values = gomemlimit_manifest::parse(values).unwrap().remove(0).value;
     let policy = values["policy"].to_string();
     let rules = policy_file::parse(Path::new("policy.yaml"), policy.as_bytes()).unwrap();
     assert_eq!(rules.len(), 3);

@@ -8,6 +8,7 @@ use gomemlimit_core::{
     decide::ContainerVerdict,
     warning::{Warning, WarningKind},
 };
+use gomemlimit_manifest::{self as manifest, Edit};
 use serde_json::{Value, json};
 
 use super::{
@@ -17,7 +18,6 @@ use super::{
     out_file::OutFile,
     output,
 };
-use crate::manifest::{self, Edit};
 
 /// Add GOMEMLIMIT to manifests, as the webhook would when their pods are created
 ///

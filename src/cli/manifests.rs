@@ -13,6 +13,7 @@ use gomemlimit_core::{
     NamespaceAnnotations, Pod, Policy, Surroundings, Verdict, decide,
     patch::{Operation, Patch},
 };
+use gomemlimit_manifest::{self as manifest, AliasBudget, Change, Document, Edit, PodLocation};
 use serde_json::Value;
 
 use super::{
@@ -22,7 +23,6 @@ use super::{
     output,
     policy_args::PolicyArgs,
 };
-use crate::manifest::{self, AliasBudget, Change, Document, Edit, PodLocation};
 
 /// Which manifests, and what to decide by.
 #[derive(Args, Debug)]

@@ -27,7 +27,7 @@ mod help;
 mod inject;
 #[cfg(feature = "cli")]
 mod interrupt;
-mod judge;
+mod policy_resolver;
 mod listen;
 mod manifest_files;
 mod manifests;

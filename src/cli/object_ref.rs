@@ -3,6 +3,7 @@
 use std::{fmt, path::Path};
 
 use anyhow::anyhow;
+use gomemlimit_manifest::WorkloadKind;
 use thiserror::Error;
 
 use super::cluster_args::parse_name;
@@ -11,11 +12,42 @@ use crate::cluster::{api::Cluster, workload::Pods};
 use crate::{
     causes::with_causes,
     cluster::{api::ApiError, kubeconfig::ConfigError},
-    kinds::{KINDS, Kind},
 };
 
 /// Endings of manifests and profiles; names of pods have none.
 const FILE_ENDINGS: [&str; 7] = [".yaml", ".yml", ".json", ".gz", ".pb", ".pprof", ".txt"];
+
+/// Names of types without pods that people mistake for a type with pods, or for the name of a pod.
+#[cfg(feature = "cli")]
+const OTHER_TYPES: [&str; 20] = [
+    "service",
+    "services",
+    "svc",
+    "endpoints",
+    "ep",
+    "ingress",
+    "ingresses",
+    "ing",
+    "configmap",
+    "configmaps",
+    "cm",
+    "secret",
+    "secrets",
+    "namespace",
+    "namespaces",
+    "ns",
+    "node",
+    "nodes",
+    "no",
+    "hpa",
+];
+
+/// Whether a word is that of a type without pods, and no name of a pod.
+#[cfg(feature = "cli")]
+pub(super) fn is_other_type(word: &str) -> bool {
+    // With a group it is the type of a custom resource.
+    word.contains('.') || OTHER_TYPES.contains(&&*word.to_ascii_lowercase())
+}
 
 /// Why a text names no object.
 #[derive(Debug, Error)]
@@ -47,7 +79,7 @@ pub(super) enum ObjectRefError {
 /// `TYPE[.GROUP]/NAME`, or the name of a pod.
 #[derive(Debug)]
 pub(super) struct ObjectRef {
-    pub(super) kind: &'static Kind,
+    pub(super) kind: &'static WorkloadKind,
     pub(super) name: String,
 }
 
@@ -57,7 +89,7 @@ impl ObjectRef {
             return Err(error);
         }
         let (word, name) = text.split_once('/').unwrap_or(("pod", text));
-        let kind = Kind::named(word).ok_or_else(|| ObjectRefError::Type(word.to_owned()))?;
+        let kind = WorkloadKind::named(word).ok_or_else(|| ObjectRefError::Type(word.to_owned()))?;
         parse_name(name).map_err(|problem| ObjectRefError::Name(name.to_owned(), problem))?;
         Ok(Self { kind, name: name.to_owned() })
     }
@@ -130,7 +162,7 @@ fn is_like_a_file(text: &str) -> bool {
 /// What is wrong with a text that begins with a type and a slash, and has no name or a container after it.
 fn near_miss(text: &str) -> Option<ObjectRefError> {
     let (word, name) = text.split_once('/')?;
-    let kind = Kind::named(word)?;
+    let kind = WorkloadKind::named(word)?;
     if name.is_empty() {
         return Some(ObjectRefError::Nameless(text.to_owned(), kind.singular));
     }
@@ -144,7 +176,7 @@ fn near_miss(text: &str) -> Option<ObjectRefError> {
 
 /// The types, with their short names.
 fn known() -> String {
-    let names = KINDS.iter().map(|kind| match kind.short_names {
+    let names = WorkloadKind::ALL.iter().map(|kind| match kind.short_names {
         [] => kind.singular.to_owned(),
         short => format!("{} ({})", kind.singular, short.join(", ")),
     });

@@ -171,9 +171,9 @@ impl ServeArgs {
         served
     }
 
-    /// What it decides by with these rules, for commands that look at its flags: the policy, and whether annotations
-    /// of namespaces count.
-    pub(super) fn decides_by(&self, rules: Rules) -> (Policy, bool) {
+    /// The policy with these rules, and whether annotations of namespaces count: for commands that read the flags of a
+    /// running webhook.
+    pub(super) fn effective_policy(&self, rules: Rules) -> (Policy, bool) {
         (self.policy.policy_with(rules), self.namespace_settings)
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        judge::Judge,
+        policy_resolver::PolicyResolver,
         output::{Cell, Colour, clean, paint, quantity, table},
     },
     fleet::{Counts, Fleet, Row},
@@ -225,12 +225,12 @@ pub(in crate::cli) fn why(found: &ContainerCoverage) -> String {
 }
 
 /// Everything as one object.
-pub(super) fn json(fleet: &Fleet, judge: &Judge, only_summary: bool) -> Value {
+pub(super) fn json(fleet: &Fleet, resolver: &PolicyResolver, only_summary: bool) -> Value {
     let namespaces = fleet.namespaces.iter().map(|(name, counts)| (name.clone(), counts_json(counts)));
     let mut report = json!({
         "version": SCHEMA_VERSION,
-        "decidedBy": judge.source,
-        "unknown": judge.surroundings.unknown.iter().chain(fleet.unreadable().as_ref()).collect::<Vec<_>>(),
+        "decidedBy": resolver.source,
+        "unknown": resolver.surroundings.unknown.iter().chain(fleet.unreadable().as_ref()).collect::<Vec<_>>(),
         "summary": {
             "total": counts_json(&fleet.total()),
             "namespaces": namespaces.collect::<serde_json::Map<_, _>>(),

@@ -35,7 +35,7 @@ pub(super) struct Target {
     /// The selector of namespaces that the release was installed with, where its pods say so.
     pub(super) asked: Option<String>,
     /// The policy, and whether annotations of namespaces count.
-    pub(super) decides_by: Option<(Policy, bool)>,
+    pub(super) effective_policy: Option<(Policy, bool)>,
     /// Where the settings stand, for people.
     pub(super) flags: &'static str,
 }
@@ -130,7 +130,7 @@ impl OptedIn<'_> {
 
     /// Whether what is set lets an ordinary pod have a value.
     fn settings(&self, name: &str, annotations: &NamespaceAnnotations) -> Option<Finding> {
-        let (policy, follows) = self.target.decides_by.as_ref()?;
+        let (policy, follows) = self.target.effective_policy.as_ref()?;
         let none = NamespaceAnnotations::new();
         let annotations = if *follows { annotations } else { &none };
         let (reason, rule) = outcome(name, annotations, policy)?;

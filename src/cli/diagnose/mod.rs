@@ -28,13 +28,12 @@ use super::{
     duration::parse_duration,
     endpoint::Endpoint,
     interrupt,
-    object_ref::{ObjectRef, ObjectRefError},
+    object_ref::{ObjectRef, ObjectRefError, is_other_type},
     out_file::OutFile,
     output,
     policy_args::parse_quantity,
     same_file::{is_same_file, refuse_kubeconfig},
 };
-use crate::kinds::is_other_type;
 
 /// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
 ///

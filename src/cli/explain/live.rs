@@ -10,6 +10,7 @@ use gomemlimit_core::{
     names::STATUS_ANNOTATION,
     selection::Selected,
 };
+use gomemlimit_manifest::{PodLocation, pod_locations};
 use kube::{api::GetParams, core::Request};
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ use crate::{
     cli::{
         audit::{painted_status, value, why},
         cluster_args::runtime,
-        judge::Judge,
+        policy_resolver::PolicyResolver,
         manifests::decide_at,
         object_ref::{ObjectRef, ObjectRefError, or_files},
         output::{self, quantity},
@@ -28,7 +29,6 @@ use crate::{
         api::{ApiError, Cluster, path_of},
         surroundings::Surroundings,
     },
-    manifest::{PodLocation, pod_locations},
 };
 
 /// One object of the cluster.
@@ -79,36 +79,36 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
         };
         let (objects, surroundings) =
             progress::shown(&progress::spinner("Reading the cluster"), read).await?;
-        let judge = Judge::new(surroundings, args.manifests.policy_args(), policy_is_given)?;
+        let resolver = PolicyResolver::new(surroundings, args.manifests.policy_args(), policy_is_given)?;
         let mut all = Vec::new();
         for text in &objects {
-            all.extend(explain(text, &namespace, &judge)?);
+            all.extend(explain(text, &namespace, &resolver)?);
         }
         let has_failed =
             args.has_failed(all.iter().map(|one| &one.verdict), "containers in these objects")?;
         let printed = match args.output {
             Format::Table | Format::Wide => {
                 let printed = output::text(&tables(&all, args.output));
-                tell(&all, &judge);
+                tell(&all, &resolver);
                 printed
             }
-            Format::Json => output::json(&report(&all, &judge)),
+            Format::Json => output::json(&report(&all, &resolver)),
         };
         if !has_failed && !args.fail_on.is_empty() {
-            is_known(&judge)?;
+            is_known(&resolver)?;
         }
         Ok(exit_code(printed, has_failed))
     })
 }
 
 /// What `--fail-on` did not find may be hidden by what could not be read.
-fn is_known(judge: &Judge) -> anyhow::Result<()> {
-    let (installations, advice) = if judge.are_settings_known() {
+fn is_known(resolver: &PolicyResolver) -> anyhow::Result<()> {
+    let (installations, advice) = if resolver.are_settings_known() {
         (None, "")
     } else {
         (Some("what the webhook selects and decides by"), ", or give its settings as flags")
     };
-    let unread = judge.surroundings.unread;
+    let unread = resolver.surroundings.unread;
     let unread: Vec<_> = unread.namespaces.then_some("namespaces").into_iter().chain(installations).collect();
     ensure!(
         unread.is_empty(),
@@ -140,7 +140,7 @@ async fn fetch(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow
     }
 }
 
-fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Explained>> {
+fn explain(text: &str, namespace: &str, resolver: &PolicyResolver) -> anyhow::Result<Vec<Explained>> {
     let object: Value = serde_json::from_str(text).context("the API server's answer cannot be read")?;
     let mut all = Vec::new();
     for location in pod_locations(&object) {
@@ -149,10 +149,10 @@ fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Exp
         let labels = metadata.and_then(|metadata| metadata.get("labels")).cloned();
         let labels =
             || labels.clone().and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
-        let Some((decider, selected)) = judge.decider(namespace, labels) else { continue };
-        let annotations = &judge.annotations(namespace, decider);
+        let Some((installation, selected)) = resolver.installation(namespace, labels) else { continue };
+        let annotations = &resolver.annotations(namespace, installation);
         let around = Around { namespace, annotations, owner: location.pods_owner() };
-        let verdict = decide_at(&object, &location, around, &decider.policy)?;
+        let verdict = decide_at(&object, &location, around, &installation.policy)?;
         let mut explained = Explained {
             selected,
             namespace: namespace.to_owned(),
@@ -162,7 +162,7 @@ fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Exp
             location,
         };
         if explained.location.kind == "Pod" {
-            explained.running = judge.assess(&LivePod::parse(text)?);
+            explained.running = resolver.assess(&LivePod::parse(text)?);
             let annotation =
                 metadata.and_then(|metadata| metadata.get("annotations")?.get(STATUS_ANNOTATION));
             let status = annotation.and_then(Value::as_str).map(serde_json::from_str);
@@ -198,8 +198,8 @@ fn tables(all: &[Explained], format: Format) -> String {
 }
 
 /// What keeps these decisions from being made, and what they were made by.
-fn tell(all: &[Explained], judge: &Judge) {
-    for unknown in &judge.surroundings.unknown {
+fn tell(all: &[Explained], resolver: &PolicyResolver) {
+    for unknown in &resolver.surroundings.unknown {
         output::warning(unknown);
     }
     for one in all {
@@ -208,7 +208,7 @@ fn tell(all: &[Explained], judge: &Judge) {
             output::warning(&format!("{}: {problem}", one.object()));
         }
     }
-    output::message(&format!("Decided by {}.", judge.source));
+    output::message(&format!("Decided by {}.", resolver.source));
 }
 
 /// Why the webhook is not asked about a new pod.
@@ -228,7 +228,7 @@ fn unasked(one: &Explained) -> Option<String> {
     }
 }
 
-fn report(all: &[Explained], judge: &Judge) -> Value {
+fn report(all: &[Explained], resolver: &PolicyResolver) -> Value {
     let objects = all.iter().map(|one| {
         json!({
             "apiVersion": one.location.api_version,
@@ -253,7 +253,7 @@ fn report(all: &[Explained], judge: &Judge) -> Value {
     json!({
         "version": SCHEMA_VERSION,
         "objects": objects.collect::<Vec<_>>(),
-        "decidedBy": judge.source,
-        "unknown": judge.surroundings.unknown,
+        "decidedBy": resolver.source,
+        "unknown": resolver.surroundings.unknown,
     })
 }

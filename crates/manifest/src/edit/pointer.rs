@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Change, Edit};
-use crate::manifest::error::ManifestError;
+use super::change::{Change, Edit};
+use crate::error::ManifestError;
 
 /// Applies `edit` to `value`. Gives back the edit to do in the text: with `-` for every append, and placed at
 /// the first value that is missing, null or empty, so that what is made new is written in one piece.

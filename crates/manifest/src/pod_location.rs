@@ -1,8 +1,8 @@
-//! Where the pods and pod templates stand in the objects of a manifest.
+//! Positions of the pods and pod templates in the objects of a manifest.
 
 use serde_json::Value;
 
-use crate::kinds::Kind;
+use crate::workload_kind::WorkloadKind;
 
 /// A pod or pod template in a document, and the object that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,25 +15,20 @@ pub struct PodLocation {
     pub kind: String,
     /// Name of the object, or its `generateName`; empty if it has neither.
     pub name: String,
-    /// Namespace of the object, if it says one.
+    /// Namespace of the object, if it has one.
     pub namespace: Option<String>,
 }
 
 impl PodLocation {
-    /// The kind of the object that owns the pods of a template: what a rule about owners sees when they are
-    /// created. `None` for a pod, which says it itself.
+    /// Kind of the object that owns the pods of this template, as a rule about owners matches it once they are created.
+    /// `None` for a pod, which has its own owner references.
     #[must_use]
-    pub fn pods_owner(&self) -> Option<&str> {
-        match &*self.kind {
-            "Pod" => None,
-            "Deployment" => Some("ReplicaSet"),
-            "CronJob" => Some("Job"),
-            kind => Some(kind),
-        }
+    pub fn pods_owner(&self) -> Option<&'static str> {
+        WorkloadKind::of_object(&self.kind, &self.api_version)?.pods_owner
     }
 }
 
-/// Finds the pods and pod templates in a document; none in kinds that are unknown or of a foreign API group.
+/// Finds the pods and pod templates in a document; none in unknown kinds or kinds of a foreign API group.
 #[must_use]
 pub fn pod_locations(value: &Value) -> Vec<PodLocation> {
     let mut locations = Vec::new();
@@ -41,8 +36,8 @@ pub fn pod_locations(value: &Value) -> Vec<PodLocation> {
     locations
 }
 
-/// Whatever has `items` is a list for kubectl, of any kind (`unstructuredJSONScheme` of apimachinery). `implied` is the
-/// kind and API version of an item that repeats neither, as in a `PodList`.
+/// kubectl treats every object with `items` as a list, whatever its kind (`unstructuredJSONScheme` of apimachinery).
+/// `implied` is the kind and API version of an item that repeats neither, as in a `PodList`.
 fn collect(
     value: &Value,
     implied: Option<(&str, &str)>,
@@ -62,7 +57,7 @@ fn collect(
         }
         return;
     }
-    let Some(template) = Kind::of_object(kind, api_version).map(|kind| kind.template) else { return };
+    let Some(template) = WorkloadKind::of_object(kind, api_version).map(|kind| kind.template) else { return };
     let pod = template.iter().try_fold(value, |value, token| value.get(token));
     if !pod.is_some_and(Value::is_object) {
         return;

@@ -1,7 +1,7 @@
 //! Places in a text: lines, columns, line ends.
 
 /// The byte at which the line of `offset` starts, after a byte order mark.
-pub(super) fn line_start(source: &str, offset: usize) -> usize {
+pub(crate) fn line_start(source: &str, offset: usize) -> usize {
     let before = source.get(..source.floor_char_boundary(offset)).unwrap_or(source);
     match before.rfind('\n') {
         Some(newline) => newline + 1,
@@ -11,41 +11,41 @@ pub(super) fn line_start(source: &str, offset: usize) -> usize {
 }
 
 /// The byte at which the line of `offset` ends, before its line break.
-pub(super) fn line_end(source: &str, offset: usize) -> usize {
+pub(crate) fn line_end(source: &str, offset: usize) -> usize {
     let rest = source.get(offset..).unwrap_or("");
     let line = rest.split('\n').next().unwrap_or("");
     offset + line.strip_suffix('\r').unwrap_or(line).len()
 }
 
 /// The byte at which the line after the one of `offset` starts, if there is such a line.
-pub(super) fn next_line(source: &str, offset: usize) -> Option<usize> {
+pub(crate) fn next_line(source: &str, offset: usize) -> Option<usize> {
     source.get(offset..)?.find('\n').map(|newline| offset + newline + 1).filter(|next| *next < source.len())
 }
 
 /// Bytes between the start of the line and `offset`; where this is asked, only indentation and `- ` stand
 /// there, which have one byte for each column.
-pub(super) fn column(source: &str, offset: usize) -> usize {
+pub(crate) fn column(source: &str, offset: usize) -> usize {
     offset.saturating_sub(line_start(source, offset))
 }
 
 /// The white space with which the line of `offset` starts.
-pub(super) fn indentation(source: &str, offset: usize) -> &str {
+pub(crate) fn indentation(source: &str, offset: usize) -> &str {
     let line = source.get(line_start(source, offset)..).unwrap_or("");
     line.get(..line.len() - line.trim_start_matches([' ', '\t']).len()).unwrap_or("")
 }
 
 /// The line (from 1) of `offset`.
-pub(super) fn line_number(source: &str, offset: usize) -> usize {
+pub(crate) fn line_number(source: &str, offset: usize) -> usize {
     source.get(..offset).unwrap_or(source).bytes().filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// The column (from 1, in characters) of `offset`.
-pub(super) fn column_number(source: &str, offset: usize) -> usize {
+pub(crate) fn column_number(source: &str, offset: usize) -> usize {
     source.get(line_start(source, offset)..offset).unwrap_or("").chars().count() + 1
 }
 
 /// The line break that the line of `offset` has, or else the first one of the text.
-pub(super) fn line_break(source: &str, offset: usize) -> &'static str {
+pub(crate) fn line_break(source: &str, offset: usize) -> &'static str {
     let newline = source.get(offset..).and_then(|rest| rest.find('\n')).map(|newline| newline + offset);
     match newline.or_else(|| source.find('\n')) {
         Some(newline) if source.get(..newline).is_some_and(|before| before.ends_with('\r')) => "\r\n",
@@ -54,7 +54,7 @@ pub(super) fn line_break(source: &str, offset: usize) -> &'static str {
 }
 
 /// Whether nothing but white space and a comment stands in `rest`, the rest of a line after a value.
-pub(super) fn is_blank_or_comment(rest: &str) -> bool {
+pub(crate) fn is_blank_or_comment(rest: &str) -> bool {
     let trimmed = rest.trim_start();
     trimmed.is_empty() || (trimmed.starts_with('#') && trimmed.len() < rest.len())
 }

@@ -5,10 +5,11 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::error::ManifestError;
-use super::kubectl;
-use super::text;
-use super::tree::{self, AliasBudget, Tree};
+use crate::alias_budget::AliasBudget;
+use crate::compose::compose;
+use crate::error::ManifestError;
+use crate::tree::Tree;
+use crate::{kubectl, text};
 
 /// One document of an input. The ranges of all documents together are the whole input, without gaps.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,26 +37,26 @@ pub fn parse_within(source: &str, budget: &mut AliasBudget) -> Result<Vec<Docume
 }
 
 /// Reads the documents of `source` with the place of each node.
-pub(super) fn trees(source: &str) -> Result<Vec<Tree>, ManifestError> {
+pub(crate) fn trees(source: &str) -> Result<Vec<Tree>, ManifestError> {
     trees_within(source, &mut AliasBudget::default())
 }
 
 fn trees_within(source: &str, budget: &mut AliasBudget) -> Result<Vec<Tree>, ManifestError> {
     let Some(objects) = json_objects(source)? else {
         kubectl::check_text(source)?;
-        let trees = tree::compose(source, 0, source.len(), 0, budget)?;
+        let trees = compose(source, 0, source.len(), 0, budget)?;
         let markers: Vec<usize> = trees.iter().filter(|tree| tree.marked).map(|tree| tree.start).collect();
         kubectl::check_separators(source, &markers)?;
         return Ok(trees);
     };
     let mut trees = Vec::with_capacity(objects.len());
     for (index, object) in objects.into_iter().enumerate() {
-        trees.extend(tree::compose(source, object.start, object.end, index, budget)?);
+        trees.extend(compose(source, object.start, object.end, index, budget)?);
     }
     Ok(trees)
 }
 
-pub(super) fn documents(source: &str, trees: Vec<Tree>) -> Vec<Document> {
+fn documents(source: &str, trees: Vec<Tree>) -> Vec<Document> {
     let starts: Vec<usize> = trees.iter().map(|tree| tree.start).collect();
     let mut line = 1;
     let mut counted = 0;

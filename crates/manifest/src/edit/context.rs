@@ -1,14 +1,16 @@
-//! The place of an edit in the text: the nodes on the way to it, and errors that name it.
+//! The surroundings of an edit in the text: the nodes on the way to it, and errors that name it.
 
-use super::pointer;
-use super::{Edit, Splice};
-use crate::manifest::error::ManifestError;
-use crate::manifest::text;
-use crate::manifest::tree::{Kind, Node, Tree};
 use std::ops::Range;
 
-/// Where one edit happens.
-pub(super) struct Site<'t> {
+use super::change::Edit;
+use super::pointer;
+use super::splice::Splice;
+use crate::error::ManifestError;
+use crate::text;
+use crate::tree::{NodeKind, Node, Tree};
+
+/// One edit, with the text and the nodes around its place.
+pub(super) struct EditContext<'t> {
     pub(super) source: &'t str,
     tree: &'t Tree,
     edit: &'t Edit,
@@ -16,37 +18,38 @@ pub(super) struct Site<'t> {
     pub(super) trail: Vec<&'t Node>,
 }
 
-impl<'t> Site<'t> {
+impl<'t> EditContext<'t> {
     /// Finds the list or mapping to edit.
     pub(super) fn new(source: &'t str, tree: &'t Tree, edit: &'t Edit) -> Result<Self, ManifestError> {
-        let mut site = Self { source, tree, edit, trail: vec![&tree.root] };
-        site.must_be_own(&tree.root)?;
+        let mut context = Self { source, tree, edit, trail: vec![&tree.root] };
+        context.must_be_own(&tree.root)?;
         for token in edit.path.iter().take(edit.path.len().saturating_sub(1)) {
-            let parent = site.container()?;
-            let own = parent.entries().iter().find(|entry| entry.key == *token && !entry.merge);
-            let merge = parent.entries().iter().find(|entry| entry.merge);
+            let parent = context.container()?;
+            let own = parent.pairs().iter().find(|pair| pair.key == *token && !pair.merge);
+            let merge = parent.pairs().iter().find(|pair| pair.merge);
             let child = match (own, merge) {
-                (Some(entry), _) => &entry.value,
-                (None, Some(merge)) => return Err(site.shared(merge.start, "the merge key <<")),
+                (Some(pair), _) => &pair.value,
+                (None, Some(merge)) => return Err(context.shared(merge.start, "the merge key <<")),
                 (None, None) => token
                     .parse::<usize>()
                     .ok()
                     .and_then(|index| parent.items().get(index))
-                    .ok_or_else(|| site.not_found())?,
+                    .ok_or_else(|| context.not_found())?,
             };
-            site.must_be_own(child)?;
-            site.trail.push(child);
+            context.must_be_own(child)?;
+            context.trail.push(child);
         }
-        Ok(site)
+        Ok(context)
     }
 
+    /// The list or mapping to edit.
     pub(super) fn container(&self) -> Result<&'t Node, ManifestError> {
         self.trail.last().copied().ok_or_else(|| self.not_found())
     }
 
     /// Fails if a change within `node` would change other places, too.
     pub(super) fn must_be_own(&self, node: &Node) -> Result<(), ManifestError> {
-        if matches!(node.kind, Kind::Alias) {
+        if matches!(node.kind, NodeKind::Alias) {
             let alias = self.source.get(node.start..node.end).unwrap_or("*");
             return Err(self.shared(node.start, &format!("the alias {alias}")));
         }
@@ -56,7 +59,7 @@ impl<'t> Site<'t> {
         Ok(())
     }
 
-    /// A replacement with the line breaks of the place; `text` has `\n`.
+    /// A replacement with the line breaks of the surrounding text; `text` has `\n`.
     pub(super) fn splice(&self, range: Range<usize>, text: &str) -> Splice {
         let windows = text.contains('\n') && text::line_break(self.source, range.start) == "\r\n";
         let text = if windows { text.replace('\n', "\r\n") } else { text.to_owned() };

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{AliasBudget, Document, ManifestError, parse, parse_within, pod_locations};
 
-/// Written by tests/manifests/go with the reader of kubectl itself.
-const TABLE: &str = include_str!("../../tests/manifests/kubectl.tsv");
+/// Written by tests/go, with the reader of kubectl itself.
+const TABLE: &str = include_str!("../tests/kubectl.tsv");
 
 /// Equal, numbers by what they come to.
 fn is_same(one: &Value, other: &Value, ended: bool) -> bool {

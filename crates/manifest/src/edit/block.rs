@@ -1,14 +1,14 @@
-//! Insertions into block style: entries and items on lines of their own.
+//! Insertions into block style: pairs and items on lines of their own.
 
 use serde_json::Value;
 
-use super::Splice;
 use super::flow::FlowStyle;
 use super::quote;
-use super::site::Site;
-use crate::manifest::error::ManifestError;
-use crate::manifest::text::{column, indentation, is_blank_or_comment, line_end, line_start, next_line};
-use crate::manifest::tree::{Entry, Kind, Node};
+use super::context::EditContext;
+use super::splice::Splice;
+use crate::error::ManifestError;
+use crate::text::{column, indentation, is_blank_or_comment, line_end, line_start, next_line};
+use crate::tree::{Pair, NodeKind, Node};
 
 /// How the document around a place is indented.
 pub(super) struct BlockStyle {
@@ -27,16 +27,16 @@ impl BlockStyle {
     }
 
     /// Takes the style from the nearest places that show it.
-    pub(super) fn around(site: &Site<'_>) -> Self {
+    pub(super) fn around(context: &EditContext<'_>) -> Self {
         let (mut mapping, mut sequence) = (None, None);
-        for entry in site.trail.iter().rev().filter(|node| !node.is_flow()).flat_map(|node| node.entries()) {
-            let key = column(site.source, entry.start);
-            if mapping.is_none() && !entry.value.is_flow() {
-                let first = entry.value.entries().first();
-                mapping = first.map(|first| column(site.source, first.start).saturating_sub(key));
+        for pair in context.trail.iter().rev().filter(|node| !node.is_flow()).flat_map(|node| node.pairs()) {
+            let key = column(context.source, pair.start);
+            if mapping.is_none() && !pair.value.is_flow() {
+                let first = pair.value.pairs().first();
+                mapping = first.map(|first| column(context.source, first.start).saturating_sub(key));
             }
             if sequence.is_none()
-                && let Some((dash, gap)) = dashes(site.source, &entry.value)
+                && let Some((dash, gap)) = dashes(context.source, &pair.value)
             {
                 sequence = Some((dash.saturating_sub(key), gap));
             }
@@ -56,10 +56,10 @@ impl BlockStyle {
             }
             Value::Object(map) => {
                 let column = key + self.mapping;
-                let entry = |(key, value): (&String, _)| {
-                    format!("{}{}", spaces(column), self.entry(key, value, column))
+                let pair = |(key, value): (&String, _)| {
+                    format!("{}{}", spaces(column), self.pair(key, value, column))
                 };
-                map.iter().map(entry).collect()
+                map.iter().map(pair).collect()
             }
             other => return format!(" {}", quote::scalar_or_plain(other)),
         };
@@ -67,7 +67,7 @@ impl BlockStyle {
     }
 
     /// Writes `key: value` for a place at column `column`.
-    fn entry(&self, key: &str, value: &Value, column: usize) -> String {
+    fn pair(&self, key: &str, value: &Value, column: usize) -> String {
         let key = quote::plain(key);
         match value {
             Value::Array(items) if items.is_empty() => format!("{key}: []"),
@@ -81,7 +81,7 @@ impl BlockStyle {
         match value {
             Value::Object(map) if !map.is_empty() => {
                 let lines: Vec<String> =
-                    map.iter().map(|(key, value)| self.entry(key, value, column)).collect();
+                    map.iter().map(|(key, value)| self.pair(key, value, column)).collect();
                 lines.join(&format!("\n{}", spaces(column)))
             }
             value => FlowStyle::yaml().write(value, None),
@@ -95,7 +95,7 @@ pub(super) fn spaces(count: usize) -> String {
 
 /// The column of the dashes of a block list below a key, and how far from them its values are.
 pub(super) fn dashes(source: &str, sequence: &Node) -> Option<(usize, usize)> {
-    let Kind::Sequence { flow: false, items } = &sequence.kind else { return None };
+    let NodeKind::Sequence { flow: false, items } = &sequence.kind else { return None };
     // The parser does not say where the dash is; below a key, it is the first thing on its line.
     let dash = line_start(source, sequence.start) + indentation(source, sequence.start).len();
     if !source.get(dash..)?.starts_with('-') {
@@ -107,101 +107,101 @@ pub(super) fn dashes(source: &str, sequence: &Node) -> Option<(usize, usize)> {
     Some((column(source, dash), if same_line { gap.len() + 1 } else { 2 }))
 }
 
-/// Adds the entry `key` to the block mapping `mapping`.
-pub(super) fn insert_entry(
-    site: &Site<'_>,
+/// Adds the pair `key` to the block mapping `mapping`.
+pub(super) fn insert_pair(
+    context: &EditContext<'_>,
     mapping: &Node,
     key: &str,
     value: &Value,
 ) -> Result<Vec<Splice>, ManifestError> {
-    let (Some(first), Some(last)) = (mapping.entries().first(), mapping.entries().last()) else {
-        return Err(site.unsupported(mapping.start, "this mapping has no entries"));
+    let (Some(first), Some(last)) = (mapping.pairs().first(), mapping.pairs().last()) else {
+        return Err(context.unsupported(mapping.start, "this mapping has no entries"));
     };
-    let at = column(site.source, first.start);
-    let before = site.source.get(line_start(site.source, first.start)..first.start).unwrap_or("");
+    let at = column(context.source, first.start);
+    let before = context.source.get(line_start(context.source, first.start)..first.start).unwrap_or("");
     if before.contains(|char| char != ' ' && char != '-') {
         return Err(
-            site.unsupported(first.start, "a question mark, tag or anchor stands before its first key")
+            context.unsupported(first.start, "a question mark, tag or anchor stands before its first key")
         );
     }
-    let text = BlockStyle::around(site).entry(key, value, at);
+    let text = BlockStyle::around(context).pair(key, value, at);
     // In pods and templates `metadata` goes before `spec`, where everybody looks for it.
-    let spec = mapping.entries().iter().find(|entry| key == "metadata" && entry.key == "spec");
+    let spec = mapping.pairs().iter().find(|pair| key == "metadata" && pair.key == "spec");
     if let Some(spec) = spec {
-        return Ok(vec![insert_before(site, spec, at, &text)]);
+        return Ok(vec![insert_before(context, spec, at, &text)]);
     }
-    if ends_without_line_break(site.source, &last.value) {
-        return Ok(vec![insert_before(site, last, at, &text)]);
+    if ends_without_line_break(context.source, &last.value) {
+        return Ok(vec![insert_before(context, last, at, &text)]);
     }
-    let end = end_of(site.source, &last.value)
-        .ok_or_else(|| site.unsupported(last.start, "an empty block scalar stands last in this mapping"))?;
-    let end = after_comments(site, end, at)?;
-    Ok(vec![site.splice(end..end, &format!("\n{}{text}", spaces(at)))])
+    let end = end_of(context.source, &last.value)
+        .ok_or_else(|| context.unsupported(last.start, "an empty block scalar stands last in this mapping"))?;
+    let end = after_comments(context, end, at)?;
+    Ok(vec![context.splice(end..end, &format!("\n{}{text}", spaces(at)))])
 }
 
 /// Adds `value` to the end of the block list `sequence`.
 pub(super) fn append_item(
-    site: &Site<'_>,
+    context: &EditContext<'_>,
     sequence: &Node,
     value: &Value,
 ) -> Result<Vec<Splice>, ManifestError> {
-    let parent = site.trail.iter().rev().nth(1);
+    let parent = context.trail.iter().rev().nth(1);
     let dashes =
-        parent.filter(|parent| !parent.entries().is_empty()).and_then(|_| dashes(site.source, sequence));
+        parent.filter(|parent| !parent.pairs().is_empty()).and_then(|_| dashes(context.source, sequence));
     let (Some((dash, gap)), Some(last)) = (dashes, sequence.items().last()) else {
-        return Err(site.unsupported(sequence.start, "this list does not stand below a key"));
+        return Err(context.unsupported(sequence.start, "this list does not stand below a key"));
     };
-    if ends_without_line_break(site.source, last) {
+    if ends_without_line_break(context.source, last) {
         return Err(
-            site.unsupported(last.start, "the block scalar at the end of the file lacks its line break")
+            context.unsupported(last.start, "the block scalar at the end of the file lacks its line break")
         );
     }
-    let text = if last.is_flow() && !last.entries().is_empty() {
-        FlowStyle::around(site).write(value, None)
+    let text = if last.is_flow() && !last.pairs().is_empty() {
+        FlowStyle::around(context).write(value, None)
     } else {
-        BlockStyle::around(site).with_dash(gap).item(value, dash + gap)
+        BlockStyle::around(context).with_dash(gap).item(value, dash + gap)
     };
-    let end = end_of(site.source, last)
-        .ok_or_else(|| site.unsupported(last.start, "an empty block scalar stands last in this list"))?;
+    let end = end_of(context.source, last)
+        .ok_or_else(|| context.unsupported(last.start, "an empty block scalar stands last in this list"))?;
     // A comment in the column of a dash belongs to the list only if the key of the list is further left.
     let key = parent
-        .and_then(|parent| parent.entries().first())
-        .map_or(0, |entry| column(site.source, entry.start));
-    let end = after_comments(site, end, if dash > key { dash } else { dash + 1 })?;
-    Ok(vec![site.splice(end..end, &format!("\n{}-{}{text}", spaces(dash), spaces(gap - 1)))])
+        .and_then(|parent| parent.pairs().first())
+        .map_or(0, |pair| column(context.source, pair.start));
+    let end = after_comments(context, end, if dash > key { dash } else { dash + 1 })?;
+    Ok(vec![context.splice(end..end, &format!("\n{}-{}{text}", spaces(dash), spaces(gap - 1)))])
 }
 
-/// Writes the entry `text` before `entry` and the comments that stand right above it.
-fn insert_before(site: &Site<'_>, entry: &Entry, at: usize, text: &str) -> Splice {
+/// Writes the pair `text` before `pair` and the comments that stand right above it.
+fn insert_before(context: &EditContext<'_>, pair: &Pair, at: usize, text: &str) -> Splice {
     let indent = spaces(at);
-    let mut start = line_start(site.source, entry.start);
-    if indentation(site.source, entry.start).len() != at {
+    let mut start = line_start(context.source, pair.start);
+    if indentation(context.source, pair.start).len() != at {
         // It is the first one, right after a dash.
-        return site.splice(entry.start..entry.start, &format!("{text}\n{indent}"));
+        return context.splice(pair.start..pair.start, &format!("{text}\n{indent}"));
     }
-    while let Some(above) = start.checked_sub(1).map(|above| line_start(site.source, above)) {
-        let comment = site.source.get(above..start).unwrap_or("");
-        if indentation(site.source, above) != indent || !comment.trim_start().starts_with('#') {
+    while let Some(above) = start.checked_sub(1).map(|above| line_start(context.source, above)) {
+        let comment = context.source.get(above..start).unwrap_or("");
+        if indentation(context.source, above) != indent || !comment.trim_start().starts_with('#') {
             break;
         }
         start = above;
     }
-    site.splice(start..start, &format!("{indent}{text}\n"))
+    context.splice(start..start, &format!("{indent}{text}\n"))
 }
 
 /// The end of the line of `end`, or of the last one of the comment lines right below it that are indented by
 /// at least `indent` columns: those belong to what stands above them.
-fn after_comments(site: &Site<'_>, end: usize, indent: usize) -> Result<usize, ManifestError> {
-    let mut line = line_end(site.source, end);
-    let rest = site.source.get(end..line).unwrap_or("");
+fn after_comments(context: &EditContext<'_>, end: usize, indent: usize) -> Result<usize, ManifestError> {
+    let mut line = line_end(context.source, end);
+    let rest = context.source.get(end..line).unwrap_or("");
     // After a key without a value there is still its colon.
     if !is_blank_or_comment(rest.trim_start().strip_prefix(':').unwrap_or(rest)) {
-        return Err(site.unsupported(end, "something else stands on the same line"));
+        return Err(context.unsupported(end, "something else stands on the same line"));
     }
-    while let Some(next) = next_line(site.source, line) {
-        let end = line_end(site.source, next);
-        let text = site.source.get(next..end).unwrap_or("");
-        if !text.trim_start().starts_with('#') || indentation(site.source, next).len() < indent {
+    while let Some(next) = next_line(context.source, line) {
+        let end = line_end(context.source, next);
+        let text = context.source.get(next..end).unwrap_or("");
+        if !text.trim_start().starts_with('#') || indentation(context.source, next).len() < indent {
             break;
         }
         line = end;
@@ -213,8 +213,8 @@ fn after_comments(site: &Site<'_>, end: usize, indent: usize) -> Result<usize, M
 /// without any line.
 pub(super) fn end_of(source: &str, node: &Node) -> Option<usize> {
     match &node.kind {
-        Kind::Sequence { flow: false, items } => end_of(source, items.last()?),
-        Kind::Mapping { flow: false, entries } => end_of(source, &entries.last()?.value),
+        NodeKind::Sequence { flow: false, items } => end_of(source, items.last()?),
+        NodeKind::Mapping { flow: false, pairs } => end_of(source, &pairs.last()?.value),
         _ if node.is_block_scalar() => block_scalar_end(source, node),
         _ => Some(node.end),
     }
@@ -256,11 +256,11 @@ fn header_has(source: &str, node: &Node, indicator: char) -> bool {
 /// change it.
 fn ends_without_line_break(source: &str, node: &Node) -> bool {
     match &node.kind {
-        Kind::Sequence { flow: false, items } => {
+        NodeKind::Sequence { flow: false, items } => {
             items.last().is_some_and(|item| ends_without_line_break(source, item))
         }
-        Kind::Mapping { flow: false, entries } => {
-            entries.last().is_some_and(|entry| ends_without_line_break(source, &entry.value))
+        NodeKind::Mapping { flow: false, pairs } => {
+            pairs.last().is_some_and(|pair| ends_without_line_break(source, &pair.value))
         }
         _ => {
             let ends_text = node.is_block_scalar() && node.end == source.len() && !source.ends_with('\n');
@@ -269,15 +269,15 @@ fn ends_without_line_break(source: &str, node: &Node) -> bool {
     }
 }
 
-/// Puts `value` below the key of `entry`, whose own value (nothing, null, `[]` or `{}`) is taken away.
-pub(super) fn fill_entry(site: &Site<'_>, entry: &Entry, colon: usize, value: &Value) -> Option<Vec<Splice>> {
-    let end = if entry.value.is_omitted() { colon } else { entry.value.end };
-    let line = line_end(site.source, colon);
-    let gap = site.source.get(colon..entry.value.start.max(colon))?;
-    let after = site.source.get(end..line)?;
+/// Puts `value` below the key of `pair`, whose own value (nothing, null, `[]` or `{}`) is taken away.
+pub(super) fn fill_pair(context: &EditContext<'_>, pair: &Pair, colon: usize, value: &Value) -> Option<Vec<Splice>> {
+    let end = if pair.value.is_omitted() { colon } else { pair.value.end };
+    let line = line_end(context.source, colon);
+    let gap = context.source.get(colon..pair.value.start.max(colon))?;
+    let after = context.source.get(end..line)?;
     if !gap.trim().is_empty() || !is_blank_or_comment(after) {
         return None;
     }
-    let children = BlockStyle::around(site).children(value, column(site.source, entry.start));
-    Some(vec![site.splice(colon..end, ""), site.splice(line..line, &children)])
+    let children = BlockStyle::around(context).children(value, column(context.source, pair.start));
+    Some(vec![context.splice(colon..end, ""), context.splice(line..line, &children)])
 }

@@ -1,4 +1,4 @@
-//! Judges running pods by what is known of their cluster, for `audit` and `explain`.
+//! The policy that applies to running pods, by what is known of their cluster: for `audit` and `explain`.
 
 use std::path::Path;
 
@@ -19,26 +19,31 @@ use crate::{
     policy_file::{self, PolicyFileError},
 };
 
-/// What decisions about pods of a cluster are made by.
-pub(super) struct Judge {
+/// The installations of a cluster with their policies, and what else decisions about its pods depend on.
+pub(super) struct PolicyResolver {
     pub(super) surroundings: Surroundings,
-    deciders: Vec<Decider>,
-    /// Where the policies come from, for people.
+    installations: Vec<InstallationPolicy>,
+    /// Origins of the policies, for people.
     pub(super) source: String,
-    /// Flags of the user count, whatever the installations run with.
+    /// Whether the user gave flags, which override the settings of all installations.
     are_given: bool,
 }
 
-/// What one installation decides about, and by what.
-pub(super) struct Decider {
+/// The pods that one installation selects, and its policy for them.
+pub(super) struct InstallationPolicy {
     selection: Selection,
     pub(super) policy: Policy,
-    /// Whether it follows annotations of namespaces.
+    /// Whether annotations of namespaces count.
     namespace_settings: bool,
 }
 
-impl Judge {
-    /// Flags that the user gave count; else those that each webhook runs with; else the defaults.
+impl PolicyResolver {
+    /// Resolves the policy of each installation: flags that the user gave, else those that the webhook runs with, else the
+    /// defaults. A webhook whose flags cannot be read is noted as unread.
+    ///
+    /// # Errors
+    ///
+    /// If the policy file that `flags` name cannot be read.
     pub(super) fn new(
         mut surroundings: Surroundings,
         flags: &PolicyArgs,
@@ -46,7 +51,7 @@ impl Judge {
     ) -> Result<Self, PolicyFileError> {
         let has_several = surroundings.installations.len() > 1;
         let own = flags.policy()?;
-        let (mut deciders, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut installations, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for installation in &surroundings.installations {
             let Installation { name, selection, settings } = installation;
             let theirs = settings.as_ref().filter(|_| !are_given);
@@ -62,24 +67,28 @@ impl Judge {
                     (own.clone(), true, default.to_owned())
                 }
             };
-            deciders.push(Decider { selection: selection.clone(), policy, namespace_settings });
+            installations.push(InstallationPolicy { selection: selection.clone(), policy, namespace_settings });
             sources.push(if has_several && !are_given { format!("{source} for {name}") } else { source });
         }
         for problem in problems {
             surroundings.unread(problem);
         }
         sources.dedup();
-        Ok(Self { surroundings, deciders, source: sources.join(" and "), are_given })
+        Ok(Self { surroundings, installations, source: sources.join(" and "), are_given })
     }
 
-    /// Whether it is known what decides about new pods. Flags are enough without the webhook's own.
+    /// Whether the settings for new pods are known. Flags of the user are enough without those of the webhook.
     pub(super) fn are_settings_known(&self) -> bool {
         self.are_given || !self.surroundings.unread.installations
     }
 
-    /// Which installation decides about a new pod in a namespace, and whether it is asked: the first that is, else
-    /// the first that the namespace has opted in to, else the first that a label would do it for.
-    pub(super) fn decider(&self, namespace: &str, pod: impl Fn() -> Labels) -> Option<(&Decider, Selected)> {
+    /// The installation for a new pod in a namespace, and whether it selects the pod: the first that does, else the first
+    /// that the namespace has opted in to, else the first that a label would opt in to. `None` without installations.
+    pub(super) fn installation(
+        &self,
+        namespace: &str,
+        pod: impl Fn() -> Labels,
+    ) -> Option<(&InstallationPolicy, Selected)> {
         let facts = self.surroundings.namespaces.get(namespace).map(|facts| &facts.labels);
         let rank = |selected: &Selected| match selected {
             Selected::Yes => 0,
@@ -88,27 +97,36 @@ impl Judge {
             Selected::NotLabelled { .. } => 3,
             Selected::Excluded => 4,
         };
-        let all = self.deciders.iter().map(|one| (one, one.selection.selects(facts, &pod)));
+        let all = self.installations.iter().map(|one| (one, one.selection.selects(facts, &pod)));
         all.min_by_key(|(_, selected)| rank(selected))
     }
 
-    /// The annotations of a namespace, as the installation sees them.
-    pub(super) fn annotations(&self, namespace: &str, decider: &Decider) -> NamespaceAnnotations {
-        let facts = self.surroundings.namespaces.get(namespace).filter(|_| decider.namespace_settings);
+    /// The annotations of a namespace that count for an installation; none if it ignores them.
+    pub(super) fn annotations(
+        &self,
+        namespace: &str,
+        installation: &InstallationPolicy,
+    ) -> NamespaceAnnotations {
+        let facts = self.surroundings.namespaces.get(namespace).filter(|_| installation.namespace_settings);
         facts.map(|facts| facts.annotations.clone()).unwrap_or_default()
     }
 
-    /// What is found about each container.
+    /// Assesses each container of a running pod; none without installations.
     pub(super) fn assess(&self, pod: &LivePod<'_>) -> Vec<ContainerCoverage> {
-        let Some((decider, selected)) = self.decider(pod.namespace(), || pod.labels()) else {
+        let Some((installation, selected)) = self.installation(pod.namespace(), || pod.labels()) else {
             return Vec::new();
         };
-        coverage::assess(pod, &self.annotations(pod.namespace(), decider), &decider.policy, &selected)
+        let annotations = self.annotations(pod.namespace(), installation);
+        coverage::assess(pod, &annotations, &installation.policy, &selected)
     }
 }
 
-/// What a webhook with these arguments and this policy file decides by: the policy, and whether annotations of
-/// namespaces count.
+/// The policy of a webhook with these arguments of `serve` and this policy file, and whether annotations of namespaces
+/// count.
+///
+/// # Errors
+///
+/// If the arguments are not those of `serve`, or if the policy file is invalid: a sentence.
 pub(super) fn read_serve_args(args: &[String], file: Option<&PolicyText>) -> Result<(Policy, bool), String> {
     let rules = match file {
         None => Rules::default(),
@@ -118,7 +136,7 @@ pub(super) fn read_serve_args(args: &[String], file: Option<&PolicyText>) -> Res
     };
     let command = [Cli::command().get_name().to_owned()];
     match Cli::try_parse_from(command.iter().chain(args)) {
-        Ok(Cli { command: Command::Serve(serve) }) => Ok(serve.decides_by(rules)),
+        Ok(Cli { command: Command::Serve(serve) }) => Ok(serve.effective_policy(rules)),
         Ok(_) => Err("they are not those of `serve`".to_owned()),
         Err(error) => {
             let text = error.to_string();

@@ -3,7 +3,7 @@
 use serde_json::{Number, Value};
 
 /// The value of the plain scalar `text`; `None` if it is one that JSON cannot hold (infinity, not a number).
-pub(super) fn resolve(text: &str) -> Option<Value> {
+pub(crate) fn resolve(text: &str) -> Option<Value> {
     let value = match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
@@ -20,7 +20,7 @@ pub(super) fn resolve(text: &str) -> Option<Value> {
 }
 
 /// Whether `text` without quotes is read as this very string, wherever it stands.
-pub(super) fn is_plain_string(text: &str) -> bool {
+pub(crate) fn is_plain_string(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte))
         && resolve(text).is_some_and(|value| value.is_string())
@@ -28,7 +28,7 @@ pub(super) fn is_plain_string(text: &str) -> bool {
 
 /// The text that kubectl makes of a key that is a number (`convertToJSONableObject` of `sigs.k8s.io/yaml`): fractions in
 /// single precision. `None` if it has an exponent.
-pub(super) fn number_key(number: &Number) -> Option<String> {
+pub(crate) fn number_key(number: &Number) -> Option<String> {
     if !number.is_f64() {
         return Some(number.to_string());
     }

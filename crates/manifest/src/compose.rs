@@ -6,15 +6,16 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
 use serde_json::{Map, Value};
 
-use super::{AliasBudget, Entry, Kind, Node, Style, Tree};
-use crate::manifest::error::ManifestError;
-use crate::manifest::{scalar, text};
+use crate::alias_budget::AliasBudget;
+use crate::error::ManifestError;
+use crate::tree::{Node, NodeKind, Pair, Style, Tree};
+use crate::{scalar, text};
 
 /// The prefix of the tags that YAML itself defines.
 const YAML_TAGS: &str = "tag:yaml.org,2002:";
 
 /// Reads all documents of the YAML stream `source.get(offset..end)`; `first` is the index of its first one.
-pub(in crate::manifest) fn compose(
+pub(crate) fn compose(
     source: &str,
     offset: usize,
     end: usize,
@@ -103,21 +104,21 @@ impl<'s> Composer<'s> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let value = self.scalar(start..end, &text, style, tag.as_deref())?;
-                self.close(node(Kind::Scalar(own_style(style)), anchor, tag.is_some()), value)?;
+                self.close(node(NodeKind::Scalar(own_style(style)), anchor, tag.is_some()), value)?;
             }
             Event::Alias(id) => {
                 let value = self.alias(id, start)?;
-                self.close(node(Kind::Alias, 0, false), value)?;
+                self.close(node(NodeKind::Alias, 0, false), value)?;
             }
             Event::SequenceStart(style, anchor, tag) => {
-                let kind = Kind::Sequence { flow: style == StructureStyle::Flow, items: Vec::new() };
+                let kind = NodeKind::Sequence { flow: style == StructureStyle::Flow, items: Vec::new() };
                 self.open.push(Open {
                     node: node(kind, anchor, tag.is_some()),
                     values: Values::Sequence(Vec::new()),
                 });
             }
             Event::MappingStart(style, anchor, tag) => {
-                let kind = Kind::Mapping { flow: style == StructureStyle::Flow, entries: Vec::new() };
+                let kind = NodeKind::Mapping { flow: style == StructureStyle::Flow, pairs: Vec::new() };
                 let values = Values::Mapping { map: Map::new(), merged: HashSet::new(), key: None };
                 self.open.push(Open { node: node(kind, anchor, tag.is_some()), values });
             }
@@ -172,14 +173,14 @@ impl<'s> Composer<'s> {
             }
             Some(Open { node: parent, values: Values::Sequence(values) }) => {
                 values.push(value);
-                if let Kind::Sequence { items, .. } = &mut parent.kind {
+                if let NodeKind::Sequence { items, .. } = &mut parent.kind {
                     items.push(node);
                 }
                 Ok(())
             }
             Some(Open { values: Values::Mapping { key, .. }, .. }) => match key.take() {
                 None => self.key(&node, &value),
-                Some(key) => self.entry(key, node, value),
+                Some(key) => self.pair(key, node, value),
             },
         }
     }
@@ -216,7 +217,7 @@ impl<'s> Composer<'s> {
         Ok(())
     }
 
-    fn entry(&mut self, key: Key, node: Node, value: Value) -> Result<(), ManifestError> {
+    fn pair(&mut self, key: Key, node: Node, value: Value) -> Result<(), ManifestError> {
         let Some(Open { values: Values::Mapping { map, merged, .. }, .. }) = self.open.last_mut() else {
             return Err(self.syntax(key.start, "this entry is in no mapping".to_owned()));
         };
@@ -230,11 +231,11 @@ impl<'s> Composer<'s> {
                 key: key.text,
             });
         }
-        if let Some(Open { node: Node { kind: Kind::Mapping { entries, .. }, .. }, .. }) =
+        if let Some(Open { node: Node { kind: NodeKind::Mapping { pairs, .. }, .. }, .. }) =
             self.open.last_mut()
         {
             let (start, key_end) = (key.start, key.end);
-            entries.push(Entry { key: key.text, start, key_end, merge: key.merge, value: node });
+            pairs.push(Pair { key: key.text, start, key_end, merge: key.merge, value: node });
         }
         Ok(())
     }

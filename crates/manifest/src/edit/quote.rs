@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::manifest::scalar;
-use crate::manifest::tree::Style;
+use crate::scalar;
+use crate::tree::Style;
 
 /// How to quote a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

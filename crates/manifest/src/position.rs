@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{documents, text, tree::Node};
+use crate::{documents, text, tree::Node};
 
 /// Line and column, both from 1, of the value at `path` in a document (from 0); of what is above it if it is not written
 /// there itself, as after a merge key. `None` if there is no such document.
@@ -18,8 +18,8 @@ pub fn position(source: &str, document: usize, path: &[String]) -> Option<(usize
 }
 
 fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {
-    let entry = node.entries().iter().find(|entry| entry.key == token && !entry.merge);
-    entry.map(|entry| &entry.value).or_else(|| node.items().get(token.parse::<usize>().ok()?))
+    let pair = node.pairs().iter().find(|pair| pair.key == token && !pair.merge);
+    pair.map(|pair| &pair.value).or_else(|| node.items().get(token.parse::<usize>().ok()?))
 }
 
 /// The path of the first value in `value` that `is_good` does not hold for. Errors of `serde_json` have a place in its text,

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::Splice;
 use super::quote::{self, Quote};
-use super::site::Site;
-use crate::manifest::error::ManifestError;
-use crate::manifest::text::{indentation, is_blank_or_comment, line_end};
-use crate::manifest::tree::Node;
+use super::context::EditContext;
+use super::splice::Splice;
+use crate::error::ManifestError;
+use crate::text::{indentation, is_blank_or_comment, line_end};
+use crate::tree::Node;
 
 /// How flow style is written around a place.
 pub(super) struct FlowStyle {
@@ -35,25 +35,25 @@ impl FlowStyle {
     }
 
     /// Takes the style from the nearest flow mapping that shows it.
-    pub(super) fn around(site: &Site<'_>) -> Self {
+    pub(super) fn around(context: &EditContext<'_>) -> Self {
         let mut style = Self::yaml();
-        let inner = site.trail.last().and_then(|node| node.items().last());
-        let nodes = inner.into_iter().chain(site.trail.iter().rev().copied());
-        let Some((node, entry)) =
-            nodes.filter(|node| node.is_flow()).find_map(|node| Some((node, node.entries().first()?)))
+        let inner = context.trail.last().and_then(|node| node.items().last());
+        let nodes = inner.into_iter().chain(context.trail.iter().rev().copied());
+        let Some((node, pair)) =
+            nodes.filter(|node| node.is_flow()).find_map(|node| Some((node, node.pairs().first()?)))
         else {
             return style;
         };
-        let text = |from: usize, to: usize| site.source.get(from..to).unwrap_or("");
-        style.padded = text(node.start, entry.start) == "{ ";
-        style.json = text(entry.start, entry.key_end).starts_with('"');
+        let text = |from: usize, to: usize| context.source.get(from..to).unwrap_or("");
+        style.padded = text(node.start, pair.start) == "{ ";
+        style.json = text(pair.start, pair.key_end).starts_with('"');
         if style.json {
-            style.colon = match text(entry.key_end, entry.value.start) {
+            style.colon = match text(pair.key_end, pair.value.start) {
                 ":" => ":",
                 " : " => " : ",
                 _ => ": ",
             };
-            let next = node.entries().get(1).map(|next| text(entry.value.end, next.start));
+            let next = node.pairs().get(1).map(|next| text(pair.value.end, next.start));
             let compact = next.map_or(style.colon == ":", |between| between == ",");
             style.comma = if compact { "," } else { ", " };
         }
@@ -69,7 +69,7 @@ impl FlowStyle {
                 ("[", "]", items.iter().map(|item| self.write(item, inner.as_ref())).collect::<Vec<_>>())
             }
             Value::Object(map) if !map.is_empty() => {
-                ("{", "}", map.iter().map(|(key, value)| self.entry(key, value, inner.as_ref())).collect())
+                ("{", "}", map.iter().map(|(key, value)| self.pair(key, value, inner.as_ref())).collect())
             }
             other if self.json => return quote::scalar(other, Quote::Double),
             other => return quote::scalar_or_plain(other),
@@ -83,7 +83,7 @@ impl FlowStyle {
         }
     }
 
-    fn entry(&self, key: &str, value: &Value, lines: Option<&Lines>) -> String {
+    fn pair(&self, key: &str, value: &Value, lines: Option<&Lines>) -> String {
         let key = if self.json { quote::quoted(key, Quote::Double) } else { quote::plain(key) };
         format!("{key}{}{}", self.colon, self.write(value, lines))
     }
@@ -91,102 +91,102 @@ impl FlowStyle {
 
 /// Adds `value` to the end of a flow list, or of a flow mapping with the key `key`.
 pub(super) fn insert(
-    site: &Site<'_>,
+    context: &EditContext<'_>,
     node: &Node,
     key: Option<&str>,
     value: &Value,
 ) -> Result<Vec<Splice>, ManifestError> {
-    if !site.source.get(node.start..).is_some_and(|text| text.starts_with(['{', '['])) {
-        return Err(site.unsupported(node.start, "this mapping has no braces of its own"));
+    if !context.source.get(node.start..).is_some_and(|text| text.starts_with(['{', '['])) {
+        return Err(context.unsupported(node.start, "this mapping has no braces of its own"));
     }
-    if node.entries().last().is_some_and(|entry| entry.value.is_omitted()) {
-        return Err(site.unsupported(node.start, "the last key of this mapping has no value"));
+    if node.pairs().last().is_some_and(|pair| pair.value.is_omitted()) {
+        return Err(context.unsupported(node.start, "the last key of this mapping has no value"));
     }
-    let style = FlowStyle::around(site);
+    let style = FlowStyle::around(context);
     let lines = match key {
-        Some(_) => lines_below(site, &style),
-        None => lines_of_item(site, node),
+        Some(_) => lines_below(context, &style),
+        None => lines_of_item(context, node),
     };
     let text = match key {
-        Some(key) => style.entry(key, value, lines.as_ref()),
+        Some(key) => style.pair(key, value, lines.as_ref()),
         None => style.write(value, lines.as_ref()),
     };
     let Some((first, end)) = bounds(node) else {
         // Comments may stand between the brackets; they stay behind the new value.
-        return Ok(vec![site.splice(node.start + 1..node.start + 1, &text)]);
+        return Ok(vec![context.splice(node.start + 1..node.start + 1, &text)]);
     };
     let before_bracket = node.end.saturating_sub(1);
-    let Some(indent) = own_line(site.source, node.start, first) else {
-        return Ok(vec![site.splice(end..end, &format!("{}{text}", style.comma))]);
+    let Some(indent) = own_line(context.source, node.start, first) else {
+        return Ok(vec![context.splice(end..end, &format!("{}{text}", style.comma))]);
     };
-    let line = line_end(site.source, end);
-    let rest = site.source.get(end..line).unwrap_or("");
+    let line = line_end(context.source, end);
+    let rest = context.source.get(end..line).unwrap_or("");
     let after_comma = rest.trim_start().strip_prefix(',');
     if line > before_bracket || !is_blank_or_comment(after_comma.unwrap_or(rest)) {
         // The bracket or a comma of the next line is in the way: the new value follows the last one directly.
-        return Ok(vec![site.splice(end..end, &format!(",\n{indent}{text}"))]);
+        return Ok(vec![context.splice(end..end, &format!(",\n{indent}{text}"))]);
     }
     if after_comma.is_some() {
-        return Ok(vec![site.splice(line..line, &format!("\n{indent}{text},"))]);
+        return Ok(vec![context.splice(line..line, &format!("\n{indent}{text},"))]);
     }
-    Ok(vec![site.splice(end..end, ","), site.splice(line..line, &format!("\n{indent}{text}"))])
+    Ok(vec![context.splice(end..end, ","), context.splice(line..line, &format!("\n{indent}{text}"))])
 }
 
 /// Puts `value` before the item `item` of a flow list.
-pub(super) fn insert_before(site: &Site<'_>, sequence: &Node, item: &Node, value: &Value) -> Vec<Splice> {
-    let style = FlowStyle::around(site);
-    let text = style.write(value, lines_of_item(site, sequence).as_ref());
-    let between = match own_line(site.source, sequence.start, item.start) {
+pub(super) fn insert_before(context: &EditContext<'_>, sequence: &Node, item: &Node, value: &Value) -> Vec<Splice> {
+    let style = FlowStyle::around(context);
+    let text = style.write(value, lines_of_item(context, sequence).as_ref());
+    let between = match own_line(context.source, sequence.start, item.start) {
         Some(indent) => format!(",\n{indent}"),
         None => style.comma.to_owned(),
     };
-    vec![site.splice(item.start..item.start, &format!("{text}{between}"))]
+    vec![context.splice(item.start..item.start, &format!("{text}{between}"))]
 }
 
 /// Writes `value` in the place of the item `item`, which is in flow style.
-pub(super) fn replace_item(site: &Site<'_>, sequence: &Node, item: &Node, value: &Value) -> Vec<Splice> {
-    let lines = lines_of_item(site, sequence).filter(|_| is_over_lines(site.source, item));
-    let text = FlowStyle::around(site).write(value, lines.as_ref());
-    vec![site.splice(item.start..item.end, &text)]
+pub(super) fn replace_item(context: &EditContext<'_>, sequence: &Node, item: &Node, value: &Value) -> Vec<Splice> {
+    let lines = lines_of_item(context, sequence).filter(|_| is_over_lines(context.source, item));
+    let text = FlowStyle::around(context).write(value, lines.as_ref());
+    vec![context.splice(item.start..item.end, &text)]
 }
 
 /// Puts `value` into the empty list or mapping `node` of the same kind.
-pub(super) fn fill(site: &Site<'_>, node: &Node, value: &Value) -> Result<Vec<Splice>, ManifestError> {
-    let text = FlowStyle::around(site).write(value, None);
-    let same_kind = site.source.get(node.start..=node.start) == text.get(..1);
+pub(super) fn fill(context: &EditContext<'_>, node: &Node, value: &Value) -> Result<Vec<Splice>, ManifestError> {
+    let text = FlowStyle::around(context).write(value, None);
+    let same_kind = context.source.get(node.start..=node.start) == text.get(..1);
     let parts = text.strip_suffix(['}', ']']).and_then(|text| text.get(1..)).filter(|_| same_kind);
     let Some(parts) = parts else {
-        return Err(site.unsupported(node.start, "there are comments between its brackets"));
+        return Err(context.unsupported(node.start, "there are comments between its brackets"));
     };
-    Ok(vec![site.splice(node.start + 1..node.start + 1, parts)])
+    Ok(vec![context.splice(node.start + 1..node.start + 1, parts)])
 }
 
 /// Writes a value for a place right after a key.
-pub(super) fn write_below(site: &Site<'_>, style: &FlowStyle, value: &Value) -> String {
-    style.write(value, lines_below(site, style).as_ref())
+pub(super) fn write_below(context: &EditContext<'_>, style: &FlowStyle, value: &Value) -> String {
+    style.write(value, lines_below(context, style).as_ref())
 }
 
 /// Whether and how a new value in the flow mapping at the end of the trail goes over several lines: as those
 /// beside it do, or as the mapping itself does in JSON.
-fn lines_below(site: &Site<'_>, style: &FlowStyle) -> Option<Lines> {
-    let mapping = site.trail.last().filter(|node| node.is_flow())?;
+fn lines_below(context: &EditContext<'_>, style: &FlowStyle) -> Option<Lines> {
+    let mapping = context.trail.last().filter(|node| node.is_flow())?;
     let (first, _) = bounds(mapping)?;
-    let indent = own_line(site.source, mapping.start, first)?;
+    let indent = own_line(context.source, mapping.start, first)?;
     let mut beside =
-        mapping.entries().iter().map(|entry| &entry.value).filter(|node| bounds(node).is_some()).peekable();
+        mapping.pairs().iter().map(|pair| &pair.value).filter(|node| bounds(node).is_some()).peekable();
     let over_lines = match beside.peek() {
         None => style.json,
-        Some(_) => beside.any(|node| is_over_lines(site.source, node)),
+        Some(_) => beside.any(|node| is_over_lines(context.source, node)),
     };
-    over_lines.then(|| Lines { indent: indent.to_owned(), unit: unit(site.source, mapping.start, indent) })
+    over_lines.then(|| Lines { indent: indent.to_owned(), unit: unit(context.source, mapping.start, indent) })
 }
 
 /// As [`lines_below`] for an item of a list: as the item before it.
-fn lines_of_item(site: &Site<'_>, sequence: &Node) -> Option<Lines> {
-    let last = sequence.items().last().filter(|last| is_over_lines(site.source, last))?;
+fn lines_of_item(context: &EditContext<'_>, sequence: &Node) -> Option<Lines> {
+    let last = sequence.items().last().filter(|last| is_over_lines(context.source, last))?;
     let (first, _) = bounds(last)?;
-    let indent = indentation(site.source, last.start).to_owned();
-    let unit = unit(site.source, last.start, indentation(site.source, first));
+    let indent = indentation(context.source, last.start).to_owned();
+    let unit = unit(context.source, last.start, indentation(context.source, first));
     Some(Lines { indent, unit })
 }
 
@@ -201,7 +201,7 @@ fn unit(source: &str, at: usize, deeper: &str) -> String {
 
 /// Start of the first and end of the last part of a list or mapping.
 fn bounds(node: &Node) -> Option<(usize, usize)> {
-    if let (Some(first), Some(last)) = (node.entries().first(), node.entries().last()) {
+    if let (Some(first), Some(last)) = (node.pairs().first(), node.pairs().last()) {
         return Some((first.start, last.value.end.max(last.key_end)));
     }
     Some((node.items().first()?.start, node.items().last()?.end))

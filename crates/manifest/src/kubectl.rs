@@ -1,12 +1,12 @@
 //! What kubectl takes for line breaks, separators of documents and JSON, and this program's parser does not: refused, so
 //! that nothing that kubectl applies stays unseen. tests.rs compares both.
 
-use super::error::ManifestError;
-use super::text::{column_number, line_number};
+use crate::error::ManifestError;
+use crate::text::{column_number, line_number};
 
 /// Refuses the characters that end a line in YAML 1.1, and so for go-yaml, but not in YAML 1.2; and spaces before JSON
 /// that are none in YAML.
-pub(super) fn check_text(source: &str) -> Result<(), ManifestError> {
+pub(crate) fn check_text(source: &str) -> Result<(), ManifestError> {
     if let Some((at, name)) = line_break(source) {
         return Err(refuse(
             source,
@@ -44,7 +44,7 @@ pub(super) fn check_text(source: &str) -> Result<(), ManifestError> {
 
 /// Refuses a line at which kubectl ends a document (`YAMLReader` of apimachinery), although none of YAML's
 /// `markers` is there.
-pub(super) fn check_separators(source: &str, markers: &[usize]) -> Result<(), ManifestError> {
+pub(crate) fn check_separators(source: &str, markers: &[usize]) -> Result<(), ManifestError> {
     for (at, line) in lines(source) {
         let rest = line.strip_prefix("---").map(str::trim_start);
         if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))

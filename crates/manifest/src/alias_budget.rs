@@ -25,7 +25,7 @@ impl Default for AliasBudget {
 
 impl AliasBudget {
     /// Takes what a copy of the value needs; false if that is too much.
-    pub(super) fn take(&mut self, value: &Value) -> bool {
+    pub(crate) fn take(&mut self, value: &Value) -> bool {
         match self.left.checked_sub(size(value)) {
             Some(left) => self.left = left,
             None => return false,
