@@ -24,10 +24,10 @@ use super::{
     cluster_args::{ClusterArgs, ScopeArgs, runtime},
     complete,
     duration::parse_audit_interval,
-    policy_resolver::PolicyResolver,
     listen::parse_listen,
     output::{self, Line},
     policy_args::PolicyArgs,
+    policy_resolver::PolicyResolver,
     progress,
 };
 use crate::cluster::{
@@ -152,7 +152,8 @@ impl AuditArgs {
             };
             if let Some(address) = self.listen {
                 let audit = async || {
-                    let resolver = self.policy_resolver(&cluster, namespace.as_deref(), policy_is_given).await?;
+                    let resolver =
+                        self.policy_resolver(&cluster, namespace.as_deref(), policy_is_given).await?;
                     let (fleet, _) = self.list(&cluster, &listing, &resolver).await?;
                     Ok((fleet, resolver))
                 };

@@ -27,7 +27,6 @@ mod help;
 mod inject;
 #[cfg(feature = "cli")]
 mod interrupt;
-mod policy_resolver;
 mod listen;
 mod manifest_files;
 mod manifests;
@@ -41,6 +40,7 @@ mod own_metrics;
 mod plugin;
 mod policy;
 mod policy_args;
+mod policy_resolver;
 mod probe;
 #[cfg(feature = "cli")]
 mod progress;

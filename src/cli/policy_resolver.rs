@@ -67,7 +67,11 @@ impl PolicyResolver {
                     (own.clone(), true, default.to_owned())
                 }
             };
-            installations.push(InstallationPolicy { selection: selection.clone(), policy, namespace_settings });
+            installations.push(InstallationPolicy {
+                selection: selection.clone(),
+                policy,
+                namespace_settings,
+            });
             sources.push(if has_several && !are_given { format!("{source} for {name}") } else { source });
         }
         for problem in problems {

@@ -38,7 +38,13 @@ impl WorkloadKind {
             TEMPLATE,
             Some("ReplicaSet"),
         ),
-        Self::new("apps", ("StatefulSet", "statefulsets", "statefulset"), &["sts"], TEMPLATE, Some("StatefulSet")),
+        Self::new(
+            "apps",
+            ("StatefulSet", "statefulsets", "statefulset"),
+            &["sts"],
+            TEMPLATE,
+            Some("StatefulSet"),
+        ),
         Self::new("apps", ("DaemonSet", "daemonsets", "daemonset"), &["ds"], TEMPLATE, Some("DaemonSet")),
         Self::new("apps", ("ReplicaSet", "replicasets", "replicaset"), &["rs"], TEMPLATE, Some("ReplicaSet")),
         Self::new(
@@ -130,7 +136,8 @@ mod tests {
     #[test]
     fn pods_are_owned_by_another_workload_without_further_levels() {
         for kind in WorkloadKind::ALL {
-            let owner = kind.pods_owner.map(|owner| WorkloadKind::ALL.into_iter().find(|one| one.name == owner));
+            let owner =
+                kind.pods_owner.map(|owner| WorkloadKind::ALL.into_iter().find(|one| one.name == owner));
             assert_eq!(kind.is_pod(), owner.is_none(), "{}", kind.name);
             // The owner of pods owns them directly: it is its own `pods_owner`.
             let direct = owner.map(|owner| owner.is_some_and(|owner| owner.pods_owner == kind.pods_owner));

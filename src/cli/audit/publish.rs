@@ -30,9 +30,9 @@ use super::{
 use crate::{
     causes::with_causes,
     cli::{
-        policy_resolver::PolicyResolver,
         listen::listen,
         output::{self, Line},
+        policy_resolver::PolicyResolver,
     },
     logging::LineQueue,
     metrics::audit::{DURATION, FAILURES, LAST_SUCCESS, LOG_LINES_DROPPED},

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        policy_resolver::PolicyResolver,
         output::{Cell, Colour, clean, paint, quantity, table},
+        policy_resolver::PolicyResolver,
     },
     fleet::{Counts, Fleet, Row},
 };

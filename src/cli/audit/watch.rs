@@ -24,7 +24,7 @@ use super::{
     tell_nothing,
 };
 use crate::{
-    cli::{policy_resolver::PolicyResolver, output},
+    cli::{output, policy_resolver::PolicyResolver},
     cluster::{
         api::{ApiError, Cluster},
         pages::{Change, Listing},
@@ -87,7 +87,11 @@ pub(super) struct Scope<'a> {
 }
 
 /// Lists, follows, and lists again whenever the watch ends.
-pub(super) async fn run(args: &AuditArgs, resolver: PolicyResolver, scope: Scope<'_>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    args: &AuditArgs,
+    resolver: PolicyResolver,
+    scope: Scope<'_>,
+) -> anyhow::Result<ExitCode> {
     let mut signals = lifecycle::signals().context("cannot listen for signals")?;
     // The first list has to succeed: a wrong flag or a missing right is told at once.
     let (mut fleet, version) = args.list(scope.cluster, scope.listing, &resolver).await?;

@@ -19,10 +19,10 @@ use crate::{
     cli::{
         audit::{painted_status, value, why},
         cluster_args::runtime,
-        policy_resolver::PolicyResolver,
         manifests::decide_at,
         object_ref::{ObjectRef, ObjectRefError, or_files},
         output::{self, quantity},
+        policy_resolver::PolicyResolver,
         progress,
     },
     cluster::{

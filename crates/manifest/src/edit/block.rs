@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
+use super::context::EditContext;
 use super::flow::FlowStyle;
 use super::quote;
-use super::context::EditContext;
 use super::splice::Splice;
 use crate::error::ManifestError;
 use crate::text::{column, indentation, is_blank_or_comment, line_end, line_start, next_line};
-use crate::tree::{Pair, NodeKind, Node};
+use crate::tree::{Node, NodeKind, Pair};
 
 /// How the document around a place is indented.
 pub(super) struct BlockStyle {
@@ -133,8 +133,9 @@ pub(super) fn insert_pair(
     if ends_without_line_break(context.source, &last.value) {
         return Ok(vec![insert_before(context, last, at, &text)]);
     }
-    let end = end_of(context.source, &last.value)
-        .ok_or_else(|| context.unsupported(last.start, "an empty block scalar stands last in this mapping"))?;
+    let end = end_of(context.source, &last.value).ok_or_else(|| {
+        context.unsupported(last.start, "an empty block scalar stands last in this mapping")
+    })?;
     let end = after_comments(context, end, at)?;
     Ok(vec![context.splice(end..end, &format!("\n{}{text}", spaces(at)))])
 }
@@ -164,9 +165,8 @@ pub(super) fn append_item(
     let end = end_of(context.source, last)
         .ok_or_else(|| context.unsupported(last.start, "an empty block scalar stands last in this list"))?;
     // A comment in the column of a dash belongs to the list only if the key of the list is further left.
-    let key = parent
-        .and_then(|parent| parent.pairs().first())
-        .map_or(0, |pair| column(context.source, pair.start));
+    let key =
+        parent.and_then(|parent| parent.pairs().first()).map_or(0, |pair| column(context.source, pair.start));
     let end = after_comments(context, end, if dash > key { dash } else { dash + 1 })?;
     Ok(vec![context.splice(end..end, &format!("\n{}-{}{text}", spaces(dash), spaces(gap - 1)))])
 }
@@ -270,7 +270,12 @@ fn ends_without_line_break(source: &str, node: &Node) -> bool {
 }
 
 /// Puts `value` below the key of `pair`, whose own value (nothing, null, `[]` or `{}`) is taken away.
-pub(super) fn fill_pair(context: &EditContext<'_>, pair: &Pair, colon: usize, value: &Value) -> Option<Vec<Splice>> {
+pub(super) fn fill_pair(
+    context: &EditContext<'_>,
+    pair: &Pair,
+    colon: usize,
+    value: &Value,
+) -> Option<Vec<Splice>> {
     let end = if pair.value.is_omitted() { colon } else { pair.value.end };
     let line = line_end(context.source, colon);
     let gap = context.source.get(colon..pair.value.start.max(colon))?;

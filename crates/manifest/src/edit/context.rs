@@ -7,7 +7,7 @@ use super::pointer;
 use super::splice::Splice;
 use crate::error::ManifestError;
 use crate::text;
-use crate::tree::{NodeKind, Node, Tree};
+use crate::tree::{Node, NodeKind, Tree};
 
 /// One edit, with the text and the nodes around its place.
 pub(super) struct EditContext<'t> {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::quote::{self, Quote};
 use super::context::EditContext;
+use super::quote::{self, Quote};
 use super::splice::Splice;
 use crate::error::ManifestError;
 use crate::text::{indentation, is_blank_or_comment, line_end};
@@ -133,7 +133,12 @@ pub(super) fn insert(
 }
 
 /// Puts `value` before the item `item` of a flow list.
-pub(super) fn insert_before(context: &EditContext<'_>, sequence: &Node, item: &Node, value: &Value) -> Vec<Splice> {
+pub(super) fn insert_before(
+    context: &EditContext<'_>,
+    sequence: &Node,
+    item: &Node,
+    value: &Value,
+) -> Vec<Splice> {
     let style = FlowStyle::around(context);
     let text = style.write(value, lines_of_item(context, sequence).as_ref());
     let between = match own_line(context.source, sequence.start, item.start) {
@@ -144,14 +149,23 @@ pub(super) fn insert_before(context: &EditContext<'_>, sequence: &Node, item: &N
 }
 
 /// Writes `value` in the place of the item `item`, which is in flow style.
-pub(super) fn replace_item(context: &EditContext<'_>, sequence: &Node, item: &Node, value: &Value) -> Vec<Splice> {
+pub(super) fn replace_item(
+    context: &EditContext<'_>,
+    sequence: &Node,
+    item: &Node,
+    value: &Value,
+) -> Vec<Splice> {
     let lines = lines_of_item(context, sequence).filter(|_| is_over_lines(context.source, item));
     let text = FlowStyle::around(context).write(value, lines.as_ref());
     vec![context.splice(item.start..item.end, &text)]
 }
 
 /// Puts `value` into the empty list or mapping `node` of the same kind.
-pub(super) fn fill(context: &EditContext<'_>, node: &Node, value: &Value) -> Result<Vec<Splice>, ManifestError> {
+pub(super) fn fill(
+    context: &EditContext<'_>,
+    node: &Node,
+    value: &Value,
+) -> Result<Vec<Splice>, ManifestError> {
     let text = FlowStyle::around(context).write(value, None);
     let same_kind = context.source.get(node.start..=node.start) == text.get(..1);
     let parts = text.strip_suffix(['}', ']']).and_then(|text| text.get(1..)).filter(|_| same_kind);

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::block::{self, BlockStyle, spaces};
-use super::flow::{self, FlowStyle};
 use super::context::EditContext;
-use super::splice::Splice;
+use super::flow::{self, FlowStyle};
 use super::slot;
+use super::splice::Splice;
 use crate::error::ManifestError;
 use crate::text::{column, line_end, line_start, next_line};
 use crate::tree::Node;
@@ -56,7 +56,11 @@ pub(super) fn replace(
 }
 
 /// Takes out the item at `place`, with the comment at its end; those above the next item stay.
-pub(super) fn remove(context: &EditContext<'_>, sequence: &Node, place: usize) -> Result<Vec<Splice>, ManifestError> {
+pub(super) fn remove(
+    context: &EditContext<'_>,
+    sequence: &Node,
+    place: usize,
+) -> Result<Vec<Splice>, ManifestError> {
     let items = sequence.items();
     let item = items.get(place).ok_or_else(|| context.not_found())?;
     let (before, next) = (place.checked_sub(1).and_then(|before| items.get(before)), items.get(place + 1));

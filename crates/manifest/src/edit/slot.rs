@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::block;
+use super::context::EditContext;
 use super::flow::{self, FlowStyle};
 use super::quote::{self, Quote};
-use super::context::EditContext;
 use super::splice::Splice;
 use crate::error::ManifestError;
 use crate::text::line_start;
-use crate::tree::{Pair, NodeKind, Node};
+use crate::tree::{Node, NodeKind, Pair};
 
 /// Replaces `node`, which is the value of `pair` or else an item of a list.
 pub(super) fn set(
@@ -63,13 +63,18 @@ pub(super) fn set(
 }
 
 /// Puts the scalar `value` in the place of a `|` or `>` scalar; a comment after its header stays.
-fn replace_block_scalar(context: &EditContext<'_>, node: &Node, value: &Value) -> Result<Vec<Splice>, ManifestError> {
+fn replace_block_scalar(
+    context: &EditContext<'_>,
+    node: &Node,
+    value: &Value,
+) -> Result<Vec<Splice>, ManifestError> {
     let places = block::header(context.source, node).zip(block::block_scalar_end(context.source, node));
     let Some(((start, end), last)) = places else {
         return Err(context.unsupported(node.start, "the value is an empty block scalar"));
     };
     // From the line break after the header on, so that the one after the text is left.
-    let header_line = context.source.get(..line_start(context.source, node.start)).unwrap_or("").trim_end().len();
+    let header_line =
+        context.source.get(..line_start(context.source, node.start)).unwrap_or("").trim_end().len();
     let text = quote::scalar(value, Quote::Readable);
     Ok(vec![context.splice(start..end, &text), context.splice(header_line..last, "")])
 }
