@@ -9,7 +9,7 @@ mod watch;
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{coverage::Word, live::LivePod};
 
@@ -24,6 +24,7 @@ use super::{
     cluster_args::{ClusterArgs, ScopeArgs, runtime},
     complete,
     duration::parse_audit_interval,
+    format::{FOR_PEOPLE, Format},
     listen::parse_listen,
     output::{self, Line},
     policy_args::PolicyArgs,
@@ -102,7 +103,7 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "DURATION", default_value = "1m", requires = "listen", value_parser = parse_audit_interval)]
     interval: Duration,
     /// Format of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    #[arg(short, long, default_value = "table", value_parser = Format::one_of([(Format::Table, FOR_PEOPLE), (Format::Wide, "For people, with exact bytes, and what to do in each row"), (Format::Name, "The pods, as pod/NAME"), (Format::Json, "For programs; with --watch one object a line"), (Format::Prometheus, "Counts as metrics in the text format of Prometheus")]))]
     output: Format,
     /// Print the rows of a table and nothing else
     #[arg(long)]
@@ -114,20 +115,6 @@ pub(super) struct AuditArgs {
     cluster: ClusterArgs,
     #[command(flatten)]
     policy: PolicyArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For people, with exact bytes, and what to do in each row
-    Wide,
-    /// The pods, as pod/NAME
-    Name,
-    /// For programs; with --watch one object a line
-    Json,
-    /// Counts as metrics in the text format of Prometheus
-    Prometheus,
 }
 
 impl AuditArgs {
@@ -237,11 +224,11 @@ impl AuditArgs {
             tell_nothing(fleet, namespace);
         }
         let text = match self.output {
-            Format::Table | Format::Wide if self.summary => report::summary(fleet, &self.style(namespace)),
-            Format::Table | Format::Wide => report::tables(fleet, &self.style(namespace)),
             Format::Name => report::names(fleet),
             Format::Json => output::json_text(&report::json(fleet, resolver, self.summary)),
             Format::Prometheus => report::prometheus(fleet),
+            _ if self.summary => report::summary(fleet, &self.style(namespace)),
+            _ => report::tables(fleet, &self.style(namespace)),
         };
         if matches!(self.output, Format::Table | Format::Wide) {
             output::text(&text)

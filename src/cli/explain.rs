@@ -5,7 +5,7 @@ mod live;
 use std::{collections::BTreeMap, process::ExitCode, str::FromStr};
 
 use anyhow::ensure;
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use gomemlimit_core::{
     Reason, Verdict,
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::{
     cluster_args::ClusterArgs,
     complete,
+    format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
     manifests::{ManifestArgs, Manifests},
     output,
 };
@@ -46,7 +47,7 @@ pub(super) struct ExplainArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
     /// Format of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    #[arg(short, long, default_value = "table", value_parser = Format::one_of([(Format::Table, FOR_PEOPLE), (Format::Wide, "For people, with exact bytes"), (Format::Json, FOR_PROGRAMS)]))]
     output: Format,
     /// Exit with 1 if one of these reasons occurs, or `warning`, and with 2 if there are no containers to judge, or if
     /// what decides about them cannot be read
@@ -57,23 +58,6 @@ pub(super) struct ExplainArgs {
     allow_empty: bool,
     #[command(flatten)]
     cluster: ClusterArgs,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For people, with exact bytes
-    Wide,
-    /// For programs
-    Json,
-}
-
-impl Format {
-    /// Bytes for a table.
-    fn bytes(self, bytes: u64) -> String {
-        if matches!(self, Self::Wide) { bytes.to_string() } else { output::quantity(bytes) }
-    }
 }
 
 /// What `--fail-on` can name.
@@ -112,14 +96,14 @@ impl ExplainArgs {
             output::message("No pods in these manifests.");
         }
         let code = match self.output {
-            Format::Table | Format::Wide => {
-                let code = output::text(&table(&manifests, self.output));
+            Format::Json => output::json(&report(&manifests)),
+            format => {
+                let code = output::text(&table(&manifests, format));
                 for one in &manifests.decided {
                     warn(&one.object(), &one.verdict);
                 }
                 code
             }
-            Format::Json => output::json(&report(&manifests)),
         };
         Ok(exit_code(code, has_failed))
     }
@@ -201,7 +185,7 @@ fn gomemlimit(container: &ContainerVerdict<'_>, format: Format) -> Option<String
         return Some(format.bytes(plan.value));
     }
     let existing = container.existing.as_ref()?;
-    let exact = existing.bytes.filter(|_| matches!(format, Format::Wide)).map(|bytes| bytes.to_string());
+    let exact = existing.bytes.filter(|_| format == Format::Wide).map(|bytes| bytes.to_string());
     let text = if existing.value.is_empty() { "\"\"" } else { &existing.value };
     Some(exact.unwrap_or_else(|| text.to_owned()))
 }
@@ -292,6 +276,6 @@ fn basis(plan: &Plan) -> Value {
         "ratioFrom": plan.ratio_level.as_str(),
         "headroom": plan.headroom,
         "headroomFrom": plan.headroom_level.as_str(),
-        "decidedBy": plan.decided_by().as_str(),
+        "setting": plan.decided_by().as_str(),
     })
 }

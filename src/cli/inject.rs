@@ -3,7 +3,7 @@
 use std::{fs::Metadata, os::unix::ffi::OsStrExt as _, process::ExitCode};
 
 use anyhow::{Context, bail, ensure};
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 use gomemlimit_core::{
     decide::ContainerVerdict,
     warning::{Warning, WarningKind},
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     diff,
+    format::Format,
     manifest_files::{self, Source},
     manifests::{Decided, Input, ManifestArgs, Manifests},
     out_file::OutFile,
@@ -43,16 +44,8 @@ pub(super) struct InjectArgs {
     #[arg(long, conflicts_with = "output")]
     in_place: bool,
     /// Print the objects in this format instead of as they were written
-    #[arg(short, long, value_enum)]
+    #[arg(short, long, value_parser = Format::one_of([(Format::Json, "One object, or a List"), (Format::Yaml, "As they were written")]))]
     output: Option<Format>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// One object, or a List
-    Json,
-    /// As they were written
-    Yaml,
 }
 
 impl InjectArgs {
@@ -76,7 +69,7 @@ impl InjectArgs {
         let printed = match self.output {
             _ if self.diff => output::diff(&diff(&changed)),
             Some(Format::Json) => output::stdout(as_json(&changed)?.as_bytes()),
-            None | Some(Format::Yaml) => output::stdout(joined(&changed).as_bytes()),
+            _ => output::stdout(joined(&changed).as_bytes()),
         };
         Ok(if printed == ExitCode::SUCCESS { report(&decided) } else { printed })
     }

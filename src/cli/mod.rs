@@ -23,6 +23,7 @@ mod duration;
 mod endpoint;
 mod exchange;
 mod explain;
+mod format;
 mod help;
 mod inject;
 #[cfg(feature = "cli")]
@@ -49,6 +50,7 @@ mod progress;
 mod progress;
 #[cfg(feature = "cli")]
 mod same_file;
+mod sample;
 mod serve;
 #[cfg(feature = "cli")]
 mod shell;

@@ -108,13 +108,27 @@ fn is_irreplaceable(error: &io::Error) -> bool {
 }
 
 fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
-    let mut file = beside(path, before)?;
+    persist(beside(path, before)?, path, bytes, true)
+}
+
+/// Writes `bytes` to a new file and gives it its name: the file appears whole, or not at all. Unless it `may_replace` one,
+/// a file of that name is an error.
+///
+/// # Errors
+///
+/// If the file cannot be written, synchronized, or named.
+pub(super) fn persist(
+    mut file: NamedTempFile,
+    path: &Path,
+    bytes: &[u8],
+    may_replace: bool,
+) -> io::Result<()> {
     // Errors of the `NamedTempFile` itself name the temporary file.
     file.as_file_mut().write_all(bytes)?;
-    // Some file systems find out only now that there is no room.
+    // Some file systems report only now that there is no room.
     file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    let named = if may_replace { file.persist(path) } else { file.persist_noclobber(path) };
+    named.map(drop).map_err(|error| error.error)
 }
 
 /// A file in the same folder, which goes away unless it takes the place of `path`.

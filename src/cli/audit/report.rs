@@ -229,7 +229,7 @@ pub(super) fn json(fleet: &Fleet, resolver: &PolicyResolver, only_summary: bool)
     let namespaces = fleet.namespaces.iter().map(|(name, counts)| (name.clone(), counts_json(counts)));
     let mut report = json!({
         "version": SCHEMA_VERSION,
-        "decidedBy": resolver.source,
+        "settingsFrom": resolver.source,
         "unknown": resolver.surroundings.unknown.iter().chain(fleet.unreadable().as_ref()).collect::<Vec<_>>(),
         "summary": {
             "total": counts_json(&fleet.total()),
@@ -259,7 +259,7 @@ pub(super) fn row_json(row: &Row) -> Value {
         "bytes": found.bytes,
         "ours": found.is_ours,
         "why": found.why,
-        "todo": found.todo,
+        "advice": found.todo,
         "restarts": found.restarts,
         "lastTermination": found.end,
         "oomKilled": found.was_oom_killed(),

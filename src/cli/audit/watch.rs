@@ -17,14 +17,14 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    AuditArgs, Format, Told,
+    AuditArgs, Told,
     fleet::{Fleet, Keep, Row},
     gate::Gate,
     report::{row_json, status, why},
     tell_nothing,
 };
 use crate::{
-    cli::{output, policy_resolver::PolicyResolver},
+    cli::{format::Format, output, policy_resolver::PolicyResolver},
     cluster::{
         api::{ApiError, Cluster},
         pages::{Change, Listing},

@@ -12,7 +12,7 @@ use super::{
     link::{Finding, Link, State},
     release::Release,
 };
-use crate::cli::shell::quote;
+use crate::cli::{sample, shell::quote};
 use crate::cluster::{
     api::{ApiError, Cluster, path_of},
     installation::ENTRY_ENDING,
@@ -234,24 +234,20 @@ fn outcome(
 
 /// An ordinary pod that fits where pods are restricted, and that nothing would start.
 fn sample_pod() -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"generateName": "gomemlimit-check-"},
+    let container = json!({
+        "image": "gomemlimit.invalid/check:1",
+        "resources": {"limits": {"cpu": "10m"}, "requests": {"memory": "1Mi", "cpu": "1m"}},
+        "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+    });
+    let pod = json!({
+        "metadata": {"name": null, "generateName": "gomemlimit-check-"},
         "spec": {
             "schedulingGates": [{"name": format!("{DOMAIN}/check")}],
             "automountServiceAccountToken": false,
             "securityContext": {
                 "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [{
-                "name": "check", "image": "gomemlimit.invalid/check:1",
-                "resources": {
-                    "limits": {"memory": "1Gi", "cpu": "10m"}, "requests": {"memory": "1Mi", "cpu": "1m"},
-                },
-                "securityContext": {
-                    "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
-                },
-            }],
         },
-    })
+    });
+    sample::pod("check", &container, &pod)
 }

@@ -14,11 +14,12 @@ use gomemlimit_manifest::{PodLocation, pod_locations};
 use kube::{api::GetParams, core::Request};
 use serde_json::{Value, json};
 
-use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, exit_code, level_told, warn};
+use super::{ExplainArgs, SCHEMA_VERSION, container_report, decisions, exit_code, level_told, warn};
 use crate::{
     cli::{
         audit::{painted_status, value, why},
         cluster_args::runtime,
+        format::Format,
         manifests::decide_at,
         object_ref::{ObjectRef, ObjectRefError, or_files},
         output::{self, quantity},
@@ -87,12 +88,12 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
         let has_failed =
             args.has_failed(all.iter().map(|one| &one.verdict), "containers in these objects")?;
         let printed = match args.output {
-            Format::Table | Format::Wide => {
-                let printed = output::text(&tables(&all, args.output));
+            Format::Json => output::json(&report(&all, &resolver)),
+            format => {
+                let printed = output::text(&tables(&all, format));
                 tell(&all, &resolver);
                 printed
             }
-            Format::Json => output::json(&report(&all, &resolver)),
         };
         if !has_failed && !args.fail_on.is_empty() {
             is_known(&resolver)?;
@@ -204,7 +205,7 @@ fn tell(all: &[Explained], resolver: &PolicyResolver) {
     }
     for one in all {
         warn(&one.object(), &one.verdict);
-        if let Some(problem) = unasked(one) {
+        if let Some(problem) = not_called(one) {
             output::warning(&format!("{}: {problem}", one.object()));
         }
     }
@@ -212,7 +213,7 @@ fn tell(all: &[Explained], resolver: &PolicyResolver) {
 }
 
 /// Why the webhook is not asked about a new pod.
-fn unasked(one: &Explained) -> Option<String> {
+fn not_called(one: &Explained) -> Option<String> {
     let namespace = &one.namespace;
     match &one.selected {
         Selected::Yes | Selected::Unknown => None,
@@ -237,7 +238,7 @@ fn report(all: &[Explained], resolver: &PolicyResolver) -> Value {
             "name": one.location.name,
             "containers": one.verdict.containers.iter().map(container_report).collect::<Vec<_>>(),
             "warnings": one.verdict.warnings.iter().map(|warning| &warning.text).collect::<Vec<_>>(),
-            "unasked": unasked(one),
+            "notCalled": not_called(one),
             "status": one.status,
             "running": one.running.iter().map(|found| json!({
                 "name": found.name,
@@ -246,14 +247,14 @@ fn report(all: &[Explained], resolver: &PolicyResolver) -> Value {
                 "limit": found.limit.map(|(bytes, _)| bytes),
                 "value": found.text,
                 "why": found.why,
-                "todo": found.todo,
+                "advice": found.todo,
             })).collect::<Vec<_>>(),
         })
     });
     json!({
         "version": SCHEMA_VERSION,
         "objects": objects.collect::<Vec<_>>(),
-        "decidedBy": resolver.source,
+        "settingsFrom": resolver.source,
         "unknown": resolver.surroundings.unknown,
     })
 }
