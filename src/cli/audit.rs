@@ -103,7 +103,18 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "DURATION", default_value = "1m", requires = "listen", value_parser = parse_audit_interval)]
     interval: Duration,
     /// Format of the output
-    #[arg(short, long, default_value = "table", value_parser = Format::one_of([(Format::Table, FOR_PEOPLE), (Format::Wide, "For people, with exact bytes, and what to do in each row"), (Format::Name, "The pods, as pod/NAME"), (Format::Json, "For programs; with --watch one object a line"), (Format::Prometheus, "Counts as metrics in the text format of Prometheus")]))]
+    #[arg(
+        short,
+        long,
+        default_value = "table",
+        value_parser = Format::one_of([
+            (Format::Table, FOR_PEOPLE),
+            (Format::Wide, "For people, with exact bytes, and what to do in each row"),
+            (Format::Name, "The pods, as pod/NAME"),
+            (Format::Json, "For programs; with --watch one object a line"),
+            (Format::Prometheus, "Counts as metrics in the text format of Prometheus"),
+        ])
+    )]
     output: Format,
     /// Print the rows of a table and nothing else
     #[arg(long)]

@@ -64,7 +64,15 @@ pub(super) struct CheckArgs {
     #[arg(long)]
     no_dry_run: bool,
     /// Format of the output
-    #[arg(short, long, default_value = "table", value_parser = Format::one_of([(Format::Table, FOR_PEOPLE), (Format::Json, FOR_PROGRAMS)]))]
+    #[arg(
+        short,
+        long,
+        default_value = "table",
+        value_parser = Format::one_of([
+            (Format::Table, FOR_PEOPLE),
+            (Format::Json, FOR_PROGRAMS),
+        ])
+    )]
     output: Format,
     #[command(flatten)]
     cluster: ClusterArgs,

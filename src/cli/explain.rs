@@ -1,4 +1,5 @@
-//! `gomemlimit explain`: a line a container, what it gets and why; of manifests, and of what runs in a cluster.
+//! `gomemlimit explain`: one line for each container, with its value and the reason; for manifests, and for objects of a
+//! cluster.
 
 mod live;
 
@@ -47,7 +48,16 @@ pub(super) struct ExplainArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
     /// Format of the output
-    #[arg(short, long, default_value = "table", value_parser = Format::one_of([(Format::Table, FOR_PEOPLE), (Format::Wide, "For people, with exact bytes"), (Format::Json, FOR_PROGRAMS)]))]
+    #[arg(
+        short,
+        long,
+        default_value = "table",
+        value_parser = Format::one_of([
+            (Format::Table, FOR_PEOPLE),
+            (Format::Wide, "For people, with exact bytes"),
+            (Format::Json, FOR_PROGRAMS),
+        ])
+    )]
     output: Format,
     /// Exit with 1 if one of these reasons occurs, or `warning`, and with 2 if there are no containers to judge, or if
     /// what decides about them cannot be read
@@ -60,7 +70,7 @@ pub(super) struct ExplainArgs {
     cluster: ClusterArgs,
 }
 
-/// What `--fail-on` can name.
+/// A finding that `--fail-on` can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Finding {
     Reason(Reason),
@@ -108,11 +118,11 @@ impl ExplainArgs {
         Ok(exit_code(code, has_failed))
     }
 
-    /// Whether `--fail-on` names what is found.
+    /// Whether `--fail-on` names a finding of these decisions.
     ///
     /// # Errors
     ///
-    /// If there is nothing to judge, for which there are no `nothing`.
+    /// If there are no containers; the message has `nothing` for their description.
     fn has_failed<'v>(
         &self,
         verdicts: impl Iterator<Item = &'v Verdict<'static>>,
@@ -145,7 +155,7 @@ fn exit_code(printed: ExitCode, has_failed: bool) -> ExitCode {
     if has_failed && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed }
 }
 
-/// Warnings that the table does not show: what is wrong with a value is in its row.
+/// Prints the warnings that the table does not show: problems of values are in their rows.
 fn warn(object: &str, verdict: &Verdict<'_>) {
     for warning in verdict.warnings.iter().filter(|warning| warning.kind != WarningKind::BrokenValue) {
         output::warning(&format!("{object}: {}", warning.text));
@@ -160,7 +170,7 @@ fn table(manifests: &Manifests, format: Format) -> String {
     decisions(&all.map(|one| (one.object(), &one.verdict)).collect::<Vec<_>>(), format)
 }
 
-/// What was decided about the containers of these objects.
+/// The table of the decisions about the containers of these objects.
 fn decisions(all: &[(String, &Verdict<'_>)], format: Format) -> String {
     let dash = || "-".to_owned();
     let rows = all.iter().flat_map(|(object, verdict)| {
@@ -179,7 +189,7 @@ fn decisions(all: &[(String, &Verdict<'_>)], format: Format) -> String {
     output::table(&["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "REASON", "WHY"], rows)
 }
 
-/// The value of ours, or that of the user as it is written.
+/// The value to inject, or that of the user as it is written.
 fn gomemlimit(container: &ContainerVerdict<'_>, format: Format) -> Option<String> {
     if let Some(plan) = container.decision.plan {
         return Some(format.bytes(plan.value));
@@ -190,14 +200,14 @@ fn gomemlimit(container: &ContainerVerdict<'_>, format: Format) -> Option<String
     Some(exact.unwrap_or_else(|| text.to_owned()))
 }
 
-/// The setting that made the value, or what the reason means.
+/// The setting that made the value, or the explanation of the reason.
 fn why(container: &ContainerVerdict<'_>) -> String {
     let reason = container.decision.reason;
     let Some(plan) = container.decision.plan else {
         let rule = container.reason_rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
         return format!("{}{rule}", container.explanation());
     };
-    let level = level_told(plan.source().as_str(), container.value_rule.as_deref());
+    let level = level_text(plan.source().as_str(), container.value_rule.as_deref());
     let by_rule =
         container.reason_rule.as_ref().map(|rule| format!("; {reason} by rule {rule}")).unwrap_or_default();
     let not_tracked = plan.not_tracked.map(|why| format!("; {}", why.explanation())).unwrap_or_default();
@@ -207,13 +217,13 @@ fn why(container: &ContainerVerdict<'_>) -> String {
         Setting::Headroom => format!("headroom {} ({level}){not_tracked}", output::quantity(plan.headroom)),
         _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),
     };
-    // What is wrong with the value that it replaces.
+    // The problem of the value that it replaces.
     let replaced = container.existing.as_ref().map(|_| format!("; {}", container.explanation()));
     value + &by_rule + &replaced.unwrap_or_default()
 }
 
-/// Where a setting stands, by the word of the status annotation.
-fn level_told(level: &str, rule: Option<&str>) -> String {
+/// The level of a setting, for people, by the word of the status annotation.
+fn level_text(level: &str, rule: Option<&str>) -> String {
     if level == Level::Default.as_str() {
         level.to_owned()
     } else if level == Level::Rule.as_str() {

@@ -84,6 +84,11 @@ pub(super) struct ObjectRef {
 }
 
 impl ObjectRef {
+    /// Parses a target of the command line.
+    ///
+    /// # Errors
+    ///
+    /// If the type is unknown or has no pods, or if the name is missing or invalid.
     pub(super) fn parse(text: &str) -> Result<Self, ObjectRefError> {
         if let Some(error) = near_miss(text) {
             return Err(error);
@@ -94,7 +99,11 @@ impl ObjectRef {
         Ok(Self { kind, name: name.to_owned() })
     }
 
-    /// For commands that take files with `-f`: the path of one is no name of an object.
+    /// As [`Self::parse`], for commands that take files with `-f`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`], and if the text is the path of a file.
     pub(super) fn parse_beside_files(text: &str) -> Result<Self, ObjectRefError> {
         let is_path = is_like_a_path(text);
         if is_path && (near_miss(text).is_none() || Path::new(text).exists()) {
@@ -103,12 +112,12 @@ impl ObjectRef {
         Self::parse(text)
     }
 
-    /// There is none in this namespace.
+    /// The error if this namespace has no such object.
     pub(super) fn not_found(&self, namespace: &str) -> anyhow::Error {
         anyhow!("there is no {} {} in namespace {namespace}", self.kind.singular, self.name)
     }
 
-    /// The same for commands that take files: one of this name may have been meant.
+    /// The same for commands that take files: the user may have meant a file of this name.
     pub(super) fn not_found_beside_files(&self, namespace: &str) -> anyhow::Error {
         let error = self.not_found(namespace);
         if self.kind.is_pod() && Path::new(&self.name).exists() {
@@ -125,6 +134,10 @@ impl fmt::Display for ObjectRef {
 }
 
 /// The pods of a workload.
+///
+/// # Errors
+///
+/// If the workload cannot be read, or if its kind has no pods of its own.
 #[cfg(feature = "cli")]
 pub(super) async fn pods_of(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow::Result<Pods> {
     match Pods::of(cluster, namespace, target.kind, &target.name).await {
@@ -138,7 +151,7 @@ pub(super) async fn pods_of(cluster: &Cluster, namespace: &str, target: &ObjectR
     }
 }
 
-/// For commands that take files, too: without a cluster, files may have been meant.
+/// An error of finding a cluster, with a hint for commands that take files, too: the user may have meant files.
 pub(super) fn or_files(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref() {
         Some(ApiError::Config(ConfigError::None(_))) => {
@@ -159,7 +172,7 @@ fn is_like_a_file(text: &str) -> bool {
     FILE_ENDINGS.iter().any(|ending| text.ends_with(ending))
 }
 
-/// What is wrong with a text that begins with a type and a slash, and has no name or a container after it.
+/// The error of a text that begins with a type and a slash, and has no name or a container after it.
 fn near_miss(text: &str) -> Option<ObjectRefError> {
     let (word, name) = text.split_once('/')?;
     let kind = WorkloadKind::named(word)?;

@@ -41,7 +41,15 @@ pub(super) struct PolicyCommandArgs {
     #[arg(long, value_name = "NAME", default_value = "gomemlimit", value_parser = parse_name)]
     name: String,
     /// Format of the output
-    #[arg(short, long, default_value = "yaml", value_parser = Format::one_of([(Format::Yaml, "Two documents, with comments"), (Format::Json, "A List")]))]
+    #[arg(
+        short,
+        long,
+        default_value = "yaml",
+        value_parser = Format::one_of([
+            (Format::Yaml, "Two documents, with comments"),
+            (Format::Json, "A List"),
+        ])
+    )]
     output: Format,
 }
 

@@ -39,7 +39,15 @@ pub(super) struct VersionArgs {
     #[arg(long)]
     client: bool,
     /// Format of the output
-    #[arg(short, long, default_value = "text", value_parser = Format::one_of([(Format::Text, FOR_PEOPLE), (Format::Json, FOR_PROGRAMS)]))]
+    #[arg(
+        short,
+        long,
+        default_value = "text",
+        value_parser = Format::one_of([
+            (Format::Text, FOR_PEOPLE),
+            (Format::Json, FOR_PROGRAMS),
+        ])
+    )]
     output: Format,
     #[command(flatten)]
     cluster: ClusterArgs,

@@ -90,3 +90,12 @@ fn no_folder_has_a_file_that_nobody_reads() {
         assert_eq!(names_in(&case.folder), case.files(), "{}", case.name);
     }
 }
+
+/// Byte by byte: no pods, a value of the user, and an output of an earlier run.
+#[test]
+fn manifests_that_need_no_value_stay_as_they_are() {
+    for name in ["injected-before", "no-pods", "users-value"] {
+        let case = Case::read(Path::new(FOLDER).join(name));
+        assert!(run_with_stdin(&["inject", "-f", "-"], &case.input).stdout == case.input, "{name}");
+    }
+}

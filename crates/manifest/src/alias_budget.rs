@@ -11,7 +11,8 @@ const VALUE: usize = 32;
 /// Memory of a node of a mapping, which holds up to 11 entries, in bytes.
 const MAPPING_NODE: usize = 640;
 
-/// What anchors and aliases may still copy; one for all texts that are held at the same time.
+/// The memory that anchors and aliases may still copy; one budget for all texts that are held at the same time. Default
+/// 16 MiB.
 #[derive(Debug)]
 pub struct AliasBudget {
     left: usize,
@@ -24,7 +25,7 @@ impl Default for AliasBudget {
 }
 
 impl AliasBudget {
-    /// Takes what a copy of the value needs; false if that is too much.
+    /// Takes the memory for a copy of the value; false if the budget is too small.
     pub(crate) fn take(&mut self, value: &Value) -> bool {
         match self.left.checked_sub(size(value)) {
             Some(left) => self.left = left,
@@ -34,7 +35,7 @@ impl AliasBudget {
     }
 }
 
-/// Memory of a value, in bytes, about.
+/// Approximate memory of a value, in bytes.
 fn size(value: &Value) -> usize {
     VALUE
         + match value {

@@ -22,7 +22,7 @@ pub(crate) fn compose(
     first: usize,
     budget: &mut AliasBudget,
 ) -> Result<Vec<Tree>, ManifestError> {
-    // The line breaks of YAML 1.1 are refused before.
+    // kubectl.rs has refused the line breaks of YAML 1.1.
     let options = options! { emit_comments: false, emit_anchor_events: true };
     let mut composer = Composer::new(source, offset, first, budget);
     for next in Parser::new_from_str_with_options(source.get(offset..end).unwrap_or(""), options) {
@@ -65,9 +65,9 @@ struct Composer<'s> {
     offset: usize,
     first: usize,
     trees: Vec<Tree>,
-    /// Where the document being read starts.
+    /// First byte of the document being read.
     start: usize,
-    /// Whether that is at a `---`.
+    /// Whether it starts with `---`.
     marked: bool,
     open: Vec<Open>,
     anchors: HashMap<usize, Value>,
@@ -130,7 +130,7 @@ impl<'s> Composer<'s> {
         Ok(())
     }
 
-    /// Refuses a name that go-yaml ends at a `:` or `?`, where the value then begins.
+    /// Refuses a name that go-yaml ends at a `:` or `?`, at which its value then begins.
     fn anchor_name(&self, at: usize, name: &str) -> Result<(), ManifestError> {
         if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
             return Ok(());
@@ -151,7 +151,7 @@ impl<'s> Composer<'s> {
         self.close(node, value)
     }
 
-    /// Puts a complete node where it belongs: into the innermost open list or mapping, or at the root.
+    /// Adds a complete node to the innermost open list or mapping, or makes it the root.
     fn close(&mut self, node: Node, value: Value) -> Result<(), ManifestError> {
         if node.anchor != 0 {
             if !self.budget.take(&value) {
@@ -275,7 +275,7 @@ impl<'s> Composer<'s> {
     }
 
     /// Refuses an unquoted scalar between brackets that go-yaml splits otherwise (its `yaml_parser_fetch_next_token`
-    /// and `yaml_parser_scan_plain_scalar`): a `:` or `?` that nothing separates from what is beside it, and a tag, into
+    /// and `yaml_parser_scan_plain_scalar`): a `:` or `?` without white space beside it, and a tag, into
     /// which it takes the comma.
     fn flow_scalar(&self, range: &Range<usize>, tagged: bool) -> Result<(), ManifestError> {
         let written = self.source.get(range.clone()).unwrap_or("");
@@ -302,9 +302,7 @@ impl<'s> Composer<'s> {
     fn alias(&mut self, id: usize, at: usize) -> Result<Value, ManifestError> {
         self.referenced.insert(id);
         let Some(value) = self.anchors.get(&id) else {
-            return Err(
-                self.syntax(at, "this alias stands inside the very value that it refers to".to_owned())
-            );
+            return Err(self.syntax(at, "this alias is inside the very value that it refers to".to_owned()));
         };
         if self.budget.take(value) { Ok(value.clone()) } else { Err(self.too_many_aliases(at)) }
     }
@@ -327,7 +325,7 @@ impl<'s> Composer<'s> {
     }
 }
 
-/// What `<<: value` does: as in kubectl's parser, it wins over what stands before it, and in a list of
+/// Merges the value of `<<`: as in kubectl's parser, it wins over the pairs before it, and in a list of
 /// mappings the earlier ones win.
 fn merge_into(
     map: &mut Map<String, Value>,
@@ -352,7 +350,7 @@ fn merge_into(
 }
 
 /// Which line of `read`, the text up to a syntax error, makes it a template and no YAML. The forms looked for
-/// can't stand in a manifest, while `{{` in quotes can; on the line of the error any place is suspect.
+/// cannot occur in a manifest, while `{{` in quotes can; on the line of the error any place is suspect.
 fn template_line(read: &str) -> Option<usize> {
     let last = read.lines().count().saturating_sub(1);
     read.lines().enumerate().position(|(number, line)| {

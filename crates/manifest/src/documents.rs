@@ -14,7 +14,7 @@ use crate::{kubectl, text};
 /// One document of an input. The ranges of all documents together are the whole input, without gaps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// What the document says, aliases and merge keys resolved; `Null` if it is only comments.
+    /// The document's value, with aliases and merge keys resolved; `Null` if it is only comments.
     pub value: Value,
     /// Position (from 0) among the documents of the input.
     pub index: usize,
@@ -27,16 +27,25 @@ pub struct Document {
 /// Splits `source` into documents and reads them: a YAML stream, or JSON objects one after the other.
 ///
 /// An input of nothing but comments has no documents.
+///
+/// # Errors
+///
+/// If the text is neither YAML nor JSON, has a duplicate key, is one that kubectl reads otherwise, or if its aliases copy
+/// more than an [`AliasBudget`].
 pub fn parse(source: &str) -> Result<Vec<Document>, ManifestError> {
     parse_within(source, &mut AliasBudget::default())
 }
 
 /// As [`parse`], for one of several inputs that are held at the same time and share a budget.
+///
+/// # Errors
+///
+/// As [`parse`].
 pub fn parse_within(source: &str, budget: &mut AliasBudget) -> Result<Vec<Document>, ManifestError> {
     Ok(documents(source, trees_within(source, budget)?))
 }
 
-/// Reads the documents of `source` with the place of each node.
+/// Reads the documents of `source` with the position of each node.
 pub(crate) fn trees(source: &str) -> Result<Vec<Tree>, ManifestError> {
     trees_within(source, &mut AliasBudget::default())
 }
@@ -65,7 +74,7 @@ fn documents(source: &str, trees: Vec<Tree>) -> Vec<Document> {
         let start = tree.start;
         line += text::line_number(source.get(counted..start).unwrap_or(""), usize::MAX) - 1;
         counted = start;
-        // What stands before the first document belongs to it; every other one starts at its marker.
+        // Text before the first document belongs to it; every other one starts at its marker.
         let from = if index == 0 { 0 } else { start };
         let to = starts.get(index + 1).copied().unwrap_or(source.len());
         documents.push(Document { value: tree.value, index, range: from..to, line });
@@ -74,7 +83,7 @@ fn documents(source: &str, trees: Vec<Tree>) -> Vec<Document> {
 }
 
 /// The bytes of each object if `source` is JSON: one object, or several with nothing between them. YAML has no
-/// such stream, and `None` says that `source` is not one.
+/// such stream; `None` if `source` is not one.
 fn json_objects(source: &str) -> Result<Option<Vec<Range<usize>>>, ManifestError> {
     let json = source.trim_start_matches('\u{feff}');
     let offset = source.len() - json.len();
@@ -104,7 +113,7 @@ fn json_objects(source: &str) -> Result<Option<Vec<Range<usize>>>, ManifestError
     Ok(Some(objects))
 }
 
-/// The message without the place, which the error itself carries.
+/// The message without its position, which [`ManifestError`] has as fields.
 fn json_message(error: &serde_json::Error) -> String {
     let message = error.to_string();
     message.split(" at line ").next().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! What can go wrong when a manifest is read or edited, always with the place in the file.
+//! Errors of reading and editing a manifest, each with its position in the text.
 
 use thiserror::Error;
 
@@ -16,7 +16,7 @@ pub enum ManifestError {
         line: usize,
         /// Column (in characters) in that line.
         column: usize,
-        /// What the parser says.
+        /// Message of the parser.
         message: String,
     },
     /// The text is not YAML because it is still a template.
@@ -30,9 +30,9 @@ pub enum ManifestError {
         /// The first line that has template syntax.
         line: usize,
     },
-    /// A key stands twice in one mapping.
+    /// A key occurs twice in one mapping.
     #[error(
-        "document {document}, line {line}, column {column}: the key {key:?} stands twice in this mapping"
+        "document {document}, line {line}, column {column}: the key {key:?} occurs twice in this mapping"
     )]
     DuplicateKey {
         /// Number of the document in the input.
@@ -44,14 +44,14 @@ pub enum ManifestError {
         /// The key.
         key: String,
     },
-    /// kubectl reads the text in another way, and might apply what is not seen here.
+    /// kubectl reads the text in another way, and might apply objects that this parser does not find.
     #[error("line {line}, column {column}: {what}")]
     NotAsKubectl {
         /// Line in the input.
         line: usize,
         /// Column (in characters) in that line.
         column: usize,
-        /// What kubectl does, and what to do.
+        /// How kubectl reads it, and the remedy.
         what: String,
     },
     /// Aliases within aliases: the document unfolds to more than any manifest needs.
@@ -103,10 +103,10 @@ pub enum ManifestError {
         line: usize,
         /// JSON pointer of the edit.
         path: String,
-        /// What is in the way.
+        /// The obstacle.
         what: String,
     },
-    /// The edited text was checked and did not say what it should.
+    /// The edited text does not have the expected values.
     #[error(
         "document {document}, line {line}: could not edit this document without changing something else in it"
     )]

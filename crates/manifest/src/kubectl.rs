@@ -1,5 +1,5 @@
-//! What kubectl takes for line breaks, separators of documents and JSON, and this program's parser does not: refused, so
-//! that nothing that kubectl applies stays unseen. tests.rs compares both.
+//! Refuses line breaks, separators of documents and JSON that only kubectl recognises, and not this crate's parser, so that
+//! nothing that kubectl applies stays unseen. tests.rs compares both.
 
 use crate::error::ManifestError;
 use crate::text::{column_number, line_number};
@@ -36,7 +36,7 @@ pub(crate) fn check_text(source: &str) -> Result<(), ManifestError> {
         return Err(refuse(
             source,
             0,
-            "only kubectl takes what stands before the brace for spaces; remove it".to_owned(),
+            "only kubectl takes the characters before the brace for spaces; remove them".to_owned(),
         ));
     }
     Ok(())
@@ -61,7 +61,7 @@ pub(crate) fn check_separators(source: &str, markers: &[usize]) -> Result<(), Ma
     Ok(())
 }
 
-/// The lines of a text after its byte order mark, each with the place at which it starts.
+/// The lines of a text after its byte order mark, each with the byte at which it starts.
 fn lines(source: &str) -> impl Iterator<Item = (usize, &str)> {
     let text = source.trim_start_matches('\u{feff}');
     let mut next = source.len() - text.len();

@@ -1,10 +1,10 @@
-//! Where a value stands in a text, and which value is wrong.
+//! The position of a value in a text, and the path of an invalid value.
 
 use serde_json::Value;
 
 use crate::{documents, text, tree::Node};
 
-/// Line and column, both from 1, of the value at `path` in a document (from 0); of what is above it if it is not written
+/// Line and column, both from 1, of the value at `path` in a document (from 0); of its parent if it is not written
 /// there itself, as after a merge key. `None` if there is no such document.
 #[must_use]
 pub fn position(source: &str, document: usize, path: &[String]) -> Option<(usize, usize)> {
@@ -22,13 +22,13 @@ fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {
     pair.map(|pair| &pair.value).or_else(|| node.items().get(token.parse::<usize>().ok()?))
 }
 
-/// The path of the first value in `value` that `is_good` does not hold for. Errors of `serde_json` have a place in its text,
-/// but not always that of the value.
+/// The path of the first value in `value` that `is_good` does not hold for. Errors of `serde_json` have a
+/// position, but not always that of the value.
 pub fn first_bad(value: &Value, is_good: impl Fn(&Value) -> bool) -> Vec<String> {
     let (mut value, mut path) = (value.clone(), Vec::new());
     loop {
         let tokens = at(&mut value, &path).map(|value| tokens(value)).unwrap_or_default();
-        // With fewer of what is in it.
+        // The value with only its first children.
         let with = |count: usize| {
             let mut value = value.clone();
             if let Some(value) = at(&mut value, &path) {

@@ -1,4 +1,4 @@
-//! Which value a plain (unquoted) YAML scalar stands for, by the YAML 1.1 rules of kubectl's parser.
+//! The value of a plain (unquoted) YAML scalar, by the YAML 1.1 rules of kubectl's parser.
 
 use serde_json::{Number, Value};
 
@@ -19,7 +19,7 @@ pub(crate) fn resolve(text: &str) -> Option<Value> {
     Some(value)
 }
 
-/// Whether `text` without quotes is read as this very string, wherever it stands.
+/// Whether `text` without quotes is read as this very string, in every context.
 pub(crate) fn is_plain_string(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte))
@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    /// The expected values are what `sigs.k8s.io/yaml` 1.6.0, which kubectl uses, makes of the same text.
+    /// The expected values are those of `sigs.k8s.io/yaml` 1.6.0, which kubectl uses.
     #[rstest]
     #[case::booleans(&["yes", "Y", "On", "TRUE"], json!([true, true, true, true]))]
     #[case::negations(&["no", "n", "OFF", "False"], json!([false, false, false, false]))]

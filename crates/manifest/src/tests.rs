@@ -1,4 +1,4 @@
-//! What `kubectl apply` sees in hostile texts is seen here, too, or the text is refused.
+//! Objects that `kubectl apply` finds in hostile texts are found here, too, or the text is refused.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::{AliasBudget, Document, ManifestError, parse, parse_within, pod_locat
 /// Written by tests/go, with the reader of kubectl itself.
 const TABLE: &str = include_str!("../tests/kubectl.tsv");
 
-/// Equal, numbers by what they come to.
+/// Whether both are equal, numbers by their values.
 fn is_same(one: &Value, other: &Value, ended: bool) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
@@ -54,7 +54,7 @@ fn pods<'v>(values: impl IntoIterator<Item = &'v Value>) -> usize {
     values.into_iter().map(|value| pod_locations(value).len()).sum()
 }
 
-/// What kubectl would apply and this program would not see.
+/// Objects that kubectl would apply and this program would not find.
 fn unseen(text: &str, mut wanted: Vec<Value>, end: &str, documents: &[Document]) -> Option<String> {
     if end == "error" {
         // After an error in a list kubectl names the list, too.

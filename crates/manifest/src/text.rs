@@ -1,4 +1,4 @@
-//! Places in a text: lines, columns, line ends.
+//! Positions in a text: lines, columns, line ends.
 
 /// The byte at which the line of `offset` starts, after a byte order mark.
 pub(crate) fn line_start(source: &str, offset: usize) -> usize {
@@ -22,8 +22,8 @@ pub(crate) fn next_line(source: &str, offset: usize) -> Option<usize> {
     source.get(offset..)?.find('\n').map(|newline| offset + newline + 1).filter(|next| *next < source.len())
 }
 
-/// Bytes between the start of the line and `offset`; where this is asked, only indentation and `- ` stand
-/// there, which have one byte for each column.
+/// Bytes between the start of the line and `offset`. Callers have only indentation and `- ` there, with one byte for each
+/// column.
 pub(crate) fn column(source: &str, offset: usize) -> usize {
     offset.saturating_sub(line_start(source, offset))
 }
@@ -53,7 +53,7 @@ pub(crate) fn line_break(source: &str, offset: usize) -> &'static str {
     }
 }
 
-/// Whether nothing but white space and a comment stands in `rest`, the rest of a line after a value.
+/// Whether `rest`, the rest of a line after a value, has only white space and a comment.
 pub(crate) fn is_blank_or_comment(rest: &str) -> bool {
     let trimmed = rest.trim_start();
     trimmed.is_empty() || (trimmed.starts_with('#') && trimmed.len() < rest.len())

@@ -1,17 +1,17 @@
-//! The nodes of YAML documents with the bytes they stand at, next to the values they stand for.
+//! The nodes of YAML documents with their positions in the text, next to their values.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-/// One document: its value, and where in the text each part of it stands.
+/// One document: its value, and the position of each part of it in the text.
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) value: Value,
     pub(crate) root: Node,
     /// The anchors that some alias refers to.
     pub(crate) referenced: HashSet<usize>,
-    /// Where its `---`, or else its first value, starts.
+    /// First byte of its `---`, or else of its first value.
     pub(crate) start: usize,
     /// Whether it starts with `---`.
     pub(crate) marked: bool,

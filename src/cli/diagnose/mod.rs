@@ -108,7 +108,15 @@ pub(super) struct DiagnoseArgs {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Format of the output
-    #[arg(short, long, default_value = "text", value_parser = Format::one_of([(Format::Text, FOR_PEOPLE), (Format::Json, FOR_PROGRAMS)]))]
+    #[arg(
+        short,
+        long,
+        default_value = "text",
+        value_parser = Format::one_of([
+            (Format::Text, FOR_PEOPLE),
+            (Format::Json, FOR_PROGRAMS),
+        ])
+    )]
     output: Format,
     /// Exit with 1 where one of these verdicts holds
     #[arg(long, value_name = "VERDICT", value_delimiter = ',')]

@@ -1,4 +1,4 @@
-//! `explain` of what runs in a cluster: what was decided when a pod was created, and what would be decided now.
+//! `explain` for objects of a cluster: the decision at the creation of a pod, and the decision about a new pod.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use gomemlimit_manifest::{PodLocation, pod_locations};
 use kube::{api::GetParams, core::Request};
 use serde_json::{Value, json};
 
-use super::{ExplainArgs, SCHEMA_VERSION, container_report, decisions, exit_code, level_told, warn};
+use super::{ExplainArgs, SCHEMA_VERSION, container_report, decisions, exit_code, level_text, warn};
 use crate::{
     cli::{
         audit::{painted_status, value, why},
@@ -50,12 +50,12 @@ impl Explained {
         format!("{} {}/{}", self.location.kind, self.namespace, self.location.name)
     }
 
-    /// What the status annotation says about a container: where its value came from.
+    /// The origin of a container's value, by the status annotation.
     fn recorded(&self, container: &str) -> Option<String> {
         let entry = self.status.as_ref()?.get("containers")?.get(container)?;
         let text = |key: &str| entry.get(key).and_then(Value::as_str);
         let limit = entry.get("limit").and_then(Value::as_u64).map(quantity)?;
-        let level = level_told(text("source")?, text("rule"));
+        let level = level_text(text("source")?, text("rule"));
         if text("kind") == Some("track") {
             return Some(format!("tracks the limit, {limit} ({level}) at its creation"));
         }
@@ -91,19 +91,23 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
             Format::Json => output::json(&report(&all, &resolver)),
             format => {
                 let printed = output::text(&tables(&all, format));
-                tell(&all, &resolver);
+                print_messages(&all, &resolver);
                 printed
             }
         };
         if !has_failed && !args.fail_on.is_empty() {
-            is_known(&resolver)?;
+            ensure_known(&resolver)?;
         }
         Ok(exit_code(printed, has_failed))
     })
 }
 
-/// What `--fail-on` did not find may be hidden by what could not be read.
-fn is_known(resolver: &PolicyResolver) -> anyhow::Result<()> {
+/// Findings of `--fail-on` may be hidden in objects that could not be read.
+///
+/// # Errors
+///
+/// If something could not be read.
+fn ensure_known(resolver: &PolicyResolver) -> anyhow::Result<()> {
     let (installations, advice) = if resolver.are_settings_known() {
         (None, "")
     } else {
@@ -198,8 +202,8 @@ fn tables(all: &[Explained], format: Format) -> String {
     format!("As it runs:\n{}\nA new pod like it:\n{}", output::table(&header, rows), decisions(&new, format))
 }
 
-/// What keeps these decisions from being made, and what they were made by.
-fn tell(all: &[Explained], resolver: &PolicyResolver) {
+/// Prints the obstacles to these decisions, and the origin of the settings.
+fn print_messages(all: &[Explained], resolver: &PolicyResolver) {
     for unknown in &resolver.surroundings.unknown {
         output::warning(unknown);
     }
@@ -212,7 +216,7 @@ fn tell(all: &[Explained], resolver: &PolicyResolver) {
     output::message(&format!("Decided by {}.", resolver.source));
 }
 
-/// Why the webhook is not asked about a new pod.
+/// The reason why the API server does not call the webhook for a new pod.
 fn not_called(one: &Explained) -> Option<String> {
     let namespace = &one.namespace;
     match &one.selected {

@@ -89,7 +89,15 @@ pub(super) struct ObserveArgs {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Format of the output
-    #[arg(short, long, default_value = "table", value_parser = Format::one_of([(Format::Table, FOR_PEOPLE), (Format::Json, FOR_PROGRAMS)]))]
+    #[arg(
+        short,
+        long,
+        default_value = "table",
+        value_parser = Format::one_of([
+            (Format::Table, FOR_PEOPLE),
+            (Format::Json, FOR_PROGRAMS),
+        ])
+    )]
     output: Format,
 }
 

@@ -1,4 +1,4 @@
-//! Which documents an input has, what they say, and which errors are named where.
+//! The documents of inputs, their values, and the positions of errors.
 
 use rstest::rstest;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::*;
 
 fn values(source: &str) -> Vec<Value> {
     let documents = parse(source).unwrap_or_else(|error| panic!("{error}"));
-    // Whatever the input, nothing of it is lost between the documents.
+    // Nothing of any input is lost between the documents.
     let texts: Vec<&str> = documents.iter().map(|document| &source[document.range.clone()]).collect();
     assert!(documents.is_empty() || texts.concat() == source);
     documents.into_iter().map(|document| document.value).collect()
@@ -62,8 +62,8 @@ fn documents_know_their_lines() {
 #[rstest]
 #[case::syntax("a: 1\n---\nb: [1,\n  é: ]]\n", "document 2, line 4, column 7: ")]
 #[case::json("{\"a\":1}\n{\"b\":2,}\n", "document 2, line 2, column 8: key must be a string")]
-#[case::duplicate("a:\n  é: 1\n  é: 2\n", "document 1, line 3, column 3: the key \"é\" stands twice")]
-#[case::duplicate_json("{\"a\":1,\"a\":2}", "document 1, line 1, column 8: the key \"a\" stands twice")]
+#[case::duplicate("a:\n  é: 1\n  é: 2\n", "document 1, line 3, column 3: the key \"é\" occurs twice")]
+#[case::duplicate_json("{\"a\":1,\"a\":2}", "document 1, line 1, column 8: the key \"a\" occurs twice")]
 #[case::tab("a:\n\tb: 1\n", "document 1, line 2, column ")]
 #[case::list_as_key("[a]: 1\n", "a key must be a text")]
 #[case::null_as_key("~: 1\n", "a null key")]

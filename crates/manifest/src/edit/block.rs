@@ -10,7 +10,7 @@ use crate::error::ManifestError;
 use crate::text::{column, indentation, is_blank_or_comment, line_end, line_start, next_line};
 use crate::tree::{Node, NodeKind, Pair};
 
-/// How the document around a place is indented.
+/// The indentation of the document around an edit.
 pub(super) struct BlockStyle {
     /// Columns from a key to the keys below it.
     mapping: usize,
@@ -21,12 +21,12 @@ pub(super) struct BlockStyle {
 }
 
 impl BlockStyle {
-    /// The same with values so many columns from their dashes.
+    /// The same style with `dash` columns from a dash to its value.
     pub(super) fn with_dash(self, dash: usize) -> Self {
         Self { dash, ..self }
     }
 
-    /// Takes the style from the nearest places that show it.
+    /// Takes the style from the nearest nodes that show it.
     pub(super) fn around(context: &EditContext<'_>) -> Self {
         let (mut mapping, mut sequence) = (None, None);
         for pair in context.trail.iter().rev().filter(|node| !node.is_flow()).flat_map(|node| node.pairs()) {
@@ -45,7 +45,7 @@ impl BlockStyle {
         Self { mapping: mapping.filter(|columns| *columns > 0).unwrap_or(2), sequence, dash }
     }
 
-    /// Writes what stands below a key at column `key`, each line with its line break before it.
+    /// Writes a value below a key at column `key`, each line with its line break before it.
     pub(super) fn children(&self, value: &Value, key: usize) -> String {
         let lines: Vec<String> = match value {
             Value::Array(items) => {
@@ -66,7 +66,7 @@ impl BlockStyle {
         format!("\n{}", lines.join("\n"))
     }
 
-    /// Writes `key: value` for a place at column `column`.
+    /// Writes `key: value` at column `column`.
     fn pair(&self, key: &str, value: &Value, column: usize) -> String {
         let key = quote::plain(key);
         match value {
@@ -96,7 +96,7 @@ pub(super) fn spaces(count: usize) -> String {
 /// The column of the dashes of a block list below a key, and how far from them its values are.
 pub(super) fn dashes(source: &str, sequence: &Node) -> Option<(usize, usize)> {
     let NodeKind::Sequence { flow: false, items } = &sequence.kind else { return None };
-    // The parser does not say where the dash is; below a key, it is the first thing on its line.
+    // The parser reports no position of the dash; below a key, it is the first character on its line.
     let dash = line_start(source, sequence.start) + indentation(source, sequence.start).len();
     if !source.get(dash..)?.starts_with('-') {
         return None;
@@ -121,11 +121,11 @@ pub(super) fn insert_pair(
     let before = context.source.get(line_start(context.source, first.start)..first.start).unwrap_or("");
     if before.contains(|char| char != ' ' && char != '-') {
         return Err(
-            context.unsupported(first.start, "a question mark, tag or anchor stands before its first key")
+            context.unsupported(first.start, "a question mark, tag or anchor is before its first key")
         );
     }
     let text = BlockStyle::around(context).pair(key, value, at);
-    // In pods and templates `metadata` goes before `spec`, where everybody looks for it.
+    // In pods and templates `metadata` goes before `spec`, as people expect.
     let spec = mapping.pairs().iter().find(|pair| key == "metadata" && pair.key == "spec");
     if let Some(spec) = spec {
         return Ok(vec![insert_before(context, spec, at, &text)]);
@@ -134,7 +134,7 @@ pub(super) fn insert_pair(
         return Ok(vec![insert_before(context, last, at, &text)]);
     }
     let end = end_of(context.source, &last.value).ok_or_else(|| {
-        context.unsupported(last.start, "an empty block scalar stands last in this mapping")
+        context.unsupported(last.start, "the last value of this mapping is an empty block scalar")
     })?;
     let end = after_comments(context, end, at)?;
     Ok(vec![context.splice(end..end, &format!("\n{}{text}", spaces(at)))])
@@ -150,7 +150,7 @@ pub(super) fn append_item(
     let dashes =
         parent.filter(|parent| !parent.pairs().is_empty()).and_then(|_| dashes(context.source, sequence));
     let (Some((dash, gap)), Some(last)) = (dashes, sequence.items().last()) else {
-        return Err(context.unsupported(sequence.start, "this list does not stand below a key"));
+        return Err(context.unsupported(sequence.start, "this list is not below a key"));
     };
     if ends_without_line_break(context.source, last) {
         return Err(
@@ -162,8 +162,9 @@ pub(super) fn append_item(
     } else {
         BlockStyle::around(context).with_dash(gap).item(value, dash + gap)
     };
-    let end = end_of(context.source, last)
-        .ok_or_else(|| context.unsupported(last.start, "an empty block scalar stands last in this list"))?;
+    let end = end_of(context.source, last).ok_or_else(|| {
+        context.unsupported(last.start, "the last item of this list is an empty block scalar")
+    })?;
     // A comment in the column of a dash belongs to the list only if the key of the list is further left.
     let key =
         parent.and_then(|parent| parent.pairs().first()).map_or(0, |pair| column(context.source, pair.start));
@@ -171,7 +172,7 @@ pub(super) fn append_item(
     Ok(vec![context.splice(end..end, &format!("\n{}-{}{text}", spaces(dash), spaces(gap - 1)))])
 }
 
-/// Writes the pair `text` before `pair` and the comments that stand right above it.
+/// Writes the pair `text` before `pair` and the comments right above it.
 fn insert_before(context: &EditContext<'_>, pair: &Pair, at: usize, text: &str) -> Splice {
     let indent = spaces(at);
     let mut start = line_start(context.source, pair.start);
@@ -190,13 +191,13 @@ fn insert_before(context: &EditContext<'_>, pair: &Pair, at: usize, text: &str) 
 }
 
 /// The end of the line of `end`, or of the last one of the comment lines right below it that are indented by
-/// at least `indent` columns: those belong to what stands above them.
+/// at least `indent` columns: those belong to the lines above them.
 fn after_comments(context: &EditContext<'_>, end: usize, indent: usize) -> Result<usize, ManifestError> {
     let mut line = line_end(context.source, end);
     let rest = context.source.get(end..line).unwrap_or("");
     // After a key without a value there is still its colon.
     if !is_blank_or_comment(rest.trim_start().strip_prefix(':').unwrap_or(rest)) {
-        return Err(context.unsupported(end, "something else stands on the same line"));
+        return Err(context.unsupported(end, "something else is on the same line"));
     }
     while let Some(next) = next_line(context.source, line) {
         let end = line_end(context.source, next);
@@ -209,8 +210,8 @@ fn after_comments(context: &EditContext<'_>, end: usize, indent: usize) -> Resul
     Ok(line)
 }
 
-/// Where the last line of a value ends, or a byte before that on the same line; `None` for a block scalar
-/// without any line.
+/// The end of the last line of a value, or a byte before it on the same line; `None` for a block scalar without any
+/// line.
 pub(super) fn end_of(source: &str, node: &Node) -> Option<usize> {
     match &node.kind {
         NodeKind::Sequence { flow: false, items } => end_of(source, items.last()?),
@@ -220,7 +221,7 @@ pub(super) fn end_of(source: &str, node: &Node) -> Option<usize> {
     }
 }
 
-/// Where the text of a block scalar ends, without the empty lines after it unless they are part of it.
+/// The end of the text of a block scalar, without the empty lines after it unless they are part of it.
 pub(super) fn block_scalar_end(source: &str, node: &Node) -> Option<usize> {
     let text = source.get(node.start..node.end).filter(|text| !text.is_empty())?;
     // After the last line break comes the indentation of the next key, or else, at the end of the file, a last

@@ -9,13 +9,13 @@ use crate::error::ManifestError;
 use crate::text::{indentation, is_blank_or_comment, line_end};
 use crate::tree::Node;
 
-/// How flow style is written around a place.
+/// The flow style around an edit.
 pub(super) struct FlowStyle {
     /// Whether keys and values are quoted as in JSON.
     pub(super) json: bool,
     colon: &'static str,
     comma: &'static str,
-    /// Whether spaces stand inside the braces.
+    /// Whether there are spaces inside the braces.
     padded: bool,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct FlowStyle {
 pub(super) struct Lines {
     /// Of the line on which the value starts.
     indent: String,
-    /// What each level adds.
+    /// Additional indentation of each level.
     unit: String,
 }
 
@@ -60,7 +60,7 @@ impl FlowStyle {
         style
     }
 
-    /// Writes a value, over several lines if `lines` says how.
+    /// Writes a value; over several lines, with the indentation `lines`, if there is one.
     pub(super) fn write(&self, value: &Value, lines: Option<&Lines>) -> String {
         let inner =
             lines.map(|lines| Lines { indent: format!("{}{}", lines.indent, lines.unit), ..lines.clone() });
@@ -112,7 +112,7 @@ pub(super) fn insert(
         None => style.write(value, lines.as_ref()),
     };
     let Some((first, end)) = bounds(node) else {
-        // Comments may stand between the brackets; they stay behind the new value.
+        // Comments between the brackets stay behind the new value.
         return Ok(vec![context.splice(node.start + 1..node.start + 1, &text)]);
     };
     let before_bracket = node.end.saturating_sub(1);
@@ -175,7 +175,7 @@ pub(super) fn fill(
     Ok(vec![context.splice(node.start + 1..node.start + 1, parts)])
 }
 
-/// Writes a value for a place right after a key.
+/// Writes a value right after a key.
 pub(super) fn write_below(context: &EditContext<'_>, style: &FlowStyle, value: &Value) -> String {
     style.write(value, lines_below(context, style).as_ref())
 }
@@ -208,7 +208,7 @@ fn is_over_lines(source: &str, node: &Node) -> bool {
     bounds(node).is_some_and(|(first, _)| node.is_flow() && own_line(source, node.start, first).is_some())
 }
 
-/// What `deeper` has more than the line of `at`.
+/// The part of `deeper` beyond the indentation of the line of `at`; two spaces if it has none.
 fn unit(source: &str, at: usize, deeper: &str) -> String {
     deeper.strip_prefix(indentation(source, at)).filter(|unit| !unit.is_empty()).unwrap_or("  ").to_owned()
 }

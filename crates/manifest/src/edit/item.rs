@@ -1,4 +1,4 @@
-//! Items of lists: one put before another, replaced as a whole, or taken out.
+//! Items of lists: one put before another, replaced as a whole, or removed.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub(super) fn insert_before(
     }
     let line = line_of_dash(context, item)?;
     let Some((dash, gap)) = block::dashes(context.source, sequence) else {
-        return Err(context.unsupported(item.start, "this list does not stand below a key"));
+        return Err(context.unsupported(item.start, "this list is not below a key"));
     };
     let text = if item.is_flow() {
         FlowStyle::around(context).write(value, None)
@@ -55,7 +55,7 @@ pub(super) fn replace(
     Ok(vec![context.splice(item.start..end(context, item)?, &text)])
 }
 
-/// Takes out the item at `place`, with the comment at its end; those above the next item stay.
+/// Removes the item at `place`, with the comment at its end; those above the next item stay.
 pub(super) fn remove(
     context: &EditContext<'_>,
     sequence: &Node,
@@ -66,7 +66,7 @@ pub(super) fn remove(
     let (before, next) = (place.checked_sub(1).and_then(|before| items.get(before)), items.get(place + 1));
     context.must_be_own(item)?;
     if before.is_none() && next.is_none() {
-        return Err(context.unsupported(item.start, "the only item of a list is not taken out"));
+        return Err(context.unsupported(item.start, "the only item of a list is not removed"));
     }
     let range = match (sequence.is_flow(), before, next) {
         (true, _, Some(next)) => item.start..next.start,
@@ -77,7 +77,7 @@ pub(super) fn remove(
             if let Some(next) = next_line(context.source, end) {
                 line..next
             } else {
-                // The last line of the file: what goes is the line break before it.
+                // The last line of the file: the line break before it is removed.
                 let before = context.source.get(..line).unwrap_or("");
                 let before = before.strip_suffix('\n').unwrap_or(before);
                 before.strip_suffix('\r').unwrap_or(before).len()..line_end(context.source, end)
@@ -88,18 +88,16 @@ pub(super) fn remove(
 }
 
 fn end(context: &EditContext<'_>, item: &Node) -> Result<usize, ManifestError> {
-    block::end_of(context.source, item)
-        .ok_or_else(|| context.unsupported(item.start, "an empty block scalar stands last in this item"))
+    block::end_of(context.source, item).ok_or_else(|| {
+        context.unsupported(item.start, "the last value of this item is an empty block scalar")
+    })
 }
 
-/// Where the line starts on which the dash of an item of a block list stands, with nothing before it.
+/// The start of the line with the dash of an item of a block list, which has nothing before it.
 fn line_of_dash(context: &EditContext<'_>, item: &Node) -> Result<usize, ManifestError> {
     let line = line_start(context.source, item.start);
     match context.source.get(line..item.start).map(str::trim) {
         Some("-") => Ok(line),
-        _ => {
-            Err(context
-                .unsupported(item.start, "the dash, and nothing else, has to stand before it on its line"))
-        }
+        _ => Err(context.unsupported(item.start, "only the dash may be before it on its line")),
     }
 }

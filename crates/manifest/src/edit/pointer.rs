@@ -1,4 +1,4 @@
-//! The edits on values: what the edited text has to say in the end.
+//! The edits on values: the values that the edited text must have.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::change::{Change, Edit};
 use crate::error::ManifestError;
 
 /// Applies `edit` to `value`. Gives back the edit to do in the text: with `-` for every append, and placed at
-/// the first value that is missing, null or empty, so that what is made new is written in one piece.
+/// the first value that is missing, null or empty, so that all new parents are written in one piece.
 pub(super) fn apply(value: &mut Value, edit: &Edit) -> Result<Edit, ManifestError> {
     let not_found = || ManifestError::PathNotFound { document: edit.document + 1, path: display(&edit.path) };
     let mut parent = value;
@@ -47,7 +47,7 @@ pub(super) fn apply(value: &mut Value, edit: &Edit) -> Result<Edit, ManifestErro
                 *index(items, token).ok_or_else(not_found)? = new.clone();
                 return Ok(edit.clone());
             }
-            // Entries of mappings are never taken out.
+            // Pairs of mappings are never removed.
             (_, Value::Object(map)) if !(edit.change == Change::Remove && rest.is_empty()) => {
                 parent = map.get_mut(token).ok_or_else(not_found)?;
             }
@@ -76,8 +76,8 @@ fn index<'v>(items: &'v mut [Value], token: &str) -> Option<&'v mut Value> {
     items.get_mut(token.parse::<usize>().ok()?)
 }
 
-/// The value that has `value` at `path`; `None` if the path goes to an item of a list, which cannot be made
-/// up.
+/// The value that has `value` at `path`; `None` if the path goes to an item of a list, which cannot be
+/// created.
 fn nested(path: &[String], value: Value) -> Option<Value> {
     path.iter().rev().try_fold(value, |value, token| match token.as_str() {
         "-" => Some(Value::Array(vec![value])),

@@ -18,7 +18,7 @@ pub(super) enum Quote {
 }
 
 impl From<Style> for Quote {
-    /// The quotes for a value that takes the place of one of this style.
+    /// The quotes for a value that replaces one of this style.
     fn from(style: Style) -> Self {
         match style {
             Style::SingleQuoted => Self::Single,
@@ -36,7 +36,7 @@ pub(super) fn scalar(value: &Value, quote: Quote) -> String {
     }
 }
 
-/// As [`scalar`], but without quotes where YAML needs none.
+/// As [`scalar`], but without quotes if YAML needs none.
 pub(super) fn scalar_or_plain(value: &Value) -> String {
     match value {
         Value::String(text) => plain(text),
@@ -75,7 +75,7 @@ pub(super) fn quoted(text: &str, quote: Quote) -> String {
     result
 }
 
-/// Whether the character may stand as it is in a quoted scalar on one line, for every YAML parser.
+/// Whether every YAML parser accepts the character without an escape in a quoted scalar on one line.
 fn is_printable(char: char) -> bool {
     !char.is_control() && !matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }

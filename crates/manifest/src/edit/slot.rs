@@ -1,4 +1,4 @@
-//! Puts a value into a place that has one already, be it null or nothing after the colon.
+//! Replaces a value, which may be null or nothing after the colon.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub(super) fn set(
     pair: Option<&Pair>,
     value: &Value,
 ) -> Result<Vec<Splice>, ManifestError> {
-    // An alias itself may be replaced: what it refers to stays.
+    // An alias itself may be replaced: the value it refers to stays.
     if !matches!(node.kind, NodeKind::Alias) {
         context.must_be_own(node)?;
     }
@@ -89,7 +89,7 @@ fn after_colon(context: &EditContext<'_>, pair: &Pair) -> Result<usize, Manifest
     Ok(pair.key_end + rest.len() - trimmed.len() + 1)
 }
 
-/// Whether comments stand between the brackets of an empty list or mapping.
+/// Whether there are comments between the brackets of an empty list or mapping.
 fn has_comment(context: &EditContext<'_>, node: &Node) -> bool {
     node.is_empty_collection()
         && context

@@ -1,4 +1,4 @@
-//! Block style: what people and `kubectl get -o yaml` write.
+//! Block style, as people and `kubectl get -o yaml` write it.
 
 use super::*;
 

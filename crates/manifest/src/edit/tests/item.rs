@@ -1,4 +1,4 @@
-//! Items of lists: put before others, replaced as a whole, taken out.
+//! Items of lists: inserted before others, replaced as a whole, removed.
 
 use proptest::prelude::*;
 
@@ -67,7 +67,7 @@ fn at_the_end_of_a_file_without_a_line_break() {
     check("a:\r\n- b: 1\r\n- c: 2\r\n", &[remove("/a/1")], "a:\r\n- b: 1\r\n");
 }
 
-/// What a repair does that tracks: places move, so that edits wait for each other.
+/// The edits of a repair that tracks: positions move, so that edits wait for each other.
 #[test]
 fn edits_of_one_list_see_each_other() {
     let before = "env:\n- name: X\n- {name: G, value: 1}\n- name: Y\n- name: G\n- name: G\n";
@@ -125,7 +125,7 @@ fn what_is_shared_or_alone_stays() {
     refuse("- - a\n  - b\n", remove("/0/0"), "the dash");
 }
 
-/// Forms of an item; `^` stands for the indentation of its lines.
+/// Forms of an item; `^` is the indentation of its lines.
 const ITEMS: [&str; 6] = [
     "name: A",
     "name: A # c\n^value: '1'",
@@ -160,7 +160,7 @@ prop_compose! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// `apply` compares what the text says with what it should say; here it is enough that it never refuses.
+    /// `apply` compares the values of the result with the expected ones; here it is enough that it never refuses.
     #[test]
     fn every_style_of_list_can_be_edited(text in list(), place in 0..2usize, what in 0..3usize) {
         let path = format!("/env/{place}");

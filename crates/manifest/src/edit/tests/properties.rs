@@ -33,7 +33,7 @@ prop_compose! {
     }
 }
 
-/// Forms of `env`; `~` stands for the indentation of a list, `^` for that of its items.
+/// Forms of `env`; `~` is the indentation of a list, `^` that of its items.
 const ENVS: [&str; 9] = [
     "",
     "env:",
@@ -97,7 +97,7 @@ impl Written {
     }
 }
 
-/// Lines without what an edit may take away or add on the same line; comments on their own are kept whole.
+/// Lines without the parts that an edit may remove or add on the same line; comments on their own are kept whole.
 fn key_lines(text: &str) -> Vec<String> {
     let line = |line: &str| {
         let cut = if line.trim_start().starts_with('#') { None } else { line.find(['[', '{', '#', ',']) };

@@ -1,4 +1,4 @@
-//! Edits that are refused, each with an error that says where and why.
+//! Edits that are refused, each with an error that has the position and the reason.
 
 use super::*;
 
@@ -63,10 +63,10 @@ fn places_in_unusual_styles_are_named() {
         "line 3: cannot edit /a/env: a list or mapping that is not empty",
     );
     refuse("a: !!str 1\n", replace("/a", "2"), "the value has a tag (!)");
-    refuse("a:\n- - b\n", add("/a/0/-", json!(2)), "this list does not stand below a key");
+    refuse("a:\n- - b\n", add("/a/0/-", json!(2)), "this list is not below a key");
     refuse("a: [b: c]\n", add("/a/0/d", json!(2)), "no braces of its own");
-    refuse("? a\n: b\n", add("/c", json!(2)), "a question mark, tag or anchor stands before");
-    refuse("- &x a: b\n", add("/0/c", json!(2)), "a question mark, tag or anchor stands before");
+    refuse("? a\n: b\n", add("/c", json!(2)), "a question mark, tag or anchor is before");
+    refuse("- &x a: b\n", add("/0/c", json!(2)), "a question mark, tag or anchor is before");
     refuse("{a, b}\n", add("/b", json!(2)), "the key has no colon");
     refuse("{a: 1, b: }\n", add("/c", json!(2)), "the last key of this mapping has no value");
     refuse("a:\n- |\n  x", add("/a/-", json!("b")), "lacks its line break");

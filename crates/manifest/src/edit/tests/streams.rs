@@ -1,4 +1,4 @@
-//! Inputs of several documents, and what stands between them.
+//! Inputs of several documents, and the markers and comments between them.
 
 use super::*;
 
