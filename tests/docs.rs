@@ -253,6 +253,7 @@ fn every_flag_in_the_texts_exists() {
     .concat();
     // Flags of other programs.
     let foreign = [
+        "--list",
         "--runs",
         "--only",
         "--all",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clap::{CommandFactory, Parser};
+use clap::{Parser, error::ErrorKind};
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Rules,
     coverage::{self, ContainerCoverage},
@@ -10,7 +10,7 @@ use gomemlimit_core::{
     selection::{Labels, Selected, Selection},
 };
 
-use super::{Cli, Command, policy_args::PolicyArgs};
+use super::{policy_args::PolicyArgs, serve::ServeArgs};
 use crate::{
     cluster::{
         surroundings::{Installation, Surroundings},
@@ -125,6 +125,13 @@ impl PolicyResolver {
     }
 }
 
+/// The command line of a webhook.
+#[derive(Parser)]
+#[command(name = "gomemlimit")]
+enum ServeCommand {
+    Serve(Box<ServeArgs>),
+}
+
 /// The policy of a webhook with these arguments of `serve` and this policy file, and whether annotations of namespaces
 /// count.
 ///
@@ -138,10 +145,11 @@ pub(super) fn read_serve_args(args: &[String], file: Option<&PolicyText>) -> Res
             policy_file::parse(Path::new(origin), text.as_bytes()).map_err(|error| error.to_string())?
         }
     };
-    let command = [Cli::command().get_name().to_owned()];
-    match Cli::try_parse_from(command.iter().chain(args)) {
-        Ok(Cli { command: Command::Serve(serve) }) => Ok(serve.effective_policy(rules)),
-        Ok(_) => Err("they are not those of `serve`".to_owned()),
+    match ServeCommand::try_parse_from(["gomemlimit"].into_iter().chain(args.iter().map(String::as_str))) {
+        Ok(ServeCommand::Serve(serve)) => Ok(serve.effective_policy(rules)),
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand) => {
+            Err("they are not those of `serve`".to_owned())
+        }
         Err(error) => {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default();

@@ -14,7 +14,11 @@ use gomemlimit_manifest::{PodLocation, pod_locations};
 use kube::{api::GetParams, core::Request};
 use serde_json::{Value, json};
 
-use super::{ExplainArgs, SCHEMA_VERSION, container_report, decisions, exit_code, level_text, warn};
+use super::{
+    args::{ExplainArgs, exit_code},
+    report::{SCHEMA_VERSION, container_report},
+    table::{decisions, level_text, warn},
+};
 use crate::{
     cli::{
         audit::{painted_status, value, why},
