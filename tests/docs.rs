@@ -254,6 +254,11 @@ fn every_flag_in_the_texts_exists() {
     // Flags of other programs.
     let foreign = [
         "--list",
+        "--clusters",
+        "--ignored",
+        "--skip",
+        "--cert",
+        "--key",
         "--runs",
         "--only",
         "--all",
