@@ -15,13 +15,12 @@ use gomemlimit_core::{
     settings::{EnvFrom, InitContainers, Mode, Setting},
     units::quantity,
 };
+use gomemlimit_manifest::{self as manifest, ManifestError};
 use serde_json::{Value, json};
-
-use crate::manifest::{self, ManifestError};
 
 const TEMPLATE: &str = include_str!("admission_policy.yaml");
 
-/// What the webhook does and a policy cannot. Each stands with its reason in docs/policy-engine.md.
+/// Features of the webhook that a policy does not have. docs/policy-engine.md has the reason for each.
 pub const LIMITS: [&str; 6] = [
     "A value is never updated: where a later webhook changes the limit, or a manifest is copied from a pod, the \
      earlier value stays.",
@@ -52,6 +51,10 @@ impl AdmissionPolicy {
     }
 
     /// The same objects as a List.
+    ///
+    /// # Errors
+    ///
+    /// If the YAML cannot be parsed, which the tests rule out.
     pub fn json(&self) -> Result<Value, ManifestError> {
         let items: Vec<Value> =
             manifest::parse(&self.yaml())?.into_iter().map(|document| document.value).collect();
@@ -62,7 +65,7 @@ impl AdmissionPolicy {
         let mut text = template.to_owned();
         for setting in Setting::ALL {
             let constant = setting.as_str().to_ascii_uppercase().replace('-', "_");
-            text = text.replace(&format!("${{CHAIN({constant})}}"), &chain(setting));
+            text = text.replace(&format!("${{CHAIN({constant})}}"), &levels(setting));
             text = text.replace(&format!("${{{constant}}}"), setting.as_str());
         }
         let settings = json!(self.settings()).to_string();
@@ -127,8 +130,8 @@ impl AdmissionPolicy {
     }
 }
 
-/// What stands at each level, the strongest first, `''` where there is nothing.
-fn chain(setting: Setting) -> String {
+/// CEL for the value of a setting at each level, the strongest first, `''` for none.
+fn levels(setting: Setting) -> String {
     let name = setting.as_str();
     format!(
         "dyn([
@@ -155,7 +158,7 @@ fn built_in() -> String {
     rules.collect::<Vec<_>>().join(" ||\n            ")
 }
 
-/// A regular expression for what one of the patterns matches as a whole.
+/// A regular expression for texts that one of the patterns matches as a whole.
 fn regex(patterns: &[&str]) -> String {
     let one = |pattern: &&str| {
         pattern.chars().fold(String::new(), |regex, c| match c {

@@ -7,9 +7,7 @@ pub mod certs;
 pub mod cli;
 pub mod cluster;
 mod columns;
-mod kinds;
 pub mod logging;
-pub mod manifest;
 #[cfg(feature = "cli")]
 pub mod observation;
 

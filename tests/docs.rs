@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
-    io::Write,
+    io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
 };
@@ -11,6 +11,7 @@ use gomemlimit::observation::{self, Observation};
 use gomemlimit_core::{
     Reason, Review, Settings, decide, memlimit::Ratio, settings::Setting, warning::WarningKind,
 };
+use gomemlimit_manifest::WorkloadKind;
 use gomemlimit_pprof::Verdict;
 
 const README: &str = include_str!("../README.md");
@@ -120,13 +121,40 @@ fn the_defaults_of_the_flags_are_those_of_the_core() {
 
 #[test]
 fn the_readmes_patch_is_the_answer_to_the_printed_curl_line() {
-    let source = include_str!("../src/cli/serve.rs");
-    let review = source.split("EXAMPLE_REVIEW: &str = r#\"").nth(1).unwrap().split("\"#;").next().unwrap();
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(serve.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let curl = lines.find(|line| line.trim_start().starts_with("curl "));
+    serve.kill().unwrap();
+    serve.wait().unwrap();
+    let curl = curl.expect("a curl line");
+    let review = curl.split_once("-d '").unwrap().1.trim_end_matches('\'');
     let review = Review::parse(review.as_bytes()).unwrap();
     let verdict: decide::Verdict<'_> = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
     let patch = serde_json::to_value(verdict.patch().operations).unwrap();
     let shown = README.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(shown).unwrap(), patch);
+}
+
+#[test]
+fn the_pages_name_the_kinds_that_have_pods() {
+    let page = include_str!("../docs/access.md");
+    let rows = WorkloadKind::ALL.iter().map(|kind| {
+        let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
+        let short = kind.short_names.first().map_or_else(String::new, |name| format!("`{name}` "));
+        format!("| `{}{group}` | {short}|\n", kind.singular)
+    });
+    let rows: String = rows.collect();
+    assert!(page.contains(&rows), "docs/access.md lacks\n{rows}");
+    let names = WorkloadKind::ALL.map(|kind| format!("{}s", kind.name)).join(", ");
+    for text in [README, INJECT] {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&format!("{names} and Lists")), "{names}");
+    }
 }
 
 #[test]
@@ -274,7 +302,9 @@ fn every_flag_in_the_texts_exists() {
 #[test]
 fn the_readme_explains_sentences_that_the_program_says() {
     let mut sources = String::new();
-    for path in sources_of(&["src", "crates/core/src", "crates/pprof/src", "crates/serve/src"]) {
+    for path in
+        sources_of(&["src", "crates/core/src", "crates/manifest/src", "crates/pprof/src", "crates/serve/src"])
+    {
         let text = std::fs::read_to_string(path).unwrap();
         // Texts that are broken over lines, and names that are filled in.
         sources += &text.replace("\\\n", "\u{0}").split('\u{0}').map(str::trim_start).collect::<String>();
@@ -373,7 +403,9 @@ fn files_of(folders: &[&str], endings: &[&str]) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn the_sources_stay_readable() {
-    for path in sources_of(&["src", "crates/core/src", "crates/pprof/src", "crates/serve/src"]) {
+    for path in
+        sources_of(&["src", "crates/core/src", "crates/manifest/src", "crates/pprof/src", "crates/serve/src"])
+    {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
         assert!(text.lines().count() <= 450, "{} has grown into two", path.display());

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use gomemlimit::{admission_policy::LIMITS, manifest};
+use gomemlimit::admission_policy::LIMITS;
 use gomemlimit_core::{
     Settings,
     names::{OPTED_IN, OPTED_OUT},
@@ -54,7 +54,7 @@ fn settings(arguments: &[&str]) -> Value {
 fn the_default_is_yaml_of_a_policy_and_its_binding() {
     let output = policy(&[]);
     assert_eq!(output.code, 0);
-    let documents = manifest::parse(&output.stdout).unwrap();
+    let documents = gomemlimit_manifest::parse(&output.stdout).unwrap();
     let values: Vec<_> = documents.into_iter().map(|document| document.value).collect();
     assert_eq!(values, objects(&[]), "the same as JSON");
     for (object, kind) in values.iter().zip(["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]) {

@@ -10,6 +10,7 @@ use std::{
 
 use gomemlimit::{cluster::serving::WebhookPod, policy_file, serve::policy::PolicyReloader};
 use gomemlimit_core::{Policy, builtin::BUILT_IN};
+use gomemlimit_manifest::WorkloadKind;
 use serde_json::Value;
 
 mod support;
@@ -88,11 +89,28 @@ fn the_page_lists_the_built_in_rules() {
     }
 }
 
+/// `owners` takes the kind that owns pods, and names it if somebody writes the kind above it.
+#[test]
+fn kinds_that_own_no_pods_are_refused_as_owners() {
+    for kind in WorkloadKind::ALL {
+        let Some(owner) = kind.pods_owner else { continue };
+        let text = format!("rules:\n- name: a\n  is: go\n  match:\n    owners: [{}]\n", kind.name);
+        match policy_file::parse(Path::new("policy.yaml"), text.as_bytes()) {
+            Ok(_) => assert_eq!(owner, kind.name),
+            Err(error) => {
+                let error = error.to_string();
+                let says = format!("the owner of a {}'s pods is a {owner}; write that", kind.name);
+                assert!(owner != kind.name && error.contains(&says), "{error}");
+            }
+        }
+    }
+}
+
 /// What the chart writes is what the program reads: its example has every field.
 #[test]
 fn the_charts_example_is_a_policy_file() {
     let values = include_str!("../charts/gomemlimit/ci/policy-file-values.yaml");
-    let values = gomemlimit::manifest::parse(values).unwrap().remove(0).value;
+    let values = gomemlimit_manifest::parse(values).unwrap().remove(0).value;
     let policy = values["policy"].to_string();
     let rules = policy_file::parse(Path::new("policy.yaml"), policy.as_bytes()).unwrap();
     assert_eq!(rules.len(), 3);

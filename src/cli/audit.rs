@@ -9,7 +9,7 @@ mod watch;
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{coverage::Word, live::LivePod};
 
@@ -24,10 +24,11 @@ use super::{
     cluster_args::{ClusterArgs, ScopeArgs, runtime},
     complete,
     duration::parse_audit_interval,
-    judge::Judge,
+    format::{FOR_PEOPLE, Format},
     listen::parse_listen,
     output::{self, Line},
     policy_args::PolicyArgs,
+    policy_resolver::PolicyResolver,
     progress,
 };
 use crate::cluster::{
@@ -102,7 +103,18 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "DURATION", default_value = "1m", requires = "listen", value_parser = parse_audit_interval)]
     interval: Duration,
     /// Format of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    #[arg(
+        short,
+        long,
+        default_value = "table",
+        value_parser = Format::one_of([
+            (Format::Table, FOR_PEOPLE),
+            (Format::Wide, "For people, with exact bytes, and what to do in each row"),
+            (Format::Name, "The pods, as pod/NAME"),
+            (Format::Json, "For programs; with --watch one object a line"),
+            (Format::Prometheus, "Counts as metrics in the text format of Prometheus"),
+        ])
+    )]
     output: Format,
     /// Print the rows of a table and nothing else
     #[arg(long)]
@@ -114,20 +126,6 @@ pub(super) struct AuditArgs {
     cluster: ClusterArgs,
     #[command(flatten)]
     policy: PolicyArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For people, with exact bytes, and what to do in each row
-    Wide,
-    /// The pods, as pod/NAME
-    Name,
-    /// For programs; with --watch one object a line
-    Json,
-    /// Counts as metrics in the text format of Prometheus
-    Prometheus,
 }
 
 impl AuditArgs {
@@ -152,38 +150,39 @@ impl AuditArgs {
             };
             if let Some(address) = self.listen {
                 let audit = async || {
-                    let judge = self.judge(&cluster, namespace.as_deref(), policy_is_given).await?;
-                    let (fleet, _) = self.list(&cluster, &listing, &judge).await?;
-                    Ok((fleet, judge))
+                    let resolver =
+                        self.policy_resolver(&cluster, namespace.as_deref(), policy_is_given).await?;
+                    let (fleet, _) = self.list(&cluster, &listing, &resolver).await?;
+                    Ok((fleet, resolver))
                 };
                 return publish::run(address, self.interval, audit).await;
             }
-            let judge = self.judge(&cluster, namespace.as_deref(), policy_is_given).await?;
+            let resolver = self.policy_resolver(&cluster, namespace.as_deref(), policy_is_given).await?;
             if self.watch {
                 let namespace = namespace.as_deref();
                 let scope = watch::Scope { cluster: &cluster, listing: &listing, namespace, policy_is_given };
-                return watch::run(&self, judge, scope).await;
+                return watch::run(&self, resolver, scope).await;
             }
-            let (fleet, _) = self.list(&cluster, &listing, &judge).await?;
-            let printed = self.print(&fleet, &judge, namespace.as_deref());
+            let (fleet, _) = self.list(&cluster, &listing, &resolver).await?;
+            let printed = self.print(&fleet, &resolver, namespace.as_deref());
             let mut gate = Gate::new(&self.fail_on, self.allow_empty);
-            gate.judge(&fleet, judge.are_settings_known());
+            gate.judge(&fleet, resolver.are_settings_known());
             let has_failed = gate.has_failed(&self.no_pods(namespace.as_deref()))?;
             Ok(if has_failed && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
         })
     }
 
-    async fn judge(
+    async fn policy_resolver(
         &self,
         cluster: &Cluster,
         namespace: Option<&str>,
         policy_is_given: bool,
-    ) -> anyhow::Result<Judge> {
+    ) -> anyhow::Result<PolicyResolver> {
         let read = Surroundings::read(cluster, namespace);
         let bar = progress::spinner("Reading the cluster");
         let read = if self.listen.is_some() { read.await } else { progress::shown(&bar, read).await };
         let surroundings = read?;
-        Ok(Judge::new(surroundings, &self.policy, policy_is_given)?)
+        Ok(PolicyResolver::new(surroundings, &self.policy, policy_is_given)?)
     }
 
     /// Every pod, page by page, and the version of the list.
@@ -191,7 +190,7 @@ impl AuditArgs {
         &self,
         cluster: &Cluster,
         listing: &Listing,
-        judge: &Judge,
+        resolver: &PolicyResolver,
     ) -> anyhow::Result<(Fleet, String)> {
         let is_counted_only = self.summary || self.listen.is_some() || self.output == Format::Prometheus;
         let keep = if is_counted_only {
@@ -208,7 +207,7 @@ impl AuditArgs {
             Heard::Begin => fleet.clear(),
             Heard::Item(json) => match LivePod::parse(json) {
                 Ok(pod) if pod.has_succeeded() && !self.finished => fleet.finished += 1,
-                Ok(pod) => fleet.add(&pod, judge.assess(&pod)),
+                Ok(pod) => fleet.add(&pod, resolver.assess(&pod)),
                 Err(error) => fleet.add_unreadable(&error),
             },
             Heard::Page { seen, left } => {
@@ -230,17 +229,17 @@ impl AuditArgs {
         }
     }
 
-    fn print(&self, fleet: &Fleet, judge: &Judge, namespace: Option<&str>) -> ExitCode {
+    fn print(&self, fleet: &Fleet, resolver: &PolicyResolver, namespace: Option<&str>) -> ExitCode {
         if self.output != Format::Json {
-            Told::default().tell(fleet, judge);
+            Told::default().tell(fleet, resolver);
             tell_nothing(fleet, namespace);
         }
         let text = match self.output {
-            Format::Table | Format::Wide if self.summary => report::summary(fleet, &self.style(namespace)),
-            Format::Table | Format::Wide => report::tables(fleet, &self.style(namespace)),
             Format::Name => report::names(fleet),
-            Format::Json => output::json_text(&report::json(fleet, judge, self.summary)),
+            Format::Json => output::json_text(&report::json(fleet, resolver, self.summary)),
             Format::Prometheus => report::prometheus(fleet),
+            _ if self.summary => report::summary(fleet, &self.style(namespace)),
+            _ => report::tables(fleet, &self.style(namespace)),
         };
         if matches!(self.output, Format::Table | Format::Wide) {
             output::text(&text)
@@ -285,18 +284,18 @@ struct Told(Vec<Line>);
 
 impl Told {
     /// Tells what is new on stderr.
-    fn tell(&mut self, fleet: &Fleet, judge: &Judge) {
-        for line in self.news(fleet, judge) {
+    fn tell(&mut self, fleet: &Fleet, resolver: &PolicyResolver) {
+        for line in self.news(fleet, resolver) {
             line.print();
         }
     }
 
     /// What the reader has to know besides the data, unless that was told last: what is not known, and what is
     /// decided by. One line each.
-    fn news(&mut self, fleet: &Fleet, judge: &Judge) -> Vec<Line> {
-        let unknown = judge.surroundings.unknown.iter().cloned().chain(fleet.unreadable());
+    fn news(&mut self, fleet: &Fleet, resolver: &PolicyResolver) -> Vec<Line> {
+        let unknown = resolver.surroundings.unknown.iter().cloned().chain(fleet.unreadable());
         let unknown = unknown.map(|unknown| Line::warning(&unknown));
-        let source = Line::message(&format!("Decided by {}.", judge.source));
+        let source = Line::message(&format!("Decided by {}.", resolver.source));
         let now: Vec<_> = unknown.chain([source]).collect();
         if self.0 == now {
             return Vec::new();

@@ -14,7 +14,7 @@ mod walk;
 use std::{collections::BTreeSet, fmt::Write, process::ExitCode};
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use serde_json::{Value, json};
 
@@ -25,7 +25,9 @@ use self::{
 };
 use super::{
     cluster_args::{ClusterArgs, parse_name, runtime},
-    complete, output, progress,
+    complete,
+    format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
+    output, progress,
 };
 
 /// Version of the schema of `-o json`; fields are added without a new one.
@@ -62,18 +64,18 @@ pub(super) struct CheckArgs {
     #[arg(long)]
     no_dry_run: bool,
     /// Format of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    #[arg(
+        short,
+        long,
+        default_value = "table",
+        value_parser = Format::one_of([
+            (Format::Table, FOR_PEOPLE),
+            (Format::Json, FOR_PROGRAMS),
+        ])
+    )]
     output: Format,
     #[command(flatten)]
     cluster: ClusterArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
 }
 
 impl CheckArgs {
@@ -87,8 +89,8 @@ impl CheckArgs {
             findings.sort_by(|a, b| (a.link, &a.namespace).cmp(&(b.link, &b.namespace)));
             let broken = first_broken(&findings);
             let printed = match self.output {
-                Format::Table => output::text(&table(&findings, broken)),
                 Format::Json => output::json(&report(&findings, broken)),
+                _ => output::text(&table(&findings, broken)),
             };
             if broken.is_none() && !is_verified(&findings) {
                 bail!(

@@ -11,6 +11,7 @@ use std::{
 
 use clap_complete::engine::CompletionCandidate;
 use gomemlimit_core::{Reason, coverage::Word};
+use gomemlimit_manifest::WorkloadKind;
 use kube::config::Kubeconfig;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -19,14 +20,11 @@ use super::{
     cluster_args::{install_crypto, runtime},
     output,
 };
-use crate::{
-    cluster::{
-        api::{ApiError, Cluster, path_of},
-        installation::Metadata,
-        kubeconfig::{self, Target},
-        pages::{Heard, Listing},
-    },
-    kinds::{KINDS, Kind},
+use crate::cluster::{
+    api::{ApiError, Cluster, path_of},
+    installation::Metadata,
+    kubeconfig::{self, Target},
+    pages::{Heard, Listing},
 };
 
 /// Names, as far as they are known.
@@ -112,11 +110,11 @@ pub(super) fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
 pub(super) fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     let text = current.to_str().unwrap_or_default();
     if let Some((word, _)) = text.split_once('/') {
-        let Some(kind) = Kind::named(word) else { return Vec::new() };
+        let Some(kind) = WorkloadKind::named(word) else { return Vec::new() };
         let names = names(kind.api(), kind.plural, true).into_iter().map(|name| format!("{word}/{name}"));
         return candidates(names, current);
     }
-    let kinds = KINDS.iter().map(|kind| format!("{}/", kind.singular));
+    let kinds = WorkloadKind::ALL.iter().map(|kind| format!("{}/", kind.singular));
     candidates(names("/api/v1".to_owned(), "pods", true).into_iter().chain(kinds), current)
 }
 

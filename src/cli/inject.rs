@@ -3,21 +3,22 @@
 use std::{fs::Metadata, os::unix::ffi::OsStrExt as _, process::ExitCode};
 
 use anyhow::{Context, bail, ensure};
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 use gomemlimit_core::{
     decide::ContainerVerdict,
     warning::{Warning, WarningKind},
 };
+use gomemlimit_manifest::{self as manifest, Edit};
 use serde_json::{Value, json};
 
 use super::{
     diff,
+    format::Format,
     manifest_files::{self, Source},
     manifests::{Decided, Input, ManifestArgs, Manifests},
     out_file::OutFile,
     output,
 };
-use crate::manifest::{self, Edit};
 
 /// Add GOMEMLIMIT to manifests, as the webhook would when their pods are created
 ///
@@ -43,16 +44,15 @@ pub(super) struct InjectArgs {
     #[arg(long, conflicts_with = "output")]
     in_place: bool,
     /// Print the objects in this format instead of as they were written
-    #[arg(short, long, value_enum)]
+    #[arg(
+        short,
+        long,
+        value_parser = Format::one_of([
+            (Format::Json, "One object, or a List"),
+            (Format::Yaml, "As they were written"),
+        ])
+    )]
     output: Option<Format>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// One object, or a List
-    Json,
-    /// As they were written
-    Yaml,
 }
 
 impl InjectArgs {
@@ -76,13 +76,13 @@ impl InjectArgs {
         let printed = match self.output {
             _ if self.diff => output::diff(&diff(&changed)),
             Some(Format::Json) => output::stdout(as_json(&changed)?.as_bytes()),
-            None | Some(Format::Yaml) => output::stdout(joined(&changed).as_bytes()),
+            _ => output::stdout(joined(&changed).as_bytes()),
         };
         Ok(if printed == ExitCode::SUCCESS { report(&decided) } else { printed })
     }
 }
 
-/// Reports everything that was done. It comes after the output: nothing is reported as done that is not.
+/// Reports all changes, after the output has been written: nothing is reported that did not happen.
 fn report(decided: &[Decided]) -> ExitCode {
     decided.iter().for_each(report_one);
     if decided.is_empty() {
@@ -91,7 +91,7 @@ fn report(decided: &[Decided]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Reports what was done to each container of a pod, and every warning.
+/// Reports the change of each container of a pod, and every warning.
 fn report_one(one: &Decided) {
     for container in &one.verdict.containers {
         let reason = container.decision.reason;
@@ -106,7 +106,7 @@ fn report_one(one: &Decided) {
     }
 }
 
-/// What the reason means for the container; without what is wrong with its value, which a warning tells.
+/// The explanation of the reason for the container; without the problem of its value, which a warning shows.
 fn explanation<'c>(container: &'c ContainerVerdict<'_>, warnings: &[Warning]) -> &'c str {
     let text = container.explanation();
     let is_told =
@@ -124,7 +124,7 @@ fn write_back(changed: &[(&Input, String)], decided: &[Decided]) -> anyhow::Resu
             continue;
         }
         if let Source::Found { target: Some(target), .. } = &input.source {
-            // What a link leads to is written under its own name.
+            // The target of a link is written under its own name.
             let is_written = changed.iter().any(|(other, _)| is_file_itself(other, read));
             ensure!(is_written, "{} is a link; name {}, which it links to", path.display(), target.display());
             continue;
@@ -156,7 +156,7 @@ fn diff(changed: &[(&Input, String)]) -> String {
     differences.collect()
 }
 
-/// All inputs as one stream; a document ends where the next input begins.
+/// All inputs as one stream, with a marker between two inputs.
 fn joined(changed: &[(&Input, String)]) -> String {
     let mut stream = String::new();
     for (_, text) in changed {

@@ -1,5 +1,5 @@
-//! The files that `-f` names. A directory is as far as whoever wrote it may lead: links out of it are not followed, and
-//! nothing but regular files is read in it. What is named on the command line itself is read whatever it is.
+//! The files that `-f` names. The author of a directory must not lead out of it: links to its outside are not followed, and
+//! only regular files are read in it. Files on the command line itself are read whatever their type.
 
 use std::{
     fmt,
@@ -18,7 +18,7 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// Maximum size of one input, in bytes: 64 MiB.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Where an input comes from.
+/// The origin of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Stdin,
@@ -49,7 +49,11 @@ impl Source {
         }
     }
 
-    /// Its text, and the file that it was read from.
+    /// Its text, and the metadata of the file that it was read from; none for stdin.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, is larger than 64 MiB, is not UTF-8, or if a file of a directory was replaced meanwhile.
     pub(super) fn read(&self) -> anyhow::Result<(String, Option<Metadata>)> {
         let cannot = || format!("cannot read {self}");
         let (bytes, file) = match self {
@@ -82,15 +86,19 @@ pub(super) fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// What the command line names.
+/// The inputs that the command line names.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) sources: Vec<Source>,
-    /// What has the ending of a manifest, but is not read: a sentence each.
+    /// Files with the ending of a manifest that are not read: a sentence each.
     pub(super) left_out: Vec<String>,
 }
 
-/// The files that these arguments of `-f` stand for, those of a directory sorted by name.
+/// The files of these arguments of `-f`, those of a directory sorted by name.
+///
+/// # Errors
+///
+/// If a directory cannot be read or has no manifests, or if stdin is named twice.
 pub(super) fn find(filenames: &[PathBuf], recursive: bool) -> anyhow::Result<Found> {
     let mut found = Found::default();
     for filename in filenames {
@@ -117,8 +125,8 @@ fn cannot_read(path: &Path) -> String {
     format!("cannot read {}", path.display())
 }
 
-/// Directories that are links are left out, as `kubectl` does: what they hold is found in its own place, or is out of
-/// the root.
+/// Directories that are links are left out, as `kubectl` does: their files are found in the target itself, or are
+/// outside of the root.
 fn search(root: &Path, directory: &Path, recursive: bool, found: &mut Found) -> anyhow::Result<()> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).with_context(|| cannot_read(directory))? {

@@ -13,6 +13,7 @@ use gomemlimit_core::{
     NamespaceAnnotations, Pod, Policy, Surroundings, Verdict, decide,
     patch::{Operation, Patch},
 };
+use gomemlimit_manifest::{self as manifest, AliasBudget, Change, Document, Edit, PodLocation};
 use serde_json::Value;
 
 use super::{
@@ -22,9 +23,8 @@ use super::{
     output,
     policy_args::PolicyArgs,
 };
-use crate::manifest::{self, AliasBudget, Change, Document, Edit, PodLocation};
 
-/// Which manifests, and what to decide by.
+/// The manifests, and the settings for them.
 #[derive(Args, Debug)]
 pub(super) struct ManifestArgs {
     /// File, directory (its *.yaml, *.yml and *.json) or - for stdin; may be repeated
@@ -49,7 +49,7 @@ pub(super) struct Input {
     pub(super) documents: Vec<Document>,
 }
 
-/// What was decided about one pod or pod template.
+/// The decision about one pod or pod template.
 pub(super) struct Decided {
     /// Position of its input.
     pub(super) input: usize,
@@ -68,7 +68,11 @@ impl Decided {
         format!("{} {}/{name}", self.location.kind, self.namespace)
     }
 
-    /// The operations as edits of the document.
+    /// The operations of the patch as edits of the document.
+    ///
+    /// # Errors
+    ///
+    /// If a value has no JSON, which does not happen.
     pub(super) fn edits(&self) -> anyhow::Result<Vec<Edit>> {
         let edits = self.operations.iter().map(|operation| {
             let tokens =
@@ -93,7 +97,7 @@ impl Decided {
 pub(super) struct Manifests {
     pub(super) inputs: Vec<Input>,
     pub(super) decided: Vec<Decided>,
-    /// Whether something was not read, which a warning shows.
+    /// Whether a file was left out, which a warning has shown.
     pub(super) is_partial: bool,
 }
 
@@ -103,12 +107,16 @@ impl ManifestArgs {
         self.namespace.as_deref()
     }
 
-    /// The flags that stand for what no annotation sets.
+    /// The flags for settings that no annotation has.
     pub(super) fn policy_args(&self) -> &PolicyArgs {
         &self.policy
     }
 
-    /// Reads everything and decides. Namespaces among the manifests lend their annotations.
+    /// Reads everything and decides. Annotations of namespaces among the manifests count.
+    ///
+    /// # Errors
+    ///
+    /// If an input or the policy file cannot be read, or if a manifest or a pod in it is invalid.
     pub(super) fn decide(&self) -> anyhow::Result<Manifests> {
         let Found { sources, left_out } = find(&self.filenames, self.recursive)?;
         for sentence in &left_out {
@@ -160,11 +168,11 @@ impl ManifestArgs {
     }
 }
 
-/// A pod that has something else than its type has.
+/// A pod with a value of another type than its field has.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {problem}", path.join("."))]
 pub(super) struct UnreadablePod {
-    /// Where in its object: tokens of a JSON pointer.
+    /// Path in its object: tokens of a JSON pointer.
     path: Vec<String>,
     problem: String,
 }
@@ -178,7 +186,7 @@ impl UnreadablePod {
         Self { path, problem: problem.strip_suffix(&place).unwrap_or(&problem).to_owned() }
     }
 
-    /// With the place in the text that the object is from.
+    /// With the position in the text of the object.
     fn at(&self, text: &str, document: &Document) -> anyhow::Error {
         let (line, column) =
             manifest::position(text, document.index, &self.path).unwrap_or((document.line, 1));
@@ -186,7 +194,11 @@ impl UnreadablePod {
     }
 }
 
-/// Decides about the pod that stands at a place of an object.
+/// Decides about the pod at `location` of an object.
+///
+/// # Errors
+///
+/// If the pod has a value of another type than its field.
 pub(super) fn decide_at(
     object: &Value,
     location: &PodLocation,

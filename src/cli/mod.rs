@@ -23,11 +23,11 @@ mod duration;
 mod endpoint;
 mod exchange;
 mod explain;
+mod format;
 mod help;
 mod inject;
 #[cfg(feature = "cli")]
 mod interrupt;
-mod judge;
 mod listen;
 mod manifest_files;
 mod manifests;
@@ -41,6 +41,7 @@ mod own_metrics;
 mod plugin;
 mod policy;
 mod policy_args;
+mod policy_resolver;
 mod probe;
 #[cfg(feature = "cli")]
 mod progress;
@@ -49,6 +50,7 @@ mod progress;
 mod progress;
 #[cfg(feature = "cli")]
 mod same_file;
+mod sample;
 mod serve;
 #[cfg(feature = "cli")]
 mod shell;

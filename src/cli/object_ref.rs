@@ -3,6 +3,7 @@
 use std::{fmt, path::Path};
 
 use anyhow::anyhow;
+use gomemlimit_manifest::WorkloadKind;
 use thiserror::Error;
 
 use super::cluster_args::parse_name;
@@ -11,11 +12,42 @@ use crate::cluster::{api::Cluster, workload::Pods};
 use crate::{
     causes::with_causes,
     cluster::{api::ApiError, kubeconfig::ConfigError},
-    kinds::{KINDS, Kind},
 };
 
 /// Endings of manifests and profiles; names of pods have none.
 const FILE_ENDINGS: [&str; 7] = [".yaml", ".yml", ".json", ".gz", ".pb", ".pprof", ".txt"];
+
+/// Names of types without pods that people mistake for a type with pods, or for the name of a pod.
+#[cfg(feature = "cli")]
+const OTHER_TYPES: [&str; 20] = [
+    "service",
+    "services",
+    "svc",
+    "endpoints",
+    "ep",
+    "ingress",
+    "ingresses",
+    "ing",
+    "configmap",
+    "configmaps",
+    "cm",
+    "secret",
+    "secrets",
+    "namespace",
+    "namespaces",
+    "ns",
+    "node",
+    "nodes",
+    "no",
+    "hpa",
+];
+
+/// Whether a word is that of a type without pods, and no name of a pod.
+#[cfg(feature = "cli")]
+pub(super) fn is_other_type(word: &str) -> bool {
+    // With a group it is the type of a custom resource.
+    word.contains('.') || OTHER_TYPES.contains(&&*word.to_ascii_lowercase())
+}
 
 /// Why a text names no object.
 #[derive(Debug, Error)]
@@ -47,22 +79,31 @@ pub(super) enum ObjectRefError {
 /// `TYPE[.GROUP]/NAME`, or the name of a pod.
 #[derive(Debug)]
 pub(super) struct ObjectRef {
-    pub(super) kind: &'static Kind,
+    pub(super) kind: &'static WorkloadKind,
     pub(super) name: String,
 }
 
 impl ObjectRef {
+    /// Parses a target of the command line.
+    ///
+    /// # Errors
+    ///
+    /// If the type is unknown or has no pods, or if the name is missing or invalid.
     pub(super) fn parse(text: &str) -> Result<Self, ObjectRefError> {
         if let Some(error) = near_miss(text) {
             return Err(error);
         }
         let (word, name) = text.split_once('/').unwrap_or(("pod", text));
-        let kind = Kind::named(word).ok_or_else(|| ObjectRefError::Type(word.to_owned()))?;
+        let kind = WorkloadKind::named(word).ok_or_else(|| ObjectRefError::Type(word.to_owned()))?;
         parse_name(name).map_err(|problem| ObjectRefError::Name(name.to_owned(), problem))?;
         Ok(Self { kind, name: name.to_owned() })
     }
 
-    /// For commands that take files with `-f`: the path of one is no name of an object.
+    /// As [`Self::parse`], for commands that take files with `-f`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`], and if the text is the path of a file.
     pub(super) fn parse_beside_files(text: &str) -> Result<Self, ObjectRefError> {
         let is_path = is_like_a_path(text);
         if is_path && (near_miss(text).is_none() || Path::new(text).exists()) {
@@ -71,12 +112,12 @@ impl ObjectRef {
         Self::parse(text)
     }
 
-    /// There is none in this namespace.
+    /// The error if this namespace has no such object.
     pub(super) fn not_found(&self, namespace: &str) -> anyhow::Error {
         anyhow!("there is no {} {} in namespace {namespace}", self.kind.singular, self.name)
     }
 
-    /// The same for commands that take files: one of this name may have been meant.
+    /// The same for commands that take files: the user may have meant a file of this name.
     pub(super) fn not_found_beside_files(&self, namespace: &str) -> anyhow::Error {
         let error = self.not_found(namespace);
         if self.kind.is_pod() && Path::new(&self.name).exists() {
@@ -93,6 +134,10 @@ impl fmt::Display for ObjectRef {
 }
 
 /// The pods of a workload.
+///
+/// # Errors
+///
+/// If the workload cannot be read, or if its kind has no pods of its own.
 #[cfg(feature = "cli")]
 pub(super) async fn pods_of(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow::Result<Pods> {
     match Pods::of(cluster, namespace, target.kind, &target.name).await {
@@ -106,7 +151,7 @@ pub(super) async fn pods_of(cluster: &Cluster, namespace: &str, target: &ObjectR
     }
 }
 
-/// For commands that take files, too: without a cluster, files may have been meant.
+/// An error of finding a cluster, with a hint for commands that take files, too: the user may have meant files.
 pub(super) fn or_files(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref() {
         Some(ApiError::Config(ConfigError::None(_))) => {
@@ -127,10 +172,10 @@ fn is_like_a_file(text: &str) -> bool {
     FILE_ENDINGS.iter().any(|ending| text.ends_with(ending))
 }
 
-/// What is wrong with a text that begins with a type and a slash, and has no name or a container after it.
+/// The error of a text that begins with a type and a slash, and has no name or a container after it.
 fn near_miss(text: &str) -> Option<ObjectRefError> {
     let (word, name) = text.split_once('/')?;
-    let kind = Kind::named(word)?;
+    let kind = WorkloadKind::named(word)?;
     if name.is_empty() {
         return Some(ObjectRefError::Nameless(text.to_owned(), kind.singular));
     }
@@ -144,7 +189,7 @@ fn near_miss(text: &str) -> Option<ObjectRefError> {
 
 /// The types, with their short names.
 fn known() -> String {
-    let names = KINDS.iter().map(|kind| match kind.short_names {
+    let names = WorkloadKind::ALL.iter().map(|kind| match kind.short_names {
         [] => kind.singular.to_owned(),
         short => format!("{} ({})", kind.singular, short.join(", ")),
     });

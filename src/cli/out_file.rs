@@ -1,4 +1,4 @@
-//! A file that a command leaves: written as a whole, or left as it was.
+//! Output files of commands: written as a whole, or left as they were.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -12,23 +12,27 @@ use tempfile::NamedTempFile;
 
 use super::manifest_files::is_same;
 
-/// Where something will be written.
+/// A file to be written.
 pub(super) struct OutFile {
     path: PathBuf,
-    way: Way,
+    method: WriteMethod,
 }
 
-enum Way {
-    /// A new file takes its place, with owner and mode of the file that is there.
+enum WriteMethod {
+    /// A new file replaces it, with owner and mode of the existing file.
     Replace(Option<Metadata>),
-    /// It is written over: its folder takes no other file.
+    /// It is written over: its folder accepts no other file.
     WriteOver,
-    /// It is written to: a pipe, or a device such as /dev/stdout. A pipe that was opened twice would have two ends.
+    /// It is a pipe, or a device such as /dev/stdout, and open: a pipe that was opened twice would have two ends.
     Stream(File),
 }
 
 impl OutFile {
     /// Makes sure that it can be written, and leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written, or is a link of a stranger in a folder for everybody.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let cannot = || format!("cannot write {}", path.display());
         ensure!(
@@ -36,23 +40,27 @@ impl OutFile {
             "{} is a link that somebody else made in a folder for everybody; name another file",
             path.display()
         );
-        // A link stays, and what it points to is replaced.
+        // A link stays, and its target is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let metadata = fs::metadata(&path).ok();
         if let Some(metadata) = &metadata {
             let file = OpenOptions::new().append(true).open(&path).with_context(cannot)?;
             if !metadata.is_file() {
-                return Ok(Self { path, way: Way::Stream(file) });
+                return Ok(Self { path, method: WriteMethod::Stream(file) });
             }
         }
-        let way = match beside(&path, metadata.as_ref()) {
-            Err(error) if metadata.is_some() && is_irreplaceable(&error) => Way::WriteOver,
-            beside => beside.map(|_| Way::Replace(metadata)).with_context(cannot)?,
+        let method = match beside(&path, metadata.as_ref()) {
+            Err(error) if metadata.is_some() && is_irreplaceable(&error) => WriteMethod::WriteOver,
+            beside => beside.map(|_| WriteMethod::Replace(metadata)).with_context(cannot)?,
         };
-        Ok(Self { path, way })
+        Ok(Self { path, method })
     }
 
-    /// For a file that was read: nothing else is written, neither through a link nor in the place of another file.
+    /// As [`Self::open`], for a file that was read: nothing else is written, neither through a link nor over another file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], and if the path is a link, or another file by now.
     pub(super) fn replacing(path: &Path, read: &Metadata) -> anyhow::Result<Self> {
         let metadata =
             fs::symlink_metadata(path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -68,12 +76,16 @@ impl OutFile {
         Self::open(path)
     }
 
-    /// Writes it, in the place of what was there before.
+    /// Writes it over its former content.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written; it is then as before, unless it was written over.
     pub(super) fn write(mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        let written = match &mut self.way {
-            Way::Stream(file) => file.write_all(bytes),
-            Way::WriteOver => fs::write(&self.path, bytes),
-            Way::Replace(before) => match replace(&self.path, before.as_ref(), bytes) {
+        let written = match &mut self.method {
+            WriteMethod::Stream(file) => file.write_all(bytes),
+            WriteMethod::WriteOver => fs::write(&self.path, bytes),
+            WriteMethod::Replace(before) => match replace(&self.path, before.as_ref(), bytes) {
                 Err(error) if before.is_some() && is_irreplaceable(&error) => fs::write(&self.path, bytes),
                 replaced => replaced,
             },
@@ -83,7 +95,7 @@ impl OutFile {
 }
 
 /// Whether this is a link that neither its folder's owner nor the user made, in a folder such as /tmp: the rule of the
-/// kernel's `fs.protected_symlinks`, which holds for opening a link, not for asking where it leads.
+/// kernel's `fs.protected_symlinks`, which holds for opening a link, not for reading its target.
 fn is_strangers_link(path: &Path) -> bool {
     const FOR_EVERYBODY: u32 = 0o1002;
     let Ok(link) = fs::symlink_metadata(path) else { return false };
@@ -108,19 +120,33 @@ fn is_irreplaceable(error: &io::Error) -> bool {
 }
 
 fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
-    let mut file = beside(path, before)?;
-    // Errors of the `NamedTempFile` itself name the temporary file.
-    file.as_file_mut().write_all(bytes)?;
-    // Some file systems find out only now that there is no room.
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    persist(beside(path, before)?, path, bytes, true)
 }
 
-/// A file in the same folder, which goes away unless it takes the place of `path`.
+/// Writes `bytes` to a new file and gives it its name: the file appears whole, or not at all. Unless it `may_replace` one,
+/// a file of that name is an error.
+///
+/// # Errors
+///
+/// If the file cannot be written, synchronized, or named.
+pub(super) fn persist(
+    mut file: NamedTempFile,
+    path: &Path,
+    bytes: &[u8],
+    may_replace: bool,
+) -> io::Result<()> {
+    // Errors of the `NamedTempFile` itself name the temporary file.
+    file.as_file_mut().write_all(bytes)?;
+    // Some file systems report only now that there is no room.
+    file.as_file().sync_all()?;
+    let named = if may_replace { file.persist(path) } else { file.persist_noclobber(path) };
+    named.map(drop).map_err(|error| error.error)
+}
+
+/// A file in the same folder, which is removed unless it gets the name `path`.
 fn beside(path: &Path, before: Option<&Metadata>) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    // As with every new file, less what umask takes away.
+    // As every new file; umask removes some of it.
     let file = temporary_in(folder.unwrap_or(Path::new(".")), 0o666)?;
     if let Some(before) = before {
         take_after(file.as_file(), before)?;
@@ -128,7 +154,7 @@ fn beside(path: &Path, before: Option<&Metadata>) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// A file that goes away unless it is given another name. Errors do not have its name, as those of `tempfile_in` have.
+/// A file that is removed unless it gets another name. Errors do not have its name, as those of `tempfile_in` have.
 pub(super) fn temporary_in(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let make = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     tempfile::Builder::new().prefix(".gomemlimit-").make_in(folder, make)

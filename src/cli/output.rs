@@ -1,5 +1,5 @@
-//! The only module that writes to the terminal. Data goes to stdout, messages to stderr. What others have written into
-//! manifests and clusters reaches people without its control characters, and programs with them as escapes of JSON. A
+//! The only module that writes to the terminal. Data goes to stdout, messages to stderr. Text of others, from
+//! manifests and clusters, reaches people without its control characters, and programs with them as escapes of JSON. A
 //! reader that stops early (`| head`) is not an error; a message that cannot be written is lost and ends nothing.
 #![expect(clippy::disallowed_methods, reason = "stdout and stderr")]
 
@@ -92,6 +92,10 @@ pub(super) fn json_line(value: &Value) -> String {
 }
 
 /// Writes data to stdout, byte by byte as it is.
+///
+/// # Errors
+///
+/// If stdout takes no more.
 pub(super) fn write(data: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(data).and_then(|()| stdout.flush())
@@ -106,7 +110,7 @@ pub(super) fn not_written(error: &io::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Prints what clap has to say: help and version to stdout, the refusal of a command line to stderr.
+/// Prints a message of clap: help and version to stdout, the refusal of a command line to stderr.
 pub(super) fn usage(mut error: clap::Error) -> ExitCode {
     // The user's own words keep to one line.
     let words: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
@@ -127,7 +131,7 @@ pub(super) fn usage(mut error: clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// A line for stderr, with its line end and without what a terminal would obey.
+/// A line for stderr, with its line end and without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line(String);
 
@@ -169,7 +173,7 @@ pub(super) fn warning(text: &str) {
     Line::warning(text).print();
 }
 
-/// Prints on stderr, on one line, what is no reason to worry.
+/// Prints a note on stderr, on one line: information that is no warning.
 pub(super) fn note(text: &str) {
     Line::labelled("note", Colour::Cyan, text).print();
 }
@@ -184,7 +188,7 @@ pub(super) fn stderr() -> (io::Stderr, bool) {
     (io::stderr(), is_coloured(&io::stderr()))
 }
 
-/// Where progress bars are drawn: stderr, if that is a terminal.
+/// The target of progress bars: stderr, if that is a terminal.
 #[cfg(feature = "cli")]
 pub(super) fn bars() -> Option<ProgressDrawTarget> {
     io::stderr().is_terminal().then(ProgressDrawTarget::stderr)
@@ -225,7 +229,7 @@ pub(super) fn table<C: Into<Cell>>(header: &[&str], rows: impl IntoIterator<Item
     columns(header, rows)
 }
 
-/// Text of several lines without what a terminal would obey, but for tabs and, if `coloured`, for [`CODES`].
+/// Text of several lines without control characters, but for tabs and, if `coloured`, for [`CODES`].
 fn clean_text(text: &str, coloured: bool) -> String {
     let mut clean_text = String::with_capacity(text.len());
     let mut rest = text;

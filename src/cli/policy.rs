@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gomemlimit_core::{
     addresses::chart,
     settings::{Mode, Repair},
 };
 
-use super::{cluster_args::parse_name, output, policy_args::PolicyArgs};
+use super::{cluster_args::parse_name, format::Format, output, policy_args::PolicyArgs};
 use crate::admission_policy::{AdmissionPolicy, LIMITS};
 
 /// Print a MutatingAdmissionPolicy that decides like the webhook, for Kubernetes 1.36 and later
@@ -41,16 +41,16 @@ pub(super) struct PolicyCommandArgs {
     #[arg(long, value_name = "NAME", default_value = "gomemlimit", value_parser = parse_name)]
     name: String,
     /// Format of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
+    #[arg(
+        short,
+        long,
+        default_value = "yaml",
+        value_parser = Format::one_of([
+            (Format::Yaml, "Two documents, with comments"),
+            (Format::Json, "A List"),
+        ])
+    )]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// Two documents, with comments
-    Yaml,
-    /// A List
-    Json,
 }
 
 impl PolicyCommandArgs {
@@ -68,8 +68,8 @@ impl PolicyCommandArgs {
             follow_namespaces: !self.ignore_namespace_annotations,
         };
         let text = match self.output {
-            Format::Yaml => objects.yaml(),
             Format::Json => output::json_text(&objects.json()?),
+            _ => objects.yaml(),
         };
         output::message("What the webhook does and this policy cannot:");
         for limit in LIMITS {

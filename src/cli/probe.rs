@@ -33,6 +33,7 @@ use super::{
     duration::parse_duration,
     exchange::{Answer, exchange},
     output,
+    sample::{self, LIMIT_BYTES},
 };
 use crate::{
     asked::{Asked, is_for_want_of_one},
@@ -45,8 +46,6 @@ const MOST_BYTES: usize = 1 << 20;
 /// Between two rounds of requests.
 const PAUSE: Duration = Duration::from_millis(500);
 const UID: &str = "gomemlimit-probe";
-/// 1 GiB at 0.90; another ratio gives another value, which is as good.
-const LIMIT: u64 = 1 << 30;
 
 /// Call a running webhook as the API server does, and check its answer
 ///
@@ -312,20 +311,7 @@ async fn send(
     exchange(stream, request, MOST_BYTES).await
 }
 
-/// The creation of a pod with one container of 1 GiB.
-fn sample_review() -> Value {
-    json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": UID, "operation": "CREATE", "namespace": "default", "dryRun": true,
-            "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
-            "object": sample_pod(),
-        },
-    })
-}
-
-/// Says for itself what it wants, so that the answer does not depend on the settings of this installation.
+/// Its annotations name every setting that matters, so that the response does not depend on those of this installation.
 fn sample_pod() -> Value {
     let setting = |setting: Setting| format!("{DOMAIN}/{}", setting.as_str());
     let annotations = json!({
@@ -333,10 +319,14 @@ fn sample_pod() -> Value {
         setting(Setting::Value): "literal",
         setting(Setting::MinLimit): "0",
     });
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "annotations": annotations},
-        "spec": {"containers": [{"name": "probe", "resources": {"limits": {"memory": LIMIT.to_string()}}}]},
-    })
+    sample::pod("probe", &json!({}), &json!({"metadata": {"annotations": annotations}}))
+}
+
+/// The creation of the sample pod, as a dry run.
+fn sample_review() -> Value {
+    let mut review = sample::review(UID, "default", &sample_pod());
+    json_patch::merge(&mut review, &json!({"request": {"dryRun": true}}));
+    review
 }
 
 fn judge_review(answer: &Answer) -> anyhow::Result<String> {
@@ -356,7 +346,7 @@ fn judge_review(answer: &Answer) -> anyhow::Result<String> {
     let ours = env.into_iter().flatten().find(|env| env.get("name") == Some(&json!("GOMEMLIMIT")));
     let value = ours.and_then(|env| env.get("value")).and_then(Value::as_str);
     let value = value.context("there is no GOMEMLIMIT in the patched pod")?;
-    let below_limit = value.parse().is_ok_and(|bytes: u64| bytes < LIMIT);
+    let below_limit = value.parse().is_ok_and(|bytes: u64| bytes < LIMIT_BYTES);
     ensure!(below_limit, "GOMEMLIMIT={value} is not a number below the limit");
     Ok(format!("injects GOMEMLIMIT={value} for 1Gi"))
 }

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::{Context, bail};
 use clap::Args;
 use gomemlimit_core::{Policy, Rules};
+use serde_json::json;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
@@ -14,6 +15,7 @@ use super::{
     listen::{listen, parse_listen},
     output::{self, Line},
     policy_args::{PolicyArgs, parse_quantity},
+    sample,
 };
 use crate::{
     causes::with_causes,
@@ -43,9 +45,6 @@ const MAX_HEAD: usize = 16 << 10;
 /// busy node; the API server waits three times as long for a place as a request may go on arriving.
 const EVICTION: Eviction =
     Eviction::IdleFirst { silent: Duration::from_millis(250), sending: Duration::from_secs(1) };
-
-/// What the curl line sends: the creation of a pod with one container of 1 GiB.
-const EXAMPLE_REVIEW: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","kind":{"group":"","version":"v1","kind":"Pod"},"namespace":"shop","operation":"CREATE","object":{"metadata":{"name":"api"},"spec":{"containers":[{"name":"api","resources":{"limits":{"memory":"1Gi"}}}]}}}}"#;
 
 /// Run the admission webhook
 ///
@@ -171,9 +170,9 @@ impl ServeArgs {
         served
     }
 
-    /// What it decides by with these rules, for commands that look at its flags: the policy, and whether annotations
-    /// of namespaces count.
-    pub(super) fn decides_by(&self, rules: Rules) -> (Policy, bool) {
+    /// The policy with these rules, and whether annotations of namespaces count: for commands that read the flags of a
+    /// running webhook.
+    pub(super) fn effective_policy(&self, rules: Rules) -> (Policy, bool) {
         (self.policy.policy_with(rules), self.namespace_settings)
     }
 
@@ -310,9 +309,11 @@ fn try_it(address: SocketAddr, path: &str, needs_certificate: bool) -> String {
     } else {
         ("", "")
     };
+    let none = json!({});
+    let review = sample::review("1", "shop", &sample::pod("api", &none, &none));
     format!(
         "Send it an AdmissionReview from another terminal{files}:\n\n  curl -sk {certificate}https://{address}{path} -H \
-         'Content-Type: application/json' -d '{EXAMPLE_REVIEW}'\n\n"
+         'Content-Type: application/json' -d '{review}'\n\n"
     )
 }
 

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use anyhow::anyhow;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gomemlimit_core::addresses::VERSION;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{
     cluster_args::{ClusterArgs, runtime},
+    format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
     output,
 };
 use crate::cluster::{policy_engine::AdmissionPolicy, serving::WebhookPod};
@@ -38,18 +39,18 @@ pub(super) struct VersionArgs {
     #[arg(long)]
     client: bool,
     /// Format of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    #[arg(
+        short,
+        long,
+        default_value = "text",
+        value_parser = Format::one_of([
+            (Format::Text, FOR_PEOPLE),
+            (Format::Json, FOR_PROGRAMS),
+        ])
+    )]
     output: Format,
     #[command(flatten)]
     cluster: ClusterArgs,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 /// What decides about pods in the cluster.
@@ -71,9 +72,9 @@ impl VersionArgs {
     pub(super) fn run(&self) -> ExitCode {
         let found = if self.client { Ok(BTreeMap::new()) } else { self.find() };
         match self.output {
-            Format::Text if self.client => output::text(&client()),
-            Format::Text => output::text(&(client() + &cluster(&found))),
             Format::Json => output::json(&report(&found)),
+            _ if self.client => output::text(&client()),
+            _ => output::text(&(client() + &cluster(&found))),
         }
     }
 

@@ -223,7 +223,7 @@ fn parse(stdout: &[u8]) -> Result<Credentials, String> {
     let credential: ExecCredential = match serde_json::from_str(text) {
         Ok(credential) => credential,
         Err(error) => {
-            let documents = crate::manifest::parse(text).map_err(|_| error.to_string())?;
+            let documents = gomemlimit_manifest::parse(text).map_err(|_| error.to_string())?;
             let value = documents.first().map(|document| document.value.clone()).unwrap_or_default();
             serde_json::from_value(value).map_err(|_| error.to_string())?
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gomemlimit_core::selection::LabelSelector;
+use gomemlimit_manifest::WorkloadKind;
 use serde::Deserialize;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     pages::Listing,
     pods::PodView,
 };
-use crate::kinds::Kind;
 
 /// Which pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Pods {
     pub(crate) async fn of(
         cluster: &Cluster,
         namespace: &str,
-        kind: &Kind,
+        kind: &WorkloadKind,
         name: &str,
     ) -> Result<Option<Self>, ApiError> {
         #[derive(Default, Deserialize)]

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 mod explain;
 mod files;
+mod inject;
 #[path = "../outcome/mod.rs"]
 mod outcome;
 use outcome::Outcome;
@@ -40,27 +41,7 @@ fn run(arguments: &[&str]) -> Outcome {
     run_with_stdin(arguments, "")
 }
 
-const DEPLOYMENT: &str = "\
-# The shop's API.
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: api, namespace: shop} # one line
-spec:
-  template:
-    metadata:
-      labels:
-        app: api
-    spec:
-      containers:
-        - name: api   # the Go one
-          image: registry.example/shop/api:1.4.2
-          env:
-            - {name: PORT, value: \"8080\"}
-
-            # keep this last
-          resources:
-            limits: {memory: 1Gi}
-";
+const DEPLOYMENT: &str = include_str!("inject/deployment/in.yaml");
 
 const STATUS: &str = r#"{"version":1,"containers":{"api":{"value":"966367641","limit":1073741824,"ratio":"0.9","headroom":0,"kind":"literal","source":"default"}}}"#;
 
@@ -91,17 +72,6 @@ fn inject_changes_nothing_but_what_it_must() {
     let again = run_with_stdin(&["inject", "-f", "-"], &output.stdout);
     assert_eq!(again.stdout, output.stdout);
     assert!(again.stderr.contains("(kept)"), "{}", again.stderr);
-}
-
-#[test]
-fn inject_follows_a_changed_limit_and_leaves_the_users_value() {
-    let injected = run_with_stdin(&["inject", "-f", "-"], DEPLOYMENT).stdout;
-    let raised = run_with_stdin(&["inject", "-f", "-"], &injected.replace("1Gi", "2Gi"));
-    assert!(raised.stderr.contains("GOMEMLIMIT=1932735283 (updated)"), "{}", raised.stderr);
-    assert!(!raised.stdout.contains("966367641"), "{}", raised.stdout);
-    let users = injected.replace("966367641", "700MiB");
-    let kept = run_with_stdin(&["inject", "-f", "-"], &users);
-    assert_eq!(kept.stdout, users);
 }
 
 #[test]
@@ -165,15 +135,6 @@ fn inject_in_place_writes_nothing_when_one_file_is_broken() {
 }
 
 #[test]
-fn inject_passes_what_it_does_not_know_through() {
-    let text = "# comment\napiVersion: example.com/v1\nkind: Pod\nspec: {containers: [{name: a, resources: \
-                {limits: {memory: 1Gi}}}]}\n---\n# only a comment\n---\napiVersion: v1\nkind: Service\n...\n";
-    let output = run_with_stdin(&["inject", "-f", "-"], text);
-    assert_eq!(output.stdout, text);
-    assert_eq!(output.stderr, "no pods in these manifests: nothing to do\n");
-}
-
-#[test]
 fn several_inputs_become_one_stream() {
     let directory = tempfile::tempdir().unwrap();
     let first = write(directory.path(), "a.yaml", "apiVersion: v1\nkind: Service");
@@ -185,15 +146,6 @@ fn several_inputs_become_one_stream() {
     assert_eq!(output.stdout, wanted);
     let list = run(&[&["inject", "-o", "json"], &files[..]].concat()).json();
     assert_eq!((&list["kind"], list["items"].as_array().unwrap().len()), (&"List".into(), 3));
-}
-
-#[test]
-fn json_stays_json() {
-    let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"api","resources":{"limits":{"memory":"1Gi"}}}]}}"#;
-    let output = run_with_stdin(&["inject", "-f", "-"], pod);
-    let value: Value = output.json();
-    assert_eq!(value["spec"]["containers"][0]["env"][0]["value"], "966367641");
-    assert_eq!(value["metadata"]["annotations"]["gomemlimit.dev/status"], STATUS);
 }
 
 #[test]
@@ -255,36 +207,6 @@ fn manifests_are_decided_like_the_reviews_of_their_pods() {
     assert!(injected.stdout.len() > before.len());
 }
 
-/// An entry that refers to GOMEMLIMIT gets it before it, in every style, and comments stay.
-#[rstest]
-#[case::flow(
-    "env: [{name: CACHE, value: $(GOMEMLIMIT)}] # see",
-    "env: [{name: GOMEMLIMIT, value: \"966367641\"}, {name: CACHE, value: $(GOMEMLIMIT)}] # see"
-)]
-#[case::block(
-    "env:\n        # the cache\n        - name: CACHE # of all\n          value: $(GOMEMLIMIT)\n        - name: B",
-    "env:\n        # the cache\n        - name: GOMEMLIMIT\n          value: \"966367641\"\n        - name: CACHE # of all\n          value: $(GOMEMLIMIT)\n        - name: B"
-)]
-#[case::flow_items(
-    "env:\n        - {name: CACHE, value: $(GOMEMLIMIT)}",
-    "env:\n        - {name: GOMEMLIMIT, value: \"966367641\"}\n        - {name: CACHE, value: $(GOMEMLIMIT)}"
-)]
-fn inject_puts_it_before_what_refers_to_it(#[case] env: &str, #[case] wanted: &str) {
-    let before =
-        "          env:\n            - {name: PORT, value: \"8080\"}\n\n            # keep this last\n";
-    assert!(DEPLOYMENT.contains(before));
-    let text =
-        DEPLOYMENT.replace(before, &format!("          {}\n", env.replace("\n        ", "\n          ")));
-    let output = run_with_stdin(&["inject", "-f", "-"], &text);
-    assert_eq!(output.code, 0, "{}", output.stderr);
-    assert!(output.stdout.contains(&wanted.replace("\n        ", "\n          ")), "{}", output.stdout);
-    let tracked = run_with_stdin(&["inject", "-f", "-", "--value", "track"], &text);
-    let places =
-        ["GOMEMLIMIT_MIB, ", "GOMEMLIMIT_MIB\n", "name: CACHE"].map(|text| tracked.stdout.find(text));
-    assert!(places[0].or(places[1]).unwrap() < places[2].unwrap(), "{}", tracked.stdout);
-    assert_eq!(run_with_stdin(&["inject", "-f", "-"], &output.stdout).stdout, output.stdout);
-}
-
 /// A bare number is bytes, and nobody means so few.
 #[rstest]
 #[case(&["explain", "-f", "-", "--min-limit", "64"], "\"64\" is 64 bytes; did you mean 64Mi?")]
@@ -305,7 +227,7 @@ fn a_size_without_a_unit_is_refused(#[case] arguments: &[&str], #[case] says: &s
 #[case::broken_yaml(&["inject", "-f", "-"], "a: [1\nb: {", "(stdin): document 1, line")]
 #[case::a_template(&["inject", "-f", "-"], "kind: {{ .Values.kind }}\n", "helm template")]
 #[case::a_tab(&["inject", "-f", "-"], "a:\n\tb: 1\n", "line 2")]
-#[case::duplicate_key(&["inject", "-f", "-"], "kind: Pod\nkind: Pod\n", "stands twice")]
+#[case::duplicate_key(&["inject", "-f", "-"], "kind: Pod\nkind: Pod\n", "occurs twice")]
 #[case::a_pod_that_is_none(
     &["inject", "-f", "-"],
     "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a, env: [{name: A, value: 5}]}]}\n",

@@ -92,7 +92,7 @@ async fn an_audit_knows_bindings_and_settings() {
     let server = world.serve().await;
     let (_, report) = server.json(&["audit"]).await;
     assert_eq!(report["containers"][0]["reason"], "not-injected", "{report:#}");
-    assert_eq!(report["decidedBy"], "the MutatingAdmissionPolicy gomemlimit");
+    assert_eq!(report["settingsFrom"], "the MutatingAdmissionPolicy gomemlimit");
     assert_eq!(report["unknown"], json!([]));
     world.put(BINDINGS, &[]);
     let (_, report) = world.serve().await.json(&["audit"]).await;

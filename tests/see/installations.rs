@@ -35,7 +35,7 @@ async fn with_pod_opt_in_a_pod_of_a_namespace_without_the_label_is_not_labelled(
     let reasons: Vec<_> =
         report["containers"].as_array().unwrap().iter().map(|one| one["reason"].clone()).collect();
     assert_eq!(reasons, ["not-labelled", "not-injected", "opted-out"], "{report:#}");
-    let todo = report["containers"][0]["todo"].as_str().unwrap();
+    let todo = report["containers"][0]["advice"].as_str().unwrap();
     assert!(todo.starts_with("kubectl label namespace bare gomemlimit.dev/inject=enabled; "), "{todo}");
 }
 
@@ -54,7 +54,7 @@ async fn each_pod_is_judged_by_the_installation_that_selects_it() {
     assert_eq!(reasons, ["not-injected", "below-minimum", "not-labelled"], "{report:#}");
     let source = "the flags of pod gomemlimit/gomemlimit-0 for gomemlimit and the flags of pod \
                   gomemlimit/gomemlimit-canary-0 for gomemlimit-canary";
-    assert_eq!(report["decidedBy"], source);
+    assert_eq!(report["settingsFrom"], source);
     assert_eq!(report["unknown"], json!([]));
     let server = world.serve().await;
     let (code, stdout, stderr) = server.run(&["check"]).await;
@@ -99,7 +99,7 @@ async fn settings_that_are_not_known_are_told(#[case] damage: fn(&mut World), #[
     damage(&mut world);
     world.answer("/api/v1/pods", list(&[in_namespace("shop", "a")], ""));
     let report = audit(&world).await;
-    assert_eq!(report["decidedBy"], "this program's defaults", "{report:#}");
+    assert_eq!(report["settingsFrom"], "this program's defaults", "{report:#}");
     assert!(report["unknown"].to_string().contains(said), "{report:#}");
     // The selectors are known all the same.
     assert!(!report["unknown"].to_string().contains("selectors"), "{report:#}");
@@ -121,7 +121,7 @@ async fn a_config_map_that_has_just_gone_does_not_end_the_audit() {
             report["unknown"].to_string().contains("cannot read the webhook's policy file"),
             "{report:#}"
         );
-        assert_eq!(report["decidedBy"], "the flags of pod gomemlimit/gomemlimit-0");
+        assert_eq!(report["settingsFrom"], "the flags of pod gomemlimit/gomemlimit-0");
     }
 }
 

@@ -48,7 +48,7 @@ async fn what_an_audit_advises_holds_no_name_that_is_none() {
     let containers = report["containers"].as_array().unwrap();
     assert_eq!(containers.len(), pods.len());
     for container in containers {
-        let todo = container["todo"].as_str().unwrap();
+        let todo = container["advice"].as_str().unwrap();
         assert!(!EVIL.iter().any(|evil| todo.contains(evil)), "{container:#}");
     }
 }

@@ -157,7 +157,7 @@ async fn a_service_outside_of_the_releases_namespace_is_not_believed() {
     pod["metadata"]["namespace"] = "shop".into();
     world.answer("/api/v1/pods", list(&[pod], ""));
     let (_, report) = world.serve().await.json(&["audit", "-A"]).await;
-    assert_eq!(report["decidedBy"], "this program's defaults", "{report:#}");
+    assert_eq!(report["settingsFrom"], "this program's defaults", "{report:#}");
     assert!(report["unknown"].to_string().contains("its release is in namespace gomemlimit"), "{report:#}");
 }
 
@@ -176,12 +176,12 @@ async fn settings_are_those_of_pods_behind_the_configurations_service() {
     world.put("/api/v1/namespaces/shop/pods", &[pod]);
     let server = world.serve().await;
     let (_, report) = server.json(&["audit", "-A"]).await;
-    assert_eq!(report["decidedBy"], "the flags of pod gomemlimit/gomemlimit-0", "{report:#}");
+    assert_eq!(report["settingsFrom"], "the flags of pod gomemlimit/gomemlimit-0", "{report:#}");
     let reasons: Vec<_> = report["containers"].as_array().unwrap().iter().map(|one| &one["reason"]).collect();
     assert!(
         reasons.contains(&&json!("not-injected")) && !reasons.contains(&&json!("mode-off")),
         "{report:#}"
     );
     let (_, report) = server.json(&["explain", "b", "-n", "shop"]).await;
-    assert_eq!(report["decidedBy"], "the flags of pod gomemlimit/gomemlimit-0", "{report:#}");
+    assert_eq!(report["settingsFrom"], "the flags of pod gomemlimit/gomemlimit-0", "{report:#}");
 }

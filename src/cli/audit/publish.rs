@@ -30,9 +30,9 @@ use super::{
 use crate::{
     causes::with_causes,
     cli::{
-        judge::Judge,
         listen::listen,
         output::{self, Line},
+        policy_resolver::PolicyResolver,
     },
     logging::LineQueue,
     metrics::audit::{DURATION, FAILURES, LAST_SUCCESS, LOG_LINES_DROPPED},
@@ -99,7 +99,7 @@ impl Shared {
 pub(super) async fn run(
     address: SocketAddr,
     every: Duration,
-    audit: impl AsyncFn() -> anyhow::Result<(Fleet, Judge)>,
+    audit: impl AsyncFn() -> anyhow::Result<(Fleet, PolicyResolver)>,
 ) -> anyhow::Result<ExitCode> {
     let mut signals = lifecycle::signals().context("cannot listen for signals")?;
     let tcp = listen("--listen", address)?;
@@ -131,7 +131,7 @@ async fn audit_again_and_again(
     shared: &Shared,
     stderr: &LineQueue,
     every: Duration,
-    audit: impl AsyncFn() -> anyhow::Result<(Fleet, Judge)>,
+    audit: impl AsyncFn() -> anyhow::Result<(Fleet, PolicyResolver)>,
 ) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -140,8 +140,8 @@ async fn audit_again_and_again(
         ticks.tick().await;
         let started = Instant::now();
         match audit().await {
-            Ok((fleet, judge)) => {
-                for line in told.news(&fleet, &judge) {
+            Ok((fleet, resolver)) => {
+                for line in told.news(&fleet, &resolver) {
                     stderr.push(line.as_bytes());
                 }
                 shared.succeeded(&fleet, started.elapsed(), SystemTime::now());

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        judge::Judge,
         output::{Cell, Colour, clean, paint, quantity, table},
+        policy_resolver::PolicyResolver,
     },
     fleet::{Counts, Fleet, Row},
 };
@@ -225,12 +225,12 @@ pub(in crate::cli) fn why(found: &ContainerCoverage) -> String {
 }
 
 /// Everything as one object.
-pub(super) fn json(fleet: &Fleet, judge: &Judge, only_summary: bool) -> Value {
+pub(super) fn json(fleet: &Fleet, resolver: &PolicyResolver, only_summary: bool) -> Value {
     let namespaces = fleet.namespaces.iter().map(|(name, counts)| (name.clone(), counts_json(counts)));
     let mut report = json!({
         "version": SCHEMA_VERSION,
-        "decidedBy": judge.source,
-        "unknown": judge.surroundings.unknown.iter().chain(fleet.unreadable().as_ref()).collect::<Vec<_>>(),
+        "settingsFrom": resolver.source,
+        "unknown": resolver.surroundings.unknown.iter().chain(fleet.unreadable().as_ref()).collect::<Vec<_>>(),
         "summary": {
             "total": counts_json(&fleet.total()),
             "namespaces": namespaces.collect::<serde_json::Map<_, _>>(),
@@ -259,7 +259,7 @@ pub(super) fn row_json(row: &Row) -> Value {
         "bytes": found.bytes,
         "ours": found.is_ours,
         "why": found.why,
-        "todo": found.todo,
+        "advice": found.todo,
         "restarts": found.restarts,
         "lastTermination": found.end,
         "oomKilled": found.was_oom_killed(),

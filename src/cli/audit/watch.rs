@@ -17,14 +17,14 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    AuditArgs, Format, Told,
+    AuditArgs, Told,
     fleet::{Fleet, Keep, Row},
     gate::Gate,
     report::{row_json, status, why},
     tell_nothing,
 };
 use crate::{
-    cli::{judge::Judge, output},
+    cli::{format::Format, output, policy_resolver::PolicyResolver},
     cluster::{
         api::{ApiError, Cluster},
         pages::{Change, Listing},
@@ -87,20 +87,24 @@ pub(super) struct Scope<'a> {
 }
 
 /// Lists, follows, and lists again whenever the watch ends.
-pub(super) async fn run(args: &AuditArgs, judge: Judge, scope: Scope<'_>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    args: &AuditArgs,
+    resolver: PolicyResolver,
+    scope: Scope<'_>,
+) -> anyhow::Result<ExitCode> {
     let mut signals = lifecycle::signals().context("cannot listen for signals")?;
     // The first list has to succeed: a wrong flag or a missing right is told at once.
-    let (mut fleet, version) = args.list(scope.cluster, scope.listing, &judge).await?;
+    let (mut fleet, version) = args.list(scope.cluster, scope.listing, &resolver).await?;
     let mut watcher = Watcher {
         args,
         scope,
         keep: Keep::only(&args.only),
         told: Told::default(),
-        judge,
+        resolver,
         known: Known::new(),
         gate: Gate::new(&args.fail_on, args.allow_empty),
     };
-    watcher.gate.judge(&fleet, watcher.judge.are_settings_known());
+    watcher.gate.judge(&fleet, watcher.resolver.are_settings_known());
     watcher.know(&fleet);
     fleet.retain(&watcher.keep);
     if let Err(error) = watcher.print(&fleet) {
@@ -125,7 +129,7 @@ struct Watcher<'a> {
     scope: Scope<'a>,
     /// What is said.
     keep: Keep,
-    judge: Judge,
+    resolver: PolicyResolver,
     told: Told,
     known: Known,
     /// Fails if a word held at some time.
@@ -134,7 +138,7 @@ struct Watcher<'a> {
 
 impl Watcher<'_> {
     fn print(&mut self, fleet: &Fleet) -> io::Result<()> {
-        self.told.tell(fleet, &self.judge);
+        self.told.tell(fleet, &self.resolver);
         let text = if self.args.output == Format::Json {
             let lines = fleet.rows.iter().map(|row| output::json_line(&event("found", row)));
             lines.collect::<Vec<_>>().concat()
@@ -208,16 +212,16 @@ impl Watcher<'_> {
 
     async fn list_again(&mut self) -> anyhow::Result<(Fleet, String)> {
         let Scope { cluster, listing, namespace, policy_is_given } = self.scope;
-        let judge = self.args.judge(cluster, namespace, policy_is_given).await?;
-        let listed = self.args.list(cluster, listing, &judge).await?;
-        self.judge = judge;
+        let resolver = self.args.policy_resolver(cluster, namespace, policy_is_given).await?;
+        let listed = self.args.list(cluster, listing, &resolver).await?;
+        self.resolver = resolver;
         Ok(listed)
     }
 
     /// Says what differs from what was known.
     fn compare(&mut self, fleet: &Fleet) -> io::Result<()> {
-        self.told.tell(fleet, &self.judge);
-        self.gate.judge(fleet, self.judge.are_settings_known());
+        self.told.tell(fleet, &self.resolver);
+        self.gate.judge(fleet, self.resolver.are_settings_known());
         let before = std::mem::take(&mut self.known);
         self.know(fleet);
         for row in &fleet.rows {
@@ -239,8 +243,8 @@ impl Watcher<'_> {
             return before.map_or(Ok(()), |containers| self.say_gone(&name, &containers));
         }
         let mut fleet = Fleet::new(Keep::All);
-        fleet.add(&pod, self.judge.assess(&pod));
-        self.gate.judge(&fleet, self.judge.are_settings_known());
+        fleet.add(&pod, self.resolver.assess(&pod));
+        self.gate.judge(&fleet, self.resolver.are_settings_known());
         self.know(&fleet);
         fleet.rows.iter().try_for_each(|row| self.say_change(row, before.as_ref()))
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::cli::shell::quote;
 use crate::{
-    cli::judge::read_serve_args,
+    cli::policy_resolver::read_serve_args,
     cluster::{
         api::{ApiError, Cluster},
         policy_engine::AdmissionPolicy,
@@ -53,8 +53,8 @@ pub(super) async fn walk(
     }
     let restore_policy = restore("mutatingadmissionpolicy");
     findings.push(conditions(policy, restore_policy.clone()));
-    let decides_by = match policy.serve_args().map(|args| read_serve_args(&args, None)) {
-        Some(Ok(decides_by)) => Some(decides_by),
+    let effective_policy = match policy.serve_args().map(|args| read_serve_args(&args, None)) {
+        Some(Ok(effective_policy)) => Some(effective_policy),
         Some(Err(problem)) => {
             let what = format!("the settings of the policy cannot be read: {problem}");
             findings.push(Finding::unknown(Link::Settings, what));
@@ -69,7 +69,7 @@ pub(super) async fn walk(
         selection: selection.flatten(),
         restore: restore("mutatingadmissionpolicybinding"),
         asked: None,
-        decides_by,
+        effective_policy,
         flags: "the policy's settings",
     };
     Ok(Some((target, Decides::Policy { restore: restore_policy }, release)))

@@ -12,7 +12,7 @@ use super::{
     link::{Finding, Link, State},
     release::Release,
 };
-use crate::cli::shell::quote;
+use crate::cli::{sample, shell::quote};
 use crate::cluster::{
     api::{ApiError, Cluster, path_of},
     installation::ENTRY_ENDING,
@@ -35,7 +35,7 @@ pub(super) struct Target {
     /// The selector of namespaces that the release was installed with, where its pods say so.
     pub(super) asked: Option<String>,
     /// The policy, and whether annotations of namespaces count.
-    pub(super) decides_by: Option<(Policy, bool)>,
+    pub(super) effective_policy: Option<(Policy, bool)>,
     /// Where the settings stand, for people.
     pub(super) flags: &'static str,
 }
@@ -130,7 +130,7 @@ impl OptedIn<'_> {
 
     /// Whether what is set lets an ordinary pod have a value.
     fn settings(&self, name: &str, annotations: &NamespaceAnnotations) -> Option<Finding> {
-        let (policy, follows) = self.target.decides_by.as_ref()?;
+        let (policy, follows) = self.target.effective_policy.as_ref()?;
         let none = NamespaceAnnotations::new();
         let annotations = if *follows { annotations } else { &none };
         let (reason, rule) = outcome(name, annotations, policy)?;
@@ -234,24 +234,20 @@ fn outcome(
 
 /// An ordinary pod that fits where pods are restricted, and that nothing would start.
 fn sample_pod() -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"generateName": "gomemlimit-check-"},
+    let container = json!({
+        "image": "gomemlimit.invalid/check:1",
+        "resources": {"limits": {"cpu": "10m"}, "requests": {"memory": "1Mi", "cpu": "1m"}},
+        "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+    });
+    let pod = json!({
+        "metadata": {"name": null, "generateName": "gomemlimit-check-"},
         "spec": {
             "schedulingGates": [{"name": format!("{DOMAIN}/check")}],
             "automountServiceAccountToken": false,
             "securityContext": {
                 "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [{
-                "name": "check", "image": "gomemlimit.invalid/check:1",
-                "resources": {
-                    "limits": {"memory": "1Gi", "cpu": "10m"}, "requests": {"memory": "1Mi", "cpu": "1m"},
-                },
-                "securityContext": {
-                    "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
-                },
-            }],
         },
-    })
+    });
+    sample::pod("check", &container, &pod)
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::cli::shell::quote;
 use crate::{
-    cli::judge::read_serve_args,
+    cli::policy_resolver::read_serve_args,
     cluster::{
         api::{ApiError, Cluster},
         installation::{Configuration, ENTRY_ENDING, cluster_roles},
@@ -268,9 +268,9 @@ async fn read_target(
 ) -> Result<Target, ApiError> {
     let configuration = &installation.configuration;
     let pod = installation.pods.iter().find(|pod| pod.serve_args().is_some());
-    let decides_by = match pod {
-        Some(pod) => match decides_by(installation, pod).await? {
-            Ok(decides_by) => Some(decides_by),
+    let effective_policy = match pod {
+        Some(pod) => match effective_policy(installation, pod).await? {
+            Ok(effective_policy) => Some(effective_policy),
             Err(problem) => {
                 findings.push(Finding::unknown(Link::Settings, problem));
                 None
@@ -290,13 +290,13 @@ async fn read_target(
         selection: configuration.selection(),
         restore: installation.release.restore_configuration(configuration),
         asked: pod.and_then(asked),
-        decides_by,
+        effective_policy,
         flags: "the webhook's flags",
     })
 }
 
 /// What a pod decides by, or why that is not known.
-async fn decides_by(
+async fn effective_policy(
     installation: &Installation<'_>,
     pod: &WebhookPod,
 ) -> Result<Result<(gomemlimit_core::Policy, bool), String>, ApiError> {

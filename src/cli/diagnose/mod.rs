@@ -10,7 +10,7 @@ mod store;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{anyhow, bail, ensure};
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 use gomemlimit_core::memlimit::GoLimit;
 use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
 use hyper::Uri;
@@ -27,14 +27,14 @@ use super::{
     complete,
     duration::parse_duration,
     endpoint::Endpoint,
+    format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
     interrupt,
-    object_ref::{ObjectRef, ObjectRefError},
+    object_ref::{ObjectRef, ObjectRefError, is_other_type},
     out_file::OutFile,
     output,
     policy_args::parse_quantity,
     same_file::{is_same_file, refuse_kubeconfig},
 };
-use crate::kinds::is_other_type;
 
 /// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
 ///
@@ -108,19 +108,19 @@ pub(super) struct DiagnoseArgs {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Format of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    #[arg(
+        short,
+        long,
+        default_value = "text",
+        value_parser = Format::one_of([
+            (Format::Text, FOR_PEOPLE),
+            (Format::Json, FOR_PROGRAMS),
+        ])
+    )]
     output: Format,
     /// Exit with 1 where one of these verdicts holds
     #[arg(long, value_name = "VERDICT", value_delimiter = ',')]
     fail_on: Vec<Verdict>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 fn parse_limit(text: &str) -> Result<u64, String> {
@@ -155,8 +155,8 @@ impl DiagnoseArgs {
         self.state(&mut seen.evidence);
         let diagnosis = diagnose(&seen.evidence);
         let printed = match self.output {
-            Format::Text => output::text(&report::text(&seen, &diagnosis)),
             Format::Json => output::json(&report::json(&seen, &diagnosis)?),
+            _ => output::text(&report::text(&seen, &diagnosis)),
         };
         if let Some(picture) = picture {
             match flame::graph(&seen.evidence, &seen.target) {

@@ -16,7 +16,10 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::{
-    super::{out_file::temporary_in, output},
+    super::{
+        out_file::{persist, temporary_in},
+        output,
+    },
     Seen,
 };
 use crate::causes::with_causes;
@@ -258,13 +261,8 @@ fn put_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// Writes the index, in the place of the one before. A link is replaced, not followed.
 fn put_index(folder: &Path, is_first: bool, bytes: &[u8]) -> anyhow::Result<()> {
     let path = folder.join(INDEX);
-    let put = || {
-        let mut file = temporary_in(folder, 0o600)?;
-        file.as_file_mut().write_all(bytes)?;
-        if is_first { file.persist_noclobber(&path) } else { file.persist(&path) }
-            .map_err(|error| error.error)
-    };
-    put().map(drop).with_context(|| format!("cannot write {}", path.display()))
+    let put = || persist(temporary_in(folder, 0o600)?, &path, bytes, !is_first);
+    put().with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn count(evidence: &Evidence) -> String {

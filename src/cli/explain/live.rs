@@ -1,4 +1,4 @@
-//! `explain` of what runs in a cluster: what was decided when a pod was created, and what would be decided now.
+//! `explain` for objects of a cluster: the decision at the creation of a pod, and the decision about a new pod.
 
 use std::process::ExitCode;
 
@@ -10,25 +10,30 @@ use gomemlimit_core::{
     names::STATUS_ANNOTATION,
     selection::Selected,
 };
+use gomemlimit_manifest::{PodLocation, pod_locations};
 use kube::{api::GetParams, core::Request};
 use serde_json::{Value, json};
 
-use super::{ExplainArgs, Format, SCHEMA_VERSION, container_report, decisions, exit_code, level_told, warn};
+use super::{
+    args::{ExplainArgs, exit_code},
+    report::{SCHEMA_VERSION, container_report},
+    table::{decisions, level_text, warn},
+};
 use crate::{
     cli::{
         audit::{painted_status, value, why},
         cluster_args::runtime,
-        judge::Judge,
+        format::Format,
         manifests::decide_at,
         object_ref::{ObjectRef, ObjectRefError, or_files},
         output::{self, quantity},
+        policy_resolver::PolicyResolver,
         progress,
     },
     cluster::{
         api::{ApiError, Cluster, path_of},
         surroundings::Surroundings,
     },
-    manifest::{PodLocation, pod_locations},
 };
 
 /// One object of the cluster.
@@ -49,12 +54,12 @@ impl Explained {
         format!("{} {}/{}", self.location.kind, self.namespace, self.location.name)
     }
 
-    /// What the status annotation says about a container: where its value came from.
+    /// The origin of a container's value, by the status annotation.
     fn recorded(&self, container: &str) -> Option<String> {
         let entry = self.status.as_ref()?.get("containers")?.get(container)?;
         let text = |key: &str| entry.get(key).and_then(Value::as_str);
         let limit = entry.get("limit").and_then(Value::as_u64).map(quantity)?;
-        let level = level_told(text("source")?, text("rule"));
+        let level = level_text(text("source")?, text("rule"));
         if text("kind") == Some("track") {
             return Some(format!("tracks the limit, {limit} ({level}) at its creation"));
         }
@@ -79,36 +84,40 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
         };
         let (objects, surroundings) =
             progress::shown(&progress::spinner("Reading the cluster"), read).await?;
-        let judge = Judge::new(surroundings, args.manifests.policy_args(), policy_is_given)?;
+        let resolver = PolicyResolver::new(surroundings, args.manifests.policy_args(), policy_is_given)?;
         let mut all = Vec::new();
         for text in &objects {
-            all.extend(explain(text, &namespace, &judge)?);
+            all.extend(explain(text, &namespace, &resolver)?);
         }
         let has_failed =
             args.has_failed(all.iter().map(|one| &one.verdict), "containers in these objects")?;
         let printed = match args.output {
-            Format::Table | Format::Wide => {
-                let printed = output::text(&tables(&all, args.output));
-                tell(&all, &judge);
+            Format::Json => output::json(&report(&all, &resolver)),
+            format => {
+                let printed = output::text(&tables(&all, format));
+                print_messages(&all, &resolver);
                 printed
             }
-            Format::Json => output::json(&report(&all, &judge)),
         };
         if !has_failed && !args.fail_on.is_empty() {
-            is_known(&judge)?;
+            ensure_known(&resolver)?;
         }
         Ok(exit_code(printed, has_failed))
     })
 }
 
-/// What `--fail-on` did not find may be hidden by what could not be read.
-fn is_known(judge: &Judge) -> anyhow::Result<()> {
-    let (installations, advice) = if judge.are_settings_known() {
+/// Findings of `--fail-on` may be hidden in objects that could not be read.
+///
+/// # Errors
+///
+/// If something could not be read.
+fn ensure_known(resolver: &PolicyResolver) -> anyhow::Result<()> {
+    let (installations, advice) = if resolver.are_settings_known() {
         (None, "")
     } else {
         (Some("what the webhook selects and decides by"), ", or give its settings as flags")
     };
-    let unread = judge.surroundings.unread;
+    let unread = resolver.surroundings.unread;
     let unread: Vec<_> = unread.namespaces.then_some("namespaces").into_iter().chain(installations).collect();
     ensure!(
         unread.is_empty(),
@@ -140,7 +149,7 @@ async fn fetch(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow
     }
 }
 
-fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Explained>> {
+fn explain(text: &str, namespace: &str, resolver: &PolicyResolver) -> anyhow::Result<Vec<Explained>> {
     let object: Value = serde_json::from_str(text).context("the API server's answer cannot be read")?;
     let mut all = Vec::new();
     for location in pod_locations(&object) {
@@ -149,10 +158,10 @@ fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Exp
         let labels = metadata.and_then(|metadata| metadata.get("labels")).cloned();
         let labels =
             || labels.clone().and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
-        let Some((decider, selected)) = judge.decider(namespace, labels) else { continue };
-        let annotations = &judge.annotations(namespace, decider);
+        let Some((installation, selected)) = resolver.installation(namespace, labels) else { continue };
+        let annotations = &resolver.annotations(namespace, installation);
         let around = Around { namespace, annotations, owner: location.pods_owner() };
-        let verdict = decide_at(&object, &location, around, &decider.policy)?;
+        let verdict = decide_at(&object, &location, around, &installation.policy)?;
         let mut explained = Explained {
             selected,
             namespace: namespace.to_owned(),
@@ -162,7 +171,7 @@ fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Exp
             location,
         };
         if explained.location.kind == "Pod" {
-            explained.running = judge.assess(&LivePod::parse(text)?);
+            explained.running = resolver.assess(&LivePod::parse(text)?);
             let annotation =
                 metadata.and_then(|metadata| metadata.get("annotations")?.get(STATUS_ANNOTATION));
             let status = annotation.and_then(Value::as_str).map(serde_json::from_str);
@@ -197,22 +206,22 @@ fn tables(all: &[Explained], format: Format) -> String {
     format!("As it runs:\n{}\nA new pod like it:\n{}", output::table(&header, rows), decisions(&new, format))
 }
 
-/// What keeps these decisions from being made, and what they were made by.
-fn tell(all: &[Explained], judge: &Judge) {
-    for unknown in &judge.surroundings.unknown {
+/// Prints the obstacles to these decisions, and the origin of the settings.
+fn print_messages(all: &[Explained], resolver: &PolicyResolver) {
+    for unknown in &resolver.surroundings.unknown {
         output::warning(unknown);
     }
     for one in all {
         warn(&one.object(), &one.verdict);
-        if let Some(problem) = unasked(one) {
+        if let Some(problem) = not_called(one) {
             output::warning(&format!("{}: {problem}", one.object()));
         }
     }
-    output::message(&format!("Decided by {}.", judge.source));
+    output::message(&format!("Decided by {}.", resolver.source));
 }
 
-/// Why the webhook is not asked about a new pod.
-fn unasked(one: &Explained) -> Option<String> {
+/// The reason why the API server does not call the webhook for a new pod.
+fn not_called(one: &Explained) -> Option<String> {
     let namespace = &one.namespace;
     match &one.selected {
         Selected::Yes | Selected::Unknown => None,
@@ -228,7 +237,7 @@ fn unasked(one: &Explained) -> Option<String> {
     }
 }
 
-fn report(all: &[Explained], judge: &Judge) -> Value {
+fn report(all: &[Explained], resolver: &PolicyResolver) -> Value {
     let objects = all.iter().map(|one| {
         json!({
             "apiVersion": one.location.api_version,
@@ -237,7 +246,7 @@ fn report(all: &[Explained], judge: &Judge) -> Value {
             "name": one.location.name,
             "containers": one.verdict.containers.iter().map(container_report).collect::<Vec<_>>(),
             "warnings": one.verdict.warnings.iter().map(|warning| &warning.text).collect::<Vec<_>>(),
-            "unasked": unasked(one),
+            "notCalled": not_called(one),
             "status": one.status,
             "running": one.running.iter().map(|found| json!({
                 "name": found.name,
@@ -246,14 +255,14 @@ fn report(all: &[Explained], judge: &Judge) -> Value {
                 "limit": found.limit.map(|(bytes, _)| bytes),
                 "value": found.text,
                 "why": found.why,
-                "todo": found.todo,
+                "advice": found.todo,
             })).collect::<Vec<_>>(),
         })
     });
     json!({
         "version": SCHEMA_VERSION,
         "objects": objects.collect::<Vec<_>>(),
-        "decidedBy": judge.source,
-        "unknown": judge.surroundings.unknown,
+        "settingsFrom": resolver.source,
+        "unknown": resolver.surroundings.unknown,
     })
 }

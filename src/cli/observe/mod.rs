@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_files::Kinds;
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ use super::{
     cluster_args::{ClusterArgs, parse_name, runtime},
     complete,
     duration::{parse_duration, parse_poll},
+    format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
     object_ref::{ObjectRef, pods_of},
     out_file::OutFile,
     output,
@@ -88,16 +89,16 @@ pub(super) struct ObserveArgs {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Format of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    #[arg(
+        short,
+        long,
+        default_value = "table",
+        value_parser = Format::one_of([
+            (Format::Table, FOR_PEOPLE),
+            (Format::Json, FOR_PROGRAMS),
+        ])
+    )]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
 }
 
 impl ObserveArgs {
@@ -110,9 +111,9 @@ impl ObserveArgs {
         let observation = runtime()?.block_on(self.observe())?;
         // Said first: a full disk does not take it away.
         let printed = match (self.output, &baseline) {
-            (Format::Table, None) => output::text(&observation::report(&observation)),
-            (Format::Table, Some(before)) => output::text(&observation::comparison(before, &observation)),
             (Format::Json, baseline) => output::json(&report(baseline.as_ref(), &observation)?),
+            (_, None) => output::text(&observation::report(&observation)),
+            (_, Some(before)) => output::text(&observation::comparison(before, &observation)),
         };
         if let Some(file) = save {
             let text = format!("{}\n", serde_json::to_string(&observation)?);

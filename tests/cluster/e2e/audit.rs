@@ -46,7 +46,7 @@ async fn an_audit_needs_no_more_than_to_list_pods() {
             && unknown.contains("cannot read the webhook configuration"),
         "{unknown}"
     );
-    assert_eq!(seen["decidedBy"], "this program's defaults");
+    assert_eq!(seen["settingsFrom"], "this program's defaults");
 
     account.may("get,list", "namespaces");
     let seen = wait_for("the right to read namespaces holds", LONG, async || {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gomemlimit_manifest::WorkloadKind;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client,
@@ -36,11 +37,9 @@ fn expected() -> Expected {
 
 /// The pod's part of a pod or of a workload.
 pub fn template(object: &mut Value) -> &mut Value {
-    match object["kind"].as_str().unwrap() {
-        "Pod" => object,
-        "CronJob" => &mut object["spec"]["jobTemplate"]["spec"]["template"],
-        _ => &mut object["spec"]["template"],
-    }
+    let text = |key: &str| object[key].as_str().unwrap();
+    let kind = WorkloadKind::of_object(text("kind"), text("apiVersion")).unwrap();
+    kind.template.iter().fold(object, |value, key| &mut value[*key])
 }
 
 /// No image of the corpus can be pulled, so the pods wait before they are scheduled.

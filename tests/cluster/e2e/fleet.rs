@@ -267,7 +267,7 @@ async fn in_place_resize(name: &str) {
         "{resized}"
     );
     assert_eq!(
-        resized["todo"],
+        resized["advice"],
         json!(format!("to get a value that fits: create pod resized in {name} again"))
     );
     // What is only wanted does not count: the whole node cannot be had while others are on it.

@@ -1,0 +1,348 @@
+//! Block style, as people and `kubectl get -o yaml` write it.
+
+use super::*;
+
+#[test]
+fn env_is_added_after_the_last_field_of_the_container() {
+    check(
+        r"# head
+spec:
+  containers:
+  - name: app # the app
+    image: x   # pinned
+    # tail
+
+  # next
+  - name: b
+    ports:
+    - containerPort: 80
+    # - containerPort: 81
+  restartPolicy: Always
+",
+        &[add_env("/spec/containers/0"), add_env("/spec/containers/1")],
+        r#"# head
+spec:
+  containers:
+  - name: app # the app
+    image: x   # pinned
+    # tail
+    env:
+    - name: GOMEMLIMIT
+      value: "966367641"
+
+  # next
+  - name: b
+    ports:
+    - containerPort: 80
+    # - containerPort: 81
+    env:
+    - name: GOMEMLIMIT
+      value: "966367641"
+  restartPolicy: Always
+"#,
+    );
+}
+
+#[test]
+fn env_is_added_in_an_init_container() {
+    check(
+        r"spec:
+  initContainers:
+    - image: x
+      name: init
+  containers:
+    - name: app
+",
+        &[add_env("/spec/initContainers/0"), add_env("/spec/containers/0")],
+        r#"spec:
+  initContainers:
+    - image: x
+      name: init
+      env:
+        - name: GOMEMLIMIT
+          value: "966367641"
+  containers:
+    - name: app
+      env:
+        - name: GOMEMLIMIT
+          value: "966367641"
+"#,
+    );
+}
+
+#[test]
+fn indentation_by_four_is_kept() {
+    check(
+        r"metadata:
+    name: web
+spec:
+    containers:
+        -   name: app
+            image: x
+",
+        &[annotate(), add_env("/spec/containers/0")],
+        r#"metadata:
+    name: web
+    annotations:
+        gomemlimit.dev/status: '{"app":"it''s 90%"}'
+spec:
+    containers:
+        -   name: app
+            image: x
+            env:
+                -   name: GOMEMLIMIT
+                    value: "966367641"
+"#,
+    );
+}
+
+#[test]
+fn a_variable_is_appended_to_a_list_that_is_not_indented() {
+    check(
+        r"spec:
+  containers:
+  - env:
+    - name: A
+      value: b # last
+    # about the name
+    name: app
+",
+        &[append_env("/spec/containers/0")],
+        r#"spec:
+  containers:
+  - env:
+    - name: A
+      value: b # last
+    - name: GOMEMLIMIT
+      value: "966367641"
+    # about the name
+    name: app
+"#,
+    );
+}
+
+#[test]
+fn a_variable_is_appended_after_the_comments_of_an_indented_list() {
+    check(
+        r"spec:
+  containers:
+    - env:
+        - name: A
+          value: b
+        # - name: C
+        #   value: d
+
+        # far
+      name: app
+",
+        &[append_env("/spec/containers/0")],
+        r#"spec:
+  containers:
+    - env:
+        - name: A
+          value: b
+        # - name: C
+        #   value: d
+        - name: GOMEMLIMIT
+          value: "966367641"
+
+        # far
+      name: app
+"#,
+    );
+}
+
+#[test]
+fn a_variable_is_appended_after_one_that_ends_deep() {
+    check(
+        r"spec:
+  containers:
+  - name: app
+    env:
+    - name: A
+      valueFrom:
+        fieldRef:
+          fieldPath: metadata.name # deep
+    - name: B
+      valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
+",
+        &[append_env("/spec/containers/0")],
+        r#"spec:
+  containers:
+  - name: app
+    env:
+    - name: A
+      valueFrom:
+        fieldRef:
+          fieldPath: metadata.name # deep
+    - name: B
+      valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
+    - name: GOMEMLIMIT
+      value: "966367641"
+"#,
+    );
+}
+
+#[test]
+fn a_variable_without_a_value_may_stand_last() {
+    check(
+        r"env:
+- name: A
+  value:   # nothing
+- name: B
+  value:
+x: 1
+",
+        &[append_env("")],
+        r#"env:
+- name: A
+  value:   # nothing
+- name: B
+  value:
+- name: GOMEMLIMIT
+  value: "966367641"
+x: 1
+"#,
+    );
+}
+
+#[test]
+fn an_env_that_is_null_or_empty_is_filled() {
+    for empty in ["env: []", "env: [ ]", "env: null", "env: ~", "env:", "env : []"] {
+        let key = empty.trim_end_matches([' ', '[', ']', '~']).trim_end_matches(" null");
+        for (rest, left) in [("", ""), (" # none", " # none"), ("\n    # foo", "\n    # foo")] {
+            let (first, below) =
+                left.split_once('\n').map_or((left, String::new()), |(a, b)| (a, format!("\n{b}")));
+            check(
+                &format!(
+                    r"spec:
+  containers:
+  - name: app
+    {empty}{rest}
+    image: x
+"
+                ),
+                &[add_env("/spec/containers/0")],
+                &format!(
+                    r#"spec:
+  containers:
+  - name: app
+    {key}{first}
+    - name: GOMEMLIMIT
+      value: "966367641"{below}
+    image: x
+"#
+                ),
+            );
+        }
+    }
+}
+
+#[test]
+fn comments_between_empty_brackets_stay() {
+    check(
+        r"spec:
+  containers:
+  - name: app
+    env: [
+      # none yet
+    ]
+",
+        &[add_env("/spec/containers/0")],
+        r#"spec:
+  containers:
+  - name: app
+    env: [{name: GOMEMLIMIT, value: "966367641"}
+      # none yet
+    ]
+"#,
+    );
+}
+
+#[test]
+fn a_value_keeps_its_quotes() {
+    for (before, after) in [
+        ("17", "\"18\""),
+        ("\"17\" # c", "\"18\" # c"),
+        ("'17'   # c", "'18'   # c"),
+        ("1GiB", "\"18\""),
+        ("\"1\n      7\"", "\"18\""),
+        ("1\n      7", "\"18\""),
+        ("", "\"18\""),
+        ("null # c", "\"18\" # c"),
+        ("\"\"", "\"18\""),
+        ("|\n      17\n      # no comment", "\"18\""),
+        (">- # why\n      17", "\"18\" # why"),
+        ("&limit 17", "&limit \"18\""),
+    ] {
+        let text = |value: &str| {
+            let space = if value.is_empty() { "" } else { " " };
+            format!(
+                r"env:
+  - name: GOMEMLIMIT
+    value:{space}{value}
+  - name: B
+    value: c
+"
+            )
+        };
+        check(&text(before), &[replace("/env/0/value", "18")], &text(after));
+    }
+}
+
+#[test]
+fn edits_of_the_same_place_are_done_one_after_the_other() {
+    check(
+        "metadata: {}\n",
+        &[
+            add("/metadata/annotations", json!({})),
+            add("/metadata/annotations/a", json!("1")),
+            add("/metadata/annotations/b", json!("x")),
+            replace("/metadata/annotations/a", "2"),
+        ],
+        r#"metadata:
+  annotations:
+    a: "2"
+    b: x
+"#,
+    );
+}
+
+#[test]
+fn edits_that_end_on_the_same_line_nest() {
+    check(
+        r"spec:
+  containers:
+  - name: app
+    env:
+    - name: A
+      value: b
+",
+        &[
+            add("/other", json!("x")),
+            add("/spec/containers/0/image", json!("x")),
+            append_env("/spec/containers/0"),
+        ],
+        r#"spec:
+  containers:
+  - name: app
+    env:
+    - name: A
+      value: b
+    - name: GOMEMLIMIT
+      value: "966367641"
+    image: x
+other: x
+"#,
+    );
+}
+
+#[test]
+fn strings_are_quoted_as_far_as_they_need_it() {
+    let value = json!({"a": "yes", "b": "x y", "c": "\"q\"", "d": "it's\n\u{7}\u{feff}é😀", "12": 12, "e": [], "f": {}});
+    check(
+        "x: {}\n",
+        &[add("/x", value)],
+        "x:\n  \"12\": 12\n  a: \"yes\"\n  b: \"x y\"\n  c: '\"q\"'\n  d: \"it's\\n\\u0007\\ufeffé😀\"\n  e: []\n  f: {}\n",
+    );
+}

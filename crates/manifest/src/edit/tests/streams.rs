@@ -1,0 +1,161 @@
+//! Inputs of several documents, and the markers and comments between them.
+
+use super::*;
+
+fn in_document(document: usize, edit: Edit) -> Edit {
+    Edit { document, ..edit }
+}
+
+#[test]
+fn documents_are_edited_between_markers_and_comments() {
+    check(
+        r"# head
+---
+# only comments
+--- # first
+a:
+  env: []
+# end of first
+
+---
+b: |
+  ---
+  env: []
+---
+c:
+  env:
+  - name: X
+...
+# after
+---
+",
+        &[in_document(1, add_env("/a")), in_document(3, append_env("/c"))],
+        r#"# head
+---
+# only comments
+--- # first
+a:
+  env:
+  - name: GOMEMLIMIT
+    value: "966367641"
+# end of first
+
+---
+b: |
+  ---
+  env: []
+---
+c:
+  env:
+  - name: X
+  - name: GOMEMLIMIT
+    value: "966367641"
+...
+# after
+---
+"#,
+    );
+}
+
+#[test]
+fn json_objects_one_after_the_other_are_edited() {
+    check(
+        r#"{"env":[]}
+{
+  "env": []
+}{"env": []}"#,
+        &[in_document(0, add_env("")), in_document(1, add_env("")), in_document(2, add_env(""))],
+        r#"{"env":[{"name":"GOMEMLIMIT","value":"966367641"}]}
+{
+  "env": [
+    {
+      "name": "GOMEMLIMIT",
+      "value": "966367641"
+    }
+  ]
+}{"env": [{"name": "GOMEMLIMIT", "value": "966367641"}]}"#,
+    );
+}
+
+#[test]
+fn flow_style_documents_are_edited_in_a_yaml_stream() {
+    check(
+        r#"---
+{"env": []}
+--- {env: []}
+"#,
+        &[in_document(0, add_env("")), in_document(1, add_env(""))],
+        r#"---
+{"env": [{"name": "GOMEMLIMIT", "value": "966367641"}]}
+--- {env: [{name: GOMEMLIMIT, value: "966367641"}]}
+"#,
+    );
+}
+
+#[test]
+fn a_list_of_objects_is_edited_item_by_item() {
+    check(
+        r"kind: List
+items:
+- kind: Pod
+  spec:
+    containers:
+    - name: a
+- kind: Pod
+  metadata:
+    annotations: {}
+  spec:
+    containers:
+    - name: b
+",
+        &[
+            add_env("/items/0/spec/containers/0"),
+            add("/items/0/metadata", json!({"annotations": {"a": "b"}})),
+            add_env("/items/1/spec/containers/0"),
+            add("/items/1/metadata/annotations/a", json!("b")),
+        ],
+        r#"kind: List
+items:
+- kind: Pod
+  metadata:
+    annotations:
+      a: b
+  spec:
+    containers:
+    - name: a
+      env:
+      - name: GOMEMLIMIT
+        value: "966367641"
+- kind: Pod
+  metadata:
+    annotations:
+      a: b
+  spec:
+    containers:
+    - name: b
+      env:
+      - name: GOMEMLIMIT
+        value: "966367641"
+"#,
+    );
+}
+
+#[test]
+fn many_documents_are_edited_in_a_few_rounds() {
+    let document = r"---
+spec:
+  containers:
+  - name: app
+    image: x
+    resources: {limits: {memory: 1Gi}}
+";
+    let edits: Vec<Edit> = (0..5000).map(|index| in_document(index, add_env("/spec/containers/0"))).collect();
+    let text = apply(&document.repeat(5000), &edits).unwrap();
+    assert_eq!(text.matches("GOMEMLIMIT").count(), 5000);
+}
+
+#[test]
+fn no_edits_change_nothing() {
+    let text = "\u{feff}# x\r\na:  1\r\n---\n\n";
+    assert_eq!(apply(text, &[]).as_deref(), Ok(text));
+}

@@ -1,0 +1,60 @@
+//! Kubernetes manifests as text: reads them as `kubectl` does, and edits them in place. Comments and the formatting of
+//! everything that an edit does not change stay as they are, byte for byte.
+//!
+//! PURE: text in, values and text out; no files, no clock, no network.
+//!
+//! ```
+//! use gomemlimit_manifest::{Change, Edit, apply, parse, pod_locations};
+//! use serde_json::json;
+//!
+//! let text = "\
+//! ## The shop's API.
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   template:
+//!     spec:
+//!       containers:
+//!         - name: api   # the Go one
+//!           image: registry.example/shop/api:1.4.2
+//! ";
+//! let documents = parse(text)?;
+//! let template = pod_locations(&documents[0].value).remove(0);
+//! assert_eq!((&*template.kind, &*template.name), ("Deployment", "api"));
+//!
+//! let mut path = template.path;
+//! path.extend(["spec", "containers", "0", "env", "-"].map(String::from));
+//! let variable = json!({"name": "GOMEMLIMIT", "value": "966367641"});
+//! let edited = apply(text, &[Edit { document: 0, path, change: Change::Add(variable) }])?;
+//! println!("{edited}");
+//! assert_eq!(
+//!     edited.strip_prefix(text),
+//!     Some("          env:\n            - name: GOMEMLIMIT\n              value: \"966367641\"\n"),
+//! );
+//! # Ok::<(), gomemlimit_manifest::ManifestError>(())
+//! ```
+
+mod alias_budget;
+mod compose;
+mod documents;
+mod edit;
+mod error;
+mod kubectl;
+mod pod_location;
+mod position;
+mod scalar;
+mod text;
+mod tree;
+mod workload_kind;
+
+pub use alias_budget::AliasBudget;
+pub use documents::{Document, parse, parse_within};
+pub use edit::{Change, Edit, apply};
+pub use error::ManifestError;
+pub use pod_location::{PodLocation, pod_locations};
+pub use position::{first_bad, position};
+pub use workload_kind::WorkloadKind;
+
+#[cfg(test)]
+mod tests;

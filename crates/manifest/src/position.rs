@@ -1,0 +1,114 @@
+//! The position of a value in a text, and the path of an invalid value.
+
+use serde_json::Value;
+
+use crate::{documents, text, tree::Node};
+
+/// Line and column, both from 1, of the value at `path` in a document (from 0); of its parent if it is not written
+/// there itself, as after a merge key. `None` if there is no such document.
+#[must_use]
+pub fn position(source: &str, document: usize, path: &[String]) -> Option<(usize, usize)> {
+    let trees = documents::trees(source).ok()?;
+    let mut node = &trees.get(document)?.root;
+    for token in path {
+        let Some(next) = child(node, token) else { break };
+        node = next;
+    }
+    Some((text::line_number(source, node.start), text::column_number(source, node.start)))
+}
+
+fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {
+    let pair = node.pairs().iter().find(|pair| pair.key == token && !pair.merge);
+    pair.map(|pair| &pair.value).or_else(|| node.items().get(token.parse::<usize>().ok()?))
+}
+
+/// The path of the first value in `value` that `is_good` does not hold for. Errors of `serde_json` have a
+/// position, but not always that of the value.
+pub fn first_bad(value: &Value, is_good: impl Fn(&Value) -> bool) -> Vec<String> {
+    let (mut value, mut path) = (value.clone(), Vec::new());
+    loop {
+        let tokens = at(&mut value, &path).map(|value| tokens(value)).unwrap_or_default();
+        // The value with only its first children.
+        let with = |count: usize| {
+            let mut value = value.clone();
+            if let Some(value) = at(&mut value, &path) {
+                truncate(value, count);
+            }
+            value
+        };
+        let (mut good, mut bad) = (0, tokens.len());
+        if !is_good(&with(0)) {
+            return path;
+        }
+        while bad - good > 1 {
+            let middle = good.midpoint(bad);
+            if is_good(&with(middle)) { good = middle } else { bad = middle }
+        }
+        let Some(token) = tokens.into_iter().nth(good) else { return path };
+        value = with(bad);
+        path.push(token);
+    }
+}
+
+fn at<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
+    path.iter().try_fold(value, |value, token| match value {
+        Value::Array(items) => items.get_mut(token.parse::<usize>().ok()?),
+        value => value.get_mut(token),
+    })
+}
+
+fn tokens(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => (0..items.len()).map(|index| index.to_string()).collect(),
+        Value::Object(entries) => entries.keys().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn truncate(value: &mut Value, count: usize) {
+    match value {
+        Value::Array(items) => items.truncate(count),
+        Value::Object(entries) => {
+            let mut position = 0;
+            entries.retain(|_, _| {
+                position += 1;
+                position <= count
+            });
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_first_of_several_bad_values_is_found() {
+        let is_good = |value: &Value| !value.to_string().contains("true");
+        for (value, path) in [
+            (json!({"a": [], "b": {"c": [1, {"d": true}], "e": {"f": true}}, "g": true}), "b/c/1/d"),
+            (json!([0, 1, 2, 3, 4, true, 6, true]), "5"),
+            (json!({"a": {"b/c": [[true]]}}), "a/b/c/0/0"),
+            (json!(true), ""),
+        ] {
+            assert_eq!(first_bad(&value, is_good).join("/"), path, "{value}");
+        }
+        // An object that lacks something.
+        let is_good = |value: &Value| value["a"].get("b").is_some_and(|b| b.get("name").is_some());
+        assert!(first_bad(&json!({"a": {"b": {}}}), is_good).is_empty());
+    }
+
+    #[test]
+    fn positions_are_those_of_the_text() {
+        let text = "a: 1\n---\nb:\n- {c: 2}\n- é: {d: yes}\ne: &e {f: 1}\ng: {<<: *e}\n";
+        for (path, at) in [(&["b", "1", "é", "d"][..], (5, 10)), (&["b", "0"], (4, 3)), (&["g", "f"], (7, 4))]
+        {
+            let path: Vec<_> = path.iter().map(|token| (*token).to_owned()).collect();
+            assert_eq!(position(text, 1, &path), Some(at), "{path:?}");
+        }
+        assert_eq!(position(text, 2, &[]), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! The nodes of YAML documents with their positions in the text, next to their values.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+/// One document: its value, and the position of each part of it in the text.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub(crate) value: Value,
+    pub(crate) root: Node,
+    /// The anchors that some alias refers to.
+    pub(crate) referenced: HashSet<usize>,
+    /// First byte of its `---`, or else of its first value.
+    pub(crate) start: usize,
+    /// Whether it starts with `---`.
+    pub(crate) marked: bool,
+}
+
+/// A value in the text. For block lists and mappings `end` is not meaningful.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// The parser's number of this node's anchor; 0 if it has none.
+    pub(crate) anchor: usize,
+    pub(crate) tagged: bool,
+    pub(crate) kind: NodeKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum NodeKind {
+    Scalar(Style),
+    Alias,
+    Sequence { flow: bool, items: Vec<Node> },
+    Mapping { flow: bool, pairs: Vec<Pair> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    /// A `|` or `>` scalar; the node's bytes are its content without the header.
+    Block,
+}
+
+/// One `key: value` of a mapping.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) key: String,
+    pub(crate) start: usize,
+    pub(crate) key_end: usize,
+    /// Whether this is `<<: …`.
+    pub(crate) merge: bool,
+    pub(crate) value: Node,
+}
+
+impl Node {
+    /// Whether nothing is written for this node (as after `env:`).
+    pub(crate) fn is_omitted(&self) -> bool {
+        self.start == self.end && matches!(self.kind, NodeKind::Scalar(Style::Plain))
+    }
+
+    pub(crate) fn is_block_scalar(&self) -> bool {
+        matches!(self.kind, NodeKind::Scalar(Style::Block))
+    }
+
+    /// The pairs of a mapping, none for anything else.
+    pub(crate) fn pairs(&self) -> &[Pair] {
+        if let NodeKind::Mapping { pairs, .. } = &self.kind { pairs } else { &[] }
+    }
+
+    /// The items of a list, none for anything else.
+    pub(crate) fn items(&self) -> &[Node] {
+        if let NodeKind::Sequence { items, .. } = &self.kind { items } else { &[] }
+    }
+
+    pub(crate) fn is_flow(&self) -> bool {
+        matches!(self.kind, NodeKind::Sequence { flow: true, .. } | NodeKind::Mapping { flow: true, .. })
+    }
+
+    pub(crate) fn is_collection(&self) -> bool {
+        matches!(self.kind, NodeKind::Sequence { .. } | NodeKind::Mapping { .. })
+    }
+
+    pub(crate) fn is_empty_collection(&self) -> bool {
+        self.is_collection() && self.pairs().is_empty() && self.items().is_empty()
+    }
+}

@@ -1,0 +1,159 @@
+//! An edit of a manifest changes what it names and nothing else: the edited text has the edited value, all its comments, and
+//! all bytes of the original that the edit does not replace.
+//!
+//! The first three bytes select the document with its list or mapping, the key or item, and the change; the rest is the text.
+#![no_main]
+
+use gomemlimit_manifest::{Change, Edit, apply, parse, pod_locations, position};
+use granit_parser::{Event, Parser, options};
+use json_patch::{Patch, patch};
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
+
+/// Maximum number of lists and mappings of a document that edits are tried in.
+const MAX_CONTAINERS: usize = 256;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&[container, place, change], text)) = bytes.split_first_chunk::<3>() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let Ok(documents) = parse(text) else { return };
+    let parts: String = documents.iter().map(|document| &text[document.range.clone()]).collect();
+    assert!(documents.is_empty() || parts == text);
+    let values: Vec<Value> = documents.into_iter().map(|document| document.value).collect();
+    for value in &values {
+        let _ = pod_locations(value);
+    }
+
+    let mut containers = Vec::new();
+    for (document, value) in values.iter().enumerate() {
+        collect(value, &mut Vec::new(), &mut |path| containers.push((document, path)));
+    }
+    if containers.is_empty() {
+        return;
+    }
+    let (document, path) = containers.swap_remove(usize::from(container) % containers.len());
+    let edit = edit(&values[document], document, path, place, change);
+    assert!(position(text, document, &edit.path).is_some());
+    let Ok(edited) = apply(text, std::slice::from_ref(&edit)) else { return };
+
+    let mut expected = values.clone();
+    let operation = operation(&edit);
+    patch(&mut expected[document], &operation).unwrap_or_else(|error| panic!("{operation}: {error}"));
+    let found: Vec<Value> = parse(&edited).unwrap().into_iter().map(|document| document.value).collect();
+    assert_eq!(found, expected, "{edit:?} of\n{text}\nis\n{edited}");
+
+    let old = pointer(&edit).and_then(|pointer| values[document].pointer(&pointer));
+    let is_insertion = match &edit.change {
+        Change::Add(_) => !is_vacant(&values[document], &edit.path) && (is_in_list(&values, &edit) || old.is_none()),
+        _ => false,
+    };
+    if is_insertion {
+        let mut rest = edited.bytes();
+        assert!(text.bytes().all(|byte| rest.any(|other| other == byte)), "{text}\nlost bytes in\n{edited}");
+    }
+    let keeps_comments = matches!(edit.change, Change::Add(_))
+        || (matches!(edit.change, Change::Replace(_)) && old.is_some_and(|old| !old.is_array() && !old.is_object()));
+    if let (true, Some(before), Some(after)) = (keeps_comments, comments(text), comments(&edited)) {
+        assert_eq!(before, after, "{edit:?} of\n{text}\nis\n{edited}");
+    }
+});
+
+/// Calls `found` with the path of each list and mapping.
+fn collect(value: &Value, path: &mut Vec<String>, found: &mut impl FnMut(Vec<String>)) {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
+        }
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        _ => return,
+    };
+    found(path.clone());
+    for (token, child) in children.into_iter().take(MAX_CONTAINERS) {
+        path.push(token);
+        collect(child, path, found);
+        path.pop();
+    }
+}
+
+/// An edit of the list or mapping at `path`.
+fn edit(value: &Value, document: usize, mut path: Vec<String>, place: u8, change: u8) -> Edit {
+    let place = usize::from(place);
+    let new = [
+        json!("966367641"),
+        json!({"name": "GOMEMLIMIT", "value": "966367641"}),
+        json!([{"name": "GOMEMLIMIT", "value": "966367641"}]),
+        json!({"annotations": {"gomemlimit.dev/status": "{\"app\":\"it's 90%\"}"}}),
+        json!("yes"),
+        json!("a\nb: \u{85}\u{feff}é # c"),
+        json!(null),
+        json!([]),
+        json!({}),
+        json!(-1.5),
+    ];
+    let new = new[usize::from(change / 4) % new.len()].clone();
+    let token = match container_at(value, &path) {
+        Value::Array(items) if place % 3 == 0 || items.is_empty() => "-".to_owned(),
+        Value::Array(items) => (place % items.len()).to_string(),
+        Value::Object(map) if place % 3 == 0 || map.is_empty() => {
+            ["env", "metadata", "gomemlimit.dev/status", "no", "a~b"][place / 3 % 5].to_owned()
+        }
+        Value::Object(map) => map.keys().nth(place % map.len()).cloned().unwrap_or_default(),
+        _ => unreachable!("only lists and mappings are collected"),
+    };
+    path.push(token);
+    let change = match change % 4 {
+        0 | 1 => Change::Add(new),
+        2 => Change::Replace(new),
+        _ => Change::Remove,
+    };
+    Edit { document, path, change }
+}
+
+fn container_at<'v>(value: &'v Value, path: &[String]) -> &'v Value {
+    path.iter().fold(value, |value, token| match value {
+        Value::Array(items) => &items[token.parse::<usize>().unwrap()],
+        value => &value[token],
+    })
+}
+
+fn is_in_list(values: &[Value], edit: &Edit) -> bool {
+    container_at(&values[edit.document], &edit.path[..edit.path.len() - 1]).is_array()
+}
+
+/// Whether the list or mapping to edit is empty, so that it may be written anew.
+fn is_vacant(value: &Value, path: &[String]) -> bool {
+    match container_at(value, &path[..path.len() - 1]) {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => true,
+    }
+}
+
+/// The JSON pointer of an edit; `None` if it goes to the end of a list.
+fn pointer(edit: &Edit) -> Option<String> {
+    let tokens = edit.path.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1")));
+    (edit.path.last()? != "-").then(|| tokens.collect())
+}
+
+/// The edit as an operation of RFC 6902.
+fn operation(edit: &Edit) -> Patch {
+    let path: String =
+        edit.path.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();
+    let operation = match &edit.change {
+        Change::Add(value) => json!({"op": "add", "path": path, "value": value}),
+        Change::Replace(value) => json!({"op": "replace", "path": path, "value": value}),
+        Change::Remove => json!({"op": "remove", "path": path}),
+    };
+    serde_json::from_value(json!([operation])).unwrap()
+}
+
+/// The comments of a YAML text in their order; `None` if it is JSON objects with nothing between them, which is not YAML.
+fn comments(text: &str) -> Option<Vec<String>> {
+    let mut comments = Vec::new();
+    for event in Parser::new_from_str_with_options(text, options! { emit_comments: true }) {
+        if let Event::Comment(comment, _) = event.ok()?.0 {
+            comments.push(comment.trim_end().to_owned());
+        }
+    }
+    Some(comments)
+}

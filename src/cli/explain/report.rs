@@ -1,0 +1,39 @@
+//! The JSON of a container, for programs.
+
+use gomemlimit_core::decide::{ContainerVerdict, NotTracked, Plan};
+use serde_json::{Value, json};
+
+/// Version of the schema of `-o json`; fields are added without a new one.
+pub(super) const SCHEMA_VERSION: u32 = 1;
+
+pub(super) fn container_report(container: &ContainerVerdict<'_>) -> Value {
+    let decision = container.decision;
+    json!({
+        "name": container.name(),
+        "list": container.list.as_str(),
+        "decision": decision.reason.decision(),
+        "reason": decision.reason.as_str(),
+        "explanation": container.explanation(),
+        "limit": decision.limit,
+        "value": decision.plan.map(|plan| plan.text()),
+        "bytes": decision.plan.map(|plan| plan.value),
+        "existing": container.existing,
+        "rule": container.rule(),
+        "repaired": container.repaired(),
+        "basis": decision.plan.as_ref().map(basis),
+    })
+}
+
+fn basis(plan: &Plan) -> Value {
+    json!({
+        "podLimit": plan.from_pod_limit,
+        "kind": plan.kind.as_str(),
+        "kindFrom": plan.kind_level.as_str(),
+        "notTracked": plan.not_tracked.map(NotTracked::explanation),
+        "ratio": plan.ratio.to_string(),
+        "ratioFrom": plan.ratio_level.as_str(),
+        "headroom": plan.headroom,
+        "headroomFrom": plan.headroom_level.as_str(),
+        "setting": plan.decided_by().as_str(),
+    })
+}

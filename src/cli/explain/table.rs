@@ -1,0 +1,80 @@
+//! The tables and warnings of `explain`, for people.
+
+use gomemlimit_core::{
+    Verdict,
+    decide::ContainerVerdict,
+    settings::{Level, Setting},
+    warning::WarningKind,
+};
+
+use crate::cli::{format::Format, output};
+
+/// Prints the warnings that the table does not show: problems of values are in their rows.
+pub(super) fn warn(object: &str, verdict: &Verdict<'_>) {
+    for warning in verdict.warnings.iter().filter(|warning| warning.kind != WarningKind::BrokenValue) {
+        output::warning(&format!("{object}: {}", warning.text));
+    }
+}
+
+/// The table of the decisions about the containers of these objects.
+pub(super) fn decisions(all: &[(String, &Verdict<'_>)], format: Format) -> String {
+    let dash = || "-".to_owned();
+    let rows = all.iter().flat_map(|(object, verdict)| {
+        verdict.containers.iter().map(|container| {
+            let decision = container.decision;
+            vec![
+                object.clone(),
+                container.name().to_owned(),
+                decision.limit.map_or_else(dash, |limit| format.bytes(limit)),
+                gomemlimit(container, format).unwrap_or_else(dash),
+                decision.reason.to_string(),
+                why(container),
+            ]
+        })
+    });
+    output::table(&["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "REASON", "WHY"], rows)
+}
+
+/// The value to inject, or that of the user as it is written.
+fn gomemlimit(container: &ContainerVerdict<'_>, format: Format) -> Option<String> {
+    if let Some(plan) = container.decision.plan {
+        return Some(format.bytes(plan.value));
+    }
+    let existing = container.existing.as_ref()?;
+    let exact = existing.bytes.filter(|_| format == Format::Wide).map(|bytes| bytes.to_string());
+    let text = if existing.value.is_empty() { "\"\"" } else { &existing.value };
+    Some(exact.unwrap_or_else(|| text.to_owned()))
+}
+
+/// The setting that made the value, or the explanation of the reason.
+fn why(container: &ContainerVerdict<'_>) -> String {
+    let reason = container.decision.reason;
+    let Some(plan) = container.decision.plan else {
+        let rule = container.reason_rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
+        return format!("{}{rule}", container.explanation());
+    };
+    let level = level_text(plan.source().as_str(), container.value_rule.as_deref());
+    let by_rule =
+        container.reason_rule.as_ref().map(|rule| format!("; {reason} by rule {rule}")).unwrap_or_default();
+    let not_tracked = plan.not_tracked.map(|why| format!("; {}", why.explanation())).unwrap_or_default();
+    let of = if plan.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
+    let value = match plan.decided_by() {
+        Setting::Value => format!("tracks the limit: 95.37 % of it ({level})"),
+        Setting::Headroom => format!("headroom {} ({level}){not_tracked}", output::quantity(plan.headroom)),
+        _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),
+    };
+    // The problem of the value that it replaces.
+    let replaced = container.existing.as_ref().map(|_| format!("; {}", container.explanation()));
+    value + &by_rule + &replaced.unwrap_or_default()
+}
+
+/// The level of a setting, for people, by the word of the status annotation.
+pub(super) fn level_text(level: &str, rule: Option<&str>) -> String {
+    if level == Level::Default.as_str() {
+        level.to_owned()
+    } else if level == Level::Rule.as_str() {
+        format!("rule {}", rule.unwrap_or_default())
+    } else {
+        format!("{level} annotation")
+    }
+}
