@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 
 use gomemlimit_core::{
     Policy,
-    builtin::BUILT_IN,
-    memlimit::{LEAST_TRACKED, MIB, Ratio},
     names::{
         AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, GOMEMLIMIT_MIB, INJECT_LABEL, LIMITS_MEMORY,
         MIB_DIVISOR, MIRROR_ANNOTATION, NO_AUTO_GOMEMLIMIT_FLAG, OPTED_OUT, OS_LABEL, TRACKING_VALUE,
     },
-    settings::{EnvFrom, InitContainers, Mode, Setting},
+    settings::{BUILT_IN, EnvFrom, InitContainers, Mode, Setting},
     units::quantity,
+    value::{LEAST_TRACKED, MIB, Ratio},
 };
 use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use gomemlimit_core::coverage::{Coverage, Gap, Word};
+use gomemlimit_core::audit::{Coverage, Gap, Word};
 use rstest::rstest;
 
 mod outcome;

@@ -9,7 +9,7 @@ use std::{
 
 use gomemlimit::observation::{self, Observation};
 use gomemlimit_core::{
-    Reason, Review, Settings, decide, memlimit::Ratio, settings::Setting, warning::WarningKind,
+    Reason, Review, Settings, settings::Setting, value::Ratio, warning::WarningKind,
 };
 use gomemlimit_pprof::Verdict;
 
@@ -123,7 +123,8 @@ fn the_readmes_patch_is_the_answer_to_the_printed_curl_line() {
     let source = include_str!("../src/cli/serve.rs");
     let review = source.split("EXAMPLE_REVIEW: &str = r#\"").nth(1).unwrap().split("\"#;").next().unwrap();
     let review = Review::parse(review.as_bytes()).unwrap();
-    let verdict: decide::Verdict<'_> = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
+    let verdict: gomemlimit_core::Verdict<'_> =
+        review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
     let patch = serde_json::to_value(verdict.patch().operations).unwrap();
     let shown = README.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(shown).unwrap(), patch);

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use gomemlimit_core::{NamespaceAnnotations, Policy, Review, review::MOST_UID};
+use gomemlimit_core::{NamespaceAnnotations, Policy, Review, admission::MOST_UID};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

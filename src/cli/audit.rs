@@ -11,7 +11,7 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
-use gomemlimit_core::{coverage::Word, live::LivePod};
+use gomemlimit_core::{audit::Word, pod::LivePod};
 
 pub(super) use self::report::{painted_status, value, why};
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap_complete::engine::CompletionCandidate;
-use gomemlimit_core::{Reason, coverage::Word};
+use gomemlimit_core::{Reason, audit::Word};
 use kube::config::Kubeconfig;
 use serde::Deserialize;
 use tokio::time::timeout;

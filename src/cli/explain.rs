@@ -9,7 +9,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use gomemlimit_core::{
     Reason, Verdict,
-    decide::{ContainerVerdict, NotTracked, Plan},
+    decision::{ContainerVerdict, NotTracked, Plan},
     settings::{Level, Setting},
     warning::WarningKind,
 };

@@ -5,7 +5,7 @@ use std::{fs::Metadata, os::unix::ffi::OsStrExt as _, process::ExitCode};
 use anyhow::{Context, bail, ensure};
 use clap::{ArgGroup, Args, ValueEnum};
 use gomemlimit_core::{
-    decide::ContainerVerdict,
+    decision::ContainerVerdict,
     warning::{Warning, WarningKind},
 };
 use serde_json::{Value, json};

@@ -5,9 +5,8 @@ use std::path::Path;
 use clap::{CommandFactory, Parser};
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Rules,
-    coverage::{self, ContainerCoverage},
-    live::LivePod,
-    selection::{Labels, Selected, Selection},
+    audit::{self, ContainerCoverage, Labels, Selected, Selection},
+    pod::LivePod,
 };
 
 use super::{Cli, Command, policy_args::PolicyArgs};
@@ -103,7 +102,7 @@ impl Judge {
         let Some((decider, selected)) = self.decider(pod.namespace(), || pod.labels()) else {
             return Vec::new();
         };
-        coverage::assess(pod, &self.annotations(pod.namespace(), decider), &decider.policy, &selected)
+        audit::assess(pod, &self.annotations(pod.namespace(), decider), &decider.policy, &selected)
     }
 }
 

@@ -10,8 +10,9 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{
-    NamespaceAnnotations, Pod, Policy, Surroundings, Verdict, decide,
-    patch::{Operation, Patch},
+    NamespaceAnnotations, Pod, Policy, Surroundings, Verdict,
+    admission::{Operation, Patch},
+    decide,
 };
 use serde_json::Value;
 

@@ -6,9 +6,9 @@ use clap::{ArgMatches, Args, Command, ValueEnum, parser::ValueSource};
 use gomemlimit_core::{
     Policy, Rules, Settings,
     addresses::docs,
-    memlimit::{Ratio, RatioError},
     quantity,
     settings::{EnvFrom, InitContainers, Mode, Repair, ValueKind},
+    value::{Ratio, RatioError},
 };
 
 use crate::policy_file::{self, Kinds, PolicyFileError};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use gomemlimit_core::{
+    audit::{Entry, LabelSelector, Labels, Selection},
     names::is_object_name,
-    selection::{Entry, LabelSelector, Labels, Selection},
 };
 use serde::{Deserialize, Deserializer, de::Error};
 

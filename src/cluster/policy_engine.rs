@@ -1,7 +1,7 @@
 //! Policies of the API server that decide as the webhook does: what `gomemlimit policy` prints, or the chart with
 //! `engine: policy`. Clusters before 1.36 have none.
 
-use gomemlimit_core::selection::{Entry, LabelSelector, Selection};
+use gomemlimit_core::audit::{Entry, LabelSelector, Selection};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -9,7 +9,7 @@ pub const GOMEMLIMIT_MIB: &str = "GOMEMLIMIT_MIB";
 /// The resource that the downward API calls so (`k8s.io/kubernetes/pkg/api/v1/resource`).
 pub const LIMITS_MEMORY: &str = "limits.memory";
 
-/// The divisor that gives MiB: [`MIB`](crate::memlimit::MIB) as a quantity.
+/// The divisor that gives MiB: [`MIB`](crate::value::MIB) as a quantity.
 pub const MIB_DIVISOR: &str = "1Mi";
 
 /// What a tracking GOMEMLIMIT is written as: so many million bytes as the limit has MiB, 95.37 % of it.
@@ -59,4 +59,13 @@ pub fn is_object_name(text: &str) -> bool {
         !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(is_fine)
     };
     text.len() <= 253 && text.split('.').all(is_label)
+}
+
+/// Whether the key of a label or annotation is of our domain: `gomemlimit.dev/x` and
+/// `x.gomemlimit.dev/container`.
+#[must_use]
+pub fn is_own_key(key: &str) -> bool {
+    key.split_once('/').is_some_and(|(prefix, _)| {
+        prefix.strip_suffix(DOMAIN).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
 }

@@ -8,7 +8,7 @@
 
 use thiserror::Error;
 
-use crate::text::quote;
+use crate::quote::quote;
 
 /// Why a text is not an amount of bytes.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

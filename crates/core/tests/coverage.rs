@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy,
-    coverage::{ContainerCoverage, Coverage, Gap, LimitSource, Word, assess},
-    effective::{EffectiveGomemlimit, effective},
-    live::LivePod,
-    selection::{Entry, LabelSelector, Selected, Selection},
+    audit::{
+        ContainerCoverage, Coverage, EffectiveGomemlimit, Entry, Gap, LabelSelector, LimitSource, Selected,
+        Selection, Word, assess, effective,
+    },
+    pod::LivePod,
 };
 use rstest::rstest;
 use serde_json::{Value, json};

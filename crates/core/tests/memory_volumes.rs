@@ -3,9 +3,8 @@
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Settings,
-    coverage::{Coverage, assess},
-    live::LivePod,
-    selection::Selected,
+    audit::{Coverage, Selected, assess},
+    pod::LivePod,
     settings::{Mode, Repair, ValueKind},
 };
 use rstest::rstest;

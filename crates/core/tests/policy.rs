@@ -1,7 +1,7 @@
 //! Rules of a policy file: what they match, which of them counts, and the built-in ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use gomemlimit_core::{NamespaceAnnotations, Pod, Policy, Rules, Surroundings, builtin::BUILT_IN, decide};
+use gomemlimit_core::{NamespaceAnnotations, Pod, Policy, Rules, Surroundings, decide, settings::BUILT_IN};
 use rstest::rstest;
 use serde_json::{Value, json};
 

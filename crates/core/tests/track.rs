@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{
-    NamespaceAnnotations, Policy, Settings, memlimit, names::MIB_DIVISOR, quantity, settings::ValueKind,
+    NamespaceAnnotations, Policy, Settings, names::MIB_DIVISOR, quantity, settings::ValueKind, value,
 };
 use proptest::prelude::*;
 use rstest::rstest;
@@ -52,7 +52,7 @@ fn entry(pod: &Value) -> Value {
 
 #[test]
 fn the_divisor_is_a_mebibyte() {
-    assert_eq!(quantity::parse(MIB_DIVISOR), Ok(memlimit::MIB));
+    assert_eq!(quantity::parse(MIB_DIVISOR), Ok(value::MIB));
 }
 
 #[test]
@@ -189,8 +189,8 @@ proptest! {
     /// What kubelet makes of it stays below 98 % of the limit, and what Go reads is a number.
     #[test]
     fn what_tracks_keeps_its_distance(limit in 1_u64..1 << 62) {
-        if memlimit::is_trackable(limit) {
-            let value = memlimit::tracking_value(limit);
+        if value::is_trackable(limit) {
+            let value = value::tracking_value(limit);
             prop_assert!(u128::from(value) * 100 <= u128::from(limit) * 98, "{} of {}", value, limit);
             prop_assert_eq!(value.to_string(), format!("{}000000", limit.div_ceil(1 << 20)));
         }

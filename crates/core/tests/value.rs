@@ -1,7 +1,7 @@
 //! The value rule and the checker of existing values, case by case.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use gomemlimit_core::memlimit::{GoLimit, Malformed, Ratio, RatioError, headroom_fits, value};
+use gomemlimit_core::value::{GoLimit, Malformed, Ratio, RatioError, headroom_fits, value};
 
 fn ratio(text: &str) -> Ratio {
     text.parse().unwrap()

@@ -21,8 +21,8 @@ use axum::{
 };
 use gomemlimit_core::{
     NamespaceAnnotations, Review,
-    decide::ContainerVerdict,
-    review::{Judgement, respond_failure},
+    admission::{Judgement, respond_failure},
+    decision::ContainerVerdict,
 };
 use tracing::{error, info, warn};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use gomemlimit_core::{
-    coverage::{ContainerCoverage, Coverage, Gap, Word},
-    live::{LivePod, Workload},
+    audit::{ContainerCoverage, Coverage, Gap, Word},
+    pod::{LivePod, Workload},
 };
 
 /// One container.

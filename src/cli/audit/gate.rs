@@ -2,7 +2,7 @@
 //! for could not be read.
 
 use anyhow::{bail, ensure};
-use gomemlimit_core::coverage::{Gap, Word};
+use gomemlimit_core::audit::{Gap, Word};
 
 use super::{super::output, fleet::Fleet};
 

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, fmt::Write};
 
 use gomemlimit_core::{
-    coverage::{ContainerCoverage, Coverage, Gap, Word},
-    live::Workload,
+    audit::{ContainerCoverage, Coverage, Gap, Word},
+    pod::Workload,
 };
 use serde_json::{Value, json};
 

@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::Context;
 use gomemlimit_core::{
-    coverage::{ContainerCoverage, Coverage, Gap},
-    live::LivePod,
+    audit::{ContainerCoverage, Coverage, Gap},
+    pod::LivePod,
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};

@@ -1,9 +1,10 @@
 //! The links of one namespace: its label, the selectors, the settings, and a pod created by dry run.
 
 use gomemlimit_core::{
-    NamespaceAnnotations, Pod, Policy, Reason, Surroundings, decide,
+    NamespaceAnnotations, Pod, Policy, Reason, Surroundings,
+    audit::{Labels, Selection},
+    decide,
     names::{DOMAIN, GOMEMLIMIT, INJECT_LABEL},
-    selection::{Labels, Selection},
 };
 use kube::{api::PostParams, core::Request};
 use serde_json::{Value, json};

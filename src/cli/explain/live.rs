@@ -5,10 +5,9 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail, ensure};
 use gomemlimit_core::{
     Surroundings as Around, Verdict,
-    coverage::{ContainerCoverage, Gap},
-    live::LivePod,
+    audit::{ContainerCoverage, Gap, Selected},
     names::STATUS_ANNOTATION,
-    selection::Selected,
+    pod::LivePod,
 };
 use kube::{api::GetParams, core::Request};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Laws that hold for arbitrary pods, settings and status annotations.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use gomemlimit_core::{NamespaceAnnotations, Policy, Reason, Rules, builtin::BUILT_IN, memlimit::Ratio};
+use gomemlimit_core::{NamespaceAnnotations, Policy, Reason, Rules, settings::BUILT_IN, value::Ratio};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};
 

@@ -1,0 +1,174 @@
+//! The status annotation as it is written: the decision, for people, and for recognising an own value later
+//! (`decision/owned_values.rs`). Written only beside a value.
+
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use crate::{
+    decision::{
+        outcome::{ContainerVerdict, NotTracked, Plan, Verdict},
+        owned_values::{Basis, Record, Repaired},
+    },
+    printable::escape_json,
+    reason::Reason,
+    settings::EnvFrom,
+};
+
+/// Version of the schema that this release writes.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The outcome of one review as the status annotation and the audit annotation show it.
+#[derive(Serialize)]
+pub(crate) struct Status<'v> {
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<&'static str>,
+    #[serde(skip_serializing_if = "Containers::is_empty")]
+    containers: Containers<'v>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'v [Cow<'v, str>],
+}
+
+impl<'v> Status<'v> {
+    pub(crate) fn new(verdict: &'v Verdict<'_>, warnings: &'v [Cow<'v, str>]) -> Self {
+        Self {
+            version: SCHEMA_VERSION,
+            skipped: verdict.reason.map(Reason::as_str),
+            containers: Containers(&verdict.containers),
+            warnings,
+        }
+    }
+
+    /// As one line of JSON.
+    pub(crate) fn to_json(&self) -> String {
+        // Strings and integers with string keys: there is nothing that could fail.
+        escape_json(&serde_json::to_string(self).unwrap_or_default()).into_owned()
+    }
+}
+
+struct Containers<'v>(&'v [ContainerVerdict<'v>]);
+
+impl Containers<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Containers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for container in self.0 {
+            map.serialize_entry(container.name(), &Entry::new(container))?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'v> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<&'static str>,
+    #[serde(flatten)]
+    set: Option<SetEntry<'v>>,
+    /// What audit mode would have set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would: Option<SetEntry<'v>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    env_from: Option<&'static str>,
+    /// The rule of the policy file that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'v str>,
+}
+
+impl<'v> Entry<'v> {
+    fn new(container: &'v ContainerVerdict<'_>) -> Self {
+        let decision = &container.decision;
+        let is_set = decision.reason.is_set();
+        let value = decision.plan.as_ref().map(|plan| SetEntry::new(plan, container.repaired()));
+        let stays = || container.own.as_ref().map(SetEntry::of_record);
+        let (set, would) = if is_set { (value, None) } else { (stays(), value) };
+        let env_from = container.env_from.map(|env_from| match env_from {
+            EnvFrom::Inject => "overridden",
+            EnvFrom::Skip => "respected",
+        });
+        let skipped = (!is_set).then(|| decision.reason.as_str());
+        Self { skipped, set, would, env_from, rule: container.rule() }
+    }
+}
+
+/// A value of ours. Ratio and headroom have no part in one that tracks.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SetEntry<'v> {
+    /// As it stands in env.
+    value: Cow<'static, str>,
+    /// What a value that tracks yields for this limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    limit: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    pod_limit: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ratio: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headroom: Option<u64>,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
+    /// Why the value is a literal although it was to track.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_tracked: Option<&'static str>,
+    /// For people, beside a value that tracks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
+    /// What the user had written instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repaired: Option<&'v Repaired>,
+}
+
+impl<'v> SetEntry<'v> {
+    fn new(plan: &Plan, repaired: Option<&'v Repaired>) -> Self {
+        Self {
+            pod_limit: plan.from_pod_limit,
+            source: Some(plan.source().as_str()),
+            not_tracked: plan.not_tracked.map(NotTracked::explanation),
+            repaired,
+            ..Self::of(&plan.basis(), plan.limit)
+        }
+    }
+
+    /// An own value that stays although the container would not get one now.
+    fn of_record(record: &'v Record) -> Self {
+        Self { repaired: record.repaired.as_ref(), ..Self::of(&record.basis, record.limit) }
+    }
+
+    fn of(basis: &Basis, limit: u64) -> Self {
+        let (bytes, ratio, headroom, note) = match *basis {
+            Basis::Literal { ratio, headroom, .. } => (None, Some(ratio.to_string()), Some(headroom), None),
+            Basis::Track { bytes } => (Some(bytes), None, None, Some(TRACKING_NOTE)),
+        };
+        Self {
+            value: basis.text(),
+            bytes,
+            limit,
+            pod_limit: false,
+            ratio,
+            headroom,
+            kind: basis.kind().as_str(),
+            source: None,
+            not_tracked: None,
+            note,
+            repaired: None,
+        }
+    }
+}
+
+const TRACKING_NOTE: &str =
+    "95.37 % of the memory limit, read anew whenever the container starts; ratio and headroom do not apply";
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

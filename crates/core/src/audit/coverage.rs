@@ -1,0 +1,282 @@
+//! What the GOMEMLIMIT of a running container means against the memory limit that really applies: the closed
+//! list of statuses, the reasons for having none, and the one thing to do.
+//!
+//! All judgement is that of the webhook: `decide` over the pod with its actual limits, `existing` for values
+//! of the user, the status annotation for our own.
+
+use std::{fmt, str::FromStr};
+
+use crate::{
+    decision::outcome::ContainerList, decision::user_value::Broken, pod::live::Termination, reason::Reason,
+};
+
+/// What a container's GOMEMLIMIT means against its actual memory limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Coverage {
+    /// A value that leaves room below the limit.
+    Covered,
+    /// A value of ours, made for a limit that has changed since.
+    Stale,
+    /// More than 98 % of the limit, up to all of it: no room.
+    AtLimit,
+    /// More than the limit.
+    AboveLimit,
+    /// A text that a Go program dies of.
+    Malformed,
+    /// Zero, or below 5 % of the limit.
+    TooLow,
+    /// From a `ConfigMap`, a Secret, or a variable that an `envFrom` or a Service may define: not known from the pod.
+    Opaque,
+    /// Empty or `off`: the user wants none.
+    Off,
+    /// There is none.
+    Uncovered,
+}
+
+impl Coverage {
+    /// Every status.
+    pub const ALL: [Self; 9] = [
+        Self::Covered,
+        Self::Stale,
+        Self::AtLimit,
+        Self::AboveLimit,
+        Self::Malformed,
+        Self::TooLow,
+        Self::Opaque,
+        Self::Off,
+        Self::Uncovered,
+    ];
+
+    /// The word used in tables, JSON and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Covered => "covered",
+            Self::Stale => "stale",
+            Self::AtLimit => "at-limit",
+            Self::AboveLimit => "above-limit",
+            Self::Malformed => "malformed",
+            Self::TooLow => "too-low",
+            Self::Opaque => "opaque",
+            Self::Off => "off",
+            Self::Uncovered => "uncovered",
+        }
+    }
+}
+
+impl From<&Broken> for Coverage {
+    /// The status of a container that runs with a broken value.
+    fn from(broken: &Broken) -> Self {
+        match broken {
+            Broken::WholeLimit | Broken::AtLimit { .. } => Self::AtLimit,
+            Broken::NodeSize => Self::Uncovered,
+            Broken::AboveLimit { .. } => Self::AboveLimit,
+            Broken::Malformed { .. } => Self::Malformed,
+            Broken::TooLow { .. } => Self::TooLow,
+        }
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a container has no GOMEMLIMIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gap {
+    /// The webhook would give it none.
+    Decided(Reason),
+    /// The webhook would give it one, but its namespace has not opted in.
+    NotLabelled,
+    /// The namespace is one that the webhook is never asked about.
+    ExcludedNamespace,
+    /// It would get one now: it was created before the namespace opted in, or while the webhook was away.
+    NotInjected,
+    /// It would get one if its namespace has opted in, which is not known.
+    NamespaceUnknown,
+}
+
+impl Gap {
+    /// Every reason: those of decisions that set nothing, and the others.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let decided = Reason::ALL.into_iter().filter(|reason| {
+            !reason.is_set() && !matches!(reason, Reason::NotAPod | Reason::NotCreate | Reason::AlreadySet)
+        });
+        decided.map(Self::Decided).chain([
+            Self::NotLabelled,
+            Self::ExcludedNamespace,
+            Self::NotInjected,
+            Self::NamespaceUnknown,
+        ])
+    }
+
+    /// The word: that of the decision where there is one.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Decided(reason) => reason.as_str(),
+            Self::NotLabelled => "not-labelled",
+            Self::ExcludedNamespace => "excluded-namespace",
+            Self::NotInjected => "not-injected",
+            Self::NamespaceUnknown => "namespace-unknown",
+        }
+    }
+
+    /// What it means, for people.
+    #[must_use]
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::Decided(reason) => reason.explanation(),
+            Self::NotLabelled => "the namespace has not opted in",
+            Self::ExcludedNamespace => "the namespace is one that the webhook is never asked about",
+            Self::NotInjected => {
+                "created before the namespace opted in, or while the webhook was away; a new pod gets a value"
+            }
+            Self::NamespaceUnknown => {
+                "a new pod gets a value if the namespace has opted in, which cannot be read"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where the actual memory limit was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitSource {
+    /// `status.containerStatuses[].resources`: what applies now.
+    Running,
+    /// The container's `resources` in the spec: nothing runs yet, or the cluster does not report it.
+    Spec,
+    /// The container's part of the pod-level limit.
+    Pod,
+}
+
+impl LimitSource {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Spec => "spec",
+            Self::Pod => "pod",
+        }
+    }
+}
+
+/// What is found about one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerCoverage {
+    /// The container's name.
+    pub name: String,
+    /// Which list of the pod it stands in.
+    pub list: ContainerList,
+    /// What its GOMEMLIMIT means.
+    pub status: Coverage,
+    /// Why there is none, where there is none.
+    pub gap: Option<Gap>,
+    /// The actual memory limit in bytes, and where it was found.
+    pub limit: Option<(u64, LimitSource)>,
+    /// GOMEMLIMIT as it stands in the pod; `None` where it comes from elsewhere or is not there.
+    pub text: Option<String>,
+    /// GOMEMLIMIT in bytes, where known.
+    pub bytes: Option<u64>,
+    /// Whether it is a value of ours.
+    pub is_ours: bool,
+    /// One sentence: what it means.
+    pub why: String,
+    /// One sentence: what to do. Empty where there is nothing to do.
+    pub todo: String,
+    /// How often the container was restarted.
+    pub restarts: u32,
+    /// How it ended last.
+    pub end: Option<Termination>,
+}
+
+impl ContainerCoverage {
+    /// Whether its last end was by the OOM killer.
+    #[must_use]
+    pub fn was_oom_killed(&self) -> bool {
+        self.end.as_ref().is_some_and(Termination::is_oom_kill)
+    }
+
+    /// Whether its last end was a SIGKILL of another origin.
+    #[must_use]
+    pub fn was_sigkilled(&self) -> bool {
+        self.end.as_ref().is_some_and(Termination::is_sigkill)
+    }
+
+    /// Whether its last end was that of a Go program that cannot read GOMEMLIMIT: exit code 2.
+    #[must_use]
+    pub fn died_of_malformed_value(&self) -> bool {
+        self.status == Coverage::Malformed && self.end.as_ref().is_some_and(|end| end.exit_code == 2)
+    }
+}
+
+/// A word of `audit`: a status, a reason for having none, or something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// A status.
+    Status(Coverage),
+    /// A reason.
+    Gap(Gap),
+    /// The OOM killer ended the container.
+    OomKilled,
+    /// Another SIGKILL ended it.
+    Sigkilled,
+    /// A malformed value ended it.
+    MalformedCrash,
+}
+
+impl Word {
+    /// Every word.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let statuses = Coverage::ALL.into_iter().map(Self::Status);
+        statuses.chain(Gap::all().map(Self::Gap)).chain([
+            Self::OomKilled,
+            Self::Sigkilled,
+            Self::MalformedCrash,
+        ])
+    }
+
+    /// How it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status(status) => status.as_str(),
+            Self::Gap(gap) => gap.as_str(),
+            Self::OomKilled => "oom-killed",
+            Self::Sigkilled => "sigkilled",
+            Self::MalformedCrash => "malformed-crash",
+        }
+    }
+
+    /// Whether it holds for a container.
+    #[must_use]
+    pub fn holds(self, container: &ContainerCoverage) -> bool {
+        match self {
+            Self::Status(status) => container.status == status,
+            Self::Gap(gap) => container.gap == Some(gap),
+            Self::OomKilled => container.was_oom_killed(),
+            Self::Sigkilled => container.was_sigkilled(),
+            Self::MalformedCrash => container.died_of_malformed_value(),
+        }
+    }
+}
+
+impl FromStr for Word {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::all().find(|word| word.as_str() == text).ok_or_else(|| {
+            let known: Vec<_> = Self::all().map(Self::as_str).collect();
+            format!("is none of {}", known.join(", "))
+        })
+    }
+}

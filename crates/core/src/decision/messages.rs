@@ -1,0 +1,95 @@
+//! What is to be said about a value that stands in env already: the user's, or an earlier one of ours.
+
+use crate::{
+    decision::{
+        outcome::Plan,
+        owned_values::{Basis, Record},
+        user_value::Broken,
+    },
+    pod::containers::Container,
+    quantity,
+    quote::quote,
+    reason::Reason,
+    units::human,
+    value::limit::Limit,
+    warning::{Warning, WarningKind},
+};
+
+/// What became of a broken value under `repair: fix`.
+#[derive(Clone, Copy)]
+pub(crate) struct Outcome {
+    pub(crate) repaired: Option<Plan>,
+    /// Why nothing can be put in its place.
+    pub(crate) hindrance: Option<Reason>,
+}
+
+/// What is to be said about a value of the user.
+pub(crate) fn about_existing(
+    container: &Container<'_>,
+    broken: Option<&Broken>,
+    Outcome { repaired, hindrance }: Outcome,
+) -> Option<String> {
+    let several = container.env.places.len() > 1;
+    let Some(broken) = broken else {
+        let text = "GOMEMLIMIT is in env more than once; the last one counts";
+        return several.then(|| text.to_owned());
+    };
+    let which = if several { " (the last of several entries, which counts)" } else { "" };
+    let end = match (repaired, hindrance) {
+        (Some(plan), _) => format!("repaired: GOMEMLIMIT={}", plan.text()),
+        (_, Some(reason)) => format!("not repaired: {}", reason.explanation()),
+        (None, None) => broken.advice().to_owned(),
+    };
+    Some(format!("{broken}{which}; {end}"))
+}
+
+/// A warning about one container.
+pub(crate) fn about(container: &Container<'_>, kind: WarningKind, text: &str) -> Warning {
+    Warning::new(kind, format!("container {}: {text}", quote(&container.name)))
+}
+
+/// What a reason means for a memory limit of which the text is known.
+pub(crate) fn about_limit(reason: Reason, text: Option<&str>, limit: Limit, minimum: u64) -> Option<String> {
+    match reason {
+        Reason::InvalidLimit => {
+            let text = text.filter(|text| quantity::parse(text).is_err())?;
+            let problem = quantity::parse(text).err()?;
+            let meant = quantity::suggestion(text).map(|meant| format!("; did you mean {meant}?"));
+            Some(format!("the memory limit {} {problem}{}", quote(text), meant.unwrap_or_default()))
+        }
+        Reason::BelowMinimum => Some(match text.and_then(quantity::too_small) {
+            Some(problem) => format!("the memory limit {problem}"),
+            None => format!(
+                "the memory limit of {} is too small for GOMEMLIMIT to help: min-limit is {}",
+                human(limit.bytes()?),
+                human(minimum)
+            ),
+        }),
+        _ => None,
+    }
+}
+
+/// Our own earlier value stays where we would not set one now, since we never remove. This says so where it
+/// does not fit any more.
+pub(crate) fn left_behind(
+    container: &Container<'_>,
+    own: &Record,
+    limit: Limit,
+    reason: Reason,
+) -> Option<Warning> {
+    let name = quote(&container.name);
+    let text = match own.basis {
+        Basis::Literal { bytes, .. } if limit.bytes() != Some(own.limit) => format!(
+            "container {name}: GOMEMLIMIT={bytes} was injected for a limit of {} and stays, although now: {}; remove \
+             it from the manifest",
+            human(own.limit),
+            reason.explanation()
+        ),
+        Basis::Track { .. } if limit.own_bytes().is_none() => format!(
+            "container {name}: GOMEMLIMIT follows a memory limit of the container that is not there any more, so it \
+             becomes the node's size; remove it from the manifest, or set the limit"
+        ),
+        _ => return None,
+    };
+    Some(Warning::new(WarningKind::StaleValue, text))
+}

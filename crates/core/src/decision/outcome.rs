@@ -1,0 +1,274 @@
+//! What is decided about a pod and its containers.
+
+use std::borrow::Cow;
+
+use crate::{
+    decision::{
+        owned_values::{Basis, Record, Repaired},
+        user_value::{ExistingValue, cut},
+    },
+    json::text::Text,
+    pod::env::Opaque,
+    reason::Reason,
+    settings::{EnvFrom, Level, Setting, ValueKind},
+    value::ratio::Ratio,
+    warning::Warning,
+};
+
+/// What was decided about a pod.
+#[derive(Debug, Default)]
+pub struct Verdict<'a> {
+    /// The reason that holds for a request in which no container was looked at.
+    pub reason: Option<Reason>,
+    /// One for each container: init containers first, in the order of the pod.
+    pub containers: Vec<ContainerVerdict<'a>>,
+    /// What is wrong, in the order in which it was found.
+    pub warnings: Vec<Warning>,
+    pub(crate) annotations: AnnotationsPlace,
+}
+
+impl Verdict<'_> {
+    /// The same, borrowing nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Verdict<'static> {
+        let containers = self.containers.into_iter().map(|container| ContainerVerdict {
+            name: container.name.into_owned(),
+            list: container.list,
+            index: container.index,
+            decision: container.decision,
+            env_from: container.env_from,
+            env: container.env,
+            own: container.own,
+            reason_rule: container.reason_rule,
+            value_rule: container.value_rule,
+            repaired: container.repaired,
+            existing: container.existing.map(|existing| match container.opaque {
+                Some(opaque) => ExistingValue { value: cut(&opaque.in_words()), ..existing },
+                None => existing,
+            }),
+            opaque: None,
+            detail: container.detail,
+        });
+        Verdict {
+            containers: containers.collect(),
+            reason: self.reason,
+            warnings: self.warnings,
+            annotations: self.annotations,
+        }
+    }
+}
+
+/// What a patch has to know about the pod's annotations.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AnnotationsPlace {
+    pub(crate) has_metadata: bool,
+    pub(crate) has_annotations: bool,
+    /// Bytes of all keys and values but those of an earlier status annotation.
+    pub(crate) size: usize,
+}
+
+/// What was decided about one container.
+#[derive(Debug)]
+pub struct ContainerVerdict<'a> {
+    pub(crate) name: Text<'a>,
+    /// Which list of the pod it stands in.
+    pub list: ContainerList,
+    /// Its index in that list.
+    pub index: usize,
+    /// The decision.
+    pub decision: Decision,
+    /// Set where an `envFrom` may define GOMEMLIMIT: whether it was overridden or respected.
+    pub env_from: Option<EnvFrom>,
+    pub(crate) env: EnvPlace,
+    /// Our own earlier value, if that is what stands in env.
+    pub(crate) own: Option<Record>,
+    /// The rule of the policy file, or built in, that brought about the reason.
+    pub reason_rule: Option<String>,
+    /// The rule that gave the setting that made the value.
+    pub value_rule: Option<String>,
+    /// What the value of the user was that is replaced now.
+    pub(crate) repaired: Option<Repaired>,
+    /// The value of the user that is in env.
+    pub existing: Option<ExistingValue>,
+    /// Where that value comes from, if the pod does not determine it; read by [`Verdict::into_owned`].
+    pub(crate) opaque: Option<Opaque<'a>>,
+    /// What the reason means for this container, if more can be said than [`Reason::explanation`].
+    pub(crate) detail: Option<String>,
+}
+
+impl ContainerVerdict<'_> {
+    /// The container's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the reason means, for people.
+    #[must_use]
+    pub fn explanation(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.decision.reason.explanation())
+    }
+
+    /// The one rule to name where there is room for one: that of the value where there is one now, else that of
+    /// the reason.
+    #[must_use]
+    pub fn rule(&self) -> Option<&str> {
+        let (reason, value) = (self.reason_rule.as_deref(), self.value_rule.as_deref());
+        if self.decision.reason.is_set() { value.or(reason) } else { reason.or(value) }
+    }
+
+    /// Whether the patch changes the container.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.decision.reason.is_change()
+    }
+
+    /// What the user had written where our value stands, now or at an earlier answer.
+    #[must_use]
+    pub fn repaired(&self) -> Option<&Repaired> {
+        self.repaired.as_ref().or_else(|| self.own.as_ref()?.repaired.as_ref())
+    }
+}
+
+/// The list of a pod that a container stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerList {
+    /// `spec.initContainers`.
+    Init,
+    /// `spec.containers`.
+    Main,
+}
+
+impl ContainerList {
+    /// The name of the field.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "initContainers",
+            Self::Main => "containers",
+        }
+    }
+}
+
+/// Where in a container's `env` the value goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum EnvPlace {
+    /// There is no list yet.
+    NewList,
+    /// At the end of the list.
+    End,
+    /// At the start of the list, since an entry refers to it: kubelet expands only what stands before.
+    Start,
+    /// Into the entry of ours with this index; where it tracks, its `GOMEMLIMIT_MIB` stands before it.
+    Own { index: usize, mib: Option<usize> },
+    /// In place of a broken value of the user: into the first of its entries, so that whatever expands it
+    /// still stands behind it. The others go.
+    Broken {
+        first: usize,
+        /// It is the only one, and has a `value`, so that nothing but that need change.
+        is_text: bool,
+        others: Vec<usize>,
+    },
+}
+
+/// Set or skip, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The reason.
+    pub reason: Reason,
+    /// The memory limit that applies to the container in bytes, where there is one.
+    pub limit: Option<u64>,
+    /// The value: there when the reason is a `set` one, or audit mode.
+    pub plan: Option<Plan>,
+}
+
+/// A value and where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// GOMEMLIMIT in bytes, for the limit as it is now; more than zero and less than it.
+    pub value: u64,
+    /// The memory limit in bytes.
+    pub limit: u64,
+    /// Whether the limit is the container's part of a pod-level limit.
+    pub from_pod_limit: bool,
+    /// How the value is written.
+    pub kind: ValueKind,
+    /// Where that was set.
+    pub kind_level: Level,
+    /// Why the value is a literal although it was to track.
+    pub not_tracked: Option<NotTracked>,
+    /// The share of the limit; has no part in a value that tracks, and neither has the headroom.
+    pub ratio: Ratio,
+    /// Where the ratio was set.
+    pub ratio_level: Level,
+    /// Bytes to leave free.
+    pub headroom: u64,
+    /// Where the headroom was set.
+    pub headroom_level: Level,
+}
+
+impl Plan {
+    /// The text of GOMEMLIMIT in env.
+    #[must_use]
+    pub fn text(&self) -> Cow<'static, str> {
+        self.basis().text()
+    }
+
+    pub(crate) fn basis(&self) -> Basis {
+        match self.kind {
+            ValueKind::Literal => {
+                Basis::Literal { bytes: self.value, ratio: self.ratio, headroom: self.headroom }
+            }
+            ValueKind::Track => Basis::Track { bytes: self.value },
+        }
+    }
+
+    /// Whether the headroom, not the ratio, made the value.
+    #[must_use]
+    pub fn is_by_headroom(&self) -> bool {
+        self.kind == ValueKind::Literal && self.value == self.limit.saturating_sub(self.headroom)
+    }
+
+    /// The setting that made the value.
+    #[must_use]
+    pub fn decided_by(&self) -> Setting {
+        match self.kind {
+            ValueKind::Track => Setting::Value,
+            ValueKind::Literal if self.is_by_headroom() => Setting::Headroom,
+            ValueKind::Literal => Setting::Ratio,
+        }
+    }
+
+    /// The level of the setting that made the value.
+    #[must_use]
+    pub fn source(&self) -> Level {
+        match self.decided_by() {
+            Setting::Value => self.kind_level,
+            Setting::Headroom => self.headroom_level,
+            _ => self.ratio_level,
+        }
+    }
+}
+
+/// Why a value does not track although it was to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTracked {
+    /// The downward API knows no limit of the container.
+    NoOwnLimit,
+    /// Rounding up to whole MiB would come too near to the limit.
+    OddLimit,
+    /// The user has a `GOMEMLIMIT_MIB`, which is never overwritten.
+    VariableTaken,
+}
+
+impl NotTracked {
+    /// One sentence for people.
+    #[must_use]
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::NoOwnLimit => "not tracked: the container has no memory limit of its own",
+            Self::OddLimit => "not tracked: the memory limit is below 64Mi and not a whole number of Mi",
+            Self::VariableTaken => "not tracked: the container has a variable GOMEMLIMIT_MIB of its own",
+        }
+    }
+}

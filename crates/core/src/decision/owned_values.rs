@@ -1,0 +1,203 @@
+//! The values that this program wrote earlier, as the status annotation of a pod records them.
+//!
+//! Read leniently, so that replicas of two releases agree: unknown fields and versions are ignored, and whatever does
+//! not fit counts as a value of the user.
+
+use std::{borrow::Cow, collections::HashMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::{
+    json::text::Key,
+    names::TRACKING_VALUE,
+    settings::ValueKind,
+    value::{formula, ratio::Ratio},
+};
+
+/// What a value is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// So many bytes, and the settings that yield them.
+    Literal { bytes: u64, ratio: Ratio, headroom: u64 },
+    /// The limit alone, which yields so many bytes.
+    Track { bytes: u64 },
+}
+
+impl Basis {
+    /// GOMEMLIMIT in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        match *self {
+            Self::Literal { bytes, .. } | Self::Track { bytes } => bytes,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> ValueKind {
+        match self {
+            Self::Literal { .. } => ValueKind::Literal,
+            Self::Track { .. } => ValueKind::Track,
+        }
+    }
+
+    /// The text of GOMEMLIMIT in env.
+    pub(crate) fn text(&self) -> Cow<'static, str> {
+        match self {
+            Self::Literal { bytes, .. } => bytes.to_string().into(),
+            Self::Track { .. } => TRACKING_VALUE.into(),
+        }
+    }
+}
+
+/// A value of ours and what it was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) basis: Basis,
+    pub(crate) limit: u64,
+    /// What it once replaced.
+    pub(crate) repaired: Option<Repaired>,
+}
+
+/// What stood in place of a value of ours before it was repaired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repaired {
+    /// What the user had written, as text.
+    pub was: String,
+    /// What was wrong with it: one of the words of [`Broken::as_str`](crate::existing::Broken::as_str).
+    pub problem: String,
+    /// How many entries there were, where there were several.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub entries: usize,
+}
+
+const fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_one(count: &usize) -> bool {
+    *count == 1
+}
+
+impl Repaired {
+    /// From an annotation that anybody may have written: only what is as short as what we write.
+    fn parse(json: &str) -> Option<Self> {
+        const LONGEST: usize = 512;
+        serde_json::from_str(json)
+            .ok()
+            .filter(|repaired: &Self| repaired.was.len() + repaired.problem.len() < LONGEST)
+    }
+}
+
+/// What an earlier status annotation says about the containers that we set.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded(HashMap<String, Record>);
+
+impl Recorded {
+    /// Reads an annotation that anybody may have written. A value is ours only where the recorded
+    /// limit, ratio and headroom yield exactly that value.
+    pub(crate) fn read(annotation: Option<&str>, containers: &[&str]) -> Self {
+        #[derive(Deserialize)]
+        struct Document<'a> {
+            #[serde(borrow)]
+            containers: &'a RawValue,
+        }
+        let Some(document) = annotation.and_then(|text| serde_json::from_str::<Document<'_>>(text).ok())
+        else {
+            return Self::default();
+        };
+        let mut recorded = Self::default();
+        let mut entries = serde_json::Deserializer::from_str(document.containers.get());
+        // What was read before a broken end does not count.
+        match entries.deserialize_map(RecordsVisitor { containers, recorded: &mut recorded }) {
+            Ok(()) => recorded,
+            Err(_) => Self::default(),
+        }
+    }
+
+    /// The record of the container called `name`, if `text` from its env is the value that we wrote.
+    pub(crate) fn of_own_value(&self, name: &str, text: &str) -> Option<&Record> {
+        self.0.get(name).filter(|record| record.basis.text() == text)
+    }
+}
+
+/// Collects the records of the pod's own containers; a forged annotation may name many others.
+struct RecordsVisitor<'r> {
+    containers: &'r [&'r str],
+    recorded: &'r mut Recorded,
+}
+
+impl<'de> Visitor<'de> for RecordsVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("containers")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while let Some(Key(name)) = map.next_key::<Key<'de>>()? {
+            let entry = map.next_value::<&'de RawValue>()?;
+            if self.containers.contains(&&*name)
+                && let Some(record) = RecordedEntry::parse(entry.get())
+            {
+                self.recorded.0.insert(name.to_string(), record);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct RecordedEntry<'a> {
+    value: String,
+    limit: Bytes,
+    ratio: Option<String>,
+    headroom: Option<Bytes>,
+    kind: Option<String>,
+    #[serde(borrow)]
+    repaired: Option<&'a RawValue>,
+}
+
+impl RecordedEntry<'_> {
+    fn parse(json: &str) -> Option<Record> {
+        let entry: RecordedEntry<'_> = serde_json::from_str(json).ok()?;
+        let limit = entry.limit.0?;
+        let basis = match entry.kind.as_deref() {
+            None | Some("literal") => {
+                let (ratio, headroom) = (entry.ratio?.parse().ok()?, entry.headroom?.0?);
+                Basis::Literal { bytes: formula::value(limit, ratio, headroom)?, ratio, headroom }
+            }
+            Some("track") => Basis::Track { bytes: formula::tracking_value(limit) },
+            Some(_) => return None,
+        };
+        let repaired = entry.repaired.and_then(|json| Repaired::parse(json.get()));
+        (entry.value == basis.text()).then_some(Record { basis, limit, repaired })
+    }
+}
+
+/// A number, or digits in a string; anything else is no number.
+struct Bytes(Option<u64>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BytesVisitor;
+        impl Visitor<'_> for BytesVisitor {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_u64<E>(self, bytes: u64) -> Result<Bytes, E> {
+                Ok(Bytes(Some(bytes)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
+                Ok(Bytes(text.parse().ok()))
+            }
+        }
+        deserializer.deserialize_any(BytesVisitor)
+    }
+}

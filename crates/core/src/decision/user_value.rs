@@ -1,0 +1,272 @@
+//! What a GOMEMLIMIT that the user wrote means: sound, opaque, or broken and how.
+
+use std::{borrow::Cow, fmt};
+
+use serde::Serialize;
+
+use crate::{
+    decision::resolver::{Resolver, Unexpanded, Unresolved},
+    pod::{
+        containers::{Container, Spec},
+        env::{EnvVar, Opaque, ResourceFieldRef},
+    },
+    quote::{MOST_QUOTED, quote, start},
+    units::human,
+    value::{
+        fit::{self, Distance},
+        go_limit::GoLimit,
+        limit::{Limit, PodLimits},
+    },
+};
+
+/// How an existing value hurts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// A reference to the whole memory limit: nothing is left for what the runtime does not count.
+    WholeLimit,
+    /// A reference to a limit that does not exist: kubelet fills in the node's allocatable memory.
+    NodeSize,
+    /// Above 98 % of the limit, up to all of it.
+    AtLimit {
+        /// The value as bytes.
+        bytes: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Above the limit.
+    AboveLimit {
+        /// The value as bytes.
+        bytes: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The program exits with code 2 before `main`.
+    Malformed {
+        /// The start of the value.
+        text: String,
+        /// Why it has a `$(NAME)`, if it has one.
+        unexpanded: Option<Unexpanded>,
+    },
+    /// Zero, or below 5 % of the limit: the garbage collector runs without a pause.
+    TooLow {
+        /// The value as bytes.
+        bytes: u64,
+    },
+}
+
+impl Broken {
+    /// The word for it in the status annotation; that of its coverage, unless that is `uncovered`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::WholeLimit | Self::AtLimit { .. } => "at-limit",
+            Self::NodeSize => "node-size",
+            Self::AboveLimit { .. } => "above-limit",
+            Self::Malformed { .. } => "malformed",
+            Self::TooLow { .. } => "too-low",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::WholeLimit => "remove it to have one injected",
+            Self::NodeSize => "set the limit",
+            Self::AtLimit { .. } | Self::AboveLimit { .. } => "lower it, or remove it",
+            Self::Malformed { unexpanded, .. } => match unexpanded {
+                None => "write bytes or MiB",
+                Some(Unexpanded::Undefined) => {
+                    "define what it refers to before it in env, or write bytes or MiB"
+                }
+                Some(Unexpanded::Escaped) => "$$( is not expanded: write $(NAME), bytes or MiB",
+            },
+            Self::TooLow { .. } => "raise it, or remove it",
+        }
+    }
+}
+
+/// What is wrong, without [`Broken::advice`].
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WholeLimit => {
+                f.write_str("GOMEMLIMIT is 100 % of the memory limit, which leaves no headroom")
+            }
+            Self::NodeSize => {
+                f.write_str("GOMEMLIMIT refers to a memory limit that is not set: it becomes the node's size")
+            }
+            Self::AtLimit { bytes, limit } => {
+                let (bytes, limit) = (human(*bytes), human(*limit));
+                write!(f, "GOMEMLIMIT is {bytes}, above 98 % of the memory limit of {limit}")
+            }
+            Self::AboveLimit { bytes, limit } => {
+                // Rounded to tenths both may look the same.
+                let text =
+                    if human(*bytes) == human(*limit) { |bytes| format!("{bytes} bytes") } else { human };
+                write!(f, "GOMEMLIMIT is {}, above the memory limit of {}", text(*bytes), text(*limit))
+            }
+            Self::Malformed { text, .. } => {
+                write!(f, "GOMEMLIMIT={} is malformed: a Go program exits with code 2", quote(text))
+            }
+            Self::TooLow { bytes } => {
+                let bytes = human(*bytes);
+                write!(f, "GOMEMLIMIT is {bytes}, so low that a Go program does little but collect garbage")
+            }
+        }
+    }
+}
+
+/// What decides about the values in a container's env that the pod itself determines.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PodValues<'p, 'a> {
+    spec: &'p Spec<'a>,
+    limits: &'p PodLimits,
+}
+
+impl<'p, 'a> PodValues<'p, 'a> {
+    pub(crate) fn new(spec: &'p Spec<'a>, limits: &'p PodLimits) -> Self {
+        Self { spec, limits }
+    }
+
+    /// GOMEMLIMIT in env of `container`, to which the memory limit `limit` applies; `None` if there is none.
+    pub(crate) fn existing<'c>(self, container: &'c Container<'a>, limit: Limit) -> Option<Existing<'c, 'a>> {
+        let (index, entry) = container.env.gomemlimit.as_ref()?;
+        let mut resolver = Resolver::new(self.spec, self.limits, container);
+        let text = resolver.resolve(*index, entry);
+        let value = match text {
+            Err(Unresolved::NodeSize) => UserValue::NodeSize,
+            Err(Unresolved::Unknown) => UserValue::Unknown,
+            Ok(text) => match text.parse() {
+                Ok(GoLimit::Unlimited) => UserValue::Unlimited,
+                Ok(GoLimit::Bytes(bytes)) => UserValue::Bytes(bytes),
+                Err(_) => UserValue::Malformed(text),
+            },
+        };
+        let broken = match &value {
+            UserValue::Unlimited | UserValue::Unknown => None,
+            UserValue::NodeSize => Some(Broken::NodeSize),
+            UserValue::Malformed(text) => Some(Broken::Malformed {
+                text: start(text, MOST_QUOTED + 1).to_owned(),
+                unexpanded: resolver.unexpanded().filter(|_| text.contains("$(")),
+            }),
+            UserValue::Bytes(bytes) => self.inspect(*bytes, entry, container, limit),
+        };
+        Some(Existing { entry, container: &container.name, value, broken })
+    }
+
+    /// What is wrong with a value of `bytes` that `entry` of `container` yields.
+    fn inspect(
+        self,
+        bytes: u64,
+        entry: &EnvVar<'_>,
+        container: &Container<'a>,
+        limit: Limit,
+    ) -> Option<Broken> {
+        let reference = entry.value_from.as_ref().and_then(|from| from.resource_field_ref.as_ref());
+        let of_limit = reference.filter(|reference| reference.is_to_memory_limit_of(&container.name));
+        match of_limit.map(ResourceFieldRef::divisor) {
+            Some(Some(1)) => Some(Broken::WholeLimit),
+            Some(_) => inspect_bytes(bytes, limit.bytes().or(self.downward(container))),
+            None => inspect_bytes(bytes, limit.bytes()),
+        }
+    }
+
+    /// The text of the pod-level memory limit.
+    pub(crate) fn pod_memory_limit(self) -> Option<&'p str> {
+        self.spec.resources.memory_limit()
+    }
+
+    /// What the downward API gives for the memory limit of `container`, if that is not the node's size.
+    pub(crate) fn downward(self, container: &Container<'a>) -> Option<u64> {
+        self.limits.downward(container).own_bytes()
+    }
+}
+
+/// A GOMEMLIMIT that the user wrote, and what it means.
+#[derive(Debug)]
+pub(crate) struct Existing<'c, 'a> {
+    pub(crate) entry: &'c EnvVar<'a>,
+    /// The name of its container.
+    container: &'c str,
+    pub(crate) value: UserValue<'a>,
+    /// What is wrong with it; `None` also if it is not known before the container runs.
+    pub(crate) broken: Option<Broken>,
+}
+
+impl Existing<'_, '_> {
+    /// The bytes of a value with which nothing is wrong.
+    pub(crate) fn sound_bytes(&self) -> Option<u64> {
+        self.bytes().filter(|_| self.broken.is_none())
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        match self.value {
+            UserValue::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+/// A GOMEMLIMIT of the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExistingValue {
+    /// As it is written; a reference in words. That to a ConfigMap, a Secret or a field is put in words only by
+    /// [`Verdict::into_owned`]: a webhook, which answers with the borrowed verdict, has no use for them.
+    pub value: String,
+    /// In bytes, if the pod determines it.
+    pub bytes: Option<u64>,
+    /// What is wrong with it: one of the words of [`Broken::as_str`](crate::existing::Broken::as_str).
+    pub problem: Option<&'static str>,
+}
+
+impl From<&Existing<'_, '_>> for ExistingValue {
+    fn from(existing: &Existing<'_, '_>) -> Self {
+        let problem = existing.broken.as_ref().map(Broken::as_str);
+        Self { value: written(existing.entry, existing.container), bytes: existing.bytes(), problem }
+    }
+}
+
+/// What the program finds in GOMEMLIMIT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum UserValue<'a> {
+    /// Empty or `off`.
+    Unlimited,
+    Bytes(u64),
+    Malformed(Cow<'a, str>),
+    /// A reference to a memory limit that is not set.
+    NodeSize,
+    /// Not known from the pod.
+    Unknown,
+}
+
+/// Bytes of an existing value that are shown.
+const MAX_WRITTEN: usize = 100;
+
+/// The start of an existing value: what fits an annotation.
+pub(crate) fn cut(text: &str) -> String {
+    let start = start(text, MAX_WRITTEN);
+    if start.len() < text.len() { format!("{start}…") } else { text.to_owned() }
+}
+
+/// An existing value of the container called `own` as it is written.
+fn written(entry: &EnvVar<'_>, own: &str) -> String {
+    let Some(source) = &entry.value_from else { return cut(entry.value.as_deref().unwrap_or_default()) };
+    let Some(reference) = &source.resource_field_ref else { return Opaque::OTHER.to_owned() };
+    let part = |key: &str, text: &str| format!(", {key} {}", start(text, MAX_WRITTEN));
+    let of = reference.container_name.as_deref().filter(|name| !name.is_empty() && *name != own);
+    let of = of.map(|name| part("containerName", name)).unwrap_or_default();
+    let divisor = reference.divisor.as_ref().map(|divisor| part("divisor", &divisor.0)).unwrap_or_default();
+    cut(&format!("resourceFieldRef {}{of}{divisor}", start(&reference.resource, MAX_WRITTEN)))
+}
+
+/// What is wrong with a value of `bytes`.
+fn inspect_bytes(bytes: u64, limit: Option<u64>) -> Option<Broken> {
+    let Some(limit) = limit else { return (bytes == 0).then_some(Broken::TooLow { bytes }) };
+    match fit::distance(bytes, limit) {
+        Distance::Above => Some(Broken::AboveLimit { bytes, limit }),
+        Distance::At => Some(Broken::AtLimit { bytes, limit }),
+        Distance::Sound => None,
+        Distance::TooLow => Some(Broken::TooLow { bytes }),
+    }
+}

@@ -1,0 +1,75 @@
+//! The command line of a container: flags of automemlimit, and arguments that rules name.
+
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::value::RawValue;
+
+use crate::{
+    glob::{Glob, MAX_ARGUMENT, Work},
+    json::{self, text::Text},
+    names::{AUTO_GOMEMLIMIT_FLAG, NO_AUTO_GOMEMLIMIT_FLAG},
+};
+
+/// What a command line says about automemlimit.
+#[derive(Debug, Default)]
+pub(crate) struct Arguments<'a> {
+    pub(crate) has_auto_gomemlimit: bool,
+    pub(crate) refuses_auto_gomemlimit: bool,
+    /// All of it, for rules that ask for other arguments.
+    json: &'a str,
+}
+
+impl Arguments<'_> {
+    /// Whether one of them fits one of the patterns.
+    pub(crate) fn any(&self, globs: &[Glob], work: &Work) -> bool {
+        let mut found = false;
+        if !work.take(self.json.len()) {
+            return false;
+        }
+        // It was read before; an empty text is a list that is not there.
+        let _ = each_argument(&mut serde_json::Deserializer::from_str(self.json), LONGEST_JSON, |argument| {
+            found = found || globs.iter().any(|glob| glob.matches_argument(argument, work));
+        });
+        found
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Arguments<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut arguments =
+            Self { json: <&'a RawValue>::deserialize(deserializer)?.get(), ..Self::default() };
+        let Self { has_auto_gomemlimit: has, refuses_auto_gomemlimit: refuses, json } = &mut arguments;
+        each_argument(&mut serde_json::Deserializer::from_str(json), LONGEST_FLAG, |argument| match argument
+            .strip_prefix(AUTO_GOMEMLIMIT_FLAG)
+        {
+            Some("=false") => *refuses = true,
+            Some(_) => *has = true,
+            None if argument == NO_AUTO_GOMEMLIMIT_FLAG => *refuses = true,
+            None => {}
+        })
+        .map_err(D::Error::custom)?;
+        Ok(arguments)
+    }
+}
+
+/// No flag of automemlimit is nearly as long; a whole script may be an argument, too. In bytes of JSON.
+const LONGEST_FLAG: usize = 256;
+
+/// What a pattern looks at, in bytes of JSON: escapes make six times as much at most, and there are quotes.
+const LONGEST_JSON: usize = 6 * MAX_ARGUMENT + 2;
+
+/// Hands every argument of a list to `take` but those of more than `longest` bytes of JSON.
+fn each_argument<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    longest: usize,
+    mut take: impl FnMut(&str),
+) -> Result<(), D::Error> {
+    json::each(deserializer, "a list of arguments", |json: &'de RawValue| {
+        let json = json.get();
+        if json.len() > longest && json.starts_with('"') {
+            return Ok(());
+        }
+        let argument: Text<'_> = serde_json::from_str(json).map_err(D::Error::custom)?;
+        take(&argument);
+        Ok(())
+    })
+}

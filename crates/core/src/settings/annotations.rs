@@ -1,0 +1,124 @@
+//! Settings from annotations and rules, and their precedence: container, pod, rule, namespace, then the default.
+//!
+//! A setting that cannot be followed is ignored at its own level only and reported; the next level
+//! counts. Each setting is looked up by itself.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    names::{DOMAIN, INJECT_LABEL, STATUS_ANNOTATION, is_own_key},
+    quote::quote,
+    settings::{Level, Setting, Settings, layer::Layer, precedence::Chain, rules::Ruling},
+    warning::{Warning, WarningKind},
+};
+
+/// The annotations of a namespace.
+pub type NamespaceAnnotations = BTreeMap<String, String>;
+
+/// The annotations of one pod and its namespace, read once.
+#[derive(Debug, Default)]
+pub(crate) struct Annotations<'a> {
+    namespace: Layer,
+    pod: Layer,
+    containers: Vec<(&'a str, Layer)>,
+}
+
+impl<'a> Annotations<'a> {
+    /// Reads our annotations. `containers` are the names that a per-container setting may use.
+    pub(crate) fn read<'n>(
+        namespace: impl IntoIterator<Item = (&'n str, &'n str)>,
+        pod: impl IntoIterator<Item = (&'a str, &'a str)>,
+        containers: &[&str],
+        warnings: &mut Vec<Warning>,
+    ) -> Self {
+        let mut annotations = Self::default();
+        for entry in namespace.into_iter().filter(|(key, _)| is_own_key(key)) {
+            match Key::parse(entry.0) {
+                Key::Setting(setting) => {
+                    annotations.namespace.read(Level::Namespace, setting, entry, warnings);
+                }
+                Key::Inject => {}
+                _ => {
+                    warnings.push(unknown(
+                        "namespace annotation",
+                        entry.0,
+                        "is not a setting of a namespace",
+                    ));
+                }
+            }
+        }
+        for entry in pod {
+            match Key::parse(entry.0) {
+                Key::Setting(setting) => annotations.pod.read(Level::Pod, setting, entry, warnings),
+                Key::ContainerSetting(setting, name) if containers.contains(&name) => {
+                    annotations.container_mut(name).read(Level::Container, setting, entry, warnings);
+                }
+                Key::ContainerSetting(..) => {
+                    warnings.push(unknown("annotation", entry.0, "names no container of this pod"));
+                }
+                Key::Inject => {
+                    warnings.push(unknown("annotation", entry.0, "does nothing here: it is a label"));
+                }
+                Key::Status => {}
+                Key::Unknown => warnings.push(unknown("annotation", entry.0, "is not a setting")),
+            }
+        }
+        annotations
+    }
+
+    fn container_mut(&mut self, name: &'a str) -> &mut Layer {
+        let index = self.containers.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            self.containers.push((name, Layer::default()));
+            self.containers.len() - 1
+        });
+        // The index was just found or made.
+        #[expect(clippy::indexing_slicing, reason = "in bounds by the line above")]
+        &mut self.containers[index].1
+    }
+
+    /// The settings that hold for one container, about which the rules say `ruling`.
+    pub(crate) fn chain<'s>(
+        &'s self,
+        container: &str,
+        ruling: &'s Ruling<'s>,
+        defaults: &'s Settings,
+    ) -> Chain<'s> {
+        let own = self.containers.iter().find(|(name, _)| *name == container).map(|(_, layer)| layer);
+        let layers = [
+            own.map(|layer| (Level::Container, layer)),
+            Some((Level::Pod, &self.pod)),
+            Some((Level::Rule, &ruling.layer)),
+            Some((Level::Namespace, &self.namespace)),
+        ];
+        Chain::new(layers, ruling, defaults)
+    }
+}
+
+/// What an annotation key of our domain stands for.
+enum Key<'a> {
+    Setting(Setting),
+    ContainerSetting(Setting, &'a str),
+    Inject,
+    Status,
+    Unknown,
+}
+
+impl<'a> Key<'a> {
+    fn parse(key: &'a str) -> Self {
+        match key {
+            STATUS_ANNOTATION => return Self::Status,
+            INJECT_LABEL => return Self::Inject,
+            _ => {}
+        }
+        let Some((prefix, name)) = key.split_once('/') else { return Self::Unknown };
+        let setting = prefix.strip_suffix(DOMAIN).and_then(|rest| match rest.strip_suffix('.') {
+            None => Setting::from_name(name).map(Self::Setting),
+            Some(setting) => Setting::from_name(setting).map(|setting| Self::ContainerSetting(setting, name)),
+        });
+        setting.unwrap_or(Self::Unknown)
+    }
+}
+
+fn unknown(place: &str, key: &str, problem: &str) -> Warning {
+    Warning::new(WarningKind::UnknownName, format!("{place} {} {problem}; ignored", quote(key)))
+}

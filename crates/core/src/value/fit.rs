@@ -1,0 +1,34 @@
+//! How a value fits below a memory limit.
+
+use crate::value::ratio::{MILLION, Ratio};
+
+/// Below this many parts per million of the limit a program does little but collect garbage.
+const LEAST_SOUND_PPM: u32 = 50_000;
+
+/// What a value means against a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Distance {
+    /// More than the limit.
+    Above,
+    /// More than [`Ratio::MAX`] of the limit, up to all of it.
+    At,
+    /// Room below the limit, and room to live in.
+    Sound,
+    /// Zero, or below 5 % of the limit.
+    TooLow,
+}
+
+/// Measures a value of `bytes` against a limit of `limit` bytes.
+pub(crate) fn distance(bytes: u64, limit: u64) -> Distance {
+    let value = u128::from(bytes) * u128::from(MILLION);
+    let share = |ppm: u32| u128::from(limit) * u128::from(ppm);
+    if bytes == 0 || value < share(LEAST_SOUND_PPM) {
+        Distance::TooLow
+    } else if bytes > limit {
+        Distance::Above
+    } else if value > share(Ratio::MAX.ppm()) {
+        Distance::At
+    } else {
+        Distance::Sound
+    }
+}
