@@ -9,7 +9,11 @@ use std::{
 
 use gomemlimit::observation::{self, Observation};
 use gomemlimit_core::{
-    Reason, Review, Settings, settings::Setting, value::Ratio, warning::WarningKind,
+    Reason, Settings,
+    admission::{Patch, admit},
+    settings::Setting,
+    value::Ratio,
+    warning::WarningKind,
 };
 use gomemlimit_pprof::Verdict;
 
@@ -122,10 +126,8 @@ fn the_defaults_of_the_flags_are_those_of_the_core() {
 fn the_readmes_patch_is_the_answer_to_the_printed_curl_line() {
     let source = include_str!("../src/cli/serve.rs");
     let review = source.split("EXAMPLE_REVIEW: &str = r#\"").nth(1).unwrap().split("\"#;").next().unwrap();
-    let review = Review::parse(review.as_bytes()).unwrap();
-    let verdict: gomemlimit_core::Verdict<'_> =
-        review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
-    let patch = serde_json::to_value(verdict.patch().operations).unwrap();
+    let admission = admit(review.as_bytes(), |_| [].into(), &gomemlimit_core::Policy::default()).unwrap();
+    let patch = serde_json::to_value(Patch::new(&admission.outcome.decision).operations).unwrap();
     let shown = README.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(shown).unwrap(), patch);
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap_complete::engine::CompletionCandidate;
-use gomemlimit_core::{Reason, audit::Word};
+use gomemlimit_core::{Reason, audit::AuditFinding};
 use kube::config::Kubeconfig;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -57,7 +57,7 @@ fn flag(names: &[&str]) -> Option<String> {
 
 /// What `audit --only` and `--fail-on` take.
 pub(super) fn words() -> Vec<CompletionCandidate> {
-    Word::all().map(|word| CompletionCandidate::new(word.as_str())).collect()
+    AuditFinding::all().map(|word| CompletionCandidate::new(word.as_str())).collect()
 }
 
 /// What `explain --fail-on` takes.

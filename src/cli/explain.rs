@@ -8,8 +8,8 @@ use anyhow::ensure;
 use clap::{ArgGroup, Args, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use gomemlimit_core::{
-    Reason, Verdict,
-    decision::{ContainerVerdict, NotTracked, Plan},
+    PodDecision, Reason,
+    decision::{ComputedValue, ContainerDecision, NotTracked},
     settings::{Level, Setting},
     warning::WarningKind,
 };
@@ -131,7 +131,7 @@ impl ExplainArgs {
     /// If there is nothing to judge, for which there are no `nothing`.
     fn has_failed<'v>(
         &self,
-        verdicts: impl Iterator<Item = &'v Verdict<'static>>,
+        verdicts: impl Iterator<Item = &'v PodDecision<'static>>,
         nothing: &str,
     ) -> anyhow::Result<bool> {
         let (mut has_judged, mut found) = (false, false);
@@ -146,11 +146,11 @@ impl ExplainArgs {
         Ok(found)
     }
 
-    fn is_finding(&self, verdict: &Verdict<'_>) -> bool {
+    fn is_finding(&self, verdict: &PodDecision<'_>) -> bool {
         self.fail_on.iter().any(|finding| match finding {
             Finding::Warning => !verdict.warnings.is_empty(),
             Finding::Reason(reason) => {
-                verdict.containers.iter().any(|container| container.decision.reason == *reason)
+                verdict.containers.iter().any(|container| container.outcome.reason == *reason)
             }
         })
     }
@@ -162,7 +162,7 @@ fn exit_code(printed: ExitCode, has_failed: bool) -> ExitCode {
 }
 
 /// Warnings that the table does not show: what is wrong with a value is in its row.
-fn warn(object: &str, verdict: &Verdict<'_>) {
+fn warn(object: &str, verdict: &PodDecision<'_>) {
     for warning in verdict.warnings.iter().filter(|warning| warning.kind != WarningKind::BrokenValue) {
         output::warning(&format!("{object}: {}", warning.text));
     }
@@ -177,11 +177,11 @@ fn table(manifests: &Manifests, format: Format) -> String {
 }
 
 /// What was decided about the containers of these objects.
-fn decisions(all: &[(String, &Verdict<'_>)], format: Format) -> String {
+fn decisions(all: &[(String, &PodDecision<'_>)], format: Format) -> String {
     let dash = || "-".to_owned();
     let rows = all.iter().flat_map(|(object, verdict)| {
         verdict.containers.iter().map(|container| {
-            let decision = container.decision;
+            let decision = container.outcome;
             vec![
                 object.clone(),
                 container.name().to_owned(),
@@ -196,9 +196,9 @@ fn decisions(all: &[(String, &Verdict<'_>)], format: Format) -> String {
 }
 
 /// The value of ours, or that of the user as it is written.
-fn gomemlimit(container: &ContainerVerdict<'_>, format: Format) -> Option<String> {
-    if let Some(plan) = container.decision.plan {
-        return Some(format.bytes(plan.value));
+fn gomemlimit(container: &ContainerDecision<'_>, format: Format) -> Option<String> {
+    if let Some(plan) = container.outcome.value {
+        return Some(format.bytes(plan.bytes));
     }
     let existing = container.existing.as_ref()?;
     let exact = existing.bytes.filter(|_| matches!(format, Format::Wide)).map(|bytes| bytes.to_string());
@@ -207,18 +207,18 @@ fn gomemlimit(container: &ContainerVerdict<'_>, format: Format) -> Option<String
 }
 
 /// The setting that made the value, or what the reason means.
-fn why(container: &ContainerVerdict<'_>) -> String {
-    let reason = container.decision.reason;
-    let Some(plan) = container.decision.plan else {
+fn why(container: &ContainerDecision<'_>) -> String {
+    let reason = container.outcome.reason;
+    let Some(plan) = container.outcome.value else {
         let rule = container.reason_rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
         return format!("{}{rule}", container.explanation());
     };
-    let level = level_told(plan.source().as_str(), container.value_rule.as_deref());
+    let level = level_told(plan.level().as_str(), container.value_rule.as_deref());
     let by_rule =
         container.reason_rule.as_ref().map(|rule| format!("; {reason} by rule {rule}")).unwrap_or_default();
     let not_tracked = plan.not_tracked.map(|why| format!("; {}", why.explanation())).unwrap_or_default();
     let of = if plan.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
-    let value = match plan.decided_by() {
+    let value = match plan.made_by() {
         Setting::Value => format!("tracks the limit: 95.37 % of it ({level})"),
         Setting::Headroom => format!("headroom {} ({level}){not_tracked}", output::quantity(plan.headroom)),
         _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),
@@ -246,7 +246,7 @@ fn report(manifests: &Manifests) -> Value {
         .iter()
         .map(|one| {
             for container in &one.verdict.containers {
-                *summary.entry(container.decision.reason.as_str()).or_default() += 1;
+                *summary.entry(container.outcome.reason.as_str()).or_default() += 1;
             }
             let source = manifests.inputs.get(one.input).map(|input| input.source.to_string());
             json!({
@@ -264,8 +264,8 @@ fn report(manifests: &Manifests) -> Value {
     json!({"version": SCHEMA_VERSION, "objects": objects, "summary": summary})
 }
 
-fn container_report(container: &ContainerVerdict<'_>) -> Value {
-    let decision = container.decision;
+fn container_report(container: &ContainerDecision<'_>) -> Value {
+    let decision = container.outcome;
     json!({
         "name": container.name(),
         "list": container.list.as_str(),
@@ -273,16 +273,16 @@ fn container_report(container: &ContainerVerdict<'_>) -> Value {
         "reason": decision.reason.as_str(),
         "explanation": container.explanation(),
         "limit": decision.limit,
-        "value": decision.plan.map(|plan| plan.text()),
-        "bytes": decision.plan.map(|plan| plan.value),
+        "value": decision.value.map(|plan| plan.text()),
+        "bytes": decision.value.map(|plan| plan.bytes),
         "existing": container.existing,
         "rule": container.rule(),
         "repaired": container.repaired(),
-        "basis": decision.plan.as_ref().map(basis),
+        "basis": decision.value.as_ref().map(basis),
     })
 }
 
-fn basis(plan: &Plan) -> Value {
+fn basis(plan: &ComputedValue) -> Value {
     json!({
         "podLimit": plan.from_pod_limit,
         "kind": plan.kind.as_str(),
@@ -292,6 +292,6 @@ fn basis(plan: &Plan) -> Value {
         "ratioFrom": plan.ratio_level.as_str(),
         "headroom": plan.headroom,
         "headroomFrom": plan.headroom_level.as_str(),
-        "decidedBy": plan.decided_by().as_str(),
+        "decidedBy": plan.made_by().as_str(),
     })
 }

@@ -58,8 +58,8 @@ impl PolicyArgs {
     /// The same, for commands that ask once: says on stderr what is unlikely to be meant.
     pub(super) fn told_policy(&self) -> Result<Policy, PolicyFileError> {
         let policy = self.policy()?;
-        for doubt in policy.doubts() {
-            super::output::warning(&doubt);
+        for lint in policy.lints() {
+            super::output::warning(&lint);
         }
         Ok(policy)
     }

@@ -22,7 +22,7 @@ pub mod value;
 pub mod warning;
 
 pub use admission::{Review, ReviewError};
-pub use decision::{Surroundings, Verdict, decide};
+pub use decision::{PodContext, PodDecision, decide};
 pub use pod::Pod;
 pub use policy::Policy;
 pub use reason::Reason;

@@ -22,9 +22,9 @@ impl Policy {
     /// What is followed, but unlikely to be meant, in defaults and rules: a sentence each. To be told once, not
     /// for each pod.
     #[must_use]
-    pub fn doubts(&self) -> Vec<String> {
+    pub fn lints(&self) -> Vec<String> {
         let ratio = Some(self.defaults.ratio).filter(|ratio| ratio.is_low());
         let of_default = ratio.map(|ratio| format!("the default ratio {ratio} {LOW_RATIO}"));
-        of_default.into_iter().chain(self.rules.doubts()).collect()
+        of_default.into_iter().chain(self.rules.lints()).collect()
     }
 }

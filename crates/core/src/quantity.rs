@@ -109,9 +109,9 @@ impl<'a> Digits<'a> {
 /// `0.d1d2d3… × 10^point × 2^shift`, rounded up. The first digit is not zero.
 fn bytes(digits: Digits<'_>, point: i64, shift: u32) -> Result<u64, QuantityError> {
     // 10^19 is past 2^63; below 10^-40, even times 2^60, is a fraction of a byte.
-    const MOST_DIGITS: i64 = 19;
+    const MAX_DIGITS: i64 = 19;
     const SMALLEST: i64 = -40;
-    if point > MOST_DIGITS {
+    if point > MAX_DIGITS {
         return Err(QuantityError::OutOfRange);
     }
     if point < SMALLEST {

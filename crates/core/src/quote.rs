@@ -3,7 +3,7 @@
 use crate::printable::is_hidden;
 
 /// Characters that [`quote`] repeats.
-pub(crate) const MOST_QUOTED: usize = 100;
+pub(crate) const MAX_QUOTED_CHARS: usize = 100;
 
 /// The message with at most `max` characters of each text that [`quote`] put into it.
 pub(crate) fn shorten_quoted(message: &str, max: usize) -> String {
@@ -30,11 +30,11 @@ pub(crate) fn shorten_quoted(message: &str, max: usize) -> String {
 }
 
 /// Quotes text that a user wrote for a message: [hidden](is_hidden) characters escaped (the API server drops a
-/// warning that holds a control character), at most [`MOST_QUOTED`] of them.
+/// warning that holds a control character), at most [`MAX_QUOTED_CHARS`] of them.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");
     for (seen, c) in text.chars().enumerate() {
-        if seen == MOST_QUOTED {
+        if seen == MAX_QUOTED_CHARS {
             quoted.push('…');
             break;
         }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use gomemlimit_core::{
     NamespaceAnnotations, Policy,
     audit::{
-        ContainerCoverage, Coverage, EffectiveGomemlimit, Entry, Gap, LabelSelector, LimitSource, Selected,
-        Selection, Word, assess, effective,
+        AuditFinding, ContainerCoverage, Coverage, EffectiveGomemlimit, LabelSelector, LimitSource, Selected,
+        Selection, UncoveredReason, WebhookEntry, assess, effective,
     },
     pod::LivePod,
 };
@@ -94,7 +94,12 @@ fn values_that_track_the_limit(
     pod["spec"]["containers"][0]["resizePolicy"] =
         json!([{"resourceName": "other"}, {"resourceName": resource, "restartPolicy": more["policy"]}]);
     let found = assess_one(&pod, &Selected::Yes);
-    assert_eq!((found.status, found.bytes, found.is_ours), (status, Some(bytes), true), "{}", found.why);
+    assert_eq!(
+        (found.status, found.bytes, found.is_ours),
+        (status, Some(bytes), true),
+        "{}",
+        found.explanation
+    );
     assert_eq!(effective_bytes(&pod), Some(bytes));
 }
 
@@ -116,13 +121,13 @@ fn tracking_values_without_a_status(
     #[case] limit: Option<&str>,
     #[case] status: Coverage,
     #[case] bytes: Option<u64>,
-    #[case] why: &str,
+    #[case] explanation: &str,
 ) {
     let pod = pod(&tracking(), limit, limit);
     let found = assess_one(&pod, &Selected::Yes);
     assert_eq!((found.status, found.bytes, found.is_ours), (status, bytes, false), "{found:?}");
     assert_eq!(effective_bytes(&pod), bytes);
-    assert!(found.why.contains(why), "{found:?}");
+    assert!(found.explanation.contains(explanation), "{found:?}");
 }
 
 /// What the pod determines is judged like a literal.
@@ -190,9 +195,9 @@ fn values_of_the_user(
 ) {
     let found = assess_one(&pod(&env, spec, running), &Selected::Yes);
     assert_eq!(found.status, status, "{found:?}");
-    assert_eq!(found.gap.is_some(), status == Coverage::Uncovered, "{found:?}");
+    assert_eq!(found.reason.is_some(), status == Coverage::Uncovered, "{found:?}");
     assert!(!found.is_ours);
-    assert!(!found.why.is_empty());
+    assert!(!found.explanation.is_empty());
 }
 
 #[rstest]
@@ -207,13 +212,13 @@ fn values_of_ours(
     #[case] spec: &str,
     #[case] running: Option<&str>,
     #[case] status: Coverage,
-    #[case] why: &str,
+    #[case] explanation: &str,
 ) {
     let mut pod = pod(&literal("966367641"), Some(spec), running);
     pod["metadata"]["annotations"] = ours("966367641", GI);
     let found = assess_one(&pod, &Selected::Yes);
-    assert_eq!((found.status, found.why.as_str(), found.is_ours), (status, why, true));
-    assert_eq!(found.todo.is_empty(), status == Coverage::Covered);
+    assert_eq!((found.status, found.explanation.as_str(), found.is_ours), (status, explanation, true));
+    assert_eq!(found.advice.is_empty(), status == Coverage::Covered);
 }
 
 #[test]
@@ -229,32 +234,32 @@ fn a_forged_record_is_not_ours() {
 #[case::excluded(Selected::Excluded, "excluded-namespace")]
 #[case::pod(Selected::OptedOut, "opted-out")]
 #[case::unknown(Selected::Unknown, "namespace-unknown")]
-fn the_webhook_would_have_set_one(#[case] selected: Selected, #[case] gap: &str) {
+fn the_webhook_would_have_set_one(#[case] selected: Selected, #[case] reason: &str) {
     let found = assess_one(&pod(&json!([]), Some("1Gi"), Some("1Gi")), &selected);
-    assert_eq!(found.gap.unwrap().as_str(), gap);
+    assert_eq!(found.reason.unwrap().as_str(), reason);
     // The decision comes first: a label would not help here.
     let found = assess_one(&pod(&json!([]), None, Some("none")), &selected);
-    assert_eq!(found.gap.unwrap().as_str(), "no-memory-limit");
+    assert_eq!(found.reason.unwrap().as_str(), "no-memory-limit");
 }
 
 #[test]
 fn the_thing_to_do_is_a_command_that_fits_the_owner() {
     let mut pod = pod(&json!([]), Some("1Gi"), Some("1Gi"));
-    let todo = |pod: &Value| assess_one(pod, &Selected::Yes).todo;
-    assert_eq!(todo(&pod), "create pod p in shop again");
+    let advice = |pod: &Value| assess_one(pod, &Selected::Yes).advice;
+    assert_eq!(advice(&pod), "create pod p in shop again");
     pod["metadata"]["labels"] = json!({"pod-template-hash": "5d"});
     pod["metadata"]["ownerReferences"] =
         json!([{"kind": "ReplicaSet", "name": "api-5d", "controller": true}]);
-    assert_eq!(todo(&pod), "kubectl rollout restart deployment/api -n shop");
+    assert_eq!(advice(&pod), "kubectl rollout restart deployment/api -n shop");
     let label = Selected::NotLabelled { label: "gomemlimit.dev/inject=enabled".to_owned() };
     assert_eq!(
-        assess_one(&pod, &label).todo,
+        assess_one(&pod, &label).advice,
         "kubectl label namespace shop gomemlimit.dev/inject=enabled; then kubectl rollout restart deployment/api -n shop"
     );
     pod["metadata"]["ownerReferences"] = json!([{"kind": "StatefulSet", "name": "db", "controller": true}]);
-    assert_eq!(todo(&pod), "kubectl rollout restart statefulset/db -n shop");
+    assert_eq!(advice(&pod), "kubectl rollout restart statefulset/db -n shop");
     pod["metadata"]["ownerReferences"] = json!([{"kind": "Job", "name": "report", "controller": true}]);
-    assert_eq!(todo(&pod), "run job/report in shop again");
+    assert_eq!(advice(&pod), "run job/report in shop again");
 }
 
 /// A container of 1Gi that ended so in this state.
@@ -272,7 +277,10 @@ fn ends_are_told_apart() {
     let found = ended("900MiB", "lastState", "OOMKilled", 137);
     assert!(found.was_oom_killed() && !found.died_of_malformed_value());
     assert_eq!((found.restarts, found.status), (3, Coverage::Covered));
-    assert!(found.why.ends_with("; OOM-killed") && found.todo.contains("look for a leak"), "{found:?}");
+    assert!(
+        found.explanation.ends_with("; OOM-killed") && found.advice.contains("look for a leak"),
+        "{found:?}"
+    );
     let found = ended("512Mi", "lastState", "Error", 2);
     assert!(found.died_of_malformed_value() && !found.was_oom_killed());
     assert!(!ended("900MiB", "lastState", "Error", 2).died_of_malformed_value(), "a panic of its own");
@@ -298,10 +306,13 @@ fn a_sigkill_is_no_oom_kill(
 ) {
     let found = ended("900MiB", state, reason, code);
     assert_eq!((found.was_oom_killed(), found.was_sigkilled()), (is_oom_kill, is_sigkill));
-    assert_eq!((Word::OomKilled.holds(&found), Word::Sigkilled.holds(&found)), (is_oom_kill, is_sigkill));
+    assert_eq!(
+        (AuditFinding::OomKilled.holds(&found), AuditFinding::Sigkilled.holds(&found)),
+        (is_oom_kill, is_sigkill)
+    );
     assert_eq!(found.status, Coverage::Covered);
-    assert_eq!(found.todo.contains("liveness probe"), is_sigkill, "{}", found.todo);
-    assert_eq!(found.why.contains("SIGKILL"), is_sigkill, "{}", found.why);
+    assert_eq!(found.advice.contains("liveness probe"), is_sigkill, "{}", found.advice);
+    assert_eq!(found.explanation.contains("SIGKILL"), is_sigkill, "{}", found.explanation);
 }
 
 #[test]
@@ -324,8 +335,10 @@ fn a_part_of_the_pods_limit_is_measured_against() {
     .to_string();
     let pod = LivePod::parse(&text).unwrap();
     let found = assess(&pod, &NamespaceAnnotations::new(), &Policy::default(), &Selected::Yes);
-    let told: Vec<_> =
-        found.iter().map(|one| (one.name.as_str(), one.status.as_str(), one.gap.map(Gap::as_str))).collect();
+    let told: Vec<_> = found
+        .iter()
+        .map(|one| (one.name.as_str(), one.status.as_str(), one.reason.map(UncoveredReason::as_str)))
+        .collect();
     assert_eq!(
         told,
         [
@@ -344,19 +357,19 @@ fn the_sum_that_a_cluster_reports_is_no_limit_of_the_pod() {
     let mut pod = pod(&json!([]), None, Some("none"));
     pod["status"]["resources"] = json!({"limits": {"memory": "1Gi"}});
     let found = assess_one(&pod, &Selected::Yes);
-    assert_eq!((found.limit, found.gap.map(Gap::as_str)), (None, Some("no-memory-limit")));
+    assert_eq!((found.limit, found.reason.map(UncoveredReason::as_str)), (None, Some("no-memory-limit")));
     pod["spec"]["resources"] = json!({"limits": {"memory": "512Mi"}});
     assert_eq!(assess_one(&pod, &Selected::Yes).limit, Some((GI, LimitSource::Pod)), "resized");
 }
 
 #[test]
 fn words_are_unique_and_read_back() {
-    let words: Vec<_> = Word::all().map(Word::as_str).collect();
+    let words: Vec<_> = AuditFinding::all().map(AuditFinding::as_str).collect();
     for word in &words {
         assert_eq!(words.iter().filter(|other| *other == word).count(), 1, "{word}");
-        assert_eq!(word.parse::<Word>().unwrap().as_str(), *word);
+        assert_eq!(word.parse::<AuditFinding>().unwrap().as_str(), *word);
     }
-    assert!("covered!".parse::<Word>().unwrap_err().starts_with("is none of covered, "));
+    assert!("covered!".parse::<AuditFinding>().unwrap_err().starts_with("is none of covered, "));
 }
 
 #[test]
@@ -398,10 +411,10 @@ fn selectors_are_those_of_kubernetes() {
     for strange in [r#"{"--all":"x"}"#, r#"{"a":"$(touch x)"}"#, r#"{"a b":"c"}"#] {
         let namespaces: LabelSelector =
             serde_json::from_str(&format!(r#"{{"matchLabels":{strange}}}"#)).unwrap();
-        let selection = Selection::new(vec![Entry { namespaces, objects: LabelSelector::default() }]);
+        let selection = Selection::new(vec![WebhookEntry { namespaces, objects: LabelSelector::default() }]);
         assert_eq!(selection.selects(Some(&none), no_labels), Selected::Excluded, "{strange}");
     }
-    let nobody = Selection::new(Vec::<Entry>::new());
+    let nobody = Selection::new(Vec::<WebhookEntry>::new());
     assert_eq!(nobody.selects(Some(&opted_in), no_labels), Selected::Excluded);
 }
 
@@ -448,7 +461,10 @@ fn a_selector_reads_as_the_api_server_takes_it() {
     "the memory limit of 16Mi is too small for GOMEMLIMIT to help: min-limit is 32Mi",
     "raise the memory limit, or set min-limit lower"
 )]
-fn limits_that_are_too_small(#[case] limit: &str, #[case] why: &str, #[case] todo: &str) {
+fn limits_that_are_too_small(#[case] limit: &str, #[case] explanation: &str, #[case] advice: &str) {
     let found = assess_one(&pod(&json!([]), Some(limit), None), &Selected::Yes);
-    assert_eq!((found.status, found.why.as_str(), found.todo.as_str()), (Coverage::Uncovered, why, todo));
+    assert_eq!(
+        (found.status, found.explanation.as_str(), found.advice.as_str()),
+        (Coverage::Uncovered, explanation, advice)
+    );
 }

@@ -1,7 +1,7 @@
 //! Rules of a policy file: what they match, which of them counts, and the built-in ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use gomemlimit_core::{NamespaceAnnotations, Pod, Policy, Rules, Surroundings, decide, settings::BUILT_IN};
+use gomemlimit_core::{NamespaceAnnotations, Pod, PodContext, Policy, Rules, decide, settings::BUILT_IN};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -219,10 +219,10 @@ fn doubtful_ratios_are_told_by_name() {
         ..Policy::default()
     };
     let of_rule = "rule \"low\": the ratio 0.3 leaves more than half of the memory limit unused";
-    assert_eq!(policy.doubts(), [of_rule]);
+    assert_eq!(policy.lints(), [of_rule]);
     policy.defaults.ratio = "0.499999".parse().unwrap();
     let of_flag = "the default ratio 0.499999 leaves more than half of the memory limit unused";
-    assert_eq!(policy.doubts(), [of_flag, of_rule]);
+    assert_eq!(policy.lints(), [of_flag, of_rule]);
     let answer = ask(&pod(), &NamespaceAnnotations::new(), policy.rules);
     assert_eq!((outcome(&answer), answer.warnings.len()), ("30Mi".to_owned(), 0));
 }
@@ -324,18 +324,18 @@ fn where_the_namespace_and_the_owner_come_from() {
     ]}));
     let policy = Policy { rules, ..Policy::default() };
     let none = NamespaceAnnotations::new();
-    let value = |pod: &Value, surroundings: Surroundings<'_>| {
+    let value = |pod: &Value, context: PodContext<'_>| {
         let json = pod.to_string();
-        let verdict = decide(&Pod::parse(&json).unwrap(), surroundings, &policy);
-        verdict.containers[0].decision.plan.unwrap().value >> 20
+        let decision = decide(&Pod::parse(&json).unwrap(), context, &policy);
+        decision.containers[0].outcome.value.unwrap().bytes >> 20
     };
     let mut live = pod();
     assert_eq!(value(&live, (&none).into()), 90, "nobody says where it is");
     live["metadata"]["namespace"] = "shop".into();
     assert_eq!(value(&live, (&none).into()), 50, "the pod says it");
-    let elsewhere = Surroundings { namespace: "other", annotations: &none, owner: None };
+    let elsewhere = PodContext { namespace: "other", annotations: &none, owner: None };
     assert_eq!(value(&live, elsewhere), 90, "the request knows better");
-    let template = Surroundings { owner: Some("ReplicaSet"), ..elsewhere };
+    let template = PodContext { owner: Some("ReplicaSet"), ..elsewhere };
     assert_eq!(value(&live, template), 60);
 }
 

@@ -3,6 +3,7 @@
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Review, Settings,
+    admission::{Patch, admit},
     settings::{EnvFrom, Repair},
 };
 use rstest::rstest;
@@ -285,16 +286,16 @@ fn a_patch_without_room_for_the_status_has_the_same_warning_each_time() {
     let mut pod = app("1Gi");
     pod["metadata"]["annotations"] = json!({"filler": "x".repeat((256 << 10) - 100)});
     let body = review_of(&pod);
-    let review = Review::parse(&body).unwrap();
-    let verdict = review.judge(&NamespaceAnnotations::new(), &Policy::default()).verdict;
-    let [first, second] = [verdict.patch(), verdict.patch()];
+    let admission = admit(&body, |_| NamespaceAnnotations::new(), &Policy::default()).unwrap();
+    let decision = admission.outcome.decision;
+    let [first, second] = [Patch::new(&decision), Patch::new(&decision)];
     assert!(first.warning.is_some());
     assert_eq!(first.warning, second.warning);
     assert_eq!(
         serde_json::to_value(first.operations).unwrap(),
         serde_json::to_value(second.operations).unwrap()
     );
-    assert!(verdict.warnings.is_empty());
+    assert_eq!(decision.warnings, [first.warning.unwrap()]);
 }
 
 #[test]

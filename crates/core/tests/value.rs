@@ -1,7 +1,7 @@
 //! The value rule and the checker of existing values, case by case.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use gomemlimit_core::value::{GoLimit, Malformed, Ratio, RatioError, headroom_fits, value};
+use gomemlimit_core::value::{GoLimit, Malformed, Ratio, RatioError, headroom_fits, literal_value};
 
 fn ratio(text: &str) -> Ratio {
     text.parse().unwrap()
@@ -22,7 +22,11 @@ fn values() {
         (10, "0.9", 10, None),
         (10, "0.9", 11, None),
     ] {
-        assert_eq!(value(limit, ratio(ratio_text), headroom), wanted, "{limit} × {ratio_text} − {headroom}");
+        assert_eq!(
+            literal_value(limit, ratio(ratio_text), headroom),
+            wanted,
+            "{limit} × {ratio_text} − {headroom}"
+        );
     }
 }
 

@@ -6,7 +6,7 @@ mod labels;
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use gomemlimit_core::{
-    Reason, Rules, Verdict,
+    PodDecision, Reason, Rules,
     settings::Level,
     warning::{Warning, WarningKind},
 };
@@ -95,14 +95,14 @@ impl Default for Latency {
 
 impl Metrics {
     /// Counts every decision and warning of a verdict.
-    pub(crate) fn count_verdict(&self, verdict: &Verdict<'_>) {
-        let of_containers = verdict.containers.iter().map(|container| container.decision.reason);
+    pub(crate) fn count_verdict(&self, verdict: &PodDecision<'_>) {
+        let of_containers = verdict.containers.iter().map(|container| container.outcome.reason);
         for reason in verdict.reason.into_iter().chain(of_containers) {
             self.decision(reason).inc();
         }
         for container in &verdict.containers {
-            if let Some(plan) = container.decision.plan.filter(|_| container.decision.reason.is_set()) {
-                self.values_by(plan.source()).inc();
+            if let Some(plan) = container.outcome.value.filter(|_| container.outcome.reason.is_set()) {
+                self.values_by(plan.level()).inc();
             }
         }
         for Warning { kind, .. } in &verdict.warnings {

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use gomemlimit_core::{
-    Surroundings as Around, Verdict,
-    audit::{ContainerCoverage, Gap, Selected},
+    PodContext, PodDecision,
+    audit::{ContainerCoverage, Selected, UncoveredReason},
     names::STATUS_ANNOTATION,
     pod::LivePod,
 };
@@ -35,7 +35,7 @@ struct Explained {
     location: PodLocation,
     namespace: String,
     /// About a new pod.
-    verdict: Verdict<'static>,
+    verdict: PodDecision<'static>,
     /// About the pod that runs; empty for a workload.
     running: Vec<ContainerCoverage>,
     /// The status annotation of the pod.
@@ -150,7 +150,7 @@ fn explain(text: &str, namespace: &str, judge: &Judge) -> anyhow::Result<Vec<Exp
             || labels.clone().and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
         let Some((decider, selected)) = judge.decider(namespace, labels) else { continue };
         let annotations = &judge.annotations(namespace, decider);
-        let around = Around { namespace, annotations, owner: location.pods_owner() };
+        let around = PodContext { namespace, annotations, owner: location.pods_owner() };
         let verdict = decide_at(&object, &location, around, &decider.policy)?;
         let mut explained = Explained {
             selected,
@@ -241,11 +241,11 @@ fn report(all: &[Explained], judge: &Judge) -> Value {
             "running": one.running.iter().map(|found| json!({
                 "name": found.name,
                 "status": found.status.as_str(),
-                "reason": found.gap.map(Gap::as_str),
+                "reason": found.reason.map(UncoveredReason::as_str),
                 "limit": found.limit.map(|(bytes, _)| bytes),
                 "value": found.text,
-                "why": found.why,
-                "todo": found.todo,
+                "why": found.explanation,
+                "todo": found.advice,
             })).collect::<Vec<_>>(),
         })
     });

@@ -8,20 +8,20 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    admission::status::Status,
-    decision::outcome::{ContainerVerdict, EnvPlace, Verdict},
+    admission::{status::Status, warnings::warning_texts},
+    decision::outcome::{AnnotationsState, ContainerDecision, EnvTarget, PodDecision},
     names::{GOMEMLIMIT, GOMEMLIMIT_MIB, LIMITS_MEMORY, MIB_DIVISOR, STATUS_ANNOTATION},
-    pod::metadata::MOST_ANNOTATIONS,
+    pod::metadata::MAX_ANNOTATIONS_BYTES,
     settings::ValueKind,
     warning::{Warning, WarningKind},
 };
 
-/// What carries out a verdict.
+/// What carries out a decision.
 #[derive(Debug)]
 pub struct Patch {
     /// In the order in which they apply.
     pub operations: Vec<Operation>,
-    /// Set if the pod's annotations have no room for the status; for [`Verdict::warnings`].
+    /// Set if the pod's annotations have no room for the status; for [`PodDecision::warnings`].
     pub warning: Option<Warning>,
 }
 
@@ -82,7 +82,7 @@ pub enum Variable {
         value: Cow<'static, str>,
     },
     /// `GOMEMLIMIT_MIB`.
-    Mib {
+    LimitInMib {
         /// Its name.
         name: &'static str,
         /// Where kubelet takes it from.
@@ -94,7 +94,7 @@ pub enum Variable {
 impl Variable {
     fn mib() -> Self {
         let resource_field_ref = ResourceFieldRef { resource: LIMITS_MEMORY, divisor: MIB_DIVISOR };
-        Self::Mib { name: GOMEMLIMIT_MIB, value_from: ValueFrom { resource_field_ref } }
+        Self::LimitInMib { name: GOMEMLIMIT_MIB, value_from: ValueFrom { resource_field_ref } }
     }
 }
 
@@ -123,62 +123,61 @@ impl Serialize for Annotations {
     }
 }
 
-impl Verdict<'_> {
-    /// The operations that carry out the verdict; none if nothing changes.
+impl Patch {
+    /// The operations that carry out the decision; none if nothing changes.
     #[must_use]
-    pub fn patch(&self) -> Patch {
-        let changed = || self.containers.iter().filter(|container| container.is_changed());
+    pub fn new(decision: &PodDecision<'_>) -> Self {
+        let changed = || decision.containers.iter().filter(|container| container.is_changed());
         let mut operations: Vec<_> = changed().flat_map(env_operations).collect();
         if changed().next().is_none() {
             return Patch { operations, warning: None };
         }
-        let status = Status::new(self, &self.warning_texts()).to_json();
-        if self.annotations.size + STATUS_ANNOTATION.len() + status.len() > MOST_ANNOTATIONS {
+        let status = Status::new(decision, &warning_texts(&decision.warnings)).to_json();
+        if decision.annotations.size + STATUS_ANNOTATION.len() + status.len() > MAX_ANNOTATIONS_BYTES {
             let text =
                 format!("the pod's annotations leave no room for {STATUS_ANNOTATION}: it was not written");
             return Patch { operations, warning: Some(Warning::new(WarningKind::StatusOmitted, text)) };
         }
-        operations.push(self.status_operation(status));
+        operations.push(status_operation(decision.annotations, status));
         Patch { operations, warning: None }
-    }
-
-    fn status_operation(&self, status: String) -> Operation {
-        let place = self.annotations;
-        let annotations = |status| Annotations { status };
-        let (path, value) = if place.has_annotations {
-            (format!("/metadata/annotations/{}", pointer_token(STATUS_ANNOTATION)), PatchValue::Text(status))
-        } else if place.has_metadata {
-            ("/metadata/annotations".to_owned(), PatchValue::Annotations(annotations(status)))
-        } else {
-            ("/metadata".to_owned(), PatchValue::Metadata { annotations: annotations(status) })
-        };
-        Operation::add(path, value)
     }
 }
 
+fn status_operation(state: AnnotationsState, status: String) -> Operation {
+    let annotations = |status| Annotations { status };
+    let (path, value) = if state.has_annotations {
+        (format!("/metadata/annotations/{}", pointer_token(STATUS_ANNOTATION)), PatchValue::Text(status))
+    } else if state.has_metadata {
+        ("/metadata/annotations".to_owned(), PatchValue::Annotations(annotations(status)))
+    } else {
+        ("/metadata".to_owned(), PatchValue::Metadata { annotations: annotations(status) })
+    };
+    Operation::add(path, value)
+}
+
 /// The operations on one container's env, which its decision asks for.
-fn env_operations(container: &ContainerVerdict<'_>) -> Vec<Operation> {
-    let Some(plan) = container.decision.plan else { return Vec::new() };
+fn env_operations(container: &ContainerDecision<'_>) -> Vec<Operation> {
+    let Some(value) = container.outcome.value else { return Vec::new() };
     let env = format!("/spec/{}/{}/env", container.list.as_str(), container.index);
     let at = |index: usize| format!("{env}/{index}");
     let value_at = |index: usize| format!("{env}/{index}/value");
-    let limit = || Variable::Limit { name: GOMEMLIMIT, value: plan.text() };
-    let text = || PatchValue::Text(plan.text().into_owned());
+    let limit = || Variable::Limit { name: GOMEMLIMIT, value: value.text() };
+    let text = || PatchValue::Text(value.text().into_owned());
     // GOMEMLIMIT expands the other one, so that has to stand before it.
-    let mib = (plan.kind == ValueKind::Track).then(Variable::mib);
+    let mib = (value.kind == ValueKind::Track).then(Variable::mib);
     match &container.env {
-        EnvPlace::NewList => {
+        EnvTarget::NewList => {
             vec![Operation::add(env.clone(), PatchValue::Env(mib.into_iter().chain([limit()]).collect()))]
         }
-        EnvPlace::End => {
+        EnvTarget::End => {
             let append = |variable| Operation::add(format!("{env}/-"), PatchValue::Variable(variable));
             mib.into_iter().chain([limit()]).map(append).collect()
         }
-        EnvPlace::Start => {
+        EnvTarget::Start => {
             let insert = |variable| Operation::add(at(0), PatchValue::Variable(variable));
             [limit()].into_iter().chain(mib).map(insert).collect()
         }
-        EnvPlace::Own { index, mib: earlier } => match (mib, earlier) {
+        EnvTarget::Own { index, mib: earlier } => match (mib, earlier) {
             (None, None) => vec![Operation::replace(value_at(*index), text())],
             (Some(mib), None) => vec![
                 Operation::replace(value_at(*index), text()),
@@ -190,7 +189,7 @@ fn env_operations(container: &ContainerVerdict<'_>) -> Vec<Operation> {
             // It is written already; only the status changes.
             (Some(_), Some(_)) => Vec::new(),
         },
-        EnvPlace::Broken { first, is_text, others } => {
+        EnvTarget::Repair { first, is_text, others } => {
             let whole = if *is_text {
                 Operation::replace(value_at(*first), text())
             } else {

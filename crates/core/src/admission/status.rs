@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
     decision::{
-        outcome::{ContainerVerdict, NotTracked, Plan, Verdict},
-        owned_values::{Basis, Record, Repaired},
+        outcome::{ComputedValue, ContainerDecision, NotTracked, PodDecision},
+        owned_values::{OwnedValue, Repaired, ValueSource},
     },
     printable::escape_json,
     reason::Reason,
@@ -31,11 +31,11 @@ pub(crate) struct Status<'v> {
 }
 
 impl<'v> Status<'v> {
-    pub(crate) fn new(verdict: &'v Verdict<'_>, warnings: &'v [Cow<'v, str>]) -> Self {
+    pub(crate) fn new(decision: &'v PodDecision<'_>, warnings: &'v [Cow<'v, str>]) -> Self {
         Self {
             version: SCHEMA_VERSION,
-            skipped: verdict.reason.map(Reason::as_str),
-            containers: Containers(&verdict.containers),
+            skipped: decision.reason.map(Reason::as_str),
+            containers: Containers(&decision.containers),
             warnings,
         }
     }
@@ -47,7 +47,7 @@ impl<'v> Status<'v> {
     }
 }
 
-struct Containers<'v>(&'v [ContainerVerdict<'v>]);
+struct Containers<'v>(&'v [ContainerDecision<'v>]);
 
 impl Containers<'_> {
     fn is_empty(&self) -> bool {
@@ -83,17 +83,17 @@ struct Entry<'v> {
 }
 
 impl<'v> Entry<'v> {
-    fn new(container: &'v ContainerVerdict<'_>) -> Self {
-        let decision = &container.decision;
-        let is_set = decision.reason.is_set();
-        let value = decision.plan.as_ref().map(|plan| SetEntry::new(plan, container.repaired()));
-        let stays = || container.own.as_ref().map(SetEntry::of_record);
+    fn new(container: &'v ContainerDecision<'_>) -> Self {
+        let outcome = &container.outcome;
+        let is_set = outcome.reason.is_set();
+        let value = outcome.value.as_ref().map(|value| SetEntry::new(value, container.repaired()));
+        let stays = || container.own.as_ref().map(SetEntry::of_owned);
         let (set, would) = if is_set { (value, None) } else { (stays(), value) };
         let env_from = container.env_from.map(|env_from| match env_from {
             EnvFrom::Inject => "overridden",
             EnvFrom::Skip => "respected",
         });
-        let skipped = (!is_set).then(|| decision.reason.as_str());
+        let skipped = (!is_set).then(|| outcome.reason.as_str());
         Self { skipped, set, would, env_from, rule: container.rule() }
     }
 }
@@ -129,34 +129,36 @@ struct SetEntry<'v> {
 }
 
 impl<'v> SetEntry<'v> {
-    fn new(plan: &Plan, repaired: Option<&'v Repaired>) -> Self {
+    fn new(value: &ComputedValue, repaired: Option<&'v Repaired>) -> Self {
         Self {
-            pod_limit: plan.from_pod_limit,
-            source: Some(plan.source().as_str()),
-            not_tracked: plan.not_tracked.map(NotTracked::explanation),
+            pod_limit: value.from_pod_limit,
+            source: Some(value.level().as_str()),
+            not_tracked: value.not_tracked.map(NotTracked::explanation),
             repaired,
-            ..Self::of(&plan.basis(), plan.limit)
+            ..Self::of(&value.source(), value.limit)
         }
     }
 
     /// An own value that stays although the container would not get one now.
-    fn of_record(record: &'v Record) -> Self {
-        Self { repaired: record.repaired.as_ref(), ..Self::of(&record.basis, record.limit) }
+    fn of_owned(owned: &'v OwnedValue) -> Self {
+        Self { repaired: owned.repaired.as_ref(), ..Self::of(&owned.source, owned.limit) }
     }
 
-    fn of(basis: &Basis, limit: u64) -> Self {
-        let (bytes, ratio, headroom, note) = match *basis {
-            Basis::Literal { ratio, headroom, .. } => (None, Some(ratio.to_string()), Some(headroom), None),
-            Basis::Track { bytes } => (Some(bytes), None, None, Some(TRACKING_NOTE)),
+    fn of(source: &ValueSource, limit: u64) -> Self {
+        let (bytes, ratio, headroom, note) = match *source {
+            ValueSource::Literal { ratio, headroom, .. } => {
+                (None, Some(ratio.to_string()), Some(headroom), None)
+            }
+            ValueSource::Track { bytes } => (Some(bytes), None, None, Some(TRACKING_NOTE)),
         };
         Self {
-            value: basis.text(),
+            value: source.text(),
             bytes,
             limit,
             pod_limit: false,
             ratio,
             headroom,
-            kind: basis.kind().as_str(),
+            kind: source.kind().as_str(),
             source: None,
             not_tracked: None,
             note,

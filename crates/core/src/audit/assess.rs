@@ -2,15 +2,15 @@
 
 use crate::{
     audit::{
-        coverage::{ContainerCoverage, Coverage, Gap, LimitSource},
+        coverage::{ContainerCoverage, Coverage, LimitSource, UncoveredReason},
         selection::Selected,
     },
     decision::{
         decide::decide,
         memory_volumes::MemoryVolumes,
-        outcome::{ContainerList, ContainerVerdict},
-        owned_values::{Basis, Record},
-        user_value::{Broken, Existing, PodValues, UserValue},
+        outcome::{ContainerDecision, ContainerList},
+        owned_values::{OwnedValue, ValueSource},
+        user_value::{Existing, PodValues, UserValue, ValueProblem},
     },
     names::is_object_name,
     pod::{
@@ -38,7 +38,7 @@ pub fn assess(
     policy: &Policy,
     selected: &Selected,
 ) -> Vec<ContainerCoverage> {
-    let verdict = decide(&pod.pod, namespace, policy);
+    let decision = decide(&pod.pod, namespace, policy);
     let limits = PodLimits::new(&pod.pod.spec);
     let assessor = Assessor {
         pod,
@@ -48,8 +48,8 @@ pub fn assess(
         selected,
         workload: pod.workload(),
     };
-    let containers = pod.pod.spec.all_containers().zip(&verdict.containers);
-    containers.map(|(container, verdict)| assessor.container(container, verdict)).collect()
+    let containers = pod.pod.spec.all_containers().zip(&decision.containers);
+    containers.map(|(container, decision)| assessor.container(container, decision)).collect()
 }
 
 struct Assessor<'p, 'a> {
@@ -62,72 +62,77 @@ struct Assessor<'p, 'a> {
 }
 
 /// What a GOMEMLIMIT means, before history is added.
-struct Meaning {
+struct Assessment {
     status: Coverage,
-    gap: Option<Gap>,
+    reason: Option<UncoveredReason>,
     bytes: Option<u64>,
-    why: String,
-    todo: String,
+    explanation: String,
+    advice: String,
 }
 
-impl Meaning {
-    fn new(status: Coverage, bytes: Option<u64>, why: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self { status, gap: None, bytes, why: why.into(), todo: todo.into() }
+impl Assessment {
+    fn new(
+        status: Coverage,
+        bytes: Option<u64>,
+        explanation: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self { status, reason: None, bytes, explanation: explanation.into(), advice: advice.into() }
     }
 }
 
 impl<'a> Assessor<'_, 'a> {
-    fn container(&self, container: &Container<'a>, verdict: &ContainerVerdict<'_>) -> ContainerCoverage {
-        let is_plain_init = verdict.list == ContainerList::Init && !container.is_sidecar();
+    fn container(&self, container: &Container<'a>, decision: &ContainerDecision<'_>) -> ContainerCoverage {
+        let is_plain_init = decision.list == ContainerList::Init && !container.is_sidecar();
         let limit = self.limits.of(container, is_plain_init);
         let history = self.pod.history(&container.name);
         let entry = container.env.gomemlimit.as_ref().map(|(_, entry)| entry);
-        let mut meaning = match (&verdict.own, self.values.existing(container, limit)) {
+        let mut assessment = match (&decision.own, self.values.existing(container, limit)) {
             (Some(own), _) => self.own(own, container, limit),
             (None, Some(existing)) => self.users(&existing, container, limit),
-            (None, None) => self.gap(container, verdict),
+            (None, None) => self.reason(container, decision),
         };
-        if container.env.places.len() > 1 {
-            meaning.why += "; it is in env more than once, and the last one counts";
+        if container.env.gomemlimit_indexes.len() > 1 {
+            assessment.explanation += "; it is in env more than once, and the last one counts";
         }
-        add_history(&mut meaning, &history);
-        self.add_full_volumes(&mut meaning, container, limit, verdict.own.as_ref());
+        add_history(&mut assessment, &history);
+        self.add_full_volumes(&mut assessment, container, limit, decision.own.as_ref());
         ContainerCoverage {
             name: container.name.to_string(),
-            list: verdict.list,
-            status: meaning.status,
-            gap: meaning.gap,
+            list: decision.list,
+            status: assessment.status,
+            reason: assessment.reason,
             limit: limit.bytes().map(|bytes| (bytes, source(limit, &history))),
             text: entry.filter(|entry| entry.value_from.is_none()).map(text_of),
-            bytes: meaning.bytes,
-            is_ours: verdict.own.is_some(),
-            why: meaning.why,
-            todo: meaning.todo,
+            bytes: assessment.bytes,
+            is_ours: decision.own.is_some(),
+            explanation: assessment.explanation,
+            advice: assessment.advice,
             restarts: history.restarts,
             end: history.end,
         }
     }
 
     /// A value of ours, and the limit that it was made for.
-    fn own(&self, own: &Record, container: &Container<'_>, limit: Limit) -> Meaning {
+    fn own(&self, own: &OwnedValue, container: &Container<'_>, limit: Limit) -> Assessment {
         let made_for = own.limit;
         let Some(limit) = limit.bytes() else {
-            let (bytes, why) =
-                (own.basis.bytes(), format!("made for a limit of {}; there is none now", human(made_for)));
-            return Meaning::new(Coverage::Stale, Some(bytes), why, "set resources.limits.memory");
+            let (bytes, explanation) =
+                (own.source.bytes(), format!("made for a limit of {}; there is none now", human(made_for)));
+            return Assessment::new(Coverage::Stale, Some(bytes), explanation, "set resources.limits.memory");
         };
-        match own.basis {
+        match own.source {
             // The limit is read again whenever the container starts.
-            Basis::Track { .. } if self.pod.has_read_limit(container, made_for, Some(limit)) => {
+            ValueSource::Track { .. } if self.pod.has_read_limit(container, made_for, Some(limit)) => {
                 follows(formula::tracking_value(limit), limit)
             }
-            Basis::Literal { bytes, .. } if is_same_limit(made_for, limit) => Meaning::new(
+            ValueSource::Literal { bytes, .. } if is_same_limit(made_for, limit) => Assessment::new(
                 Coverage::Covered,
                 Some(bytes),
                 format!("{} of the limit", percent(bytes, limit)),
                 "",
             ),
-            Basis::Track { bytes } | Basis::Literal { bytes, .. } => Meaning::new(
+            ValueSource::Track { bytes } | ValueSource::Literal { bytes, .. } => Assessment::new(
                 Coverage::Stale,
                 Some(bytes),
                 format!(
@@ -135,34 +140,34 @@ impl<'a> Assessor<'_, 'a> {
                     human(made_for),
                     percent(bytes, limit)
                 ),
-                format!("to get a value that fits: {}", self.renew()),
+                format!("to get a value that fits: {}", self.restart_command()),
             ),
         }
     }
 
     /// A value of the user's, or one that a policy wrote, which has no status.
-    fn users(&self, existing: &Existing<'_, 'a>, container: &Container<'a>, limit: Limit) -> Meaning {
-        if let Some(broken) = &existing.broken {
-            return self.broken(broken, self.values.downward(container));
+    fn users(&self, existing: &Existing<'_, 'a>, container: &Container<'a>, limit: Limit) -> Assessment {
+        if let Some(problem) = &existing.problem {
+            return self.problem(problem, self.values.downward(container));
         }
         match existing.value {
             UserValue::Unlimited => {
-                Meaning::new(Coverage::Off, None, "switched off by the user: empty or `off`", "")
+                Assessment::new(Coverage::Off, None, "switched off by the user: empty or `off`", "")
             }
             UserValue::Bytes(bytes) => {
                 let downward = limit.bytes().or(self.values.downward(container));
                 if let Some(limit) = downward.filter(|_| container.env.tracks_by().is_some()) {
                     return follows(bytes, limit);
                 }
-                let why = match limit.bytes() {
+                let explanation = match limit.bytes() {
                     Some(limit) => format!("set by the user: {} of the limit", percent(bytes, limit)),
                     None => "set by the user; there is no memory limit to measure it against".to_owned(),
                 };
-                Meaning::new(Coverage::Covered, Some(bytes), why, "")
+                Assessment::new(Coverage::Covered, Some(bytes), explanation, "")
             }
             // The last two are always broken.
             UserValue::Unknown | UserValue::NodeSize | UserValue::Malformed(_) => {
-                let why = match &existing.entry.value_from {
+                let explanation = match &existing.entry.value_from {
                     _ if limit == Limit::Invalid && container.env.tracks_by().is_some() => {
                         Reason::InvalidLimit.explanation().to_owned()
                     }
@@ -174,107 +179,126 @@ impl<'a> Assessor<'_, 'a> {
                         }
                     },
                 };
-                Meaning::new(Coverage::Opaque, None, why, "")
+                Assessment::new(Coverage::Opaque, None, explanation, "")
             }
         }
     }
 
-    fn broken(&self, broken: &Broken, downward: Option<u64>) -> Meaning {
-        let remove = format!("remove it from the manifest and {}", self.renew());
-        let (bytes, why, todo) = match broken {
-            Broken::WholeLimit => (downward, format!("a reference to 100 % of the limit: {NO_ROOM}"), remove),
-            Broken::AtLimit { bytes, limit } => (
+    fn problem(&self, problem: &ValueProblem, downward: Option<u64>) -> Assessment {
+        let remove = format!("remove it from the manifest and {}", self.restart_command());
+        let (bytes, explanation, advice) = match problem {
+            ValueProblem::WholeLimit => {
+                (downward, format!("a reference to 100 % of the limit: {NO_ROOM}"), remove)
+            }
+            ValueProblem::AtLimit { bytes, limit } => (
                 Some(*bytes),
                 format!("{} of the limit: {NO_ROOM}", percent(*bytes, *limit)),
                 format!("lower it, or {remove}"),
             ),
-            Broken::AboveLimit { bytes, limit } => (
+            ValueProblem::AboveLimit { bytes, limit } => (
                 Some(*bytes),
                 format!("{} of the limit: the OOM killer comes first", percent(*bytes, *limit)),
                 format!("lower it, or {remove}"),
             ),
-            Broken::Malformed { .. } => (
+            ValueProblem::Malformed { .. } => (
                 None,
                 "malformed: a Go program exits with code 2".to_owned(),
-                format!("{}, or {remove}", broken.advice()),
+                format!("{}, or {remove}", problem.advice()),
             ),
-            Broken::TooLow { bytes } => (
+            ValueProblem::TooLow { bytes } => (
                 Some(*bytes),
                 "so low that a Go program does little but collect garbage".to_owned(),
                 format!("raise it, or {remove}"),
             ),
-            Broken::NodeSize => (
+            ValueProblem::NodeSize => (
                 None,
                 "a reference to a memory limit that is not set: it is the node's size".to_owned(),
                 "set resources.limits.memory".to_owned(),
             ),
         };
-        let gap = (*broken == Broken::NodeSize).then_some(Gap::Decided(Reason::NoMemoryLimit));
-        Meaning { gap, ..Meaning::new(Coverage::from(broken), bytes, why, todo) }
+        let reason =
+            (*problem == ValueProblem::NodeSize).then_some(UncoveredReason::Decided(Reason::NoMemoryLimit));
+        Assessment { reason, ..Assessment::new(Coverage::from(problem), bytes, explanation, advice) }
     }
 
     /// A sound value is not all: volumes in memory count against the limit, too.
     fn add_full_volumes(
         &self,
-        meaning: &mut Meaning,
+        assessment: &mut Assessment,
         container: &Container<'a>,
         limit: Limit,
-        own: Option<&Record>,
+        own: Option<&OwnedValue>,
     ) {
-        let (Coverage::Covered, Some(bytes), Some(limit)) = (meaning.status, meaning.bytes, limit.bytes())
+        let (Coverage::Covered, Some(bytes), Some(limit)) =
+            (assessment.status, assessment.bytes, limit.bytes())
         else {
             return;
         };
         let Some(excess) = self.memory_volumes.excess(container, bytes, limit) else { return };
-        meaning.why = format!("{}; {}", meaning.why, excess.problem());
-        meaning.todo = excess.advice(own.map(|own| own.basis.kind()));
+        assessment.explanation = format!("{}; {}", assessment.explanation, excess.problem());
+        assessment.advice = excess.advice(own.map(|own| own.source.kind()));
     }
 
     /// There is no GOMEMLIMIT in env.
-    fn gap(&self, container: &Container<'_>, verdict: &ContainerVerdict<'_>) -> Meaning {
-        let reason = verdict.decision.reason;
+    fn reason(&self, container: &Container<'_>, decision: &ContainerDecision<'_>) -> Assessment {
+        let reason = decision.outcome.reason;
         if reason == Reason::AlreadySet {
-            return Meaning::new(Coverage::Opaque, None, "an envFrom may define it, which is not read", "");
+            return Assessment::new(
+                Coverage::Opaque,
+                None,
+                "an envFrom may define it, which is not read",
+                "",
+            );
         }
-        let gap = match (reason, self.selected) {
-            (Reason::Injected, Selected::Yes) => Gap::NotInjected,
-            (Reason::Injected, Selected::OptedOut) => Gap::Decided(Reason::OptedOut),
-            (Reason::Injected, Selected::NotLabelled { .. }) => Gap::NotLabelled,
-            (Reason::Injected, Selected::Excluded) => Gap::ExcludedNamespace,
-            (Reason::Injected, Selected::Unknown) => Gap::NamespaceUnknown,
-            (reason, _) => Gap::Decided(reason),
+        let reason = match (reason, self.selected) {
+            (Reason::Injected, Selected::Yes) => UncoveredReason::NotInjected,
+            (Reason::Injected, Selected::OptedOut) => UncoveredReason::Decided(Reason::OptedOut),
+            (Reason::Injected, Selected::NotLabelled { .. }) => UncoveredReason::NotLabelled,
+            (Reason::Injected, Selected::Excluded) => UncoveredReason::ExcludedNamespace,
+            (Reason::Injected, Selected::Unknown) => UncoveredReason::NamespaceUnknown,
+            (reason, _) => UncoveredReason::Decided(reason),
         };
         // What follows is advice: in a detail it is about this container, else it is said in more detail here.
-        let told = verdict.detail.as_deref().unwrap_or(gap.explanation());
-        let (why, advice) = told.split_once("; ").unwrap_or((told, ""));
-        let is_own_advice = verdict.detail.is_some() && !advice.is_empty();
-        let todo = if is_own_advice { advice.to_owned() } else { self.todo(gap) };
-        let mut why = why.to_owned();
+        let told = decision.detail.as_deref().unwrap_or(reason.explanation());
+        let (explanation, advice) = told.split_once("; ").unwrap_or((told, ""));
+        let is_own_advice = decision.detail.is_some() && !advice.is_empty();
+        let advice = if is_own_advice { advice.to_owned() } else { self.advice(reason) };
+        let mut explanation = explanation.to_owned();
         if container.env_from_may_define() {
-            why += ", unless an envFrom defines it";
+            explanation += ", unless an envFrom defines it";
         }
-        Meaning { gap: Some(gap), ..Meaning::new(Coverage::Uncovered, None, why, todo) }
+        Assessment { reason: Some(reason), ..Assessment::new(Coverage::Uncovered, None, explanation, advice) }
     }
 
-    fn todo(&self, gap: Gap) -> String {
-        match gap {
-            Gap::NotInjected => self.renew(),
-            Gap::NotLabelled => {
+    fn advice(&self, reason: UncoveredReason) -> String {
+        match reason {
+            UncoveredReason::NotInjected => self.restart_command(),
+            UncoveredReason::NotLabelled => {
                 let Selected::NotLabelled { label } = self.selected else { return String::new() };
                 if !self.has_names() {
                     return String::new();
                 }
-                format!("kubectl label namespace {} {label}; then {}", self.pod.namespace(), self.renew())
+                format!(
+                    "kubectl label namespace {} {label}; then {}",
+                    self.pod.namespace(),
+                    self.restart_command()
+                )
             }
-            Gap::NamespaceUnknown => {
+            UncoveredReason::NamespaceUnknown => {
                 "grant get and list on namespaces, to know whether it has opted in".to_owned()
             }
-            Gap::Decided(Reason::NoMemoryLimit) => "set resources.limits.memory".to_owned(),
-            Gap::Decided(Reason::SharedPodLimit) => "give the container a memory limit of its own".to_owned(),
-            Gap::Decided(Reason::InvalidLimit) => "correct the memory limit".to_owned(),
-            Gap::Decided(Reason::BelowMinimum) => "raise the memory limit, or set min-limit lower".to_owned(),
-            Gap::Decided(Reason::AuditMode) => format!("set mode to inject; then {}", self.renew()),
-            Gap::Decided(_) | Gap::ExcludedNamespace => String::new(),
+            UncoveredReason::Decided(Reason::NoMemoryLimit) => "set resources.limits.memory".to_owned(),
+            UncoveredReason::Decided(Reason::SharedPodLimit) => {
+                "give the container a memory limit of its own".to_owned()
+            }
+            UncoveredReason::Decided(Reason::InvalidLimit) => "correct the memory limit".to_owned(),
+            UncoveredReason::Decided(Reason::BelowMinimum) => {
+                "raise the memory limit, or set min-limit lower".to_owned()
+            }
+            UncoveredReason::Decided(Reason::AuditMode) => {
+                format!("set mode to inject; then {}", self.restart_command())
+            }
+            UncoveredReason::Decided(_) | UncoveredReason::ExcludedNamespace => String::new(),
         }
     }
 
@@ -284,7 +308,7 @@ impl<'a> Assessor<'_, 'a> {
     }
 
     /// The command that makes a new pod of this one.
-    fn renew(&self) -> String {
+    fn restart_command(&self) -> String {
         if !self.has_names() {
             return "create the pod again".to_owned();
         }
@@ -303,18 +327,18 @@ impl<'a> Assessor<'_, 'a> {
 }
 
 /// A value that is read from the limit whenever the container starts.
-fn follows(bytes: u64, limit: u64) -> Meaning {
-    let why = format!("{} of the limit, which it follows at every start", percent(bytes, limit));
-    Meaning::new(Coverage::Covered, Some(bytes), why, "")
+fn follows(bytes: u64, limit: u64) -> Assessment {
+    let explanation = format!("{} of the limit, which it follows at every start", percent(bytes, limit));
+    Assessment::new(Coverage::Covered, Some(bytes), explanation, "")
 }
 
-fn add_history(meaning: &mut Meaning, history: &History) {
+fn add_history(assessment: &mut Assessment, history: &History) {
     let Some(end) = &history.end else { return };
-    if meaning.status == Coverage::Malformed && end.exit_code == 2 {
-        meaning.why += ", and it did";
+    if assessment.status == Coverage::Malformed && end.exit_code == 2 {
+        assessment.explanation += ", and it did";
         return;
     }
-    let (what, todo) = if end.is_oom_kill() {
+    let (what, advice) = if end.is_oom_kill() {
         (
             "OOM-killed",
             "raise the limit, lower the ratio, or look for a leak or for memory outside of Go's heap",
@@ -327,10 +351,10 @@ fn add_history(meaning: &mut Meaning, history: &History) {
     } else {
         return;
     };
-    meaning.why = format!("{}; {what}", meaning.why);
+    assessment.explanation = format!("{}; {what}", assessment.explanation);
     // The value is fine, and nothing is known to be wrong beside it.
-    if meaning.status == Coverage::Covered && meaning.todo.is_empty() {
-        todo.clone_into(&mut meaning.todo);
+    if assessment.status == Coverage::Covered && assessment.advice.is_empty() {
+        advice.clone_into(&mut assessment.advice);
     }
 }
 
@@ -344,8 +368,8 @@ fn source(limit: Limit, history: &History) -> LimitSource {
 
 fn text_of(entry: &EnvVar<'_>) -> String {
     /// As long as a table bears; no number is nearly as long.
-    const MOST: usize = 64;
-    entry.value.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(MOST).collect()
+    const MAX_CHARS: usize = 64;
+    entry.value.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect()
 }
 
 /// `90 %`, rounded to tenths without a float.

@@ -1,13 +1,14 @@
 //! What the GOMEMLIMIT of a running container means against the memory limit that really applies: the closed
 //! list of statuses, the reasons for having none, and the one thing to do.
 //!
-//! All judgement is that of the webhook: `decide` over the pod with its actual limits, `existing` for values
+//! All outcome is that of the webhook: `decide` over the pod with its actual limits, `existing` for values
 //! of the user, the status annotation for our own.
 
 use std::{fmt, str::FromStr};
 
 use crate::{
-    decision::outcome::ContainerList, decision::user_value::Broken, pod::live::Termination, reason::Reason,
+    decision::outcome::ContainerList, decision::user_value::ValueProblem, pod::live::Termination,
+    reason::Reason,
 };
 
 /// What a container's GOMEMLIMIT means against its actual memory limit.
@@ -64,15 +65,15 @@ impl Coverage {
     }
 }
 
-impl From<&Broken> for Coverage {
+impl From<&ValueProblem> for Coverage {
     /// The status of a container that runs with a broken value.
-    fn from(broken: &Broken) -> Self {
-        match broken {
-            Broken::WholeLimit | Broken::AtLimit { .. } => Self::AtLimit,
-            Broken::NodeSize => Self::Uncovered,
-            Broken::AboveLimit { .. } => Self::AboveLimit,
-            Broken::Malformed { .. } => Self::Malformed,
-            Broken::TooLow { .. } => Self::TooLow,
+    fn from(problem: &ValueProblem) -> Self {
+        match problem {
+            ValueProblem::WholeLimit | ValueProblem::AtLimit { .. } => Self::AtLimit,
+            ValueProblem::NodeSize => Self::Uncovered,
+            ValueProblem::AboveLimit { .. } => Self::AboveLimit,
+            ValueProblem::Malformed { .. } => Self::Malformed,
+            ValueProblem::TooLow { .. } => Self::TooLow,
         }
     }
 }
@@ -85,7 +86,7 @@ impl fmt::Display for Coverage {
 
 /// Why a container has no GOMEMLIMIT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Gap {
+pub enum UncoveredReason {
     /// The webhook would give it none.
     Decided(Reason),
     /// The webhook would give it one, but its namespace has not opted in.
@@ -98,7 +99,7 @@ pub enum Gap {
     NamespaceUnknown,
 }
 
-impl Gap {
+impl UncoveredReason {
     /// Every reason: those of decisions that set nothing, and the others.
     pub fn all() -> impl Iterator<Item = Self> {
         let decided = Reason::ALL.into_iter().filter(|reason| {
@@ -141,7 +142,7 @@ impl Gap {
     }
 }
 
-impl fmt::Display for Gap {
+impl fmt::Display for UncoveredReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -180,7 +181,7 @@ pub struct ContainerCoverage {
     /// What its GOMEMLIMIT means.
     pub status: Coverage,
     /// Why there is none, where there is none.
-    pub gap: Option<Gap>,
+    pub reason: Option<UncoveredReason>,
     /// The actual memory limit in bytes, and where it was found.
     pub limit: Option<(u64, LimitSource)>,
     /// GOMEMLIMIT as it stands in the pod; `None` where it comes from elsewhere or is not there.
@@ -190,9 +191,9 @@ pub struct ContainerCoverage {
     /// Whether it is a value of ours.
     pub is_ours: bool,
     /// One sentence: what it means.
-    pub why: String,
+    pub explanation: String,
     /// One sentence: what to do. Empty where there is nothing to do.
-    pub todo: String,
+    pub advice: String,
     /// How often the container was restarted.
     pub restarts: u32,
     /// How it ended last.
@@ -221,11 +222,11 @@ impl ContainerCoverage {
 
 /// A word of `audit`: a status, a reason for having none, or something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum AuditFinding {
     /// A status.
     Status(Coverage),
     /// A reason.
-    Gap(Gap),
+    Uncovered(UncoveredReason),
     /// The OOM killer ended the container.
     OomKilled,
     /// Another SIGKILL ended it.
@@ -234,11 +235,11 @@ pub enum Word {
     MalformedCrash,
 }
 
-impl Word {
+impl AuditFinding {
     /// Every word.
     pub fn all() -> impl Iterator<Item = Self> {
         let statuses = Coverage::ALL.into_iter().map(Self::Status);
-        statuses.chain(Gap::all().map(Self::Gap)).chain([
+        statuses.chain(UncoveredReason::all().map(Self::Uncovered)).chain([
             Self::OomKilled,
             Self::Sigkilled,
             Self::MalformedCrash,
@@ -250,7 +251,7 @@ impl Word {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Status(status) => status.as_str(),
-            Self::Gap(gap) => gap.as_str(),
+            Self::Uncovered(reason) => reason.as_str(),
             Self::OomKilled => "oom-killed",
             Self::Sigkilled => "sigkilled",
             Self::MalformedCrash => "malformed-crash",
@@ -262,7 +263,7 @@ impl Word {
     pub fn holds(self, container: &ContainerCoverage) -> bool {
         match self {
             Self::Status(status) => container.status == status,
-            Self::Gap(gap) => container.gap == Some(gap),
+            Self::Uncovered(reason) => container.reason == Some(reason),
             Self::OomKilled => container.was_oom_killed(),
             Self::Sigkilled => container.was_sigkilled(),
             Self::MalformedCrash => container.died_of_malformed_value(),
@@ -270,7 +271,7 @@ impl Word {
     }
 }
 
-impl FromStr for Word {
+impl FromStr for AuditFinding {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

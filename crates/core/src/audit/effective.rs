@@ -5,7 +5,7 @@ use crate::{
     decision::{
         decide::decide,
         outcome::ContainerList,
-        owned_values::{Basis, Record},
+        owned_values::{OwnedValue, ValueSource},
         user_value::{PodValues, UserValue},
     },
     pod::{
@@ -63,17 +63,17 @@ pub enum EffectiveGomemlimit {
 #[must_use]
 pub fn effective(pod: &LivePod<'_>) -> Vec<Effective> {
     let limits = PodLimits::new(&pod.pod.spec);
-    let verdict = decide(&pod.pod, &NamespaceAnnotations::new(), &Policy::default());
-    let all = pod.pod.spec.all_containers().zip(&verdict.containers);
+    let decision = decide(&pod.pod, &NamespaceAnnotations::new(), &Policy::default());
+    let all = pod.pod.spec.all_containers().zip(&decision.containers);
     let beside =
-        all.filter(|(container, verdict)| verdict.list != ContainerList::Init || container.is_sidecar());
-    let found = beside.map(|(container, verdict)| {
+        all.filter(|(container, decision)| decision.list != ContainerList::Init || container.is_sidecar());
+    let found = beside.map(|(container, decision)| {
         let limit = limits.of(container, false);
         let history = pod.history(&container.name);
         Effective {
             name: container.name.to_string(),
             limit: limit.into(),
-            gomemlimit: gomemlimit(pod, container, verdict.own.as_ref(), limit, &limits),
+            gomemlimit: gomemlimit(pod, container, decision.own.as_ref(), limit, &limits),
             restarts: history.restarts,
             end: history.end,
         }
@@ -94,7 +94,7 @@ impl From<Limit> for EffectiveLimit {
 fn gomemlimit<'a>(
     pod: &LivePod<'a>,
     container: &Container<'a>,
-    own: Option<&Record>,
+    own: Option<&OwnedValue>,
     limit: Limit,
     limits: &PodLimits,
 ) -> EffectiveGomemlimit {
@@ -104,8 +104,8 @@ fn gomemlimit<'a>(
         // The limit is read when the container starts.
         let downward = pod_values.downward(container);
         let as_made = own.filter(|own| !pod.has_read_limit(container, own.limit, downward));
-        return known(match as_made.map(|own| &own.basis) {
-            Some(Basis::Track { bytes }) => Some(*bytes),
+        return known(match as_made.map(|own| &own.source) {
+            Some(ValueSource::Track { bytes }) => Some(*bytes),
             _ => downward.map(formula::tracking_value),
         });
     }

@@ -7,6 +7,6 @@ mod effective;
 mod selection;
 
 pub use assess::assess;
-pub use coverage::{ContainerCoverage, Coverage, Gap, LimitSource, Word};
+pub use coverage::{AuditFinding, ContainerCoverage, Coverage, LimitSource, UncoveredReason};
 pub use effective::{Effective, EffectiveGomemlimit, EffectiveLimit, effective};
-pub use selection::{Entry, LabelSelector, Labels, Selected, Selection};
+pub use selection::{LabelSelector, Labels, Selected, Selection, WebhookEntry};

@@ -46,7 +46,7 @@ impl Requirement {
         }
     }
 
-    fn told(&self, labels: &Labels) -> String {
+    fn describe_mismatch(&self, labels: &Labels) -> String {
         let has =
             labels.get(&self.key).map_or_else(|| "is not there".to_owned(), |value| format!("is {value:?}"));
         let values = self.values.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -77,7 +77,7 @@ impl LabelSelector {
             values: Some(vec![value.clone()]),
         });
         let expressions = self.match_expressions.iter().flatten().cloned();
-        equal.chain(expressions).find(|one| !one.is_met(labels)).map(|one| one.told(labels))
+        equal.chain(expressions).find(|one| !one.is_met(labels)).map(|one| one.describe_mismatch(labels))
     }
 
     /// The same as the API server takes it in the parameter `labelSelector` (`k8s.io/apimachinery/pkg/labels`,
@@ -123,14 +123,14 @@ fn is_plain(text: &str) -> bool {
 
 /// One entry of the webhook configuration that asks about the creation of pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
+pub struct WebhookEntry {
     /// Which namespaces.
     pub namespaces: LabelSelector,
     /// Which pods in them.
     pub objects: LabelSelector,
 }
 
-impl Entry {
+impl WebhookEntry {
     /// Whether it is about ordinary pods. One that is not looks for pods that opt in by themselves, in namespaces
     /// that have not: that it selects a namespace says nothing about the namespace.
     fn takes_ordinary_pods(&self) -> bool {
@@ -159,20 +159,20 @@ pub enum Selected {
 /// The entries of the webhook configuration, or what the chart makes of them by default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    entries: Vec<Entry>,
+    entries: Vec<WebhookEntry>,
 }
 
 impl Selection {
     /// As the webhook configuration says.
     #[must_use]
-    pub fn new(entries: Vec<Entry>) -> Self {
+    pub fn new(entries: Vec<WebhookEntry>) -> Self {
         Self { entries }
     }
 
     /// The entries that opt a namespace in: those about ordinary pods. Where none is, whatever selects pods there
     /// is an own choice, and all of them count.
-    pub fn opting_in(&self) -> impl Iterator<Item = &Entry> {
-        let has_any = self.entries.iter().any(Entry::takes_ordinary_pods);
+    pub fn opting_in(&self) -> impl Iterator<Item = &WebhookEntry> {
+        let has_any = self.entries.iter().any(WebhookEntry::takes_ordinary_pods);
         self.entries.iter().filter(move |entry| !has_any || entry.takes_ordinary_pods())
     }
 
@@ -225,7 +225,7 @@ impl Default for Selection {
         };
         let selector =
             |requirements| LabelSelector { match_labels: None, match_expressions: Some(requirements) };
-        Self::new(vec![Entry {
+        Self::new(vec![WebhookEntry {
             namespaces: selector(vec![
                 requirement(INJECT_LABEL, "In", &["enabled"]),
                 requirement(NAME_LABEL, "NotIn", &NEVER),
@@ -250,7 +250,7 @@ mod tests {
     /// What the chart makes with `podOptIn`.
     fn with_pod_opt_in() -> Selection {
         let mut selection = Selection::default();
-        selection.entries.push(Entry {
+        selection.entries.push(WebhookEntry {
             namespaces: selector(
                 r#"{"matchExpressions": [{"key": "gomemlimit.dev/inject", "operator": "NotIn", "values": ["enabled", "disabled"]}]}"#,
             ),

@@ -3,24 +3,25 @@
 use crate::{
     decision::{
         memory_volumes::MemoryVolumes,
-        messages::{Outcome, about, about_existing, about_limit, left_behind},
+        messages::{RepairResult, container_warning, limit_message, stale_value_warning, user_value_message},
         outcome::{
-            AnnotationsPlace, ContainerList, ContainerVerdict, Decision, EnvPlace, NotTracked, Plan, Verdict,
+            AnnotationsState, ComputedValue, ContainerDecision, ContainerList, EnvTarget, NotTracked,
+            Outcome, PodDecision,
         },
-        owned_values::{Basis, Record, Recorded, Repaired},
+        owned_values::{OwnedValue, OwnedValues, Repaired, ValueSource},
         user_value::{Existing, ExistingValue, PodValues},
     },
     names::{INJECT_LABEL, OPTED_IN, OPTED_OUT, STATUS_ANNOTATION, TRACKING_VALUE},
-    pod::{Pod, containers::Container, env::Mib},
+    pod::{Pod, containers::Container, env::MibVariable},
     policy::Policy,
     quote::quote,
     reason::Reason,
     settings::{
         EnvFrom, InitContainers, Level, Mode, Repair, Setting, ValueKind,
         annotations::{Annotations, NamespaceAnnotations},
-        precedence::Chain,
+        precedence::Precedence,
         rule::{Program, Target},
-        rules::Ruling,
+        rules::MatchedRules,
     },
     value::{
         formula,
@@ -31,7 +32,7 @@ use crate::{
 
 /// What decides about a pod besides the pod itself and the policy.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'n> {
+pub struct PodContext<'n> {
     /// The namespace that the pod is created in; empty: the one that it names itself.
     pub namespace: &'n str,
     /// The annotations of that namespace.
@@ -40,53 +41,49 @@ pub struct Surroundings<'n> {
     pub owner: Option<&'n str>,
 }
 
-impl<'n> From<&'n NamespaceAnnotations> for Surroundings<'n> {
+impl<'n> From<&'n NamespaceAnnotations> for PodContext<'n> {
     fn from(annotations: &'n NamespaceAnnotations) -> Self {
         Self { namespace: "", annotations, owner: None }
     }
 }
 
 /// Decides about the creation of `pod`, for rules of the policy in the namespace that it names itself unless
-/// its [`Surroundings`] say another one.
+/// its [`PodContext`] say another one.
 #[must_use]
-pub fn decide<'a, 'n>(
-    pod: &Pod<'a>,
-    surroundings: impl Into<Surroundings<'n>>,
-    policy: &Policy,
-) -> Verdict<'a> {
-    let surroundings = surroundings.into();
+pub fn decide<'a, 'n>(pod: &Pod<'a>, context: impl Into<PodContext<'n>>, policy: &Policy) -> PodDecision<'a> {
+    let context = context.into();
     let mut warnings = Vec::new();
     let pod_reason = pod_reason(pod, &mut warnings);
     let own = pod.annotations().map_or(&[][..], |annotations| &annotations.ours);
     let names: Vec<&str> = containers(pod).map(|(_, _, container)| &*container.name).collect();
     let annotations = Annotations::read(
-        surroundings.annotations.iter().map(|(key, value)| (&**key, &**value)),
+        context.annotations.iter().map(|(key, value)| (&**key, &**value)),
         own.iter().map(|(key, value)| (&**key, &**value)),
         &names,
         &mut warnings,
     );
     let status = pod.annotations().and_then(|annotations| annotations.get(STATUS_ANNOTATION));
     let limits = PodLimits::new(&pod.spec);
-    let judge = Judge {
+    let decide = ContainerDecider {
         policy,
         pod_reason,
         values: PodValues::new(&pod.spec, &limits),
         limits: &limits,
         memory_volumes: MemoryVolumes::read(&pod.spec),
-        recorded: Recorded::read(status, &names),
+        owned: OwnedValues::read(status, &names),
     };
-    let namespace = Some(surroundings.namespace).filter(|name| !name.is_empty()).unwrap_or(pod.namespace());
-    let rules = policy.rules.for_pod(Target { namespace, owner: surroundings.owner, pod });
+    let namespace = Some(context.namespace).filter(|name| !name.is_empty()).unwrap_or(pod.namespace());
+    let rules = policy.rules.for_pod(Target { namespace, owner: context.owner, pod });
 
     let containers = containers(pod)
         .map(|(list, index, container)| {
-            let ruling = rules.about(container);
-            let chain = annotations.chain(&container.name, &ruling, &policy.defaults);
-            judge.container((list, index), container, &ruling, chain, &mut warnings)
+            let matched = rules.matching(container);
+            let precedence = annotations.precedence(&container.name, &matched, &policy.defaults);
+            decide.container((list, index), container, &matched, precedence, &mut warnings)
         })
         .collect();
     warnings.extend(rules.warning());
-    Verdict { reason: None, containers, warnings, annotations: annotations_place(pod, status) }
+    PodDecision { reason: None, containers, warnings, annotations: annotations_state(pod, status) }
 }
 
 /// Every container of the pod with its list and index, init containers first.
@@ -100,9 +97,9 @@ fn containers<'p, 'a>(
         .chain(list(ContainerList::Main, &pod.spec.containers))
 }
 
-fn annotations_place(pod: &Pod<'_>, status: Option<&str>) -> AnnotationsPlace {
+fn annotations_state(pod: &Pod<'_>, status: Option<&str>) -> AnnotationsState {
     let earlier = status.map_or(0, |status| STATUS_ANNOTATION.len() + status.len());
-    AnnotationsPlace {
+    AnnotationsState {
         has_metadata: pod.metadata.is_some(),
         has_annotations: pod.annotations().is_some_and(|annotations| annotations.present),
         size: pod.annotations().map_or(0, |annotations| annotations.size.saturating_sub(earlier)),
@@ -138,82 +135,92 @@ fn pod_reason(pod: &Pod<'_>, warnings: &mut Vec<Warning>) -> Option<Reason> {
 const ENV_FROM_RESPECTED: &str = "an envFrom may define GOMEMLIMIT";
 
 /// What the decisions about all containers of a pod share.
-struct Judge<'p, 'a> {
+struct ContainerDecider<'p, 'a> {
     policy: &'p Policy,
     /// What keeps us away from all of them.
     pod_reason: Option<Reason>,
     limits: &'p PodLimits,
     values: PodValues<'p, 'a>,
     memory_volumes: MemoryVolumes<'a>,
-    recorded: Recorded,
+    owned: OwnedValues,
 }
 
-impl<'a> Judge<'_, 'a> {
+impl<'a> ContainerDecider<'_, 'a> {
     fn container(
         &self,
         (list, index): (ContainerList, usize),
         container: &Container<'a>,
-        ruling: &Ruling<'_>,
-        chain: Chain<'_>,
+        matched: &MatchedRules<'_>,
+        precedence: Precedence<'_>,
         warnings: &mut Vec<Warning>,
-    ) -> ContainerVerdict<'a> {
+    ) -> ContainerDecision<'a> {
         let is_plain_init = list == ContainerList::Init && !container.is_sidecar();
         let limit = self.limits.of(container, is_plain_init);
         let own = self.own_value(container);
         let existing = if own.is_none() { self.values.existing(container, limit) } else { None };
-        let broken = existing.as_ref().and_then(|existing| existing.broken.as_ref());
-        let fixes = broken.is_some() && chain.repair().0 == Repair::Fix && container.env.has_all_places();
+        let problem = existing.as_ref().and_then(|existing| existing.problem.as_ref());
+        let fixes =
+            problem.is_some() && precedence.repair().0 == Repair::Fix && container.env.has_all_indexes();
 
         let mut env_from = None;
-        let skip =
-            self.skip_reason(container, is_plain_init, own.is_some() || fixes, ruling, chain, &mut env_from);
-        let planned = match skip {
-            None => plan(container, limit, own, chain, warnings),
+        let skip = self.skip_reason(
+            container,
+            is_plain_init,
+            own.is_some() || fixes,
+            matched,
+            precedence,
+            &mut env_from,
+        );
+        let computed = match skip {
+            None => compute(container, limit, own, precedence, warnings),
             Some(reason) => Err(reason),
         };
-        let (mut reason, plan) = match planned {
+        let (mut reason, value) = match computed {
             Err(reason) => (reason, None),
-            Ok(plan) => (set_reason(&plan, own, fixes, chain), Some(plan)),
+            Ok(value) => (set_reason(&value, own, fixes, precedence), Some(value)),
         };
         // What cannot be repaired is the user's like everything that need not be.
-        let hindrance = (fixes && plan.is_none() && reason > Reason::AlreadySet).then_some(reason);
-        if hindrance.is_some() {
+        let blocked_by = (fixes && value.is_none() && reason > Reason::AlreadySet).then_some(reason);
+        if blocked_by.is_some() {
             reason = Reason::AlreadySet;
         }
 
-        if let Some(own) = own.filter(|_| plan.is_none()) {
-            warnings.extend(left_behind(container, own, limit, reason));
+        if let Some(own) = own.filter(|_| value.is_none()) {
+            warnings.extend(stale_value_warning(container, own, limit, reason));
         }
-        let is_looked_at = reason == Reason::AlreadySet || (fixes && plan.is_some());
-        let told = existing.as_ref().filter(|_| is_looked_at && chain.repair().0 != Repair::Off);
-        let outcome = Outcome { repaired: plan.filter(|_| reason == Reason::Repaired), hindrance };
-        let problem = told.and_then(|existing| about_existing(container, existing.broken.as_ref(), outcome));
-        warnings.extend(problem.as_ref().map(|text| about(container, WarningKind::BrokenValue, text)));
-        warnings.extend(self.full_volumes(container, limit, plan, told));
+        let is_looked_at = reason == Reason::AlreadySet || (fixes && value.is_some());
+        let told = existing.as_ref().filter(|_| is_looked_at && precedence.repair().0 != Repair::Off);
+        let repair = RepairResult { repaired: value.filter(|_| reason == Reason::Repaired), blocked_by };
+        let problem =
+            told.and_then(|existing| user_value_message(container, existing.problem.as_ref(), repair));
+        warnings.extend(
+            problem.as_ref().map(|text| container_warning(container, WarningKind::BrokenValue, text)),
+        );
+        warnings.extend(self.full_volumes(container, limit, value, told));
         let existing = existing.as_ref().map(ExistingValue::from);
-        ContainerVerdict {
+        ContainerDecision {
             name: container.name.clone(),
             list,
             index,
-            decision: Decision { reason, limit: limit.bytes(), plan },
+            outcome: Outcome { reason, limit: limit.bytes(), value },
             env_from,
-            reason_rule: self.reason_rule(reason, limit, container, ruling, chain).map(str::to_owned),
-            value_rule: plan
-                .filter(|plan| plan.source() == Level::Rule)
-                .and_then(|plan| ruling.name_of(plan.decided_by()))
+            reason_rule: self.reason_rule(reason, limit, container, matched, precedence).map(str::to_owned),
+            value_rule: value
+                .filter(|value| value.level() == Level::Rule)
+                .and_then(|value| matched.name_of(value.made_by()))
                 .map(str::to_owned),
-            env: env_place(container, own.is_some()),
+            env: env_target(container, own.is_some()),
             own: own.cloned(),
-            repaired: existing.as_ref().filter(|_| fixes && plan.is_some()).map(|existing| Repaired {
+            repaired: existing.as_ref().filter(|_| fixes && value.is_some()).map(|existing| Repaired {
                 was: existing.value.clone(),
                 problem: existing.problem.unwrap_or_default().to_owned(),
-                entries: container.env.places.len(),
+                entries: container.env.gomemlimit_indexes.len(),
             }),
             existing,
             opaque: container.env.opaque(),
             detail: problem
                 .or_else(|| (env_from == Some(EnvFrom::Skip)).then(|| ENV_FROM_RESPECTED.to_owned()))
-                .or_else(|| self.about_limit(reason, limit, container, chain)),
+                .or_else(|| self.about_limit(reason, limit, container, precedence)),
         }
     }
 
@@ -223,10 +230,10 @@ impl<'a> Judge<'_, 'a> {
         reason: Reason,
         limit: Limit,
         container: &Container<'a>,
-        chain: Chain<'_>,
+        precedence: Precedence<'_>,
     ) -> Option<String> {
         let text = container.resources.memory_limit().or(self.values.pod_memory_limit());
-        about_limit(reason, text, limit, chain.min_limit().0)
+        limit_message(reason, text, limit, precedence.min_limit().0)
     }
 
     /// A warning about volumes in memory that take more than GOMEMLIMIT leaves: ours, or a sound value of the user's.
@@ -234,13 +241,13 @@ impl<'a> Judge<'_, 'a> {
         &self,
         container: &Container<'a>,
         limit: Limit,
-        plan: Option<Plan>,
+        value: Option<ComputedValue>,
         users: Option<&Existing<'_, '_>>,
     ) -> Option<Warning> {
-        let value = plan.map(|plan| plan.value).or_else(|| users?.sound_bytes())?;
-        let excess = self.memory_volumes.excess(container, value, limit.bytes()?)?;
-        let text = format!("{}; {}", excess.problem(), excess.advice(plan.map(|plan| plan.kind)));
-        Some(about(container, WarningKind::MemoryVolume, &text))
+        let bytes = value.map(|value| value.bytes).or_else(|| users?.sound_bytes())?;
+        let excess = self.memory_volumes.excess(container, bytes, limit.bytes()?)?;
+        let text = format!("{}; {}", excess.problem(), excess.advice(value.map(|value| value.kind)));
+        Some(container_warning(container, WarningKind::MemoryVolume, &text))
     }
 
     /// The first reason that keeps us away from the container, whatever its limit. `is_ours`: whether what
@@ -250,14 +257,14 @@ impl<'a> Judge<'_, 'a> {
         container: &Container<'_>,
         is_plain_init: bool,
         is_ours: bool,
-        ruling: &Ruling<'_>,
-        chain: Chain<'_>,
+        matched: &MatchedRules<'_>,
+        precedence: Precedence<'_>,
         env_from: &mut Option<EnvFrom>,
     ) -> Option<Reason> {
         if self.pod_reason.is_some() {
             return self.pod_reason;
         }
-        let chosen = chain.mode();
+        let chosen = precedence.mode();
         if chosen.mode == Mode::Off {
             return Some(Reason::OptedOut);
         }
@@ -277,7 +284,7 @@ impl<'a> Judge<'_, 'a> {
             return Some(Reason::SelfManaged);
         }
         // Whoever writes a mode on the pod knows better than a rule what runs in it.
-        let program = ruling.program.filter(|_| chosen.level > Level::Pod)?.0;
+        let program = matched.program.filter(|_| chosen.level > Level::Pod)?.0;
         match program {
             Program::Go => None,
             Program::SelfManaged => Some(Reason::SelfManaged),
@@ -291,45 +298,50 @@ impl<'a> Judge<'_, 'a> {
         reason: Reason,
         limit: Limit,
         container: &Container<'_>,
-        ruling: &'r Ruling<'_>,
-        chain: Chain<'r>,
+        matched: &'r MatchedRules<'_>,
+        precedence: Precedence<'r>,
     ) -> Option<&'r str> {
         match reason {
-            Reason::OptedOut if self.pod_reason.is_none() => chain.rule_of_mode(),
-            Reason::AuditMode => chain.rule_of_mode(),
+            Reason::OptedOut if self.pod_reason.is_none() => precedence.rule_of_mode(),
+            Reason::AuditMode => precedence.rule_of_mode(),
             Reason::SelfManaged | Reason::NotGo if !container.is_self_managed() => {
-                ruling.program.filter(|(program, _)| *program != Program::Go).map(|(_, name)| name)
+                matched.program.filter(|(program, _)| *program != Program::Go).map(|(_, name)| name)
             }
             Reason::BelowMinimum => {
-                let (least, level) = chain.min_limit();
+                let (least, level) = precedence.min_limit();
                 let is_by_rule = level == Level::Rule && limit.bytes() < Some(least);
-                ruling.name_of(Setting::MinLimit).filter(|_| is_by_rule)
+                matched.name_of(Setting::MinLimit).filter(|_| is_by_rule)
             }
-            Reason::Repaired if chain.repair().1 == Level::Rule => ruling.name_of(Setting::Repair),
+            Reason::Repaired if precedence.repair().1 == Level::Rule => matched.name_of(Setting::Repair),
             _ => None,
         }
     }
 
     /// What was recorded of GOMEMLIMIT, where it is the only one in env and provably ours.
-    fn own_value(&self, container: &Container<'_>) -> Option<&Record> {
+    fn own_value(&self, container: &Container<'_>) -> Option<&OwnedValue> {
         let env = &container.env;
-        let (_, entry) = env.gomemlimit.as_ref().filter(|_| env.places.len() == 1)?;
+        let (_, entry) = env.gomemlimit.as_ref().filter(|_| env.gomemlimit_indexes.len() == 1)?;
         let text = entry.value.as_deref().filter(|_| entry.value_from.is_none())?;
         // A value that tracks is ours together with the variable before it.
         let is_whole = text != TRACKING_VALUE || env.tracks_by().is_some();
-        self.recorded.of_own_value(&container.name, text).filter(|_| is_whole)
+        self.owned.of_own_value(&container.name, text).filter(|_| is_whole)
     }
 }
 
 /// The reason for a value that can be given.
-fn set_reason(plan: &Plan, own: Option<&Record>, fixes: bool, chain: Chain<'_>) -> Reason {
-    let fits = |own: &Record| match own.basis {
-        Basis::Literal { bytes, .. } => plan.kind == ValueKind::Literal && bytes == plan.value,
+fn set_reason(
+    value: &ComputedValue,
+    own: Option<&OwnedValue>,
+    fixes: bool,
+    precedence: Precedence<'_>,
+) -> Reason {
+    let fits = |own: &OwnedValue| match own.source {
+        ValueSource::Literal { bytes, .. } => value.kind == ValueKind::Literal && bytes == value.bytes,
         // The text is always the same, but the status says for which limit.
-        Basis::Track { .. } => plan.kind == ValueKind::Track && own.limit == plan.limit,
+        ValueSource::Track { .. } => value.kind == ValueKind::Track && own.limit == value.limit,
     };
     match own {
-        _ if chain.mode().mode == Mode::Audit => Reason::AuditMode,
+        _ if precedence.mode().mode == Mode::Audit => Reason::AuditMode,
         None if fixes => Reason::Repaired,
         None => Reason::Injected,
         Some(own) if fits(own) => Reason::Kept,
@@ -337,29 +349,29 @@ fn set_reason(plan: &Plan, own: Option<&Record>, fixes: bool, chain: Chain<'_>) 
     }
 }
 
-fn env_place(container: &Container<'_>, is_own: bool) -> EnvPlace {
+fn env_target(container: &Container<'_>, is_own: bool) -> EnvTarget {
     let env = &container.env;
-    match (env.gomemlimit.as_ref(), &env.places[..]) {
-        (Some((index, _)), _) if is_own => EnvPlace::Own { index: *index, mib: env.tracks_by() },
-        (Some((_, entry)), [first, others @ ..]) => EnvPlace::Broken {
+    match (env.gomemlimit.as_ref(), &env.gomemlimit_indexes[..]) {
+        (Some((index, _)), _) if is_own => EnvTarget::Own { index: *index, mib: env.tracks_by() },
+        (Some((_, entry)), [first, others @ ..]) => EnvTarget::Repair {
             first: *first,
             is_text: others.is_empty() && entry.value_from.is_none(),
             others: others.to_vec(),
         },
-        _ if env.is_empty() => EnvPlace::NewList,
-        _ if env.refers_to_limit => EnvPlace::Start,
-        _ => EnvPlace::End,
+        _ if env.is_empty() => EnvTarget::NewList,
+        _ if env.refers_to_limit => EnvTarget::Start,
+        _ => EnvTarget::End,
     }
 }
 
 /// The value for a container that nothing else keeps us away from, or the reason why there is none.
-fn plan(
+fn compute(
     container: &Container<'_>,
     limit: Limit,
-    own: Option<&Record>,
-    chain: Chain<'_>,
+    own: Option<&OwnedValue>,
+    precedence: Precedence<'_>,
     warnings: &mut Vec<Warning>,
-) -> Result<Plan, Reason> {
+) -> Result<ComputedValue, Reason> {
     let (bytes, from_pod_limit) = match limit {
         Limit::Own(bytes) => (bytes, false),
         Limit::FromPod(bytes) => (bytes, true),
@@ -367,26 +379,26 @@ fn plan(
         Limit::Shared => return Err(Reason::SharedPodLimit),
         Limit::Invalid => return Err(Reason::InvalidLimit),
     };
-    if bytes < chain.min_limit().0 {
+    if bytes < precedence.min_limit().0 {
         return Err(Reason::BelowMinimum);
     }
-    let (wanted, kind_level) = chain.value();
+    let (wanted, kind_level) = precedence.value();
     let not_tracked = match wanted {
         ValueKind::Literal => None,
         ValueKind::Track => not_tracked(container, limit, own),
     };
     let kind = if not_tracked.is_some() { ValueKind::Literal } else { wanted };
-    let (ratio, ratio_level) = chain.ratio();
+    let (ratio, ratio_level) = precedence.ratio();
     let (value, headroom, headroom_level) = match kind {
         ValueKind::Track => (formula::tracking_value(bytes), 0, Level::Default),
         ValueKind::Literal => {
-            let (headroom, level) = chain.headroom(bytes, &container.name, warnings);
-            let value = formula::value(bytes, ratio, headroom).ok_or(Reason::BelowMinimum)?;
+            let (headroom, level) = precedence.headroom(bytes, &container.name, warnings);
+            let value = formula::literal_value(bytes, ratio, headroom).ok_or(Reason::BelowMinimum)?;
             (value, headroom, level)
         }
     };
-    Ok(Plan {
-        value,
+    Ok(ComputedValue {
+        bytes: value,
         limit: bytes,
         from_pod_limit,
         kind,
@@ -400,12 +412,14 @@ fn plan(
 }
 
 /// What keeps the value from tracking.
-fn not_tracked(container: &Container<'_>, limit: Limit, own: Option<&Record>) -> Option<NotTracked> {
-    let is_own_variable = own.is_some_and(|own| own.basis.kind() == ValueKind::Track);
+fn not_tracked(container: &Container<'_>, limit: Limit, own: Option<&OwnedValue>) -> Option<NotTracked> {
+    let is_own_variable = own.is_some_and(|own| own.source.kind() == ValueKind::Track);
     match limit.own_bytes() {
         None => Some(NotTracked::NoOwnLimit),
         Some(bytes) if !formula::is_trackable(bytes) => Some(NotTracked::OddLimit),
-        Some(_) if container.env.mib != Mib::Absent && !is_own_variable => Some(NotTracked::VariableTaken),
+        Some(_) if container.env.mib != MibVariable::Absent && !is_own_variable => {
+            Some(NotTracked::VariableTaken)
+        }
         Some(_) => None,
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::{
     decision::{
-        outcome::Plan,
-        owned_values::{Basis, Record},
-        user_value::Broken,
+        outcome::ComputedValue,
+        owned_values::{OwnedValue, ValueSource},
+        user_value::ValueProblem,
     },
     pod::containers::Container,
     quantity,
@@ -17,39 +17,44 @@ use crate::{
 
 /// What became of a broken value under `repair: fix`.
 #[derive(Clone, Copy)]
-pub(crate) struct Outcome {
-    pub(crate) repaired: Option<Plan>,
+pub(crate) struct RepairResult {
+    pub(crate) repaired: Option<ComputedValue>,
     /// Why nothing can be put in its place.
-    pub(crate) hindrance: Option<Reason>,
+    pub(crate) blocked_by: Option<Reason>,
 }
 
 /// What is to be said about a value of the user.
-pub(crate) fn about_existing(
+pub(crate) fn user_value_message(
     container: &Container<'_>,
-    broken: Option<&Broken>,
-    Outcome { repaired, hindrance }: Outcome,
+    problem: Option<&ValueProblem>,
+    RepairResult { repaired, blocked_by }: RepairResult,
 ) -> Option<String> {
-    let several = container.env.places.len() > 1;
-    let Some(broken) = broken else {
+    let several = container.env.gomemlimit_indexes.len() > 1;
+    let Some(problem) = problem else {
         let text = "GOMEMLIMIT is in env more than once; the last one counts";
         return several.then(|| text.to_owned());
     };
     let which = if several { " (the last of several entries, which counts)" } else { "" };
-    let end = match (repaired, hindrance) {
-        (Some(plan), _) => format!("repaired: GOMEMLIMIT={}", plan.text()),
+    let end = match (repaired, blocked_by) {
+        (Some(value), _) => format!("repaired: GOMEMLIMIT={}", value.text()),
         (_, Some(reason)) => format!("not repaired: {}", reason.explanation()),
-        (None, None) => broken.advice().to_owned(),
+        (None, None) => problem.advice().to_owned(),
     };
-    Some(format!("{broken}{which}; {end}"))
+    Some(format!("{problem}{which}; {end}"))
 }
 
 /// A warning about one container.
-pub(crate) fn about(container: &Container<'_>, kind: WarningKind, text: &str) -> Warning {
+pub(crate) fn container_warning(container: &Container<'_>, kind: WarningKind, text: &str) -> Warning {
     Warning::new(kind, format!("container {}: {text}", quote(&container.name)))
 }
 
 /// What a reason means for a memory limit of which the text is known.
-pub(crate) fn about_limit(reason: Reason, text: Option<&str>, limit: Limit, minimum: u64) -> Option<String> {
+pub(crate) fn limit_message(
+    reason: Reason,
+    text: Option<&str>,
+    limit: Limit,
+    minimum: u64,
+) -> Option<String> {
     match reason {
         Reason::InvalidLimit => {
             let text = text.filter(|text| quantity::parse(text).is_err())?;
@@ -71,21 +76,21 @@ pub(crate) fn about_limit(reason: Reason, text: Option<&str>, limit: Limit, mini
 
 /// Our own earlier value stays where we would not set one now, since we never remove. This says so where it
 /// does not fit any more.
-pub(crate) fn left_behind(
+pub(crate) fn stale_value_warning(
     container: &Container<'_>,
-    own: &Record,
+    own: &OwnedValue,
     limit: Limit,
     reason: Reason,
 ) -> Option<Warning> {
     let name = quote(&container.name);
-    let text = match own.basis {
-        Basis::Literal { bytes, .. } if limit.bytes() != Some(own.limit) => format!(
+    let text = match own.source {
+        ValueSource::Literal { bytes, .. } if limit.bytes() != Some(own.limit) => format!(
             "container {name}: GOMEMLIMIT={bytes} was injected for a limit of {} and stays, although now: {}; remove \
              it from the manifest",
             human(own.limit),
             reason.explanation()
         ),
-        Basis::Track { .. } if limit.own_bytes().is_none() => format!(
+        ValueSource::Track { .. } if limit.own_bytes().is_none() => format!(
             "container {name}: GOMEMLIMIT follows a memory limit of the container that is not there any more, so it \
              becomes the node's size; remove it from the manifest, or set the limit"
         ),

@@ -8,7 +8,7 @@ pub(crate) mod owned_values;
 mod resolver;
 pub(crate) mod user_value;
 
-pub use decide::{Surroundings, decide};
-pub use outcome::{ContainerList, ContainerVerdict, Decision, NotTracked, Plan, Verdict};
+pub use decide::{PodContext, decide};
+pub use outcome::{ComputedValue, ContainerDecision, ContainerList, NotTracked, Outcome, PodDecision};
 pub use owned_values::Repaired;
 pub use user_value::ExistingValue;

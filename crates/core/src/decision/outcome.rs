@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     decision::{
-        owned_values::{Basis, Record, Repaired},
+        owned_values::{OwnedValue, Repaired, ValueSource},
         user_value::{ExistingValue, cut},
     },
     json::text::Text,
@@ -17,25 +17,25 @@ use crate::{
 
 /// What was decided about a pod.
 #[derive(Debug, Default)]
-pub struct Verdict<'a> {
+pub struct PodDecision<'a> {
     /// The reason that holds for a request in which no container was looked at.
     pub reason: Option<Reason>,
     /// One for each container: init containers first, in the order of the pod.
-    pub containers: Vec<ContainerVerdict<'a>>,
+    pub containers: Vec<ContainerDecision<'a>>,
     /// What is wrong, in the order in which it was found.
     pub warnings: Vec<Warning>,
-    pub(crate) annotations: AnnotationsPlace,
+    pub(crate) annotations: AnnotationsState,
 }
 
-impl Verdict<'_> {
+impl PodDecision<'_> {
     /// The same, borrowing nothing.
     #[must_use]
-    pub fn into_owned(self) -> Verdict<'static> {
-        let containers = self.containers.into_iter().map(|container| ContainerVerdict {
+    pub fn into_owned(self) -> PodDecision<'static> {
+        let containers = self.containers.into_iter().map(|container| ContainerDecision {
             name: container.name.into_owned(),
             list: container.list,
             index: container.index,
-            decision: container.decision,
+            outcome: container.outcome,
             env_from: container.env_from,
             env: container.env,
             own: container.own,
@@ -49,7 +49,7 @@ impl Verdict<'_> {
             opaque: None,
             detail: container.detail,
         });
-        Verdict {
+        PodDecision {
             containers: containers.collect(),
             reason: self.reason,
             warnings: self.warnings,
@@ -60,7 +60,7 @@ impl Verdict<'_> {
 
 /// What a patch has to know about the pod's annotations.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct AnnotationsPlace {
+pub(crate) struct AnnotationsState {
     pub(crate) has_metadata: bool,
     pub(crate) has_annotations: bool,
     /// Bytes of all keys and values but those of an earlier status annotation.
@@ -69,19 +69,19 @@ pub(crate) struct AnnotationsPlace {
 
 /// What was decided about one container.
 #[derive(Debug)]
-pub struct ContainerVerdict<'a> {
+pub struct ContainerDecision<'a> {
     pub(crate) name: Text<'a>,
     /// Which list of the pod it stands in.
     pub list: ContainerList,
     /// Its index in that list.
     pub index: usize,
     /// The decision.
-    pub decision: Decision,
+    pub outcome: Outcome,
     /// Set where an `envFrom` may define GOMEMLIMIT: whether it was overridden or respected.
     pub env_from: Option<EnvFrom>,
-    pub(crate) env: EnvPlace,
+    pub(crate) env: EnvTarget,
     /// Our own earlier value, if that is what stands in env.
-    pub(crate) own: Option<Record>,
+    pub(crate) own: Option<OwnedValue>,
     /// The rule of the policy file, or built in, that brought about the reason.
     pub reason_rule: Option<String>,
     /// The rule that gave the setting that made the value.
@@ -90,13 +90,13 @@ pub struct ContainerVerdict<'a> {
     pub(crate) repaired: Option<Repaired>,
     /// The value of the user that is in env.
     pub existing: Option<ExistingValue>,
-    /// Where that value comes from, if the pod does not determine it; read by [`Verdict::into_owned`].
+    /// Where that value comes from, if the pod does not determine it; read by [`PodDecision::into_owned`].
     pub(crate) opaque: Option<Opaque<'a>>,
     /// What the reason means for this container, if more can be said than [`Reason::explanation`].
     pub(crate) detail: Option<String>,
 }
 
-impl ContainerVerdict<'_> {
+impl ContainerDecision<'_> {
     /// The container's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -106,7 +106,7 @@ impl ContainerVerdict<'_> {
     /// What the reason means, for people.
     #[must_use]
     pub fn explanation(&self) -> &str {
-        self.detail.as_deref().unwrap_or(self.decision.reason.explanation())
+        self.detail.as_deref().unwrap_or(self.outcome.reason.explanation())
     }
 
     /// The one rule to name where there is room for one: that of the value where there is one now, else that of
@@ -114,13 +114,13 @@ impl ContainerVerdict<'_> {
     #[must_use]
     pub fn rule(&self) -> Option<&str> {
         let (reason, value) = (self.reason_rule.as_deref(), self.value_rule.as_deref());
-        if self.decision.reason.is_set() { value.or(reason) } else { reason.or(value) }
+        if self.outcome.reason.is_set() { value.or(reason) } else { reason.or(value) }
     }
 
     /// Whether the patch changes the container.
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        self.decision.reason.is_change()
+        self.outcome.reason.is_change()
     }
 
     /// What the user had written where our value stands, now or at an earlier answer.
@@ -152,7 +152,7 @@ impl ContainerList {
 
 /// Where in a container's `env` the value goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum EnvPlace {
+pub(crate) enum EnvTarget {
     /// There is no list yet.
     NewList,
     /// At the end of the list.
@@ -163,7 +163,7 @@ pub(crate) enum EnvPlace {
     Own { index: usize, mib: Option<usize> },
     /// In place of a broken value of the user: into the first of its entries, so that whatever expands it
     /// still stands behind it. The others go.
-    Broken {
+    Repair {
         first: usize,
         /// It is the only one, and has a `value`, so that nothing but that need change.
         is_text: bool,
@@ -173,20 +173,20 @@ pub(crate) enum EnvPlace {
 
 /// Set or skip, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub struct Outcome {
     /// The reason.
     pub reason: Reason,
     /// The memory limit that applies to the container in bytes, where there is one.
     pub limit: Option<u64>,
     /// The value: there when the reason is a `set` one, or audit mode.
-    pub plan: Option<Plan>,
+    pub value: Option<ComputedValue>,
 }
 
 /// A value and where it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct ComputedValue {
     /// GOMEMLIMIT in bytes, for the limit as it is now; more than zero and less than it.
-    pub value: u64,
+    pub bytes: u64,
     /// The memory limit in bytes.
     pub limit: u64,
     /// Whether the limit is the container's part of a pod-level limit.
@@ -207,31 +207,31 @@ pub struct Plan {
     pub headroom_level: Level,
 }
 
-impl Plan {
+impl ComputedValue {
     /// The text of GOMEMLIMIT in env.
     #[must_use]
     pub fn text(&self) -> Cow<'static, str> {
-        self.basis().text()
+        self.source().text()
     }
 
-    pub(crate) fn basis(&self) -> Basis {
+    pub(crate) fn source(&self) -> ValueSource {
         match self.kind {
             ValueKind::Literal => {
-                Basis::Literal { bytes: self.value, ratio: self.ratio, headroom: self.headroom }
+                ValueSource::Literal { bytes: self.bytes, ratio: self.ratio, headroom: self.headroom }
             }
-            ValueKind::Track => Basis::Track { bytes: self.value },
+            ValueKind::Track => ValueSource::Track { bytes: self.bytes },
         }
     }
 
     /// Whether the headroom, not the ratio, made the value.
     #[must_use]
     pub fn is_by_headroom(&self) -> bool {
-        self.kind == ValueKind::Literal && self.value == self.limit.saturating_sub(self.headroom)
+        self.kind == ValueKind::Literal && self.bytes == self.limit.saturating_sub(self.headroom)
     }
 
     /// The setting that made the value.
     #[must_use]
-    pub fn decided_by(&self) -> Setting {
+    pub fn made_by(&self) -> Setting {
         match self.kind {
             ValueKind::Track => Setting::Value,
             ValueKind::Literal if self.is_by_headroom() => Setting::Headroom,
@@ -241,8 +241,8 @@ impl Plan {
 
     /// The level of the setting that made the value.
     #[must_use]
-    pub fn source(&self) -> Level {
-        match self.decided_by() {
+    pub fn level(&self) -> Level {
+        match self.made_by() {
             Setting::Value => self.kind_level,
             Setting::Headroom => self.headroom_level,
             _ => self.ratio_level,

@@ -20,14 +20,14 @@ use crate::{
 
 /// What a value is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Basis {
+pub(crate) enum ValueSource {
     /// So many bytes, and the settings that yield them.
     Literal { bytes: u64, ratio: Ratio, headroom: u64 },
     /// The limit alone, which yields so many bytes.
     Track { bytes: u64 },
 }
 
-impl Basis {
+impl ValueSource {
     /// GOMEMLIMIT in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         match *self {
@@ -53,8 +53,8 @@ impl Basis {
 
 /// A value of ours and what it was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Record {
-    pub(crate) basis: Basis,
+pub(crate) struct OwnedValue {
+    pub(crate) source: ValueSource,
     pub(crate) limit: u64,
     /// What it once replaced.
     pub(crate) repaired: Option<Repaired>,
@@ -65,7 +65,7 @@ pub(crate) struct Record {
 pub struct Repaired {
     /// What the user had written, as text.
     pub was: String,
-    /// What was wrong with it: one of the words of [`Broken::as_str`](crate::existing::Broken::as_str).
+    /// What was wrong with it: one of the words of [`ValueProblem::as_str`](crate::decision::ValueProblem::as_str).
     pub problem: String,
     /// How many entries there were, where there were several.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -84,18 +84,18 @@ const fn is_one(count: &usize) -> bool {
 impl Repaired {
     /// From an annotation that anybody may have written: only what is as short as what we write.
     fn parse(json: &str) -> Option<Self> {
-        const LONGEST: usize = 512;
+        const MAX_REPAIRED_BYTES: usize = 512;
         serde_json::from_str(json)
             .ok()
-            .filter(|repaired: &Self| repaired.was.len() + repaired.problem.len() < LONGEST)
+            .filter(|repaired: &Self| repaired.was.len() + repaired.problem.len() < MAX_REPAIRED_BYTES)
     }
 }
 
 /// What an earlier status annotation says about the containers that we set.
 #[derive(Debug, Default)]
-pub(crate) struct Recorded(HashMap<String, Record>);
+pub(crate) struct OwnedValues(HashMap<String, OwnedValue>);
 
-impl Recorded {
+impl OwnedValues {
     /// Reads an annotation that anybody may have written. A value is ours only where the recorded
     /// limit, ratio and headroom yield exactly that value.
     pub(crate) fn read(annotation: Option<&str>, containers: &[&str]) -> Self {
@@ -108,28 +108,28 @@ impl Recorded {
         else {
             return Self::default();
         };
-        let mut recorded = Self::default();
+        let mut owned = Self::default();
         let mut entries = serde_json::Deserializer::from_str(document.containers.get());
         // What was read before a broken end does not count.
-        match entries.deserialize_map(RecordsVisitor { containers, recorded: &mut recorded }) {
-            Ok(()) => recorded,
+        match entries.deserialize_map(OwnedValuesVisitor { containers, owned: &mut owned }) {
+            Ok(()) => owned,
             Err(_) => Self::default(),
         }
     }
 
     /// The record of the container called `name`, if `text` from its env is the value that we wrote.
-    pub(crate) fn of_own_value(&self, name: &str, text: &str) -> Option<&Record> {
-        self.0.get(name).filter(|record| record.basis.text() == text)
+    pub(crate) fn of_own_value(&self, name: &str, text: &str) -> Option<&OwnedValue> {
+        self.0.get(name).filter(|owned| owned.source.text() == text)
     }
 }
 
 /// Collects the records of the pod's own containers; a forged annotation may name many others.
-struct RecordsVisitor<'r> {
+struct OwnedValuesVisitor<'r> {
     containers: &'r [&'r str],
-    recorded: &'r mut Recorded,
+    owned: &'r mut OwnedValues,
 }
 
-impl<'de> Visitor<'de> for RecordsVisitor<'_> {
+impl<'de> Visitor<'de> for OwnedValuesVisitor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,9 +140,9 @@ impl<'de> Visitor<'de> for RecordsVisitor<'_> {
         while let Some(Key(name)) = map.next_key::<Key<'de>>()? {
             let entry = map.next_value::<&'de RawValue>()?;
             if self.containers.contains(&&*name)
-                && let Some(record) = RecordedEntry::parse(entry.get())
+                && let Some(owned) = OwnedValueEntry::parse(entry.get())
             {
-                self.recorded.0.insert(name.to_string(), record);
+                self.owned.0.insert(name.to_string(), owned);
             }
         }
         Ok(())
@@ -150,7 +150,7 @@ impl<'de> Visitor<'de> for RecordsVisitor<'_> {
 }
 
 #[derive(Deserialize)]
-struct RecordedEntry<'a> {
+struct OwnedValueEntry<'a> {
     value: String,
     limit: Bytes,
     ratio: Option<String>,
@@ -160,20 +160,24 @@ struct RecordedEntry<'a> {
     repaired: Option<&'a RawValue>,
 }
 
-impl RecordedEntry<'_> {
-    fn parse(json: &str) -> Option<Record> {
-        let entry: RecordedEntry<'_> = serde_json::from_str(json).ok()?;
+impl OwnedValueEntry<'_> {
+    fn parse(json: &str) -> Option<OwnedValue> {
+        let entry: OwnedValueEntry<'_> = serde_json::from_str(json).ok()?;
         let limit = entry.limit.0?;
-        let basis = match entry.kind.as_deref() {
+        let source = match entry.kind.as_deref() {
             None | Some("literal") => {
                 let (ratio, headroom) = (entry.ratio?.parse().ok()?, entry.headroom?.0?);
-                Basis::Literal { bytes: formula::value(limit, ratio, headroom)?, ratio, headroom }
+                ValueSource::Literal {
+                    bytes: formula::literal_value(limit, ratio, headroom)?,
+                    ratio,
+                    headroom,
+                }
             }
-            Some("track") => Basis::Track { bytes: formula::tracking_value(limit) },
+            Some("track") => ValueSource::Track { bytes: formula::tracking_value(limit) },
             Some(_) => return None,
         };
         let repaired = entry.repaired.and_then(|json| Repaired::parse(json.get()));
-        (entry.value == basis.text()).then_some(Record { basis, limit, repaired })
+        (entry.value == source.text()).then_some(OwnedValue { source, limit, repaired })
     }
 }
 

@@ -10,10 +10,10 @@ use crate::{
         containers::{Container, Spec},
         env::{EnvVar, Opaque, ResourceFieldRef},
     },
-    quote::{MOST_QUOTED, quote, start},
+    quote::{MAX_QUOTED_CHARS, quote, start},
     units::human,
     value::{
-        fit::{self, Distance},
+        fit::{self, FitToLimit},
         go_limit::GoLimit,
         limit::{Limit, PodLimits},
     },
@@ -21,7 +21,7 @@ use crate::{
 
 /// How an existing value hurts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Broken {
+pub enum ValueProblem {
     /// A reference to the whole memory limit: nothing is left for what the runtime does not count.
     WholeLimit,
     /// A reference to a limit that does not exist: kubelet fills in the node's allocatable memory.
@@ -54,7 +54,7 @@ pub enum Broken {
     },
 }
 
-impl Broken {
+impl ValueProblem {
     /// The word for it in the status annotation; that of its coverage, unless that is `uncovered`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -86,8 +86,8 @@ impl Broken {
     }
 }
 
-/// What is wrong, without [`Broken::advice`].
-impl fmt::Display for Broken {
+/// What is wrong, without [`ValueProblem::advice`].
+impl fmt::Display for ValueProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WholeLimit => {
@@ -143,32 +143,32 @@ impl<'p, 'a> PodValues<'p, 'a> {
                 Err(_) => UserValue::Malformed(text),
             },
         };
-        let broken = match &value {
+        let problem = match &value {
             UserValue::Unlimited | UserValue::Unknown => None,
-            UserValue::NodeSize => Some(Broken::NodeSize),
-            UserValue::Malformed(text) => Some(Broken::Malformed {
-                text: start(text, MOST_QUOTED + 1).to_owned(),
+            UserValue::NodeSize => Some(ValueProblem::NodeSize),
+            UserValue::Malformed(text) => Some(ValueProblem::Malformed {
+                text: start(text, MAX_QUOTED_CHARS + 1).to_owned(),
                 unexpanded: resolver.unexpanded().filter(|_| text.contains("$(")),
             }),
-            UserValue::Bytes(bytes) => self.inspect(*bytes, entry, container, limit),
+            UserValue::Bytes(bytes) => self.check(*bytes, entry, container, limit),
         };
-        Some(Existing { entry, container: &container.name, value, broken })
+        Some(Existing { entry, container: &container.name, value, problem })
     }
 
     /// What is wrong with a value of `bytes` that `entry` of `container` yields.
-    fn inspect(
+    fn check(
         self,
         bytes: u64,
         entry: &EnvVar<'_>,
         container: &Container<'a>,
         limit: Limit,
-    ) -> Option<Broken> {
+    ) -> Option<ValueProblem> {
         let reference = entry.value_from.as_ref().and_then(|from| from.resource_field_ref.as_ref());
         let of_limit = reference.filter(|reference| reference.is_to_memory_limit_of(&container.name));
         match of_limit.map(ResourceFieldRef::divisor) {
-            Some(Some(1)) => Some(Broken::WholeLimit),
-            Some(_) => inspect_bytes(bytes, limit.bytes().or(self.downward(container))),
-            None => inspect_bytes(bytes, limit.bytes()),
+            Some(Some(1)) => Some(ValueProblem::WholeLimit),
+            Some(_) => check_bytes(bytes, limit.bytes().or(self.downward(container))),
+            None => check_bytes(bytes, limit.bytes()),
         }
     }
 
@@ -191,13 +191,13 @@ pub(crate) struct Existing<'c, 'a> {
     container: &'c str,
     pub(crate) value: UserValue<'a>,
     /// What is wrong with it; `None` also if it is not known before the container runs.
-    pub(crate) broken: Option<Broken>,
+    pub(crate) problem: Option<ValueProblem>,
 }
 
 impl Existing<'_, '_> {
     /// The bytes of a value with which nothing is wrong.
     pub(crate) fn sound_bytes(&self) -> Option<u64> {
-        self.bytes().filter(|_| self.broken.is_none())
+        self.bytes().filter(|_| self.problem.is_none())
     }
 
     fn bytes(&self) -> Option<u64> {
@@ -212,18 +212,18 @@ impl Existing<'_, '_> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExistingValue {
     /// As it is written; a reference in words. That to a ConfigMap, a Secret or a field is put in words only by
-    /// [`Verdict::into_owned`]: a webhook, which answers with the borrowed verdict, has no use for them.
+    /// [`PodDecision::into_owned`]: a webhook, which answers with the borrowed decision, has no use for them.
     pub value: String,
     /// In bytes, if the pod determines it.
     pub bytes: Option<u64>,
-    /// What is wrong with it: one of the words of [`Broken::as_str`](crate::existing::Broken::as_str).
+    /// What is wrong with it: one of the words of [`ValueProblem::as_str`](crate::decision::ValueProblem::as_str).
     pub problem: Option<&'static str>,
 }
 
 impl From<&Existing<'_, '_>> for ExistingValue {
     fn from(existing: &Existing<'_, '_>) -> Self {
-        let problem = existing.broken.as_ref().map(Broken::as_str);
-        Self { value: written(existing.entry, existing.container), bytes: existing.bytes(), problem }
+        let problem = existing.problem.as_ref().map(ValueProblem::as_str);
+        Self { value: display(existing.entry, existing.container), bytes: existing.bytes(), problem }
     }
 }
 
@@ -241,32 +241,32 @@ pub(crate) enum UserValue<'a> {
 }
 
 /// Bytes of an existing value that are shown.
-const MAX_WRITTEN: usize = 100;
+const MAX_DISPLAYED_CHARS: usize = 100;
 
 /// The start of an existing value: what fits an annotation.
 pub(crate) fn cut(text: &str) -> String {
-    let start = start(text, MAX_WRITTEN);
+    let start = start(text, MAX_DISPLAYED_CHARS);
     if start.len() < text.len() { format!("{start}…") } else { text.to_owned() }
 }
 
 /// An existing value of the container called `own` as it is written.
-fn written(entry: &EnvVar<'_>, own: &str) -> String {
+fn display(entry: &EnvVar<'_>, own: &str) -> String {
     let Some(source) = &entry.value_from else { return cut(entry.value.as_deref().unwrap_or_default()) };
     let Some(reference) = &source.resource_field_ref else { return Opaque::OTHER.to_owned() };
-    let part = |key: &str, text: &str| format!(", {key} {}", start(text, MAX_WRITTEN));
+    let part = |key: &str, text: &str| format!(", {key} {}", start(text, MAX_DISPLAYED_CHARS));
     let of = reference.container_name.as_deref().filter(|name| !name.is_empty() && *name != own);
     let of = of.map(|name| part("containerName", name)).unwrap_or_default();
     let divisor = reference.divisor.as_ref().map(|divisor| part("divisor", &divisor.0)).unwrap_or_default();
-    cut(&format!("resourceFieldRef {}{of}{divisor}", start(&reference.resource, MAX_WRITTEN)))
+    cut(&format!("resourceFieldRef {}{of}{divisor}", start(&reference.resource, MAX_DISPLAYED_CHARS)))
 }
 
 /// What is wrong with a value of `bytes`.
-fn inspect_bytes(bytes: u64, limit: Option<u64>) -> Option<Broken> {
-    let Some(limit) = limit else { return (bytes == 0).then_some(Broken::TooLow { bytes }) };
-    match fit::distance(bytes, limit) {
-        Distance::Above => Some(Broken::AboveLimit { bytes, limit }),
-        Distance::At => Some(Broken::AtLimit { bytes, limit }),
-        Distance::Sound => None,
-        Distance::TooLow => Some(Broken::TooLow { bytes }),
+fn check_bytes(bytes: u64, limit: Option<u64>) -> Option<ValueProblem> {
+    let Some(limit) = limit else { return (bytes == 0).then_some(ValueProblem::TooLow { bytes }) };
+    match fit::fit_to_limit(bytes, limit) {
+        FitToLimit::Above => Some(ValueProblem::AboveLimit { bytes, limit }),
+        FitToLimit::At => Some(ValueProblem::AtLimit { bytes, limit }),
+        FitToLimit::Sound => None,
+        FitToLimit::TooLow => Some(ValueProblem::TooLow { bytes }),
     }
 }

@@ -30,7 +30,7 @@ impl Deref for Text<'_> {
 
 /// Longest text with escapes that is copied; what we read is a fraction of it, and copies of whole
 /// bodies would not be within the budget for bodies.
-const MOST_ESCAPED: usize = 1 << 20;
+const MAX_ESCAPED_BYTES: usize = 1 << 20;
 
 /// Maximum length of what an error repeats without quotes, in bytes.
 const MAX_BARE: usize = 24;
@@ -48,7 +48,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
             None => Err(D::Error::custom(format!("expected a string, not {}", quote(json)))),
             Some(inner) if !inner.contains('\\') => Ok(Self(Cow::Borrowed(inner))),
-            Some(inner) if inner.len() > MOST_ESCAPED => Err(D::Error::custom("a string is too long")),
+            Some(inner) if inner.len() > MAX_ESCAPED_BYTES => Err(D::Error::custom("a string is too long")),
             Some(_) => {
                 serde_json::from_str(json).map(|text| Self(Cow::Owned(text))).map_err(D::Error::custom)
             }
@@ -57,13 +57,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 }
 
 /// Bytes of the longest name of an object (a DNS subdomain, RFC 1123). Answers and log lines repeat names.
-const MOST_NAME: usize = 253;
+const MAX_NAME_BYTES: usize = 253;
 
 /// A name that may be missing or `null`.
 pub(crate) fn name<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Option<Text<'a>>, D::Error> {
     let name = Option::<Text<'a>>::deserialize(d)?;
-    if name.as_ref().is_some_and(|name| name.len() > MOST_NAME) {
-        return Err(D::Error::custom(format!("a name is longer than {MOST_NAME} bytes")));
+    if name.as_ref().is_some_and(|name| name.len() > MAX_NAME_BYTES) {
+        return Err(D::Error::custom(format!("a name is longer than {MAX_NAME_BYTES} bytes")));
     }
     Ok(name)
 }

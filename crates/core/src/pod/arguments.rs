@@ -26,9 +26,13 @@ impl Arguments<'_> {
             return false;
         }
         // It was read before; an empty text is a list that is not there.
-        let _ = each_argument(&mut serde_json::Deserializer::from_str(self.json), LONGEST_JSON, |argument| {
-            found = found || globs.iter().any(|glob| glob.matches_argument(argument, work));
-        });
+        let _ = each_argument(
+            &mut serde_json::Deserializer::from_str(self.json),
+            MAX_ARGUMENT_JSON_BYTES,
+            |argument| {
+                found = found || globs.iter().any(|glob| glob.matches_argument(argument, work));
+            },
+        );
         found
     }
 }
@@ -38,13 +42,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Arguments<'a> {
         let mut arguments =
             Self { json: <&'a RawValue>::deserialize(deserializer)?.get(), ..Self::default() };
         let Self { has_auto_gomemlimit: has, refuses_auto_gomemlimit: refuses, json } = &mut arguments;
-        each_argument(&mut serde_json::Deserializer::from_str(json), LONGEST_FLAG, |argument| match argument
-            .strip_prefix(AUTO_GOMEMLIMIT_FLAG)
-        {
-            Some("=false") => *refuses = true,
-            Some(_) => *has = true,
-            None if argument == NO_AUTO_GOMEMLIMIT_FLAG => *refuses = true,
-            None => {}
+        each_argument(&mut serde_json::Deserializer::from_str(json), MAX_FLAG_JSON_BYTES, |argument| {
+            match argument.strip_prefix(AUTO_GOMEMLIMIT_FLAG) {
+                Some("=false") => *refuses = true,
+                Some(_) => *has = true,
+                None if argument == NO_AUTO_GOMEMLIMIT_FLAG => *refuses = true,
+                None => {}
+            }
         })
         .map_err(D::Error::custom)?;
         Ok(arguments)
@@ -52,10 +56,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Arguments<'a> {
 }
 
 /// No flag of automemlimit is nearly as long; a whole script may be an argument, too. In bytes of JSON.
-const LONGEST_FLAG: usize = 256;
+const MAX_FLAG_JSON_BYTES: usize = 256;
 
 /// What a pattern looks at, in bytes of JSON: escapes make six times as much at most, and there are quotes.
-const LONGEST_JSON: usize = 6 * MAX_ARGUMENT + 2;
+const MAX_ARGUMENT_JSON_BYTES: usize = 6 * MAX_ARGUMENT + 2;
 
 /// Hands every argument of a list to `take` but those of more than `longest` bytes of JSON.
 fn each_argument<'de, D: Deserializer<'de>>(

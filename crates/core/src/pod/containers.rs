@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// More containers (of one kind) than any real pod has: the object would not fit etcd.
-const MOST_CONTAINERS: usize = 1000;
+const MAX_CONTAINERS: usize = 1000;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -91,7 +91,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Containers<'a> {
         let mut containers = Vec::new();
         json::each(deserializer, "a list of containers", |container: Object<Container<'a>>| {
             containers.push(container.0);
-            at_most(MOST_CONTAINERS, containers.len(), "containers")
+            at_most(MAX_CONTAINERS, containers.len(), "containers")
         })?;
         Ok(Self(containers))
     }

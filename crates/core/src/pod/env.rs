@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Indexes that are kept. Nobody writes as many, and of a body full of such entries little is kept.
-const MOST_PLACES: usize = 101;
+const MAX_INDEXES: usize = 101;
 
 /// What a container's `env` says about memory limits.
 #[derive(Debug, Default)]
@@ -21,10 +21,10 @@ pub(crate) struct Env<'a> {
     /// Entries of any name.
     len: usize,
     /// The indexes of the entries named GOMEMLIMIT, as far as they are kept.
-    pub(crate) places: Vec<usize>,
+    pub(crate) gomemlimit_indexes: Vec<usize>,
     /// The last entry named GOMEMLIMIT, which counts as in kubelet, with its index.
     pub(crate) gomemlimit: Option<(usize, EnvVar<'a>)>,
-    pub(crate) mib: Mib,
+    pub(crate) mib: MibVariable,
     pub(crate) automemlimit: Automemlimit,
     /// Whether the value of an entry refers to `$(GOMEMLIMIT)`. Kubelet expands that only from an entry before it.
     pub(crate) refers_to_limit: bool,
@@ -46,11 +46,11 @@ pub(crate) enum Automemlimit {
 
 /// What stands in `env` under the name `GOMEMLIMIT_MIB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Mib {
+pub(crate) enum MibVariable {
     #[default]
     Absent,
     /// One entry, with this index, of exactly the form in which we write it.
-    AsOurs(usize),
+    Managed(usize),
     /// Anything else.
     Other,
 }
@@ -61,8 +61,8 @@ impl<'a> Env<'a> {
     }
 
     /// Whether all entries named GOMEMLIMIT are known by their indexes; they can only be repaired where they are.
-    pub(crate) fn has_all_places(&self) -> bool {
-        self.places.len() < MOST_PLACES
+    pub(crate) fn has_all_indexes(&self) -> bool {
+        self.gomemlimit_indexes.len() < MAX_INDEXES
     }
 
     /// The index of `GOMEMLIMIT_MIB`, where GOMEMLIMIT is the text of a value that tracks, and what it expands
@@ -71,7 +71,7 @@ impl<'a> Env<'a> {
         let (index, entry) = self.gomemlimit.as_ref()?;
         let is_text = entry.value_from.is_none() && entry.value.as_deref() == Some(TRACKING_VALUE);
         match self.mib {
-            Mib::AsOurs(mib) if is_text && mib < *index => Some(mib),
+            MibVariable::Managed(mib) if is_text && mib < *index => Some(mib),
             _ => None,
         }
     }
@@ -174,13 +174,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
                 env.automemlimit = if is_off { Automemlimit::Off } else { Automemlimit::On };
             } else if &*name == GOMEMLIMIT_MIB {
                 let value = text(value)?;
-                let is_as_ours = env.mib == Mib::Absent
+                let is_managed = env.mib == MibVariable::Absent
                     && value.is_none_or(|value| value.is_empty())
                     && value_from.is_some_and(|source| source.is_own_limit_in_mib());
-                env.mib = if is_as_ours { Mib::AsOurs(env.len) } else { Mib::Other };
+                env.mib = if is_managed { MibVariable::Managed(env.len) } else { MibVariable::Other };
             } else if &*name == GOMEMLIMIT {
-                if env.has_all_places() {
-                    env.places.push(env.len);
+                if env.has_all_indexes() {
+                    env.gomemlimit_indexes.push(env.len);
                 }
                 let value = text(value)?;
                 env.gomemlimit = Some((env.len, EnvVar { value, value_from }));

@@ -118,8 +118,8 @@ impl<'a> LivePod<'a> {
 
 /// A kernel rounds a cgroup's limit down to pages, of at most 64 KiB, and that is what runtimes report.
 pub(crate) fn is_same_limit(recorded: u64, actual: u64) -> bool {
-    const LARGEST_PAGE: u64 = 64 << 10;
-    recorded.checked_sub(actual).is_some_and(|difference| difference < LARGEST_PAGE)
+    const MAX_PAGE_BYTES: u64 = 64 << 10;
+    recorded.checked_sub(actual).is_some_and(|difference| difference < MAX_PAGE_BYTES)
 }
 
 /// Whether kubelet starts the container again when its memory limit changes (KEP-1287).

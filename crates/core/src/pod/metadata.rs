@@ -17,20 +17,20 @@ use crate::{
 };
 
 /// More of our labels or annotations than settings for that many containers need.
-const MOST_OWN_ENTRIES: usize = 1000;
+const MAX_OWN_ENTRIES: usize = 1000;
 
 /// More owners than any pod has.
-const MOST_OWNERS: usize = 1000;
+const MAX_OWNERS: usize = 1000;
 
 /// `ValidateAnnotationsSize` of `k8s.io/apimachinery/pkg/api/validation`: 256 KiB for all keys and
 /// values of an object; one byte more and the pod would be refused.
-pub(crate) const MOST_ANNOTATIONS: usize = 256 << 10;
+pub(crate) const MAX_ANNOTATIONS_BYTES: usize = 256 << 10;
 
 /// Bytes of JSON that one annotation can be; escapes make six times as much at most.
-const MOST_ANNOTATION_JSON: usize = 6 * MOST_ANNOTATIONS;
+const MAX_ANNOTATION_JSON_BYTES: usize = 6 * MAX_ANNOTATIONS_BYTES;
 
 /// Bytes of JSON that any label, and a setting of ours, can be.
-const SHORT: usize = 1 << 10;
+const MAX_SHORT_JSON_BYTES: usize = 1 << 10;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -64,7 +64,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Owners<'a> {
         let mut kinds = Vec::new();
         json::each(deserializer, "a list of owners", |owner: Object<Reference<'a>>| {
             kinds.push(owner.0.kind);
-            at_most(MOST_OWNERS, kinds.len(), "owners")
+            at_most(MAX_OWNERS, kinds.len(), "owners")
         })?;
         Ok(Self(kinds))
     }
@@ -82,7 +82,7 @@ impl<'a> Labels<'a> {
         match json::find(self.json, wanted)? {
             // The empty text, as in Go's decoder.
             "null" => Some(Text::default()),
-            value => text_within(MOST_ANNOTATION_JSON, value).ok(),
+            value => text_within(MAX_ANNOTATION_JSON_BYTES, value).ok(),
         }
     }
 }
@@ -128,7 +128,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for OwnEntries<'a> {
                     entries.is_mirror |= &*key == MIRROR_ANNOTATION;
                     let value = map.next_value::<Option<&'a RawValue>>()?;
                     // Copies would add up; of a pod with more, which is refused whatever we do, only short ones are made.
-                    let most = if entries.size > MOST_ANNOTATIONS { SHORT } else { MOST_ANNOTATION_JSON };
+                    let most = if entries.size > MAX_ANNOTATIONS_BYTES {
+                        MAX_SHORT_JSON_BYTES
+                    } else {
+                        MAX_ANNOTATION_JSON_BYTES
+                    };
                     let value = value.map(|value| text_within(most, value.get())).transpose();
                     let value = value.map_err(M::Error::custom)?.unwrap_or_default();
                     entries.size += key.len() + value.len();
@@ -136,7 +140,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for OwnEntries<'a> {
                         // A key given twice counts as its last value, as in Go's decoder.
                         entries.ours.retain(|(earlier, _)| *earlier != key);
                         entries.ours.push((key, value));
-                        at_most(MOST_OWN_ENTRIES, entries.ours.len(), "labels or annotations of ours")?;
+                        at_most(MAX_OWN_ENTRIES, entries.ours.len(), "labels or annotations of ours")?;
                     }
                 }
                 Ok(entries)

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use crate::{
     names::{DOMAIN, INJECT_LABEL, STATUS_ANNOTATION, is_own_key},
     quote::quote,
-    settings::{Level, Setting, Settings, layer::Layer, precedence::Chain, rules::Ruling},
+    settings::{
+        Level, Setting, Settings, layer::PartialSettings, precedence::Precedence, rules::MatchedRules,
+    },
     warning::{Warning, WarningKind},
 };
 
@@ -18,9 +20,9 @@ pub type NamespaceAnnotations = BTreeMap<String, String>;
 /// The annotations of one pod and its namespace, read once.
 #[derive(Debug, Default)]
 pub(crate) struct Annotations<'a> {
-    namespace: Layer,
-    pod: Layer,
-    containers: Vec<(&'a str, Layer)>,
+    namespace: PartialSettings,
+    pod: PartialSettings,
+    containers: Vec<(&'a str, PartialSettings)>,
 }
 
 impl<'a> Annotations<'a> {
@@ -66,9 +68,9 @@ impl<'a> Annotations<'a> {
         annotations
     }
 
-    fn container_mut(&mut self, name: &'a str) -> &mut Layer {
+    fn container_mut(&mut self, name: &'a str) -> &mut PartialSettings {
         let index = self.containers.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-            self.containers.push((name, Layer::default()));
+            self.containers.push((name, PartialSettings::default()));
             self.containers.len() - 1
         });
         // The index was just found or made.
@@ -76,21 +78,21 @@ impl<'a> Annotations<'a> {
         &mut self.containers[index].1
     }
 
-    /// The settings that hold for one container, about which the rules say `ruling`.
-    pub(crate) fn chain<'s>(
+    /// The settings that hold for one container, about which the rules say `matched`.
+    pub(crate) fn precedence<'s>(
         &'s self,
         container: &str,
-        ruling: &'s Ruling<'s>,
+        matched: &'s MatchedRules<'s>,
         defaults: &'s Settings,
-    ) -> Chain<'s> {
+    ) -> Precedence<'s> {
         let own = self.containers.iter().find(|(name, _)| *name == container).map(|(_, layer)| layer);
         let layers = [
             own.map(|layer| (Level::Container, layer)),
             Some((Level::Pod, &self.pod)),
-            Some((Level::Rule, &ruling.layer)),
+            Some((Level::Rule, &matched.layer)),
             Some((Level::Namespace, &self.namespace)),
         ];
-        Chain::new(layers, ruling, defaults)
+        Precedence::new(layers, matched, defaults)
     }
 }
 

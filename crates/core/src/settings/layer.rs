@@ -12,14 +12,14 @@ use crate::{
 
 /// What a level says of a container: a setting, or `ratio: off`, which is a mode rather than a ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Given {
+pub(crate) enum SettingKey {
     Off,
     Setting(Setting),
 }
 
 /// The settings that stand at one level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Layer {
+pub(crate) struct PartialSettings {
     /// `ratio: off`.
     pub(super) is_off: bool,
     pub(super) ratio: Option<Ratio>,
@@ -30,7 +30,7 @@ pub(crate) struct Layer {
     pub(super) repair: Option<Repair>,
 }
 
-impl Layer {
+impl PartialSettings {
     /// Stores `text` as the value of `setting`; the error says what is wrong with it.
     fn put(&mut self, setting: Setting, text: &str) -> Result<(), String> {
         // The memory limit may have them, as the API server removes them. A policy's CEL does not.
@@ -52,7 +52,7 @@ impl Layer {
     }
 
     /// Takes from `weaker` what is not given here, as if each stood at a level of its own; what it took.
-    pub(crate) fn fill_from(&mut self, weaker: &Self) -> impl Iterator<Item = Given> {
+    pub(crate) fn fill_from(&mut self, weaker: &Self) -> impl Iterator<Item = SettingKey> {
         fn fill<T: Copy>(own: &mut Option<T>, other: Option<T>) -> bool {
             let takes = own.is_none() && other.is_some();
             *own = own.or(other);
@@ -61,15 +61,15 @@ impl Layer {
         let takes_off = weaker.is_off && !self.is_off && self.ratio.is_none() && self.mode.is_none();
         self.is_off |= takes_off;
         let taken = [
-            (Given::Off, takes_off),
-            (Given::Setting(Setting::Ratio), fill(&mut self.ratio, weaker.ratio)),
-            (Given::Setting(Setting::Headroom), fill(&mut self.headroom, weaker.headroom)),
-            (Given::Setting(Setting::MinLimit), fill(&mut self.min_limit, weaker.min_limit)),
-            (Given::Setting(Setting::Mode), fill(&mut self.mode, weaker.mode)),
-            (Given::Setting(Setting::Value), fill(&mut self.value, weaker.value)),
-            (Given::Setting(Setting::Repair), fill(&mut self.repair, weaker.repair)),
+            (SettingKey::Off, takes_off),
+            (SettingKey::Setting(Setting::Ratio), fill(&mut self.ratio, weaker.ratio)),
+            (SettingKey::Setting(Setting::Headroom), fill(&mut self.headroom, weaker.headroom)),
+            (SettingKey::Setting(Setting::MinLimit), fill(&mut self.min_limit, weaker.min_limit)),
+            (SettingKey::Setting(Setting::Mode), fill(&mut self.mode, weaker.mode)),
+            (SettingKey::Setting(Setting::Value), fill(&mut self.value, weaker.value)),
+            (SettingKey::Setting(Setting::Repair), fill(&mut self.repair, weaker.repair)),
         ];
-        taken.into_iter().filter_map(|(given, takes)| takes.then_some(given))
+        taken.into_iter().filter_map(|(key, takes)| takes.then_some(key))
     }
 
     /// The ratio, where it leaves so much unused that it is unlikely to be meant.
@@ -107,7 +107,7 @@ impl Layer {
     }
 }
 
-impl<'de> Deserialize<'de> for Layer {
+impl<'de> Deserialize<'de> for PartialSettings {
     /// The settings of a rule; in YAML `minLimit` is written as Kubernetes writes names.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Default, Deserialize)]

@@ -4,8 +4,8 @@ use crate::{
     quote::quote,
     settings::{
         Level, Mode, Repair, Setting, Settings, ValueKind,
-        layer::{Given, Layer},
-        rules::Ruling,
+        layer::{PartialSettings, SettingKey},
+        rules::MatchedRules,
     },
     units::human,
     value::{formula, ratio::Ratio},
@@ -17,32 +17,32 @@ use crate::{
 pub(crate) struct ChosenMode {
     pub(crate) mode: Mode,
     pub(crate) level: Level,
-    by: Given,
+    by: SettingKey,
 }
 
 /// The levels that apply to one container, the strongest first.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Chain<'s> {
-    layers: [Option<(Level, &'s Layer)>; 4],
+pub(crate) struct Precedence<'s> {
+    layers: [Option<(Level, &'s PartialSettings)>; 4],
     /// What the rules' layer was made of.
-    ruling: &'s Ruling<'s>,
+    matched: &'s MatchedRules<'s>,
     defaults: &'s Settings,
 }
 
-impl<'s> Chain<'s> {
+impl<'s> Precedence<'s> {
     pub(crate) fn new(
-        layers: [Option<(Level, &'s Layer)>; 4],
-        ruling: &'s Ruling<'s>,
+        layers: [Option<(Level, &'s PartialSettings)>; 4],
+        matched: &'s MatchedRules<'s>,
         defaults: &'s Settings,
     ) -> Self {
-        Self { layers, ruling, defaults }
+        Self { layers, matched, defaults }
     }
 
-    fn layers(&self) -> impl Iterator<Item = (Level, &Layer)> {
+    fn layers(&self) -> impl Iterator<Item = (Level, &PartialSettings)> {
         self.layers.iter().flatten().copied()
     }
 
-    fn first<T>(&self, get: impl Fn(&Layer) -> Option<T>) -> Option<(T, Level)> {
+    fn first<T>(&self, get: impl Fn(&PartialSettings) -> Option<T>) -> Option<(T, Level)> {
         self.layers().find_map(|(level, layer)| Some((get(layer)?, level)))
     }
 
@@ -51,15 +51,15 @@ impl<'s> Chain<'s> {
         let mut has_ratio = false;
         for (level, layer) in self.layers() {
             if layer.is_off && !has_ratio {
-                return ChosenMode { mode: Mode::Off, level, by: Given::Off };
+                return ChosenMode { mode: Mode::Off, level, by: SettingKey::Off };
             }
             has_ratio |= layer.ratio.is_some();
             if let Some(mode) = layer.mode {
-                return ChosenMode { mode, level, by: Given::Setting(Setting::Mode) };
+                return ChosenMode { mode, level, by: SettingKey::Setting(Setting::Mode) };
             }
         }
         let mode = self.defaults.mode;
-        ChosenMode { mode, level: Level::Default, by: Given::Setting(Setting::Mode) }
+        ChosenMode { mode, level: Level::Default, by: SettingKey::Setting(Setting::Mode) }
     }
 
     pub(crate) fn ratio(&self) -> (Ratio, Level) {
@@ -77,7 +77,7 @@ impl<'s> Chain<'s> {
             if formula::headroom_fits(limit, headroom) {
                 return (headroom, level);
             }
-            let whose = match self.ruling.name_of(Setting::Headroom) {
+            let whose = match self.matched.name_of(Setting::Headroom) {
                 Some(rule) if level == Level::Rule => {
                     format!("headroom of {} of rule {}", human(headroom), quote(rule))
                 }
@@ -105,6 +105,6 @@ impl<'s> Chain<'s> {
     /// The name of the rule that gave the mode, where one did.
     pub(crate) fn rule_of_mode(&self) -> Option<&'s str> {
         let chosen = self.mode();
-        self.ruling.name_of_given(chosen.by).filter(|_| chosen.level == Level::Rule)
+        self.matched.name_of_key(chosen.by).filter(|_| chosen.level == Level::Rule)
     }
 }

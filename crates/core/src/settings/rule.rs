@@ -8,11 +8,11 @@ use crate::{
     glob::{Glob, Work},
     pod::{Pod, containers::Container, env::Automemlimit},
     quote::quote,
-    settings::layer::Layer,
+    settings::layer::PartialSettings,
 };
 
 /// Longest name of a rule, in bytes; names stand in the status annotation.
-const LONGEST_NAME: usize = 63;
+const MAX_NAME_BYTES: usize = 63;
 
 /// What kind of program a rule takes a container for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -31,7 +31,7 @@ pub(crate) enum Program {
 pub(crate) struct Rule {
     pub(crate) name: String,
     pub(crate) when: Selector,
-    pub(crate) set: Layer,
+    pub(crate) set: PartialSettings,
     pub(crate) is: Option<Program>,
 }
 
@@ -44,13 +44,13 @@ impl<'de> Deserialize<'de> for Rule {
             #[serde(default, rename = "match")]
             when: Selector,
             #[serde(default)]
-            set: Layer,
+            set: PartialSettings,
             is: Option<Program>,
         }
         let Written { name, when, set, is } = Written::deserialize(deserializer)?;
-        let problem = if name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) {
-            format!("the name of a rule has 1 to {LONGEST_NAME} bytes and no control characters")
-        } else if set == Layer::default() && is.is_none() {
+        let problem = if name.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+            format!("the name of a rule has 1 to {MAX_NAME_BYTES} bytes and no control characters")
+        } else if set == PartialSettings::default() && is.is_none() {
             format!("rule {} says nothing: give it `set` or `is`", quote(&name))
         } else {
             return Ok(Self { name, when, set, is });

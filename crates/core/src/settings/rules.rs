@@ -16,7 +16,7 @@ use crate::{
     settings::{
         Setting,
         builtin::{BUILT_IN, BuiltIn},
-        layer::{Given, Layer},
+        layer::{PartialSettings, SettingKey},
         rule::{Any, Program, Rule, Selector, Target},
     },
     value::ratio::LOW_RATIO,
@@ -51,7 +51,7 @@ impl Rules {
     }
 
     /// What is followed, but unlikely to be meant: a sentence each. To be told once, where the file is read.
-    pub fn doubts(&self) -> impl Iterator<Item = String> {
+    pub fn lints(&self) -> impl Iterator<Item = String> {
         self.own.iter().filter_map(|rule| {
             let ratio = rule.set.doubtful_ratio()?;
             Some(format!("rule {}: the ratio {ratio} {LOW_RATIO}", quote(&rule.name)))
@@ -76,12 +76,12 @@ pub(crate) struct PodRules<'r> {
 
 impl<'r> PodRules<'r> {
     /// What they say about one of its containers.
-    pub(crate) fn about(&self, container: &Container<'_>) -> Ruling<'r> {
-        let mut ruling = Ruling::default();
+    pub(crate) fn matching(&self, container: &Container<'_>) -> MatchedRules<'r> {
+        let mut matched = MatchedRules::default();
         for rule in self.rules.iter().filter(|rule| rule.when.matches_container(container, &self.work)) {
-            ruling.add(rule);
+            matched.add(rule);
         }
-        ruling
+        matched
     }
 
     /// What is wrong if comparing would have taken too long. A pod cannot win by it: `mode: inject` on the pod goes
@@ -142,29 +142,29 @@ impl<'de> Deserialize<'de> for Named {
 
 /// What all rules together say about one container, and which rule said it.
 #[derive(Debug, Default)]
-pub(crate) struct Ruling<'r> {
-    pub(crate) layer: Layer,
+pub(crate) struct MatchedRules<'r> {
+    pub(crate) layer: PartialSettings,
     pub(crate) program: Option<(Program, &'r str)>,
-    names: Vec<(Given, &'r str)>,
+    names: Vec<(SettingKey, &'r str)>,
 }
 
-impl<'r> Ruling<'r> {
+impl<'r> MatchedRules<'r> {
     fn add(&mut self, rule: &'r Rule) {
         if self.program.is_none() {
             self.program = rule.is.map(|program| (program, &*rule.name));
         }
         let added = self.layer.fill_from(&rule.set);
-        self.names.extend(added.map(|given| (given, &*rule.name)));
+        self.names.extend(added.map(|key| (key, &*rule.name)));
     }
 
     /// The name of the rule that gave this setting.
     pub(crate) fn name_of(&self, setting: Setting) -> Option<&'r str> {
-        self.name_of_given(Given::Setting(setting))
+        self.name_of_key(SettingKey::Setting(setting))
     }
 
     /// The same, also for `ratio: off`.
-    pub(crate) fn name_of_given(&self, given: Given) -> Option<&'r str> {
-        self.names.iter().find(|(named, _)| *named == given).map(|(_, name)| *name)
+    pub(crate) fn name_of_key(&self, key: SettingKey) -> Option<&'r str> {
+        self.names.iter().find(|(named, _)| *named == key).map(|(_, name)| *name)
     }
 }
 
@@ -183,5 +183,10 @@ fn built_in_rule(built_in: &BuiltIn) -> Rule {
         with_automemlimit: built_in.uses_automemlimit,
         ..Selector::default()
     };
-    Rule { name: built_in.name.to_owned(), when, set: Layer::default(), is: Some(Program::SelfManaged) }
+    Rule {
+        name: built_in.name.to_owned(),
+        when,
+        set: PartialSettings::default(),
+        is: Some(Program::SelfManaged),
+    }
 }

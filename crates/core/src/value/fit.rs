@@ -3,11 +3,11 @@
 use crate::value::ratio::{MILLION, Ratio};
 
 /// Below this many parts per million of the limit a program does little but collect garbage.
-const LEAST_SOUND_PPM: u32 = 50_000;
+const MIN_SOUND_PPM: u32 = 50_000;
 
 /// What a value means against a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Distance {
+pub(crate) enum FitToLimit {
     /// More than the limit.
     Above,
     /// More than [`Ratio::MAX`] of the limit, up to all of it.
@@ -19,16 +19,16 @@ pub(crate) enum Distance {
 }
 
 /// Measures a value of `bytes` against a limit of `limit` bytes.
-pub(crate) fn distance(bytes: u64, limit: u64) -> Distance {
+pub(crate) fn fit_to_limit(bytes: u64, limit: u64) -> FitToLimit {
     let value = u128::from(bytes) * u128::from(MILLION);
     let share = |ppm: u32| u128::from(limit) * u128::from(ppm);
-    if bytes == 0 || value < share(LEAST_SOUND_PPM) {
-        Distance::TooLow
+    if bytes == 0 || value < share(MIN_SOUND_PPM) {
+        FitToLimit::TooLow
     } else if bytes > limit {
-        Distance::Above
+        FitToLimit::Above
     } else if value > share(Ratio::MAX.ppm()) {
-        Distance::At
+        FitToLimit::At
     } else {
-        Distance::Sound
+        FitToLimit::Sound
     }
 }

@@ -6,24 +6,24 @@ use crate::value::ratio::{MILLION, Ratio};
 pub const MIB: u64 = 1 << 20;
 
 /// From this limit on a tracking value keeps its distance also where the limit is no whole number of MiB.
-pub const LEAST_TRACKED: u64 = 64 * MIB;
+pub const MIN_TRACKED_LIMIT: u64 = 64 * MIB;
 
 /// The smallest headroom-respecting share of the limit: a headroom must leave at least 10 % of it.
-const LEAST_SHARE_AFTER_HEADROOM: u64 = 10;
+const MIN_SHARE_AFTER_HEADROOM: u64 = 10;
 
 /// Whether `headroom` bytes leave at least 10 % of `limit` bytes.
 #[must_use]
 pub fn headroom_fits(limit: u64, headroom: u64) -> bool {
     limit
         .checked_sub(headroom)
-        .is_some_and(|left| u128::from(left) * u128::from(LEAST_SHARE_AFTER_HEADROOM) >= u128::from(limit))
+        .is_some_and(|left| u128::from(left) * u128::from(MIN_SHARE_AFTER_HEADROOM) >= u128::from(limit))
 }
 
 /// `min(floor(limit × ratio), limit − headroom)` in bytes; `None` where that would be zero.
 ///
 /// Always below `limit`, since a ratio is at most 0.98.
 #[must_use]
-pub fn value(limit: u64, ratio: Ratio, headroom: u64) -> Option<u64> {
+pub fn literal_value(limit: u64, ratio: Ratio, headroom: u64) -> Option<u64> {
     let share = u128::from(limit) * u128::from(ratio.ppm()) / u128::from(MILLION);
     let share = u64::try_from(share).ok()?;
     let bytes = share.min(limit.checked_sub(headroom)?);
@@ -41,5 +41,5 @@ pub fn tracking_value(limit: u64) -> u64 {
 /// takes more of a small limit, and from 64 MiB on leaves 3 % at least.
 #[must_use]
 pub const fn is_trackable(limit: u64) -> bool {
-    limit.is_multiple_of(MIB) || limit >= LEAST_TRACKED
+    limit.is_multiple_of(MIB) || limit >= MIN_TRACKED_LIMIT
 }

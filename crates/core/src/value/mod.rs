@@ -6,6 +6,6 @@ pub(crate) mod go_limit;
 pub(crate) mod limit;
 pub(crate) mod ratio;
 
-pub use formula::{LEAST_TRACKED, MIB, headroom_fits, is_trackable, tracking_value, value};
+pub use formula::{MIB, MIN_TRACKED_LIMIT, headroom_fits, is_trackable, literal_value, tracking_value};
 pub use go_limit::{GoLimit, Malformed};
 pub use ratio::{Ratio, RatioError};
