@@ -59,7 +59,7 @@ impl AdmissionPolicy {
 
     fn fill(&self, template: &str) -> String {
         let mut text = template.to_owned();
-        for setting in Setting::ALL {
+        for &setting in Setting::ALL {
             let constant = setting.as_str().to_ascii_uppercase().replace('-', "_");
             text = text.replace(&format!("${{CHAIN({constant})}}"), &chain(setting));
             text = text.replace(&format!("${{{constant}}}"), setting.as_str());

@@ -169,5 +169,6 @@ fn parse_ratio(text: &str) -> Result<Ratio, RatioError> {
 
 /// Bytes of a quantity. One that is probably a mistake in the unit is refused: `256` is 256 bytes.
 pub(super) fn parse_quantity(text: &str) -> Result<u64, String> {
-    quantity::too_small(text).map_or_else(|| quantity::parse_hinted(text), Err)
+    quantity::too_small(text)
+        .map_or_else(|| quantity::parse_hinted(text).map_err(|error| error.to_string()), Err)
 }

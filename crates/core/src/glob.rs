@@ -5,7 +5,8 @@
 
 use std::cell::Cell;
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use thiserror::Error;
 
 /// Maximum size of an argument that patterns are compared with, in bytes. A longer one matches nothing.
 pub(crate) const MAX_ARGUMENT: usize = 4096;
@@ -25,14 +26,22 @@ pub(crate) struct Glob {
     questions: usize,
 }
 
+/// The problem of a pattern.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(crate) enum GlobError {
+    #[error("a pattern is empty; `*` matches everything")]
+    Empty,
+    #[error("a pattern is longer than {MAX_PATTERN} bytes or has control characters")]
+    Unusable,
+}
+
 impl Glob {
-    /// The error says what is wrong with the pattern.
-    pub(crate) fn new(pattern: &str) -> Result<Self, String> {
+    pub(crate) fn new(pattern: &str) -> Result<Self, GlobError> {
         if pattern.is_empty() {
-            return Err("a pattern is empty; `*` matches everything".to_owned());
+            return Err(GlobError::Empty);
         }
         if pattern.len() > MAX_PATTERN || pattern.contains(char::is_control) {
-            return Err(format!("a pattern is longer than {MAX_PATTERN} bytes or has control characters"));
+            return Err(GlobError::Unusable);
         }
         Ok(Self { pattern: pattern.to_owned(), questions: pattern.matches('?').count() })
     }

@@ -6,6 +6,8 @@
 //! fraction of a byte is rounded up. Stricter than Go in three places: a negative amount, an amount of 2^63 or
 //! more (Go wraps or caps it) and a text without any digit (`Ki`, `-`, `.`) are errors.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::quote::quote;
@@ -32,15 +34,30 @@ pub fn parse(text: &str) -> Result<u64, QuantityError> {
     parse_scaled(text, 0)
 }
 
-/// The same, with an error for people that says what was probably meant.
+/// The same, with an error for people that shows what was probably meant.
 ///
 /// # Errors
-/// As for [`parse`], without the text.
-pub fn parse_hinted(text: &str) -> Result<u64, String> {
-    parse(text).map_err(|error| match suggestion(text) {
-        Some(meant) => format!("{error} (did you mean {meant}?)"),
-        None => error.to_string(),
-    })
+/// As for [`parse`].
+pub fn parse_hinted(text: &str) -> Result<u64, HintedError> {
+    parse(text).map_err(|error| HintedError { error, suggestion: suggestion(text) })
+}
+
+/// A [`QuantityError`] with a suggestion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HintedError {
+    error: QuantityError,
+    suggestion: Option<String>,
+}
+
+impl std::error::Error for HintedError {}
+
+impl fmt::Display for HintedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.suggestion {
+            Some(suggestion) => write!(f, "{} (did you mean {suggestion}?)", self.error),
+            None => self.error.fmt(f),
+        }
+    }
 }
 
 /// Thousandths of the quantity `text`, rounded up (`Quantity.MilliValue`): CPUs are counted in them.

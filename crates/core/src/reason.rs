@@ -1,8 +1,14 @@
 //! The closed list of reasons: the same words in metrics, logs, the status annotation, the command
 //! line and the documentation.
 
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+use thiserror::Error;
+
 /// Why a container did or did not get a value. Ordered: when several apply, the first one counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownReason, parse_err_fn = unknown_reason)]
 pub enum Reason {
     /// The review is about something else than a pod.
     NotAPod,
@@ -44,50 +50,12 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order of precedence.
-    pub const ALL: [Self; 18] = [
-        Self::NotAPod,
-        Self::NotCreate,
-        Self::MirrorPod,
-        Self::Windows,
-        Self::OptedOut,
-        Self::InitContainer,
-        Self::AlreadySet,
-        Self::SelfManaged,
-        Self::NotGo,
-        Self::NoMemoryLimit,
-        Self::BelowMinimum,
-        Self::SharedPodLimit,
-        Self::InvalidLimit,
-        Self::AuditMode,
-        Self::Injected,
-        Self::Updated,
-        Self::Repaired,
-        Self::Kept,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used everywhere.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotAPod => "not-a-pod",
-            Self::NotCreate => "not-create",
-            Self::MirrorPod => "mirror-pod",
-            Self::Windows => "windows",
-            Self::OptedOut => "opted-out",
-            Self::InitContainer => "init-container",
-            Self::AlreadySet => "already-set",
-            Self::SelfManaged => "self-managed",
-            Self::NotGo => "not-go",
-            Self::NoMemoryLimit => "no-memory-limit",
-            Self::BelowMinimum => "below-minimum",
-            Self::SharedPodLimit => "shared-pod-limit",
-            Self::InvalidLimit => "invalid-limit",
-            Self::AuditMode => "audit-mode",
-            Self::Injected => "injected",
-            Self::Updated => "updated",
-            Self::Repaired => "repaired",
-            Self::Kept => "kept",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// One sentence for people: what it means and, where there is something to do, what.
@@ -136,20 +104,11 @@ impl Reason {
     }
 }
 
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+/// The error for a text that is no [`Reason`].
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("no such reason; one of {}", Reason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", "))]
+pub struct UnknownReason;
 
-impl std::str::FromStr for Reason {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = || Self::ALL.map(Self::as_str).join(", ");
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.as_str() == text)
-            .ok_or_else(|| format!("no such reason; one of {}", known()))
-    }
+fn unknown_reason(_: &str) -> UnknownReason {
+    UnknownReason
 }

@@ -1,9 +1,12 @@
 //! What is wrong and worth telling: texts for people and closed kinds for metrics.
 
+use strum::{IntoStaticStr, VariantNames};
+
 use crate::settings::{Level, Setting};
 
 /// The closed list of kinds of warning; each is a metric label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum WarningKind {
     /// A setting was ignored at its level.
     BadSetting(Setting, Level),
@@ -27,32 +30,12 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every value of [`WarningKind::as_str`].
-    pub const NAMES: [&'static str; 9] = [
-        "bad-setting",
-        "doubtful-setting",
-        "unknown-name",
-        "broken-value",
-        "memory-volume",
-        "stale-value",
-        "status-omitted",
-        "rules-cut-off",
-        "bad-review",
-    ];
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// The word used in metrics and logs.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BadSetting(..) => "bad-setting",
-            Self::DoubtfulSetting => "doubtful-setting",
-            Self::UnknownName => "unknown-name",
-            Self::BrokenValue => "broken-value",
-            Self::MemoryVolume => "memory-volume",
-            Self::StaleValue => "stale-value",
-            Self::StatusOmitted => "status-omitted",
-            Self::RulesCutOff => "rules-cut-off",
-            Self::BadReview => "bad-review",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

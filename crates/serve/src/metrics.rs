@@ -194,10 +194,10 @@ impl Metrics {
     /// work from the first scrape; but for `bad_settings`, which has two labels and mostly no news.
     #[must_use]
     pub fn registry(&self) -> Registry {
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             let _ = self.decision(reason);
         }
-        for level in Level::ALL {
+        for &level in Level::ALL {
             let _ = self.values_by(level);
         }
         for code in REQUEST_CODES {
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn every_closed_label_exists_before_the_first_request() {
         let text = render(&Metrics::default().registry()).unwrap();
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             let series = format!(
                 "gomemlimit_decisions_total{{decision=\"{}\",reason=\"{reason}\"}} 0",
                 reason.decision()

@@ -133,7 +133,7 @@ pub(super) fn summary(fleet: &Fleet, style: &Style) -> String {
     }
     let words = [AuditFinding::OomKilled, AuditFinding::Sigkilled]
         .into_iter()
-        .chain(Coverage::ALL.map(AuditFinding::Status));
+        .chain(Coverage::ALL.iter().copied().map(AuditFinding::Status));
     let is_looked_for = |word: AuditFinding| {
         matches!(
             word,
@@ -297,7 +297,7 @@ pub(super) fn prometheus(fleet: &Fleet) -> String {
     // Writing to a String cannot fail.
     head(&mut text, &CONTAINERS);
     for (namespace, counts) in &fleet.namespaces {
-        for status in Coverage::ALL {
+        for &status in Coverage::ALL {
             let (name, count) = (CONTAINERS.name, counts.of(status));
             let _ = writeln!(text, "{name}{{namespace=\"{namespace}\",status=\"{status}\"}} {count}");
         }

@@ -6,13 +6,17 @@
 
 use std::{fmt, str::FromStr};
 
+use strum::{Display, IntoStaticStr, VariantArray};
+use thiserror::Error;
+
 use crate::{
     decision::outcome::ContainerList, decision::user_value::ValueProblem, pod::live::Termination,
     reason::Reason,
 };
 
 /// What a container's GOMEMLIMIT means against its actual memory limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Coverage {
     /// A value that leaves room below the limit.
     Covered,
@@ -36,32 +40,12 @@ pub enum Coverage {
 
 impl Coverage {
     /// Every status.
-    pub const ALL: [Self; 9] = [
-        Self::Covered,
-        Self::Stale,
-        Self::AtLimit,
-        Self::AboveLimit,
-        Self::Malformed,
-        Self::TooLow,
-        Self::Opaque,
-        Self::Off,
-        Self::Uncovered,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in tables, JSON and metrics.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Covered => "covered",
-            Self::Stale => "stale",
-            Self::AtLimit => "at-limit",
-            Self::AboveLimit => "above-limit",
-            Self::Malformed => "malformed",
-            Self::TooLow => "too-low",
-            Self::Opaque => "opaque",
-            Self::Off => "off",
-            Self::Uncovered => "uncovered",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -75,12 +59,6 @@ impl From<&ValueProblem> for Coverage {
             ValueProblem::Malformed { .. } => Self::Malformed,
             ValueProblem::TooLow { .. } => Self::TooLow,
         }
-    }
-}
-
-impl fmt::Display for Coverage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -102,7 +80,7 @@ pub enum UncoveredReason {
 impl UncoveredReason {
     /// Every reason: those of decisions that set nothing, and the others.
     pub fn all() -> impl Iterator<Item = Self> {
-        let decided = Reason::ALL.into_iter().filter(|reason| {
+        let decided = Reason::ALL.iter().copied().filter(|reason| {
             !reason.is_set() && !matches!(reason, Reason::NotAPod | Reason::NotCreate | Reason::AlreadySet)
         });
         decided.map(Self::Decided).chain([
@@ -115,7 +93,7 @@ impl UncoveredReason {
 
     /// The word: that of the decision where there is one.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Decided(reason) => reason.as_str(),
             Self::NotLabelled => "not-labelled",
@@ -149,7 +127,8 @@ impl fmt::Display for UncoveredReason {
 }
 
 /// Where the actual memory limit was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum LimitSource {
     /// `status.containerStatuses[].resources`: what applies now.
     Running,
@@ -162,12 +141,8 @@ pub enum LimitSource {
 impl LimitSource {
     /// The word in JSON.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Spec => "spec",
-            Self::Pod => "pod",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -238,7 +213,7 @@ pub enum AuditFinding {
 impl AuditFinding {
     /// Every word.
     pub fn all() -> impl Iterator<Item = Self> {
-        let statuses = Coverage::ALL.into_iter().map(Self::Status);
+        let statuses = Coverage::ALL.iter().copied().map(Self::Status);
         statuses.chain(UncoveredReason::all().map(Self::Uncovered)).chain([
             Self::OomKilled,
             Self::Sigkilled,
@@ -248,7 +223,7 @@ impl AuditFinding {
 
     /// How it is written.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Status(status) => status.as_str(),
             Self::Uncovered(reason) => reason.as_str(),
@@ -272,12 +247,14 @@ impl AuditFinding {
 }
 
 impl FromStr for AuditFinding {
-    type Err = String;
+    type Err = UnknownFinding;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::all().find(|word| word.as_str() == text).ok_or_else(|| {
-            let known: Vec<_> = Self::all().map(Self::as_str).collect();
-            format!("is none of {}", known.join(", "))
-        })
+    fn from_str(text: &str) -> Result<Self, UnknownFinding> {
+        Self::all().find(|finding| finding.as_str() == text).ok_or(UnknownFinding)
     }
 }
+
+/// The error for a text that is no [`AuditFinding`].
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("is none of {}", AuditFinding::all().map(AuditFinding::as_str).collect::<Vec<_>>().join(", "))]
+pub struct UnknownFinding;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use strum::IntoStaticStr;
+
 use crate::{
     decision::{
         owned_values::{OwnedValue, Repaired, ValueSource},
@@ -131,22 +133,21 @@ impl ContainerDecision<'_> {
 }
 
 /// The list of a pod that a container stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum ContainerList {
     /// `spec.initContainers`.
+    #[strum(serialize = "initContainers")]
     Init,
     /// `spec.containers`.
+    #[strum(serialize = "containers")]
     Main,
 }
 
 impl ContainerList {
     /// The name of the field.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Init => "initContainers",
-            Self::Main => "containers",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

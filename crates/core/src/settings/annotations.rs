@@ -114,8 +114,8 @@ impl<'a> Key<'a> {
         }
         let Some((prefix, name)) = key.split_once('/') else { return Self::Unknown };
         let setting = prefix.strip_suffix(DOMAIN).and_then(|rest| match rest.strip_suffix('.') {
-            None => Setting::from_name(name).map(Self::Setting),
-            Some(setting) => Setting::from_name(setting).map(|setting| Self::ContainerSetting(setting, name)),
+            None => name.parse().ok().map(Self::Setting),
+            Some(setting) => setting.parse().ok().map(|setting| Self::ContainerSetting(setting, name)),
         });
         setting.unwrap_or(Self::Unknown)
     }

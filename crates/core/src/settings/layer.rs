@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Deserializer, de::Error};
 
+use thiserror::Error;
+
 use crate::{
-    quantity,
+    quantity::{self, HintedError},
     quote::quote,
-    settings::{Level, Mode, Repair, Setting, ValueKind},
+    settings::{Level, Mode, Repair, Setting, UnknownWord, ValueKind},
     value::ratio::{LOW_RATIO, Ratio, RatioError},
     warning::{Warning, WarningKind},
 };
@@ -30,18 +32,29 @@ pub(crate) struct PartialSettings {
     pub(super) repair: Option<Repair>,
 }
 
+/// The problem of a text as the value of a setting.
+#[derive(Debug, Error)]
+enum SettingError {
+    #[error("has spaces around it")]
+    Spaces,
+    #[error(transparent)]
+    Ratio(#[from] RatioError),
+    #[error(transparent)]
+    Quantity(#[from] HintedError),
+    #[error(transparent)]
+    Word(#[from] UnknownWord),
+}
+
 impl PartialSettings {
     /// Stores `text` as the value of `setting`; the error says what is wrong with it.
-    fn put(&mut self, setting: Setting, text: &str) -> Result<(), String> {
+    fn put(&mut self, setting: Setting, text: &str) -> Result<(), SettingError> {
         // The memory limit may have them, as the API server removes them. A policy's CEL does not.
         if text != text.trim() {
-            return Err("has spaces around it".to_owned());
+            return Err(SettingError::Spaces);
         }
         match setting {
             Setting::Ratio if text == "off" => self.is_off = true,
-            Setting::Ratio => {
-                self.ratio = Some(text.parse().map_err(|error: RatioError| error.to_string())?);
-            }
+            Setting::Ratio => self.ratio = Some(text.parse()?),
             Setting::Headroom => self.headroom = Some(quantity::parse_hinted(text)?),
             Setting::MinLimit => self.min_limit = Some(quantity::parse_hinted(text)?),
             Setting::Mode => self.mode = Some(text.parse()?),

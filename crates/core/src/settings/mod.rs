@@ -7,7 +7,9 @@ pub(crate) mod precedence;
 pub(crate) mod rule;
 pub(crate) mod rules;
 
-use std::str::FromStr;
+use std::fmt;
+
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 pub use self::{
     annotations::NamespaceAnnotations,
@@ -17,7 +19,10 @@ pub use self::{
 use crate::value::ratio::Ratio;
 
 /// What can be set by annotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Setting {
     /// The share of the memory limit, or `off`.
     Ratio,
@@ -35,29 +40,18 @@ pub enum Setting {
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Self; 6] =
-        [Self::Ratio, Self::Headroom, Self::MinLimit, Self::Mode, Self::Value, Self::Repair];
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
 
     /// The name in annotation keys, metrics and logs.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ratio => "ratio",
-            Self::Headroom => "headroom",
-            Self::MinLimit => "min-limit",
-            Self::Mode => "mode",
-            Self::Value => "value",
-            Self::Repair => "repair",
-        }
-    }
-
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|setting| setting.as_str() == name)
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// Where a setting was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Level {
     /// An annotation of the pod that names the container.
     Container,
@@ -73,23 +67,20 @@ pub enum Level {
 
 impl Level {
     /// Every level, the strongest first.
-    pub const ALL: [Self; 5] = [Self::Container, Self::Pod, Self::Rule, Self::Namespace, Self::Default];
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
 
     /// The name in the status annotation, metrics and logs.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Container => "container",
-            Self::Pod => "pod",
-            Self::Rule => "rule",
-            Self::Namespace => "namespace",
-            Self::Default => "default",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// What to do with a container that qualifies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray, VariantNames,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = unknown_mode)]
 pub enum Mode {
     /// Patch it.
     #[default]
@@ -101,7 +92,10 @@ pub enum Mode {
 }
 
 /// How the value is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray, VariantNames,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = unknown_value)]
 pub enum ValueKind {
     /// As bytes.
     #[default]
@@ -113,16 +107,16 @@ pub enum ValueKind {
 impl ValueKind {
     /// The name in settings and in the status annotation.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Literal => "literal",
-            Self::Track => "track",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// What to do about a broken value of the user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray, VariantNames,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = unknown_repair)]
 pub enum Repair {
     /// Say nothing.
     Off,
@@ -188,40 +182,29 @@ impl Default for Settings {
     }
 }
 
-impl FromStr for Mode {
-    type Err = String;
+/// The error for a text that is none of the words of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownWord(&'static [&'static str]);
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "inject" => Ok(Self::Inject),
-            "audit" => Ok(Self::Audit),
-            "off" => Ok(Self::Off),
-            _ => Err("is none of `inject`, `audit`, `off`".to_owned()),
+impl std::error::Error for UnknownWord {}
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [one, other] => write!(f, "is neither `{one}` nor `{other}`"),
+            words => write!(f, "is none of `{}`", words.join("`, `")),
         }
     }
 }
 
-impl FromStr for Repair {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "off" => Ok(Self::Off),
-            "report" => Ok(Self::Report),
-            "fix" => Ok(Self::Fix),
-            _ => Err("is none of `off`, `report`, `fix`".to_owned()),
-        }
-    }
+fn unknown_mode(_: &str) -> UnknownWord {
+    UnknownWord(<Mode as VariantNames>::VARIANTS)
 }
 
-impl FromStr for ValueKind {
-    type Err = String;
+fn unknown_value(_: &str) -> UnknownWord {
+    UnknownWord(<ValueKind as VariantNames>::VARIANTS)
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "literal" => Ok(Self::Literal),
-            "track" => Ok(Self::Track),
-            _ => Err("is neither `literal` nor `track`".to_owned()),
-        }
-    }
+fn unknown_repair(_: &str) -> UnknownWord {
+    UnknownWord(<Repair as VariantNames>::VARIANTS)
 }

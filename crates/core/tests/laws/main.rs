@@ -216,7 +216,7 @@ fn the_generators_reach_every_reason() {
     // Reasons of a request as a whole stand in tests/review.rs.
     let elsewhere = [Reason::NotAPod, Reason::NotCreate, Reason::MirrorPod];
     let missing: Vec<_> =
-        Reason::ALL.into_iter().filter(|r| !seen.contains(r) && !elsewhere.contains(r)).collect();
+        Reason::ALL.iter().copied().filter(|r| !seen.contains(r) && !elsewhere.contains(r)).collect();
     assert_eq!(missing, [], "seen: {seen:?}");
     for reason in [
         Reason::OptedOut,
