@@ -5,22 +5,22 @@ use crate::{
     value::ratio::LOW_RATIO,
 };
 
-/// Everything that is the same for all requests.
+/// Everything that is the same for all requests of an installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The weakest level of settings.
     pub defaults: Settings,
-    /// Whether an `envFrom` keeps us away.
+    /// The action for a container with an `envFrom` that may define GOMEMLIMIT.
     pub env_from: EnvFrom,
-    /// Which init containers are looked at.
+    /// The init containers that are looked at.
     pub init_containers: InitContainers,
     /// The policy file.
     pub rules: Rules,
 }
 
 impl Policy {
-    /// What is followed, but unlikely to be meant, in defaults and rules: a sentence each. To be told once, not
-    /// for each pod.
+    /// Settings of defaults and rules that are followed but unlikely to be meant, one sentence each. For the reader of the
+    /// policy, not for each pod.
     #[must_use]
     pub fn lints(&self) -> Vec<String> {
         let ratio = Some(self.defaults.ratio).filter(|ratio| ratio.is_low());

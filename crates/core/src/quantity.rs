@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::quote::quote;
 
-/// Why a text is not an amount of bytes.
+/// The problem of a text that is no amount of bytes.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum QuantityError {
     /// The text does not follow the grammar.
@@ -91,7 +91,7 @@ fn parse_scaled(text: &str, power_of_ten: i64) -> Result<u64, QuantityError> {
     if text.starts_with('-') {
         return Err(QuantityError::Negative);
     }
-    // Where the decimal point stands, counted from the first digit that is not zero.
+    // Position of the decimal point, counted from the first digit that is not zero.
     let point = scale
         .power_of_ten
         .saturating_add(power_of_ten)
@@ -100,7 +100,7 @@ fn parse_scaled(text: &str, power_of_ten: i64) -> Result<u64, QuantityError> {
     bytes(significant, point, scale.power_of_two)
 }
 
-/// Decimal digits from the first that is not zero, where they stand in the text: there may be millions of them.
+/// Decimal digits from the first that is not zero, borrowed from the text: there may be millions of them.
 #[derive(Clone, Copy)]
 struct Digits<'a> {
     whole: &'a str,
@@ -191,7 +191,7 @@ impl Scale {
     }
 }
 
-/// What was probably meant by `text`, a memory size that is no quantity or that is less than 1Mi: a unit that is
+/// A suggestion for `text`, a memory size that is no quantity or that is less than 1Mi: a unit that is
 /// written differently elsewhere (`128MiB`, `512MB`, `128m`), or none at all (`256`).
 #[must_use]
 pub fn suggestion(text: &str) -> Option<String> {
@@ -214,7 +214,7 @@ pub fn suggestion(text: &str) -> Option<String> {
     (suggested != trim(text) && parse(&suggested).is_ok_and(|bytes| bytes > 0)).then_some(suggested)
 }
 
-/// Characters of a text for which something is suggested; more is no mistake in a unit.
+/// Maximum length of a text that gets a suggestion, in characters; a longer one is no mistake in a unit.
 const MAX_SUGGESTION: usize = 24;
 
 /// What `text` means as a memory size that is surprisingly small, in words: `"128m" is 0.128 bytes: m is milli; did you

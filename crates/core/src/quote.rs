@@ -2,7 +2,7 @@
 
 use crate::printable::is_hidden;
 
-/// Characters that [`quote`] repeats.
+/// Maximum length of a text that [`quote`] repeats, in characters.
 pub(crate) const MAX_QUOTED_CHARS: usize = 100;
 
 /// The message with at most `max` characters of each text that [`quote`] put into it.
@@ -48,8 +48,8 @@ pub(crate) fn quote(text: &str) -> String {
     quoted
 }
 
-/// At most so many characters from the start of a text.
-pub(crate) fn start(text: &str, most: usize) -> &str {
-    let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
+/// The start of a text, of at most `max` characters.
+pub(crate) fn start(text: &str, max: usize) -> &str {
+    let end = text.char_indices().nth(max).map_or(text.len(), |(end, _)| end);
     text.get(..end).unwrap_or_default()
 }

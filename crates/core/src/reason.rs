@@ -24,9 +24,9 @@ pub enum Reason {
     InitContainer,
     /// GOMEMLIMIT is set by the user, or may be set by an `envFrom` that the policy respects.
     AlreadySet,
-    /// The program sets its limit itself (automemlimit, or a rule of the policy file says so).
+    /// The program sets its limit itself: automemlimit, or by a rule of the policy file.
     SelfManaged,
-    /// A rule of the policy file says that the program is not Go.
+    /// Not a Go program, by a rule of the policy file.
     NotGo,
     /// Neither the container nor the pod has a memory limit.
     NoMemoryLimit,
@@ -40,11 +40,11 @@ pub enum Reason {
     AuditMode,
     /// A value was added.
     Injected,
-    /// Our own earlier value no longer fitted the limit or the settings and was replaced.
+    /// An own earlier value no longer fitted the limit or the settings and was replaced.
     Updated,
     /// `repair: fix`: a broken value of the user was replaced.
     Repaired,
-    /// Our own earlier value still fits (reinvocation, a copied manifest): nothing to change.
+    /// An own earlier value still fits (reinvocation, a copied manifest): nothing to change.
     Kept,
 }
 
@@ -58,7 +58,7 @@ impl Reason {
         self.into()
     }
 
-    /// One sentence for people: what it means and, where there is something to do, what.
+    /// One sentence for people: the meaning, and the advice if there is any.
     #[must_use]
     pub const fn explanation(self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ impl Reason {
         }
     }
 
-    /// Whether GOMEMLIMIT is (now) a value of ours.
+    /// Whether GOMEMLIMIT is now a value of this program.
     #[must_use]
     pub const fn is_set(self) -> bool {
         matches!(self, Self::Injected | Self::Updated | Self::Repaired | Self::Kept)

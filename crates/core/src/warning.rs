@@ -1,4 +1,4 @@
-//! What is wrong and worth telling: texts for people and closed kinds for metrics.
+//! Warnings: texts for people and closed kinds for metrics.
 
 use strum::{IntoStaticStr, VariantNames};
 
@@ -12,7 +12,7 @@ pub enum WarningKind {
     BadSetting(Setting, Level),
     /// A setting was followed, but is unlikely to be meant.
     DoubtfulSetting,
-    /// A label or annotation of our domain that means nothing.
+    /// A label or annotation of the domain without a meaning.
     UnknownName,
     /// GOMEMLIMIT is set by the user to something that hurts.
     BrokenValue,
@@ -39,12 +39,12 @@ impl WarningKind {
     }
 }
 
-/// One thing that is wrong with a pod or a review.
+/// One problem of a pod or a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// For metrics.
     pub kind: WarningKind,
-    /// One sentence that says what, where and what to do; no control characters.
+    /// One sentence: the place, the problem and the advice; no control characters.
     pub text: String,
 }
 

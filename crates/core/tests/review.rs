@@ -320,7 +320,7 @@ fn an_env_from_that_may_define_it_is_overridden_or_respected() {
 
 #[test]
 fn annotations_at_their_size_limit_stay_valid() {
-    const MOST: usize = 256 << 10;
+    const MAX: usize = 256 << 10;
     let mut pod = app("1Gi");
     let mut ask = |filler: usize| {
         pod["metadata"]["annotations"] = json!({"filler": "x".repeat(filler)});
@@ -328,13 +328,13 @@ fn annotations_at_their_size_limit_stay_valid() {
         let after = patched(&pod, &answer.patch);
         let annotations = after["metadata"]["annotations"].as_object().unwrap();
         let size: usize = annotations.iter().map(|(k, v)| k.len() + v.as_str().unwrap().len()).sum();
-        assert!(size <= MOST, "{size}");
+        assert!(size <= MAX, "{size}");
         assert_eq!(after["spec"]["containers"][0]["env"][0]["value"], "966367641");
         (annotations.len(), answer.warnings.len(), size)
     };
     let (_, _, size) = ask(1000);
-    let fits = MOST - (size - 1000);
-    assert_eq!(ask(fits), (2, 0, MOST), "exactly full");
+    let fits = MAX - (size - 1000);
+    assert_eq!(ask(fits), (2, 0, MAX), "exactly full");
     assert_eq!((ask(fits + 1).0, ask(fits + 1).1), (1, 1), "no room: left out, with a warning");
 }
 

@@ -1,6 +1,6 @@
 //! From decisions to RFC 6902 operations.
 //!
-//! They touch env entries named GOMEMLIMIT and `GOMEMLIMIT_MIB` and our status annotation, nothing else, and are
+//! They touch env entries named GOMEMLIMIT and `GOMEMLIMIT_MIB` and the status annotation, nothing else, and are
 //! computed from the very object received, so they always apply to it.
 
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ use crate::{
     warning::{Warning, WarningKind},
 };
 
-/// What carries out a decision.
+/// The operations that carry out a decision.
 #[derive(Debug)]
 pub struct Patch {
     /// In the order in which they apply.
@@ -51,7 +51,7 @@ impl Operation {
     }
 }
 
-/// What an operation writes.
+/// The value that an operation writes.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum PatchValue {
@@ -65,7 +65,7 @@ pub enum PatchValue {
     Annotations(Annotations),
     /// A new `metadata`.
     Metadata {
-        /// With our annotation only.
+        /// With the status annotation only.
         annotations: Annotations,
     },
 }
@@ -85,7 +85,7 @@ pub enum Variable {
     LimitInMib {
         /// Its name.
         name: &'static str,
-        /// Where kubelet takes it from.
+        /// The source that kubelet takes it from.
         #[serde(rename = "valueFrom")]
         value_from: ValueFrom,
     },
@@ -163,7 +163,7 @@ fn env_operations(container: &ContainerDecision<'_>) -> Vec<Operation> {
     let value_at = |index: usize| format!("{env}/{index}/value");
     let limit = || Variable::Limit { name: GOMEMLIMIT, value: value.text() };
     let text = || PatchValue::Text(value.text().into_owned());
-    // GOMEMLIMIT expands the other one, so that has to stand before it.
+    // GOMEMLIMIT expands the other one, which has to come before it.
     let mib = (value.kind == ValueKind::Track).then(Variable::mib);
     match &container.env {
         EnvTarget::NewList => {
@@ -186,7 +186,7 @@ fn env_operations(container: &ContainerDecision<'_>) -> Vec<Operation> {
             (None, Some(earlier)) => {
                 vec![Operation::replace(value_at(*index), text()), Operation::remove(at(*earlier))]
             }
-            // It is written already; only the status changes.
+            // Both are there already; only the status changes.
             (Some(_), Some(_)) => Vec::new(),
         },
         EnvTarget::Repair { first, is_text, others } => {
@@ -195,7 +195,7 @@ fn env_operations(container: &ContainerDecision<'_>) -> Vec<Operation> {
             } else {
                 Operation::replace(at(*first), PatchValue::Variable(limit()))
             };
-            // From the end, so that the places of the others do not move.
+            // From the end, so that the indexes of the others do not move.
             let removals = others.iter().rev().map(|index| Operation::remove(at(*index)));
             let mib = mib.map(|mib| Operation::add(at(*first), PatchValue::Variable(mib)));
             [whole].into_iter().chain(removals).chain(mib).collect()

@@ -17,7 +17,7 @@ use crate::{
     names::AUDIT_ANNOTATION,
 };
 
-/// The answer where our own code failed: allowed, unchanged, with a warning.
+/// The answer after a failure of this program: allowed, unchanged, with a warning.
 #[must_use]
 pub fn respond_failure(uid: &str) -> Vec<u8> {
     let warning = "gomemlimit failed on this pod and left it unchanged; please report this";

@@ -1,8 +1,7 @@
 //! The AdmissionReview of the API server (`k8s.io/api/admission/v1`), as far as a decision needs it.
 //!
-//! Where anything about it surprises us the envelope is read first and the object stays raw text, so that a pod of
-//! any shape can still be answered with its uid. What the API server accepts as an answer stands in
-//! `k8s.io/apiserver/pkg/admission/plugin/webhook/request/admissionreview.go`.
+//! If it is not an ordinary creation, the envelope is read first and the object stays raw text, so that a pod of any shape
+//! can still be answered with its uid.
 
 use std::borrow::Cow;
 
@@ -22,11 +21,11 @@ use crate::{
 pub(super) const API_VERSION: &str = "admission.k8s.io/v1";
 pub(super) const KIND: &str = "AdmissionReview";
 
-/// Bytes of the longest uid that is answered to; the API server's have 36. An answer repeats it, so an endless one would
-/// make the answer as large as the request.
+/// Maximum length of a uid, in bytes; the API server's have 36. An answer repeats it, so a long one would make the answer
+/// as large as the request.
 pub const MAX_UID_BYTES: usize = 256;
 
-/// The body holds no review that could be answered: there is no uid to answer to.
+/// The problem of a body without a uid to answer to.
 #[derive(Debug, Error)]
 pub enum ReviewError {
     /// Not JSON, or not of the shape of a review.
@@ -56,7 +55,7 @@ pub(super) enum RequestObject<'a> {
     Raw(&'a RawValue),
 }
 
-/// What its object is read as is left to `O`.
+/// The envelope of a request whose object is read as `O`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>, 'de: 'a"))]
 struct Envelope<'a, O> {
@@ -111,7 +110,7 @@ impl<'a> Review<'a> {
     /// Reads the body of a request.
     ///
     /// # Errors
-    /// Only where no uid can be read. Everything else that is wrong becomes a warning of the answer.
+    /// If no uid can be read. Any other problem becomes a warning of the answer.
     pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
         // Once for all of it, instead of for each string.
         match std::str::from_utf8(body) {
@@ -120,8 +119,8 @@ impl<'a> Review<'a> {
         }
     }
 
-    /// What nearly every review is, the creation of a pod, in one pass over its text. `None` for anything else, and for
-    /// whatever is wrong: that is told apart step by step.
+    /// Reads the creation of a pod, which nearly every review is, in one pass over its text. `None` for anything else, and for
+    /// any problem: [`Review::parse_any`] finds out which.
     fn parse_creation(json: &'a str) -> Option<Self> {
         let Object(envelope) = serde_json::from_str::<Object<Envelope<'a, Object<Pod<'a>>>>>(json).ok()?;
         if (envelope.api_version.as_deref()?, envelope.kind.as_deref()?) != (API_VERSION, KIND) {
@@ -185,7 +184,7 @@ impl<'a> Review<'a> {
         &self.uid
     }
 
-    /// The namespace of the object; empty where there is none.
+    /// The namespace of the object; empty if there is none.
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.request().map(Request::namespace).unwrap_or_default()

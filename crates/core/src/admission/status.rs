@@ -72,7 +72,7 @@ struct Entry<'v> {
     skipped: Option<&'static str>,
     #[serde(flatten)]
     set: Option<SetEntry<'v>>,
-    /// What audit mode would have set.
+    /// The value that audit mode does not write.
     #[serde(skip_serializing_if = "Option::is_none")]
     would: Option<SetEntry<'v>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,13 +98,13 @@ impl<'v> Entry<'v> {
     }
 }
 
-/// A value of ours. Ratio and headroom have no part in one that tracks.
+/// A value of this program. One that tracks has no ratio and headroom.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SetEntry<'v> {
-    /// As it stands in env.
+    /// The text in env.
     value: Cow<'static, str>,
-    /// What a value that tracks yields for this limit.
+    /// The bytes of a value that tracks, for this limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
     limit: u64,
@@ -117,13 +117,13 @@ struct SetEntry<'v> {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'static str>,
-    /// Why the value is a literal although it was to track.
+    /// The reason for a literal value instead of one that tracks.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_tracked: Option<&'static str>,
     /// For people, beside a value that tracks.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'static str>,
-    /// What the user had written instead.
+    /// The value of the user that it replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     repaired: Option<&'v Repaired>,
 }

@@ -7,8 +7,8 @@ use crate::{
     warning::Warning,
 };
 
-/// Characters of all warnings of a request together that the API server passes on whole; if there are more, it cuts each
-/// to [`MAX_CUT_WARNING_CHARS`] (`truncateAtTotalRunes` and `truncateItemRunes` of
+/// Maximum length of all warnings of a request together that the API server passes on whole, in characters. If there are
+/// more, it cuts each to [`MAX_CUT_WARNING_CHARS`] (`truncateAtTotalRunes` and `truncateItemRunes` of
 /// `k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
 const MAX_WARNINGS_CHARS: usize = 4 * 1024;
 const MAX_CUT_WARNING_CHARS: usize = 256;
@@ -31,7 +31,7 @@ pub fn warning_texts(warnings: &[Warning]) -> Vec<Cow<'_, str>> {
 /// A warning within [`MAX_CUT_WARNING_CHARS`]. The advice is at its end, so that quoted names and values are shortened
 /// first.
 fn shorten(text: &str) -> Cow<'_, str> {
-    /// Characters of each quoted name or value, of which the second leaves room for every sentence of ours.
+    /// Characters of each quoted name or value, of which the second leaves room for every sentence of this program.
     const SHORTENED_QUOTE_CHARS: [usize; 2] = [40, 20];
     let fits = |text: &str| text.chars().count() <= MAX_CUT_WARNING_CHARS;
     if fits(text) {

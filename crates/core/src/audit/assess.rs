@@ -1,4 +1,4 @@
-//! Judges the containers of one running pod.
+//! The assessment of the containers of one running pod.
 
 use crate::{
     audit::{
@@ -30,7 +30,7 @@ use crate::{
 
 const NO_ROOM: &str = "no room for what the runtime does not count";
 
-/// Judges every container of a running pod.
+/// The coverage of every container of a running pod.
 #[must_use]
 pub fn assess(
     pod: &LivePod<'_>,
@@ -61,7 +61,7 @@ struct Assessor<'p, 'a> {
     workload: Option<Workload>,
 }
 
-/// What a GOMEMLIMIT means, before history is added.
+/// The meaning of a GOMEMLIMIT, without the history of the container.
 struct Assessment {
     status: Coverage,
     reason: Option<UncoveredReason>,
@@ -113,7 +113,7 @@ impl<'a> Assessor<'_, 'a> {
         }
     }
 
-    /// A value of ours, and the limit that it was made for.
+    /// A value of this program, and the limit that it was made for.
     fn own(&self, own: &OwnedValue, container: &Container<'_>, limit: Limit) -> Assessment {
         let made_for = own.limit;
         let Some(limit) = limit.bytes() else {
@@ -145,7 +145,7 @@ impl<'a> Assessor<'_, 'a> {
         }
     }
 
-    /// A value of the user's, or one that a policy wrote, which has no status.
+    /// A value of the user, or of a policy of the API server, which writes no status.
     fn users(&self, existing: &Existing<'_, 'a>, container: &Container<'a>, limit: Limit) -> Assessment {
         if let Some(problem) = &existing.problem {
             return self.problem(problem, self.values.downward(container));
@@ -221,7 +221,7 @@ impl<'a> Assessor<'_, 'a> {
         Assessment { reason, ..Assessment::new(Coverage::from(problem), bytes, explanation, advice) }
     }
 
-    /// A sound value is not all: volumes in memory count against the limit, too.
+    /// Adds the volumes in memory, which count against the limit, to a sound value.
     fn add_full_volumes(
         &self,
         assessment: &mut Assessment,
@@ -258,9 +258,9 @@ impl<'a> Assessor<'_, 'a> {
             (Reason::Injected, Selected::Unknown) => UncoveredReason::NamespaceUnknown,
             (reason, _) => UncoveredReason::Decided(reason),
         };
-        // What follows is advice: in a detail it is about this container, else it is said in more detail here.
-        let told = decision.detail.as_deref().unwrap_or(reason.explanation());
-        let (explanation, advice) = told.split_once("; ").unwrap_or((told, ""));
+        // The text after the semicolon is advice: in a detail it is about this container, else `advice` has more.
+        let text = decision.detail.as_deref().unwrap_or(reason.explanation());
+        let (explanation, advice) = text.split_once("; ").unwrap_or((text, ""));
         let is_own_advice = decision.detail.is_some() && !advice.is_empty();
         let advice = if is_own_advice { advice.to_owned() } else { self.advice(reason) };
         let mut explanation = explanation.to_owned();
@@ -307,7 +307,7 @@ impl<'a> Assessor<'_, 'a> {
         is_object_name(self.pod.namespace()) && is_object_name(self.pod.name())
     }
 
-    /// The command that makes a new pod of this one.
+    /// The command that replaces the pod.
     fn restart_command(&self) -> String {
         if !self.has_names() {
             return "create the pod again".to_owned();
@@ -367,7 +367,7 @@ fn source(limit: Limit, history: &History) -> LimitSource {
 }
 
 fn text_of(entry: &EnvVar<'_>) -> String {
-    /// As long as a table bears; no number is nearly as long.
+    /// Maximum length for a table, in characters; no number is nearly as long.
     const MAX_CHARS: usize = 64;
     entry.value.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect()
 }

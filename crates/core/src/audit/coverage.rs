@@ -1,8 +1,8 @@
-//! What the GOMEMLIMIT of a running container means against the memory limit that really applies: the closed
-//! list of statuses, the reasons for having none, and the one thing to do.
+//! The coverage of a running container: the meaning of its GOMEMLIMIT against the memory limit that applies, the reasons
+//! for having none, and the advice.
 //!
-//! All outcome is that of the webhook: `decide` over the pod with its actual limits, `existing` for values
-//! of the user, the status annotation for our own.
+//! The rules are those of the webhook: `decide` over the pod with its actual limits, `user_value` for values of the user,
+//! the status annotation for values of this program.
 
 use std::{fmt, str::FromStr};
 
@@ -14,19 +14,19 @@ use crate::{
     reason::Reason,
 };
 
-/// What a container's GOMEMLIMIT means against its actual memory limit.
+/// The meaning of a container's GOMEMLIMIT against its actual memory limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Coverage {
     /// A value that leaves room below the limit.
     Covered,
-    /// A value of ours, made for a limit that has changed since.
+    /// A value of this program, made for a limit that has changed since.
     Stale,
     /// More than 98 % of the limit, up to all of it: no room.
     AtLimit,
     /// More than the limit.
     AboveLimit,
-    /// A text that a Go program dies of.
+    /// A text that makes a Go program exit.
     Malformed,
     /// Zero, or below 5 % of the limit.
     TooLow,
@@ -91,7 +91,7 @@ impl UncoveredReason {
         ])
     }
 
-    /// The word: that of the decision where there is one.
+    /// The word; for [`UncoveredReason::Decided`] that of the decision.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -103,7 +103,7 @@ impl UncoveredReason {
         }
     }
 
-    /// What it means, for people.
+    /// The meaning, for people.
     #[must_use]
     pub const fn explanation(self) -> &'static str {
         match self {
@@ -126,7 +126,7 @@ impl fmt::Display for UncoveredReason {
     }
 }
 
-/// Where the actual memory limit was found.
+/// The source of the actual memory limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum LimitSource {
@@ -146,32 +146,32 @@ impl LimitSource {
     }
 }
 
-/// What is found about one container.
+/// The coverage of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerCoverage {
     /// The container's name.
     pub name: String,
-    /// Which list of the pod it stands in.
+    /// The list of the pod that it is in.
     pub list: ContainerList,
-    /// What its GOMEMLIMIT means.
+    /// The meaning of its GOMEMLIMIT.
     pub status: Coverage,
-    /// Why there is none, where there is none.
+    /// The reason for having no GOMEMLIMIT, if it has none.
     pub reason: Option<UncoveredReason>,
-    /// The actual memory limit in bytes, and where it was found.
+    /// The actual memory limit in bytes, and its source.
     pub limit: Option<(u64, LimitSource)>,
-    /// GOMEMLIMIT as it stands in the pod; `None` where it comes from elsewhere or is not there.
+    /// The text of GOMEMLIMIT in the pod; `None` if it comes from elsewhere or is not there.
     pub text: Option<String>,
-    /// GOMEMLIMIT in bytes, where known.
+    /// GOMEMLIMIT in bytes, if known.
     pub bytes: Option<u64>,
-    /// Whether it is a value of ours.
+    /// Whether this program wrote the value.
     pub is_ours: bool,
-    /// One sentence: what it means.
+    /// The meaning, in one sentence.
     pub explanation: String,
-    /// One sentence: what to do. Empty where there is nothing to do.
+    /// The advice, in one sentence; empty if there is nothing to do.
     pub advice: String,
-    /// How often the container was restarted.
+    /// Number of restarts.
     pub restarts: u32,
-    /// How it ended last.
+    /// Its last end.
     pub end: Option<Termination>,
 }
 
@@ -195,7 +195,7 @@ impl ContainerCoverage {
     }
 }
 
-/// A word of `audit`: a status, a reason for having none, or something that happened.
+/// A finding of `audit`: a status, a reason for having none, or an end of the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditFinding {
     /// A status.
@@ -211,7 +211,7 @@ pub enum AuditFinding {
 }
 
 impl AuditFinding {
-    /// Every word.
+    /// Every finding.
     pub fn all() -> impl Iterator<Item = Self> {
         let statuses = Coverage::ALL.iter().copied().map(Self::Status);
         statuses.chain(UncoveredReason::all().map(Self::Uncovered)).chain([
@@ -221,7 +221,7 @@ impl AuditFinding {
         ])
     }
 
-    /// How it is written.
+    /// The word in tables, flags and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! What applies to the containers of a running pod: the limit, GOMEMLIMIT, and how each ended last; by the same rules
-//! as what the webhook and the audit say.
+//! The limit and GOMEMLIMIT that apply to the containers of a running pod, and their last ends, by the rules of the
+//! webhook.
 
 use crate::{
     decision::{
@@ -20,18 +20,18 @@ use crate::{
     },
 };
 
-/// What applies to one container.
+/// The limit and GOMEMLIMIT of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective {
     /// Its name.
     pub name: String,
-    /// Its memory limit, after a resize the one that is in force.
+    /// Its memory limit; after a resize the actual one.
     pub limit: EffectiveLimit,
-    /// What it has as GOMEMLIMIT.
+    /// Its GOMEMLIMIT.
     pub gomemlimit: EffectiveGomemlimit,
-    /// How often it was restarted.
+    /// Number of restarts.
     pub restarts: u32,
-    /// How it ended last, where it has ended at all.
+    /// Its last end, if it has ended.
     pub end: Option<Termination>,
 }
 
@@ -46,16 +46,16 @@ pub enum EffectiveLimit {
     Unknown,
 }
 
-/// What a container has as GOMEMLIMIT.
+/// The GOMEMLIMIT of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EffectiveGomemlimit {
     /// Bytes.
     Bytes(u64),
     /// None, empty or `off`.
     Unset,
-    /// A text that Go dies of at start.
+    /// A text that makes a Go program exit at start.
     Malformed(String),
-    /// Known only where the container runs: from an object that is not read, or the size of the node.
+    /// Known only to the container: from an object that is not read, or the size of the node.
     Unknown,
 }
 

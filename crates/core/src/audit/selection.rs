@@ -1,4 +1,4 @@
-//! Which pods the API server asks the webhook about: label selectors, as in
+//! The pods that the API server sends to the webhook: label selectors, as in
 //! `k8s.io/apimachinery/pkg/apis/meta/v1.LabelSelector`.
 
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ impl LabelSelector {
     }
 
     /// The same as the API server takes it in the parameter `labelSelector` (`k8s.io/apimachinery/pkg/labels`,
-    /// `Requirement.String`); empty where everything is selected.
+    /// `Requirement.String`); empty if everything is selected.
     #[must_use]
     pub fn query(&self) -> String {
         let equal = self.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
@@ -97,7 +97,7 @@ impl LabelSelector {
         equal.chain(expressions).collect::<Vec<_>>().join(",")
     }
 
-    /// A label that a namespace lacks and that would make these labels match: key and value. `None` where
+    /// A label that a namespace lacks and that would make these labels match: key and value. `None` if
     /// a label alone does not help.
     #[must_use]
     pub fn missing_label(&self, labels: &Labels) -> Option<(String, String)> {
@@ -132,7 +132,7 @@ pub struct WebhookEntry {
 
 impl WebhookEntry {
     /// Whether it is about ordinary pods. One that is not looks for pods that opt in by themselves, in namespaces
-    /// that have not: that it selects a namespace says nothing about the namespace.
+    /// that have not: that it selects a namespace does not opt the namespace in.
     fn takes_ordinary_pods(&self) -> bool {
         self.objects.matches(&Labels::new())
     }
@@ -156,21 +156,21 @@ pub enum Selected {
     Unknown,
 }
 
-/// The entries of the webhook configuration, or what the chart makes of them by default.
+/// The entries of the webhook configuration, by default those of the chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     entries: Vec<WebhookEntry>,
 }
 
 impl Selection {
-    /// As the webhook configuration says.
+    /// The selection by these entries of the webhook configuration.
     #[must_use]
     pub fn new(entries: Vec<WebhookEntry>) -> Self {
         Self { entries }
     }
 
-    /// The entries that opt a namespace in: those about ordinary pods. Where none is, whatever selects pods there
-    /// is an own choice, and all of them count.
+    /// The entries that opt a namespace in: those about ordinary pods. If none is, the selectors of pods
+    /// are an own choice, and all of them count.
     pub fn opting_in(&self) -> impl Iterator<Item = &WebhookEntry> {
         let has_any = self.entries.iter().any(WebhookEntry::takes_ordinary_pods);
         self.entries.iter().filter(move |entry| !has_any || entry.takes_ordinary_pods())

@@ -1,8 +1,8 @@
 //! Volumes in memory: `emptyDir` with `medium: Memory`. Pages that a container writes there count against its memory
 //! limit, and the Go runtime does not know of them.
 //!
-//! A page counts for the container that writes it, so each of several containers that share a volume may have to bear
-//! all of it, and one that mounts it read-only bears none. Huge pages (`medium: HugePages`) have a limit of their own.
+//! A page counts for the container that writes it, so all of a shared volume may count for each of several containers,
+//! and nothing of it for one that mounts it read-only. Huge pages (`medium: HugePages`) have a limit of their own.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,7 +20,7 @@ use crate::{
     value::formula::headroom_fits,
 };
 
-/// Volumes in memory of a pod that are looked at. A pod of more is not warned about the others.
+/// Maximum number of volumes in memory of a pod that are looked at.
 const MAX_VOLUMES: usize = 100;
 
 /// The volumes in memory of a pod.
@@ -94,7 +94,7 @@ impl<'a> MemoryVolumes<'a> {
         }))
     }
 
-    /// What is wrong if `container`, which has a GOMEMLIMIT of `value` bytes below a memory limit of `limit`, fills its
+    /// The problem if `container`, which has a GOMEMLIMIT of `value` bytes below a memory limit of `limit`, fills its
     /// volumes: nothing if that and the value are within the limit.
     pub(crate) fn excess(&self, container: &Container<'a>, value: u64, limit: u64) -> Option<Excess<'_>> {
         let mounted = self.of(container)?;
@@ -112,7 +112,7 @@ fn is_worth_reading(volumes: &RawValue) -> bool {
 fn each<'a, T: Deserialize<'a>>(list: Option<&'a RawValue>, mut take: impl FnMut(T)) {
     let Some(list) = list else { return };
     let mut list = serde_json::Deserializer::from_str(list.get());
-    // What is no list is the API server's to refuse.
+    // The API server refuses anything that is no list.
     let _ = json::each(&mut list, "a list", |element: &'a RawValue| {
         if let Ok(Object(element)) = serde_json::from_str(element.get()) {
             take(element);
@@ -139,7 +139,7 @@ pub(crate) struct Excess<'v> {
 }
 
 impl Excess<'_> {
-    /// What is wrong.
+    /// The problem, for people.
     pub(crate) fn problem(&self) -> String {
         let Mounted { first, others, size } = &self.mounted;
         let volumes = match others {
@@ -153,8 +153,8 @@ impl Excess<'_> {
         format!("{volumes} against the memory limit of {limit} ({size}), of which GOMEMLIMIT leaves {room}")
     }
 
-    /// What to do about it. `ours` is the kind of the value, if it is one of ours.
-    pub(crate) fn advice(&self, ours: Option<ValueKind>) -> String {
+    /// The advice. `kind` is the kind of the value, if this program makes it.
+    pub(crate) fn advice(&self, kind: Option<ValueKind>) -> String {
         match self.mounted.size {
             None => "set its sizeLimit, and leave room for it".to_owned(),
             Some(size) if !headroom_fits(self.limit, size) => {
@@ -163,7 +163,7 @@ impl Excess<'_> {
             Some(size) => {
                 let headroom = units::quantity(size);
                 let most = self.limit.saturating_sub(size);
-                match ours {
+                match kind {
                     Some(ValueKind::Literal) => format!("set headroom to {headroom}, or lower sizeLimit"),
                     // A value that tracks has no headroom.
                     Some(ValueKind::Track) => {

@@ -1,4 +1,4 @@
-//! What is to be said about a value that stands in env already: the user's, or an earlier one of ours.
+//! Messages about a GOMEMLIMIT that is in env already: of the user, or of this program.
 
 use crate::{
     decision::{
@@ -15,15 +15,15 @@ use crate::{
     warning::{Warning, WarningKind},
 };
 
-/// What became of a broken value under `repair: fix`.
+/// The result of `repair: fix` for a broken value.
 #[derive(Clone, Copy)]
 pub(crate) struct RepairResult {
     pub(crate) repaired: Option<ComputedValue>,
-    /// Why nothing can be put in its place.
+    /// The reason for having no replacement.
     pub(crate) blocked_by: Option<Reason>,
 }
 
-/// What is to be said about a value of the user.
+/// The message about a value of the user, if there is one.
 pub(crate) fn user_value_message(
     container: &Container<'_>,
     problem: Option<&ValueProblem>,
@@ -48,7 +48,7 @@ pub(crate) fn container_warning(container: &Container<'_>, kind: WarningKind, te
     Warning::new(kind, format!("container {}: {text}", quote(&container.name)))
 }
 
-/// What a reason means for a memory limit of which the text is known.
+/// The message about a memory limit with a known text, if the reason is about it.
 pub(crate) fn limit_message(
     reason: Reason,
     text: Option<&str>,
@@ -74,8 +74,7 @@ pub(crate) fn limit_message(
     }
 }
 
-/// Our own earlier value stays where we would not set one now, since we never remove. This says so where it
-/// does not fit any more.
+/// The warning about an own earlier value that does not fit any more and stays: this program never removes one.
 pub(crate) fn stale_value_warning(
     container: &Container<'_>,
     own: &OwnedValue,

@@ -1,5 +1,7 @@
 //! The decision about each container of a pod.
 
+mod compute;
+mod container;
 pub(crate) mod decide;
 pub(crate) mod memory_volumes;
 mod messages;

@@ -1,4 +1,4 @@
-//! What is decided about a pod and its containers.
+//! Decisions about a pod and its containers.
 
 use std::borrow::Cow;
 
@@ -17,14 +17,14 @@ use crate::{
     warning::Warning,
 };
 
-/// What was decided about a pod.
+/// The decision about a pod.
 #[derive(Debug, Default)]
 pub struct PodDecision<'a> {
     /// The reason that holds for a request in which no container was looked at.
     pub reason: Option<Reason>,
     /// One for each container: init containers first, in the order of the pod.
     pub containers: Vec<ContainerDecision<'a>>,
-    /// What is wrong, in the order in which it was found.
+    /// Warnings, in the order in which they were found.
     pub warnings: Vec<Warning>,
     pub(crate) annotations: AnnotationsState,
 }
@@ -60,7 +60,7 @@ impl PodDecision<'_> {
     }
 }
 
-/// What a patch has to know about the pod's annotations.
+/// The state of the pod's annotations, for a patch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AnnotationsState {
     pub(crate) has_metadata: bool,
@@ -69,50 +69,49 @@ pub(crate) struct AnnotationsState {
     pub(crate) size: usize,
 }
 
-/// What was decided about one container.
+/// The decision about one container.
 #[derive(Debug)]
 pub struct ContainerDecision<'a> {
     pub(crate) name: Text<'a>,
-    /// Which list of the pod it stands in.
+    /// The list of the pod that it is in.
     pub list: ContainerList,
     /// Its index in that list.
     pub index: usize,
     /// The decision.
     pub outcome: Outcome,
-    /// Set where an `envFrom` may define GOMEMLIMIT: whether it was overridden or respected.
+    /// Set if an `envFrom` may define GOMEMLIMIT: whether it was overridden or respected.
     pub env_from: Option<EnvFrom>,
     pub(crate) env: EnvTarget,
-    /// Our own earlier value, if that is what stands in env.
+    /// The value in env, if this program wrote it.
     pub(crate) own: Option<OwnedValue>,
-    /// The rule of the policy file, or built in, that brought about the reason.
+    /// The rule that led to the reason.
     pub reason_rule: Option<String>,
     /// The rule that gave the setting that made the value.
     pub value_rule: Option<String>,
-    /// What the value of the user was that is replaced now.
+    /// The value of the user that is replaced now.
     pub(crate) repaired: Option<Repaired>,
     /// The value of the user that is in env.
     pub existing: Option<ExistingValue>,
-    /// Where that value comes from, if the pod does not determine it; read by [`PodDecision::into_owned`].
+    /// The source of that value, if the pod does not determine it; read by [`PodDecision::into_owned`].
     pub(crate) opaque: Option<Opaque<'a>>,
-    /// What the reason means for this container, if more can be said than [`Reason::explanation`].
+    /// The meaning of the reason for this container, if it is more precise than [`Reason::explanation`].
     pub(crate) detail: Option<String>,
 }
 
 impl ContainerDecision<'_> {
-    /// The container's name.
+    /// Name of the container.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What the reason means, for people.
+    /// The meaning of the reason, for people.
     #[must_use]
     pub fn explanation(&self) -> &str {
         self.detail.as_deref().unwrap_or(self.outcome.reason.explanation())
     }
 
-    /// The one rule to name where there is room for one: that of the value where there is one now, else that of
-    /// the reason.
+    /// The one rule to name: that of the value if there is one now, else that of the reason.
     #[must_use]
     pub fn rule(&self) -> Option<&str> {
         let (reason, value) = (self.reason_rule.as_deref(), self.value_rule.as_deref());
@@ -125,14 +124,14 @@ impl ContainerDecision<'_> {
         self.outcome.reason.is_change()
     }
 
-    /// What the user had written where our value stands, now or at an earlier answer.
+    /// The value of the user that was replaced, now or at an earlier answer.
     #[must_use]
     pub fn repaired(&self) -> Option<&Repaired> {
         self.repaired.as_ref().or_else(|| self.own.as_ref()?.repaired.as_ref())
     }
 }
 
-/// The list of a pod that a container stands in.
+/// The list of a pod that a container is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum ContainerList {
     /// `spec.initContainers`.
@@ -151,19 +150,19 @@ impl ContainerList {
     }
 }
 
-/// Where in a container's `env` the value goes.
+/// The place for the value in a container's `env`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EnvTarget {
     /// There is no list yet.
     NewList,
     /// At the end of the list.
     End,
-    /// At the start of the list, since an entry refers to it: kubelet expands only what stands before.
+    /// At the start of the list, since an entry refers to it: kubelet expands only entries before it.
     Start,
-    /// Into the entry of ours with this index; where it tracks, its `GOMEMLIMIT_MIB` stands before it.
+    /// Into the own entry with this index; if it tracks, its `GOMEMLIMIT_MIB` has the other index.
     Own { index: usize, mib: Option<usize> },
-    /// In place of a broken value of the user: into the first of its entries, so that whatever expands it
-    /// still stands behind it. The others go.
+    /// In place of a broken value of the user: into the first of its entries, so that entries that expand it still come
+    /// after it. The others go.
     Repair {
         first: usize,
         /// It is the only one, and has a `value`, so that nothing but that need change.
@@ -177,13 +176,13 @@ pub(crate) enum EnvTarget {
 pub struct Outcome {
     /// The reason.
     pub reason: Reason,
-    /// The memory limit that applies to the container in bytes, where there is one.
+    /// The memory limit that applies to the container, in bytes, if there is one.
     pub limit: Option<u64>,
     /// The value: there when the reason is a `set` one, or audit mode.
     pub value: Option<ComputedValue>,
 }
 
-/// A value and where it comes from.
+/// A value and the settings that it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ComputedValue {
     /// GOMEMLIMIT in bytes, for the limit as it is now; more than zero and less than it.
@@ -194,17 +193,17 @@ pub struct ComputedValue {
     pub from_pod_limit: bool,
     /// How the value is written.
     pub kind: ValueKind,
-    /// Where that was set.
+    /// The level of the kind.
     pub kind_level: Level,
-    /// Why the value is a literal although it was to track.
+    /// The reason for a literal value instead of one that tracks.
     pub not_tracked: Option<NotTracked>,
     /// The share of the limit; has no part in a value that tracks, and neither has the headroom.
     pub ratio: Ratio,
-    /// Where the ratio was set.
+    /// The level of the ratio.
     pub ratio_level: Level,
     /// Bytes to leave free.
     pub headroom: u64,
-    /// Where the headroom was set.
+    /// The level of the headroom.
     pub headroom_level: Level,
 }
 
@@ -251,7 +250,7 @@ impl ComputedValue {
     }
 }
 
-/// Why a value does not track although it was to.
+/// The reason for a value that does not track although `value: track` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotTracked {
     /// The downward API knows no limit of the container.

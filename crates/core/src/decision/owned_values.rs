@@ -18,12 +18,12 @@ use crate::{
     value::{formula, ratio::Ratio},
 };
 
-/// What a value is made from.
+/// The inputs that a value is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueSource {
-    /// So many bytes, and the settings that yield them.
+    /// Bytes, and the settings that yield them.
     Literal { bytes: u64, ratio: Ratio, headroom: u64 },
-    /// The limit alone, which yields so many bytes.
+    /// The limit alone, which yields these bytes.
     Track { bytes: u64 },
 }
 
@@ -51,23 +51,23 @@ impl ValueSource {
     }
 }
 
-/// A value of ours and what it was made from.
+/// A value of this program, and the inputs that it was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OwnedValue {
     pub(crate) source: ValueSource,
     pub(crate) limit: u64,
-    /// What it once replaced.
+    /// The value that it once replaced.
     pub(crate) repaired: Option<Repaired>,
 }
 
-/// What stood in place of a value of ours before it was repaired.
+/// The value of the user that a repair replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repaired {
-    /// What the user had written, as text.
+    /// The text of the user.
     pub was: String,
-    /// What was wrong with it: one of the words of [`ValueProblem::as_str`](crate::decision::ValueProblem::as_str).
+    /// The problem: one of the words of [`ValueProblem::as_str`](crate::decision::ValueProblem::as_str).
     pub problem: String,
-    /// How many entries there were, where there were several.
+    /// Number of entries.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub entries: usize,
 }
@@ -82,7 +82,7 @@ const fn is_one(count: &usize) -> bool {
 }
 
 impl Repaired {
-    /// From an annotation that anybody may have written: only what is as short as what we write.
+    /// From an annotation that anybody may have written: only a text as short as this program writes.
     fn parse(json: &str) -> Option<Self> {
         const MAX_REPAIRED_BYTES: usize = 512;
         serde_json::from_str(json)
@@ -91,13 +91,13 @@ impl Repaired {
     }
 }
 
-/// What an earlier status annotation says about the containers that we set.
+/// The values that an earlier status annotation records, by the names of containers.
 #[derive(Debug, Default)]
 pub(crate) struct OwnedValues(HashMap<String, OwnedValue>);
 
 impl OwnedValues {
-    /// Reads an annotation that anybody may have written. A value is ours only where the recorded
-    /// limit, ratio and headroom yield exactly that value.
+    /// Reads an annotation that anybody may have written. A value counts as owned only if the recorded limit, ratio and
+    /// headroom yield exactly that value.
     pub(crate) fn read(annotation: Option<&str>, containers: &[&str]) -> Self {
         #[derive(Deserialize)]
         struct Document<'a> {
@@ -110,14 +110,14 @@ impl OwnedValues {
         };
         let mut owned = Self::default();
         let mut entries = serde_json::Deserializer::from_str(document.containers.get());
-        // What was read before a broken end does not count.
+        // Records before a broken end do not count.
         match entries.deserialize_map(OwnedValuesVisitor { containers, owned: &mut owned }) {
             Ok(()) => owned,
             Err(_) => Self::default(),
         }
     }
 
-    /// The record of the container called `name`, if `text` from its env is the value that we wrote.
+    /// The record of the container called `name`, if `text` from its env is the recorded value.
     pub(crate) fn of_own_value(&self, name: &str, text: &str) -> Option<&OwnedValue> {
         self.0.get(name).filter(|owned| owned.source.text() == text)
     }

@@ -14,7 +14,7 @@ use crate::{
     value::limit::{Limit, PodLimits},
 };
 
-/// Why kubelet leaves `$(NAME)` as it is.
+/// The reason for a `$(NAME)` that kubelet leaves as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unexpanded {
     /// No variable of the name is defined before it.
@@ -23,18 +23,19 @@ pub enum Unexpanded {
     Escaped,
 }
 
-/// Why the text of a variable is not known.
+/// The reason for a variable whose text is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unresolved {
     NodeSize,
     Unknown,
 }
 
-/// References that are followed for one value, and bytes of what they make: more is not worth the time.
+/// Maximum number of references that are followed for one value.
 const MAX_REFERENCES: usize = 4;
+/// Maximum length of an expanded value, in bytes.
 const MAX_EXPANDED: usize = 256;
 
-/// What kubelet makes `$(` of.
+/// The text that kubelet turns into `$(`.
 const ESCAPED: &str = "$$(";
 
 /// Finds the text of a variable as kubelet does (`makeEnvironmentVariables` in
@@ -44,7 +45,7 @@ pub(crate) struct Resolver<'p, 'a> {
     limits: &'p PodLimits,
     container: &'p Container<'a>,
     references: usize,
-    /// What was left as it is; that nothing is defined counts more.
+    /// The reason for a reference that was left as it is; [`Unexpanded::Undefined`] is stronger.
     unexpanded: Option<Unexpanded>,
 }
 
@@ -84,7 +85,7 @@ impl<'p, 'a> Resolver<'p, 'a> {
         Ok(expanded.into())
     }
 
-    /// What `$(name)` is in the value of the entry with the index `index`.
+    /// The text of `$(name)` in the value of the entry with the index `index`.
     fn reference(&mut self, index: usize, name: &str) -> Result<Cow<'a, str>, Unresolved> {
         self.references += 1;
         if self.references > MAX_REFERENCES {
@@ -101,7 +102,7 @@ impl<'p, 'a> Resolver<'p, 'a> {
         }
     }
 
-    /// What the downward API gives (`ExtractContainerResourceValue` in `k8s.io/kubernetes/pkg/api/v1/resource`).
+    /// The amount that the downward API gives (`ExtractContainerResourceValue` in `k8s.io/kubernetes/pkg/api/v1/resource`).
     fn resource(&self, reference: &ResourceFieldRef<'a>) -> Result<u64, Unresolved> {
         let name = reference.container_name.as_deref().unwrap_or_default();
         let mut all = self.spec.all_containers();

@@ -1,4 +1,4 @@
-//! What a GOMEMLIMIT that the user wrote means: sound, opaque, or broken and how.
+//! The meaning of a GOMEMLIMIT that the user wrote: sound, opaque, or broken and how.
 
 use std::{borrow::Cow, fmt};
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// How an existing value hurts.
+/// The problem of a broken value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueProblem {
     /// A reference to the whole memory limit: nothing is left for what the runtime does not count.
@@ -67,7 +67,7 @@ impl ValueProblem {
         }
     }
 
-    /// What to do about it.
+    /// The advice, for people.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self {
@@ -86,7 +86,7 @@ impl ValueProblem {
     }
 }
 
-/// What is wrong, without [`ValueProblem::advice`].
+/// The problem, without [`ValueProblem::advice`].
 impl fmt::Display for ValueProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -117,7 +117,7 @@ impl fmt::Display for ValueProblem {
     }
 }
 
-/// What decides about the values in a container's env that the pod itself determines.
+/// The parts of a pod that determine values in the env of its containers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PodValues<'p, 'a> {
     spec: &'p Spec<'a>,
@@ -155,7 +155,7 @@ impl<'p, 'a> PodValues<'p, 'a> {
         Some(Existing { entry, container: &container.name, value, problem })
     }
 
-    /// What is wrong with a value of `bytes` that `entry` of `container` yields.
+    /// The problem of a value of `bytes` that `entry` of `container` yields.
     fn check(
         self,
         bytes: u64,
@@ -177,25 +177,25 @@ impl<'p, 'a> PodValues<'p, 'a> {
         self.spec.resources.memory_limit()
     }
 
-    /// What the downward API gives for the memory limit of `container`, if that is not the node's size.
+    /// The memory limit of `container` in the downward API, if that is not the node's size.
     pub(crate) fn downward(self, container: &Container<'a>) -> Option<u64> {
         self.limits.downward(container).own_bytes()
     }
 }
 
-/// A GOMEMLIMIT that the user wrote, and what it means.
+/// A GOMEMLIMIT that the user wrote, and its meaning.
 #[derive(Debug)]
 pub(crate) struct Existing<'c, 'a> {
     pub(crate) entry: &'c EnvVar<'a>,
     /// The name of its container.
     container: &'c str,
     pub(crate) value: UserValue<'a>,
-    /// What is wrong with it; `None` also if it is not known before the container runs.
+    /// The problem; `None` also if it is not known before the container runs.
     pub(crate) problem: Option<ValueProblem>,
 }
 
 impl Existing<'_, '_> {
-    /// The bytes of a value with which nothing is wrong.
+    /// The bytes of a sound value.
     pub(crate) fn sound_bytes(&self) -> Option<u64> {
         self.bytes().filter(|_| self.problem.is_none())
     }
@@ -211,12 +211,12 @@ impl Existing<'_, '_> {
 /// A GOMEMLIMIT of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExistingValue {
-    /// As it is written; a reference in words. That to a ConfigMap, a Secret or a field is put in words only by
+    /// Its text; a reference in words. That to a ConfigMap, a Secret or a field is put in words only by
     /// [`PodDecision::into_owned`]: a webhook, which answers with the borrowed decision, has no use for them.
     pub value: String,
     /// In bytes, if the pod determines it.
     pub bytes: Option<u64>,
-    /// What is wrong with it: one of the words of [`ValueProblem::as_str`](crate::decision::ValueProblem::as_str).
+    /// The problem: one of the words of [`ValueProblem::as_str`](crate::decision::ValueProblem::as_str).
     pub problem: Option<&'static str>,
 }
 
@@ -227,7 +227,7 @@ impl From<&Existing<'_, '_>> for ExistingValue {
     }
 }
 
-/// What the program finds in GOMEMLIMIT.
+/// GOMEMLIMIT as the program finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UserValue<'a> {
     /// Empty or `off`.
@@ -240,16 +240,16 @@ pub(crate) enum UserValue<'a> {
     Unknown,
 }
 
-/// Bytes of an existing value that are shown.
+/// Maximum length of an existing value in messages, in characters.
 const MAX_DISPLAYED_CHARS: usize = 100;
 
-/// The start of an existing value: what fits an annotation.
+/// The start of an existing value, short enough for an annotation.
 pub(crate) fn cut(text: &str) -> String {
     let start = start(text, MAX_DISPLAYED_CHARS);
     if start.len() < text.len() { format!("{start}…") } else { text.to_owned() }
 }
 
-/// An existing value of the container called `own` as it is written.
+/// The text of an existing value of the container called `own`.
 fn display(entry: &EnvVar<'_>, own: &str) -> String {
     let Some(source) = &entry.value_from else { return cut(entry.value.as_deref().unwrap_or_default()) };
     let Some(reference) = &source.resource_field_ref else { return Opaque::OTHER.to_owned() };
@@ -260,7 +260,7 @@ fn display(entry: &EnvVar<'_>, own: &str) -> String {
     cut(&format!("resourceFieldRef {}{of}{divisor}", start(&reference.resource, MAX_DISPLAYED_CHARS)))
 }
 
-/// What is wrong with a value of `bytes`.
+/// The problem of a value of `bytes`.
 fn check_bytes(bytes: u64, limit: Option<u64>) -> Option<ValueProblem> {
     let Some(limit) = limit else { return (bytes == 0).then_some(ValueProblem::TooLow { bytes }) };
     match fit::fit_to_limit(bytes, limit) {

@@ -1,6 +1,6 @@
 //! Reading JSON as Go's decoder does where serde's derived readers differ: an object is never written
 //! as an array, and `null` leaves a field at its zero value. And with errors that are short, where those of
-//! `serde_json` repeat, escaped, a text that stands where something else belongs.
+//! `serde_json` repeat, escaped, a text in place of something else.
 
 use std::{fmt, marker::PhantomData};
 
@@ -100,7 +100,7 @@ pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Re
     Ok(Option::<Object<T>>::deserialize(d)?.map(|object| object.0))
 }
 
-/// An object that is at its zero value where it is missing or `null`.
+/// An object that is at its zero value if it is missing or `null`.
 pub(crate) fn object_or_default<'de, D, T>(d: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

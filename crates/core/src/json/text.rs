@@ -28,8 +28,8 @@ impl Deref for Text<'_> {
     }
 }
 
-/// Longest text with escapes that is copied; what we read is a fraction of it, and copies of whole
-/// bodies would not be within the budget for bodies.
+/// Maximum length of a text with escapes that is copied, in bytes. The texts that matter are a fraction of it, and
+/// copies of whole bodies would exceed the budget for bodies.
 const MAX_ESCAPED_BYTES: usize = 1 << 20;
 
 /// Maximum length of what an error repeats without quotes, in bytes.
@@ -40,7 +40,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
         let json = <&'a RawValue>::deserialize(deserializer)?.get();
         let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         match inner {
-            // What YAML reads so without quotes: a flag, `null` or a number.
+            // A flag, `null` or a number: YAML without quotes.
             None if json.len() <= MAX_BARE
                 && json.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-') =>
             {
@@ -56,7 +56,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Bytes of the longest name of an object (a DNS subdomain, RFC 1123). Answers and log lines repeat names.
+/// Maximum length of the name of an object, in bytes (a DNS subdomain, RFC 1123). Answers and log lines repeat names.
 const MAX_NAME_BYTES: usize = 253;
 
 /// A name that may be missing or `null`.
@@ -68,7 +68,7 @@ pub(crate) fn name<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Option<Tex
     Ok(name)
 }
 
-/// A name that is empty where it is missing or `null`.
+/// A name that is empty if it is missing or `null`.
 pub(crate) fn name_or_default<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Text<'a>, D::Error> {
     name(d).map(Option::unwrap_or_default)
 }

@@ -9,12 +9,12 @@ use crate::{
     names::{AUTO_GOMEMLIMIT_FLAG, NO_AUTO_GOMEMLIMIT_FLAG},
 };
 
-/// What a command line says about automemlimit.
+/// The arguments of a command line, with its flags of automemlimit.
 #[derive(Debug, Default)]
 pub(crate) struct Arguments<'a> {
     pub(crate) has_auto_gomemlimit: bool,
     pub(crate) refuses_auto_gomemlimit: bool,
-    /// All of it, for rules that ask for other arguments.
+    /// The whole list, for rules that ask for other arguments.
     json: &'a str,
 }
 
@@ -55,10 +55,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Arguments<'a> {
     }
 }
 
-/// No flag of automemlimit is nearly as long; a whole script may be an argument, too. In bytes of JSON.
+/// Maximum length of a flag of automemlimit, in bytes of JSON. None is nearly as long; an argument may be a whole script.
 const MAX_FLAG_JSON_BYTES: usize = 256;
 
-/// What a pattern looks at, in bytes of JSON: escapes make six times as much at most, and there are quotes.
+/// Maximum length of an argument that patterns look at, in bytes of JSON: an escape has six bytes, and there are quotes.
 const MAX_ARGUMENT_JSON_BYTES: usize = 6 * MAX_ARGUMENT + 2;
 
 /// Hands every argument of a list to `take` but those of more than `longest` bytes of JSON.

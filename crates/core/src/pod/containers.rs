@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// More containers (of one kind) than any real pod has: the object would not fit etcd.
+/// Maximum number of containers of one kind; an object with more would not fit etcd.
 const MAX_CONTAINERS: usize = 1000;
 
 #[derive(Debug, Default, Deserialize)]
@@ -47,7 +47,7 @@ impl<'a> Spec<'a> {
         self.init_containers.iter().chain(self.containers.iter())
     }
 
-    /// Whether the pod says that it is for Windows.
+    /// Whether the pod is for Windows.
     pub(crate) fn is_windows(&self) -> bool {
         let os = self.os.as_ref().and_then(|os| os.name.as_deref());
         [os, self.node_selector.os.as_deref()].contains(&Some("windows"))
@@ -116,7 +116,7 @@ pub(crate) struct Container<'a> {
     args: Arguments<'a>,
     #[serde(borrow)]
     restart_policy: Option<Text<'a>>,
-    /// Read on demand: it matters only where the pod runs.
+    /// Read on demand: it matters only for a running pod.
     #[serde(borrow)]
     pub(crate) resize_policy: Option<&'a RawValue>,
     /// Read on demand, like the volumes.

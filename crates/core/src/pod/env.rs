@@ -1,4 +1,4 @@
-//! What a container's environment and command line say about GOMEMLIMIT; the rest is skipped unread.
+//! The parts of a container's environment that matter for GOMEMLIMIT; the rest is skipped unread.
 
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::value::RawValue;
@@ -12,10 +12,10 @@ use crate::{
     value::formula::MIB,
 };
 
-/// Indexes that are kept. Nobody writes as many, and of a body full of such entries little is kept.
+/// Maximum number of indexes that are kept: nobody writes as many, and a body full of such entries must not cost more.
 const MAX_INDEXES: usize = 101;
 
-/// What a container's `env` says about memory limits.
+/// The entries of a container's `env` that matter for memory limits.
 #[derive(Debug, Default)]
 pub(crate) struct Env<'a> {
     /// Entries of any name.
@@ -32,7 +32,7 @@ pub(crate) struct Env<'a> {
     json: &'a str,
 }
 
-/// What the last entry named `AUTOMEMLIMIT` says: it is read by automemlimit itself, so it is stronger than flags of
+/// The last entry named `AUTOMEMLIMIT`: it is read by automemlimit itself, so it is stronger than flags of
 /// programs that use it (`memlimit.Set` of `github.com/KimMachineGun/automemlimit`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Automemlimit {
@@ -44,12 +44,12 @@ pub(crate) enum Automemlimit {
     On,
 }
 
-/// What stands in `env` under the name `GOMEMLIMIT_MIB`.
+/// The entries named `GOMEMLIMIT_MIB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum MibVariable {
     #[default]
     Absent,
-    /// One entry, with this index, of exactly the form in which we write it.
+    /// One entry, with this index, of exactly the form that this program writes.
     Managed(usize),
     /// Anything else.
     Other,
@@ -60,13 +60,13 @@ impl<'a> Env<'a> {
         self.len == 0
     }
 
-    /// Whether all entries named GOMEMLIMIT are known by their indexes; they can only be repaired where they are.
+    /// Whether all entries named GOMEMLIMIT are known by their indexes, which a repair needs.
     pub(crate) fn has_all_indexes(&self) -> bool {
         self.gomemlimit_indexes.len() < MAX_INDEXES
     }
 
-    /// The index of `GOMEMLIMIT_MIB`, where GOMEMLIMIT is the text of a value that tracks, and what it expands
-    /// stands before it as we write it.
+    /// The index of `GOMEMLIMIT_MIB`, if GOMEMLIMIT is the text of a value that tracks and a managed `GOMEMLIMIT_MIB` comes
+    /// before it.
     pub(crate) fn tracks_by(&self) -> Option<usize> {
         let (index, entry) = self.gomemlimit.as_ref()?;
         let is_text = entry.value_from.is_none() && entry.value.as_deref() == Some(TRACKING_VALUE);
@@ -76,7 +76,7 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// What GOMEMLIMIT comes from, if that is neither a text nor an amount of the pod.
+    /// The source of GOMEMLIMIT, if that is neither a text nor an amount of the pod.
     pub(crate) fn opaque(&self) -> Option<Opaque<'a>> {
         let (index, entry) = self.gomemlimit.as_ref()?;
         let is_opaque = entry.value_from.as_ref()?.resource_field_ref.is_none();
@@ -122,7 +122,7 @@ const SOURCES: [(&str, &[&str]); 4] = [
 ];
 
 impl Opaque<'_> {
-    /// What is known of a source of another kind, or of no kind.
+    /// The text for a source of another kind, or of no kind.
     pub(crate) const OTHER: &'static str = "valueFrom";
 
     /// The reference for people, such as `configMapKeyRef NAME/KEY`.
@@ -145,7 +145,8 @@ impl Opaque<'_> {
 /// The list of variables is longer than [`MAX_SEARCHED`].
 pub(crate) struct TooLong;
 
-/// Bytes of JSON of an `env` that is searched for the variables that GOMEMLIMIT refers to: each costs a pass over it.
+/// Maximum length of an `env` that is searched for the variables that GOMEMLIMIT refers to, in bytes of JSON: each costs
+/// a pass over it.
 const MAX_SEARCHED: usize = 64 << 10;
 
 /// A reference to GOMEMLIMIT, as far as can be seen in JSON.
@@ -244,18 +245,18 @@ pub(crate) struct ResourceFieldRef<'a> {
 }
 
 impl ResourceFieldRef<'_> {
-    /// Whether it is to the memory limit of the container called `container`, whose env it stands in.
+    /// Whether it is to the memory limit of the container called `container`, whose env it is in.
     pub(crate) fn is_to_memory_limit_of(&self, container: &str) -> bool {
         let name = self.container_name.as_deref().unwrap_or_default();
         &*self.resource == LIMITS_MEMORY && (name.is_empty() || name == container)
     }
 
-    /// What bytes are divided by, rounding up; `None` if that cannot be read.
+    /// Divisor of bytes, rounding up; `None` if that cannot be read.
     pub(crate) fn divisor(&self) -> Option<u64> {
         self.divisor_by(quantity::parse, 1)
     }
 
-    /// What thousandths of a CPU are divided by, rounding up; `None` if that cannot be read.
+    /// Divisor of thousandths of a CPU, rounding up; `None` if that cannot be read.
     pub(crate) fn milli_divisor(&self) -> Option<u64> {
         self.divisor_by(quantity::parse_milli, 1000)
     }
@@ -267,7 +268,7 @@ impl ResourceFieldRef<'_> {
     }
 }
 
-/// What a container's `envFrom` says about GOMEMLIMIT.
+/// The `envFrom` of a container.
 #[derive(Debug, Default)]
 pub(crate) struct EnvFrom<'a> {
     /// A source whose prefix does not rule it out.

@@ -1,7 +1,7 @@
-//! A pod as the API server shows it while it runs: what decides, with the resources that really apply,
-//! and what became of its containers.
+//! A pod as the API server shows it while it runs: the fields that decide, with the actual resources, and the history of
+//! its containers.
 //!
-//! After an in-place resize (KEP-1287) `spec` says what is wanted and `status` what is; the latter counts.
+//! After an in-place resize (KEP-1287) `spec` has the wanted resources and `status` the actual ones; the latter count.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +24,9 @@ pub struct LivePod<'a> {
 
 impl<'a> LivePod<'a> {
     /// Reads a Pod from its JSON text.
+    ///
+    /// # Errors
+    /// If a field that matters has another shape than the API's.
     pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
         let mut pod = Pod::parse(json)?;
         let Object(Document { metadata, mut status }) = serde_json::from_str(json)?;
@@ -63,7 +66,7 @@ impl<'a> LivePod<'a> {
         labels.and_then(Result::ok).unwrap_or_default()
     }
 
-    /// What made the pod, as `kubectl rollout restart` names it; `None` for a pod of nobody's.
+    /// The workload of the pod, as `kubectl rollout restart` names it; `None` for a pod without a controller.
     #[must_use]
     pub fn workload(&self) -> Option<Workload> {
         let owner = self.metadata.owner_references.iter().find(|owner| owner.controller == Some(true))?;
@@ -100,7 +103,7 @@ impl<'a> LivePod<'a> {
             || actual.is_some_and(|actual| is_same_limit(recorded, actual))
     }
 
-    /// What became of the container called `name`.
+    /// The history of the container called `name`.
     pub(crate) fn history(&self, name: &str) -> History {
         let statuses = [&self.status.init_container_statuses, &self.status.container_statuses];
         let Some(status) = statuses.into_iter().flatten().find(|status| &*status.name == name) else {
@@ -160,11 +163,11 @@ pub struct Workload {
     pub name: String,
 }
 
-/// What became of a container so far.
+/// The history of a container.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     pub(crate) restarts: u32,
-    /// How it ended last, where it has ended at all.
+    /// Its last end, if it has ended.
     pub(crate) end: Option<Termination>,
     pub(crate) has_actual_resources: bool,
 }
@@ -175,9 +178,9 @@ pub(crate) struct History {
 pub struct Termination {
     /// The word of the kubelet: `OOMKilled`, `Error`, `Completed`, …
     pub reason: String,
-    /// Exit code; 128 and the signal where a signal ended it.
+    /// Exit code; 128 and the signal if a signal ended it.
     pub exit_code: i32,
-    /// RFC 3339; empty where unknown.
+    /// RFC 3339; empty if unknown.
     pub finished_at: String,
 }
 
@@ -236,7 +239,7 @@ struct Status<'a> {
     container_statuses: Vec<ContainerStatus<'a>>,
     #[serde(borrow, deserialize_with = "json::or_default")]
     init_container_statuses: Vec<ContainerStatus<'a>>,
-    /// The actual pod-level resources, where the cluster reports them.
+    /// The actual pod-level resources, if the cluster reports them.
     #[serde(borrow, deserialize_with = "json::object")]
     resources: Option<Resources<'a>>,
 }

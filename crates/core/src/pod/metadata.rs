@@ -16,20 +16,20 @@ use crate::{
     names::{MIRROR_ANNOTATION, is_own_key},
 };
 
-/// More of our labels or annotations than settings for that many containers need.
+/// Maximum number of labels or annotations of the domain.
 const MAX_OWN_ENTRIES: usize = 1000;
 
-/// More owners than any pod has.
+/// Maximum number of owners.
 const MAX_OWNERS: usize = 1000;
 
 /// `ValidateAnnotationsSize` of `k8s.io/apimachinery/pkg/api/validation`: 256 KiB for all keys and
 /// values of an object; one byte more and the pod would be refused.
 pub(crate) const MAX_ANNOTATIONS_BYTES: usize = 256 << 10;
 
-/// Bytes of JSON that one annotation can be; escapes make six times as much at most.
+/// Maximum length of one annotation, in bytes of JSON: an escape has six bytes.
 const MAX_ANNOTATION_JSON_BYTES: usize = 6 * MAX_ANNOTATIONS_BYTES;
 
-/// Bytes of JSON that any label, and a setting of ours, can be.
+/// Maximum length of a label or setting, in bytes of JSON.
 const MAX_SHORT_JSON_BYTES: usize = 1 << 10;
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,7 +70,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Owners<'a> {
     }
 }
 
-/// The labels of a pod. Only rules ask for those that are not ours, so those are read when they are asked for.
+/// The labels of a pod. Only rules ask for labels outside of the domain, so those are read on demand.
 #[derive(Debug, Default)]
 pub(crate) struct Labels<'a> {
     pub(super) own: OwnEntries<'a>,
@@ -94,19 +94,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Labels<'a> {
     }
 }
 
-/// A string map of which only the entries of our domain are kept.
+/// A string map of which only the entries of the domain are kept.
 #[derive(Debug, Default)]
 pub(crate) struct OwnEntries<'a> {
     pub(crate) ours: Vec<(Text<'a>, Text<'a>)>,
-    /// Bytes of all keys and values, ours or not, as the API server counts them.
+    /// Size of all keys and values, kept or not, in bytes, as the API server counts them.
     pub(crate) size: usize,
-    /// Whether the map is there, be it empty.
+    /// Whether there is a map, even an empty one.
     pub(crate) present: bool,
     pub(crate) is_mirror: bool,
 }
 
 impl OwnEntries<'_> {
-    /// The value of one of our keys.
+    /// The value of a key of the domain.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.ours.iter().find(|(k, _)| &**k == key).map(|(_, value)| &**value)
     }
@@ -127,7 +127,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for OwnEntries<'a> {
                 while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
                     entries.is_mirror |= &*key == MIRROR_ANNOTATION;
                     let value = map.next_value::<Option<&'a RawValue>>()?;
-                    // Copies would add up; of a pod with more, which is refused whatever we do, only short ones are made.
+                    // Copies would add up. The API server refuses a pod with more, so only short ones are copied then.
                     let most = if entries.size > MAX_ANNOTATIONS_BYTES {
                         MAX_SHORT_JSON_BYTES
                     } else {

@@ -36,6 +36,9 @@ pub struct Pod<'a> {
 
 impl<'a> Pod<'a> {
     /// Reads a Pod or pod template from its JSON text.
+    ///
+    /// # Errors
+    /// If a field that matters has another shape than the API's, or a list is longer than any real one.
     pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(json).map(|Object(pod)| pod)
     }

@@ -1,7 +1,6 @@
-//! Settings from annotations and rules, and their precedence: container, pod, rule, namespace, then the default.
+//! Settings from the annotations of a pod and its namespace.
 //!
-//! A setting that cannot be followed is ignored at its own level only and reported; the next level
-//! counts. Each setting is looked up by itself.
+//! A setting that cannot be followed is ignored at its own level only and reported; the next level counts.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +25,7 @@ pub(crate) struct Annotations<'a> {
 }
 
 impl<'a> Annotations<'a> {
-    /// Reads our annotations. `containers` are the names that a per-container setting may use.
+    /// Reads the annotations of the domain. `containers` are the names that a per-container setting may use.
     pub(crate) fn read<'n>(
         namespace: impl IntoIterator<Item = (&'n str, &'n str)>,
         pod: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -78,7 +77,7 @@ impl<'a> Annotations<'a> {
         &mut self.containers[index].1
     }
 
-    /// The settings that hold for one container, about which the rules say `matched`.
+    /// The levels of settings for one container, which `matched` rules apply to.
     pub(crate) fn precedence<'s>(
         &'s self,
         container: &str,
@@ -96,7 +95,7 @@ impl<'a> Annotations<'a> {
     }
 }
 
-/// What an annotation key of our domain stands for.
+/// The meaning of an annotation key of the domain.
 enum Key<'a> {
     Setting(Setting),
     ContainerSetting(Setting, &'a str),

@@ -1,14 +1,14 @@
 //! Programs that are known to manage their own memory limit without saying so in the pod.
 //!
-//! A value of ours would switch that off: automemlimit, for one, does nothing where GOMEMLIMIT is set. What
-//! the pod itself says (`AUTOMEMLIMIT`, `--auto-gomemlimit`) needs no rule. Only what has a source is here.
+//! An injected value would switch that off: automemlimit, for one, does nothing if GOMEMLIMIT is set. Programs that
+//! show it in the pod (`AUTOMEMLIMIT`, `--auto-gomemlimit`) need no rule. Each rule has a source.
 
 use crate::names::NO_AUTO_GOMEMLIMIT_FLAG;
 
 /// A built-in rule.
 #[derive(Debug)]
 pub struct BuiltIn {
-    /// Its name, as in explanations.
+    /// Name in explanations.
     pub name: &'static str,
     /// Patterns of images, one of which has to match.
     pub images: &'static [&'static str],
@@ -16,11 +16,11 @@ pub struct BuiltIn {
     pub without_arguments: &'static [&'static str],
     /// Whether it does so by automemlimit, which `AUTOMEMLIMIT=off` switches off.
     pub uses_automemlimit: bool,
-    /// Where it is written that the program manages its limit.
+    /// Address of the source for it.
     pub source: &'static str,
 }
 
-/// Every built-in rule; each says that the program is `self-managed`.
+/// Every built-in rule; each takes the program for `self-managed`.
 pub const BUILT_IN: [BuiltIn; 3] = [
     BuiltIn {
         name: "prometheus-3",

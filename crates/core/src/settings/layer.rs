@@ -12,14 +12,14 @@ use crate::{
     warning::{Warning, WarningKind},
 };
 
-/// What a level says of a container: a setting, or `ratio: off`, which is a mode rather than a ratio.
+/// A setting of one level, or `ratio: off`, which is a mode rather than a ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SettingKey {
     Off,
     Setting(Setting),
 }
 
-/// The settings that stand at one level.
+/// The settings of one level; `None` if the level does not set it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PartialSettings {
     /// `ratio: off`.
@@ -46,7 +46,7 @@ enum SettingError {
 }
 
 impl PartialSettings {
-    /// Stores `text` as the value of `setting`; the error says what is wrong with it.
+    /// Stores `text` as the value of `setting`.
     fn put(&mut self, setting: Setting, text: &str) -> Result<(), SettingError> {
         // The memory limit may have them, as the API server removes them. A policy's CEL does not.
         if text != text.trim() {
@@ -64,7 +64,7 @@ impl PartialSettings {
         Ok(())
     }
 
-    /// Takes from `weaker` what is not given here, as if each stood at a level of its own; what it took.
+    /// Takes the settings that are missing here from `weaker`, each by itself; returns those that it took.
     pub(crate) fn fill_from(&mut self, weaker: &Self) -> impl Iterator<Item = SettingKey> {
         fn fill<T: Copy>(own: &mut Option<T>, other: Option<T>) -> bool {
             let takes = own.is_none() && other.is_some();
@@ -85,12 +85,12 @@ impl PartialSettings {
         taken.into_iter().filter_map(|(key, takes)| takes.then_some(key))
     }
 
-    /// The ratio, where it leaves so much unused that it is unlikely to be meant.
+    /// The ratio, if it leaves so much unused that it is unlikely to be meant.
     pub(crate) fn doubtful_ratio(&self) -> Option<Ratio> {
         self.ratio.filter(|ratio| ratio.is_low())
     }
 
-    /// What is unlikely to be meant by a setting that is followed.
+    /// The doubt about a setting that is followed but unlikely to be meant.
     fn doubt(&self, setting: Setting, text: &str) -> Option<String> {
         match setting {
             Setting::Ratio => self.doubtful_ratio().map(|_| format!("{} {LOW_RATIO}", quote(text))),

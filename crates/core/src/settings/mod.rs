@@ -1,4 +1,4 @@
-//! What can be set, where, and what holds where nothing is set.
+//! Settings: their names, levels, values and defaults.
 
 pub(crate) mod annotations;
 mod builtin;
@@ -18,7 +18,7 @@ pub use self::{
 };
 use crate::value::ratio::Ratio;
 
-/// What can be set by annotation.
+/// A setting, as in annotation keys and rules.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray,
 )]
@@ -34,7 +34,7 @@ pub enum Setting {
     Mode,
     /// How the value is written.
     Value,
-    /// What happens to a broken value of the user.
+    /// The action for a broken value of the user.
     Repair,
 }
 
@@ -49,7 +49,7 @@ impl Setting {
     }
 }
 
-/// Where a setting was found.
+/// The level of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Level {
@@ -76,7 +76,7 @@ impl Level {
     }
 }
 
-/// What to do with a container that qualifies.
+/// The action for a container that qualifies.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray, VariantNames,
 )]
@@ -112,7 +112,7 @@ impl ValueKind {
     }
 }
 
-/// What to do about a broken value of the user.
+/// The action for a broken value of the user.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray, VariantNames,
 )]
@@ -127,7 +127,7 @@ pub enum Repair {
     Fix,
 }
 
-/// What an `envFrom` that may define GOMEMLIMIT means.
+/// The action for a container with an `envFrom` that may define GOMEMLIMIT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EnvFrom {
     /// Inject: `env` wins over `envFrom`, whose content is unknown.
@@ -137,7 +137,7 @@ pub enum EnvFrom {
     Skip,
 }
 
-/// Which init containers are looked at.
+/// The init containers that are looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InitContainers {
     /// Only native sidecars (`restartPolicy: Always`).
@@ -147,7 +147,7 @@ pub enum InitContainers {
     All,
 }
 
-/// The settings that hold where no annotation says otherwise.
+/// The value of every setting; by default those of a bare installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The share of the memory limit.
@@ -160,7 +160,7 @@ pub struct Settings {
     pub mode: Mode,
     /// How the value is written.
     pub value: ValueKind,
-    /// What happens to a broken value of the user.
+    /// The action for a broken value of the user.
     pub repair: Repair,
 }
 

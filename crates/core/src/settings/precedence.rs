@@ -12,7 +12,7 @@ use crate::{
     warning::{Warning, WarningKind},
 };
 
-/// What is to be done with a container, where that was found, and what said so.
+/// The mode of a container, its level, and the setting that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChosenMode {
     pub(crate) mode: Mode,
@@ -24,7 +24,7 @@ pub(crate) struct ChosenMode {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Precedence<'s> {
     layers: [Option<(Level, &'s PartialSettings)>; 4],
-    /// What the rules' layer was made of.
+    /// The rules that made the layer of rules.
     matched: &'s MatchedRules<'s>,
     defaults: &'s Settings,
 }
@@ -102,7 +102,7 @@ impl<'s> Precedence<'s> {
     pub(crate) fn repair(&self) -> (Repair, Level) {
         self.first(|layer| layer.repair).unwrap_or((self.defaults.repair, Level::Default))
     }
-    /// The name of the rule that gave the mode, where one did.
+    /// The name of the rule that gave the mode, if one did.
     pub(crate) fn rule_of_mode(&self) -> Option<&'s str> {
         let chosen = self.mode();
         self.matched.name_of_key(chosen.by).filter(|_| chosen.level == Level::Rule)

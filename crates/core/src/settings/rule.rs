@@ -11,14 +11,14 @@ use crate::{
     settings::layer::PartialSettings,
 };
 
-/// Longest name of a rule, in bytes; names stand in the status annotation.
+/// Maximum length of the name of a rule, in bytes; names go into the status annotation.
 const MAX_NAME_BYTES: usize = 63;
 
-/// What kind of program a rule takes a container for.
+/// The kind of program that a rule takes a container for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Program {
-    /// An ordinary Go program: whatever later rules say.
+    /// An ordinary Go program; later rules do not count.
     Go,
     /// It sets its limit itself.
     SelfManaged,
@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for Rule {
     }
 }
 
-/// What a rule matches; a list that is not given matches everything.
+/// The selector of a rule; a list that is not given matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase", rename = "match")]
 pub(crate) struct Selector {
@@ -120,7 +120,7 @@ impl<T> Any<T> {
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Any<T> {
-    /// A list that is written but empty is most likely a template gone wrong: it would match everything.
+    /// A list that is given but empty is most likely a template gone wrong: it would match everything.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let list = Vec::deserialize(deserializer)?;
         if list.is_empty() {
@@ -163,11 +163,11 @@ impl<'de> Deserialize<'de> for OwnerKind {
     }
 }
 
-/// What rules are matched against, besides a container.
+/// The pod that rules are matched against.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'t, 'a> {
     pub(crate) namespace: &'t str,
-    /// The kind of the pod's owner where the pod itself does not say it: in a template.
+    /// The kind of the pod's owner, for a template, which does not name it.
     pub(crate) owner: Option<&'t str>,
     pub(crate) pod: &'t Pod<'a>,
 }

@@ -1,8 +1,7 @@
-//! The rules of a policy file: which containers each matches, and what it says about them.
+//! The rules of a policy file, in their order.
 //!
-//! A rule matches where everything that it names holds. Rules are ordered, and every setting is looked up by
-//! itself, as between the levels: the first rule that matches *and* gives it counts. So does `is`, by which
-//! a rule keeps us away from a program. The built-in rules come last.
+//! Every setting is looked up by itself, as between the levels: the first rule that matches *and* gives it counts. So
+//! does `is`, by which a rule excludes a program. The built-in rules come last.
 
 use std::sync::LazyLock;
 
@@ -33,7 +32,7 @@ const MAX_PATTERNS: usize = 64 << 10;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     own: Vec<Rule>,
-    /// Off only where a file says so.
+    /// Off only by the policy file.
     without_built_in: bool,
 }
 
@@ -50,7 +49,8 @@ impl Rules {
         self.own.is_empty()
     }
 
-    /// What is followed, but unlikely to be meant: a sentence each. To be told once, where the file is read.
+    /// Settings of rules that are followed but unlikely to be meant, one sentence each. For the reader of the file, not for
+    /// each pod.
     pub fn lints(&self) -> impl Iterator<Item = String> {
         self.own.iter().filter_map(|rule| {
             let ratio = rule.set.doubtful_ratio()?;
@@ -75,7 +75,7 @@ pub(crate) struct PodRules<'r> {
 }
 
 impl<'r> PodRules<'r> {
-    /// What they say about one of its containers.
+    /// The rules that match one of its containers.
     pub(crate) fn matching(&self, container: &Container<'_>) -> MatchedRules<'r> {
         let mut matched = MatchedRules::default();
         for rule in self.rules.iter().filter(|rule| rule.when.matches_container(container, &self.work)) {
@@ -84,7 +84,7 @@ impl<'r> PodRules<'r> {
         matched
     }
 
-    /// What is wrong if comparing would have taken too long. A pod cannot win by it: `mode: inject` on the pod goes
+    /// A warning if comparing would have taken too long. A pod cannot win by it: `mode: inject` on the pod goes
     /// before rules, too.
     pub(crate) fn warning(&self) -> Option<Warning> {
         let text =
@@ -118,7 +118,7 @@ struct Named(Vec<Rule>);
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (mut rules, mut patterns): (Vec<Rule>, usize) = (Vec::new(), 0);
-        // One by one, so that an error stands where the rule does.
+        // One by one, so that an error has the position of its rule.
         json::each(deserializer, "a list of rules", |rule: Rule| {
             if rules.iter().any(|earlier| earlier.name == rule.name) {
                 return Err(D::Error::custom(format!("two rules have the name {}", quote(&rule.name))));
@@ -140,7 +140,7 @@ impl<'de> Deserialize<'de> for Named {
     }
 }
 
-/// What all rules together say about one container, and which rule said it.
+/// The result of all rules for one container, with the rule that each part comes from.
 #[derive(Debug, Default)]
 pub(crate) struct MatchedRules<'r> {
     pub(crate) layer: PartialSettings,

@@ -2,10 +2,10 @@
 
 use crate::value::ratio::{MILLION, Ratio};
 
-/// Below this many parts per million of the limit a program does little but collect garbage.
+/// Minimum value that a program can work with, in parts per million of the limit: 5 %.
 const MIN_SOUND_PPM: u32 = 50_000;
 
-/// What a value means against a limit.
+/// How a value fits a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FitToLimit {
     /// More than the limit.

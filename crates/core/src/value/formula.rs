@@ -5,10 +5,10 @@ use crate::value::ratio::{MILLION, Ratio};
 /// One MiB in bytes, the unit of the downward API that a tracking value is made of.
 pub const MIB: u64 = 1 << 20;
 
-/// From this limit on a tracking value keeps its distance also where the limit is no whole number of MiB.
+/// Minimum limit for a tracking value if the limit is no whole number of MiB, in bytes: 64 MiB.
 pub const MIN_TRACKED_LIMIT: u64 = 64 * MIB;
 
-/// The smallest headroom-respecting share of the limit: a headroom must leave at least 10 % of it.
+/// Minimum share of the limit that a headroom must leave: one of so many parts, 10 %.
 const MIN_SHARE_AFTER_HEADROOM: u64 = 10;
 
 /// Whether `headroom` bytes leave at least 10 % of `limit` bytes.
@@ -19,7 +19,7 @@ pub fn headroom_fits(limit: u64, headroom: u64) -> bool {
         .is_some_and(|left| u128::from(left) * u128::from(MIN_SHARE_AFTER_HEADROOM) >= u128::from(limit))
 }
 
-/// `min(floor(limit × ratio), limit − headroom)` in bytes; `None` where that would be zero.
+/// `min(floor(limit × ratio), limit − headroom)` in bytes; `None` if that would be zero.
 ///
 /// Always below `limit`, since a ratio is at most 0.98.
 #[must_use]
@@ -30,7 +30,7 @@ pub fn literal_value(limit: u64, ratio: Ratio, headroom: u64) -> Option<u64> {
     (bytes > 0).then_some(bytes)
 }
 
-/// What a tracking value yields for `limit` bytes: kubelet rounds the limit up to whole MiB, and as many
+/// The bytes of a tracking value for a limit of `limit` bytes: kubelet rounds the limit up to whole MiB, and as many
 /// million bytes are 95.37 % of it (`ConvertResourceLimits`, k8s.io/kubernetes/pkg/api/v1/resource).
 #[must_use]
 pub fn tracking_value(limit: u64) -> u64 {

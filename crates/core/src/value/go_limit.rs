@@ -4,12 +4,12 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// What the Go runtime reads from the text of GOMEMLIMIT.
+/// The meaning of the text of GOMEMLIMIT to the Go runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GoLimit {
     /// Empty or `off`.
     Unlimited,
-    /// That many bytes.
+    /// A limit in bytes.
     Bytes(u64),
 }
 

@@ -1,4 +1,4 @@
-//! Which memory limit applies to a container: its own, or its part of the pod's.
+//! The memory limit that applies to a container: its own, or its part of the pod's.
 
 use crate::{
     pod::containers::{Container, Spec},
@@ -10,7 +10,7 @@ use crate::{
 pub(crate) enum Limit {
     /// `resources.limits.memory` of the container, in bytes.
     Own(u64),
-    /// What the other containers' limits leave of the pod-level limit, in bytes.
+    /// The part of the pod-level limit that the other containers' limits leave, in bytes.
     FromPod(u64),
     /// There is none.
     None,
@@ -49,7 +49,7 @@ impl Limit {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PodLimits {
     pod: Limit,
-    /// What a container without its own limit gets.
+    /// The limit of a container without its own.
     remainder: Limit,
 }
 
@@ -60,7 +60,7 @@ impl PodLimits {
     }
 
     /// The limit that applies to `container`. A plain init container never gets a part of the pod's
-    /// limit: it runs alone, and what it may use is not what the others leave.
+    /// limit: it runs alone, so the remainder of the others does not apply.
     pub(crate) fn of(&self, container: &Container<'_>, is_plain_init: bool) -> Limit {
         match Limit::parse(container.resources.memory_limit()) {
             Limit::None if is_plain_init && self.pod != Limit::None => Limit::Shared,
@@ -69,7 +69,7 @@ impl PodLimits {
         }
     }
 
-    /// What the downward API gives for `limits.memory` of `container`: its own limit, or else the pod's. If there is
+    /// The limit that the downward API gives as `limits.memory` of `container`: its own limit, or else the pod's. If there is
     /// none it is the node's size.
     pub(crate) fn downward(&self, container: &Container<'_>) -> Limit {
         match Limit::parse(container.resources.memory_limit()) {

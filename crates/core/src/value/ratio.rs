@@ -14,7 +14,7 @@ pub(crate) const LOW_RATIO: &str = "leaves more than half of the memory limit un
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ratio(u32);
 
-/// Why a text is not a ratio.
+/// The problem of a text that is no ratio.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum RatioError {
     /// Neither a decimal fraction nor a percentage.
@@ -39,6 +39,9 @@ impl Ratio {
     pub const LOW: Self = Self(500_000);
 
     /// The ratio of `ppm` parts per million.
+    ///
+    /// # Errors
+    /// If `ppm` is outside 100,000 to 980,000.
     pub const fn from_ppm(ppm: u32) -> Result<Self, RatioError> {
         if ppm < Self::MIN.0 || ppm > Self::MAX.0 {
             return Err(RatioError::OutOfRange);

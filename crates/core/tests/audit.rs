@@ -1,4 +1,4 @@
-//! What GOMEMLIMIT means against the limit that really applies: a table of running pods.
+//! The assessment of running pods, as a table, and label selectors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
