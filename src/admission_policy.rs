@@ -68,7 +68,7 @@ impl AdmissionPolicy {
         // A list in both YAML and CEL.
         let opted_out = json!(OPTED_OUT).to_string();
         let [least, most] = [Ratio::MIN, Ratio::MAX].map(|ratio| ratio.ppm().to_string());
-        let [mib, least_tracked] = [MIB, MIN_TRACKED_LIMIT].map(|bytes| bytes.to_string());
+        let [mib, min_tracked_limit] = [MIB, MIN_TRACKED_LIMIT].map(|bytes| bytes.to_string());
         for (name, value) in [
             ("NAME", &*self.name),
             ("SETTINGS", &settings),
@@ -77,7 +77,7 @@ impl AdmissionPolicy {
             ("DOMAIN", DOMAIN),
             ("BUILT_IN", &built_in()),
             ("MIB", &mib),
-            ("MIN_TRACKED_LIMIT", &least_tracked),
+            ("MIN_TRACKED_LIMIT", &min_tracked_limit),
             ("GOMEMLIMIT", GOMEMLIMIT),
             ("GOMEMLIMIT_MIB", GOMEMLIMIT_MIB),
             ("TRACKING_VALUE", TRACKING_VALUE),

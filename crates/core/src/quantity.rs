@@ -157,7 +157,7 @@ fn bytes(digits: Digits<'_>, point: i64, shift: u32) -> Result<u64, QuantityErro
     i64::try_from(total).ok().and_then(|bytes| u64::try_from(bytes).ok()).ok_or(QuantityError::OutOfRange)
 }
 
-/// What a suffix multiplies by.
+/// The factor of a suffix.
 struct Scale {
     power_of_ten: i64,
     power_of_two: u32,
@@ -217,7 +217,7 @@ pub fn suggestion(text: &str) -> Option<String> {
 /// Maximum length of a text that gets a suggestion, in characters; a longer one is no mistake in a unit.
 const MAX_SUGGESTION: usize = 24;
 
-/// What `text` means as a memory size that is surprisingly small, in words: `"128m" is 0.128 bytes: m is milli; did you
+/// The meaning of `text` as a memory size that is surprisingly small, in words: `"128m" is 0.128 bytes: m is milli; did you
 /// mean 128Mi?`. `None` if it is no quantity, or 1Mi or more.
 #[must_use]
 pub fn too_small(text: &str) -> Option<String> {

@@ -4,7 +4,7 @@
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use thiserror::Error;
 
-/// Why a container did or did not get a value. Ordered: when several apply, the first one counts.
+/// The reason for a value, or for having none. Ordered: if several apply, the first one counts.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, VariantArray,
 )]

@@ -369,7 +369,7 @@ fn words_are_unique_and_read_back() {
         assert_eq!(words.iter().filter(|other| *other == word).count(), 1, "{word}");
         assert_eq!(word.parse::<AuditFinding>().unwrap().as_str(), *word);
     }
-    assert!("covered!".parse::<AuditFinding>().unwrap_err().starts_with("is none of covered, "));
+    assert!("covered!".parse::<AuditFinding>().unwrap_err().to_string().starts_with("is none of covered, "));
 }
 
 #[test]

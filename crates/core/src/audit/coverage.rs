@@ -62,7 +62,7 @@ impl From<&ValueProblem> for Coverage {
     }
 }
 
-/// Why a container has no GOMEMLIMIT.
+/// The reason for a container without GOMEMLIMIT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UncoveredReason {
     /// The webhook would give it none.
@@ -258,3 +258,21 @@ impl FromStr for AuditFinding {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("is none of {}", AuditFinding::all().map(AuditFinding::as_str).collect::<Vec<_>>().join(", "))]
 pub struct UnknownFinding;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_of_the_status_annotation_has_the_word_of_its_coverage() {
+        for problem in [
+            ValueProblem::WholeLimit,
+            ValueProblem::AtLimit { bytes: 1, limit: 1 },
+            ValueProblem::AboveLimit { bytes: 2, limit: 1 },
+            ValueProblem::Malformed { text: String::new(), unexpanded: None },
+            ValueProblem::TooLow { bytes: 0 },
+        ] {
+            assert_eq!(problem.as_str(), Coverage::from(&problem).as_str());
+        }
+    }
+}

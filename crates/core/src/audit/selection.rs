@@ -216,7 +216,7 @@ impl Selection {
 }
 
 impl Default for Selection {
-    /// What the chart makes with its default values.
+    /// The selection of the chart with its default values.
     fn default() -> Self {
         let requirement = |key: &str, operator: &str, values: &[&str]| Requirement {
             key: key.to_owned(),

@@ -191,7 +191,7 @@ pub struct ComputedValue {
     pub limit: u64,
     /// Whether the limit is the container's part of a pod-level limit.
     pub from_pod_limit: bool,
-    /// How the value is written.
+    /// The form of the value.
     pub kind: ValueKind,
     /// The level of the kind.
     pub kind_level: Level,

@@ -54,7 +54,7 @@ impl<'p, 'a> Resolver<'p, 'a> {
         Self { spec, limits, container, references: 0, unexpanded: None }
     }
 
-    /// Why a `$(NAME)` was left as it is, if one was.
+    /// The reason for a `$(NAME)` that was left as it is, if one was.
     pub(crate) fn unexpanded(&self) -> Option<Unexpanded> {
         self.unexpanded
     }

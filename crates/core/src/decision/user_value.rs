@@ -44,7 +44,7 @@ pub enum ValueProblem {
     Malformed {
         /// The start of the value.
         text: String,
-        /// Why it has a `$(NAME)`, if it has one.
+        /// The reason for a `$(NAME)` in it, if it has one.
         unexpanded: Option<Unexpanded>,
     },
     /// Zero, or below 5 % of the limit: the garbage collector runs without a pause.

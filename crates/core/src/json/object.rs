@@ -1,5 +1,5 @@
-//! Reading JSON as Go's decoder does where serde's derived readers differ: an object is never written
-//! as an array, and `null` leaves a field at its zero value. And with errors that are short, where those of
+//! Reading JSON as Go's decoder does if serde's derived readers differ: an object is never read
+//! from an array, and `null` leaves a field at its zero value. And with errors that are short, while those of
 //! `serde_json` repeat, escaped, a text in place of something else.
 
 use std::{fmt, marker::PhantomData};

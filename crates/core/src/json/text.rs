@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::quote::quote;
 
-/// `Cow<str>` that also borrows inside `Option`, `Vec` and map values, where serde's own `Cow` copies.
+/// `Cow<str>` that also borrows inside `Option`, `Vec` and map values, unlike serde's own `Cow`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 

@@ -172,7 +172,7 @@ pub(crate) struct History {
     pub(crate) has_actual_resources: bool,
 }
 
-/// How a container ended.
+/// The end of a container.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Termination {

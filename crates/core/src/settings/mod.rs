@@ -32,7 +32,7 @@ pub enum Setting {
     MinLimit,
     /// Inject, only report, or leave alone.
     Mode,
-    /// How the value is written.
+    /// The form of the value.
     Value,
     /// The action for a broken value of the user.
     Repair,
@@ -91,7 +91,7 @@ pub enum Mode {
     Off,
 }
 
-/// How the value is written.
+/// The form of the value.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray, VariantNames,
 )]
@@ -158,7 +158,7 @@ pub struct Settings {
     pub min_limit: u64,
     /// Inject, only report, or leave alone.
     pub mode: Mode,
-    /// How the value is written.
+    /// The form of the value.
     pub value: ValueKind,
     /// The action for a broken value of the user.
     pub repair: Repair,

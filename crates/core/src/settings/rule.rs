@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for Rule {
         let problem = if name.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
             format!("the name of a rule has 1 to {MAX_NAME_BYTES} bytes and no control characters")
         } else if set == PartialSettings::default() && is.is_none() {
-            format!("rule {} says nothing: give it `set` or `is`", quote(&name))
+            format!("rule {} is empty: give it `set` or `is`", quote(&name))
         } else {
             return Ok(Self { name, when, set, is });
         };

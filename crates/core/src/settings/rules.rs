@@ -37,7 +37,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// How many rules there are besides the built-in ones.
+    /// Number of rules besides the built-in ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.own.len()

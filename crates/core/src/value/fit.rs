@@ -5,7 +5,7 @@ use crate::value::ratio::{MILLION, Ratio};
 /// Minimum value that a program can work with, in parts per million of the limit: 5 %.
 const MIN_SOUND_PPM: u32 = 50_000;
 
-/// How a value fits a limit.
+/// The fit of a value to a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FitToLimit {
     /// More than the limit.

@@ -8,7 +8,7 @@ pub const MIB: u64 = 1 << 20;
 /// Minimum limit for a tracking value if the limit is no whole number of MiB, in bytes: 64 MiB.
 pub const MIN_TRACKED_LIMIT: u64 = 64 * MIB;
 
-/// Minimum share of the limit that a headroom must leave: one of so many parts, 10 %.
+/// Minimum share of the limit that a headroom must leave: one of this many parts, 10 %.
 const MIN_SHARE_AFTER_HEADROOM: u64 = 10;
 
 /// Whether `headroom` bytes leave at least 10 % of `limit` bytes.
