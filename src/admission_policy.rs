@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 
 use gomemlimit_core::{
     Policy,
-    builtin::BUILT_IN,
-    memlimit::{LEAST_TRACKED, MIB, Ratio},
     names::{
         AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, GOMEMLIMIT_MIB, INJECT_LABEL, LIMITS_MEMORY,
         MIB_DIVISOR, MIRROR_ANNOTATION, NO_AUTO_GOMEMLIMIT_FLAG, OPTED_OUT, OS_LABEL, TRACKING_VALUE,
     },
-    settings::{EnvFrom, InitContainers, Mode, Setting},
+    settings::{BUILT_IN, EnvFrom, InitContainers, Mode, Setting},
     units::quantity,
+    value::{MIB, MIN_TRACKED_LIMIT, Ratio},
 };
 use gomemlimit_manifest::{self as manifest, ManifestError};
 use serde_json::{Value, json};
@@ -63,7 +62,7 @@ impl AdmissionPolicy {
 
     fn fill(&self, template: &str) -> String {
         let mut text = template.to_owned();
-        for setting in Setting::ALL {
+        for &setting in Setting::ALL {
             let constant = setting.as_str().to_ascii_uppercase().replace('-', "_");
             text = text.replace(&format!("${{CHAIN({constant})}}"), &levels(setting));
             text = text.replace(&format!("${{{constant}}}"), setting.as_str());
@@ -72,7 +71,7 @@ impl AdmissionPolicy {
         // A list in both YAML and CEL.
         let opted_out = json!(OPTED_OUT).to_string();
         let [least, most] = [Ratio::MIN, Ratio::MAX].map(|ratio| ratio.ppm().to_string());
-        let [mib, least_tracked] = [MIB, LEAST_TRACKED].map(|bytes| bytes.to_string());
+        let [mib, min_tracked_limit] = [MIB, MIN_TRACKED_LIMIT].map(|bytes| bytes.to_string());
         for (name, value) in [
             ("NAME", &*self.name),
             ("SETTINGS", &settings),
@@ -81,7 +80,7 @@ impl AdmissionPolicy {
             ("DOMAIN", DOMAIN),
             ("BUILT_IN", &built_in()),
             ("MIB", &mib),
-            ("LEAST_TRACKED", &least_tracked),
+            ("MIN_TRACKED_LIMIT", &min_tracked_limit),
             ("GOMEMLIMIT", GOMEMLIMIT),
             ("GOMEMLIMIT_MIB", GOMEMLIMIT_MIB),
             ("TRACKING_VALUE", TRACKING_VALUE),

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use gomemlimit_core::coverage::{Coverage, Gap, Word};
+use gomemlimit_core::audit::{AuditFinding, Coverage, UncoveredReason};
 use rstest::rstest;
 
 mod outcome;
@@ -126,7 +126,10 @@ fn the_help_of_audit_names_every_status() {
 #[test]
 fn the_page_of_audit_has_every_word_and_every_field() {
     let page = include_str!("../docs/audit.md");
-    for word in Word::all().map(Word::as_str).chain(Gap::all().map(Gap::as_str)) {
+    for word in AuditFinding::all()
+        .map(AuditFinding::as_str)
+        .chain(UncoveredReason::all().map(UncoveredReason::as_str))
+    {
         assert!(page.contains(&format!("`{word}`")), "{word}");
     }
     let source = include_str!("../src/cli/audit/report.rs");

@@ -9,7 +9,11 @@ use std::{
 
 use gomemlimit::observation::{self, Observation};
 use gomemlimit_core::{
-    Reason, Review, Settings, decide, memlimit::Ratio, settings::Setting, warning::WarningKind,
+    Reason, Settings,
+    admission::{Patch, admit},
+    settings::Setting,
+    value::Ratio,
+    warning::WarningKind,
 };
 use gomemlimit_manifest::WorkloadKind;
 use gomemlimit_pprof::Verdict;
@@ -133,9 +137,8 @@ fn the_readmes_patch_is_the_answer_to_the_printed_curl_line() {
     serve.wait().unwrap();
     let curl = curl.expect("a curl line");
     let review = curl.split_once("-d '").unwrap().1.trim_end_matches('\'');
-    let review = Review::parse(review.as_bytes()).unwrap();
-    let verdict: decide::Verdict<'_> = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
-    let patch = serde_json::to_value(verdict.patch().operations).unwrap();
+    let admission = admit(review.as_bytes(), |_| [].into(), &gomemlimit_core::Policy::default()).unwrap();
+    let patch = serde_json::to_value(Patch::new(&admission.outcome.decision).operations).unwrap();
     let shown = README.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(shown).unwrap(), patch);
 }

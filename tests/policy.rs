@@ -162,7 +162,7 @@ fn help_has_examples() {
 #[test]
 fn every_annotation_in_the_text_is_a_setting() {
     let text = policy(&[]).stdout;
-    let names = Setting::ALL.map(Setting::as_str);
+    let names = Setting::ALL.iter().map(|setting| setting.as_str()).collect::<Vec<_>>();
     let keys = text.split('\'').filter_map(|text| text.strip_prefix("gomemlimit.dev/"));
     let mut count = 0;
     for key in keys.filter(|key| *key != "inject") {

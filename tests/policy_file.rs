@@ -9,7 +9,7 @@ use std::{
 };
 
 use gomemlimit::{cluster::serving::WebhookPod, policy_file, serve::policy::PolicyReloader};
-use gomemlimit_core::{Policy, builtin::BUILT_IN};
+use gomemlimit_core::{Policy, settings::BUILT_IN};
 use gomemlimit_manifest::WorkloadKind;
 use serde_json::Value;
 

@@ -9,6 +9,7 @@
 
 use std::{fs, net::TcpListener, process::Stdio, time::Instant};
 
+use gomemlimit_core::admission::{Patch, admit};
 use rstest::rstest;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -217,9 +218,10 @@ async fn without_flags_it_prints_a_curl_line_with_a_whole_review() {
     assert!(curl.contains(&format!("https://{webhook}/mutate")), "{curl}");
     // `.ci/readme` runs the line as it is; curl is not there on every machine that has Rust.
     let review = curl.split("-d '").nth(1).unwrap().trim_end_matches('\'');
-    let review = gomemlimit_core::Review::parse(review.as_bytes()).unwrap();
-    let verdict = review.judge(&[].into(), &gomemlimit_core::Policy::default()).verdict;
-    assert!(serde_json::to_string(&verdict.patch().operations).unwrap().contains(r#""value":"966367641""#));
+    let policy = gomemlimit_core::Policy::default();
+    let admission = admit(review.as_bytes(), |_| [].into(), &policy).unwrap();
+    let patch = Patch::new(&admission.outcome.decision);
+    assert!(serde_json::to_string(&patch.operations).unwrap().contains(r#""value":"966367641""#));
     child.kill().await.unwrap();
 }
 

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use gomemlimit_core::{NamespaceAnnotations, Policy, Review, review::MOST_UID};
+use gomemlimit_core::{NamespaceAnnotations, Policy, admission::{Admission, MAX_UID_BYTES, admit}};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ fuzz_target!(|body: &[u8]| {
 fn check_document(document: &Value) {
     let uid = document["request"]["uid"].as_str().unwrap_or_default();
     let Some(answer) = answer(&to_bytes(document)) else {
-        assert!(uid.is_empty() || uid.len() > MOST_UID, "a uid that can be read gets an answer");
+        assert!(uid.is_empty() || uid.len() > MAX_UID_BYTES, "a uid that can be read gets an answer");
         return;
     };
     if document["request"].is_object() {
@@ -53,17 +53,13 @@ struct Answer {
 
 /// Answers and checks what the API server checks; `None` where there is no uid to answer to.
 fn answer(body: &[u8]) -> Option<Answer> {
-    let review = match Review::parse(body) {
-        Ok(review) => review,
+    let Admission { review, answer, .. } = match admit(body, |_| NAMESPACE.clone(), &Policy::default()) {
+        Ok(admission) => admission,
         Err(error) => {
             assert!(!error.to_string().is_empty());
             return None;
         }
     };
-    let mut verdict = review.judge(&NAMESPACE, &Policy::default()).verdict;
-    let patch = verdict.patch();
-    verdict.warnings.extend(patch.warning);
-    let answer = verdict.respond(review.uid(), &patch.operations);
     let answer: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
     assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
     assert_eq!(answer["kind"], "AdmissionReview");

@@ -11,7 +11,7 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 use anyhow::bail;
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
-use gomemlimit_core::{coverage::Word, live::LivePod};
+use gomemlimit_core::{audit::AuditFinding, pod::LivePod};
 
 pub(super) use self::report::{painted_status, value, why};
 
@@ -75,7 +75,7 @@ pub(super) struct AuditArgs {
     selector: Option<String>,
     /// Print only containers for which one of these words holds; the summary counts all
     #[arg(long, value_name = "WORD", value_delimiter = ',', add = ArgValueCandidates::new(complete::words))]
-    only: Vec<Word>,
+    only: Vec<AuditFinding>,
     /// Print only the summary
     #[arg(long)]
     summary: bool,
@@ -84,7 +84,7 @@ pub(super) struct AuditArgs {
     finished: bool,
     /// Exit with 1 if one of these words holds for a container, and with 2 if there is none to judge
     #[arg(long, value_name = "WORD", value_delimiter = ',', add = ArgValueCandidates::new(complete::words))]
-    fail_on: Vec<Word>,
+    fail_on: Vec<AuditFinding>,
     /// Let --fail-on pass if there are no pods
     #[arg(long, requires = "fail_on")]
     allow_empty: bool,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap_complete::engine::CompletionCandidate;
-use gomemlimit_core::{Reason, coverage::Word};
+use gomemlimit_core::{Reason, audit::AuditFinding};
 use gomemlimit_manifest::WorkloadKind;
 use kube::config::Kubeconfig;
 use serde::Deserialize;
@@ -55,7 +55,7 @@ fn flag(names: &[&str]) -> Option<String> {
 
 /// What `audit --only` and `--fail-on` take.
 pub(super) fn words() -> Vec<CompletionCandidate> {
-    Word::all().map(|word| CompletionCandidate::new(word.as_str())).collect()
+    AuditFinding::all().map(|word| CompletionCandidate::new(word.as_str())).collect()
 }
 
 /// What `explain --fail-on` takes.

@@ -66,7 +66,7 @@ fn report(manifests: &Manifests) -> Value {
         .iter()
         .map(|one| {
             for container in &one.verdict.containers {
-                *summary.entry(container.decision.reason.as_str()).or_default() += 1;
+                *summary.entry(container.outcome.reason.as_str()).or_default() += 1;
             }
             let source = manifests.inputs.get(one.input).map(|input| input.source.to_string());
             json!({

@@ -5,7 +5,7 @@ use std::{fs::Metadata, os::unix::ffi::OsStrExt as _, process::ExitCode};
 use anyhow::{Context, bail, ensure};
 use clap::{ArgGroup, Args};
 use gomemlimit_core::{
-    decide::ContainerVerdict,
+    decision::ContainerDecision,
     warning::{Warning, WarningKind},
 };
 use gomemlimit_manifest::{self as manifest, Edit};
@@ -94,8 +94,8 @@ fn report(decided: &[Decided]) -> ExitCode {
 /// Reports the change of each container of a pod, and every warning.
 fn report_one(one: &Decided) {
     for container in &one.verdict.containers {
-        let reason = container.decision.reason;
-        let outcome = match container.decision.plan.filter(|_| reason.is_set()) {
+        let reason = container.outcome.reason;
+        let outcome = match container.outcome.value.filter(|_| reason.is_set()) {
             Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.text()),
             None => format!("unchanged ({reason}: {})", explanation(container, &one.verdict.warnings)),
         };
@@ -107,11 +107,11 @@ fn report_one(one: &Decided) {
 }
 
 /// The explanation of the reason for the container; without the problem of its value, which a warning shows.
-fn explanation<'c>(container: &'c ContainerVerdict<'_>, warnings: &[Warning]) -> &'c str {
+fn explanation<'c>(container: &'c ContainerDecision<'_>, warnings: &[Warning]) -> &'c str {
     let text = container.explanation();
     let is_told =
         |warning: &Warning| warning.kind == WarningKind::BrokenValue && warning.text.ends_with(text);
-    if warnings.iter().any(is_told) { container.decision.reason.explanation() } else { text }
+    if warnings.iter().any(is_told) { container.outcome.reason.explanation() } else { text }
 }
 
 /// Writes the files that are changed, after a look at all of them; never through a link. If one cannot be written, only

@@ -10,8 +10,9 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{
-    NamespaceAnnotations, Pod, Policy, Surroundings, Verdict, decide,
-    patch::{Operation, Patch},
+    NamespaceAnnotations, Pod, PodContext, PodDecision, Policy,
+    admission::{Operation, Patch},
+    decide,
 };
 use gomemlimit_manifest::{self as manifest, AliasBudget, Change, Document, Edit, PodLocation};
 use serde_json::Value;
@@ -57,7 +58,7 @@ pub(super) struct Decided {
     pub(super) document: usize,
     pub(super) location: PodLocation,
     pub(super) namespace: String,
-    pub(super) verdict: Verdict<'static>,
+    pub(super) verdict: PodDecision<'static>,
     operations: Vec<Operation>,
 }
 
@@ -156,13 +157,13 @@ impl ManifestArgs {
     ) -> Result<Decided, UnreadablePod> {
         let namespace = location.namespace.as_deref().or(self.namespace()).unwrap_or("default").to_owned();
         let none = NamespaceAnnotations::new();
-        let surroundings = Surroundings {
+        let surroundings = PodContext {
             namespace: &namespace,
             annotations: namespaces.get(&namespace).unwrap_or(&none),
             owner: location.pods_owner(),
         };
         let mut verdict = decide_at(&document.value, &location, surroundings, policy)?;
-        let Patch { operations, warning } = verdict.patch();
+        let Patch { operations, warning } = Patch::new(&verdict);
         verdict.warnings.extend(warning);
         Ok(Decided { input, document: document.index, location, namespace, verdict, operations })
     }
@@ -202,9 +203,9 @@ impl UnreadablePod {
 pub(super) fn decide_at(
     object: &Value,
     location: &PodLocation,
-    surroundings: Surroundings<'_>,
+    surroundings: PodContext<'_>,
     policy: &Policy,
-) -> Result<Verdict<'static>, UnreadablePod> {
+) -> Result<PodDecision<'static>, UnreadablePod> {
     let pod = location.path.iter().try_fold(object, |value, token| match value {
         Value::Array(items) => items.get(token.parse::<usize>().ok()?),
         value => value.get(token),

@@ -6,9 +6,9 @@ use clap::{ArgMatches, Args, Command, ValueEnum, parser::ValueSource};
 use gomemlimit_core::{
     Policy, Rules, Settings,
     addresses::docs,
-    memlimit::{Ratio, RatioError},
     quantity,
     settings::{EnvFrom, InitContainers, Mode, Repair, ValueKind},
+    value::{Ratio, RatioError},
 };
 
 use crate::policy_file::{self, Kinds, PolicyFileError};
@@ -58,8 +58,8 @@ impl PolicyArgs {
     /// The same, for commands that ask once: says on stderr what is unlikely to be meant.
     pub(super) fn told_policy(&self) -> Result<Policy, PolicyFileError> {
         let policy = self.policy()?;
-        for doubt in policy.doubts() {
-            super::output::warning(&doubt);
+        for lint in policy.lints() {
+            super::output::warning(&lint);
         }
         Ok(policy)
     }
@@ -169,5 +169,6 @@ fn parse_ratio(text: &str) -> Result<Ratio, RatioError> {
 
 /// Bytes of a quantity. One that is probably a mistake in the unit is refused: `256` is 256 bytes.
 pub(super) fn parse_quantity(text: &str) -> Result<u64, String> {
-    quantity::too_small(text).map_or_else(|| quantity::parse_hinted(text), Err)
+    quantity::too_small(text)
+        .map_or_else(|| quantity::parse_hinted(text).map_err(|error| error.to_string()), Err)
 }

@@ -5,9 +5,8 @@ use std::path::Path;
 use clap::{Parser, error::ErrorKind};
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Rules,
-    coverage::{self, ContainerCoverage},
-    live::LivePod,
-    selection::{Labels, Selected, Selection},
+    audit::{self, ContainerCoverage, Labels, Selected, Selection},
+    pod::LivePod,
 };
 
 use super::{policy_args::PolicyArgs, serve::ServeArgs};
@@ -121,7 +120,7 @@ impl PolicyResolver {
             return Vec::new();
         };
         let annotations = self.annotations(pod.namespace(), installation);
-        coverage::assess(pod, &annotations, &installation.policy, &selected)
+        audit::assess(pod, &annotations, &installation.policy, &selected)
     }
 }
 

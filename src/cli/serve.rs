@@ -241,8 +241,8 @@ impl ServeArgs {
             options.policy.rules = rules;
             policy_file = Some(reloader);
         }
-        for doubt in options.policy.doubts() {
-            warn!("{doubt}");
+        for lint in options.policy.lints() {
+            warn!("{lint}");
         }
         let Certificates { serving, reloader, keeper, ephemeral } =
             self.certificates.open(self.listen.ip(), &metrics)?;

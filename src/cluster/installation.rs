@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use gomemlimit_core::{
+    audit::{LabelSelector, Labels, Selection, WebhookEntry},
     names::is_object_name,
-    selection::{Entry, LabelSelector, Labels, Selection},
 };
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -261,7 +261,7 @@ impl Configuration {
     /// Which pods they are asked about; `None` where none is about the creation of pods.
     #[must_use]
     pub fn selection(&self) -> Option<Selection> {
-        let entries = self.pod_entries().map(|entry| Entry {
+        let entries = self.pod_entries().map(|entry| WebhookEntry {
             namespaces: entry.namespace_selector.clone(),
             objects: entry.object_selector.clone(),
         });

@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use gomemlimit_core::{NamespaceAnnotations, names::DOMAIN, pod::is_ours, settings::Setting};
+use gomemlimit_core::{
+    NamespaceAnnotations,
+    names::{DOMAIN, is_own_key},
+    settings::Setting,
+};
 use k8s_openapi::{
     ClusterResourceScope, api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -95,8 +99,8 @@ impl<'de> Deserialize<'de> for Own {
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Own, M::Error> {
                 let (mut own, mut unknown) = (BTreeMap::new(), 0);
                 while let Some(key) = map.next_key::<String>()? {
-                    unknown += usize::from(is_ours(&key) && !is_setting(&key));
-                    if is_setting(&key) || (is_ours(&key) && unknown <= MAX_UNKNOWN) {
+                    unknown += usize::from(is_own_key(&key) && !is_setting(&key));
+                    if is_setting(&key) || (is_own_key(&key) && unknown <= MAX_UNKNOWN) {
                         own.insert(key, shortened(map.next_value()?));
                     } else {
                         map.next_value::<IgnoredAny>()?;

@@ -6,8 +6,8 @@ mod order;
 use std::{collections::BTreeMap, time::Duration};
 
 use gomemlimit_core::{
-    effective::{Effective, EffectiveGomemlimit, EffectiveLimit, effective},
-    live::{LivePod, Termination},
+    audit::{Effective, EffectiveGomemlimit, EffectiveLimit, effective},
+    pod::{LivePod, Termination},
 };
 use gomemlimit_pprof::{Gomemlimit, Limit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

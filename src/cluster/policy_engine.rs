@@ -1,7 +1,7 @@
 //! Policies of the API server that decide as the webhook does: what `gomemlimit policy` prints, or the chart with
 //! `engine: policy`. Clusters before 1.36 have none.
 
-use gomemlimit_core::selection::{Entry, LabelSelector, Selection};
+use gomemlimit_core::audit::{LabelSelector, Selection, WebhookEntry};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -92,7 +92,7 @@ impl AdmissionPolicy {
     ) -> Result<(Option<Selection>, Option<String>), ApiError> {
         let bindings = Listing::all(BINDINGS).collect::<Binding>(cluster).await?;
         let own = bindings.items.into_iter().filter(|one| one.spec.policy_name == self.metadata.name);
-        let entries = own.map(|one| one.spec.match_resources).map(|resources| Entry {
+        let entries = own.map(|one| one.spec.match_resources).map(|resources| WebhookEntry {
             namespaces: resources.namespace_selector,
             objects: resources.object_selector,
         });

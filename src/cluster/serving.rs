@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gomemlimit_core::selection::Labels;
+use gomemlimit_core::audit::Labels;
 use serde::Deserialize;
 
 use super::{

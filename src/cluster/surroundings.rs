@@ -5,9 +5,8 @@ use std::collections::HashMap;
 
 use gomemlimit_core::{
     NamespaceAnnotations,
-    names::{DOMAIN, INJECT_LABEL},
-    pod::is_ours,
-    selection::{Labels, Selection},
+    audit::{Labels, Selection},
+    names::{DOMAIN, INJECT_LABEL, is_own_key},
     settings::Setting,
 };
 use serde::Deserialize;
@@ -47,7 +46,7 @@ impl NamespaceFacts {
             name.is_some_and(|name| Setting::ALL.iter().any(|setting| setting.as_str() == name))
         };
         let mut others = 0;
-        let annotations = metadata.annotations.into_iter().filter(|(key, _)| is_ours(key));
+        let annotations = metadata.annotations.into_iter().filter(|(key, _)| is_own_key(key));
         let annotations = annotations.filter(|(key, _)| {
             others += usize::from(!is_setting(key));
             is_setting(key) || others <= MAX_OTHERS

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gomemlimit_core::selection::LabelSelector;
+use gomemlimit_core::audit::LabelSelector;
 use gomemlimit_manifest::WorkloadKind;
 use serde::Deserialize;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gomemlimit_core::live::Termination;
+use gomemlimit_core::pod::Termination;
 use gomemlimit_pprof::{Gomemlimit, Limit};
 
 use super::record::{

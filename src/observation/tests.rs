@@ -1,6 +1,6 @@
 //! Looks in, tables out.
 
-use gomemlimit_core::live::Termination;
+use gomemlimit_core::pod::Termination;
 use gomemlimit_pprof::{Gomemlimit, Limit};
 
 use super::*;

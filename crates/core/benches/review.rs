@@ -8,7 +8,7 @@
 use std::{fs, hint::black_box, path::Path};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use gomemlimit_core::{NamespaceAnnotations, Policy, Review, quantity};
+use gomemlimit_core::{NamespaceAnnotations, Policy, admission::admit, quantity};
 
 /// Size, operation and file of each review.
 const REVIEWS: [(&str, &str); 3] = [
@@ -18,11 +18,7 @@ const REVIEWS: [(&str, &str); 3] = [
 ];
 
 fn answer(body: &[u8], namespace: &NamespaceAnnotations, policy: &Policy) -> Vec<u8> {
-    let review = Review::parse(body).unwrap();
-    let mut verdict = review.judge(namespace, policy).verdict;
-    let patch = verdict.patch();
-    verdict.warnings.extend(patch.warning);
-    verdict.respond(review.uid(), &patch.operations)
+    admit(body, |_| namespace.clone(), policy).unwrap().answer
 }
 
 fn reviews(criterion: &mut Criterion) {

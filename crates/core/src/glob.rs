@@ -1,11 +1,12 @@
-//! Patterns in which `*` stands for any text and `?` for one character.
+//! Patterns in which `*` matches any text and `?` one character.
 //!
 //! Not those of a shell: image names have slashes, and `*` crosses them as people expect who write
 //! `*/prometheus:v3.*`. That is a dozen lines, and saves the core a dependency.
 
 use std::cell::Cell;
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use thiserror::Error;
 
 /// Maximum size of an argument that patterns are compared with, in bytes. A longer one matches nothing.
 pub(crate) const MAX_ARGUMENT: usize = 4096;
@@ -25,14 +26,22 @@ pub(crate) struct Glob {
     questions: usize,
 }
 
+/// The problem of a pattern.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(crate) enum GlobError {
+    #[error("a pattern is empty; `*` matches everything")]
+    Empty,
+    #[error("a pattern is longer than {MAX_PATTERN} bytes or has control characters")]
+    Unusable,
+}
+
 impl Glob {
-    /// The error says what is wrong with the pattern.
-    pub(crate) fn new(pattern: &str) -> Result<Self, String> {
+    pub(crate) fn new(pattern: &str) -> Result<Self, GlobError> {
         if pattern.is_empty() {
-            return Err("a pattern is empty; `*` matches everything".to_owned());
+            return Err(GlobError::Empty);
         }
         if pattern.len() > MAX_PATTERN || pattern.contains(char::is_control) {
-            return Err(format!("a pattern is longer than {MAX_PATTERN} bytes or has control characters"));
+            return Err(GlobError::Unusable);
         }
         Ok(Self { pattern: pattern.to_owned(), questions: pattern.matches('?').count() })
     }
@@ -64,8 +73,8 @@ impl Glob {
     }
 }
 
-/// What comparing patterns with one pod may cost, in bytes that are looked at. Policy file and pod are written by
-/// others, and the cost is that of one times the other.
+/// The budget for comparing patterns with one pod, in bytes that are looked at. Users control both the policy file and
+/// the pod, and the cost is the product of their sizes.
 #[derive(Debug)]
 pub(crate) struct Work {
     left: Cell<usize>,
@@ -97,8 +106,8 @@ impl Work {
     }
 }
 
-/// Each part between two stars is looked for where the part before it ends: if a text fits at all, it fits with the
-/// first place of each. So the time is that of searching the text once.
+/// Each part between two stars is searched from the end of the part before it: a text that fits at all fits with the
+/// first match of each. So the time is that of searching the text once.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return after(pattern, text) == Some("") };
     let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -107,7 +116,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     left.and_then(|text| parts.try_fold(text, |text, part| after_first(part, text))).is_some()
 }
 
-/// What follows a part without stars at the start of the text.
+/// The text after a part without stars at the start of the text.
 fn after<'t>(part: &str, text: &'t str) -> Option<&'t str> {
     let mut pieces = part.split('?');
     let rest = text.strip_prefix(pieces.next().unwrap_or_default())?;
@@ -118,7 +127,7 @@ fn after<'t>(part: &str, text: &'t str) -> Option<&'t str> {
     })
 }
 
-/// What stands before a part without stars at the end of the text.
+/// The text before a part without stars at the end of the text.
 fn before<'t>(part: &str, text: &'t str) -> Option<&'t str> {
     if !part.contains('?') {
         return text.strip_suffix(part);
@@ -128,7 +137,7 @@ fn before<'t>(part: &str, text: &'t str) -> Option<&'t str> {
     after(part, end)?.is_empty().then_some(rest)
 }
 
-/// What follows the first place of a part without stars.
+/// The text after the first match of a part without stars.
 fn after_first<'t>(part: &str, text: &'t str) -> Option<&'t str> {
     if !part.contains('?') {
         return text.split_once(part).map(|(_, rest)| rest);

@@ -1,49 +1,43 @@
 //! The pure core of gomemlimit: admission reviews and pods in, decisions and RFC 6902 patches out.
 //!
-//! Nothing here does IO, reads a clock or the environment, spawns or awaits. The webhook, `inject`
-//! and `explain` all go through [`decide::decide`], so they cannot disagree.
+//! ```
+//! use gomemlimit_core::{NamespaceAnnotations, Policy, Reason, admission::admit};
 //!
-//! Data flows one way:
-//! `review` → `pod` → `settings` and `rules` → `decide` (with `quantity`, `memlimit`, `existing`, `status`) → `patch`.
+//! let review = br#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+//!     "uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "operation": "CREATE", "object":
+//!     {"spec": {"containers": [{"name": "app", "resources": {"limits": {"memory": "1Gi"}}}]}}}}"#;
+//! let admission = admit(review, |_namespace| NamespaceAnnotations::new(), &Policy::default())?;
+//! let app = admission.outcome.decision.containers.first().unwrap();
+//! assert_eq!(app.outcome.reason, Reason::Injected);
+//! assert_eq!(app.outcome.value.unwrap().bytes, 966_367_641);
+//! assert!(String::from_utf8_lossy(&admission.answer).contains(r#""allowed":true"#));
+//! # Ok::<(), gomemlimit_core::ReviewError>(())
+//! ```
+//!
+//! Nothing here does IO, reads a clock or the environment, spawns or awaits. The webhook (by
+//! [`admit`](admission::admit)), `inject` and `explain` all go through [`decide`], so they cannot disagree.
 
 pub mod addresses;
-pub mod annotations;
-pub mod builtin;
-pub mod coverage;
-pub mod decide;
-pub mod effective;
-mod env;
-pub mod existing;
-mod expansion;
+pub mod admission;
+pub mod audit;
+pub mod decision;
 mod glob;
 mod json;
-pub mod live;
-pub mod memlimit;
-mod memory_volumes;
 pub mod names;
-pub mod patch;
 pub mod pod;
-mod podlimit;
+mod policy;
 pub mod printable;
 pub mod quantity;
+mod quote;
 pub mod reason;
-mod remarks;
-mod resize;
-mod resources;
-pub mod review;
-pub mod rules;
-pub mod selection;
 pub mod settings;
-pub mod status;
-mod text;
 pub mod units;
-mod verdict;
+pub mod value;
 pub mod warning;
 
-pub use annotations::NamespaceAnnotations;
-pub use decide::{Decision, Surroundings, Verdict, decide};
+pub use admission::{Review, ReviewError};
+pub use decision::{PodContext, PodDecision, decide};
 pub use pod::Pod;
+pub use policy::Policy;
 pub use reason::Reason;
-pub use review::{Review, ReviewError};
-pub use rules::Rules;
-pub use settings::{Policy, Settings};
+pub use settings::{NamespaceAnnotations, Rules, Settings};

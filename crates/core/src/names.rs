@@ -1,4 +1,4 @@
-//! Every name that users, manifests and other programs see. Each stands here once.
+//! Every name that users, manifests and other programs see. Each is here once.
 
 /// The environment variable read by the Go runtime (`runtime/mgcpacer.go`, `readGOMEMLIMIT`).
 pub const GOMEMLIMIT: &str = "GOMEMLIMIT";
@@ -9,14 +9,14 @@ pub const GOMEMLIMIT_MIB: &str = "GOMEMLIMIT_MIB";
 /// The resource that the downward API calls so (`k8s.io/kubernetes/pkg/api/v1/resource`).
 pub const LIMITS_MEMORY: &str = "limits.memory";
 
-/// The divisor that gives MiB: [`MIB`](crate::memlimit::MIB) as a quantity.
+/// The divisor that gives MiB: [`MIB`](crate::value::MIB) as a quantity.
 pub const MIB_DIVISOR: &str = "1Mi";
 
-/// What a tracking GOMEMLIMIT is written as: so many million bytes as the limit has MiB, 95.37 % of it.
+/// The text of a tracking GOMEMLIMIT: as many million bytes as the limit has MiB, 95.37 % of it.
 pub const TRACKING_VALUE: &str = "$(GOMEMLIMIT_MIB)000000";
 
-/// The variable of `github.com/KimMachineGun/automemlimit`: its presence says that the program looks
-/// after its own limit.
+/// The variable of `github.com/KimMachineGun/automemlimit`: a program with it manages
+/// its own limit.
 pub const AUTOMEMLIMIT: &str = "AUTOMEMLIMIT";
 
 /// The flag of Prometheus, kube-state-metrics and others that switches automemlimit on; also a prefix
@@ -26,19 +26,19 @@ pub const AUTO_GOMEMLIMIT_FLAG: &str = "--auto-gomemlimit";
 /// The flag that switches automemlimit off in Prometheus and others; `--auto-gomemlimit=false` does so, too.
 pub const NO_AUTO_GOMEMLIMIT_FLAG: &str = "--no-auto-gomemlimit";
 
-/// Domain of every label and annotation of ours.
+/// Domain of every label and annotation.
 pub const DOMAIN: &str = "gomemlimit.dev";
 
 /// Opt-in label of a namespace (`enabled`), opt-out ([`OPTED_OUT`]) and opt-in ([`OPTED_IN`]) label of a pod.
 pub const INJECT_LABEL: &str = "gomemlimit.dev/inject";
 
-/// What [`INJECT_LABEL`] says on a pod that has opted out; the webhook is not asked about it.
+/// Values of [`INJECT_LABEL`] on a pod that has opted out; the API server does not send it to the webhook.
 pub const OPTED_OUT: [&str; 2] = ["disabled", "false"];
 
-/// What it says on a pod that has opted in by itself, which counts where the chart's `podOptIn` is on.
+/// Values of [`INJECT_LABEL`] on a pod that has opted in by itself, which counts if the chart's `podOptIn` is on.
 pub const OPTED_IN: [&str; 2] = ["enabled", "true"];
 
-/// The annotation in which we explain on the pod what was done.
+/// The annotation of a pod with the decision about it.
 pub const STATUS_ANNOTATION: &str = "gomemlimit.dev/status";
 
 /// Set by kubelet on the API server's copy of a static pod; such a pod must not be changed.
@@ -47,7 +47,7 @@ pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 /// Node label with the operating system, used in `nodeSelector`.
 pub const OS_LABEL: &str = "kubernetes.io/os";
 
-/// Key under which the whole outcome stands in the response's `auditAnnotations`.
+/// Key of the whole outcome in the response's `auditAnnotations`.
 pub const AUDIT_ANNOTATION: &str = "decisions";
 
 /// Whether an object can have this name (a DNS subdomain, RFC 1123; the API server's `NameIsDNSSubdomain`). Such a name
@@ -59,4 +59,13 @@ pub fn is_object_name(text: &str) -> bool {
         !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(is_fine)
     };
     text.len() <= 253 && text.split('.').all(is_label)
+}
+
+/// Whether the key of a label or annotation is of [`DOMAIN`]: `gomemlimit.dev/x` and
+/// `x.gomemlimit.dev/container`.
+#[must_use]
+pub fn is_own_key(key: &str) -> bool {
+    key.split_once('/').is_some_and(|(prefix, _)| {
+        prefix.strip_suffix(DOMAIN).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
 }

@@ -6,11 +6,13 @@
 //! fraction of a byte is rounded up. Stricter than Go in three places: a negative amount, an amount of 2^63 or
 //! more (Go wraps or caps it) and a text without any digit (`Ki`, `-`, `.`) are errors.
 
+use std::fmt;
+
 use thiserror::Error;
 
-use crate::text::quote;
+use crate::quote::quote;
 
-/// Why a text is not an amount of bytes.
+/// The problem of a text that is no amount of bytes.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum QuantityError {
     /// The text does not follow the grammar.
@@ -32,15 +34,30 @@ pub fn parse(text: &str) -> Result<u64, QuantityError> {
     parse_scaled(text, 0)
 }
 
-/// The same, with an error for people that says what was probably meant.
+/// The same, with an error for people that shows what was probably meant.
 ///
 /// # Errors
-/// As for [`parse`], without the text.
-pub fn parse_hinted(text: &str) -> Result<u64, String> {
-    parse(text).map_err(|error| match suggestion(text) {
-        Some(meant) => format!("{error} (did you mean {meant}?)"),
-        None => error.to_string(),
-    })
+/// As for [`parse`].
+pub fn parse_hinted(text: &str) -> Result<u64, HintedError> {
+    parse(text).map_err(|error| HintedError { error, suggestion: suggestion(text) })
+}
+
+/// A [`QuantityError`] with a suggestion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HintedError {
+    error: QuantityError,
+    suggestion: Option<String>,
+}
+
+impl std::error::Error for HintedError {}
+
+impl fmt::Display for HintedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.suggestion {
+            Some(suggestion) => write!(f, "{} (did you mean {suggestion}?)", self.error),
+            None => self.error.fmt(f),
+        }
+    }
 }
 
 /// Thousandths of the quantity `text`, rounded up (`Quantity.MilliValue`): CPUs are counted in them.
@@ -74,7 +91,7 @@ fn parse_scaled(text: &str, power_of_ten: i64) -> Result<u64, QuantityError> {
     if text.starts_with('-') {
         return Err(QuantityError::Negative);
     }
-    // Where the decimal point stands, counted from the first digit that is not zero.
+    // Position of the decimal point, counted from the first digit that is not zero.
     let point = scale
         .power_of_ten
         .saturating_add(power_of_ten)
@@ -83,7 +100,7 @@ fn parse_scaled(text: &str, power_of_ten: i64) -> Result<u64, QuantityError> {
     bytes(significant, point, scale.power_of_two)
 }
 
-/// Decimal digits from the first that is not zero, where they stand in the text: there may be millions of them.
+/// Decimal digits from the first that is not zero, borrowed from the text: there may be millions of them.
 #[derive(Clone, Copy)]
 struct Digits<'a> {
     whole: &'a str,
@@ -109,9 +126,9 @@ impl<'a> Digits<'a> {
 /// `0.d1d2d3… × 10^point × 2^shift`, rounded up. The first digit is not zero.
 fn bytes(digits: Digits<'_>, point: i64, shift: u32) -> Result<u64, QuantityError> {
     // 10^19 is past 2^63; below 10^-40, even times 2^60, is a fraction of a byte.
-    const MOST_DIGITS: i64 = 19;
+    const MAX_DIGITS: i64 = 19;
     const SMALLEST: i64 = -40;
-    if point > MOST_DIGITS {
+    if point > MAX_DIGITS {
         return Err(QuantityError::OutOfRange);
     }
     if point < SMALLEST {
@@ -140,7 +157,7 @@ fn bytes(digits: Digits<'_>, point: i64, shift: u32) -> Result<u64, QuantityErro
     i64::try_from(total).ok().and_then(|bytes| u64::try_from(bytes).ok()).ok_or(QuantityError::OutOfRange)
 }
 
-/// What a suffix multiplies by.
+/// The factor of a suffix.
 struct Scale {
     power_of_ten: i64,
     power_of_two: u32,
@@ -174,7 +191,7 @@ impl Scale {
     }
 }
 
-/// What was probably meant by `text`, a memory size that is no quantity or that is less than 1Mi: a unit that is
+/// A suggestion for `text`, a memory size that is no quantity or that is less than 1Mi: a unit that is
 /// written differently elsewhere (`128MiB`, `512MB`, `128m`), or none at all (`256`).
 #[must_use]
 pub fn suggestion(text: &str) -> Option<String> {
@@ -197,10 +214,10 @@ pub fn suggestion(text: &str) -> Option<String> {
     (suggested != trim(text) && parse(&suggested).is_ok_and(|bytes| bytes > 0)).then_some(suggested)
 }
 
-/// Characters of a text for which something is suggested; more is no mistake in a unit.
+/// Maximum length of a text that gets a suggestion, in characters; a longer one is no mistake in a unit.
 const MAX_SUGGESTION: usize = 24;
 
-/// What `text` means as a memory size that is surprisingly small, in words: `"128m" is 0.128 bytes: m is milli; did you
+/// The meaning of `text` as a memory size that is surprisingly small, in words: `"128m" is 0.128 bytes: m is milli; did you
 /// mean 128Mi?`. `None` if it is no quantity, or 1Mi or more.
 #[must_use]
 pub fn too_small(text: &str) -> Option<String> {

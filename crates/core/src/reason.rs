@@ -1,8 +1,14 @@
 //! The closed list of reasons: the same words in metrics, logs, the status annotation, the command
 //! line and the documentation.
 
-/// Why a container did or did not get a value. Ordered: when several apply, the first one counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+use thiserror::Error;
+
+/// The reason for a value, or for having none. Ordered: if several apply, the first one counts.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownReason, parse_err_fn = unknown_reason)]
 pub enum Reason {
     /// The review is about something else than a pod.
     NotAPod,
@@ -18,9 +24,9 @@ pub enum Reason {
     InitContainer,
     /// GOMEMLIMIT is set by the user, or may be set by an `envFrom` that the policy respects.
     AlreadySet,
-    /// The program sets its limit itself (automemlimit, or a rule of the policy file says so).
+    /// The program sets its limit itself: automemlimit, or by a rule of the policy file.
     SelfManaged,
-    /// A rule of the policy file says that the program is not Go.
+    /// Not a Go program, by a rule of the policy file.
     NotGo,
     /// Neither the container nor the pod has a memory limit.
     NoMemoryLimit,
@@ -34,63 +40,25 @@ pub enum Reason {
     AuditMode,
     /// A value was added.
     Injected,
-    /// Our own earlier value no longer fitted the limit or the settings and was replaced.
+    /// An own earlier value no longer fitted the limit or the settings and was replaced.
     Updated,
     /// `repair: fix`: a broken value of the user was replaced.
     Repaired,
-    /// Our own earlier value still fits (reinvocation, a copied manifest): nothing to change.
+    /// An own earlier value still fits (reinvocation, a copied manifest): nothing to change.
     Kept,
 }
 
 impl Reason {
     /// Every reason, in order of precedence.
-    pub const ALL: [Self; 18] = [
-        Self::NotAPod,
-        Self::NotCreate,
-        Self::MirrorPod,
-        Self::Windows,
-        Self::OptedOut,
-        Self::InitContainer,
-        Self::AlreadySet,
-        Self::SelfManaged,
-        Self::NotGo,
-        Self::NoMemoryLimit,
-        Self::BelowMinimum,
-        Self::SharedPodLimit,
-        Self::InvalidLimit,
-        Self::AuditMode,
-        Self::Injected,
-        Self::Updated,
-        Self::Repaired,
-        Self::Kept,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used everywhere.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotAPod => "not-a-pod",
-            Self::NotCreate => "not-create",
-            Self::MirrorPod => "mirror-pod",
-            Self::Windows => "windows",
-            Self::OptedOut => "opted-out",
-            Self::InitContainer => "init-container",
-            Self::AlreadySet => "already-set",
-            Self::SelfManaged => "self-managed",
-            Self::NotGo => "not-go",
-            Self::NoMemoryLimit => "no-memory-limit",
-            Self::BelowMinimum => "below-minimum",
-            Self::SharedPodLimit => "shared-pod-limit",
-            Self::InvalidLimit => "invalid-limit",
-            Self::AuditMode => "audit-mode",
-            Self::Injected => "injected",
-            Self::Updated => "updated",
-            Self::Repaired => "repaired",
-            Self::Kept => "kept",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
-    /// One sentence for people: what it means and, where there is something to do, what.
+    /// One sentence for people: the meaning, and the advice if there is any.
     #[must_use]
     pub const fn explanation(self) -> &'static str {
         match self {
@@ -117,7 +85,7 @@ impl Reason {
         }
     }
 
-    /// Whether GOMEMLIMIT is (now) a value of ours.
+    /// Whether GOMEMLIMIT is now a value of this program.
     #[must_use]
     pub const fn is_set(self) -> bool {
         matches!(self, Self::Injected | Self::Updated | Self::Repaired | Self::Kept)
@@ -136,20 +104,11 @@ impl Reason {
     }
 }
 
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+/// The error for a text that is no [`Reason`].
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("no such reason; one of {}", Reason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", "))]
+pub struct UnknownReason;
 
-impl std::str::FromStr for Reason {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = || Self::ALL.map(Self::as_str).join(", ");
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.as_str() == text)
-            .ok_or_else(|| format!("no such reason; one of {}", known()))
-    }
+fn unknown_reason(_: &str) -> UnknownReason {
+    UnknownReason
 }

@@ -1,15 +1,18 @@
-//! What is wrong and worth telling: texts for people and closed kinds for metrics.
+//! Warnings: texts for people and closed kinds for metrics.
+
+use strum::{IntoStaticStr, VariantNames};
 
 use crate::settings::{Level, Setting};
 
 /// The closed list of kinds of warning; each is a metric label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum WarningKind {
     /// A setting was ignored at its level.
     BadSetting(Setting, Level),
     /// A setting was followed, but is unlikely to be meant.
     DoubtfulSetting,
-    /// A label or annotation of our domain that means nothing.
+    /// A label or annotation of the domain without a meaning.
     UnknownName,
     /// GOMEMLIMIT is set by the user to something that hurts.
     BrokenValue,
@@ -27,41 +30,21 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every value of [`WarningKind::as_str`].
-    pub const NAMES: [&'static str; 9] = [
-        "bad-setting",
-        "doubtful-setting",
-        "unknown-name",
-        "broken-value",
-        "memory-volume",
-        "stale-value",
-        "status-omitted",
-        "rules-cut-off",
-        "bad-review",
-    ];
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// The word used in metrics and logs.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BadSetting(..) => "bad-setting",
-            Self::DoubtfulSetting => "doubtful-setting",
-            Self::UnknownName => "unknown-name",
-            Self::BrokenValue => "broken-value",
-            Self::MemoryVolume => "memory-volume",
-            Self::StaleValue => "stale-value",
-            Self::StatusOmitted => "status-omitted",
-            Self::RulesCutOff => "rules-cut-off",
-            Self::BadReview => "bad-review",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-/// One thing that is wrong with a pod or a review.
+/// One problem of a pod or a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// For metrics.
     pub kind: WarningKind,
-    /// One sentence that says what, where and what to do; no control characters.
+    /// One sentence: the place, the problem and the advice; no control characters.
     pub text: String,
 }
 

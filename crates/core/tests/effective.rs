@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{
-    effective::{
+    audit::{
         Effective,
         EffectiveGomemlimit::{self, Bytes, Malformed, Unknown, Unset},
         EffectiveLimit, effective,
     },
-    live::LivePod,
+    pod::LivePod,
 };
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -17,7 +17,7 @@ use std::{
     sync::OnceLock,
 };
 
-use gomemlimit_core::memlimit::{GoLimit, Malformed};
+use gomemlimit_core::value::{GoLimit, Malformed};
 
 /// What `SetMemoryLimit` reports where there is no limit: `math.MaxInt64`.
 const UNLIMITED: u64 = i64::MAX.unsigned_abs();

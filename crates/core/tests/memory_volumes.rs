@@ -3,9 +3,8 @@
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Settings,
-    coverage::{Coverage, assess},
-    live::LivePod,
-    selection::Selected,
+    audit::{Coverage, Selected, assess},
+    pod::LivePod,
     settings::{Mode, Repair, ValueKind},
 };
 use rstest::rstest;
@@ -167,10 +166,10 @@ fn audit_says_it() {
     let found = assess(&live, &NamespaceAnnotations::new(), &Policy::default(), &Selected::Yes).remove(0);
     assert_eq!(found.status, Coverage::Covered);
     assert!(
-        found.why.contains("\"cache\" counts against the memory limit of 1Gi (sizeLimit 700Mi)"),
+        found.explanation.contains("\"cache\" counts against the memory limit of 1Gi (sizeLimit 700Mi)"),
         "{found:?}"
     );
-    assert_eq!(found.todo, "lower GOMEMLIMIT to 339738624 or less, or lower sizeLimit");
+    assert_eq!(found.advice, "lower GOMEMLIMIT to 339738624 or less, or lower sizeLimit");
     // Also to one that was killed.
     let killed =
         json!({"name": "app", "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}});
@@ -178,7 +177,7 @@ fn audit_says_it() {
     let text = pod.to_string();
     let live = LivePod::parse(&text).unwrap();
     let killed = assess(&live, &NamespaceAnnotations::new(), &Policy::default(), &Selected::Yes).remove(0);
-    assert_eq!((killed.was_oom_killed(), killed.todo), (true, found.todo));
+    assert_eq!((killed.was_oom_killed(), killed.advice), (true, found.advice));
 }
 
 /// A pod of very many volumes and mounts is answered as fast as any other of its size.

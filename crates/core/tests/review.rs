@@ -3,6 +3,7 @@
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Review, Settings,
+    admission::{Patch, admit},
     settings::{EnvFrom, Repair},
 };
 use rstest::rstest;
@@ -285,16 +286,16 @@ fn a_patch_without_room_for_the_status_has_the_same_warning_each_time() {
     let mut pod = app("1Gi");
     pod["metadata"]["annotations"] = json!({"filler": "x".repeat((256 << 10) - 100)});
     let body = review_of(&pod);
-    let review = Review::parse(&body).unwrap();
-    let verdict = review.judge(&NamespaceAnnotations::new(), &Policy::default()).verdict;
-    let [first, second] = [verdict.patch(), verdict.patch()];
+    let admission = admit(&body, |_| NamespaceAnnotations::new(), &Policy::default()).unwrap();
+    let decision = admission.outcome.decision;
+    let [first, second] = [Patch::new(&decision), Patch::new(&decision)];
     assert!(first.warning.is_some());
     assert_eq!(first.warning, second.warning);
     assert_eq!(
         serde_json::to_value(first.operations).unwrap(),
         serde_json::to_value(second.operations).unwrap()
     );
-    assert!(verdict.warnings.is_empty());
+    assert_eq!(decision.warnings, [first.warning.unwrap()]);
 }
 
 #[test]
@@ -319,7 +320,7 @@ fn an_env_from_that_may_define_it_is_overridden_or_respected() {
 
 #[test]
 fn annotations_at_their_size_limit_stay_valid() {
-    const MOST: usize = 256 << 10;
+    const MAX: usize = 256 << 10;
     let mut pod = app("1Gi");
     let mut ask = |filler: usize| {
         pod["metadata"]["annotations"] = json!({"filler": "x".repeat(filler)});
@@ -327,13 +328,13 @@ fn annotations_at_their_size_limit_stay_valid() {
         let after = patched(&pod, &answer.patch);
         let annotations = after["metadata"]["annotations"].as_object().unwrap();
         let size: usize = annotations.iter().map(|(k, v)| k.len() + v.as_str().unwrap().len()).sum();
-        assert!(size <= MOST, "{size}");
+        assert!(size <= MAX, "{size}");
         assert_eq!(after["spec"]["containers"][0]["env"][0]["value"], "966367641");
         (annotations.len(), answer.warnings.len(), size)
     };
     let (_, _, size) = ask(1000);
-    let fits = MOST - (size - 1000);
-    assert_eq!(ask(fits), (2, 0, MOST), "exactly full");
+    let fits = MAX - (size - 1000);
+    assert_eq!(ask(fits), (2, 0, MAX), "exactly full");
     assert_eq!((ask(fits + 1).0, ask(fits + 1).1), (1, 1), "no room: left out, with a warning");
 }
 

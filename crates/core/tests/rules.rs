@@ -1,291 +1,352 @@
-//! Rules that the real reviews do not reach: which limit applies, what is ours, what a resize says.
+//! Rules of a policy file: what they match, which of them counts, and the built-in ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use gomemlimit_core::{
-    NamespaceAnnotations, Policy,
-    printable::is_hidden,
-    settings::{EnvFrom, InitContainers},
-};
+use gomemlimit_core::{NamespaceAnnotations, Pod, PodContext, Policy, Rules, decide, settings::BUILT_IN};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 mod support;
-use support::{answer, answer_in, app, patched, review_of};
+use support::{Answer, answer_in, review_of};
 
-#[test]
-fn an_earlier_status_counts_once_against_the_size() {
-    // The annotations are full, but most of them is an earlier status that is replaced.
-    let mut pod = app("1Gi");
-    pod["metadata"]["annotations"] = json!({"gomemlimit.dev/status": "x".repeat((256 << 10) - 100)});
-    let answer = answer(&review_of(&pod));
-    assert_eq!((answer.patch.len(), answer.warnings.len()), (2, 0));
+fn rules(file: Value) -> Rules {
+    serde_json::from_value(file).unwrap()
 }
 
-/// Outcome of one container of a pod: value or reason.
-fn outcome(answer: &support::Answer, container: &str) -> String {
-    let entry = &answer.decisions["containers"][container];
-    entry.get("skipped").or(entry.get("value")).unwrap().as_str().unwrap().to_owned()
-}
-
-#[rstest]
-#[case::what_the_others_leave(json!([limited("a", "600Mi"), {"name": "b"}]), json!([]), "b", "400136601")]
-#[case::sidecars_count(json!([{"name": "b"}]), json!([sidecar("s", "600Mi")]), "b", "400136601")]
-#[case::a_sidecar_without_its_own_shares(
-    json!([{"name": "b"}]), json!([{"name": "s", "restartPolicy": "Always"}]), "b", "shared-pod-limit"
-)]
-#[case::init_containers_do_not_count(json!([{"name": "b"}]), json!([limited("i", "600Mi")]), "b", "966367641")]
-#[case::nothing_left(json!([limited("a", "1Gi"), {"name": "b"}]), json!([]), "b", "shared-pod-limit")]
-#[case::an_invalid_limit_beside_it(json!([limited("a", "9Ei"), {"name": "b"}]), json!([]), "b", "invalid-limit")]
-#[case::zero_is_no_limit(json!([limited("a", "0"), {"name": "b"}]), json!([]), "b", "shared-pod-limit")]
-#[case::an_init_container_gets_no_share(json!([{"name": "b"}]), json!([{"name": "i"}]), "i", "shared-pod-limit")]
-fn pod_level_limits(#[case] main: Value, #[case] init: Value, #[case] container: &str, #[case] wanted: &str) {
-    let pod = json!({"metadata": {"name": "p"}, "spec": {
-        "resources": {"limits": {"memory": "1Gi"}}, "containers": main, "initContainers": init,
-    }});
-    let policy = Policy { init_containers: InitContainers::All, ..Policy::default() };
-    let answer = answer_in(&review_of(&pod), &NamespaceAnnotations::new(), &policy);
-    assert_eq!(outcome(&answer, container), wanted);
-}
-
-/// Right-to-left overrides and what nobody sees show as escapes, wherever somebody reads them; values stay what they are.
-#[test]
-fn names_that_are_not_what_they_seem_are_escaped() {
-    let hostile = "a\u{202e}b\u{2066}\u{200b}\u{feff}\u{2028}\u{9b}";
-    let pod = json!({
-        "metadata": {"annotations": {"gomemlimit.dev/ratio": hostile, "gomemlimit.dev/mode.x\u{202e}": "inject"}},
+/// A pod of a Job in the namespace `shop`, whose container has 100 MiB.
+fn pod() -> Value {
+    json!({
+        "metadata": {
+            "name": "p", "labels": {"app": "billing-api", "tier": "back"},
+            "ownerReferences": [{"kind": "Job", "name": "j"}],
+        },
         "spec": {"containers": [{
-            "name": hostile, "resources": {"limits": {"memory": "1Gi"}}, "env": [{"name": "GOMEMLIMIT", "value": hostile}],
-        }, {"name": "\u{202e}", "resources": {"limits": {"memory": "1Gi"}}}]},
-    });
-    let answer = answer(&review_of(&pod));
-    let warnings = answer.warnings.join("\n");
-    assert!(warnings.contains(r"a\u{202e}b\u{2066}\u{200b}\u{feff}\u{2028}\u{9b}"), "{warnings}");
-    assert!(answer.decisions["containers"][hostile].is_object(), "{}", answer.decisions);
-    let pod = patched(&pod, &answer.patch);
-    let status = pod["metadata"]["annotations"]["gomemlimit.dev/status"].as_str().unwrap();
-    assert!(status.contains(r"\u202e") && !status.contains(is_hidden), "{status}");
-    assert!(support::answer(&review_of(&pod)).patch.is_empty(), "what was written is known again");
+            "name": "app", "image": "registry.example/shop/api:1.4.2", "args": ["--verbose", "--port=1"],
+            "resources": {"limits": {"memory": "100Mi"}},
+        }]},
+    })
 }
 
-/// The worst file and the worst pods: what is not compared does not count, and the pod is decided about.
+fn ask(pod: &Value, namespace: &NamespaceAnnotations, rules: Rules) -> Answer {
+    answer_in(&review_of(pod), namespace, &Policy { rules, ..Policy::default() })
+}
+
+fn outcome(answer: &Answer) -> String {
+    let app = &answer.decisions["containers"]["app"];
+    let outcome = app.get("skipped").or(app.get("value")).unwrap().as_str().unwrap();
+    match outcome.parse::<u64>() {
+        Ok(bytes) => format!("{}Mi", bytes >> 20),
+        Err(_) => outcome.to_owned(),
+    }
+}
+
+#[rstest]
+#[case::everything(json!({}), true)]
+#[case::namespace(json!({"namespaces": ["shop"]}), true)]
+#[case::one_of_several(json!({"namespaces": ["other", "sh*"]}), true)]
+#[case::another_namespace(json!({"namespaces": ["other"]}), false)]
+#[case::label(json!({"podLabels": {"app": "billing-*"}}), true)]
+#[case::both_labels(json!({"podLabels": {"app": "billing-*", "tier": "back"}}), true)]
+#[case::one_label_is_not_enough(json!({"podLabels": {"app": "billing-*", "tier": "front"}}), false)]
+#[case::no_such_label(json!({"podLabels": {"zone": "*"}}), false)]
+#[case::owner(json!({"owners": ["Job"]}), true)]
+#[case::another_owner(json!({"owners": ["ReplicaSet", "DaemonSet"]}), false)]
+#[case::container(json!({"containers": ["a??"]}), true)]
+#[case::another_container(json!({"containers": ["istio-proxy"]}), false)]
+#[case::image(json!({"images": ["*/shop/api:*"]}), true)]
+#[case::another_image(json!({"images": ["shop/api:*"]}), false)]
+#[case::without_an_argument(json!({"withoutArguments": ["--quiet"]}), true)]
+#[case::with_the_argument(json!({"withoutArguments": ["--quiet", "--port=*"]}), false)]
+#[case::all_must_hold(json!({"namespaces": ["shop"], "owners": ["ReplicaSet"]}), false)]
+fn what_a_rule_matches(#[case] selector: Value, #[case] matches: bool) {
+    let rules = rules(json!({"rules": [{"name": "r", "match": selector, "set": {"ratio": "0.5"}}]}));
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules);
+    assert_eq!(outcome(&answer), if matches { "50Mi" } else { "90Mi" });
+    let app = &answer.decisions["containers"]["app"];
+    assert_eq!(app.get("rule").is_some(), matches);
+    assert_eq!(app["source"], if matches { "rule" } else { "default" });
+}
+
 #[test]
-fn a_pod_that_takes_too_long_to_compare_is_told_of() {
-    let policy = |patterns: &[String]| {
-        let rules =
-            json!({"rules": [{"name": "off", "match": {"images": patterns}, "set": {"mode": "off"}}]});
-        Policy { rules: serde_json::from_value(rules).unwrap(), ..Policy::default() }
-    };
-    let pod = |count: usize, image: &str| {
-        let containers: Vec<_> = (0..count)
-            .map(|at| json!({"name": format!("c{at}"), "image": image, "resources": {"limits": {"memory": "1Gi"}}}))
-            .collect();
-        review_of(&json!({"spec": {"containers": containers}}))
-    };
-    let slow: Vec<_> = (0..127).map(|_| format!("*{}?{}b", "a".repeat(255), "a".repeat(200))).collect();
-    let answer = |policy: &Policy, review: Vec<u8>| answer_in(&review, &NamespaceAnnotations::new(), policy);
-    let worst = answer(&policy(&slow), pod(400, &"a".repeat(512)));
-    assert_eq!(outcome(&worst, "c0"), "966367641");
-    let warning =
-        "the pod is too large to be compared with all rules; those that were not compared do not count";
-    assert!(worst.warnings.iter().any(|one| one.ends_with(warning)), "{:?}", worst.warnings);
-    // 500 patterns and 40 containers are nothing unusual.
-    let usual: Vec<_> = (0..500).map(|at| format!("*/team-{at}/program:v1.?.*")).collect();
-    let many = answer(&policy(&usual), pod(40, "registry.example/team-499/program:v1.2.3"));
-    assert_eq!((outcome(&many, "c39").as_str(), many.warnings.len()), ("opted-out", 0));
-}
-
-fn limited(name: &str, limit: &str) -> Value {
-    json!({"name": name, "resources": {"limits": {"memory": limit}}})
-}
-
-fn sidecar(name: &str, limit: &str) -> Value {
-    json!({"name": name, "restartPolicy": "Always", "resources": {"limits": {"memory": limit}}})
-}
-
-#[rstest]
-#[case::node_selector(json!({"nodeSelector": {"kubernetes.io/os": "windows"}}), "windows")]
-#[case::os(json!({"os": {"name": "windows"}}), "windows")]
-#[case::linux(json!({"os": {"name": "linux"}, "nodeSelector": {"kubernetes.io/os": "linux"}}), "966367641")]
-fn windows(#[case] spec: Value, #[case] wanted: &str) {
-    let mut pod = app("1Gi");
-    pod["spec"].as_object_mut().unwrap().extend(spec.as_object().cloned().unwrap());
-    assert_eq!(outcome(&answer(&review_of(&pod)), "app"), wanted);
-}
-
-#[rstest]
-#[case::flag(json!({"args": ["--auto-gomemlimit"]}), "self-managed")]
-#[case::flag_with_value(json!({"command": ["prometheus", "--auto-gomemlimit.ratio=0.8"]}), "self-managed")]
-#[case::switched_off(json!({"args": ["--auto-gomemlimit.ratio=0.8", "--no-auto-gomemlimit"]}), "966367641")]
-#[case::false_flag(json!({"args": ["--auto-gomemlimit=false"]}), "966367641")]
-#[case::env(json!({"env": [{"name": "AUTOMEMLIMIT", "value": "0.9"}]}), "self-managed")]
-#[case::env_from_elsewhere(json!({"env": [{"name": "AUTOMEMLIMIT", "valueFrom": {}}]}), "self-managed")]
-#[case::env_off(json!({"env": [{"name": "AUTOMEMLIMIT", "value": "off"}]}), "966367641")]
-#[case::env_despite_a_false_flag(
-    json!({"env": [{"name": "AUTOMEMLIMIT", "value": "0.9"}], "args": ["--auto-gomemlimit=false"]}), "self-managed"
-)]
-#[case::a_script_that_mentions_it(
-    json!({"args": ["-c", format!("# {}\nexec app --auto-gomemlimit", "x".repeat(500))]}), "966367641"
-)]
-fn self_managed(#[case] container: Value, #[case] wanted: &str) {
-    let mut pod = app("1Gi");
-    pod["spec"]["containers"][0].as_object_mut().unwrap().extend(container.as_object().cloned().unwrap());
-    assert_eq!(outcome(&answer(&review_of(&pod)), "app"), wanted);
-}
-
-/// The words that the chart's selectors know are those of the core.
-#[rstest]
-#[case("disabled", "opted-out", 0)]
-#[case("false", "opted-out", 0)]
-#[case("enabled", OURS, 0)]
-#[case("true", OURS, 0)]
-#[case("no", OURS, 1)]
-#[case("", OURS, 1)]
-#[case("False", OURS, 1)]
-fn labels_of_a_pod(#[case] value: &str, #[case] wanted: &str, #[case] warnings: usize) {
-    let mut pod = app("1Gi");
-    pod["metadata"]["labels"] = json!({"gomemlimit.dev/inject": value});
-    let answer = answer(&review_of(&pod));
+fn the_first_rule_that_gives_a_setting_counts() {
+    let rules = rules(json!({"rules": [
+        {"name": "elsewhere", "match": {"namespaces": ["other"]}, "set": {"ratio": "0.2"}},
+        {"name": "first", "set": {"ratio": "0.6"}},
+        {"name": "second", "set": {"ratio": "0.7", "headroom": "45Mi"}},
+    ]}));
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules.clone());
     assert_eq!(
-        (&*outcome(&answer, "app"), answer.warnings.len()),
-        (wanted, warnings),
-        "{:?}",
-        answer.warnings
+        (outcome(&answer), &answer.decisions["containers"]["app"]["rule"]),
+        ("55Mi".to_owned(), &"second".into())
+    );
+    let mut small = pod();
+    small["spec"]["containers"][0]["resources"]["limits"]["memory"] = "1000Mi".into();
+    let answer = ask(&small, &NamespaceAnnotations::new(), rules);
+    assert_eq!(
+        (outcome(&answer), &answer.decisions["containers"]["app"]["rule"]),
+        ("600Mi".to_owned(), &"first".into())
     );
 }
 
-/// The pod after our answer.
-fn injected(pod: &Value) -> Value {
-    patched(pod, &answer(&review_of(pod)).patch)
+#[rstest]
+#[case::over_the_namespace(json!({}), "60Mi", "rule")]
+#[case::below_the_pod(json!({"gomemlimit.dev/ratio": "0.7"}), "70Mi", "pod")]
+#[case::below_the_container(json!({"gomemlimit.dev/ratio": "0.7", "ratio.gomemlimit.dev/app": "0.8"}), "80Mi", "container")]
+fn rules_stand_between_pod_and_namespace(
+    #[case] annotations: Value,
+    #[case] wanted: &str,
+    #[case] source: &str,
+) {
+    let rules = rules(json!({"rules": [{"name": "r", "set": {"ratio": "0.6"}}]}));
+    let mut pod = pod();
+    pod["metadata"]["annotations"] = annotations;
+    let namespace = [("gomemlimit.dev/ratio".to_owned(), "0.5".to_owned())].into();
+    let answer = ask(&pod, &namespace, rules);
+    assert_eq!(
+        (&*outcome(&answer), &answer.decisions["containers"]["app"]["source"]),
+        (wanted, &source.into())
+    );
 }
 
-const OURS: &str = "966367641";
-
 #[rstest]
-#[case::twice(json!([{"name": "GOMEMLIMIT", "value": OURS}, {"name": "GOMEMLIMIT", "value": OURS}]))]
-#[case::with_value_from(json!([{"name": "GOMEMLIMIT", "value": OURS, "valueFrom": {"fieldRef": {"fieldPath": "a"}}}]))]
-#[case::written_differently(json!([{"name": "GOMEMLIMIT", "value": "0966367641"}]))]
-fn only_a_single_plain_value_is_ours(#[case] env: Value) {
-    let mut pod = injected(&app("1Gi"));
-    pod["spec"]["containers"][0]["env"] = env;
-    pod["spec"]["containers"][0]["resources"]["limits"]["memory"] = "2Gi".into();
-    let answer = answer(&review_of(&pod));
-    assert_eq!((answer.patch.len(), &*outcome(&answer, "app")), (0, "already-set"));
+#[case::mode(json!({"mode": "off"}), "opted-out")]
+#[case::ratio(json!({"ratio": "off"}), "opted-out")]
+#[case::audit(json!({"mode": "audit"}), "audit-mode")]
+#[case::min_limit(json!({"minLimit": "101Mi"}), "below-minimum")]
+#[case::value(json!({"value": "track"}), "$(GOMEMLIMIT_MIB)000000")]
+fn every_setting_can_be_given(#[case] set: Value, #[case] wanted: &str) {
+    let rules = rules(json!({"rules": [{"name": "r", "set": set}]}));
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules);
+    assert_eq!(outcome(&answer), wanted);
+    assert_eq!(answer.decisions["containers"]["app"]["rule"], "r");
 }
 
+/// As between the levels: `ratio: off` counts unless a stronger rule gives a ratio or a mode.
 #[rstest]
-#[case::with_a_sign("value", json!("+966367641"))]
-#[case::as_a_number("value", json!(966_367_641))]
-#[case::of_another_kind("kind", json!("track"))]
-fn a_record_must_say_exactly_what_we_write(#[case] field: &str, #[case] value: Value) {
-    let mut pod = injected(&app("1Gi"));
-    let annotation = &mut pod["metadata"]["annotations"]["gomemlimit.dev/status"];
-    let mut status: Value = serde_json::from_str(annotation.as_str().unwrap()).unwrap();
-    status["containers"]["app"][field] = value;
-    *annotation = status.to_string().into();
-    pod["spec"]["containers"][0]["resources"]["limits"]["memory"] = "2Gi".into();
-    assert_eq!(outcome(&answer(&review_of(&pod)), "app"), "already-set");
+#[case::a_stronger_mode(json!([{"mode": "inject"}, {"ratio": "off"}]), "90Mi", None)]
+#[case::a_stronger_mode_and_a_weaker_ratio(json!([{"mode": "inject"}, {"ratio": "off"}, {"ratio": "0.7"}]), "70Mi", Some("2"))]
+#[case::a_stronger_ratio(json!([{"ratio": "0.7"}, {"ratio": "off"}]), "70Mi", Some("0"))]
+#[case::a_weaker_mode(json!([{"ratio": "off"}, {"mode": "inject"}]), "opted-out", Some("0"))]
+#[case::a_weaker_ratio(json!([{"headroom": "1Mi"}, {"ratio": "off"}, {"ratio": "0.7"}]), "opted-out", Some("1"))]
+#[case::both_of_one_rule(json!([{"ratio": "off", "mode": "inject"}]), "opted-out", Some("0"))]
+#[case::a_mode_of_off(json!([{"ratio": "0.7"}, {"mode": "off"}, {"ratio": "off"}]), "opted-out", Some("1"))]
+fn a_ratio_of_off_is_a_mode_of_off(#[case] sets: Value, #[case] wanted: &str, #[case] rule: Option<&str>) {
+    let sets = sets.as_array().unwrap().iter().enumerate();
+    let rules: Vec<_> = sets.map(|(index, set)| json!({"name": index.to_string(), "set": set})).collect();
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules_of(&rules));
+    assert_eq!(outcome(&answer), wanted);
+    assert_eq!(answer.decisions["containers"]["app"]["rule"].as_str(), rule);
+}
+
+fn rules_of(list: &[Value]) -> Rules {
+    rules(json!({"rules": list}))
+}
+
+/// A pod that chose a mode or a ratio is not opted out by a rule, and a weaker rule's ratio still counts.
+#[rstest]
+#[case::mode(json!({"gomemlimit.dev/mode": "inject"}), "70Mi")]
+#[case::ratio(json!({"gomemlimit.dev/ratio": "0.8"}), "80Mi")]
+fn the_pods_own_word_beats_a_rules_off(#[case] annotations: Value, #[case] wanted: &str) {
+    let mut pod = pod();
+    pod["metadata"]["annotations"] = annotations;
+    let rules = rules_of(&[
+        json!({"name": "off", "set": {"ratio": "off"}}),
+        json!({"name": "on", "set": {"ratio": "0.7", "mode": "inject"}}),
+    ]);
+    assert_eq!(outcome(&ask(&pod, &NamespaceAnnotations::new(), rules)), wanted);
+}
+
+/// Whatever a rule brought about names it; a value names the rule that made it.
+#[rstest]
+#[case::audit(json!({"mode": "audit"}), json!({}), "audit-mode")]
+#[case::audit_of_another(json!({"mode": "audit"}), json!({"ratio": "0.7"}), "audit-mode")]
+#[case::minimum(json!({"minLimit": "101Mi"}), json!({"ratio": "0.7"}), "below-minimum")]
+#[case::repaired(json!({"repair": "fix"}), json!({}), "90Mi")]
+#[case::made_by(json!({"ratio": "0.5"}), json!({"repair": "fix"}), "50Mi")]
+fn the_rule_that_decided_is_named(#[case] first: Value, #[case] second: Value, #[case] wanted: &str) {
+    let mut pod = pod();
+    if first.get("repair").or(second.get("repair")).is_some() {
+        pod["spec"]["containers"][0]["env"] = json!([{"name": "GOMEMLIMIT", "value": "0"}]);
+    }
+    let second = if second == json!({}) { json!({"headroom": "1Ki"}) } else { second };
+    let rules = rules_of(&[json!({"name": "a", "set": first}), json!({"name": "b", "set": second})]);
+    let answer = ask(&pod, &NamespaceAnnotations::new(), rules);
+    assert_eq!(outcome(&answer), wanted);
+    assert_eq!(answer.decisions["containers"]["app"]["rule"], "a", "{}", answer.decisions);
 }
 
 #[test]
-fn a_value_of_ours_stays_ours_while_its_container_is_skipped() {
-    let mut pod = app("1Gi");
-    pod["spec"]["containers"].as_array_mut().unwrap().push(limited("other", "1Gi"));
-    let mut pod = injected(&pod);
-    let limit = |pod: &mut Value, container: usize, limit: Value| {
-        pod["spec"]["containers"][container]["resources"]["limits"] = json!({"memory": limit});
+fn a_minimum_of_nobodys_rule_names_none() {
+    let rules = rules_of(&[json!({"name": "a", "set": {"ratio": "0.7"}})]);
+    let mut pod = pod();
+    pod["spec"]["containers"][0]["resources"]["limits"]["memory"] = "16Mi".into();
+    let answer = ask(&pod, &NamespaceAnnotations::new(), rules);
+    assert_eq!(answer.decisions["containers"]["app"], json!({"skipped": "below-minimum"}));
+}
+
+#[test]
+fn a_headroom_that_leaves_too_little_names_its_rule() {
+    let rules = rules_of(&[json!({"name": "batch jobs", "set": {"headroom": "95Mi"}})]);
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), rules);
+    let [warning] = &answer.warnings[..] else { panic!("{:?}", answer.warnings) };
+    assert_eq!(
+        warning,
+        "container \"app\": the headroom of 95Mi of rule \"batch jobs\" leaves less than 10 % of the memory \
+         limit of 100Mi; ignored"
+    );
+}
+
+#[test]
+fn an_argument_may_be_as_long_as_a_pattern_looks_at() {
+    let script = |length: usize| json!(["-c", format!("{} --flag", "x".repeat(length))]);
+    let rules = |pattern: &str| {
+        rules_of(&[json!({"name": "r", "match": {"withoutArguments": [pattern]}, "set": {"ratio": "0.5"}})])
     };
-    // The other one changes while app has no limit: app's value stays, with a warning.
-    limit(&mut pod, 0, Value::Null);
-    limit(&mut pod, 1, "2Gi".into());
-    let between = answer(&review_of(&pod));
-    assert_eq!(outcome(&between, "app"), "no-memory-limit");
-    assert!(between.warnings[0].contains("GOMEMLIMIT=966367641 was injected for a limit of 1Gi"));
-    let mut pod = patched(&pod, &between.patch);
-    limit(&mut pod, 0, "512Mi".into());
-    let after = answer(&review_of(&pod));
-    assert_eq!(outcome(&after, "app"), "483183820");
-    assert_eq!(patched(&pod, &after.patch)["spec"]["containers"][0]["env"][0]["value"], "483183820");
+    for (length, wanted) in [(100, "90Mi"), (300, "90Mi"), (4000, "90Mi"), (4097, "50Mi")] {
+        let mut pod = pod();
+        pod["spec"]["containers"][0]["args"] = script(length);
+        assert_eq!(outcome(&ask(&pod, &NamespaceAnnotations::new(), rules("*--flag"))), wanted, "{length}");
+    }
+}
+
+/// A ratio that wastes half of the memory is followed, and said once where it is written.
+#[test]
+fn doubtful_ratios_are_told_by_name() {
+    let mut policy = Policy {
+        rules: rules_of(&[
+            json!({"name": "low", "set": {"ratio": "0.3"}}),
+            json!({"name": "fine", "set": {"ratio": "0.5"}}),
+        ]),
+        ..Policy::default()
+    };
+    let of_rule = "rule \"low\": the ratio 0.3 leaves more than half of the memory limit unused";
+    assert_eq!(policy.lints(), [of_rule]);
+    policy.defaults.ratio = "0.499999".parse().unwrap();
+    let of_flag = "the default ratio 0.499999 leaves more than half of the memory limit unused";
+    assert_eq!(policy.lints(), [of_flag, of_rule]);
+    let answer = ask(&pod(), &NamespaceAnnotations::new(), policy.rules);
+    assert_eq!((outcome(&answer), answer.warnings.len()), ("30Mi".to_owned(), 0));
+}
+
+#[test]
+fn a_program_is_known_by_rules_and_a_mode_on_the_pod_knows_better() {
+    let rules = rules(json!({"rules": [
+        {"name": "java", "match": {"images": ["*/shop/*"]}, "is": "not-go"},
+        {"name": "late", "is": "self-managed"},
+    ]}));
+    let mut pod = pod();
+    let answer = ask(&pod, &NamespaceAnnotations::new(), rules.clone());
+    assert_eq!(answer.decisions["containers"]["app"], json!({"skipped": "not-go", "rule": "java"}));
+    pod["spec"]["containers"][0]["image"] = "other".into();
+    let answer = ask(&pod, &NamespaceAnnotations::new(), rules.clone());
+    assert_eq!(answer.decisions["containers"]["app"], json!({"skipped": "self-managed", "rule": "late"}));
+    for key in ["gomemlimit.dev/mode", "mode.gomemlimit.dev/app"] {
+        pod["metadata"]["annotations"] = json!({key: "inject"});
+        assert_eq!(outcome(&ask(&pod, &NamespaceAnnotations::new(), rules.clone())), "90Mi");
+    }
+}
+
+fn of_image(image: &str, args: Value) -> Value {
+    let mut pod = pod();
+    pod["spec"]["containers"][0]["image"] = image.into();
+    pod["spec"]["containers"][0]["args"] = args;
+    pod
 }
 
 #[rstest]
-#[case::opted_out(json!({"gomemlimit.dev/mode": "off"}), "512Mi", 1)]
-#[case::opted_out_but_it_fits(json!({"gomemlimit.dev/mode": "off"}), "1Gi", 0)]
-#[case::below_minimum(json!({}), "16Mi", 1)]
-fn a_value_left_behind_is_reported(#[case] annotations: Value, #[case] limit: &str, #[case] warnings: usize) {
-    let mut pod = injected(&app("1Gi"));
-    let own = pod["metadata"]["annotations"].as_object_mut().unwrap();
-    own.extend(annotations.as_object().cloned().unwrap());
-    pod["spec"]["containers"][0]["resources"]["limits"]["memory"] = limit.into();
-    let answer = answer(&review_of(&pod));
-    assert_eq!((answer.patch.len(), answer.warnings.len()), (0, warnings), "{:?}", answer.warnings);
+#[case("prom/prometheus:v3.5.0", json!([]), Some("prometheus-3"))]
+#[case("quay.io/prometheus/prometheus:v3.5.0-distroless@sha256:00", json!(["--web.enable-lifecycle"]), Some("prometheus-3"))]
+#[case("quay.io/prometheus/prometheus:v3.5.0", json!(["--no-auto-gomemlimit"]), None)]
+#[case("quay.io/prometheus/prometheus:v2.55.0", json!([]), None)]
+#[case("quay.io/prometheus/node-exporter:v3.0.0", json!([]), None)]
+#[case("docker.io/grafana/alloy:v1.5.0", json!(["run"]), Some("grafana-alloy"))]
+#[case("docker.io/grafana/alloy:v1.12.1", json!(["run"]), Some("grafana-alloy"))]
+#[case("docker.io/grafana/alloy:v1.4.3", json!(["run"]), None)]
+#[case("victoriametrics/vmstorage:v1.120.0-cluster", json!([]), Some("victoria-metrics"))]
+#[case("notvictoriametrics/app:1", json!([]), None)]
+fn built_in_rules(#[case] image: &str, #[case] args: Value, #[case] rule: Option<&str>) {
+    let pod = of_image(image, args);
+    let answer = ask(&pod, &NamespaceAnnotations::new(), Rules::default());
+    let wanted = rule.map_or(json!(null), |rule| json!({"skipped": "self-managed", "rule": rule}));
+    if rule.is_some() {
+        assert_eq!(answer.decisions["containers"]["app"], wanted);
+        for file in [json!({"builtInRules": false}), json!({"rules": [{"name": "a", "is": "go"}]})] {
+            assert_eq!(
+                outcome(&ask(&pod, &NamespaceAnnotations::new(), rules(file))),
+                "90Mi",
+                "switched off"
+            );
+        }
+    } else {
+        assert_eq!(outcome(&answer), "90Mi");
+    }
+}
+
+/// `AUTOMEMLIMIT=off` switches automemlimit off, also where it was switched on before; nothing else.
+#[rstest]
+#[case("prom/prometheus:v3.5.0", json!(["off"]), json!([]), "90Mi")]
+#[case("prom/prometheus:v3.5.0", json!(["off"]), json!(["--auto-gomemlimit.ratio=0.8"]), "90Mi")]
+#[case("prom/prometheus:v3.5.0", json!(["0.8", "off"]), json!([]), "90Mi")]
+#[case("prom/prometheus:v3.5.0", json!(["off", "0.8"]), json!([]), "self-managed")]
+#[case("docker.io/grafana/alloy:v1.5.0", json!(["off"]), json!(["run"]), "90Mi")]
+#[case("victoriametrics/vmstorage:v1.120.0-cluster", json!(["off"]), json!([]), "self-managed")]
+#[case("other", json!(["off"]), json!(["--auto-gomemlimit"]), "90Mi")]
+fn automemlimit_can_be_switched_off(
+    #[case] image: &str,
+    #[case] values: Value,
+    #[case] args: Value,
+    #[case] wanted: &str,
+) {
+    let mut pod = of_image(image, args);
+    let variables = values.as_array().unwrap().iter();
+    let variables = variables.map(|value| json!({"name": "AUTOMEMLIMIT", "value": value}));
+    pod["spec"]["containers"][0]["env"] = variables.collect();
+    assert_eq!(outcome(&ask(&pod, &NamespaceAnnotations::new(), Rules::default())), wanted);
 }
 
 #[test]
-fn env_from_skip_does_not_touch_what_is_ours() {
-    let mut pod = injected(&app("1Gi"));
-    pod["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "a"}}]);
-    pod["spec"]["containers"][0]["resources"]["limits"]["memory"] = "2Gi".into();
-    let policy = Policy { env_from: EnvFrom::Skip, ..Policy::default() };
-    let answer = answer_in(&review_of(&pod), &NamespaceAnnotations::new(), &policy);
-    assert_eq!(outcome(&answer, "app"), "1932735283");
+fn built_in_rules_are_well_formed_and_have_a_source() {
+    for rule in BUILT_IN {
+        // As somebody would write it.
+        let mut when = json!({"images": rule.images});
+        if !rule.without_arguments.is_empty() {
+            when["withoutArguments"] = json!(rule.without_arguments);
+        }
+        rules(json!({"rules": [{"name": rule.name, "match": when, "is": "self-managed"}]}));
+        assert!(rule.source.starts_with("https://"), "{rule:?}");
+    }
 }
 
 #[test]
-fn the_last_of_two_equal_keys_counts() {
-    let pod = r#"{"metadata":{"annotations":{"gomemlimit.dev/ratio":"0.5","gomemlimit.dev/ratio":"0.8"}},
-        "spec":{"containers":[{"name":"app","resources":{"limits":{"memory":"1Gi"}}}]}}"#;
+fn where_the_namespace_and_the_owner_come_from() {
+    let rules = rules(json!({"rules": [
+        {"name": "n", "match": {"namespaces": ["shop"]}, "set": {"ratio": "0.5"}},
+        {"name": "o", "match": {"owners": ["ReplicaSet"]}, "set": {"ratio": "0.6"}},
+    ]}));
+    let policy = Policy { rules, ..Policy::default() };
+    let none = NamespaceAnnotations::new();
+    let value = |pod: &Value, context: PodContext<'_>| {
+        let json = pod.to_string();
+        let decision = decide(&Pod::parse(&json).unwrap(), context, &policy);
+        decision.containers[0].outcome.value.unwrap().bytes >> 20
+    };
+    let mut live = pod();
+    assert_eq!(value(&live, (&none).into()), 90, "nobody says where it is");
+    live["metadata"]["namespace"] = "shop".into();
+    assert_eq!(value(&live, (&none).into()), 50, "the pod says it");
+    let elsewhere = PodContext { namespace: "other", annotations: &none, owner: None };
+    assert_eq!(value(&live, elsewhere), 90, "the request knows better");
+    let template = PodContext { owner: Some("ReplicaSet"), ..elsewhere };
+    assert_eq!(value(&live, template), 60);
+}
+
+#[test]
+fn labels_are_read_as_go_reads_them() {
+    let rules =
+        rules(json!({"rules": [{"name": "r", "match": {"podLabels": {"a": "2"}}, "set": {"ratio": "0.5"}}]}));
+    let pod = r#"{"metadata":{"labels":{"a":"1","a":"2","b":null}},"spec":{"containers":[
+        {"name":"app","resources":{"limits":{"memory":"100Mi"}}}]}}"#;
     let body = String::from_utf8(review_of(&json!("POD"))).unwrap().replace("\"POD\"", pod);
-    assert_eq!(outcome(&answer(body.as_bytes()), "app"), "858993459");
-}
-
-/// A resize from one pair of limits to another: warnings.
-fn resize(old: &Value, new: &Value) -> Vec<String> {
-    let mut review: Value = serde_json::from_slice(&review_of(new)).unwrap();
-    review["request"]["operation"] = "UPDATE".into();
-    review["request"]["subResource"] = "resize".into();
-    review["request"]["oldObject"] = old.clone();
-    let answer = answer(&serde_json::to_vec(&review).unwrap());
-    assert_eq!((answer.patch.len(), &answer.decisions["skipped"]), (0, &"not-create".into()));
-    answer.warnings
-}
-
-#[test]
-fn a_resize_warns_where_the_limit_that_applies_moves_under_a_literal() {
-    let with = |limit: &str, value: Value| {
-        let mut pod = app(limit);
-        pod["spec"]["containers"][0]["env"] = json!([{"name": "GOMEMLIMIT", "value": value}]);
-        pod
-    };
-    let literal = |limit: &str| with(limit, OURS.into());
-    assert_eq!(resize(&literal("1Gi"), &literal("2Gi")).len(), 1);
-    assert_eq!(resize(&literal("1Gi"), &app("2Gi")).len(), 1, "the new object need not repeat env");
-    assert_eq!(resize(&literal("1Gi"), &literal("1024Mi")), [] as [&str; 0], "the same limit");
-    assert_eq!(resize(&app("1Gi"), &app("2Gi")), [] as [&str; 0], "no GOMEMLIMIT");
-    assert_eq!(resize(&with("1Gi", "off".into()), &app("2Gi")), [] as [&str; 0]);
-    assert_eq!(resize(&with("1Gi", "$(X)".into()), &app("2Gi")), [] as [&str; 0]);
-
-    let pod_level = |limit: &str| {
-        let mut pod = literal("1Gi");
-        pod["spec"]["containers"][0]["resources"] = json!({});
-        pod["spec"]["resources"] = json!({"limits": {"memory": limit}});
-        pod
-    };
-    assert_eq!(resize(&pod_level("1Gi"), &pod_level("512Mi")).len(), 1);
-}
-
-#[rstest]
-#[case::containers(json!({"spec": {"containers": vec![json!({}); 1001]}}))]
-#[case::settings(json!({"metadata": {"annotations": (0..1001).map(|n| (format!("gomemlimit.dev/{n}"), json!("x"))).collect::<serde_json::Map<_, _>>()}}))]
-fn more_than_any_real_pod_has_is_left_alone(#[case] pod: Value) {
-    let answer = answer(&review_of(&pod));
-    assert_eq!(answer.patch.len(), 0);
-    assert!(answer.warnings[0].contains("more than 1000"), "{:?}", answer.warnings);
-}
-
-#[test]
-fn a_reference_beside_an_invalid_limit_is_not_called_missing() {
-    let mut pod = app("9Ei");
-    pod["spec"]["containers"][0]["env"] =
-        json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}}]);
-    assert_eq!(answer(&review_of(&pod)).warnings, [] as [&str; 0]);
+    let answer =
+        answer_in(body.as_bytes(), &NamespaceAnnotations::new(), &Policy { rules, ..Policy::default() });
+    assert_eq!(outcome(&answer), "50Mi");
 }

@@ -61,7 +61,7 @@ pub const WINDOW_TO_PERCENT: u64 = 70;
 pub const TARGET_PERCENT: u64 = 60;
 
 /// Above this percentage of the limit, GOMEMLIMIT is as good as unset: nothing is left for what the
-/// runtime does not count. The same as the largest ratio of [`gomemlimit_core::memlimit::Ratio::MAX`].
+/// runtime does not count. The same as the largest ratio of [`gomemlimit_core::value::Ratio::MAX`].
 pub const GOMEMLIMIT_USELESS_PERCENT: u64 = 98;
 
 /// Percent of all CPU time that garbage collection may take. Measured: 12 % at 60 % live heap, 31 % at

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use gomemlimit_core::memlimit::{self, Ratio};
+use gomemlimit_core::value::{self, Ratio};
 use serde::{Serialize, Serializer};
 
 use crate::{
@@ -352,7 +352,7 @@ impl Judge<'_> {
 
     fn recommended_gomemlimit(&self) -> Option<u64> {
         let limit = self.limit()?;
-        memlimit::value(limit, Ratio::DEFAULT, self.figures.off_heap.unwrap_or(0))
+        value::literal_value(limit, Ratio::DEFAULT, self.figures.off_heap.unwrap_or(0))
     }
 
     /// The limit at which the live heap takes 60 %, with what is off the heap; whole mebibytes.

@@ -20,9 +20,9 @@ use axum::{
     routing::post,
 };
 use gomemlimit_core::{
-    NamespaceAnnotations, Review,
-    decide::ContainerVerdict,
-    review::{Judgement, respond_failure},
+    NamespaceAnnotations, Review, ReviewError,
+    admission::{Admission, ReviewOutcome, admit, respond_failure, warning_texts},
+    decision::ContainerDecision,
 };
 use tracing::{error, info, warn};
 
@@ -169,54 +169,51 @@ impl Handler {
 
     /// Answers one review; whatever panics on the way is contained.
     fn review(&self, Reserved { bytes: body, share, client }: Reserved) -> Result<Bytes, Refusal> {
-        let review = match catch_unwind(|| Review::parse(&body)) {
-            Ok(Ok(review)) => review,
-            Ok(Err(error)) => {
-                let problem = error.to_string();
-                if let Some(suppressed) = self.refusals.pass() {
-                    warn!(%problem, suppressed, "refused a request");
-                }
-                return Err(Refusal::NoUid(problem));
-            }
-            Err(_) => {
-                self.metrics.count_panic();
-                return Err(Refusal::Panicked);
-            }
-        };
         let answered = catch_unwind(AssertUnwindSafe(|| {
-            let namespace = self.namespaces.annotations(review.namespace());
-            let mut judgement = review.judge(&namespace, &self.policy.load());
-            let patch = judgement.verdict.patch();
-            judgement.verdict.warnings.extend(patch.warning);
-            let answer = judgement.verdict.respond(review.uid(), &patch.operations);
+            let namespace = |name: &str| self.namespaces.annotations(name);
+            let Admission { review, outcome, answer } =
+                admit(&body, namespace, &self.policy.load()).map_err(|error| self.refuse(&error))?;
             let answer = self.bodies.keep(answer, share, client.as_ref()).map_err(Refusal::Body)?;
             // Only now is it what the client gets.
-            self.metrics.count_verdict(&judgement.verdict);
-            log(&review, &judgement);
+            self.metrics.count_verdict(&outcome.decision);
+            log(&review, &outcome);
             Ok(answer)
         }));
         answered.unwrap_or_else(|_| {
             self.metrics.count_panic();
-            error!(uid = review.uid(), namespace = review.namespace(), "failed; the pod was left unchanged");
-            Ok(respond_failure(review.uid()).into())
+            answer_failure(&body)
         })
+    }
+
+    fn refuse(&self, error: &ReviewError) -> Refusal {
+        let problem = error.to_string();
+        if let Some(suppressed) = self.refusals.pass() {
+            warn!(%problem, suppressed, "refused a request");
+        }
+        Refusal::NoUid(problem)
     }
 }
 
+/// The answer after a panic: the pod stays unchanged. No answer if the panic came before the uid was known.
+fn answer_failure(body: &[u8]) -> Result<Bytes, Refusal> {
+    let Ok(Ok(review)) = catch_unwind(|| Review::parse(body)) else { return Err(Refusal::Panicked) };
+    error!(uid = review.uid(), namespace = review.namespace(), "failed; the pod was left unchanged");
+    Ok(respond_failure(review.uid()).into())
+}
+
 /// One line for each pod that was changed (or would have been, in audit mode) or has something wrong.
-fn log(review: &Review<'_>, judgement: &Judgement<'_>) {
-    let Judgement { pod_name, verdict } = judgement;
-    let is_changed = verdict.containers.iter().any(ContainerVerdict::is_changed);
-    let is_planned = verdict.containers.iter().any(|container| container.decision.plan.is_some());
-    if !is_planned && verdict.warnings.is_empty() {
+fn log(review: &Review<'_>, ReviewOutcome { pod_name, decision }: &ReviewOutcome<'_>) {
+    let is_changed = decision.containers.iter().any(ContainerDecision::is_changed);
+    let has_value = decision.containers.iter().any(|container| container.outcome.value.is_some());
+    if !has_value && decision.warnings.is_empty() {
         return;
     }
-    let values: Vec<String> = verdict
+    let values: Vec<String> = decision
         .containers
         .iter()
         .filter_map(|container| {
-            let plan = container.decision.plan?;
-            Some(format!("{}={} ({})", container.name(), plan.text(), container.decision.reason))
+            let value = container.outcome.value?;
+            Some(format!("{}={} ({})", container.name(), value.text(), container.outcome.reason))
         })
         .collect();
     info!(
@@ -225,7 +222,7 @@ fn log(review: &Review<'_>, judgement: &Judgement<'_>) {
         pod = &**pod_name,
         dry_run = review.is_dry_run(),
         containers = values.join(", "),
-        warnings = verdict.warning_texts().join("; "),
+        warnings = warning_texts(&decision.warnings).join("; "),
         "{}",
         if is_changed { "injected" } else { "unchanged" }
     );

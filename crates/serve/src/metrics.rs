@@ -6,7 +6,7 @@ mod labels;
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use gomemlimit_core::{
-    Reason, Rules, Verdict,
+    PodDecision, Reason, Rules,
     settings::Level,
     warning::{Warning, WarningKind},
 };
@@ -95,14 +95,14 @@ impl Default for Latency {
 
 impl Metrics {
     /// Counts every decision and warning of a verdict.
-    pub(crate) fn count_verdict(&self, verdict: &Verdict<'_>) {
-        let of_containers = verdict.containers.iter().map(|container| container.decision.reason);
+    pub(crate) fn count_verdict(&self, verdict: &PodDecision<'_>) {
+        let of_containers = verdict.containers.iter().map(|container| container.outcome.reason);
         for reason in verdict.reason.into_iter().chain(of_containers) {
             self.decision(reason).inc();
         }
         for container in &verdict.containers {
-            if let Some(plan) = container.decision.plan.filter(|_| container.decision.reason.is_set()) {
-                self.values_by(plan.source()).inc();
+            if let Some(plan) = container.outcome.value.filter(|_| container.outcome.reason.is_set()) {
+                self.values_by(plan.level()).inc();
             }
         }
         for Warning { kind, .. } in &verdict.warnings {
@@ -194,10 +194,10 @@ impl Metrics {
     /// work from the first scrape; but for `bad_settings`, which has two labels and mostly no news.
     #[must_use]
     pub fn registry(&self) -> Registry {
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             let _ = self.decision(reason);
         }
-        for level in Level::ALL {
+        for &level in Level::ALL {
             let _ = self.values_by(level);
         }
         for code in REQUEST_CODES {
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn every_closed_label_exists_before_the_first_request() {
         let text = render(&Metrics::default().registry()).unwrap();
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             let series = format!(
                 "gomemlimit_decisions_total{{decision=\"{}\",reason=\"{reason}\"}} 0",
                 reason.decision()

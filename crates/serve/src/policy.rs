@@ -50,8 +50,8 @@ impl PolicyReloader {
             Ok(None) => self.state.unchanged(),
             Ok(Some((rules, content))) => {
                 info!(file = %self.path.display(), rules = rules.len(), "a new policy is in force");
-                for doubt in rules.doubts() {
-                    warn!("{doubt}");
+                for lint in rules.lints() {
+                    warn!("{lint}");
                 }
                 self.metrics.count_policy_rules(&rules);
                 current.store(Arc::new(Policy { rules, ..Policy::clone(&current.load()) }));

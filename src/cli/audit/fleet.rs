@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use gomemlimit_core::{
-    coverage::{ContainerCoverage, Coverage, Gap, Word},
-    live::{LivePod, Workload},
+    audit::{AuditFinding, ContainerCoverage, Coverage, UncoveredReason},
+    pod::{LivePod, Workload},
 };
 
 /// One container.
@@ -19,7 +19,7 @@ pub(super) struct Row {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     pub(super) statuses: BTreeMap<Coverage, u64>,
-    pub(super) gaps: BTreeMap<Gap, u64>,
+    pub(super) gaps: BTreeMap<UncoveredReason, u64>,
     pub(super) oom_killed: u64,
     pub(super) sigkilled: u64,
     pub(super) malformed_crashes: u64,
@@ -28,7 +28,7 @@ pub(super) struct Counts {
 impl Counts {
     fn add(&mut self, found: &ContainerCoverage) {
         *self.statuses.entry(found.status).or_default() += 1;
-        if let Some(gap) = found.gap {
+        if let Some(gap) = found.reason {
             *self.gaps.entry(gap).or_default() += 1;
         }
         self.oom_killed += u64::from(found.was_oom_killed());
@@ -40,13 +40,13 @@ impl Counts {
         self.statuses.get(&status).copied().unwrap_or_default()
     }
 
-    pub(super) fn of_word(&self, word: Word) -> u64 {
+    pub(super) fn of_word(&self, word: AuditFinding) -> u64 {
         match word {
-            Word::Status(status) => self.of(status),
-            Word::Gap(gap) => self.gaps.get(&gap).copied().unwrap_or_default(),
-            Word::OomKilled => self.oom_killed,
-            Word::Sigkilled => self.sigkilled,
-            Word::MalformedCrash => self.malformed_crashes,
+            AuditFinding::Status(status) => self.of(status),
+            AuditFinding::Uncovered(gap) => self.gaps.get(&gap).copied().unwrap_or_default(),
+            AuditFinding::OomKilled => self.oom_killed,
+            AuditFinding::Sigkilled => self.sigkilled,
+            AuditFinding::MalformedCrash => self.malformed_crashes,
         }
     }
 
@@ -69,12 +69,12 @@ pub(super) enum Keep {
     None,
     All,
     /// Those for which one of the words holds.
-    Only(Vec<Word>),
+    Only(Vec<AuditFinding>),
 }
 
 impl Keep {
     /// All where there is no word.
-    pub(super) fn only(words: &[Word]) -> Self {
+    pub(super) fn only(words: &[AuditFinding]) -> Self {
         if words.is_empty() { Self::All } else { Self::Only(words.to_vec()) }
     }
 

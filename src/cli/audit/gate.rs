@@ -2,14 +2,14 @@
 //! for could not be read.
 
 use anyhow::{bail, ensure};
-use gomemlimit_core::coverage::{Gap, Word};
+use gomemlimit_core::audit::{AuditFinding, UncoveredReason};
 
 use super::{super::output, fleet::Fleet};
 
 /// What `--fail-on` names, and what it was held against so far.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
-    words: Vec<Word>,
+    words: Vec<AuditFinding>,
     allow_empty: bool,
     /// How many containers each word held for, at most.
     found: Vec<u64>,
@@ -25,10 +25,10 @@ pub(super) struct Gate {
 
 impl Gate {
     /// One that has seen nothing yet.
-    pub(super) fn new(words: &[Word], allow_empty: bool) -> Self {
+    pub(super) fn new(words: &[AuditFinding], allow_empty: bool) -> Self {
         // What has happened is worse than what may happen.
         let mut words = words.to_vec();
-        words.sort_by_key(|word| *word != Word::OomKilled);
+        words.sort_by_key(|word| *word != AuditFinding::OomKilled);
         let found = vec![0; words.len()];
         Self { words, allow_empty, found, has_judged: false, unknown: 0, unreadable: 0, guessed: false }
     }
@@ -41,7 +41,8 @@ impl Gate {
         for (word, found) in self.words.iter().zip(&mut self.found) {
             *found = total.of_word(*word).max(*found);
         }
-        self.unknown = self.unknown.max(total.of_word(Word::Gap(Gap::NamespaceUnknown)));
+        self.unknown =
+            self.unknown.max(total.of_word(AuditFinding::Uncovered(UncoveredReason::NamespaceUnknown)));
         self.unreadable = self.unreadable.max(fleet.unreadable);
     }
 
@@ -88,12 +89,17 @@ impl Gate {
 }
 
 /// Whether it takes the namespace to tell that the word holds.
-fn depends_on_namespace(word: Word) -> bool {
-    matches!(word, Word::Gap(Gap::NotLabelled | Gap::NotInjected | Gap::ExcludedNamespace))
+fn depends_on_namespace(word: AuditFinding) -> bool {
+    matches!(
+        word,
+        AuditFinding::Uncovered(
+            UncoveredReason::NotLabelled | UncoveredReason::NotInjected | UncoveredReason::ExcludedNamespace
+        )
+    )
 }
 
 /// Whether it takes the settings of the installation to tell that the word holds: what a value means against the limit
 /// does not.
-fn depends_on_settings(word: Word) -> bool {
-    matches!(word, Word::Gap(gap) if gap != Gap::NamespaceUnknown)
+fn depends_on_settings(word: AuditFinding) -> bool {
+    matches!(word, AuditFinding::Uncovered(gap) if gap != UncoveredReason::NamespaceUnknown)
 }

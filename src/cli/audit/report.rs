@@ -3,8 +3,8 @@
 use std::{collections::HashMap, fmt::Write};
 
 use gomemlimit_core::{
-    coverage::{ContainerCoverage, Coverage, Gap, Word},
-    live::Workload,
+    audit::{AuditFinding, ContainerCoverage, Coverage, UncoveredReason},
+    pod::Workload,
 };
 use serde_json::{Value, json};
 
@@ -101,8 +101,9 @@ fn dash() -> String {
 
 /// The status with its reason; before it that the container was OOM-killed, since no value that it has was enough.
 pub(in crate::cli) fn status(found: &ContainerCoverage) -> String {
-    let killed = found.was_oom_killed().then_some(Word::OomKilled.as_str());
-    let words = killed.into_iter().chain([found.status.as_str()]).chain(found.gap.map(Gap::as_str));
+    let killed = found.was_oom_killed().then_some(AuditFinding::OomKilled.as_str());
+    let words =
+        killed.into_iter().chain([found.status.as_str()]).chain(found.reason.map(UncoveredReason::as_str));
     words.collect::<Vec<_>>().join("/")
 }
 
@@ -130,9 +131,15 @@ pub(super) fn summary(fleet: &Fleet, style: &Style) -> String {
     if fleet.is_empty() {
         return String::new();
     }
-    let words = [Word::OomKilled, Word::Sigkilled].into_iter().chain(Coverage::ALL.map(Word::Status));
-    let is_looked_for =
-        |word: Word| matches!(word, Word::OomKilled | Word::Status(Coverage::Covered | Coverage::Uncovered));
+    let words = [AuditFinding::OomKilled, AuditFinding::Sigkilled]
+        .into_iter()
+        .chain(Coverage::ALL.iter().copied().map(AuditFinding::Status));
+    let is_looked_for = |word: AuditFinding| {
+        matches!(
+            word,
+            AuditFinding::OomKilled | AuditFinding::Status(Coverage::Covered | Coverage::Uncovered)
+        )
+    };
     let total = fleet.total();
     let words: Vec<_> = words.filter(|word| is_looked_for(*word) || total.of_word(*word) > 0).collect();
     let header: Vec<_> = std::iter::once("NAMESPACE".to_owned())
@@ -157,10 +164,10 @@ const MAX_NAMES: usize = 90;
 fn remedies(rows: &[Row], style: &Style) -> String {
     let mut all: Vec<(u8, &str, Vec<String>)> = Vec::new();
     let mut places = HashMap::new();
-    for row in rows.iter().filter(|row| !row.found.todo.is_empty()) {
+    for row in rows.iter().filter(|row| !row.found.advice.is_empty()) {
         let name = format!("{}/{}", row.pod, row.found.name);
         let name = if style.has_namespaces { format!("{}/{name}", row.namespace) } else { name };
-        let key = (urgency(&row.found), row.found.todo.as_str());
+        let key = (urgency(&row.found), row.found.advice.as_str());
         let place = *places.entry(key).or_insert(all.len());
         match all.get_mut(place) {
             Some((_, _, names)) => names.push(name),
@@ -221,7 +228,11 @@ pub(in crate::cli) fn value(found: &ContainerCoverage, bytes: impl Fn(u64) -> St
 
 /// What it means, and what to do.
 pub(in crate::cli) fn why(found: &ContainerCoverage) -> String {
-    if found.todo.is_empty() { found.why.clone() } else { format!("{}; {}", found.why, found.todo) }
+    if found.advice.is_empty() {
+        found.explanation.clone()
+    } else {
+        format!("{}; {}", found.explanation, found.advice)
+    }
 }
 
 /// Everything as one object.
@@ -252,14 +263,14 @@ pub(super) fn row_json(row: &Row) -> Value {
         "container": found.name,
         "list": found.list.as_str(),
         "status": found.status.as_str(),
-        "reason": found.gap.map(Gap::as_str),
+        "reason": found.reason.map(UncoveredReason::as_str),
         "limit": found.limit.map(|(bytes, _)| bytes),
         "limitFrom": found.limit.map(|(_, source)| source.as_str()),
         "value": found.text,
         "bytes": found.bytes,
         "ours": found.is_ours,
-        "why": found.why,
-        "advice": found.todo,
+        "why": found.explanation,
+        "advice": found.advice,
         "restarts": found.restarts,
         "lastTermination": found.end,
         "oomKilled": found.was_oom_killed(),
@@ -286,12 +297,12 @@ pub(super) fn prometheus(fleet: &Fleet) -> String {
     // Writing to a String cannot fail.
     head(&mut text, &CONTAINERS);
     for (namespace, counts) in &fleet.namespaces {
-        for status in Coverage::ALL {
+        for &status in Coverage::ALL {
             let (name, count) = (CONTAINERS.name, counts.of(status));
             let _ = writeln!(text, "{name}{{namespace=\"{namespace}\",status=\"{status}\"}} {count}");
         }
     }
-    for (series, word) in [(OOM_KILLED, Word::OomKilled), (SIGKILLED, Word::Sigkilled)] {
+    for (series, word) in [(OOM_KILLED, AuditFinding::OomKilled), (SIGKILLED, AuditFinding::Sigkilled)] {
         head(&mut text, &series);
         for (namespace, counts) in &fleet.namespaces {
             let (name, count) = (series.name, counts.of_word(word));

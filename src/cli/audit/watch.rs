@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::Context;
 use gomemlimit_core::{
-    coverage::{ContainerCoverage, Coverage, Gap},
-    live::LivePod,
+    audit::{ContainerCoverage, Coverage, UncoveredReason},
+    pod::LivePod,
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -46,7 +46,7 @@ const WITHOUT_WATCH: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     status: Coverage,
-    gap: Option<Gap>,
+    gap: Option<UncoveredReason>,
     limit: Option<u64>,
     text: Option<String>,
     restarts: u32,
@@ -58,7 +58,7 @@ impl State {
     fn of(found: &ContainerCoverage) -> Self {
         Self {
             status: found.status,
-            gap: found.gap,
+            gap: found.reason,
             limit: found.limit.map(|(bytes, _)| bytes),
             text: found.text.clone(),
             restarts: found.restarts,

@@ -1,9 +1,10 @@
 //! The links of one namespace: its label, the selectors, the settings, and a pod created by dry run.
 
 use gomemlimit_core::{
-    NamespaceAnnotations, Pod, Policy, Reason, Surroundings, decide,
+    NamespaceAnnotations, Pod, PodContext, Policy, Reason,
+    audit::{Labels, Selection},
+    decide,
     names::{DOMAIN, GOMEMLIMIT, INJECT_LABEL},
-    selection::{Labels, Selection},
 };
 use kube::{api::PostParams, core::Request};
 use serde_json::{Value, json};
@@ -227,9 +228,9 @@ fn outcome(
 ) -> Option<(Reason, Option<String>)> {
     let text = sample_pod().to_string();
     let pod = Pod::parse(&text).ok()?;
-    let verdict = decide(&pod, Surroundings { namespace, annotations, owner: None }, policy);
+    let verdict = decide(&pod, PodContext { namespace, annotations, owner: None }, policy);
     let container = verdict.containers.first()?;
-    Some((container.decision.reason, container.rule().map(str::to_owned)))
+    Some((container.outcome.reason, container.rule().map(str::to_owned)))
 }
 
 /// An ordinary pod that fits where pods are restricted, and that nothing would start.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use gomemlimit_core::{
+    audit::{Labels, Selection},
     names::INJECT_LABEL,
-    selection::{Labels, Selection},
 };
 
 use super::{

@@ -11,7 +11,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{anyhow, bail, ensure};
 use clap::{ArgGroup, Args};
-use gomemlimit_core::memlimit::GoLimit;
+use gomemlimit_core::value::GoLimit;
 use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
 use hyper::Uri;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow, bail, ensure};
-use gomemlimit_core::live::Termination;
+use gomemlimit_core::pod::Termination;
 use gomemlimit_pprof::{
     Diagnosis, Evidence, Gomemlimit, Past, RssSource, diagnose, thresholds::LEAST_CAPTURES,
 };

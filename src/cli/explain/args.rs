@@ -5,7 +5,7 @@ use std::{process::ExitCode, str::FromStr};
 use anyhow::ensure;
 use clap::{ArgGroup, Args};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
-use gomemlimit_core::{Reason, Verdict};
+use gomemlimit_core::{PodDecision, Reason};
 
 use crate::cli::{
     cluster_args::ClusterArgs,
@@ -83,7 +83,7 @@ impl ExplainArgs {
     /// If there are no containers; the message has `nothing` for their description.
     pub(super) fn has_failed<'v>(
         &self,
-        verdicts: impl Iterator<Item = &'v Verdict<'static>>,
+        verdicts: impl Iterator<Item = &'v PodDecision<'static>>,
         nothing: &str,
     ) -> anyhow::Result<bool> {
         let (mut has_judged, mut found) = (false, false);
@@ -98,11 +98,11 @@ impl ExplainArgs {
         Ok(found)
     }
 
-    fn fails_on(&self, verdict: &Verdict<'_>) -> bool {
+    fn fails_on(&self, verdict: &PodDecision<'_>) -> bool {
         self.fail_on.iter().any(|finding| match finding {
             FailOn::Warning => !verdict.warnings.is_empty(),
             FailOn::Reason(reason) => {
-                verdict.containers.iter().any(|container| container.decision.reason == *reason)
+                verdict.containers.iter().any(|container| container.outcome.reason == *reason)
             }
         })
     }

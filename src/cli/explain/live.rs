@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use gomemlimit_core::{
-    Surroundings as Around, Verdict,
-    coverage::{ContainerCoverage, Gap},
-    live::LivePod,
+    PodContext, PodDecision,
+    audit::{ContainerCoverage, Selected, UncoveredReason},
     names::STATUS_ANNOTATION,
-    selection::Selected,
+    pod::LivePod,
 };
 use gomemlimit_manifest::{PodLocation, pod_locations};
 use kube::{api::GetParams, core::Request};
@@ -41,7 +40,7 @@ struct Explained {
     location: PodLocation,
     namespace: String,
     /// About a new pod.
-    verdict: Verdict<'static>,
+    verdict: PodDecision<'static>,
     /// About the pod that runs; empty for a workload.
     running: Vec<ContainerCoverage>,
     /// The status annotation of the pod.
@@ -160,7 +159,7 @@ fn explain(text: &str, namespace: &str, resolver: &PolicyResolver) -> anyhow::Re
             || labels.clone().and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
         let Some((installation, selected)) = resolver.installation(namespace, labels) else { continue };
         let annotations = &resolver.annotations(namespace, installation);
-        let around = Around { namespace, annotations, owner: location.pods_owner() };
+        let around = PodContext { namespace, annotations, owner: location.pods_owner() };
         let verdict = decide_at(&object, &location, around, &installation.policy)?;
         let mut explained = Explained {
             selected,
@@ -251,11 +250,11 @@ fn report(all: &[Explained], resolver: &PolicyResolver) -> Value {
             "running": one.running.iter().map(|found| json!({
                 "name": found.name,
                 "status": found.status.as_str(),
-                "reason": found.gap.map(Gap::as_str),
+                "reason": found.reason.map(UncoveredReason::as_str),
                 "limit": found.limit.map(|(bytes, _)| bytes),
                 "value": found.text,
-                "why": found.why,
-                "advice": found.todo,
+                "why": found.explanation,
+                "advice": found.advice,
             })).collect::<Vec<_>>(),
         })
     });

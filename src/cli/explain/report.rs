@@ -1,13 +1,13 @@
 //! The JSON of a container, for programs.
 
-use gomemlimit_core::decide::{ContainerVerdict, NotTracked, Plan};
+use gomemlimit_core::decision::{ComputedValue, ContainerDecision, NotTracked};
 use serde_json::{Value, json};
 
 /// Version of the schema of `-o json`; fields are added without a new one.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
-pub(super) fn container_report(container: &ContainerVerdict<'_>) -> Value {
-    let decision = container.decision;
+pub(super) fn container_report(container: &ContainerDecision<'_>) -> Value {
+    let decision = container.outcome;
     json!({
         "name": container.name(),
         "list": container.list.as_str(),
@@ -15,16 +15,16 @@ pub(super) fn container_report(container: &ContainerVerdict<'_>) -> Value {
         "reason": decision.reason.as_str(),
         "explanation": container.explanation(),
         "limit": decision.limit,
-        "value": decision.plan.map(|plan| plan.text()),
-        "bytes": decision.plan.map(|plan| plan.value),
+        "value": decision.value.map(|plan| plan.text()),
+        "bytes": decision.value.map(|plan| plan.bytes),
         "existing": container.existing,
         "rule": container.rule(),
         "repaired": container.repaired(),
-        "basis": decision.plan.as_ref().map(basis),
+        "basis": decision.value.as_ref().map(basis),
     })
 }
 
-fn basis(plan: &Plan) -> Value {
+fn basis(plan: &ComputedValue) -> Value {
     json!({
         "podLimit": plan.from_pod_limit,
         "kind": plan.kind.as_str(),
@@ -34,6 +34,6 @@ fn basis(plan: &Plan) -> Value {
         "ratioFrom": plan.ratio_level.as_str(),
         "headroom": plan.headroom,
         "headroomFrom": plan.headroom_level.as_str(),
-        "setting": plan.decided_by().as_str(),
+        "setting": plan.made_by().as_str(),
     })
 }

@@ -1,8 +1,8 @@
 //! The tables and warnings of `explain`, for people.
 
 use gomemlimit_core::{
-    Verdict,
-    decide::ContainerVerdict,
+    PodDecision,
+    decision::ContainerDecision,
     settings::{Level, Setting},
     warning::WarningKind,
 };
@@ -10,18 +10,18 @@ use gomemlimit_core::{
 use crate::cli::{format::Format, output};
 
 /// Prints the warnings that the table does not show: problems of values are in their rows.
-pub(super) fn warn(object: &str, verdict: &Verdict<'_>) {
+pub(super) fn warn(object: &str, verdict: &PodDecision<'_>) {
     for warning in verdict.warnings.iter().filter(|warning| warning.kind != WarningKind::BrokenValue) {
         output::warning(&format!("{object}: {}", warning.text));
     }
 }
 
 /// The table of the decisions about the containers of these objects.
-pub(super) fn decisions(all: &[(String, &Verdict<'_>)], format: Format) -> String {
+pub(super) fn decisions(all: &[(String, &PodDecision<'_>)], format: Format) -> String {
     let dash = || "-".to_owned();
     let rows = all.iter().flat_map(|(object, verdict)| {
         verdict.containers.iter().map(|container| {
-            let decision = container.decision;
+            let decision = container.outcome;
             vec![
                 object.clone(),
                 container.name().to_owned(),
@@ -36,9 +36,9 @@ pub(super) fn decisions(all: &[(String, &Verdict<'_>)], format: Format) -> Strin
 }
 
 /// The value to inject, or that of the user as it is written.
-fn gomemlimit(container: &ContainerVerdict<'_>, format: Format) -> Option<String> {
-    if let Some(plan) = container.decision.plan {
-        return Some(format.bytes(plan.value));
+fn gomemlimit(container: &ContainerDecision<'_>, format: Format) -> Option<String> {
+    if let Some(plan) = container.outcome.value {
+        return Some(format.bytes(plan.bytes));
     }
     let existing = container.existing.as_ref()?;
     let exact = existing.bytes.filter(|_| format == Format::Wide).map(|bytes| bytes.to_string());
@@ -47,18 +47,18 @@ fn gomemlimit(container: &ContainerVerdict<'_>, format: Format) -> Option<String
 }
 
 /// The setting that made the value, or the explanation of the reason.
-fn why(container: &ContainerVerdict<'_>) -> String {
-    let reason = container.decision.reason;
-    let Some(plan) = container.decision.plan else {
+fn why(container: &ContainerDecision<'_>) -> String {
+    let reason = container.outcome.reason;
+    let Some(plan) = container.outcome.value else {
         let rule = container.reason_rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
         return format!("{}{rule}", container.explanation());
     };
-    let level = level_text(plan.source().as_str(), container.value_rule.as_deref());
+    let level = level_text(plan.level().as_str(), container.value_rule.as_deref());
     let by_rule =
         container.reason_rule.as_ref().map(|rule| format!("; {reason} by rule {rule}")).unwrap_or_default();
     let not_tracked = plan.not_tracked.map(|why| format!("; {}", why.explanation())).unwrap_or_default();
     let of = if plan.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
-    let value = match plan.decided_by() {
+    let value = match plan.made_by() {
         Setting::Value => format!("tracks the limit: 95.37 % of it ({level})"),
         Setting::Headroom => format!("headroom {} ({level}){not_tracked}", output::quantity(plan.headroom)),
         _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),

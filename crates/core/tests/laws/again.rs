@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gomemlimit_core::{memlimit::Ratio, quantity};
+use gomemlimit_core::{quantity, value::Ratio};
 use serde_json::{Value, json};
 
 use crate::{STATUS, TRACKING, support::containers};

@@ -1,7 +1,9 @@
 //! Laws that hold for arbitrary pods, settings and status annotations.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use gomemlimit_core::{NamespaceAnnotations, Policy, Reason, Rules, builtin::BUILT_IN, memlimit::Ratio};
+use gomemlimit_core::{
+    NamespaceAnnotations, Policy, Reason, Rules, admission::admit, settings::BUILT_IN, value::Ratio,
+};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};
 
@@ -204,17 +206,17 @@ fn the_generators_reach_every_reason() {
     for _ in 0..5000 {
         let (pod, policy, namespace) = inputs.new_tree(&mut runner).unwrap().current();
         let body = review_of(&pod);
-        let judgement = gomemlimit_core::Review::parse(&body).unwrap().judge(&namespace, &policy);
-        seen.extend(judgement.verdict.reason);
-        for container in &judgement.verdict.containers {
-            seen.insert(container.decision.reason);
-            by_rules.extend(container.rule().map(|rule| (container.decision.reason, rule.to_owned())));
+        let outcome = admit(&body, |_| namespace, &policy).unwrap().outcome;
+        seen.extend(outcome.decision.reason);
+        for container in &outcome.decision.containers {
+            seen.insert(container.outcome.reason);
+            by_rules.extend(container.rule().map(|rule| (container.outcome.reason, rule.to_owned())));
         }
     }
     // Reasons of a request as a whole stand in tests/review.rs.
     let elsewhere = [Reason::NotAPod, Reason::NotCreate, Reason::MirrorPod];
     let missing: Vec<_> =
-        Reason::ALL.into_iter().filter(|r| !seen.contains(r) && !elsewhere.contains(r)).collect();
+        Reason::ALL.iter().copied().filter(|r| !seen.contains(r) && !elsewhere.contains(r)).collect();
     assert_eq!(missing, [], "seen: {seen:?}");
     for reason in [
         Reason::OptedOut,

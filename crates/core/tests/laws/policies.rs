@@ -2,8 +2,8 @@
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Rules, Settings,
-    memlimit::Ratio,
     settings::{EnvFrom, InitContainers, Mode, Repair, ValueKind},
+    value::Ratio,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};

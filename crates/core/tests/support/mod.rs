@@ -2,7 +2,11 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use gomemlimit_core::{NamespaceAnnotations, Policy, Review, printable::is_hidden};
+use gomemlimit_core::{
+    NamespaceAnnotations, Policy,
+    admission::{Admission, admit},
+    printable::is_hidden,
+};
 use serde_json::{Value, json};
 
 /// A response with everything decoded.
@@ -16,9 +20,9 @@ pub(crate) struct Answer {
 
 /// Answers a review body, checking what the API server would check.
 pub(crate) fn answer_in(body: &[u8], namespace: &NamespaceAnnotations, policy: &Policy) -> Answer {
-    let review = Review::parse(body).expect("a review with a uid");
-    let bytes = respond(&review, namespace, policy);
-    let document: Value = serde_json::from_slice(&bytes).expect("the answer is JSON");
+    let Admission { review, answer, .. } =
+        admit(body, |_| namespace.clone(), policy).expect("a review with a uid");
+    let document: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
     assert_eq!(document["apiVersion"], "admission.k8s.io/v1");
     assert_eq!(document["kind"], "AdmissionReview");
     let response = document["response"].clone();
@@ -48,14 +52,6 @@ pub(crate) fn answer_in(body: &[u8], namespace: &NamespaceAnnotations, policy: &
     let decisions = decisions.map(serde_json::from_str);
     let decisions = decisions.expect("a decisions annotation").expect("of JSON");
     Answer { response, patch, warnings, decisions }
-}
-
-/// The answer as the webhook gives it.
-pub(crate) fn respond(review: &Review<'_>, namespace: &NamespaceAnnotations, policy: &Policy) -> Vec<u8> {
-    let mut verdict = review.judge(namespace, policy).verdict;
-    let patch = verdict.patch();
-    verdict.warnings.extend(patch.warning);
-    verdict.respond(review.uid(), &patch.operations)
 }
 
 pub(crate) fn answer(body: &[u8]) -> Answer {

@@ -1,0 +1,73 @@
+//! The value of a container: the recipe of its settings, applied to its limit.
+
+use crate::{
+    decision::{
+        outcome::{ComputedValue, NotTracked},
+        owned_values::OwnedValue,
+    },
+    pod::{containers::Container, env::MibVariable},
+    reason::Reason,
+    settings::{Level, ValueKind, precedence::Precedence},
+    value::{formula, limit::Limit},
+    warning::Warning,
+};
+
+/// The value for a container that nothing else excludes, or the reason for having none.
+pub(super) fn compute(
+    container: &Container<'_>,
+    limit: Limit,
+    own: Option<&OwnedValue>,
+    precedence: Precedence<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Result<ComputedValue, Reason> {
+    let (bytes, from_pod_limit) = match limit {
+        Limit::Own(bytes) => (bytes, false),
+        Limit::FromPod(bytes) => (bytes, true),
+        Limit::None => return Err(Reason::NoMemoryLimit),
+        Limit::Shared => return Err(Reason::SharedPodLimit),
+        Limit::Invalid => return Err(Reason::InvalidLimit),
+    };
+    if bytes < precedence.min_limit().0 {
+        return Err(Reason::BelowMinimum);
+    }
+    let (wanted, kind_level) = precedence.value();
+    let not_tracked = match wanted {
+        ValueKind::Literal => None,
+        ValueKind::Track => not_tracked(container, limit, own),
+    };
+    let kind = if not_tracked.is_some() { ValueKind::Literal } else { wanted };
+    let (ratio, ratio_level) = precedence.ratio();
+    let (value, headroom, headroom_level) = match kind {
+        ValueKind::Track => (formula::tracking_value(bytes), 0, Level::Default),
+        ValueKind::Literal => {
+            let (headroom, level) = precedence.headroom(bytes, &container.name, warnings);
+            let value = formula::literal_value(bytes, ratio, headroom).ok_or(Reason::BelowMinimum)?;
+            (value, headroom, level)
+        }
+    };
+    Ok(ComputedValue {
+        bytes: value,
+        limit: bytes,
+        from_pod_limit,
+        kind,
+        kind_level,
+        not_tracked,
+        ratio,
+        ratio_level,
+        headroom,
+        headroom_level,
+    })
+}
+
+/// The reason for a literal value instead of one that tracks.
+fn not_tracked(container: &Container<'_>, limit: Limit, own: Option<&OwnedValue>) -> Option<NotTracked> {
+    let is_own_variable = own.is_some_and(|own| own.source.kind() == ValueKind::Track);
+    match limit.own_bytes() {
+        None => Some(NotTracked::NoOwnLimit),
+        Some(bytes) if !formula::is_trackable(bytes) => Some(NotTracked::OddLimit),
+        Some(_) if container.env.mib != MibVariable::Absent && !is_own_variable => {
+            Some(NotTracked::VariableTaken)
+        }
+        Some(_) => None,
+    }
+}

@@ -1,0 +1,99 @@
+//! Messages about a GOMEMLIMIT that is in env already: of the user, or of this program.
+
+use crate::{
+    decision::{
+        outcome::ComputedValue,
+        owned_values::{OwnedValue, ValueSource},
+        user_value::ValueProblem,
+    },
+    pod::containers::Container,
+    quantity,
+    quote::quote,
+    reason::Reason,
+    units::human,
+    value::limit::Limit,
+    warning::{Warning, WarningKind},
+};
+
+/// The result of `repair: fix` for a broken value.
+#[derive(Clone, Copy)]
+pub(crate) struct RepairResult {
+    pub(crate) repaired: Option<ComputedValue>,
+    /// The reason for having no replacement.
+    pub(crate) blocked_by: Option<Reason>,
+}
+
+/// The message about a value of the user, if there is one.
+pub(crate) fn user_value_message(
+    container: &Container<'_>,
+    problem: Option<&ValueProblem>,
+    RepairResult { repaired, blocked_by }: RepairResult,
+) -> Option<String> {
+    let several = container.env.gomemlimit_indexes.len() > 1;
+    let Some(problem) = problem else {
+        let text = "GOMEMLIMIT is in env more than once; the last one counts";
+        return several.then(|| text.to_owned());
+    };
+    let which = if several { " (the last of several entries, which counts)" } else { "" };
+    let end = match (repaired, blocked_by) {
+        (Some(value), _) => format!("repaired: GOMEMLIMIT={}", value.text()),
+        (_, Some(reason)) => format!("not repaired: {}", reason.explanation()),
+        (None, None) => problem.advice().to_owned(),
+    };
+    Some(format!("{problem}{which}; {end}"))
+}
+
+/// A warning about one container.
+pub(crate) fn container_warning(container: &Container<'_>, kind: WarningKind, text: &str) -> Warning {
+    Warning::new(kind, format!("container {}: {text}", quote(&container.name)))
+}
+
+/// The message about a memory limit with a known text, if the reason is about it.
+pub(crate) fn limit_message(
+    reason: Reason,
+    text: Option<&str>,
+    limit: Limit,
+    minimum: u64,
+) -> Option<String> {
+    match reason {
+        Reason::InvalidLimit => {
+            let text = text.filter(|text| quantity::parse(text).is_err())?;
+            let problem = quantity::parse(text).err()?;
+            let meant = quantity::suggestion(text).map(|meant| format!("; did you mean {meant}?"));
+            Some(format!("the memory limit {} {problem}{}", quote(text), meant.unwrap_or_default()))
+        }
+        Reason::BelowMinimum => Some(match text.and_then(quantity::too_small) {
+            Some(problem) => format!("the memory limit {problem}"),
+            None => format!(
+                "the memory limit of {} is too small for GOMEMLIMIT to help: min-limit is {}",
+                human(limit.bytes()?),
+                human(minimum)
+            ),
+        }),
+        _ => None,
+    }
+}
+
+/// The warning about an own earlier value that does not fit any more and stays: this program never removes one.
+pub(crate) fn stale_value_warning(
+    container: &Container<'_>,
+    own: &OwnedValue,
+    limit: Limit,
+    reason: Reason,
+) -> Option<Warning> {
+    let name = quote(&container.name);
+    let text = match own.source {
+        ValueSource::Literal { bytes, .. } if limit.bytes() != Some(own.limit) => format!(
+            "container {name}: GOMEMLIMIT={bytes} was injected for a limit of {} and stays, although now: {}; remove \
+             it from the manifest",
+            human(own.limit),
+            reason.explanation()
+        ),
+        ValueSource::Track { .. } if limit.own_bytes().is_none() => format!(
+            "container {name}: GOMEMLIMIT follows a memory limit of the container that is not there any more, so it \
+             becomes the node's size; remove it from the manifest, or set the limit"
+        ),
+        _ => return None,
+    };
+    Some(Warning::new(WarningKind::StaleValue, text))
+}
