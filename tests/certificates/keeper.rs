@@ -138,7 +138,7 @@ impl Cluster {
     }
 
     fn troubles(&self) -> Vec<String> {
-        self.replicas.iter().flat_map(|replica| replica.trouble.load().to_vec()).collect()
+        self.replicas.iter().flat_map(|replica| replica.degraded.load().to_vec()).collect()
     }
 
     /// After a while all is well.
@@ -214,7 +214,7 @@ fn start(mode: Mode, api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()
     };
     let client = over(service_fn(answer), NAMESPACE);
     let keeper = CertificateKeeper::new(client, settings, places, TICK, outlet, Metrics::default());
-    let (trusted, trouble) = (keeper.trusted.clone(), keeper.trouble.clone());
+    let (trusted, trouble) = (keeper.trusted.clone(), keeper.degraded.clone());
     let polls = Arc::<Polls>::default();
     tasks.spawn(Counted { future: Box::pin(keeper.run()), polls: polls.clone(), last: (Instant::now(), 0) });
     Replica { polls, trusted, trouble }

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use gomemlimit_core::Policy;
 use gomemlimit_policy_file as policy_file;
-use gomemlimit_serve::policy::PolicyReloader;
+use gomemlimit_serve::{Reloaded, policy::PolicyFile};
 use gomemlimit_test_server::{Setup, review_of_size};
 use serde_json::Value;
 
@@ -25,9 +25,9 @@ async fn a_swapped_file_is_followed_and_a_bad_one_is_not() {
     symlink("..data/policy.yaml", at("policy.yaml")).unwrap();
 
     let mut setup = Setup::default();
-    let (reloader, rules) = PolicyReloader::open(at("policy.yaml"), setup.metrics.clone()).unwrap();
+    let (file_in_use, rules) = Reloaded::open(PolicyFile(at("policy.yaml")), setup.metrics.clone()).unwrap();
     setup.options.policy = Policy { rules, ..Policy::default() };
-    setup.policy_file = Some(reloader);
+    setup.policy_file = Some(file_in_use);
     let server = setup.start().await;
     let value = async || {
         let answer = server.review(&review_of_size(400)).await.json();
@@ -37,6 +37,7 @@ async fn a_swapped_file_is_followed_and_a_bad_one_is_not() {
         decisions["containers"]["api"]["value"].as_str().unwrap().to_owned()
     };
     assert_eq!(value().await, "858993459");
+    assert_eq!(server.metric("gomemlimit_policy_rules").await, 1);
     publish("2", &file("0.5"));
     server.wait_for_metric("gomemlimit_policy_reloads_total{result=\"loaded\"}", 1).await;
     assert_eq!(value().await, "536870912");

@@ -4,13 +4,10 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::Path,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use gomemlimit_serve::{
-    lifecycle::Signal,
-    tls::{CertificateFiles, Reloader},
-};
+use gomemlimit_serve::{Reloaded, lifecycle::Signal, tls::CertificateFiles};
 use gomemlimit_test_server::{
     LONG, Pair, REVIEW, Server, Setup, connect, is_injected, read_response, request, review_of_size, send,
     until_closed,
@@ -236,8 +233,7 @@ impl Mount {
 
     async fn serve(&self, pair: &Pair) -> Server {
         let mut setup = Setup { pair: pair.clone(), ..Setup::default() };
-        let (_, content) = self.files().load(SystemTime::now()).unwrap();
-        setup.reloader = Some(Reloader::new(self.files(), content, setup.metrics.clone()));
+        setup.certificate_files = Some(Reloaded::open(self.files(), setup.metrics.clone()).unwrap().0);
         setup.start().await
     }
 }

@@ -17,14 +17,14 @@ use std::{
 
 use gomemlimit_core::Policy;
 use gomemlimit_serve::{
-    BodyLimits, Options, Parts, ServeError,
+    BodyLimits, Components, Options, Reloaded, ServeError,
     handler::{Namespaces, NoNamespaces, PATH},
     lifecycle::Signal,
     listener::{ConnectionLimits, Eviction},
     metrics::Metrics,
-    policy::PolicyReloader,
+    policy::PolicyFile,
     serve,
-    tls::{ClientCa, Reloader, Serving},
+    tls::{CertificateFiles, ClientCa, Serving},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -47,9 +47,9 @@ pub struct Setup {
     pub options: Options,
     pub pair: Pair,
     pub namespaces: Arc<dyn Namespaces>,
-    pub reloader: Option<Reloader>,
+    pub certificate_files: Option<Reloaded<CertificateFiles>>,
     pub client_ca: Option<ClientCa>,
-    pub policy_file: Option<PolicyReloader>,
+    pub policy_file: Option<Reloaded<PolicyFile>>,
     pub metrics: Metrics,
 }
 
@@ -80,7 +80,7 @@ impl Default for Setup {
             options,
             pair: Pair::new(),
             namespaces: Arc::new(NoNamespaces),
-            reloader: None,
+            certificate_files: None,
             client_ca: None,
             policy_file: None,
             metrics: Metrics::default(),
@@ -103,21 +103,21 @@ impl Setup {
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (sender, signals) = mpsc::channel(2);
         let (webhook_address, admin_address) = (webhook.local_addr().unwrap(), admin.local_addr().unwrap());
-        let parts = Parts {
+        let components = Components {
             webhook,
             admin,
             serving: Serving::new(self.pair.credentials(), self.metrics.clone()),
-            reloader: self.reloader,
+            certificate_files: self.certificate_files,
             client_ca: self.client_ca,
             policy_file: self.policy_file,
             namespaces: self.namespaces,
             conditions: Vec::new(),
-            troubles: Vec::new(),
+            degraded: Vec::new(),
             metrics: self.metrics,
             signals,
         };
         #[expect(clippy::disallowed_methods, reason = "the server under test")]
-        let ended = tokio::spawn(serve(self.options, parts));
+        let ended = tokio::spawn(serve(self.options, components));
         Server { webhook: webhook_address, admin: admin_address, pair: self.pair, signals: sender, ended }
     }
 }
