@@ -88,6 +88,8 @@
 //! # }
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod admin;
 mod body;
 mod budget;

@@ -1,3 +1,5 @@
+//! Reloading, with the policy file as the source.
+
 use std::{fs, path::PathBuf, time::Duration};
 
 use arc_swap::ArcSwap;
