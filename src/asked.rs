@@ -1,4 +1,4 @@
-//! Whether a server asks for a client certificate, as a client that has none sees it.
+//! Whether a server asks for a client certificate.
 
 use std::{
     error::Error,
@@ -12,12 +12,12 @@ use rustls::{AlertDescription, SignatureScheme, client::ResolvesClientCert, sign
 
 use crate::causes::chain;
 
-/// Answers that there is no certificate, and remembers the question.
+/// A client without a certificate, which records whether the server asks for one.
 #[derive(Debug, Default)]
 pub(crate) struct Asked(AtomicBool);
 
 impl Asked {
-    /// Whether a handshake has come to the question (RFC 8446, section 4.3.2).
+    /// Whether the server has sent a `CertificateRequest` (RFC 8446, section 4.3.2).
     pub(crate) fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -34,8 +34,8 @@ impl ResolvesClientCert for Asked {
     }
 }
 
-/// Whether a server ended the connection because the client has no certificate (RFC 8446, section 6.2).
-pub(crate) fn is_for_want_of_one(error: &(dyn Error + 'static)) -> bool {
+/// Whether the server ended the connection because the client has no certificate (RFC 8446, section 6.2).
+pub(crate) fn is_certificate_required(error: &(dyn Error + 'static)) -> bool {
     let wanted = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
     chain(error).any(|cause| cause.downcast_ref() == Some(&wanted))
 }

@@ -1,4 +1,4 @@
-//! Logs on stderr, as text for people or JSON for machines. Whoever logs never waits for whoever reads.
+//! Logs on stderr, as text for people or JSON for machines. Logging never waits for the reader of stderr.
 
 mod line_queue;
 mod shorten;
@@ -35,12 +35,12 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging into a queue; panics are logged like everything else.
+/// Starts logging into a queue; panics are logged, too.
 pub fn init(args: &LogArgs, queue: &LineQueue, is_coloured: bool) {
     let registry = tracing_subscriber::registry().with(args.log_level.clone());
     let (format, queue) = (args.log_format, queue.clone());
     let writer = move || LineWriter { format, is_coloured, queue: queue.clone() };
-    // What the library prints by itself about a line that it cannot format would wait for the reader.
+    // What the library itself prints about a line that it cannot format would wait for the reader.
     match format {
         LogFormat::Text => {
             registry
@@ -55,10 +55,10 @@ pub fn init(args: &LogArgs, queue: &LineQueue, is_coloured: bool) {
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic")));
 }
 
-/// Queues each write, which is one event, as one line within the bound of a line.
+/// Queues each write, which is one event, as one line of bounded length.
 struct LineWriter {
     format: LogFormat,
-    /// Whether a line of text has escape sequences of its own.
+    /// Whether a line of text has colours.
     is_coloured: bool,
     queue: LineQueue,
 }
@@ -82,7 +82,8 @@ impl io::Write for LineWriter {
     }
 }
 
-/// Levels, each alone or behind `target=`. A bare word that is none is no target: it would silence everything else.
+/// Levels, each alone or behind `target=`. A bare word that is no level is refused: as a target it would silence everything
+/// else.
 fn parse_filter(text: &str) -> Result<Targets, String> {
     let is_target = |target: &str| {
         !target.is_empty() && target.chars().all(|c| c.is_ascii_alphanumeric() || "_:.-".contains(c))
@@ -99,7 +100,7 @@ fn parse_filter(text: &str) -> Result<Targets, String> {
     })
 }
 
-/// kube reports every failed call once more, in words of its own; below `debug` only if it is named.
+/// kube logs every failed call once more; that is shown at `debug`, or if the filter names kube.
 fn quiet(filter: Targets, text: &str) -> Targets {
     if text.contains("kube") || filter.default_level().is_none_or(|level| level >= LevelFilter::DEBUG) {
         return filter;

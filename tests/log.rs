@@ -6,15 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gomemlimit_test_server::{LONG, REVIEW, connect, get, metric, read_response, request, send};
 use rstest::rstest;
 use tokio::time::timeout;
 
 mod support;
-use support::{
-    LONG, REVIEW, connect, get, metric, read_answer, request,
-    running::{Running, free_ports, program},
-    send,
-};
+use support::running::{Running, free_ports, program};
 
 const DROPPED: &str = "gomemlimit_log_lines_dropped_total";
 
@@ -35,7 +32,7 @@ async fn assert_reviews(running: &Running, body: &[u8], count: usize) {
         let mut stream = connect(running.webhook, &running.pair).await.unwrap();
         for _ in 0..count {
             send(&mut stream, &request(body)).await;
-            let answer = read_answer(&mut stream).await.unwrap();
+            let answer = read_response(&mut stream).await.unwrap();
             assert_eq!(answer.status, 200, "{}", answer.body);
         }
     };
@@ -156,7 +153,7 @@ async fn requests_that_are_no_reviews_do_not_fill_the_log() {
     let started = Instant::now();
     for _ in 0..50 {
         send(&mut stream, &request(b"{}")).await;
-        assert_eq!(read_answer(&mut stream).await.unwrap().status, 400);
+        assert_eq!(read_response(&mut stream).await.unwrap().status, 400);
     }
     // One in ten seconds.
     let most = started.elapsed().as_secs() / 10 + 1;

@@ -8,15 +8,13 @@ use gomemlimit_core::{
     Policy,
     settings::{Mode, ValueKind},
 };
+use gomemlimit_test_server::{Pair, Server, Setup};
 use rstest::rstest;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     process::Command,
 };
-
-mod support;
-use support::{Pair, Server, Setup};
 
 async fn probe(arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));

@@ -7,21 +7,26 @@
     clippy::print_stdout
 )]
 
-use std::{fs, net::TcpListener, process::Stdio, time::Instant};
+use std::{
+    fs, iter,
+    net::{SocketAddr, TcpListener},
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use gomemlimit_core::admission::{Patch, admit};
+use gomemlimit_test_server::{
+    LONG, Pair, REVIEW, connect, get, is_injected, read_response, request, review_of_size, send,
+};
 use rstest::rstest;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
+    time::{sleep, timeout},
 };
 
 mod support;
-use support::{
-    LONG, Pair, REVIEW, connect, is_injected, read_answer, request, review_of_size,
-    running::{Running, free_ports, program},
-    send,
-};
+use support::running::{Running, free_ports, program};
 
 /// Runs to the end: exit code, stdout, stderr.
 async fn run(arguments: &[&str]) -> (i32, String, String) {
@@ -153,7 +158,7 @@ async fn ready_means_that_the_webhook_port_answers() {
         let mut stream =
             connect(running.webhook, &running.pair).await.expect("ready before the port answers");
         send(&mut stream, &request(REVIEW)).await;
-        assert!(is_injected(&read_answer(&mut stream).await.unwrap()));
+        assert!(is_injected(&read_response(&mut stream).await.unwrap()));
         running.signal("TERM");
         let (code, log) = running.exit().await;
         assert_eq!(code, Some(0), "{log}");
@@ -171,7 +176,7 @@ async fn sigterm_makes_unready_and_serves_on_and_a_second_signal_aborts() {
     }
     let mut stream = connect(running.webhook, &running.pair).await.unwrap();
     send(&mut stream, &request(REVIEW)).await;
-    let answer = read_answer(&mut stream).await.unwrap();
+    let answer = read_response(&mut stream).await.unwrap();
     assert!(is_injected(&answer) && answer.closes());
     running.signal("TERM");
     let (code, log) = running.exit().await;
@@ -186,7 +191,7 @@ async fn one_log_line_a_mutation() {
     let mut stream = connect(running.webhook, &running.pair).await.unwrap();
     for review in [REVIEW, include_bytes!("../crates/core/tests/golden/reviews/057-create-deployment.json")] {
         send(&mut stream, &request(review)).await;
-        read_answer(&mut stream).await.unwrap();
+        read_response(&mut stream).await.unwrap();
     }
     running.signal("TERM");
     let (_, log) = running.exit().await;
@@ -267,7 +272,7 @@ async fn the_budget_bounds_the_memory_of_64_large_bodies() {
         async move {
             let mut stream = connect(webhook, &pair).await.unwrap();
             send(&mut stream, body).await;
-            read_answer(&mut stream).await.unwrap()
+            read_response(&mut stream).await.unwrap()
         }
     });
     let mut set = tokio::task::JoinSet::new();
@@ -306,7 +311,7 @@ async fn hostile_bodies_stay_within_the_memory() {
         set.spawn(async move {
             let mut stream = connect(webhook, &pair).await.unwrap();
             send(&mut stream, &body).await;
-            read_answer(&mut stream).await.unwrap()
+            read_response(&mut stream).await.unwrap()
         });
     }
     for answer in set.join_all().await {
@@ -316,6 +321,39 @@ async fn hostile_bodies_stay_within_the_memory() {
     let peak = running.peak_kib() - before;
     println!("{count} hostile bodies of 6 MiB at once: resident {peak} KiB at most");
     assert!(peak < 48 << 10, "{peak} KiB");
+}
+
+/// What the chart gives the readiness probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A byte of a head every tenth of a second, on one connection after the other.
+async fn drip_heads(address: SocketAddr) {
+    loop {
+        if let Ok(mut stream) = TcpStream::connect(address).await {
+            let mut head = b"GET /livez HTTP/1.1\r\nHost: x\r\nX: ".iter().chain(iter::repeat(&b'x'));
+            while let Some(byte) = head.next()
+                && stream.write_all(&[*byte]).await.is_ok()
+            {
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn clients_that_drip_keep_no_probe_from_its_answer() {
+    let program = Running::start(&[]);
+    program.wait_until_ready().await;
+    let mut hostile = tokio::task::JoinSet::new();
+    for _ in 0..450 {
+        hostile.spawn(drip_heads(program.admin));
+    }
+    // Until all of them have come.
+    sleep(Duration::from_millis(500)).await;
+    for path in ["/livez", "/readyz"].repeat(5) {
+        let (status, _) = timeout(PROBE_TIMEOUT, get(program.admin, path)).await.expect(path);
+        assert_eq!(status, 200);
+    }
 }
 
 /// A pipe that nobody writes to keeps `serve` neither from an error nor, later, from looking at its files.

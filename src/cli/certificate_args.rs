@@ -1,11 +1,6 @@
 //! Where `serve` has its certificate from: files, a CA that it keeps itself, or none of both.
 
-use std::{
-    net::IpAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -22,7 +17,10 @@ use crate::{
         client::connect,
     },
     metrics::Metrics,
-    serve::tls::{CertificateFiles, ClientCa, Reloader, Serving, ephemeral},
+    serve::{
+        Reloaded,
+        tls::{CertificateFiles, ClientCa, Serving, ephemeral},
+    },
 };
 
 /// Certificate files, or the objects that self-managed certificates live in.
@@ -92,7 +90,7 @@ pub(super) struct LifeArgs {
 /// What serves, and what keeps it current.
 pub(super) struct Certificates {
     pub(super) serving: Arc<Serving>,
-    pub(super) reloader: Option<Reloader>,
+    pub(super) files: Option<Reloaded<CertificateFiles>>,
     pub(super) keeper: Option<CertificateKeeper>,
     /// Self-signed, for a trial.
     pub(super) ephemeral: bool,
@@ -113,10 +111,10 @@ impl CertificateArgs {
     pub(super) fn open(&self, listen: IpAddr, metrics: &Metrics) -> anyhow::Result<Certificates> {
         if let (Some(certificate), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
             let files = CertificateFiles { certificate, key };
-            let (credentials, content) = files.load(SystemTime::now()).context("--tls-cert, --tls-key")?;
+            let opened = Reloaded::open(files, metrics.clone());
+            let (files, credentials) = opened.context("--tls-cert, --tls-key")?;
             let serving = Serving::new(credentials, metrics.clone());
-            let reloader = Some(Reloader::new(files, content, metrics.clone()));
-            return Ok(Certificates { serving, reloader, keeper: None, ephemeral: false });
+            return Ok(Certificates { serving, files: Some(files), keeper: None, ephemeral: false });
         }
         if let (Some(secret), Some(configuration), Some(service)) =
             (&self.tls_secret, &self.webhook_config, &self.service)
@@ -125,10 +123,10 @@ impl CertificateArgs {
             let objects = Objects { secret, configuration, service, namespace: self.namespace.as_deref() };
             let outlet = Outlet::Served(serving.clone());
             let keeper = self.lives.keeper(&objects, outlet, Duration::ZERO, metrics)?;
-            return Ok(Certificates { serving, reloader: None, keeper: Some(keeper), ephemeral: false });
+            return Ok(Certificates { serving, files: None, keeper: Some(keeper), ephemeral: false });
         }
         let serving = Serving::new(ephemeral(listen)?, metrics.clone());
-        Ok(Certificates { serving, reloader: None, keeper: None, ephemeral: true })
+        Ok(Certificates { serving, files: None, keeper: None, ephemeral: true })
     }
 }
 

@@ -118,9 +118,9 @@ impl CertificatesArgs {
         let tcp = listen("--admin-listen", self.admin_listen)?;
         let address = tcp.local_addr()?;
         info!(version = env!("CARGO_PKG_VERSION"), admin = %address, "keeping certificates");
-        let trusted = Condition { gate: keeper.trusted.clone(), missing: NotReady::NotTrusted };
+        let trusted = Condition { flag: keeper.trusted.clone(), missing: NotReady::NotTrusted };
         let readiness =
-            Readiness::without_webhook(vec![trusted], vec![keeper.trouble.clone()], metrics.clone());
+            Readiness::without_webhook(vec![trusted], vec![keeper.degraded.clone()], metrics.clone());
         let stop = Stop::default();
         let admin = Listener::admin(tcp, router(readiness, metrics.registry_of_keeper()), stop.clone());
         tokio::select! {

@@ -36,7 +36,7 @@ use super::{
     sample::{self, LIMIT_BYTES},
 };
 use crate::{
-    asked::{Asked, is_for_want_of_one},
+    asked::{Asked, is_certificate_required},
     causes::{chain, with_causes},
     serve::tls::{provider, words},
 };
@@ -166,7 +166,7 @@ impl ProbeArgs {
             Err(error) => return Err(explained(anyhow!(error).context("TLS handshake"), false)),
         };
         Ok(match refused {
-            Err(error) if is_for_want_of_one(&error) => {
+            Err(error) if is_certificate_required(&error) => {
                 Ok("refuses a caller without a client certificate".to_owned())
             }
             Err(error) => Err(anyhow!(error).context("refuses a caller for another reason")),
@@ -229,7 +229,7 @@ fn is_not_trusted(error: &io::Error) -> bool {
 /// handshake, or resets the connection.
 fn explained(error: anyhow::Error, is_asked: bool) -> anyhow::Error {
     let asks = "it asks for a client certificate; see --client-cert and --client-key";
-    if is_for_want_of_one(error.as_ref()) {
+    if is_certificate_required(error.as_ref()) {
         return anyhow!(asks);
     }
     let Some(tls) = tls_error(error.as_ref()) else {

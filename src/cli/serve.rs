@@ -23,26 +23,26 @@ use crate::{
     logging::{self, LineQueue, LogArgs},
     metrics::Metrics,
     serve::{
-        BodyLimits, Options, Parts, ServeError,
+        BodyLimits, Components, Options, Reloaded, ServeError,
         handler::{Namespaces, NoNamespaces, PATH},
         lifecycle,
         listener::{ConnectionLimits, Eviction},
         path::WebhookPath,
-        policy::PolicyReloader,
+        policy::PolicyFile,
         readiness::{Condition, NotReady},
         serve,
         tls::provider,
     },
 };
 
-/// More threads than this only cost memory: a review takes microseconds.
-const MOST_THREADS: usize = 4;
+/// Maximum of threads: more only cost memory, since a review takes microseconds.
+const MAX_THREADS: usize = 4;
 
-/// Bytes of a request's head: that of the API server has less than 1 KiB.
+/// Maximum size of a request's head, in bytes: that of the API server has less than 1 KiB.
 const MAX_HEAD: usize = 16 << 10;
 
-/// How long clients of the webhook port may take at the cap: silent for long enough for a handshake and a review on a
-/// busy node; the API server waits three times as long for a place as a request may go on arriving.
+/// Times that clients of the webhook port have at the maximum of connections. The silence is long enough for a handshake
+/// and a review on a busy node; the API server waits three times as long for a slot as a request may go on arriving.
 const EVICTION: Eviction =
     Eviction::IdleFirst { silent: Duration::from_millis(250), sending: Duration::from_secs(1) };
 
@@ -95,7 +95,7 @@ pub(super) struct ServeArgs {
     log: LogArgs,
 }
 
-/// What clients may cost, and how long things may take.
+/// Limits and timeouts.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Limits")]
 struct LimitArgs {
@@ -140,7 +140,7 @@ impl ServeArgs {
             .context("cannot start to log")?;
         logging::init(&self.log, &stderr, is_coloured);
         let ended = self.run_with(metrics);
-        // Through the queue like everything else: nobody may be reading.
+        // Through the queue like the log: stderr may not be read.
         let (error, code) = match ended {
             Ok(Ok(())) => (None, ExitCode::SUCCESS),
             Ok(Err(error)) => (Some(with_causes(&error)), ExitCode::FAILURE),
@@ -153,19 +153,19 @@ impl ServeArgs {
         Ok(code)
     }
 
-    /// The inner error is an unclean shutdown, the outer one what kept it from starting.
+    /// The inner error is an unclean shutdown, the outer one a failed start.
     fn run_with(&self, metrics: Metrics) -> anyhow::Result<Result<(), ServeError>> {
         let options = self.options()?;
         // kube takes the provider of the process.
         let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .enable_all()
             .build()
             .context("cannot start the runtime")?;
         let served = runtime.block_on(self.serve(options, metrics));
-        // Not waiting for tasks that were told to end and did not.
+        // Does not wait for tasks that did not end.
         runtime.shutdown_background();
         served
     }
@@ -195,7 +195,7 @@ impl ServeArgs {
         if max_body == 0 {
             bail!("--max-body must be more than 0");
         }
-        // A quarter is kept for small bodies.
+        // A quarter is for small bodies only.
         if max_bodies - max_bodies / 4 < max_body {
             bail!(
                 "three quarters of --max-bodies ({max_bodies} bytes) must hold --max-body ({max_body} bytes)"
@@ -236,29 +236,29 @@ impl ServeArgs {
         let background = TaskTracker::new();
         let mut policy_file = None;
         if let Some(path) = self.policy.policy_file() {
-            let (reloader, rules) = PolicyReloader::open(path.to_owned(), metrics.clone())?;
+            let (file, rules) = Reloaded::open(PolicyFile(path.to_owned()), metrics.clone())?;
             info!(file = %path.display(), rules = rules.len(), "policy file");
             options.policy.rules = rules;
-            policy_file = Some(reloader);
+            policy_file = Some(file);
         }
         for lint in options.policy.lints() {
             warn!("{lint}");
         }
-        let Certificates { serving, reloader, keeper, ephemeral } =
+        let Certificates { serving, files, keeper, ephemeral } =
             self.certificates.open(self.listen.ip(), &metrics)?;
         let client_ca = self.certificates.callers(&metrics)?;
-        let (mut conditions, mut troubles) = (Vec::new(), Vec::new());
+        let (mut conditions, mut degraded) = (Vec::new(), Vec::new());
         if let Some(keeper) = keeper {
-            conditions.push(Condition { gate: keeper.trusted.clone(), missing: NotReady::NotTrusted });
-            troubles.push(keeper.trouble.clone());
+            conditions.push(Condition { flag: keeper.trusted.clone(), missing: NotReady::NotTrusted });
+            degraded.push(keeper.degraded.clone());
             background.spawn(keeper.run());
         }
         let mut namespaces = Arc::new(NoNamespaces) as Arc<dyn Namespaces>;
         if self.namespace_settings {
             let client = client("--namespace-settings")?;
             let watched = Arc::new(WatchedNamespaces::new(metrics.clone()));
-            conditions.push(Condition { gate: watched.known.clone(), missing: NotReady::NamespacesUnknown });
-            troubles.push(watched.trouble.clone());
+            conditions.push(Condition { flag: watched.known.clone(), missing: NotReady::NamespacesUnknown });
+            degraded.push(watched.degraded.clone());
             background.spawn(watched.clone().follow(client, self.namespace_selector.clone()));
             namespaces = watched;
         }
@@ -267,27 +267,27 @@ impl ServeArgs {
         let (address, admin_address) = (webhook.local_addr()?, admin.local_addr()?);
         info!(version = env!("CARGO_PKG_VERSION"), webhook = %address, admin = %admin_address, "serving");
         if ephemeral {
-            // Nobody waits for it: stdout may not be read.
+            // Not awaited: stdout may not be read.
             let needs_certificate = client_ca.is_some();
             let path = self.paths.first().map_or(PATH, WebhookPath::as_str).to_owned();
             drop(tokio::task::spawn_blocking(move || {
                 output::text(&try_it(address, &path, needs_certificate))
             }));
         }
-        let parts = Parts {
+        let components = Components {
             webhook,
             admin,
             serving,
-            reloader,
+            certificate_files: files,
             client_ca,
             policy_file,
             namespaces,
             conditions,
-            troubles,
+            degraded,
             metrics,
             signals,
         };
-        match serve(options, parts).await {
+        match serve(options, components).await {
             Err(error @ ServeError::Tls(_)) => Err(error.into()),
             ended => Ok(ended),
         }
@@ -318,10 +318,10 @@ fn try_it(address: SocketAddr, path: &str, needs_certificate: bool) -> String {
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
-    /// More than a process gets file descriptors for.
-    const MOST: usize = 1_000_000;
+    /// More than the file descriptors of a process.
+    const MAX: usize = 1_000_000;
     match text.parse() {
-        Ok(count) if (1..=MOST).contains(&count) => Ok(count),
-        _ => Err(format!("is not a number from 1 to {MOST}")),
+        Ok(count) if (1..=MAX).contains(&count) => Ok(count),
+        _ => Err(format!("is not a number from 1 to {MAX}")),
     }
 }

@@ -42,7 +42,7 @@ use crate::{
     certs::{Data, KEYS, LEAF_KEYS, Machine, REVOKED_ANNOTATION, Settings, Signed, Step, Stored, Target},
     metrics::{Metrics, Rotation, Watch},
     serve::{
-        readiness::{Gate, Trouble},
+        readiness::{Degraded, Flag},
         tls::{Credentials, Serving},
     },
 };
@@ -99,9 +99,9 @@ pub struct CertificateKeeper {
     serving_secret: Option<Secret>,
     outlet: Outlet,
     /// Set once the API server trusts what is served.
-    pub trusted: Gate,
+    pub trusted: Flag,
     /// What is wrong at the moment.
-    pub trouble: Trouble,
+    pub degraded: Degraded,
     watching: BTreeMap<Watch, String>,
     writing: BTreeMap<Target, String>,
     paces: BTreeMap<Target, Pace>,
@@ -131,8 +131,8 @@ impl CertificateKeeper {
             secret: None,
             serving_secret: None,
             outlet,
-            trusted: Gate::default(),
-            trouble: Trouble::default(),
+            trusted: Flag::default(),
+            degraded: Degraded::default(),
             watching: BTreeMap::new(),
             writing: BTreeMap::new(),
             paces: BTreeMap::new(),
@@ -384,7 +384,7 @@ impl CertificateKeeper {
         }
         let missing = self.machine.troubles().into_iter().map(|trouble| trouble.to_string());
         let failing = self.watching.values().cloned().chain(self.writing.values().cloned());
-        self.trouble.store(Arc::new(missing.chain(failing).collect()));
+        self.degraded.store(Arc::new(missing.chain(failing).collect()));
     }
 }
 

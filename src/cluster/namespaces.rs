@@ -26,7 +26,7 @@ use crate::{
     metrics::{Metrics, Watch},
     serve::{
         handler::Namespaces,
-        readiness::{Gate, Trouble},
+        readiness::{Degraded, Flag},
     },
 };
 
@@ -41,9 +41,9 @@ type Snapshot = HashMap<String, NamespaceAnnotations>;
 pub struct WatchedNamespaces {
     snapshot: ArcSwap<Snapshot>,
     /// Set after the first complete list.
-    pub known: Gate,
+    pub known: Flag,
     /// What is wrong at the moment.
-    pub trouble: Trouble,
+    pub degraded: Degraded,
     metrics: Metrics,
 }
 
@@ -117,11 +117,11 @@ impl WatchedNamespaces {
         let problem =
             error.map(|error| format!("cannot watch the {}: {}", Watch::Namespaces, describe_watch(error)));
         if let Some(problem) = &problem
-            && self.trouble.load().is_empty()
+            && self.degraded.load().is_empty()
         {
             warn!(%problem, "what is known stays, trying again");
         }
-        self.trouble.store(Arc::new(problem.into_iter().collect()));
+        self.degraded.store(Arc::new(problem.into_iter().collect()));
     }
 
     fn update(&self, change: impl FnOnce(&mut Snapshot)) {
@@ -148,7 +148,7 @@ mod tests {
         let watched = WatchedNamespaces::default();
         let events = patient(stream::iter(events).chain(stream::pending()));
         assert!(timeout(Duration::from_hours(1), watched.apply(events)).await.is_err(), "it goes on");
-        !watched.trouble.load().is_empty()
+        !watched.degraded.load().is_empty()
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Lines to a reader that may stall or go away. Whoever has a line never waits: one thread writes.
+//! Lines to a reader that may stall or go away. One thread writes; adding a line never waits.
 
 use std::{
     fmt,
@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
-/// Bytes of lines that wait to be written. As many can be on their way to the reader.
+/// Maximum size of the queue, in bytes. As much can be with the thread that writes.
 const MAX_WAITING_BYTES: usize = 1 << 20;
 
-/// How long the last lines may take to reach a reader that is slow.
+/// Maximum time to write the last lines.
 const MAX_FLUSH: Duration = Duration::from_secs(1);
 
-/// Before another attempt if the other end is set to not block, and full.
+/// Pause before the next write to a full pipe that does not block.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
 
 /// A bounded queue of lines, and the thread that writes them. Clones are handles on the same queue.
@@ -23,22 +23,22 @@ const FULL_PAUSE: Duration = Duration::from_millis(50);
 pub struct LineQueue(Arc<Shared>);
 
 struct Shared {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<Queued>,
     /// There is something to write, or everything is written.
     changed: Condvar,
     on_drop: Box<dyn Fn(u64) + Send + Sync>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Queued {
     text: Vec<u8>,
     lines: u64,
-    /// The thread has taken what was waiting before.
+    /// The thread is writing what was queued before.
     is_writing: bool,
 }
 
 impl LineQueue {
-    /// Starts the thread that writes to `sink`. `on_drop` is called with the number of lines that found no room or could
+    /// Starts the thread that writes to `sink`. `on_drop` is called with the number of lines that did not fit or could
     /// not be written.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl LineQueue {
         }
         waiting.text.extend_from_slice(line);
         waiting.lines += 1;
-        // Else the thread looks by itself once it has written what it took.
+        // Else the thread looks by itself after its write.
         let is_idle = !waiting.is_writing;
         drop(waiting);
         if is_idle {
@@ -75,26 +75,26 @@ impl LineQueue {
         }
     }
 
-    /// Counts lines that nobody will read.
+    /// Counts dropped lines.
     pub(super) fn drop_lines(&self, lines: u64) {
         (self.0.on_drop)(lines);
     }
 
-    /// Waits until everything is written, for at most a second: the process is about to end.
+    /// Waits until everything is written, for at most a second, before the process ends.
     pub fn flush(&self) {
         self.flush_within(MAX_FLUSH);
     }
 
     /// `false` if time ran out.
     fn flush_within(&self, within: Duration) -> bool {
-        let is_busy = |waiting: &mut Waiting| waiting.is_writing || !waiting.text.is_empty();
+        let is_busy = |waiting: &mut Queued| waiting.is_writing || !waiting.text.is_empty();
         let waited = self.0.changed.wait_timeout_while(self.lock(), within, is_busy);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     fn write_to(&self, mut sink: impl Write) {
         loop {
-            let is_idle = |waiting: &mut Waiting| waiting.text.is_empty();
+            let is_idle = |waiting: &mut Queued| waiting.text.is_empty();
             let waiting = self.0.changed.wait_while(self.lock(), is_idle);
             let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
             let (text, lines) = (mem::take(&mut waiting.text), mem::take(&mut waiting.lines));
@@ -108,7 +108,7 @@ impl LineQueue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Queued> {
         // Nothing that holds the lock can panic half-way.
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,22 +1,21 @@
-//! What a log line may hold and how long it may be: a container runtime splits what is longer, and half a JSON object is
-//! none.
+//! Characters and length of a log line: a container runtime splits a longer line, and half a JSON object cannot be parsed.
 
 use std::borrow::Cow;
 
 use gomemlimit_core::printable::is_hidden;
 use serde_json::Value;
 
-/// Bytes of a line with its end: what containerd takes as one (`max_container_log_line_size`).
+/// Maximum length of a line with its end, in bytes: that of containerd (`max_container_log_line_size`).
 const MAX_LINE_BYTES: usize = 16 << 10;
 
-/// Bytes that each text of a long JSON line may keep: the first of these that is enough.
+/// Maximum length of each text of a long JSON line, in bytes: the first of these that is short enough.
 const MAX_TEXT_BYTES: [usize; 4] = [8 << 10, 2 << 10, 512, 64];
 
-/// What stands in place of the rest.
+/// Replacement of the rest.
 const MARKER: &str = "…";
 
-/// One line, whatever somebody wrote into an error or a name: without characters that a terminal obeys or that nobody
-/// sees. tracing escapes some of them only, and no line end. Its own colours stay.
+/// Makes it one line without control and invisible characters, which an error or a name may contain. tracing escapes only
+/// some of them, and no line end. Its own colours stay.
 pub(super) fn clean_line(line: &[u8], is_json: bool, is_coloured: bool) -> Cow<'_, [u8]> {
     let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
     let is_own = |c: char| c == '\u{1b}' && is_coloured && !is_json;
@@ -38,7 +37,7 @@ pub(super) fn clean_line(line: &[u8], is_json: bool, is_coloured: bool) -> Cow<'
     Cow::Owned(clean.into_bytes())
 }
 
-/// A line of text for people within the bound; `None` if it is already.
+/// Shortens a line of text; `None` if it is short enough.
 pub(super) fn text_line(line: &[u8]) -> Option<Vec<u8>> {
     if line.len() <= MAX_LINE_BYTES {
         return None;
@@ -47,10 +46,10 @@ pub(super) fn text_line(line: &[u8]) -> Option<Vec<u8>> {
     Some([start(&line, MAX_LINE_BYTES - MARKER.len() - 1), MARKER, "\n"].concat().into_bytes())
 }
 
-/// A line of JSON within the bound, still one object: its longest texts are cut. `None` if it is already.
+/// Shortens a line of JSON, which stays one object: its longest texts are cut. `None` if it is short enough.
 ///
 /// # Errors
-/// If that is not enough, which takes hundreds of fields.
+/// If it is still too long, which takes hundreds of fields.
 pub(super) fn json_line(line: &[u8]) -> Result<Option<Vec<u8>>, ()> {
     if line.len() <= MAX_LINE_BYTES {
         return Ok(None);
@@ -77,7 +76,7 @@ fn cut_texts(value: &mut Value, max: usize) {
     }
 }
 
-/// At most so many bytes, and no half characters.
+/// The first `max` bytes, without half a character.
 fn start(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max)).unwrap_or_default()
 }

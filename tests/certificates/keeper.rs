@@ -24,7 +24,7 @@ use gomemlimit::{
     },
     metrics::Metrics,
     serve::{
-        readiness::{Gate, Trouble},
+        readiness::{Degraded, Flag},
         tls::{Credentials, Serving},
     },
 };
@@ -85,8 +85,8 @@ impl Future for Counted {
 
 struct Replica {
     polls: Arc<Polls>,
-    trusted: Gate,
-    trouble: Trouble,
+    trusted: Flag,
+    degraded: Degraded,
 }
 
 /// Who keeps certificates.
@@ -138,7 +138,7 @@ impl Cluster {
     }
 
     fn troubles(&self) -> Vec<String> {
-        self.replicas.iter().flat_map(|replica| replica.trouble.load().to_vec()).collect()
+        self.replicas.iter().flat_map(|replica| replica.degraded.load().to_vec()).collect()
     }
 
     /// After a while all is well.
@@ -214,10 +214,10 @@ fn start(mode: Mode, api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()
     };
     let client = over(service_fn(answer), NAMESPACE);
     let keeper = CertificateKeeper::new(client, settings, places, TICK, outlet, Metrics::default());
-    let (trusted, trouble) = (keeper.trusted.clone(), keeper.trouble.clone());
+    let (trusted, degraded) = (keeper.trusted.clone(), keeper.degraded.clone());
     let polls = Arc::<Polls>::default();
     tasks.spawn(Counted { future: Box::pin(keeper.run()), polls: polls.clone(), last: (Instant::now(), 0) });
-    Replica { polls, trusted, trouble }
+    Replica { polls, trusted, degraded }
 }
 
 /// The first so many such requests of a replica.

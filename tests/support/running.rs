@@ -8,13 +8,12 @@ use std::{
 };
 
 use gomemlimit_proc::Process;
+use gomemlimit_test_server::{LONG, Pair, read_response, send};
 use tokio::{
     io::AsyncReadExt,
     net::TcpStream,
     process::{Child, Command},
 };
-
-use super::{LONG, Pair, read_answer, send};
 
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
@@ -64,7 +63,7 @@ impl Running {
     pub(crate) async fn is_ready(&self) -> bool {
         let Ok(mut stream) = TcpStream::connect(self.admin).await else { return false };
         send(&mut stream, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        read_answer(&mut stream).await.is_ok_and(|answer| answer.status == 200)
+        read_response(&mut stream).await.is_ok_and(|answer| answer.status == 200)
     }
 
     pub(crate) async fn wait_until_ready(&self) {

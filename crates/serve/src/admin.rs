@@ -21,8 +21,8 @@ use crate::metrics;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Texts of `/metrics` in memory at the same time. Past that, scrapes share the latest one: clients that never read must
-/// not take a text each.
+/// Maximum of texts of `/metrics` in memory. Beyond that, scrapes share the latest one: clients that never read must not
+/// take a text each.
 const MAX_TEXTS: usize = 8;
 
 #[derive(Clone)]
@@ -33,10 +33,10 @@ struct Admin {
     latest: Arc<Mutex<Bytes>>,
 }
 
-/// A text, and its place among [`MAX_TEXTS`] until it is written.
+/// A text, and its permit of [`MAX_TEXTS`] until it is written.
 struct Text {
     text: String,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl AsRef<[u8]> for Text {
@@ -45,7 +45,7 @@ impl AsRef<[u8]> for Text {
     }
 }
 
-/// The routes of the second port.
+/// Routes of the second port.
 pub fn router(readiness: Readiness, registry: Registry) -> Router {
     Router::new()
         .route("/livez", get(async || "ok\n"))
@@ -61,15 +61,14 @@ pub fn router(readiness: Readiness, registry: Registry) -> Router {
 
 async fn readyz(State(admin): State<Admin>) -> Response {
     let missing = admin.readiness.missing(SystemTime::now());
-    let troubles = admin.readiness.troubles().into_iter();
-    let troubles: String =
-        troubles.flat_map(|trouble| ["trouble: ".to_owned(), trouble, "\n".to_owned()]).collect();
+    let degraded = admin.readiness.degraded();
+    let degraded: String = degraded.iter().flat_map(|problem| ["trouble: ", problem, "\n"]).collect();
     if missing.is_empty() {
-        return format!("ok\n{troubles}").into_response();
+        return format!("ok\n{degraded}").into_response();
     }
     let problems: Vec<String> = missing.iter().map(ToString::to_string).collect();
     let problems = problems.join("; ");
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {problems}\n{troubles}")).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {problems}\n{degraded}")).into_response()
 }
 
 async fn scrape(State(admin): State<Admin>) -> Response {
@@ -83,10 +82,10 @@ impl Admin {
     fn text(&self) -> Result<Bytes, std::fmt::Error> {
         // Nothing in here can panic half-way.
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        // One of them is the latest itself, so there is one where there is no place.
-        if let Ok(place) = self.texts.clone().try_acquire_owned() {
+        // One of them is the latest itself, so there is a latest one if there is no permit.
+        if let Ok(permit) = self.texts.clone().try_acquire_owned() {
             self.readiness.refresh(SystemTime::now());
-            *latest = Bytes::from_owner(Text { text: metrics::render(&self.registry)?, _place: place });
+            *latest = Bytes::from_owner(Text { text: metrics::render(&self.registry)?, _permit: permit });
         }
         Ok(latest.clone())
     }

@@ -1,4 +1,4 @@
-//! Memory for bodies and answers in flight, and which clients give theirs up when others wait for it.
+//! Memory for bodies and responses in flight, and which clients are evicted while others wait for it.
 
 use std::{
     cmp::Reverse,
@@ -13,125 +13,127 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::progress::{Direction, Progress};
+use super::connection_state::{ConnectionState, Direction};
 use crate::metrics::Metrics;
 
 /// Unit of a budget in bytes, so that it fits a semaphore.
 const BYTES_PER_PERMIT: usize = 1 << 10;
 
-/// Part of the time for a transfer that every client has with its share, at least: of 2 s, 100 ms, which is two round
-/// trips to a node far away.
-const GRACE: u32 = 20;
+/// Part of the transfer timeout that every client has at least: 100 ms of 2 s, which is two round trips to a node far
+/// away.
+const GRACE_DIVISOR: u32 = 20;
 
-/// Part of the time for a transfer without a byte after which a client makes room although its pace would do: of 2 s,
-/// 250 ms, which is more than a packet takes that is sent again, or a node that is busy.
-const SILENT: u32 = 8;
+/// Part of the transfer timeout without a byte after which a client is evicted although its rate would do: 250 ms of 2 s,
+/// which is more than a packet takes that is sent again, or a node that is busy.
+const SILENCE_DIVISOR: u32 = 8;
 
-/// How long to wait for clients to make room before looking again which could.
-const MAKE_ROOM: Duration = Duration::from_millis(20);
+/// Interval at which the transfers are looked at while somebody waits for the budget.
+const EVICTION_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The number of permits for so many bytes; `None` if there cannot be as many.
-pub(super) fn permits(bytes: usize) -> Option<u32> {
+/// Number of permits for `bytes`; `None` if it does not fit.
+pub(crate) fn permits(bytes: usize) -> Option<u32> {
     u32::try_from(bytes.div_ceil(BYTES_PER_PERMIT)).ok()
 }
 
-/// Bytes that a client has to send or to take.
+/// Bytes that a client has to send or to read.
 #[derive(Clone, Debug)]
-pub(super) struct Transfer {
-    pub(super) client: Progress,
-    pub(super) direction: Direction,
-    pub(super) bytes: usize,
+pub(crate) struct Transfer {
+    pub(crate) client: Arc<ConnectionState>,
+    pub(crate) direction: Direction,
+    pub(crate) bytes: usize,
 }
 
-/// A client that holds a share while it sends or takes bytes.
+/// A transfer in progress, and the permits that it holds.
 #[derive(Debug)]
-struct Holder {
+struct ActiveTransfer {
     transfer: Transfer,
     permits: usize,
     since: Instant,
-    /// What had been transferred on the connection by then.
+    /// Bytes transferred on the connection before.
     before: u64,
-    /// It has been asked to make room, and has sent or taken something since.
+    /// Eviction was requested before, and the client has withdrawn it by sending or reading something.
     is_warned: bool,
     is_evicted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    /// At its pace so far it would not be done in time.
-    Pace,
-    Silence,
+    /// At its rate so far it would not be done in time.
+    TooSlow,
+    Silent,
 }
 
-impl Holder {
-    /// Whatever has arrived and was not read yet speaks for a client, but a few bytes do so only once.
+impl ActiveTransfer {
+    /// Bytes that have arrived and were not read yet save a client, but only once if it is too slow.
     fn evict(&mut self, fault: Fault) {
-        if fault == Fault::Pace && self.is_warned {
+        if fault == Fault::TooSlow && self.is_warned {
             self.transfer.client.evict();
             self.is_evicted = true;
         } else {
             self.is_warned = true;
-            self.transfer.client.ask();
+            let client = &self.transfer.client;
+            client.request_eviction(client.snapshot());
         }
     }
 
-    /// Why it should make room, and its pace in bytes a second.
-    fn fault(&self, patience: Duration) -> Option<(Fault, u128)> {
-        let (held, flow) = (self.since.elapsed(), self.transfer.client.flow(self.transfer.direction));
-        let done = u128::from(flow.bytes.saturating_sub(self.before));
+    /// Why it should be evicted, and its rate in bytes a second.
+    fn fault(&self, timeout: Duration) -> Option<(Fault, u128)> {
+        let (held, so_far) =
+            (self.since.elapsed(), self.transfer.client.transferred(self.transfer.direction));
+        let done = u128::from(so_far.bytes.saturating_sub(self.before));
         let bytes = self.transfer.bytes as u128;
-        if held < patience / GRACE || done >= bytes || self.is_evicted {
+        if held < timeout / GRACE_DIVISOR || done >= bytes || self.is_evicted {
             return None;
         }
-        let pace = done * 1_000_000 / held.as_micros().max(1);
-        if bytes * 1_000_000 > pace * patience.as_micros() {
-            return Some((Fault::Pace, pace));
+        let rate = done * 1_000_000 / held.as_micros().max(1);
+        if bytes * 1_000_000 > rate * timeout.as_micros() {
+            return Some((Fault::TooSlow, rate));
         }
-        (held.min(flow.silent) >= patience / SILENT).then_some((Fault::Silence, pace))
+        (held.min(so_far.silent) >= timeout / SILENCE_DIVISOR).then_some((Fault::Silent, rate))
     }
 }
 
 #[derive(Debug, Default)]
-struct Holders {
+struct ActiveTransfers {
     next: u64,
     /// Permits that are waited for.
-    wanted: usize,
-    held: BTreeMap<u64, Holder>,
+    demand: usize,
+    active: BTreeMap<u64, ActiveTransfer>,
 }
 
 /// A budget of bytes.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     permits: Arc<Semaphore>,
-    /// How long a transfer may take.
-    patience: Duration,
-    holders: Mutex<Holders>,
+    /// Maximum time of a transfer.
+    timeout: Duration,
+    transfers: Mutex<ActiveTransfers>,
     metrics: Metrics,
 }
 
 impl Budget {
-    pub(super) fn new(bytes: usize, patience: Duration, metrics: Metrics) -> Arc<Self> {
+    pub(crate) fn new(bytes: usize, timeout: Duration, metrics: Metrics) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(bytes.div_ceil(BYTES_PER_PERMIT)));
-        Arc::new(Self { permits, patience, holders: Mutex::default(), metrics })
+        Arc::new(Self { permits, timeout, transfers: Mutex::default(), metrics })
     }
 
-    /// A share of so many permits if there is one now.
-    pub(super) fn try_acquire(self: &Arc<Self>, permits: u32) -> Option<Share> {
+    /// Takes the permits if they are free now.
+    pub(crate) fn try_acquire(self: &Arc<Self>, permits: u32) -> Option<BudgetPermit> {
         let permit = self.permits.clone().try_acquire_many_owned(permits).ok()?;
-        Some(Share::new(self.clone(), permit))
+        Some(BudgetPermit::new(self.clone(), permit))
     }
 
-    /// Waits for a share. Meanwhile those make room that would not be done in time, the slowest first, or that are
-    /// silent; one that is slow and goes on has nothing to fear.
-    pub(super) async fn acquire(self: &Arc<Self>, permits: u32, wait: Duration) -> Option<Share> {
+    /// Waits for the permits. Meanwhile clients are evicted that would not be done in time, the slowest first, or that are
+    /// silent; one that is slow and in time is not. `None` after `wait`.
+    pub(crate) async fn acquire(self: &Arc<Self>, permits: u32, wait: Duration) -> Option<BudgetPermit> {
         let mut permit = pin!(self.permits.clone().acquire_many_owned(permits));
         let deadline = Instant::now() + wait;
-        let _wanted = Wanted::new(self, permits as usize);
+        let _demand = Demand::new(self, permits as usize);
         loop {
-            self.make_room();
+            self.evict_slow();
             let left = deadline.saturating_duration_since(Instant::now());
-            if let Ok(permit) = timeout(left.min(MAKE_ROOM), permit.as_mut()).await {
-                return Some(Share::new(self.clone(), permit.ok()?));
+            if let Ok(permit) = timeout(left.min(EVICTION_INTERVAL), permit.as_mut()).await {
+                return Some(BudgetPermit::new(self.clone(), permit.ok()?));
             }
             if left.is_zero() {
                 return None;
@@ -139,98 +141,98 @@ impl Budget {
         }
     }
 
-    fn make_room(&self) {
-        self.with(|holders| {
-            let leaving = holders.held.values().filter(|holder| holder.is_evicted);
+    fn evict_slow(&self) {
+        self.with(|transfers| {
+            let leaving = transfers.active.values().filter(|one| one.is_evicted);
             let free = self.permits.available_permits() + leaving.map(|one| one.permits).sum::<usize>();
-            let mut missing = holders.wanted.saturating_sub(free);
+            let mut missing = transfers.demand.saturating_sub(free);
             if missing == 0 {
                 return;
             }
-            let faults = holders.held.values_mut().filter_map(|holder| {
-                let (fault, pace) = holder.fault(self.patience)?;
-                Some((pace, Reverse(holder.since.elapsed()), fault, holder))
+            let faults = transfers.active.values_mut().filter_map(|one| {
+                let (fault, rate) = one.fault(self.timeout)?;
+                Some((rate, Reverse(one.since.elapsed()), fault, one))
             });
             let mut slowest: Vec<_> = faults.collect();
-            slowest.sort_unstable_by_key(|(pace, held, ..)| (*pace, *held));
-            for (.., fault, holder) in slowest {
+            slowest.sort_unstable_by_key(|(rate, held, ..)| (*rate, *held));
+            for (.., fault, one) in slowest {
                 if missing == 0 {
                     break;
                 }
-                missing = missing.saturating_sub(holder.permits);
-                holder.evict(fault);
+                missing = missing.saturating_sub(one.permits);
+                one.evict(fault);
             }
         });
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Holders) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut ActiveTransfers) -> T) -> T {
         // Nothing in here can panic half-way.
-        act(&mut self.holders.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.transfers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// Permits that are waited for, until dropped.
-struct Wanted<'b>(&'b Budget, usize);
+struct Demand<'b>(&'b Budget, usize);
 
-impl<'b> Wanted<'b> {
+impl<'b> Demand<'b> {
     fn new(budget: &'b Budget, permits: usize) -> Self {
-        budget.with(|holders| holders.wanted += permits);
+        budget.with(|transfers| transfers.demand += permits);
         Self(budget, permits)
     }
 }
 
-impl Drop for Wanted<'_> {
+impl Drop for Demand<'_> {
     fn drop(&mut self) {
-        self.0.with(|holders| holders.wanted -= self.1);
+        self.0.with(|transfers| transfers.demand -= self.1);
     }
 }
 
 /// A part of a budget, until dropped.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(crate) struct BudgetPermit {
     budget: Arc<Budget>,
     permit: OwnedSemaphorePermit,
-    /// Its holder's number while a transfer goes on.
-    holder: Option<u64>,
+    /// Number of the transfer that it is held for.
+    transfer: Option<u64>,
 }
 
-impl Share {
+impl BudgetPermit {
     fn new(budget: Arc<Budget>, permit: OwnedSemaphorePermit) -> Self {
         budget.metrics.bodies.inc_by(bytes(permit.num_permits()));
-        Self { budget, permit, holder: None }
+        Self { budget, permit, transfer: None }
     }
 
-    /// Gives back all but so many permits; false if it has fewer.
-    pub(super) fn shrink(&mut self, permits: u32) -> bool {
+    /// Gives back all but `permits`; false if it has fewer.
+    pub(crate) fn shrink(&mut self, permits: u32) -> bool {
         let Some(rest) = self.permit.num_permits().checked_sub(permits as usize) else { return false };
         let rest = self.permit.split(rest);
         self.budget.metrics.bodies.dec_by(bytes(rest.map_or(0, |rest| rest.num_permits())));
         true
     }
 
-    /// From here on it is held for this transfer, and may have to make room.
-    pub(super) fn hold(&mut self, transfer: Transfer) {
+    /// Holds it for this transfer from now on, whose client may be evicted.
+    pub(crate) fn hold(&mut self, transfer: Transfer) {
         self.release();
-        let before = transfer.client.flow(transfer.direction).bytes;
+        let before = transfer.client.transferred(transfer.direction).bytes;
         let permits = self.permit.num_permits();
         let (since, is_warned, is_evicted) = (Instant::now(), false, false);
-        let holder = Holder { transfer, permits, since, before, is_warned, is_evicted };
-        self.holder = Some(self.budget.with(|holders| {
-            holders.next += 1;
-            holders.held.insert(holders.next, holder);
-            holders.next
+        let active = ActiveTransfer { transfer, permits, since, before, is_warned, is_evicted };
+        self.transfer = Some(self.budget.with(|transfers| {
+            transfers.next += 1;
+            transfers.active.insert(transfers.next, active);
+            transfers.next
         }));
     }
 
-    /// The transfer is over, and the share stays.
-    pub(super) fn release(&mut self) {
-        if let Some(number) = self.holder.take() {
-            self.budget.with(|holders| holders.held.remove(&number));
+    /// Ends the transfer; the permits stay.
+    pub(crate) fn release(&mut self) {
+        if let Some(number) = self.transfer.take() {
+            self.budget.with(|transfers| transfers.active.remove(&number));
         }
     }
 }
 
-impl Drop for Share {
+impl Drop for BudgetPermit {
     fn drop(&mut self) {
         self.release();
         self.budget.metrics.bodies.dec_by(bytes(self.permit.num_permits()));

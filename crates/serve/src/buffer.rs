@@ -1,33 +1,38 @@
-//! Memory for one body, given back to the system the moment the body is answered.
+//! Memory for one body, returned to the system as soon as the body is answered.
 //!
-//! Large bodies live in a mapping of their own: after the first large block is freed, glibc's `malloc`
-//! takes the next ones from arenas that it does not shrink, and the process keeps twice the budget.
+//! A large body has a mapping of its own. With `Vec<u8>`, glibc's `malloc` raises its threshold for mappings after the
+//! first large block is freed (`M_MMAP_THRESHOLD` in mallopt(3)) and takes the next ones from arenas that it does not
+//! shrink: `hostile_bodies_stay_within_the_memory` in tests/program.rs then measures 122 MiB instead of 36. The variable
+//! `MALLOC_MMAP_THRESHOLD_` prevents it, too, but a program cannot set it for itself.
 
 use std::{io, ops::Deref};
 
 use memmap2::MmapMut;
 
-/// From here on a mapping is worth its page faults.
-const LARGE: usize = 128 << 10;
+/// Minimum capacity of a mapping, in bytes; below it the page faults cost more.
+const MIN_MAPPING: usize = 128 << 10;
 
-/// Bytes that arrive one piece after the other, up to a capacity given at the start.
+/// Bytes of fixed capacity.
 #[derive(Debug)]
-pub(super) enum Buffer {
+pub(crate) enum Buffer {
     Small(Vec<u8>),
     Large { mapping: MmapMut, filled: usize },
 }
 
 impl Buffer {
-    /// Memory is only taken for what arrives, not for the whole capacity.
-    pub(super) fn with_capacity(capacity: usize) -> io::Result<Self> {
-        if capacity < LARGE {
+    /// Only what is filled takes memory, not the whole capacity.
+    ///
+    /// # Errors
+    /// If the system has no memory for it.
+    pub(crate) fn with_capacity(capacity: usize) -> io::Result<Self> {
+        if capacity < MIN_MAPPING {
             return Ok(Self::Small(Vec::with_capacity(capacity)));
         }
         Ok(Self::Large { mapping: MmapMut::map_anon(capacity)?, filled: 0 })
     }
 
-    /// Appends a piece; false where it does not fit the capacity.
-    pub(super) fn push(&mut self, piece: &[u8]) -> bool {
+    /// Appends a piece; false if it does not fit.
+    pub(crate) fn push(&mut self, piece: &[u8]) -> bool {
         match self {
             Self::Small(bytes) if bytes.len() + piece.len() <= bytes.capacity() => {
                 bytes.extend_from_slice(piece);
@@ -62,7 +67,7 @@ mod tests {
 
     #[test]
     fn holds_what_fits_and_no_more() {
-        for capacity in [0, 10, LARGE - 1, LARGE, LARGE + 1] {
+        for capacity in [0, 10, MIN_MAPPING - 1, MIN_MAPPING, MIN_MAPPING + 1] {
             let mut buffer = Buffer::with_capacity(capacity).unwrap();
             let text: Vec<u8> = (0..=u8::MAX).cycle().take(capacity).collect();
             for piece in text.chunks(1000) {

@@ -1,5 +1,5 @@
-//! `POST` to the path of the webhook: an AdmissionReview in, an answer out. Nothing here waits for the API server, DNS or
-//! a disk, and no failure of ours refuses a pod.
+//! `POST` to the path of the webhook: an AdmissionReview in, a response out. Nothing here waits for the API server, DNS or
+//! a disk, and no failure of this program rejects a pod.
 
 use std::{
     collections::BTreeSet,
@@ -27,30 +27,30 @@ use gomemlimit_core::{
 use tracing::{error, info, warn};
 
 use super::{
-    body::{Bodies, BodyError, BodyLimits, Reserved},
+    body::{BodyBudget, BodyError, BodyLimits, BufferedBody},
+    connection_state::ConnectionState,
     path::WebhookPath,
     policy::CurrentPolicy,
-    progress::Progress,
     throttle::Throttle,
 };
 use crate::metrics::{Metrics, REQUEST_CODES};
 
-/// Where the webhook answers if nothing else is asked for.
+/// Default path of the webhook.
 pub const PATH: &str = "/mutate";
 
-/// Above this, parsing moves off the threads that serve connections: it takes milliseconds.
+/// Minimum size of a body, in bytes, that is parsed off the threads that serve connections: it takes milliseconds.
 const LARGE_BODY: usize = 256 << 10;
 
-/// Between two log lines about requests that are no reviews: any client can send them without end.
-const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Minimum time between two log lines about requests that are no reviews: any client can send them without end.
+const REJECTION_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Where the annotations of a namespace come from; asked in every request, so it must not block.
+/// Source of the annotations of namespaces. Every request uses it, so it must not block.
 pub trait Namespaces: Send + Sync {
-    /// The annotations of the namespace; empty where unknown.
+    /// Annotations of the namespace; empty if unknown.
     fn annotations(&self, namespace: &str) -> NamespaceAnnotations;
 }
 
-/// No namespace has annotations.
+/// A source without annotations.
 pub struct NoNamespaces;
 
 impl Namespaces for NoNamespaces {
@@ -62,22 +62,22 @@ impl Namespaces for NoNamespaces {
 struct Handler {
     policy: CurrentPolicy,
     namespaces: Arc<dyn Namespaces>,
-    bodies: Bodies,
+    bodies: BodyBudget,
     metrics: Metrics,
-    refusals: Throttle,
+    rejections: Throttle,
 }
 
-/// The routes of the webhook port. Other paths are answered with 404 before anything of a body is read.
-pub fn router(
+/// Routes of the webhook port. Other paths are answered with 404 before anything of a body is read.
+pub(crate) fn router(
     paths: &BTreeSet<WebhookPath>,
     policy: CurrentPolicy,
     namespaces: Arc<dyn Namespaces>,
     limits: BodyLimits,
     metrics: Metrics,
 ) -> Router {
-    let bodies = Bodies::new(limits, &metrics);
-    let refusals = Throttle::new(REFUSAL_LOG_INTERVAL);
-    let handler = Handler { policy, namespaces, bodies, metrics, refusals };
+    let bodies = BodyBudget::new(limits, &metrics);
+    let rejections = Throttle::new(REJECTION_LOG_INTERVAL);
+    let handler = Handler { policy, namespaces, bodies, metrics, rejections };
     // axum panics if a path is there twice.
     let router = paths.iter().fold(Router::new(), |router, path| router.route(path.as_str(), post(mutate)));
     router.with_state(Arc::new(handler))
@@ -87,14 +87,14 @@ async fn mutate(State(handler): State<Arc<Handler>>, request: Request) -> Respon
     let started = Instant::now();
     let response = match handler.clone().answer(request).await {
         Ok(json) => response(StatusCode::OK, "application/json", json.into()),
-        Err(refusal) => refusal.into_response(),
+        Err(rejection) => rejection.into_response(),
     };
     handler.metrics.count_request(code_label(response.status()), started.elapsed());
     response
 }
 
-/// Why a request gets no AdmissionReview: there is no uid to answer to, or no room for it.
-enum Refusal {
+/// Why a request gets no AdmissionReview: it has no uid, or there is no budget for it.
+enum Rejection {
     /// RFC 9112, section 3.2.
     NoHost,
     NotJson,
@@ -103,7 +103,7 @@ enum Refusal {
     Panicked,
 }
 
-impl Refusal {
+impl Rejection {
     fn into_response(self) -> Response {
         let (status, text) = match self {
             Self::NoHost => (StatusCode::BAD_REQUEST, "a request has one Host".to_owned()),
@@ -139,7 +139,7 @@ fn response(status: StatusCode, content_type: &'static str, body: Body) -> Respo
     response
 }
 
-/// The status as a metric label, from the closed list.
+/// The status as a metric label of the closed list.
 fn code_label(status: StatusCode) -> &'static str {
     REQUEST_CODES.into_iter().find(|code| *code == status.as_str()).unwrap_or("500")
 }
@@ -151,31 +151,32 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl Handler {
-    async fn answer(self: Arc<Self>, request: Request) -> Result<Bytes, Refusal> {
+    async fn answer(self: Arc<Self>, request: Request) -> Result<Bytes, Rejection> {
         if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
-            return Err(Refusal::NoHost);
+            return Err(Rejection::NoHost);
         }
         if !is_json(request.headers()) {
-            return Err(Refusal::NotJson);
+            return Err(Rejection::NotJson);
         }
-        let client = request.extensions().get::<Progress>().cloned();
-        let body = self.bodies.read(request.into_body(), client).await.map_err(Refusal::Body)?;
+        let client = request.extensions().get::<Arc<ConnectionState>>().cloned();
+        let body = self.bodies.read(request.into_body(), client).await.map_err(Rejection::Body)?;
         if body.bytes.len() < LARGE_BODY {
             return self.review(body);
         }
         let review = tokio::task::spawn_blocking(move || self.review(body));
-        review.await.unwrap_or(Err(Refusal::Panicked))
+        review.await.unwrap_or(Err(Rejection::Panicked))
     }
 
-    /// Answers one review; whatever panics on the way is contained.
-    fn review(&self, Reserved { bytes: body, share, client }: Reserved) -> Result<Bytes, Refusal> {
+    /// Answers one review; a panic is contained.
+    fn review(&self, BufferedBody { bytes: body, permit, client }: BufferedBody) -> Result<Bytes, Rejection> {
         let answered = catch_unwind(AssertUnwindSafe(|| {
             let namespace = |name: &str| self.namespaces.annotations(name);
             let Admission { review, outcome, answer } =
-                admit(&body, namespace, &self.policy.load()).map_err(|error| self.refuse(&error))?;
-            let answer = self.bodies.keep(answer, share, client.as_ref()).map_err(Refusal::Body)?;
-            // Only now is it what the client gets.
-            self.metrics.count_verdict(&outcome.decision);
+                admit(&body, namespace, &self.policy.load()).map_err(|error| self.reject(&error))?;
+            let answer =
+                self.bodies.charge_response(answer, permit, client.as_ref()).map_err(Rejection::Body)?;
+            // Not before the client is sure to get it.
+            self.metrics.count_decision(&outcome.decision);
             log(&review, &outcome);
             Ok(answer)
         }));
@@ -185,23 +186,23 @@ impl Handler {
         })
     }
 
-    fn refuse(&self, error: &ReviewError) -> Refusal {
+    fn reject(&self, error: &ReviewError) -> Rejection {
         let problem = error.to_string();
-        if let Some(suppressed) = self.refusals.pass() {
+        if let Some(suppressed) = self.rejections.pass() {
             warn!(%problem, suppressed, "refused a request");
         }
-        Refusal::NoUid(problem)
+        Rejection::NoUid(problem)
     }
 }
 
 /// The answer after a panic: the pod stays unchanged. No answer if the panic came before the uid was known.
-fn answer_failure(body: &[u8]) -> Result<Bytes, Refusal> {
-    let Ok(Ok(review)) = catch_unwind(|| Review::parse(body)) else { return Err(Refusal::Panicked) };
+fn answer_failure(body: &[u8]) -> Result<Bytes, Rejection> {
+    let Ok(Ok(review)) = catch_unwind(|| Review::parse(body)) else { return Err(Rejection::Panicked) };
     error!(uid = review.uid(), namespace = review.namespace(), "failed; the pod was left unchanged");
     Ok(respond_failure(review.uid()).into())
 }
 
-/// One line for each pod that was changed (or would have been, in audit mode) or has something wrong.
+/// Logs one line for each pod that was changed (or would have been, in audit mode) or has a warning.
 fn log(review: &Review<'_>, ReviewOutcome { pod_name, decision }: &ReviewOutcome<'_>) {
     let is_changed = decision.containers.iter().any(ContainerDecision::is_changed);
     let has_value = decision.containers.iter().any(|container| container.outcome.value.is_some());

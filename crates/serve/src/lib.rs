@@ -1,32 +1,115 @@
-//! The webhook server: what is started, in which order it stops.
+//! The webhook server: HTTPS with limits for connections and bodies, and a plain port for probes and metrics.
 //!
-//! `listener → tls → handler → core → response`, one way. Listeners and signals are arguments, so
-//! tests run the whole server in their own process.
+//! `listener → tls → handler → core → response`, one way. Listeners and signals are arguments, so tests run the whole
+//! server in their own process:
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use gomemlimit_serve::{
+//!     BodyLimits, Components, Options,
+//!     handler::{NoNamespaces, PATH},
+//!     lifecycle::Signal,
+//!     listener::{ConnectionLimits, Eviction},
+//!     metrics::Metrics,
+//!     serve,
+//!     tls::{Serving, ephemeral},
+//! };
+//! use tokio::{net::TcpListener, sync::mpsc};
+//! # use gomemlimit_serve::tls::provider::provider;
+//! # use rustls::{ClientConfig, RootCertStore};
+//! # use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let second = Duration::from_secs(1);
+//! let options = Options {
+//!     policy: gomemlimit_core::Policy::default(),
+//!     paths: [PATH.parse()?].into(),
+//!     connections: ConnectionLimits {
+//!         connections: 512,
+//!         eviction: Eviction::IdleFirst { silent: second / 4, sending: second },
+//!         max_head: 16 << 10,
+//!         handshake: 5 * second,
+//!         head: 5 * second,
+//!         idle: 120 * second,
+//!         keep_alive: true,
+//!     },
+//!     bodies: BodyLimits { one: 7 << 20, all: 32 << 20, arrival: 2 * second, budget_wait: 2 * second },
+//!     shutdown_delay: Duration::ZERO,
+//!     drain_timeout: 10 * second,
+//!     certificate_poll: 10 * second,
+//!     policy_poll: 5 * second,
+//! };
+//!
+//! let metrics = Metrics::default();
+//! let (webhook, admin) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
+//! let address = webhook.local_addr()?;
+//! let certificate = ephemeral(address.ip())?;
+//! # let mut roots = RootCertStore::empty();
+//! # roots.add(certificate.chain()[0].clone())?;
+//! let (stop, signals) = mpsc::channel(1);
+//! let components = Components {
+//!     webhook,
+//!     admin,
+//!     serving: Serving::new(certificate, metrics.clone()),
+//!     certificate_files: None,
+//!     client_ca: None,
+//!     policy_file: None,
+//!     namespaces: Arc::new(NoNamespaces),
+//!     conditions: Vec::new(),
+//!     degraded: Vec::new(),
+//!     metrics,
+//!     signals,
+//! };
+//!
+//! let client = async {
+//! #   let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+//! #   let config = config.with_root_certificates(roots).with_no_client_auth();
+//! #   let client = tokio_rustls::TlsConnector::from(Arc::new(config));
+//! #   let tcp = TcpStream::connect(address).await?;
+//!     let mut stream = client.connect("localhost".try_into()?, tcp).await?;
+//!     let review = r#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+//!         "uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "operation": "CREATE",
+//!         "object": {"spec": {"containers": [{"name": "api", "resources": {"limits": {"memory": "1Gi"}}}]}}}}"#;
+//!     let length = review.len();
+//!     let head = format!("POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n");
+//!     stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n{review}").as_bytes()).await?;
+//!     let mut response = String::new();
+//!     stream.read_to_string(&mut response).await?;
+//!     stop.send(Signal::Terminate).await?;
+//!     Ok::<_, Box<dyn std::error::Error>>(response)
+//! };
+//! let (served, response) = tokio::join!(serve(options, components), client);
+//! served?;
+//! let response = response?;
+//! assert!(response.starts_with("HTTP/1.1 200 OK") && response.contains(r#""patchType":"JSONPatch""#));
+//! # Ok(())
+//! # }
+//! ```
+
+#![warn(clippy::missing_errors_doc)]
 
 pub mod admin;
 mod body;
 mod budget;
 mod buffer;
+mod connection_state;
+mod connection_table;
 pub mod handler;
-mod last_good;
 pub mod lifecycle;
 pub mod listener;
 pub mod metrics;
 pub mod path;
 pub mod policy;
-mod poll;
-mod progress;
 pub mod readiness;
-mod room;
+mod reloaded;
 mod throttle;
-mod timed_io;
+mod timeout_stream;
 pub mod tls;
+mod tracked_body;
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use futures::{FutureExt, future::BoxFuture};
@@ -38,73 +121,75 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-pub use self::body::BodyLimits;
+pub use self::{
+    body::BodyLimits,
+    reloaded::{Reloaded, Source},
+};
 use self::{
     handler::Namespaces,
     lifecycle::Signal,
     listener::{ConnectionLimits, Listener, Stop},
+    metrics::Metrics,
     path::WebhookPath,
-    policy::{CurrentPolicy, PolicyReloader},
-    poll::poll_files,
-    readiness::{Condition, Readiness, Trouble},
-    tls::{ClientCa, Reloader, Serving},
+    policy::{CurrentPolicy, PolicyFile},
+    readiness::{Condition, Degraded, Readiness},
+    tls::{CertificateFiles, ClientCa, Serving},
 };
-use crate::metrics::Metrics;
 
-/// How the server behaves.
+/// Settings of the server.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What is decided, until the policy file changes.
+    /// The policy, until the policy file changes.
     pub policy: Policy,
-    /// Where the webhook answers; more than one while a path is exchanged for another.
+    /// Paths of the webhook; more than one while a path is replaced by another.
     pub paths: BTreeSet<WebhookPath>,
-    /// What a connection may cost.
+    /// Limits of the connections to the webhook port.
     pub connections: ConnectionLimits,
-    /// What bodies may cost.
+    /// Limits of request bodies and responses.
     pub bodies: BodyLimits,
-    /// How long to keep serving after SIGTERM, while endpoints are still being removed.
+    /// Time to keep serving after SIGTERM, while endpoints are still being removed.
     pub shutdown_delay: Duration,
-    /// How long requests in flight may take after that.
+    /// Maximum time for requests in flight after that.
     pub drain_timeout: Duration,
-    /// How often certificate files are looked at.
+    /// Interval at which the files of the certificate and of the client CA are read.
     pub certificate_poll: Duration,
-    /// How often the policy file is looked at.
+    /// Interval at which the policy file is read.
     pub policy_poll: Duration,
 }
 
-/// What the server is made of besides its options.
-pub struct Parts {
-    /// The webhook port.
+/// What the server consists of.
+pub struct Components {
+    /// Socket of the webhook port.
     pub webhook: TcpListener,
-    /// The second port.
+    /// Socket of the plain port.
     pub admin: TcpListener,
-    /// The certificate.
+    /// The serving certificate.
     pub serving: Arc<Serving>,
-    /// Set where the certificate comes from files.
-    pub reloader: Option<Reloader>,
-    /// Set if callers need a client certificate.
+    /// Files of the serving certificate, if it comes from files.
+    pub certificate_files: Option<Reloaded<CertificateFiles>>,
+    /// The CA of callers, if they need a client certificate.
     pub client_ca: Option<ClientCa>,
-    /// Set where there is a policy file.
-    pub policy_file: Option<PolicyReloader>,
-    /// Where the annotations of namespaces come from.
+    /// The policy file, if there is one.
+    pub policy_file: Option<Reloaded<PolicyFile>>,
+    /// Source of the annotations of namespaces.
     pub namespaces: Arc<dyn Namespaces>,
-    /// What has to happen before we are ready, besides what the server itself waits for.
+    /// Conditions of readiness besides those of the server itself.
     pub conditions: Vec<Condition>,
-    /// What `/readyz` says besides.
-    pub troubles: Vec<Trouble>,
-    /// Counters.
+    /// Problems that `/readyz` shows besides those of the server's files.
+    pub degraded: Vec<Degraded>,
+    /// Counters and gauges.
     pub metrics: Metrics,
     /// SIGTERM and SIGINT.
     pub signals: mpsc::Receiver<Signal>,
 }
 
-/// Why the server ended other than asked.
+/// Why the server did not shut down cleanly.
 #[derive(Debug, Error)]
 pub enum ServeError {
     /// TLS could not be set up.
-    #[error("cannot set up TLS: {}", tls::words::tls(.0))]
+    #[error("cannot set up TLS: {}", tls::explain::tls(.0))]
     Tls(#[from] rustls::Error),
-    /// The webhook port is gone, which only a defect can bring about.
+    /// The accept loop ended, which is a defect.
     #[error("the webhook port ended by itself")]
     ListenerEnded,
     /// A second signal.
@@ -116,14 +201,17 @@ pub enum ServeError {
 }
 
 /// Serves until the first signal and a clean shutdown.
-pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
-    let Parts { webhook, admin, serving, reloader, client_ca, policy_file, namespaces, .. } = parts;
-    let Parts { conditions, mut troubles, metrics, mut signals, .. } = parts;
-    troubles.extend(policy_file.as_ref().map(PolicyReloader::trouble));
-    troubles.extend(reloader.as_ref().map(Reloader::trouble));
-    troubles.extend(client_ca.as_ref().map(ClientCa::trouble));
-    let config: ServerConfig = serving.server_config(client_ca.as_ref().map(ClientCa::callers))?;
-    let readiness = Readiness::new(serving.clone(), conditions, troubles, metrics.clone());
+///
+/// # Errors
+/// If TLS cannot be set up, or the shutdown is not clean.
+pub async fn serve(options: Options, components: Components) -> Result<(), ServeError> {
+    let Components { webhook, admin, serving, certificate_files, client_ca, policy_file, .. } = components;
+    let Components { namespaces, conditions, mut degraded, metrics, mut signals, .. } = components;
+    degraded.extend(policy_file.as_ref().map(Reloaded::degraded));
+    degraded.extend(certificate_files.as_ref().map(Reloaded::degraded));
+    degraded.extend(client_ca.as_ref().map(ClientCa::degraded));
+    let config: ServerConfig = serving.server_config(client_ca.as_ref().map(ClientCa::verifier))?;
+    let readiness = Readiness::new(serving.clone(), conditions, degraded, metrics.clone());
     let (webhook_stop, admin_stop) = (Stop::default(), Stop::default());
 
     let background = TaskTracker::new();
@@ -134,18 +222,16 @@ pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
         let stop = admin_stop.clone();
         background.spawn(async move { stop.stopped.run_until_cancelled_owned(polling).await });
     };
-    if let Some(reloader) = reloader {
-        let poll = move |reloader: &mut Reloader| reloader.poll(&serving, SystemTime::now());
-        polls(poll_files(options.certificate_poll, reloader, poll, Reloader::refuse).boxed());
+    if let Some(files) = certificate_files {
+        polls(files.poll_every(options.certificate_poll, serving).boxed());
     }
     if let Some(client_ca) = client_ca {
-        polls(poll_files(options.certificate_poll, client_ca, ClientCa::poll, ClientCa::refuse).boxed());
+        polls(client_ca.poll_every(options.certificate_poll).boxed());
     }
     let policy = CurrentPolicy::new(ArcSwap::from_pointee(options.policy.clone()));
-    if let Some(reloader) = policy_file {
-        let policy = policy.clone();
-        let poll = move |reloader: &mut PolicyReloader| reloader.poll(&policy);
-        polls(poll_files(options.policy_poll, reloader, poll, PolicyReloader::refuse).boxed());
+    metrics.set_policy_rules(&options.policy.rules);
+    if let Some(file) = policy_file {
+        polls(file.poll_every(options.policy_poll, policy.clone()).boxed());
     }
     let webhook = Listener {
         tcp: webhook,
@@ -161,12 +247,12 @@ pub async fn serve(options: Options, parts: Parts) -> Result<(), ServeError> {
     let drained = shut_down(&options, &mut signals, &readiness, &webhook_stop, webhook).await;
     admin_stop.stopped.cancel();
     background.close();
-    // Probes and scrapes are short; whatever is left ends with the process.
+    // Probes and scrapes are short; the rest ends with the process.
     let _ = timeout(Duration::from_secs(1), background.wait()).await;
     drained
 }
 
-/// Not ready → keep serving for the delay with `Connection: close` → finish what is in flight.
+/// Not ready → serve for the delay with `Connection: close` → finish the requests in flight.
 async fn shut_down(
     options: &Options,
     signals: &mut mpsc::Receiver<Signal>,
@@ -180,7 +266,7 @@ async fn shut_down(
     };
     readiness.set_draining();
     stop.draining.cancel();
-    // Nobody routes to a process that a person stops at a terminal.
+    // A process that is stopped at a terminal is behind no endpoint.
     let delay = if signal == Some(Signal::Terminate) { options.shutdown_delay } else { Duration::ZERO };
     info!(?delay, "shutting down");
     let drain = async {

@@ -5,16 +5,19 @@ use tokio::{
     sync::mpsc,
 };
 
-/// Why the process should end.
+/// A signal that ends the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM: kubelet or a service manager.
+    /// SIGTERM, from kubelet or a service manager.
     Terminate,
-    /// SIGINT: a person at a terminal.
+    /// SIGINT, from a terminal.
     Interrupt,
 }
 
 /// Starts to listen for signals; the task ends with the runtime.
+///
+/// # Errors
+/// If the system does not accept a handler.
 pub fn signals() -> std::io::Result<mpsc::Receiver<Signal>> {
     let (sender, receiver) = mpsc::channel(2);
     let mut terminate = signal(SignalKind::terminate())?;

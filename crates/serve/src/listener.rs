@@ -1,4 +1,4 @@
-//! The accept loop: a cap on connections, and nothing awaited in it but a permit and a connection.
+//! The accept loop: a maximum of connections, and nothing awaited in it but a permit and a connection.
 
 use std::{convert::Infallible, io::Cursor, pin::pin, sync::Arc, time::Duration};
 
@@ -23,75 +23,76 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-pub use super::room::Eviction;
+pub use super::connection_table::Eviction;
 use super::{
-    progress::{Progress, Waiting},
-    room::{Place, Room},
+    connection_state::{ConnectionState, Phase},
+    connection_table::{ConnectionSlot, ConnectionTable},
     throttle::Throttle,
-    timed_io::{AwaitedBody, Silence, TimedIo},
-    tls::words,
+    timeout_stream::{TimeoutStream, Timeouts},
+    tls::explain,
+    tracked_body::TrackedBody,
 };
 use crate::metrics::{HandshakeFailure, Metrics};
 
-/// Pauses after a failed accept (file descriptors used up, say): the first and the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Pause after the first failed accept, as without file descriptors; it doubles with each.
+const MIN_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long to wait for a connection to make room before looking again who could.
-const MAKE_ROOM: Duration = Duration::from_millis(20);
+/// Interval at which connections are evicted while others wait for a slot.
+const EVICTION_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Between two log lines about callers without a certificate that lets them in: any client can cause them without end.
-const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Minimum time between two log lines about callers without a valid certificate: any client can cause them without end.
+const REJECTION_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// New connections that wait for a place at the same time, outside of the kernel's queue.
+/// Maximum of new connections that wait for a slot outside of the kernel's queue.
 const MAX_WAITING: usize = 64;
 
-/// What one connection may cost.
+/// Limits of the connections of a port.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at the same time. At the cap as many make room as wait for a place.
+    /// Maximum of open connections. At the maximum as many are evicted as wait for a slot.
     pub connections: usize,
-    /// Which ones make room. Without any, new ones wait, all but a few of them in the kernel's queue.
+    /// Which connections are evicted. If none may be, new ones wait, all but a few in the kernel's queue.
     pub eviction: Eviction,
-    /// Bytes of the head of a request, which are those of hyper's read buffer; at least 8 KiB.
+    /// Maximum size of the head of a request, in bytes, which is that of hyper's read buffer; at least 8 KiB.
     pub max_head: usize,
-    /// From the connection to the end of the TLS handshake.
+    /// Maximum time from the connection to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From the first byte of a request to the end of its head; on a plain port from the connection on.
+    /// Maximum time from the first byte of a request to the end of its head; on a plain port from the connection on.
     pub head: Duration,
-    /// Between two requests of a connection, and before the first.
+    /// Maximum time between two requests of a connection, and before the first.
     pub idle: Duration,
     /// Whether a connection may carry more than one request.
     pub keep_alive: bool,
 }
 
-/// When to close connections, and when to stop.
+/// The stop of a port, in two steps.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
-    /// From here on every answer carries `Connection: close`.
+    /// Cancelled: every response has `Connection: close`.
     pub draining: CancellationToken,
-    /// From here on nothing is accepted; requests in flight are finished.
+    /// Cancelled: nothing is accepted; requests in flight are finished.
     pub stopped: CancellationToken,
 }
 
 /// One port.
 pub struct Listener {
-    /// Already bound, so that a test knows its port.
+    /// The socket, already bound, so that a test knows its port.
     pub tcp: TcpListener,
-    /// `None`: plain HTTP.
+    /// TLS; `None` for plain HTTP.
     pub tls: Option<TlsAcceptor>,
-    /// What answers.
+    /// Handler of the requests.
     pub router: Router,
-    /// What a connection may cost.
+    /// Limits of the connections.
     pub limits: ConnectionLimits,
-    /// When to end.
+    /// Stops the port.
     pub stop: Stop,
-    /// Counts connections.
+    /// Counters of connections and handshakes.
     pub metrics: Metrics,
 }
 
-/// Connections to a port for probes and scrapes: they need a handful, one request each, at once. The other places are
-/// there for clients that mean harm: 20,000 connections a second get one.
+/// Limits of a port for probes and scrapes, which need a handful of connections with one request each. The other slots are
+/// for hostile clients: 20,000 connections a second get one.
 const ADMIN: ConnectionLimits = ConnectionLimits {
     connections: 1024,
     eviction: Eviction::OldestFirst { grace: Duration::from_millis(50) },
@@ -111,28 +112,28 @@ impl Listener {
     /// Accepts until stopped, then waits for the requests in flight.
     pub async fn run(self) {
         let connections = TaskTracker::new();
-        let places = Places::new(&self.limits);
-        let refusals = Arc::new(Throttle::new(REFUSAL_LOG_INTERVAL));
-        let mut pause = FIRST_PAUSE;
+        let slots = Slots::new(&self.limits);
+        let rejections = Arc::new(Throttle::new(REJECTION_LOG_INTERVAL));
+        let mut pause = MIN_PAUSE;
         let stopped = self.stop.stopped.clone();
         while let Some(accepted) = stopped.run_until_cancelled(accept(&self.tcp)).await {
             match accepted {
                 Ok(streams) => {
-                    pause = FIRST_PAUSE;
+                    pause = MIN_PAUSE;
                     let waiting = streams.len();
                     for (number, stream) in streams.into_iter().enumerate() {
-                        let permit = places.acquire(waiting - number);
+                        let permit = slots.acquire(waiting - number);
                         let Some(Ok(permit)) = stopped.run_until_cancelled(permit).await else { break };
-                        // Here and not in its task, which may begin after the next one has come.
-                        let place = places.room.enter();
-                        connections.spawn(self.connection(refusals.clone()).run(stream, permit, place));
+                        // Not in its task, which may start after the next one is accepted.
+                        let slot = slots.table.insert();
+                        connections.spawn(self.connection(rejections.clone()).run(stream, permit, slot));
                     }
                 }
                 Err(error) => {
                     self.metrics.count_accept_error();
                     warn!(%error, "cannot accept a connection; trying again in {pause:?}");
                     let _ = stopped.run_until_cancelled(sleep(pause)).await;
-                    pause = LONGEST_PAUSE.min(pause * 2);
+                    pause = MAX_PAUSE.min(pause * 2);
                 }
             }
         }
@@ -141,22 +142,22 @@ impl Listener {
         connections.wait().await;
     }
 
-    fn connection(&self, refusals: Arc<Throttle>) -> Connection {
+    fn connection(&self, rejections: Arc<Throttle>) -> Connection {
         Connection {
             tls: self.tls.clone(),
             router: self.router.clone(),
             limits: self.limits,
             stop: self.stop.clone(),
             metrics: self.metrics.clone(),
-            refusals,
+            rejections,
         }
     }
 }
 
-/// Waits for a connection, and takes those along that wait in the kernel's queue by now.
+/// Waits for a connection, and also accepts those that are in the kernel's queue by then.
 async fn accept(tcp: &TcpListener) -> std::io::Result<Vec<TcpStream>> {
     let mut streams = vec![tcp.accept().await?.0];
-    // An error comes again.
+    // An error returns at the next call.
     while streams.len() < MAX_WAITING
         && let Some(Ok((stream, _))) = tcp.accept().now_or_never()
     {
@@ -165,79 +166,78 @@ async fn accept(tcp: &TcpListener) -> std::io::Result<Vec<TcpStream>> {
     Ok(streams)
 }
 
-/// The places of a port.
-struct Places {
+/// The slots of a port.
+struct Slots {
     permits: Arc<Semaphore>,
-    room: Room,
+    table: ConnectionTable,
 }
 
-impl Places {
+impl Slots {
     fn new(limits: &ConnectionLimits) -> Self {
         let permits = Arc::new(Semaphore::new(limits.connections));
-        Self { permits, room: Room::new(limits.connections, limits.eviction) }
+        Self { permits, table: ConnectionTable::new(limits.connections, limits.eviction) }
     }
 
-    /// A place for one of so many connections that wait for one.
+    /// Waits for a slot; `waiting` connections wait for one.
     async fn acquire(&self, waiting: usize) -> Result<OwnedSemaphorePermit, AcquireError> {
         let mut permit = pin!(self.permits.clone().acquire_owned());
         loop {
             if self.permits.available_permits() == 0 {
-                self.room.make(waiting);
+                self.table.evict(waiting);
             }
-            // It takes a moment to end, and others may become idle meanwhile.
-            if let Ok(permit) = timeout(MAKE_ROOM, permit.as_mut()).await {
+            // An evicted one takes a moment to end, and others may become idle meanwhile.
+            if let Ok(permit) = timeout(EVICTION_INTERVAL, permit.as_mut()).await {
                 return permit;
             }
         }
     }
 }
 
-/// Everything that one connection needs.
 struct Connection {
     tls: Option<TlsAcceptor>,
     router: Router,
     limits: ConnectionLimits,
     stop: Stop,
     metrics: Metrics,
-    refusals: Arc<Throttle>,
+    rejections: Arc<Throttle>,
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, permit: OwnedSemaphorePermit, place: Place) {
+    async fn run(self, stream: TcpStream, permit: OwnedSemaphorePermit, slot: ConnectionSlot) {
         let _open = OpenConnection::count(&self.metrics);
-        // Answers are single small writes: waiting for more only adds latency.
+        // Responses are single small writes: waiting for more only adds latency.
         let _ = stream.set_nodelay(true);
         tokio::select! {
-            // First, so that a request which has arrived is seen before the place is taken.
+            // First, so that a request which has arrived is seen before the eviction.
             biased;
-            () = self.talk(stream, place.progress.clone()) => {}
-            () = place.progress.wanted() => debug!("makes room for another connection"),
+            () = self.talk(stream, slot.state.clone()) => {}
+            () = slot.state.evicted() => debug!("evicted for another connection"),
         }
-        // In this order, so that nobody else is asked for a place that is free already.
+        // In this order, so that no other connection is evicted for a slot that is free already.
         drop(permit);
-        drop(place);
+        drop(slot);
     }
 
-    async fn talk(self, stream: TcpStream, progress: Progress) {
+    async fn talk(self, stream: TcpStream, state: Arc<ConnectionState>) {
         match self.tls.clone() {
-            // Boxed, so that whoever does not get that far costs little.
+            // Boxed, so that a client that does not get that far costs little.
             None => {
                 if let Some((head, stream)) = self.whole_head(stream).await {
                     let (read, write) = stream.into_split();
                     let stream = join(Cursor::new(head).chain(read), write);
-                    Box::pin(self.http(stream, progress)).await;
+                    Box::pin(self.http(stream, state)).await;
                 }
             }
             Some(tls) => {
                 if let Some(stream) = self.handshake(&tls, stream).await {
-                    Box::pin(self.http(stream, progress)).await;
+                    Box::pin(self.http(stream, state)).await;
                 }
             }
         }
     }
 
-    /// The head of a request on a plain port, or as much as there may be of one. hyper takes 16 KiB for a connection as
-    /// soon as there is a byte; clients that send one now and then must not cost as much.
+    /// Reads the head of a request on a plain port, up to its maximum size. hyper allocates 16 KiB for a connection as soon
+    /// as there is a byte; clients that send one now and then must not cost as much.
     async fn whole_head(&self, mut stream: TcpStream) -> Option<(Vec<u8>, TcpStream)> {
         let mut head = Vec::new();
         let reading = async {
@@ -252,7 +252,7 @@ impl Connection {
         matches!(read, Some(Ok(Ok(())))).then_some((head, stream))
     }
 
-    /// `None` where it failed, or where we ended it, which is no failure.
+    /// `None` if it failed, or if the server ended it, which is no failure.
     async fn handshake(
         &self,
         tls: &TlsAcceptor,
@@ -263,9 +263,9 @@ impl Connection {
             Ok(Ok(stream)) => return Some(stream),
             Ok(Err(error)) => {
                 let tls = error.get_ref().and_then(|error| error.downcast_ref());
-                let problem = tls.map_or_else(|| error.to_string(), words::tls);
-                if tls.is_some_and(is_refused_caller) {
-                    if let Some(suppressed) = self.refusals.pass() {
+                let problem = tls.map_or_else(|| error.to_string(), explain::tls);
+                if tls.is_some_and(is_rejected_caller) {
+                    if let Some(suppressed) = self.rejections.pass() {
                         warn!(%problem, suppressed, "refused a caller by its client certificate");
                     }
                     HandshakeFailure::ClientCertificate
@@ -280,34 +280,34 @@ impl Connection {
         None
     }
 
-    async fn http<S>(self, stream: S, progress: Progress)
+    async fn http<S>(self, stream: S, state: Arc<ConnectionState>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        progress.handshake_done();
+        state.handshake_done();
         let Self { router, limits, stop, .. } = self;
-        let silence = Silence { head: limits.head, idle: limits.idle };
-        let io = TokioIo::new(TimedIo::new(stream, silence, progress.clone()));
-        let (draining, at_stop) = (stop.draining, progress.clone());
+        let timeouts = Timeouts { head: limits.head, idle: limits.idle };
+        let io = TokioIo::new(TimeoutStream::new(stream, timeouts, state.clone()));
+        let (draining, at_stop) = (stop.draining, state.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            progress.request_started();
-            let (router, progress, draining) = (router.clone(), progress.clone(), draining.clone());
+            state.request_started();
+            let (router, state, draining) = (router.clone(), state.clone(), draining.clone());
             async move {
-                let body = |body| Body::new(AwaitedBody::new(body, progress.clone()));
+                let body = |body| Body::new(TrackedBody::new(body, state.clone()));
                 let mut request = request.map(body);
-                request.extensions_mut().insert(progress.clone());
+                request.extensions_mut().insert(state.clone());
                 let mut response: Response<Body> = router.oneshot(request).await?;
                 // hyper closes a connection on which it would have to search for the next request, but does not know
                 // that yet (RFC 9112, section 9.6).
-                if draining.is_cancelled() || progress.is_request_unread() {
+                if draining.is_cancelled() || state.is_request_unread() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                progress.request_answered();
+                state.request_answered();
                 Ok::<_, Infallible>(response)
             }
         });
         let mut http = http1::Builder::new();
-        // Deadlines are those of `TimedIo`.
+        // The timeouts are those of `TimeoutStream`.
         http.header_read_timeout(None).max_buf_size(limits.max_head).keep_alive(limits.keep_alive);
         let mut connection = pin!(http.serve_connection(io, service));
         let ended = tokio::select! {
@@ -315,8 +315,8 @@ impl Connection {
             biased;
             ended = connection.as_mut() => ended,
             () = stop.stopped.cancelled() => {
-                // hyper would drop a half-read head; its answer closes the connection anyway.
-                if at_stop.waiting() != Waiting::Head {
+                // hyper would drop a half-read head; its response closes the connection anyway.
+                if at_stop.phase() != Phase::ReadingHead {
                     connection.as_mut().graceful_shutdown();
                 }
                 connection.await
@@ -328,17 +328,17 @@ impl Connection {
     }
 }
 
-/// Whether an empty line is among these bytes, which may be of another client than a probe.
+/// Whether an empty line is among these bytes, with any line ends that hyper accepts.
 fn ends_a_head(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }
 
-/// Whether we ended the handshake for the client's certificate, or for want of one.
-fn is_refused_caller(error: &rustls::Error) -> bool {
+/// Whether the server ended the handshake because of the client's certificate, or because there was none.
+fn is_rejected_caller(error: &rustls::Error) -> bool {
     matches!(error, rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_))
 }
 
-/// Counts a connection as open for as long as it lives, however it ends.
+/// Counts a connection as open until dropped.
 struct OpenConnection(Metrics);
 
 impl OpenConnection {

@@ -7,25 +7,25 @@ use thiserror::Error;
 /// Maximum length of a segment, in bytes (RFC 1123, as Kubernetes has it).
 const MAX_SEGMENT: usize = 253;
 
-/// What is wrong with a path.
+/// Why a path is refused.
 #[derive(Debug, Error)]
 pub enum PathError {
     /// It does not begin with a slash.
     #[error("must start with /")]
     NoSlash,
-    /// The API server would not take it.
+    /// The API server would refuse it.
     #[error("has a segment that Kubernetes does not accept: small letters, digits, - and . are")]
     Segment,
 }
 
-/// A path that a webhook configuration may name: each segment is a DNS name (`IsDNS1123Subdomain`), as
-/// `ValidateWebhookService` of k8s.io/apiserver (`pkg/util/webhook/validation.go`) asks for. It may be a secret, so it is
-/// neither shown nor logged.
+/// A path that a webhook configuration may have: each segment is a DNS name (`IsDNS1123Subdomain`), as in
+/// `ValidateWebhookService` of k8s.io/apiserver (`pkg/util/webhook/validation.go`). It may be a secret, so it is neither
+/// shown nor logged.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WebhookPath(String);
 
 impl WebhookPath {
-    /// As a request names it.
+    /// The path, with its leading slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! Ready: everything that has to be true before the API server may send us pods.
+//! Ready: everything that has to be true before the API server may send pods.
 
 use std::{
     fmt,
@@ -14,47 +14,47 @@ use arc_swap::ArcSwap;
 use super::tls::Serving;
 use crate::metrics::Metrics;
 
-/// Something that is waited for once, such as a first list from the API server.
-pub type Gate = Arc<AtomicBool>;
+/// Something that happens once, such as a first list from the API server.
+pub type Flag = Arc<AtomicBool>;
 
-/// A gate that has to be set, and what is missing until it is.
+/// A flag that has to be set, and why the process is not ready until it is.
 #[derive(Clone)]
 pub struct Condition {
     /// Set once and for all.
-    pub gate: Gate,
-    /// What to say until then.
+    pub flag: Flag,
+    /// The reason until then.
     pub missing: NotReady,
 }
 
-/// What is wrong at the moment though it does not make us unready, such as an API server that is away.
-pub type Trouble = Arc<ArcSwap<Vec<String>>>;
+/// Problems that do not make the process unready, such as an API server that cannot be reached. Empty if there are none.
+pub type Degraded = Arc<ArcSwap<Vec<String>>>;
 
-/// The sum of all conditions. Cloning gives a handle on the same conditions.
+/// All conditions of readiness. Clones are handles on the same conditions.
 #[derive(Clone)]
 pub struct Readiness {
-    bound: Gate,
-    draining: Gate,
+    bound: Flag,
+    draining: Flag,
     conditions: Vec<Condition>,
-    troubles: Vec<Trouble>,
-    /// What is served; `None` for a process that serves nobody.
+    degraded: Vec<Degraded>,
+    /// The certificate; `None` for a process without a webhook port.
     serving: Option<Arc<Serving>>,
     metrics: Metrics,
 }
 
-/// Why we are not ready.
+/// Why the process is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReady {
     /// The webhook port does not answer yet.
     NotBound,
-    /// The certificate authority that signs ours is not known yet.
+    /// The CA that signs the certificate is not known yet.
     NoCertificate,
     /// The certificate is not valid now.
     CertificateInvalid,
-    /// The API server does not trust our certificate yet.
+    /// The API server does not trust the certificate yet.
     NotTrusted,
     /// The namespaces have not been listed yet.
     NamespacesUnknown,
-    /// Shutting down.
+    /// The process is shutting down.
     Draining,
 }
 
@@ -74,45 +74,48 @@ impl fmt::Display for NotReady {
 }
 
 impl Readiness {
-    /// Nothing is ready but, maybe, the certificate; every one of `conditions` has to be set too.
+    /// Of a process with a webhook port, which is not bound yet.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         serving: Arc<Serving>,
         conditions: Vec<Condition>,
-        troubles: Vec<Trouble>,
+        degraded: Vec<Degraded>,
         metrics: Metrics,
     ) -> Self {
-        let (bound, draining, serving) = (Gate::default(), Gate::default(), Some(serving));
-        Self { bound, draining, conditions, troubles, serving, metrics }
+        let (bound, draining, serving) = (Flag::default(), Flag::default(), Some(serving));
+        Self { bound, draining, conditions, degraded, serving, metrics }
     }
 
-    /// Of a process without a webhook port and a certificate of its own: `conditions` have to be set.
+    /// Of a process without a webhook port.
     #[must_use]
-    pub fn without_webhook(conditions: Vec<Condition>, troubles: Vec<Trouble>, metrics: Metrics) -> Self {
-        let (bound, draining) = (Arc::new(true.into()), Gate::default());
-        Self { bound, draining, conditions, troubles, serving: None, metrics }
+    pub fn without_webhook(conditions: Vec<Condition>, degraded: Vec<Degraded>, metrics: Metrics) -> Self {
+        let (bound, draining) = (Arc::new(true.into()), Flag::default());
+        Self { bound, draining, conditions, degraded, serving: None, metrics }
     }
 
-    /// What is wrong at the moment, ready or not.
+    /// Problems at the moment, ready or not.
     #[must_use]
-    pub fn troubles(&self) -> Vec<String> {
-        self.troubles.iter().flat_map(|trouble| trouble.load().iter().cloned().collect::<Vec<_>>()).collect()
+    pub(crate) fn degraded(&self) -> Vec<String> {
+        self.degraded
+            .iter()
+            .flat_map(|degraded| degraded.load().iter().cloned().collect::<Vec<_>>())
+            .collect()
     }
 
-    /// The webhook port answers from here on.
-    pub fn set_bound(&self) {
+    /// The webhook port answers from now on.
+    pub(crate) fn set_bound(&self) {
         self.bound.store(true, Ordering::Relaxed);
     }
 
-    /// Not ready any more, for good.
-    pub fn set_draining(&self) {
+    /// Not ready any more.
+    pub(crate) fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// What is missing at `now`; nothing when ready.
+    /// What is missing at `now`; empty if ready.
     #[must_use]
-    pub fn missing(&self, now: SystemTime) -> Vec<NotReady> {
-        let is_set = |gate: &Gate| gate.load(Ordering::Relaxed);
+    pub(crate) fn missing(&self, now: SystemTime) -> Vec<NotReady> {
+        let is_set = |flag: &Flag| flag.load(Ordering::Relaxed);
         let certificate = self.serving.as_ref().map(|serving| {
             if serving.has_certificate() {
                 (serving.is_valid_at(now), NotReady::CertificateInvalid)
@@ -120,7 +123,7 @@ impl Readiness {
                 (false, NotReady::NoCertificate)
             }
         });
-        let waited_for = self.conditions.iter().map(|condition| (is_set(&condition.gate), condition.missing));
+        let waited_for = self.conditions.iter().map(|condition| (is_set(&condition.flag), condition.missing));
         [(is_set(&self.bound), NotReady::NotBound)]
             .into_iter()
             .chain(certificate)
@@ -130,8 +133,8 @@ impl Readiness {
             .collect()
     }
 
-    /// Brings the metric up to date.
-    pub(super) fn refresh(&self, now: SystemTime) {
+    /// Updates the metric.
+    pub(crate) fn refresh(&self, now: SystemTime) {
         self.metrics.ready.set(i64::from(self.missing(now).is_empty()));
     }
 }
@@ -145,8 +148,8 @@ mod tests {
     fn ready_is_the_sum_of_all_conditions() {
         let metrics = Metrics::default();
         let serving = Serving::new(ephemeral([127, 0, 0, 1].into()).unwrap(), metrics.clone());
-        let namespaces = Gate::default();
-        let condition = Condition { gate: namespaces.clone(), missing: NotReady::NamespacesUnknown };
+        let namespaces = Flag::default();
+        let condition = Condition { flag: namespaces.clone(), missing: NotReady::NamespacesUnknown };
         let readiness = Readiness::new(serving, vec![condition], Vec::new(), metrics);
         let now = SystemTime::now();
         assert_eq!(readiness.missing(now), [NotReady::NotBound, NotReady::NamespacesUnknown]);

@@ -1,4 +1,4 @@
-//! Log lines that a client can cause at will: one in an interval, and how many there would have been.
+//! A limit for log lines that a client can cause at will: one in an interval, with the number of those suppressed.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// Lets one event in each interval through and counts the others.
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     interval: Duration,
     state: Mutex<State>,
 }
@@ -21,12 +21,12 @@ struct State {
 }
 
 impl Throttle {
-    pub(super) fn new(interval: Duration) -> Self {
+    pub(crate) fn new(interval: Duration) -> Self {
         Self { interval, state: Mutex::default() }
     }
 
     /// The number of events suppressed since the last one that passed; `None` if this one is suppressed as well.
-    pub(super) fn pass(&self) -> Option<u64> {
+    pub(crate) fn pass(&self) -> Option<u64> {
         let now = Instant::now();
         // Nothing in here can panic half-way.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,19 +1,19 @@
-//! The metrics of an audit: what pods are like while they run, which the webhook does not see.
+//! The metrics of an audit, about running pods, which the webhook does not see.
 
-/// Series that an audit publishes.
+/// A metric that an audit publishes.
 #[derive(Clone, Copy, Debug)]
 pub struct Series {
-    /// The whole name.
+    /// The full name.
     pub name: &'static str,
     /// `gauge` or `counter`.
     pub kind: &'static str,
-    /// What it says.
+    /// The help text.
     pub help: &'static str,
-    /// The labels of each series.
+    /// Label names.
     pub labels: &'static [&'static str],
 }
 
-/// Containers by namespace and by what their GOMEMLIMIT means.
+/// Containers by namespace and status of their GOMEMLIMIT.
 pub const CONTAINERS: Series = Series {
     name: "gomemlimit_containers",
     kind: "gauge",
@@ -21,7 +21,7 @@ pub const CONTAINERS: Series = Series {
     labels: &["namespace", "status"],
 };
 
-/// Containers by namespace whose last end was an OOM kill.
+/// Containers by namespace whose last termination was an OOM kill.
 pub const OOM_KILLED: Series = Series {
     name: "gomemlimit_containers_oom_killed",
     kind: "gauge",
@@ -29,7 +29,7 @@ pub const OOM_KILLED: Series = Series {
     labels: &["namespace"],
 };
 
-/// Containers by namespace whose last end was another SIGKILL.
+/// Containers by namespace whose last termination was another SIGKILL.
 pub const SIGKILLED: Series = Series {
     name: "gomemlimit_containers_sigkilled",
     kind: "gauge",
@@ -37,7 +37,7 @@ pub const SIGKILLED: Series = Series {
     labels: &["namespace"],
 };
 
-/// When the counts were taken; absent before the first audit that succeeded.
+/// End of the latest audit that succeeded, in seconds since 1970; absent before the first.
 pub const LAST_SUCCESS: Series = Series {
     name: "gomemlimit_audit_last_success_timestamp_seconds",
     kind: "gauge",
@@ -45,7 +45,7 @@ pub const LAST_SUCCESS: Series = Series {
     labels: &[],
 };
 
-/// What the counts took.
+/// Duration of that audit, in seconds.
 pub const DURATION: Series = Series {
     name: "gomemlimit_audit_duration_seconds",
     kind: "gauge",
@@ -53,7 +53,7 @@ pub const DURATION: Series = Series {
     labels: &[],
 };
 
-/// Audits that failed.
+/// Number of audits that failed.
 pub const FAILURES: Series = Series {
     name: "gomemlimit_audit_failures_total",
     kind: "counter",
@@ -61,7 +61,7 @@ pub const FAILURES: Series = Series {
     labels: &[],
 };
 
-/// Lines on stderr that were dropped; the webhook has the same metric.
+/// Number of lines on stderr that were dropped; the webhook has the same metric.
 pub const LOG_LINES_DROPPED: Series = Series {
     name: "gomemlimit_log_lines_dropped_total",
     kind: "counter",

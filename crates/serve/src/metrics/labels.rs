@@ -1,82 +1,57 @@
-//! What the webhook counts things by, where the core has no word for it.
+//! Labels of metrics that the core has no type for.
 
 use std::fmt;
 
+use strum::{Display, IntoStaticStr, VariantArray};
+
 /// Why a TLS handshake failed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub(crate) enum HandshakeFailure {
-    /// The client was too slow or said nothing.
+    /// The client was too slow or silent.
     Timeout,
-    /// The client broke off or spoke something else.
+    /// The client broke off or did not speak TLS.
     Tls,
     /// The client had no certificate that `--client-ca-file` and `--client-name` let in.
     ClientCertificate,
 }
 
-impl HandshakeFailure {
-    pub(super) const ALL: [Self; 3] = [Self::Timeout, Self::Tls, Self::ClientCertificate];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Tls => "tls",
-            Self::ClientCertificate => "client-certificate",
-        }
-    }
-}
-
 /// A file, or a pair of files, that is read again while it is in use.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Reread {
+#[derive(Clone, Copy, Debug, Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum ReloadedFile {
     /// `--tls-cert` and `--tls-key`.
     Certificate,
     /// `--client-ca-file`.
+    #[strum(to_string = "client CA")]
     ClientCa,
     /// `--policy-file`.
     Policy,
 }
 
-impl fmt::Display for Reread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Certificate => "certificate",
-            Self::ClientCa => "client CA",
-            Self::Policy => "policy",
-        })
-    }
-}
-
-/// What became of a file that changed on disk.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Reload {
+/// Result of reading a file that changed on disk.
+#[derive(Clone, Copy, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum ReloadResult {
     /// It is in use.
     Loaded,
-    /// It was not usable; the earlier one stays.
+    /// It cannot be used; the earlier content stays.
     Refused,
 }
 
-impl Reload {
-    pub(super) const ALL: [Self; 2] = [Self::Loaded, Self::Refused];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Loaded => "loaded",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// What was replaced before it expired.
-#[derive(Clone, Copy, Debug)]
+/// A certificate that is replaced before it expires.
+#[derive(Clone, Copy, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Rotation {
     /// The CA that all replicas share.
     Ca,
-    /// The certificate that is served.
+    /// The serving certificate.
     Leaf,
 }
 
-/// What is watched in the API server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Objects of the API server that are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Watch {
     /// The Secret of the CA.
     Secret,
@@ -88,17 +63,7 @@ pub enum Watch {
     Namespaces,
 }
 
-impl Watch {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Secret => "secret",
-            Self::ServingSecret => "serving-secret",
-            Self::WebhookConfiguration => "webhook-configuration",
-            Self::Namespaces => "namespaces",
-        }
-    }
-}
-
+/// The text for people; the label is in kebab case.
 impl fmt::Display for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -107,14 +72,5 @@ impl fmt::Display for Watch {
             Self::WebhookConfiguration => "webhook configuration",
             Self::Namespaces => "namespaces",
         })
-    }
-}
-
-impl Rotation {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Ca => "ca",
-            Self::Leaf => "leaf",
-        }
     }
 }

@@ -1,12 +1,9 @@
-//! Who may call: whoever has a client certificate of a CA in a file, and one of the names that are asked for.
+//! Callers: clients with a certificate that a CA in a file has signed, and with one of the required names.
 //!
-//! Polled like the server's own certificate. The subjects of the CAs are not named to clients: a client that has several
-//! certificates is configured for this server, and a CA that is exchanged has no part in its choice.
+//! The handshake does not send the subjects of the CAs: a client with several certificates is configured for this server,
+//! and its choice must not change if the CA is replaced.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use gomemlimit_files::{FileError, Kinds, MAX_PEM};
@@ -23,11 +20,11 @@ use thiserror::Error;
 use tracing::info;
 use x509_cert::{Certificate, der::Decode};
 
-use super::{provider::provider, words};
+use super::{provider::provider, words as explain};
 use crate::{
-    last_good::LastGood,
-    metrics::{Metrics, Reread},
-    readiness::Trouble,
+    metrics::{Metrics, ReloadedFile},
+    readiness::Degraded,
+    reloaded::{Reloaded, Source},
 };
 
 /// Why a file with the CA of callers cannot be used.
@@ -36,125 +33,117 @@ pub enum ClientCaError {
     /// It cannot be read.
     #[error("cannot read {path}: {source}", path = path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: FileError,
     },
     /// It is not PEM.
-    #[error("{path} is not PEM: {}", words::pem(source), path = path.display())]
+    #[error("{path} is not PEM: {}", explain::pem(source), path = path.display())]
     Pem {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: rustls::pki_types::pem::Error,
     },
-    /// It is PEM, and there is no certificate in it.
+    /// It is PEM without a certificate.
     #[error("there is no certificate in {path}", path = .0.display())]
     NoCertificate(PathBuf),
-    /// A certificate in it is of no use as a CA.
-    #[error("cannot use a certificate of {path} as a CA: {}", words::tls(source), path = path.display())]
+    /// A certificate in it cannot be used as a CA.
+    #[error("cannot use a certificate of {path} as a CA: {}", explain::tls(source), path = path.display())]
     Certificate {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: Error,
     },
-    /// rustls makes no verifier of it.
+    /// rustls cannot make a verifier of it.
     #[error("cannot use {path}: {source}", path = path.display())]
     Verifier {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: VerifierBuilderError,
     },
 }
 
-/// Verifies callers by what the file had last.
+/// Verifies callers by the CA in use, and by their names.
 #[derive(Debug)]
-pub struct Callers {
-    current: ArcSwap<Trusted>,
+struct Callers {
+    current: ArcSwap<Verifier>,
     names: Vec<String>,
 }
 
+/// The verifier of a CA; a sized type for [`ArcSwap`].
 #[derive(Debug)]
-struct Trusted(Arc<dyn ClientCertVerifier>);
+struct Verifier(Arc<dyn ClientCertVerifier>);
 
-/// The file with the CA; call [`ClientCa::poll`] at every interval.
+/// The CA of callers and its file.
 pub struct ClientCa {
-    path: PathBuf,
-    in_use: Vec<u8>,
-    state: LastGood,
+    file: Reloaded<ClientCaFile>,
     callers: Arc<Callers>,
 }
 
 impl ClientCa {
-    /// Reads the file at start. `names` are common names or DNS names (RFC 5280, section 4.2.1.6) of which a caller
-    /// has to have one; none: the CA is enough.
+    /// Reads the file at start. `names` are common names or DNS names (RFC 5280, section 4.2.1.6), of which a caller needs
+    /// one; if there are none, the CA is enough.
+    ///
+    /// # Errors
+    /// If the file cannot be used.
     pub fn open(path: PathBuf, names: Vec<String>, metrics: Metrics) -> Result<Self, ClientCaError> {
-        let in_use = read(&path)?;
-        let current = ArcSwap::from_pointee(Trusted(verifier(&path, &in_use)?));
-        let callers = Arc::new(Callers { current, names });
-        Ok(Self { path, in_use, state: LastGood::new(Reread::ClientCa, metrics), callers })
+        let (file, verifier) = Reloaded::open(ClientCaFile(path), metrics)?;
+        Ok(Self { file, callers: Arc::new(Callers { current: ArcSwap::from_pointee(verifier), names }) })
     }
 
-    /// What `/readyz` shows about the file.
-    #[must_use]
-    pub fn trouble(&self) -> Trouble {
-        self.state.trouble()
-    }
-
-    /// What verifies callers.
-    #[must_use]
-    pub fn callers(&self) -> Arc<Callers> {
+    pub(crate) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
         self.callers.clone()
     }
 
-    /// Takes the file's content over if it changed and is good; from the next handshake on.
-    pub fn poll(&mut self) {
-        match self.changed() {
-            Ok(None) => self.state.unchanged(),
-            Ok(Some((trusted, content))) => {
-                info!(file = %self.path.display(), "a new CA of callers");
-                self.callers.current.store(Arc::new(trusted));
-                self.in_use = content;
-                self.state.loaded();
-            }
-            Err(error) => self.refuse(error.to_string()),
-        }
+    /// What `/readyz` shows about the file.
+    pub(crate) fn degraded(&self) -> Degraded {
+        self.file.degraded()
     }
 
-    /// What is in the file cannot be used, for this reason.
-    pub fn refuse(&mut self, problem: String) {
-        self.state.refuse(problem);
-    }
-
-    fn changed(&self) -> Result<Option<(Trusted, Vec<u8>)>, ClientCaError> {
-        let content = read(&self.path)?;
-        if content == self.in_use {
-            return Ok(None);
-        }
-        Ok(Some((Trusted(verifier(&self.path, &content)?), content)))
+    /// Polls the file at every interval, until dropped. A new CA counts from the next handshake on.
+    pub(crate) async fn poll_every(self, every: Duration) {
+        self.file.poll_every(every, self.callers).await;
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ClientCaError> {
-    let read = gomemlimit_files::read(path, Kinds::Regular, MAX_PEM);
-    read.map_err(|source| ClientCaError::Read { path: path.to_owned(), source })
-}
+struct ClientCaFile(PathBuf);
 
-fn verifier(path: &Path, pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, ClientCaError> {
-    let path = || path.to_owned();
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|source| ClientCaError::Pem { path: path(), source })?;
-        roots.add(certificate).map_err(|source| ClientCaError::Certificate { path: path(), source })?;
+impl Source for ClientCaFile {
+    type Content = Vec<u8>;
+    type Value = Verifier;
+    type Target = Arc<Callers>;
+    type Error = ClientCaError;
+    const FILE: ReloadedFile = ReloadedFile::ClientCa;
+
+    fn read(&self) -> Result<Vec<u8>, ClientCaError> {
+        let read = gomemlimit_files::read(&self.0, Kinds::Regular, MAX_PEM);
+        read.map_err(|source| ClientCaError::Read { path: self.0.clone(), source })
     }
-    if roots.is_empty() {
-        return Err(ClientCaError::NoCertificate(path()));
+
+    fn parse(&self, pem: &Vec<u8>) -> Result<Verifier, ClientCaError> {
+        let path = || self.0.clone();
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|source| ClientCaError::Pem { path: path(), source })?;
+            roots.add(certificate).map_err(|source| ClientCaError::Certificate { path: path(), source })?;
+        }
+        if roots.is_empty() {
+            return Err(ClientCaError::NoCertificate(path()));
+        }
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+        let verifier = builder.build().map_err(|source| ClientCaError::Verifier { path: path(), source })?;
+        Ok(Verifier(verifier))
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-    builder.build().map_err(|source| ClientCaError::Verifier { path: path(), source })
+
+    fn apply(&self, verifier: Verifier, callers: &Arc<Callers>, _: &Metrics) -> Result<(), ClientCaError> {
+        info!(file = %self.0.display(), "a new CA of callers");
+        callers.current.store(Arc::new(verifier));
+        Ok(())
+    }
 }
 
 impl Callers {
@@ -163,9 +152,9 @@ impl Callers {
     }
 }
 
-/// Whether it is for one of these names. As common names they are compared as they are, as DNS names as those of a
+/// Whether the certificate has one of these names: as its common name, byte by byte, or as a DNS name, like that of a
 /// server (RFC 9525).
-fn is_for(certificate: &CertificateDer<'_>, names: &[String]) -> Result<bool, Error> {
+fn has_name(certificate: &CertificateDer<'_>, names: &[String]) -> Result<bool, Error> {
     let unreadable = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
     let parsed = ParsedCertificate::try_from(certificate)?;
     let is_dns_name =
@@ -190,7 +179,7 @@ impl ClientCertVerifier for Callers {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.verifier().verify_client_cert(end_entity, intermediates, now)?;
-        if self.names.is_empty() || is_for(end_entity, &self.names)? {
+        if self.names.is_empty() || has_name(end_entity, &self.names)? {
             return Ok(verified);
         }
         Err(Error::InvalidCertificate(CertificateError::NotValidForName))

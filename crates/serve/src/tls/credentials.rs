@@ -50,6 +50,9 @@ pub struct Credentials {
 
 impl Credentials {
     /// Checks a PEM chain and a PEM key: that they parse, belong together and have not expired at `now`.
+    ///
+    /// # Errors
+    /// [`CredentialsError`], but for `NotYetValid`.
     pub fn from_pem(chain: &[u8], key: &[u8], now: SystemTime) -> Result<Self, CredentialsError> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
@@ -58,7 +61,10 @@ impl Credentials {
         Self::new(chain, key, now)
     }
 
-    /// The same of what has been parsed.
+    /// Checks a chain and a key that are parsed already.
+    ///
+    /// # Errors
+    /// [`CredentialsError`], but for `NotYetValid` and the two of PEM.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,

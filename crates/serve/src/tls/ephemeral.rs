@@ -1,4 +1,4 @@
-//! The certificate of `serve` without flags: self-signed, in memory, gone with the process.
+//! The certificate of `serve` without flags: self-signed, in memory only.
 
 use std::{net::IpAddr, time::SystemTime};
 
@@ -6,23 +6,26 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 
-use super::{Credentials, CredentialsError};
+use super::credentials::{Credentials, CredentialsError};
 
-/// Long enough for any trial run.
+/// Validity in days: longer than any trial run.
 const DAYS: i64 = 365;
 
-/// Why no certificate could be made.
+/// Why no certificate was made.
 #[derive(Debug, Error)]
 pub enum EphemeralError {
-    /// The library refused.
+    /// rcgen failed.
     #[error("cannot make a self-signed certificate: {0}")]
     Make(#[from] rcgen::Error),
-    /// What it made cannot be served.
+    /// The certificate cannot be served.
     #[error("cannot use the self-signed certificate: {0}")]
     Use(#[from] CredentialsError),
 }
 
-/// A self-signed certificate for localhost and `address`.
+/// Makes a self-signed certificate for localhost and `address`.
+///
+/// # Errors
+/// If the library fails.
 pub fn ephemeral(address: IpAddr) -> Result<Credentials, EphemeralError> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     if !address.is_loopback() && !address.is_unspecified() {

@@ -1,24 +1,21 @@
-//! Certificate and key from files, reloaded when their content changes.
-//!
-//! Polled, not watched: kubelet replaces a mounted Secret by swapping the symlink `..data`, after
-//! which a watch on the file itself never fires again. Comparing content survives every way of
-//! replacing a file. A pair that is torn (one file new, one old), unusable or expired is refused and
-//! tried again at the next poll; what was served before stays.
+//! Certificate and key from files. A pair that is torn (one file new, one old), unusable or expired is refused.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use gomemlimit_files::{FileError, Kinds, MAX_PEM};
 use thiserror::Error;
 use tracing::info;
 
-use super::{Credentials, CredentialsError, Serving};
+use super::{
+    credentials::{Credentials, CredentialsError},
+    serving::Serving,
+};
 use crate::{
-    last_good::LastGood,
-    metrics::{Metrics, Reread},
-    readiness::Trouble,
+    metrics::{Metrics, ReloadedFile},
+    reloaded::Source,
 };
 
-/// The two files.
+/// Paths of the certificate and its key.
 #[derive(Clone, Debug)]
 pub struct CertificateFiles {
     /// PEM chain, the server's own certificate first.
@@ -30,106 +27,64 @@ pub struct CertificateFiles {
 /// Why the files cannot be used.
 #[derive(Debug, Error)]
 pub enum CertificateFilesError {
-    /// One of them cannot be read.
+    /// A file cannot be read.
     #[error("cannot read {path}: {source}", path = path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: FileError,
     },
-    /// What they hold cannot be served.
+    /// Their content cannot be served.
     #[error("cannot use {certificate} with {key}: {source}", certificate = files.certificate.display(), key = files.key.display())]
     Use {
-        /// Which files.
+        /// The files.
         files: CertificateFiles,
-        /// Why.
+        /// The cause.
         source: CredentialsError,
     },
 }
 
-/// The content of both files.
-#[derive(PartialEq, Eq)]
-pub struct Content {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
+impl CertificateFiles {
+    fn unusable(&self, source: CredentialsError) -> CertificateFilesError {
+        CertificateFilesError::Use { files: self.clone(), source }
+    }
 }
 
-impl CertificateFiles {
-    fn read(&self) -> Result<Content, CertificateFilesError> {
+impl Source for CertificateFiles {
+    /// The certificate and the key.
+    type Content = (Vec<u8>, Vec<u8>);
+    type Value = Credentials;
+    type Target = Arc<Serving>;
+    type Error = CertificateFilesError;
+    const FILE: ReloadedFile = ReloadedFile::Certificate;
+
+    fn read(&self) -> Result<Self::Content, CertificateFilesError> {
         let read = |path: &PathBuf| {
             let read = gomemlimit_files::read(path, Kinds::Regular, MAX_PEM);
             read.map_err(|source| CertificateFilesError::Read { path: path.clone(), source })
         };
-        Ok(Content { certificate: read(&self.certificate)?, key: read(&self.key)? })
+        Ok((read(&self.certificate)?, read(&self.key)?))
     }
 
-    fn check(&self, content: &Content, now: SystemTime) -> Result<Credentials, CertificateFilesError> {
-        Credentials::from_pem(&content.certificate, &content.key, now)
-            .map_err(|source| CertificateFilesError::Use { files: self.clone(), source })
+    fn parse(&self, (certificate, key): &Self::Content) -> Result<Credentials, CertificateFilesError> {
+        Credentials::from_pem(certificate, key, SystemTime::now()).map_err(|source| self.unusable(source))
     }
 
-    /// Reads and checks the files at start.
-    pub fn load(&self, now: SystemTime) -> Result<(Credentials, Content), CertificateFilesError> {
-        let content = self.read()?;
-        Ok((self.check(&content, now)?, content))
-    }
-}
-
-/// Looks for changes; call [`Reloader::poll`] at every interval.
-pub struct Reloader {
-    files: CertificateFiles,
-    served: Content,
-    state: LastGood,
-}
-
-impl Reloader {
-    /// Goes on from what [`CertificateFiles::load`] gave.
-    #[must_use]
-    pub fn new(files: CertificateFiles, served: Content, metrics: Metrics) -> Self {
-        Self { files, served, state: LastGood::new(Reread::Certificate, metrics) }
-    }
-
-    /// What `/readyz` shows about the files.
-    #[must_use]
-    pub fn trouble(&self) -> Trouble {
-        self.state.trouble()
-    }
-
-    /// Serves the files' content if it changed and is good.
-    pub fn poll(&mut self, serving: &Serving, now: SystemTime) {
-        match self.changed(serving, now) {
-            Ok(None) => self.state.unchanged(),
-            Ok(Some((credentials, content))) => {
-                let expires = humantime::format_rfc3339_seconds(credentials.not_after());
-                info!(certificate = %self.files.certificate.display(), %expires, "serving a new certificate");
-                serving.replace(credentials);
-                self.served = content;
-                self.state.loaded();
-            }
-            Err(error) => self.refuse(error.to_string()),
-        }
-    }
-
-    /// What is in the files cannot be used, for this reason.
-    pub fn refuse(&mut self, problem: String) {
-        self.state.refuse(problem);
-    }
-
-    fn changed(
+    /// A certificate that is not valid yet does not replace one that is valid.
+    fn apply(
         &self,
-        serving: &Serving,
-        now: SystemTime,
-    ) -> Result<Option<(Credentials, Content)>, CertificateFilesError> {
-        let content = self.files.read()?;
-        if content == self.served {
-            return Ok(None);
-        }
-        let credentials = self.files.check(&content, now)?;
+        credentials: Credentials,
+        serving: &Arc<Serving>,
+        _metrics: &Metrics,
+    ) -> Result<(), CertificateFilesError> {
+        let now = SystemTime::now();
         if serving.is_valid_at(now) && !credentials.is_valid_at(now) {
-            let source = CredentialsError::NotYetValid(credentials.not_before());
-            return Err(CertificateFilesError::Use { files: self.files.clone(), source });
+            return Err(self.unusable(CredentialsError::NotYetValid(credentials.not_before())));
         }
-        Ok(Some((credentials, content)))
+        let expires = humantime::format_rfc3339_seconds(credentials.not_after());
+        info!(certificate = %self.certificate.display(), %expires, "serving a new certificate");
+        serving.replace(credentials);
+        Ok(())
     }
 }

@@ -1,22 +1,19 @@
 //! Real sockets: connections, handshakes and certificates.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
     fs,
     os::unix::fs::symlink,
     path::Path,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use gomemlimit::serve::{
-    lifecycle::Signal,
-    tls::{CertificateFiles, Reloader},
+use gomemlimit_serve::{Reloaded, lifecycle::Signal, tls::CertificateFiles};
+use gomemlimit_test_server::{
+    LONG, Pair, REVIEW, Server, Setup, connect, is_injected, read_response, request, review_of_size, send,
+    until_closed,
 };
 use rstest::rstest;
 use tokio::{net::TcpStream, runtime::Handle};
-
-mod support;
-use support::{Pair, REVIEW, Server, Setup, connect, is_injected, read_answer, request, send, until_closed};
 
 #[tokio::test]
 async fn a_thousand_connections_leave_no_task_behind() {
@@ -36,7 +33,7 @@ async fn a_thousand_connections_leave_no_task_behind() {
     }
     server.wait_for_metric("gomemlimit_connections", 0).await;
     let started = Instant::now();
-    while tasks() > before && started.elapsed() < support::LONG {
+    while tasks() > before && started.elapsed() < LONG {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(tasks(), before);
@@ -94,7 +91,7 @@ async fn mute_clients_are_dropped_at_their_timeouts_while_others_are_served() {
         }
     };
     let all = async { tokio::join!(mute_tcp, mute_tls, slow_head, honest) };
-    tokio::time::timeout(support::LONG, all).await.expect("every mute client was dropped");
+    tokio::time::timeout(LONG, all).await.expect("every mute client was dropped");
     assert_eq!(server.metric(r#"gomemlimit_tls_handshake_failures_total{reason="timeout"}"#).await, 1);
     server.wait_for_metric("gomemlimit_connections", 0).await;
 }
@@ -106,9 +103,9 @@ async fn an_idle_connection_outlives_the_head_timeout_but_not_its_own() {
     for pause in [0, 900] {
         tokio::time::sleep(Duration::from_millis(pause)).await;
         send(&mut stream, &request(REVIEW)).await;
-        assert!(is_injected(&read_answer(&mut stream).await.unwrap()));
+        assert!(is_injected(&read_response(&mut stream).await.unwrap()));
     }
-    let idle = tokio::time::timeout(support::LONG, until_closed(&mut stream)).await;
+    let idle = tokio::time::timeout(LONG, until_closed(&mut stream)).await;
     assert_at(idle.expect("the idle connection was closed"), 1500);
 }
 
@@ -121,14 +118,14 @@ async fn a_connection_that_is_not_used_yet_is_idle() {
     // Longer than a head may take.
     tokio::time::sleep(Duration::from_millis(900)).await;
     send(&mut stream, &request(REVIEW)).await;
-    assert!(is_injected(&read_answer(&mut stream).await.expect("still open")));
+    assert!(is_injected(&read_response(&mut stream).await.expect("still open")));
 }
 
 /// hyper looks for the client's end while these are answered and does not read again afterwards by itself.
 #[rstest]
 #[case::no_body(b"GET /mutate HTTP/1.1\r\nHost: x\r\n\r\n".to_vec())]
 #[case::a_body_that_nobody_reads(b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}".to_vec())]
-#[case::answered_off_the_connections_thread(request(&support::review_of_size(1 << 20)))]
+#[case::answered_off_the_connections_thread(request(&review_of_size(1 << 20)))]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_was_answered_the_connection_is_idle_then(#[case] request: Vec<u8>) {
     let mut setup = Setup::default();
@@ -137,7 +134,7 @@ async fn whatever_was_answered_the_connection_is_idle_then(#[case] request: Vec<
     let server = setup.start().await;
     let mut stream = server.connect().await;
     send(&mut stream, &request).await;
-    read_answer(&mut stream).await.unwrap();
+    read_response(&mut stream).await.unwrap();
     let closed = tokio::time::timeout(Duration::from_secs(5), until_closed(&mut stream)).await;
     closed.expect("closed after the idle timeout");
 
@@ -146,7 +143,7 @@ async fn whatever_was_answered_the_connection_is_idle_then(#[case] request: Vec<
     let server = setup.start().await;
     let mut idle = server.connect().await;
     send(&mut idle, &request).await;
-    read_answer(&mut idle).await.unwrap();
+    read_response(&mut idle).await.unwrap();
     let next = tokio::time::timeout(Duration::from_secs(5), server.review(REVIEW)).await;
     assert!(is_injected(&next.expect("the idle one made room")));
 }
@@ -154,13 +151,13 @@ async fn whatever_was_answered_the_connection_is_idle_then(#[case] request: Vec<
 #[tokio::test]
 async fn a_head_that_starts_after_a_pause_has_the_heads_time() {
     let mut setup = impatient();
-    setup.options.connections.idle = support::LONG * 10;
+    setup.options.connections.idle = LONG * 10;
     let server = setup.start().await;
     let mut stream = server.connect().await;
     send(&mut stream, &request(REVIEW)).await;
-    read_answer(&mut stream).await.unwrap();
+    read_response(&mut stream).await.unwrap();
     send(&mut stream, b"POST").await;
-    let took = tokio::time::timeout(support::LONG, until_closed(&mut stream)).await;
+    let took = tokio::time::timeout(LONG, until_closed(&mut stream)).await;
     assert_at(took.expect("closed before the idle timeout"), 600);
 }
 
@@ -171,7 +168,7 @@ async fn the_second_port_answers_one_request_a_connection() {
     for _ in 0..200 {
         let mut stream = TcpStream::connect(server.admin).await.unwrap();
         send(&mut stream, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        let answer = read_answer(&mut stream).await.unwrap();
+        let answer = read_response(&mut stream).await.unwrap();
         assert!(answer.status == 200 && answer.closes());
         streams.push(stream);
     }
@@ -187,7 +184,7 @@ async fn a_handshake_that_we_end_is_no_failure_of_it() {
     // Needs the place of the first, and keeps the second port open after the stop, which ends the second.
     let mut kept = server.connect().await;
     until_closed(&mut first).await;
-    send(&mut kept, &request(&support::review_of_size(64 << 10))[..32 << 10]).await;
+    send(&mut kept, &request(&review_of_size(64 << 10))[..32 << 10]).await;
     server.wait_for_metric("gomemlimit_bodies_in_flight_bytes", 64 << 10).await;
     server.signals.send(Signal::Terminate).await.unwrap();
     until_closed(&mut second).await;
@@ -203,7 +200,7 @@ async fn a_client_that_never_reads_its_answers_is_dropped() {
     let (_reading, mut writing) = tokio::io::split(server.connect().await);
     let many = request(REVIEW).repeat(100);
     let sending = async { while tokio::io::AsyncWriteExt::write_all(&mut writing, &many).await.is_ok() {} };
-    tokio::time::timeout(support::LONG, sending).await.expect("dropped");
+    tokio::time::timeout(LONG, sending).await.expect("dropped");
     server.wait_for_metric("gomemlimit_connections", 0).await;
 }
 
@@ -236,8 +233,7 @@ impl Mount {
 
     async fn serve(&self, pair: &Pair) -> Server {
         let mut setup = Setup { pair: pair.clone(), ..Setup::default() };
-        let (_, content) = self.files().load(SystemTime::now()).unwrap();
-        setup.reloader = Some(Reloader::new(self.files(), content, setup.metrics.clone()));
+        setup.certificate_files = Some(Reloaded::open(self.files(), setup.metrics.clone()).unwrap().0);
         setup.start().await
     }
 }
@@ -262,7 +258,7 @@ async fn a_certificate_swapped_by_symlink_is_served_within_one_poll() {
     assert!(trusts(&server, &second).await);
     assert!(!trusts(&server, &first).await);
     send(&mut old_connection, &request(REVIEW)).await;
-    assert!(is_injected(&read_answer(&mut old_connection).await.unwrap()), "open connections go on");
+    assert!(is_injected(&read_response(&mut old_connection).await.unwrap()), "open connections go on");
 
     let later = server.metric("gomemlimit_certificate_expiry_timestamp_seconds").await;
     assert!((later - expiry - 24 * 3600).abs() < 60, "from {expiry} to {later}");

@@ -1,4 +1,4 @@
-//! A connection that gives up on a client which is silent for too long.
+//! A stream that times out if the client is silent for too long.
 //!
 //! hyper has one timeout for reading a head, which also ends an idle keep-alive connection. The API
 //! server keeps idle connections for 90 seconds and does not repeat a POST that meets a closing one,
@@ -8,97 +8,54 @@ use std::{
     io,
     mem::MaybeUninit,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
 };
 
-use super::progress::{Progress, Waiting};
+use super::connection_state::{ConnectionState, Phase};
 
-/// Bytes of one read of what nobody keeps, and how many reads follow each other before others have their turn.
+/// Size of one read of bytes that are discarded.
 const SCRATCH_BYTES: usize = 4 << 10;
+/// Maximum of such reads before other tasks have their turn.
 const MAX_READS_AT_ONCE: usize = 16;
 
-/// How long a client may stay silent.
+/// Maximum times that a client may stay silent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Silence {
-    /// From the first byte of a request to the end of its head; also how long a client may refuse to take an answer, and
-    /// how long the rest of a request is taken that was refused.
-    pub(super) head: Duration,
+pub(crate) struct Timeouts {
+    /// From the first byte of a request to the end of its head. Also for a client to read a response, and for the rest of
+    /// a request that was rejected.
+    pub(crate) head: Duration,
     /// Between two requests, and before the first: Go's transport dials connections for a burst and pools those that it
     /// did not need (`dialConnFor` in net/http/transport.go).
-    pub(super) idle: Duration,
-}
-
-/// The body of a request, which tells whether the client is awaited, and whether all of it was read.
-pub(super) struct AwaitedBody {
-    body: Incoming,
-    progress: Progress,
-    has_ended: bool,
-}
-
-impl AwaitedBody {
-    pub(super) fn new(body: Incoming, progress: Progress) -> Self {
-        Self { has_ended: body.is_end_stream(), body, progress }
-    }
-}
-
-impl Drop for AwaitedBody {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.progress.body_left_unread();
-        }
-    }
-}
-
-impl HttpBody for AwaitedBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        self.progress.body_asked_for(frame.is_ready());
-        self.has_ended |= matches!(frame, Poll::Ready(None));
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    pub(crate) idle: Duration,
 }
 
 /// A stream with deadlines.
-pub(super) struct TimedIo<S> {
+pub(crate) struct TimeoutStream<S> {
     stream: S,
-    silence: Silence,
-    progress: Progress,
+    timeouts: Timeouts,
+    state: Arc<ConnectionState>,
     read_deadline: Pin<Box<Sleep>>,
-    /// What the read deadline was set for.
-    armed_for: Option<Waiting>,
+    /// Phase that the read deadline was set for.
+    armed_for: Option<Phase>,
     write_deadline: Option<Pin<Box<Sleep>>>,
-    /// Set once our side is closed and the client's is read without being kept.
+    /// Set once the server's side is closed and what the client sends is discarded.
     linger_deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> TimedIo<S> {
-    pub(super) fn new(stream: S, silence: Silence, progress: Progress) -> Self {
-        let read_deadline = Box::pin(sleep(silence.idle));
+impl<S> TimeoutStream<S> {
+    pub(crate) fn new(stream: S, timeouts: Timeouts, state: Arc<ConnectionState>) -> Self {
+        let read_deadline = Box::pin(sleep(timeouts.idle));
         Self {
             stream,
-            silence,
-            progress,
+            timeouts,
+            state,
             read_deadline,
             armed_for: None,
             write_deadline: None,
@@ -107,36 +64,36 @@ impl<S> TimedIo<S> {
     }
 
     fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let waiting = self.progress.waiting();
-        let patience = match waiting {
-            Waiting::Handshake | Waiting::Head => self.silence.head,
-            Waiting::Idle => self.silence.idle,
-            Waiting::Body | Waiting::Answer | Waiting::Taking => {
+        let phase = self.state.phase();
+        let timeout = match phase {
+            Phase::Handshake | Phase::ReadingHead => self.timeouts.head,
+            Phase::AwaitingFirstRequest | Phase::Idle => self.timeouts.idle,
+            Phase::ReadingBody | Phase::Handling | Phase::WritingResponse => {
                 self.armed_for = None;
                 return Poll::Pending;
             }
         };
-        if self.armed_for != Some(waiting) {
-            self.armed_for = Some(waiting);
-            self.read_deadline.as_mut().reset(Instant::now() + patience);
+        if self.armed_for != Some(phase) {
+            self.armed_for = Some(phase);
+            self.read_deadline.as_mut().reset(Instant::now() + timeout);
         }
         ready!(self.read_deadline.as_mut().poll(cx));
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
-    /// Passes on what a write of bytes came to.
+    /// Records the result of a write of bytes.
     fn note_written(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = written {
-            self.progress.bytes_left(bytes);
+            self.state.wrote(bytes);
         }
         self.within_write_deadline(cx, written)
     }
 
-    /// Passes on what a write came to, with a deadline on being stuck.
+    /// Adds a deadline to a write that is pending.
     fn within_write_deadline<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -146,26 +103,26 @@ impl<S> TimedIo<S> {
             self.write_deadline = None;
             return written;
         }
-        let patience = self.silence.head;
-        ready!(self.write_deadline.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
+        let timeout = self.timeouts.head;
+        ready!(self.write_deadline.get_or_insert_with(|| Box::pin(sleep(timeout))).as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<S: AsyncRead + Unpin> TimedIo<S> {
-    /// After an answer to a request that was not read to its end: takes what the client still sends, without keeping
-    /// it, until it closes or time is up. Else its kernel would be told of a reset and might throw the answer away
-    /// (RFC 9112, section 9.6).
+impl<S: AsyncRead + Unpin> TimeoutStream<S> {
+    /// After a response to a request that was not read to its end: discards what the client still sends, until it closes
+    /// or the time is up. Else the client's kernel would get a reset and might discard the response (RFC 9112, section
+    /// 9.6).
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.linger_deadline.is_none() {
-            if !self.progress.is_request_unread() {
+            if !self.state.is_request_unread() {
                 return Poll::Ready(());
             }
-            // So that it makes room before those who are idle.
-            self.progress.body_asked_for(false);
+            // So that it is evicted before those that are idle.
+            self.state.body_polled(false);
         }
-        let patience = self.silence.head;
-        let deadline = self.linger_deadline.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let timeout = self.timeouts.head;
+        let deadline = self.linger_deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));
         if deadline.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -183,7 +140,7 @@ impl<S: AsyncRead + Unpin> TimedIo<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimeoutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -193,7 +150,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             Poll::Ready(result) => {
                 let bytes = buf.filled().len() - before;
-                if bytes > 0 && self.progress.bytes_arrived(bytes) {
+                if bytes > 0 && self.state.read(bytes) {
                     self.armed_for = None;
                 }
                 Poll::Ready(result)
@@ -203,7 +160,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.note_written(cx, written)
@@ -211,10 +168,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        // Where hyper has looked for the client's end while the answer was made, it does not read again by itself when
-        // the answer is out: without this, nobody would be waiting for the next request.
+        // If hyper has polled for the client's end while the response was made, it does not read again by itself after the
+        // response: without this, nothing would wait for the next request.
         if flushed.is_ready()
-            && self.progress.all_is_written()
+            && self.state.flushed()
             && let Poll::Ready(error) = self.poll_read_deadline(cx)
         {
             return Poll::Ready(Err(error));

@@ -1,16 +1,14 @@
-//! Start and stop: in the test's process where signals are messages, and of the real program.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+//! Start and stop; signals are messages.
 
 use std::time::{Duration, Instant};
 
-use gomemlimit::serve::{ServeError, lifecycle::Signal};
+use gomemlimit_serve::{ServeError, lifecycle::Signal};
+use gomemlimit_test_server::{
+    LONG, REVIEW, Server, Setup, connect, is_injected, read_response, request, review_of_size, send,
+    until_closed,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-
-mod support;
-use support::{
-    REVIEW, Server, Setup, connect, is_injected, read_answer, request, review_of_size, send, until_closed,
-};
 
 #[tokio::test]
 async fn ready_until_sigterm_and_serving_during_the_delay() {
@@ -19,7 +17,7 @@ async fn ready_until_sigterm_and_serving_during_the_delay() {
     let server = setup.start().await;
     let mut kept = server.connect().await;
     send(&mut kept, &request(REVIEW)).await;
-    assert!(!read_answer(&mut kept).await.unwrap().closes());
+    assert!(!read_response(&mut kept).await.unwrap().closes());
     assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));
 
     server.signals.send(Signal::Terminate).await.unwrap();
@@ -36,7 +34,7 @@ async fn ready_until_sigterm_and_serving_during_the_delay() {
     let fresh = server.review(REVIEW).await;
     assert!(is_injected(&fresh) && fresh.closes());
     send(&mut kept, &request(REVIEW)).await;
-    let answer = read_answer(&mut kept).await.unwrap();
+    let answer = read_response(&mut kept).await.unwrap();
     assert!(is_injected(&answer) && answer.closes());
     until_closed(&mut kept).await;
 
@@ -63,7 +61,7 @@ async fn a_request_in_flight_survives_sigterm() {
     until_closed(&mut idle).await;
     assert!(connect(server.webhook, &server.pair).await.is_err(), "nothing new is accepted");
     send(&mut stream, &rest).await;
-    let answer = read_answer(&mut stream).await.unwrap();
+    let answer = read_response(&mut stream).await.unwrap();
     assert!(is_injected(&answer) && answer.closes());
     server.ended.await.unwrap().unwrap();
 }
@@ -73,7 +71,7 @@ async fn a_head_that_is_half_read_survives_the_stop() {
     let server = Setup::default().start().await;
     let mut stream = server.connect().await;
     send(&mut stream, &request(REVIEW)).await;
-    read_answer(&mut stream).await.unwrap();
+    read_response(&mut stream).await.unwrap();
     let next = request(REVIEW);
     send(&mut stream, &next[..40]).await;
     // The server has to have seen it.
@@ -81,7 +79,7 @@ async fn a_head_that_is_half_read_survives_the_stop() {
     server.signals.send(Signal::Terminate).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     send(&mut stream, &next[40..]).await;
-    let answer = read_answer(&mut stream).await.expect("an answer");
+    let answer = read_response(&mut stream).await.expect("an answer");
     assert!(is_injected(&answer) && answer.closes());
     server.ended.await.unwrap().unwrap();
 }
@@ -99,11 +97,11 @@ async fn a_request_that_never_ends_is_given_up_at_the_drain_timeout() {
 #[tokio::test]
 async fn a_second_signal_aborts() {
     let mut setup = Setup::default();
-    setup.options.shutdown_delay = support::LONG;
+    setup.options.shutdown_delay = LONG;
     let server = setup.start().await;
     server.signals.send(Signal::Terminate).await.unwrap();
     server.signals.send(Signal::Interrupt).await.unwrap();
     let started = Instant::now();
     assert!(matches!(server.ended.await.unwrap(), Err(ServeError::Aborted)));
-    assert!(started.elapsed() < support::LONG);
+    assert!(started.elapsed() < LONG);
 }
