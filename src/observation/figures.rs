@@ -30,7 +30,7 @@ pub struct Figures {
     pub failed: u32,
     /// Ends with exit code 0.
     pub completed: u32,
-    /// Restarts of which the end was not seen: two between two looks.
+    /// Restarts of which the end was not seen: two between two polls.
     pub unseen: u32,
     /// The most memory.
     pub peak: Option<u64>,

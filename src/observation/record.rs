@@ -24,7 +24,7 @@ pub enum RecordError {
     OtherVersion(u32),
 }
 
-/// Everything that was seen of a workload. Times are seconds since the first look.
+/// Everything that was seen of a workload. Times are seconds since the first poll.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Observation {
@@ -36,16 +36,16 @@ pub struct Observation {
     pub target: String,
     /// Its namespace.
     pub namespace: String,
-    /// When the first look was, RFC 3339.
+    /// When the first poll was, RFC 3339.
     pub started: String,
-    /// From the first look to the last.
+    /// From the first poll to the last.
     pub seconds: f64,
-    /// Time between two looks.
+    /// Time between two polls.
     pub interval_seconds: f64,
-    /// How many looks there were.
-    pub looks: u32,
+    /// How many polls there were.
+    pub polls: u32,
     /// Of them, those that the API server did not answer.
-    pub failed_looks: u32,
+    pub failed_polls: u32,
     /// Why it ended.
     pub ended: Ended,
     /// What was seen of each container of each pod, in the order in which they appeared.
@@ -93,7 +93,7 @@ pub struct ContainerRecord {
     /// CPU time within the observation, added up over restarts.
     pub cpu: Option<CpuTime>,
     /// Figures over time; those without any are left out.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<MemorySample>,
 }
 
 impl ContainerRecord {
@@ -119,14 +119,18 @@ pub struct End {
 }
 
 /// What an end means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "lowercase")]
 pub enum EndKind {
     /// The kernel killed it for memory: `OOMKilled`.
+    #[strum(serialize = "OOMKilled")]
     OomKilled,
     /// Another SIGKILL, exit code 137: a failed liveness probe, or a grace period that was over.
+    #[strum(serialize = "SIGKILL")]
     Sigkilled,
     /// Exit code 2, and the log or the pod says that GOMEMLIMIT is malformed.
+    #[strum(serialize = "malformed GOMEMLIMIT")]
     MalformedGomemlimit,
     /// Exit code 0.
     Completed,
@@ -136,16 +140,10 @@ pub enum EndKind {
 }
 
 impl EndKind {
-    /// As in output.
+    /// Name in output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OomKilled => "OOMKilled",
-            Self::Sigkilled => "SIGKILL",
-            Self::MalformedGomemlimit => "malformed GOMEMLIMIT",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-        }
+        self.into()
     }
 }
 
@@ -172,10 +170,10 @@ pub enum CpuBase {
     Available,
 }
 
-/// One look at the memory of a container. Bytes.
+/// One poll at the memory of a container. Bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Sample {
+pub struct MemorySample {
     /// When.
     pub at: f64,
     /// The container's working set, by the kubelet or metrics.k8s.io: up to 15 s old, or a minute.
@@ -192,7 +190,7 @@ pub struct Sample {
     pub heap: Option<u64>,
 }
 
-impl Sample {
+impl MemorySample {
     /// What is drawn: the fresher of the two.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
@@ -201,7 +199,10 @@ impl Sample {
 }
 
 impl Observation {
-    /// Reads what was saved.
+    /// Reads what `observe --save` wrote.
+    ///
+    /// # Errors
+    /// If the text is not JSON of this schema and version.
     pub fn parse(text: &str) -> Result<Self, RecordError> {
         let observation: Self = serde_json::from_str(text)?;
         match (observation.schema.as_str(), observation.version) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::{TextError, text::printable};
+use crate::{error::TextError, text::printable};
 
 /// Goroutines with the same stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,6 +35,9 @@ const MAX_FRAMES: usize = 1 << 18;
 
 impl Goroutines {
     /// Reads the text of `goroutine?debug=1` or `goroutineleak?debug=1`.
+    ///
+    /// # Errors
+    /// If it is another text, or a group has no number.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         let (head, body) = text.split_once('\n').unwrap_or((text, ""));
         let total = ["goroutine profile: total ", "goroutineleak profile: total "]

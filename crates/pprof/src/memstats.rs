@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::TextError;
+use crate::error::TextError;
 
 /// The fields of `runtime.MemStats` that matter here. Bytes unless said otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -42,6 +42,9 @@ const PAUSES_KEPT: u64 = 256;
 
 impl MemStats {
     /// Reads the text of `heap?debug=1`.
+    ///
+    /// # Errors
+    /// If it is another text, or cut off before the end of the statistics.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         if !text.starts_with("heap profile:") {
             return Err(TextError::NotHeap);

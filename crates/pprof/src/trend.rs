@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::thresholds::{LEAST_CAPTURES, SLIGHT_SLOPE_ERRORS, SLOPE_ERRORS, SLOWING_SHARE};
+use crate::thresholds::{MIN_CAPTURES, SLIGHT_SLOPE_ERRORS, SLOPE_ERRORS, SLOWING_SHARE};
 
 /// A line fitted to a series by least squares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -29,7 +29,7 @@ pub struct Trend {
 /// What a series does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Movement {
+pub enum TrendKind {
     /// Too few points.
     Unknown,
     /// It stays, falls, or grows by less than the noise.
@@ -81,21 +81,21 @@ impl Trend {
     }
 
     /// What the series does, where growth of `floor` counts.
-    pub(crate) fn movement(&self, floor: Floor) -> Movement {
-        if self.points < LEAST_CAPTURES {
-            return Movement::Unknown;
+    pub(crate) fn kind(&self, floor: Floor) -> TrendKind {
+        if self.points < MIN_CAPTURES {
+            return TrendKind::Unknown;
         }
         let is_even = |errors| self.growth > errors * self.error;
         if self.growth > floor.clear && is_even(SLOPE_ERRORS) {
-            return if self.late_share < SLOWING_SHARE { Movement::Slowing } else { Movement::Rising };
+            return if self.late_share < SLOWING_SHARE { TrendKind::Slowing } else { TrendKind::Rising };
         }
         // A step up and then nothing has a large error; it is not steady either.
         if self.growth > floor.clear && self.late_share < SLOWING_SHARE {
-            return Movement::Slowing;
+            return TrendKind::Slowing;
         }
         let is_slight = self.growth > floor.clear
             || (self.growth > floor.slight && self.always_rises && is_even(SLIGHT_SLOPE_ERRORS));
-        if is_slight { Movement::Slight } else { Movement::Steady }
+        if is_slight { TrendKind::Slight } else { TrendKind::Steady }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use prost::Message;
 
-use crate::ProfileError;
+use crate::error::ProfileError;
 
 /// `profile.proto` `ValueType`: indices into the string table.
 #[derive(Clone, Copy, PartialEq, Message)]

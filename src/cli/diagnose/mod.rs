@@ -12,15 +12,16 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::{anyhow, bail, ensure};
 use clap::{ArgGroup, Args, ValueEnum};
 use gomemlimit_core::memlimit::GoLimit;
-use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
+use gomemlimit_pprof::{Diagnosis, Gomemlimit, Verdict, diagnose};
 use hyper::Uri;
 
 use clap_complete::engine::ArgValueCompleter;
 
 pub(super) use self::series::uptime;
 use self::{
-    series::{Alone, Pace},
-    store::Store,
+    pod::PodRequest,
+    series::{NoProcessInfo, Overrides, Schedule},
+    store::{Captured, Store},
 };
 use super::{
     cluster_args::{ClusterArgs, parse_name, runtime},
@@ -92,9 +93,6 @@ pub(super) struct DiagnoseArgs {
     /// Time between two captures
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
     interval: Duration,
-    /// Go on with the restarted container where it is killed half-way
-    #[arg(long)]
-    follow: bool,
     /// The memory limit; default: that of the container
     #[arg(long, value_name = "QUANTITY", value_parser = parse_limit)]
     limit: Option<u64>,
@@ -130,13 +128,6 @@ fn parse_limit(text: &str) -> Result<u64, String> {
     }
 }
 
-/// What was seen, and of what.
-struct Seen {
-    target: String,
-    evidence: Evidence,
-    saved: Option<PathBuf>,
-}
-
 impl DiagnoseArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be written is said before a minute is spent.
@@ -148,18 +139,18 @@ impl DiagnoseArgs {
         }
         let picture = self.svg.as_deref().map(OutFile::open).transpose()?;
         let runtime = runtime()?;
-        let seen = runtime.block_on(self.look());
+        let captured = runtime.block_on(self.read());
         // A name that is still looked up is not waited for.
         runtime.shutdown_background();
-        let mut seen = seen?;
-        self.state(&mut seen.evidence);
-        let diagnosis = diagnose(&seen.evidence);
+        let mut captured = captured?;
+        self.overrides().apply(&mut captured.evidence);
+        let diagnosis = diagnose(&captured.evidence);
         let printed = match self.output {
-            Format::Text => output::text(&report::text(&seen, &diagnosis)),
-            Format::Json => output::json(&report::json(&seen, &diagnosis)?),
+            Format::Text => output::text(&report::text(&captured, &diagnosis)),
+            Format::Json => output::json(&report::json(&captured, &diagnosis)?),
         };
         if let Some(picture) = picture {
-            match flame::graph(&seen.evidence, &seen.target) {
+            match flame::graph(&captured.evidence, &captured.target) {
                 Ok(svg) => picture.write(&svg)?,
                 Err(error) => output::note(&format!("{error:#}, so there is no picture")),
             }
@@ -168,12 +159,12 @@ impl DiagnoseArgs {
         Ok(if found && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
     }
 
-    async fn look(&self) -> anyhow::Result<Seen> {
+    async fn read(&self) -> anyhow::Result<Captured> {
         if !self.filenames.is_empty() {
             ensure!(self.save.is_none(), "--save keeps what is captured; files are there already");
             let names: Vec<_> = self.filenames.iter().map(|path| path.display().to_string()).collect();
             let evidence = files::read(&self.filenames)?;
-            return Ok(Seen { target: names.join(", "), evidence, saved: None });
+            return Ok(Captured { target: names.join(", "), evidence, saved: None });
         }
         let mut store = Store::default();
         let taken = tokio::select! {
@@ -193,39 +184,45 @@ impl DiagnoseArgs {
             return self.capture_url(url, store).await;
         }
         match &*self.targets {
-            [target] => pod::look(&object_ref(target)?, self, store).await,
+            [target] => {
+                let request = PodRequest {
+                    cluster: &self.cluster,
+                    namespace: self.namespace.as_deref(),
+                    container: self.container.as_deref(),
+                    port: self.port,
+                    save: self.save.as_deref(),
+                    schedule: self.schedule(),
+                    overrides: self.overrides(),
+                };
+                request.capture(&object_ref(target)?, store).await
+            }
             _ => bail!("diagnose looks at one pod; name files with -f"),
         }
     }
 
     async fn capture_url(&self, url: &Uri, store: &mut Store) -> anyhow::Result<()> {
         store.target = url.to_string();
-        self.state(&mut store.evidence);
+        self.overrides().apply(&mut store.evidence);
         if matches!(store.evidence.gomemlimit, Gomemlimit::Malformed(_)) {
             // The program does not run with it.
             return Ok(());
         }
         let endpoint = Endpoint::url(url)?;
         store.open(self.save.as_deref())?;
-        series::take(&mut Alone, &endpoint, &self.pace(), store).await
+        series::take(&mut NoProcessInfo, &endpoint, &self.schedule(), store).await
     }
 
-    fn pace(&self) -> Pace {
-        Pace { captures: usize::from(self.captures), interval: self.interval }
+    fn schedule(&self) -> Schedule {
+        Schedule { captures: usize::from(self.captures), interval: self.interval }
     }
 
-    /// What the flags say goes before what was found.
-    fn state(&self, evidence: &mut Evidence) {
-        if let Some(limit) = self.limit {
-            evidence.limit = Limit::Bytes(limit);
-        }
-        if let Some(text) = &self.gomemlimit {
-            evidence.gomemlimit = match text.parse() {
-                Ok(GoLimit::Unlimited) => Gomemlimit::Unset,
-                Ok(GoLimit::Bytes(bytes)) => Gomemlimit::Bytes(bytes),
-                Err(_) => Gomemlimit::Malformed(text.clone()),
-            };
-        }
+    fn overrides(&self) -> Overrides {
+        let gomemlimit = self.gomemlimit.as_ref().map(|text| match text.parse() {
+            Ok(GoLimit::Unlimited) => Gomemlimit::Unset,
+            Ok(GoLimit::Bytes(bytes)) => Gomemlimit::Bytes(bytes),
+            Err(_) => Gomemlimit::Malformed(text.clone()),
+        });
+        Overrides { limit: self.limit, gomemlimit }
     }
 }
 

@@ -2,8 +2,8 @@
 
 mod memory;
 mod missing;
+mod poll;
 mod probe;
-mod watch;
 
 use std::{
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_files::Kinds;
 use serde_json::{Value, json};
 
-use self::watch::Watch;
+use self::poll::Poller;
 use super::{
     cluster_args::{ClusterArgs, parse_name, runtime},
     complete,
@@ -72,7 +72,7 @@ pub(super) struct ObserveArgs {
     /// How long
     #[arg(long = "for", value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     duration: Duration,
-    /// Time between two looks
+    /// Time between two polls
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_poll)]
     interval: Duration,
     /// Port of /metrics or pprof in the pod; default: those that it declares, and 6060
@@ -152,10 +152,10 @@ impl ObserveArgs {
         let namespace =
             self.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
         let (target, pods) = self.pods(&cluster, &namespace, workload).await?;
-        let mut watch = Watch::new(cluster, namespace, target, pods);
-        watch.container.clone_from(&self.container);
-        watch.port = self.port;
-        watch.run(self.duration, self.interval).await
+        let mut poller = Poller::new(cluster, namespace, target, pods);
+        poller.container.clone_from(&self.container);
+        poller.port = self.port;
+        poller.run(self.duration, self.interval).await
     }
 
     /// What is observed, in words, and its pods.
@@ -179,7 +179,7 @@ impl ObserveArgs {
     }
 }
 
-/// Maximum size of a baseline, in bytes: 256 MiB, which a hundred pods fill in a day of looks every two seconds.
+/// Maximum size of a baseline, in bytes: 256 MiB, which a hundred pods fill in a day of polls every two seconds.
 const MAX_BASELINE: u64 = 256 << 20;
 
 fn read(path: &Path) -> anyhow::Result<Observation> {

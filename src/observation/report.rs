@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gomemlimit_pprof::bytes_text;
+use gomemlimit_core::units::human;
 use serde::Serialize;
 
 use super::{
@@ -226,7 +226,7 @@ fn percent(share: f64) -> String {
 }
 
 fn size(bytes: Option<u64>) -> String {
-    bytes.map_or_else(dash, bytes_text)
+    bytes.map_or_else(dash, human)
 }
 
 fn gc(share: Option<GcShare>) -> String {
@@ -234,7 +234,7 @@ fn gc(share: Option<GcShare>) -> String {
 }
 
 fn limit(one: &Figures) -> String {
-    let limits: Vec<_> = one.limits.iter().map(|bytes| bytes_text(*bytes)).collect();
+    let limits: Vec<_> = one.limits.iter().map(|bytes| human(*bytes)).collect();
     if limits.is_empty() { "none".to_owned() } else { limits.join(", ") }
 }
 
@@ -246,7 +246,7 @@ fn gomemlimit(one: &Figures) -> String {
 /// A value of GOMEMLIMIT, for people.
 pub(super) fn gomemlimit_text(value: &str) -> String {
     match value.parse() {
-        Ok(bytes) => bytes_text(bytes),
+        Ok(bytes) => human(bytes),
         Err(_) if value == "off" => "none".to_owned(),
         Err(_) => format!("{value} (malformed)"),
     }
@@ -254,7 +254,7 @@ pub(super) fn gomemlimit_text(value: &str) -> String {
 
 fn peak(one: &Figures) -> String {
     match (one.peak, one.peak_share) {
-        (Some(peak), Some(share)) => format!("{} ({})", bytes_text(peak), percent(share)),
+        (Some(peak), Some(share)) => format!("{} ({})", human(peak), percent(share)),
         (peak, _) => size(peak),
     }
 }
