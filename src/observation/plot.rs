@@ -84,7 +84,7 @@ fn line(name: &str, colour: &'static str, records: &[&ContainerRecord], unit: f6
     line
 }
 
-/// The cross of an OOM kill is at the limit, where it happens.
+/// The cross of an OOM kill is at the limit.
 fn add_instances(line: &mut Line, record: &ContainerRecord, unit: f64) {
     let points: Vec<_> = record
         .samples

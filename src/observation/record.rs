@@ -5,7 +5,7 @@ use thiserror::Error;
 
 /// Value of `schema`: what kind of file this is.
 pub const SCHEMA: &str = "gomemlimit.dev/observation";
-/// Value of `version`: another one where fields change their meaning. Fields may be added without.
+/// Value of `version`: another one if fields change their meaning. Fields may be added without.
 pub const VERSION: u32 = 1;
 
 /// Why a file is not an observation.
@@ -32,7 +32,7 @@ pub struct Observation {
     pub schema: String,
     /// [`VERSION`].
     pub version: u32,
-    /// What was observed: `deployment/api`, `pod/api-0`, or `pods app=api`.
+    /// Target: `deployment/api`, `pod/api-0`, or `pods app=api`.
     pub target: String,
     /// Its namespace.
     pub namespace: String,
@@ -42,15 +42,15 @@ pub struct Observation {
     pub seconds: f64,
     /// Time between two polls.
     pub interval_seconds: f64,
-    /// How many polls there were.
+    /// Number of polls.
     pub polls: u32,
     /// Of them, those that the API server did not answer.
     pub failed_polls: u32,
     /// Why it ended.
     pub ended: Ended,
-    /// What was seen of each container of each pod, in the order in which they appeared.
+    /// Records of each container of each pod, in the order in which they appeared.
     pub containers: Vec<ContainerRecord>,
-    /// What could not be seen and why, a sentence each.
+    /// Missing figures with their causes, a sentence each.
     pub notes: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ pub enum Ended {
     Gone,
 }
 
-/// What was seen of one container of one pod.
+/// Record of one container of one pod.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerRecord {
@@ -79,14 +79,14 @@ pub struct ContainerRecord {
     pub from: f64,
     /// When it was seen last.
     pub to: f64,
-    /// The memory limit that applied last, bytes; absent where there is none.
+    /// The memory limit that applied last, bytes; absent if there is none.
     pub limit: Option<u64>,
-    /// GOMEMLIMIT as the runtime has it, else as it stands in the pod: bytes, `off`, or the malformed text; absent
-    /// where unknown.
+    /// GOMEMLIMIT as the runtime has it, else as in the pod: bytes, `off`, or the malformed text; absent
+    /// if unknown.
     pub gomemlimit: Option<String>,
     /// Restarts within the observation.
     pub restarts: u32,
-    /// How it ended within the observation, each time that was seen.
+    /// Ends within the observation that were seen.
     pub ends: Vec<End>,
     /// The most memory that was seen, bytes: working set, or resident memory up to the limit, whichever was more.
     pub peak: Option<u64>,
@@ -97,20 +97,20 @@ pub struct ContainerRecord {
 }
 
 impl ContainerRecord {
-    /// No container has more than its limit: what a process says beyond it is not charged to the container.
+    /// No container has more than its limit: memory of a process beyond it is not charged to the container.
     #[must_use]
     pub fn at_most_the_limit(&self, bytes: u64) -> u64 {
         bytes.min(self.limit.unwrap_or(u64::MAX))
     }
 }
 
-/// How a container ended.
+/// End of a container instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct End {
     /// When that was noticed: up to an interval after it happened.
     pub at: f64,
-    /// What it was.
+    /// Kind of the end.
     pub kind: EndKind,
     /// The kubelet's word: `OOMKilled`, `Error`, `Completed`, ….
     pub reason: String,
@@ -118,7 +118,7 @@ pub struct End {
     pub exit_code: i32,
 }
 
-/// What an end means.
+/// Kind of an end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "lowercase")]
@@ -129,7 +129,7 @@ pub enum EndKind {
     /// Another SIGKILL, exit code 137: a failed liveness probe, or a grace period that was over.
     #[strum(serialize = "SIGKILL")]
     Sigkilled,
-    /// Exit code 2, and the log or the pod says that GOMEMLIMIT is malformed.
+    /// Exit code 2, and the log or the pod shows that GOMEMLIMIT is malformed.
     #[strum(serialize = "malformed GOMEMLIMIT")]
     MalformedGomemlimit,
     /// Exit code 0.
@@ -153,13 +153,13 @@ impl EndKind {
 pub struct CpuTime {
     /// Of the garbage collector, seconds.
     pub gc_seconds: f64,
-    /// What that is compared with, seconds.
+    /// Time that it is a share of, seconds.
     pub all_seconds: f64,
-    /// What `all_seconds` is.
+    /// Meaning of `all_seconds`.
     pub of: CpuBase,
 }
 
-/// What the collector's CPU time is compared with.
+/// Base of the collector's share of CPU time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CpuBase {
@@ -182,7 +182,7 @@ pub struct MemorySample {
     /// The process's resident memory, by its own /metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resident: Option<u64>,
-    /// What the last collection left.
+    /// Heap that the last collection left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_heap: Option<u64>,
     /// Objects on the heap with the garbage among them.
@@ -191,7 +191,7 @@ pub struct MemorySample {
 }
 
 impl MemorySample {
-    /// What is drawn: the fresher of the two.
+    /// Memory that is drawn: the fresher of the two.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
         self.resident.or(self.working_set)

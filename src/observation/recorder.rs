@@ -18,11 +18,11 @@ pub struct Sample {
     pub container: String,
     /// The memory limit that applies.
     pub limit: Limit,
-    /// GOMEMLIMIT as it stands in the pod.
+    /// GOMEMLIMIT in the pod.
     pub gomemlimit: Gomemlimit,
-    /// How often it was restarted since the pod was created.
+    /// Number of restarts since the pod was created.
     pub restarts: u32,
-    /// How it ended last, and whether that was for a malformed GOMEMLIMIT.
+    /// Last end, and whether that was for a malformed GOMEMLIMIT.
     pub end: Option<(Termination, bool)>,
     /// Whether the pod is about to be deleted: then an end is no news.
     pub is_ending: bool,
@@ -39,7 +39,7 @@ pub struct Readings {
     pub resident: Option<u64>,
     /// The most that was resident since the process started.
     pub resident_peak: Option<u64>,
-    /// What the last collection left.
+    /// Heap that the last collection left.
     pub live_heap: Option<u64>,
     /// Objects on the heap with the garbage among them.
     pub heap: Option<u64>,
@@ -52,13 +52,13 @@ pub struct Readings {
 /// CPU time since the process started, seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cpu {
-    /// When it started, seconds since 1970, where that is known: another one is another process.
+    /// Start of the process, seconds since 1970, if known: another one is another process.
     pub started: Option<f64>,
     /// Of the collector.
     pub gc: f64,
-    /// What that is compared with.
+    /// Time that it is a share of.
     pub all: f64,
-    /// What `all` is.
+    /// Meaning of `all`.
     pub of: CpuBase,
 }
 
@@ -78,7 +78,7 @@ struct ContainerState {
     record: ContainerRecord,
     /// Restarts before the observation.
     restarts_before: u32,
-    /// When it finished last, as the kubelet says it: what is known already.
+    /// Time of the last end that was counted, as the kubelet writes it.
     last_end: Option<String>,
     cpu: Option<Cpu>,
     resident_peak: Option<u64>,
@@ -194,7 +194,7 @@ impl ContainerState {
         self.record.peak = self.record.peak.max(readings.working_set).max(resident);
     }
 
-    /// The first reading is where counting begins; every process after that began at zero.
+    /// Counting begins with the first reading; every process after that began at zero.
     fn add_cpu(&mut self, now: Cpu) {
         let from = match self.cpu {
             None => now,

@@ -49,13 +49,13 @@ pub fn report(observation: &Observation) -> String {
 /// The figures of the containers that are the same in both.
 #[derive(Clone, Debug, Serialize)]
 pub struct Compared {
-    /// Of the baseline; `None` where it was not there.
+    /// Of the baseline; `None` if it was not there.
     pub before: Option<Figures>,
-    /// Of this observation; `None` where it is not there any more.
+    /// Of this observation; `None` if it is not there any more.
     pub after: Option<Figures>,
 }
 
-/// Puts the containers of two observations side by side, by their names; where each has but one, that.
+/// Puts the containers of two observations side by side, by their names; if each has but one, that.
 #[must_use]
 pub fn compare(before: &Observation, after: &Observation) -> Vec<Compared> {
     let (mut before, after) = (figures(before), figures(after));
@@ -173,7 +173,7 @@ fn rows(one: &Compared) -> Vec<Vec<String>> {
     rows
 }
 
-/// One row where both are of the same base, else one for each.
+/// One row if both are of the same base, else one for each.
 fn gc_rows(sides: [Option<&Figures>; 2]) -> Vec<Vec<String>> {
     let shares = sides.map(|side| side.and_then(|one| one.gc));
     let bases = [CpuBase::Used, CpuBase::Available];

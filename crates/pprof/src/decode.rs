@@ -75,7 +75,7 @@ fn too_large() -> ProfileError {
     ProfileError::TooLarge { most: MAX_BYTES, what: "bytes" }
 }
 
-/// What a file that is text begins with.
+/// Kind of a text, by its beginning.
 fn looks_like_text(bytes: &[u8]) -> Option<&'static str> {
     let head = bytes.trim_ascii_start();
     [

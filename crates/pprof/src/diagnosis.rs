@@ -13,15 +13,15 @@ use crate::{
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Diagnosis {
-    /// What it is.
+    /// The first verdict that holds.
     pub verdict: Verdict,
-    /// What holds as well, in the order of precedence.
+    /// Other verdicts that hold, in the order of precedence.
     pub also: Vec<Verdict>,
     /// The verdict in one sentence, with its figures.
     pub sentence: String,
-    /// What to do, a sentence each.
+    /// Advice, a sentence each.
     pub advice: Vec<String>,
-    /// What else should be known, a sentence each.
+    /// Notes that limit the verdict, a sentence each.
     pub notes: Vec<String>,
     /// For a heap leak under a limit.
     pub eta: Option<Eta>,

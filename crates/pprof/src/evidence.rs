@@ -11,13 +11,13 @@ pub struct Evidence {
     pub captures: Vec<Capture>,
     /// The memory limit.
     pub limit: Limit,
-    /// What the process has as GOMEMLIMIT.
+    /// GOMEMLIMIT of the process.
     pub gomemlimit: Gomemlimit,
     /// Seconds from the start of the process to the first capture.
     pub uptime: Option<f64>,
     /// Whose figure the resident memory is.
     pub rss_source: Option<RssSource>,
-    /// What is known of the time before.
+    /// State before the first capture.
     pub history: History,
 }
 
@@ -37,7 +37,7 @@ impl Evidence {
     }
 }
 
-/// One look at the process.
+/// One capture of a process.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
     /// Seconds since the first capture.
@@ -58,7 +58,7 @@ pub struct Capture {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Limit {
-    /// Nobody said.
+    /// Not known.
     #[default]
     Unknown,
     /// There is none.
@@ -68,18 +68,18 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The bytes, where there is a limit and it is known.
+    /// The bytes, if there is a limit and it is known.
     #[must_use]
     pub fn bytes(self) -> Option<u64> {
         if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
     }
 }
 
-/// What the process has as GOMEMLIMIT.
+/// GOMEMLIMIT of the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Gomemlimit {
-    /// Nobody said.
+    /// Not known.
     #[default]
     Unknown,
     /// None, empty or `off`.
@@ -91,7 +91,7 @@ pub enum Gomemlimit {
 }
 
 impl Gomemlimit {
-    /// As it is saved: bytes, `off`, or the malformed text; `None` where it is unknown.
+    /// As it is saved: bytes, `off`, or the malformed text; `None` if unknown.
     #[must_use]
     pub fn to_text(&self) -> Option<String> {
         match self {
@@ -102,7 +102,7 @@ impl Gomemlimit {
         }
     }
 
-    /// What [`Self::to_text`] saved.
+    /// Value that [`Self::to_text`] saved.
     #[must_use]
     pub fn from_text(text: Option<&str>) -> Self {
         match text {
@@ -134,14 +134,14 @@ impl RssSource {
     }
 }
 
-/// What is known of the time before the first capture.
+/// State of the container before the first capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct History {
     /// The container was OOM killed before.
     pub oom_killed: bool,
-    /// It exited with code 2 and said "malformed GOMEMLIMIT".
+    /// It exited with code 2, and its log has "malformed GOMEMLIMIT".
     pub malformed: bool,
-    /// How often it was restarted.
+    /// Number of restarts.
     pub restarts: u32,
 }

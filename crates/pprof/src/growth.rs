@@ -33,7 +33,7 @@ pub struct GrowingStack {
     pub in_use: u64,
     /// The innermost function that is not of the standard library, nor one that allocates for many.
     pub function: String,
-    /// Where it stands, as `file:line`.
+    /// Source line, as `file:line`.
     pub place: String,
     /// Functions, the innermost first.
     pub stack: Vec<String>,
@@ -64,7 +64,7 @@ pub struct TopFunction {
 pub struct AllocationSite {
     /// The innermost function that is not of the standard library.
     pub function: String,
-    /// Where it stands.
+    /// Source line, as `file:line`.
     pub place: String,
     /// Mean bytes of an object.
     pub object: u64,
@@ -77,7 +77,7 @@ pub struct AllocationSite {
 pub struct AddedGoroutines {
     /// AddedGoroutines from the first to the last capture.
     pub added: u64,
-    /// What there is in the last one.
+    /// The group in the last capture.
     #[serde(flatten)]
     pub group: GoroutineGroup,
 }
@@ -87,7 +87,7 @@ pub(crate) fn sampling_noise(growth: f64, rate: i64) -> f64 {
     SAMPLING_ERRORS * (growth.abs() * real_signed(rate.max(1))).sqrt()
 }
 
-/// How every stack of the last capture grew.
+/// Growth of every stack of the last capture.
 pub(crate) struct Growth {
     stacks: Vec<StackGrowth>,
     /// Of what a function allocated or held, the share that is growth; by its name.
@@ -265,7 +265,7 @@ pub(crate) fn dominance(added: &[AddedGoroutines], growth: f64) -> f64 {
     if growth > 0.0 { real(sum) / growth } else { 0.0 }
 }
 
-/// The innermost frame that is not of the standard library, and where it stands.
+/// The innermost frame that is not of the standard library, and its source line.
 fn culprit(stack: &Stack) -> (String, String) {
     named(stack.iter().find(|frame| !is_standard(&frame.function)).or(stack.first()))
 }

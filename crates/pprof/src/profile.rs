@@ -7,7 +7,7 @@ use crate::stacks::{Kind, Stack, Stacks, Values};
 /// A decoded heap profile.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// When it was captured, nanoseconds since 1970; 0 where unknown.
+    /// Time of the capture, nanoseconds since 1970; 0 if unknown.
     pub time_nanos: i64,
     /// Mean bytes between two samples, `runtime.MemProfileRate`; 524288 by default.
     pub rate: i64,

@@ -43,7 +43,7 @@ pub(crate) fn resolve(raw: &RawProfile<'_>, pool: &mut StackPool) -> Result<Prof
     Ok(Profile { time_nanos: raw.time_nanos, rate: raw.period, samples })
 }
 
-/// In which column each value stands.
+/// Column of each value.
 #[derive(Default)]
 struct Columns {
     alloc_objects: Option<usize>,
@@ -140,7 +140,7 @@ fn resolve_locations(raw: &RawProfile<'_>) -> Result<Vec<Vec<Frame>>, ProfileErr
     Ok(locations)
 }
 
-/// What `go tool pprof` calls code without symbols (`internal/graph/graph.go`, `NameComponents`).
+/// Name of code without symbols, as in `go tool pprof` (`internal/graph/graph.go`, `NameComponents`).
 fn unnamed(binary: &str) -> String {
     let base = printable(binary.rsplit('/').next().unwrap_or_default());
     if base.is_empty() { "<unknown>".to_owned() } else { format!("[{base}]") }

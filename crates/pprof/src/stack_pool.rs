@@ -22,7 +22,7 @@ pub(crate) struct StackPool {
 }
 
 impl StackPool {
-    /// Counts so many samples more.
+    /// Counts the samples of one more profile.
     pub(crate) fn reserve(&mut self, samples: usize) -> Result<(), ProfileError> {
         self.samples = self.samples.saturating_add(samples);
         bounded(self.samples, MAX_RUN_SAMPLES, "stacks in all captures; take fewer captures")

@@ -16,9 +16,9 @@ pub struct Frame(Arc<SourceLine>);
 pub struct SourceLine {
     /// As Go names it, such as `net/http.(*conn).serve`.
     pub function: Arc<str>,
-    /// The file of the function; empty where unknown.
+    /// The file of the function; empty if unknown.
     pub file: Arc<str>,
-    /// The line; 0 where unknown.
+    /// The line; 0 if unknown.
     pub line: i64,
     /// Of the other fields: stacks are hashed again and again.
     hash: u64,
@@ -72,7 +72,7 @@ pub enum Kind {
     InuseObjects,
 }
 
-/// What one function has: by itself, and with everything it calls.
+/// Value of one function: by itself, and with everything it calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlatCum {
     /// Where the function is the leaf.
@@ -107,7 +107,7 @@ impl Stacks {
         self.0.iter().map(|(stack, value)| (stack, *value))
     }
 
-    /// The value of this stack; 0 where it does not occur.
+    /// The value of this stack; 0 if it does not occur.
     #[must_use]
     pub fn get(&self, stack: &Stack) -> i64 {
         self.0.get(stack).copied().unwrap_or(0)
@@ -119,7 +119,7 @@ impl Stacks {
         self.0.values().fold(0, |sum: i64, value| sum.saturating_add(*value))
     }
 
-    /// What changed since `base`, as `go tool pprof -diff_base` counts: `base` times −1, merged by stack.
+    /// Difference to `base`, as `go tool pprof -diff_base` counts: `base` times −1, merged by stack.
     #[must_use]
     pub fn since(&self, base: &Self) -> Self {
         let mut difference = self.clone();

@@ -18,7 +18,7 @@ use crate::{
     units::real,
 };
 
-/// The figures, bytes unless said otherwise.
+/// The statistics. Sizes are bytes.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
@@ -78,9 +78,9 @@ pub struct Statistics {
     pub top_functions: Vec<TopFunction>,
     /// Goroutines that were added.
     pub added_goroutines: Vec<AddedGoroutines>,
-    /// The site that allocates the largest objects, where they are huge.
+    /// The site that allocates the most bytes in objects of a mebibyte and more.
     pub huge_site: Option<AllocationSite>,
-    /// What is known of the time before.
+    /// State before the first capture.
     pub history: History,
 }
 
@@ -89,7 +89,7 @@ impl Statistics {
         let captures = &evidence.captures;
         let last = captures.last();
         let stats = last.and_then(|capture| capture.memstats.as_ref());
-        // Exact where the statistics are there, else by the profile; never one after the other.
+        // Exact if all captures have statistics, else by the profile; never a mix of both.
         let live = if captures.iter().all(|capture| capture.memstats.is_some()) { exact } else { sampled };
         let live_trend = Trend::fit(&series(captures, live));
         let sampled_trend = Trend::fit(&series(captures, sampled));
@@ -182,7 +182,7 @@ fn off_heap(captures: &[Capture]) -> Option<u64> {
         let stats = capture.memstats.as_ref().filter(|stats| stats.max_rss > 0)?;
         Some(stats.max_rss.saturating_sub(stats.sys))
     });
-    // The peak alone says "at least": nothing where it says nothing.
+    // The peak alone is a lower bound; 0 shows nothing.
     now.max().or_else(|| peak.max().filter(|least| *least > 0))
 }
 

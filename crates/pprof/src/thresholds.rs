@@ -1,9 +1,9 @@
-//! Every number that a verdict turns on: its unit, and where it comes from.
+//! Every threshold of a verdict, with its unit and its source.
 //!
 //! "Measured" refers to a server with a fixed live heap and 200 MB/s of garbage in a 256 or 512 MiB
 //! cgroup, Go 1.22 to 1.27; docs/diagnose.md shows the table.
 
-/// Captures below which nothing is said about growth: two points always lie on a line.
+/// Minimum number of captures for a trend: two points always lie on a line.
 pub const MIN_CAPTURES: usize = 3;
 
 /// Growth of the live heap over all captures, percent of its mean, above which it is no noise.
@@ -15,10 +15,10 @@ pub(crate) const GROWTH_PERCENT: u64 = 5;
 /// buffers and caches take while they warm up.
 pub(crate) const MIN_GROWTH: u64 = 1 << 20;
 
-/// Growth between this and [`GROWTH_PERCENT`] that is steady at every step is worth a longer look.
+/// Growth between this and [`GROWTH_PERCENT`] that is steady at every step is reported as inconclusive.
 pub(crate) const SLIGHT_GROWTH_PERCENT: u64 = 1;
 
-/// How many standard errors a slope must be away from zero. Three leaves one in seven hundred by chance.
+/// Minimum distance of a slope from zero, in standard errors. At three, one in seven hundred is chance.
 pub(crate) const SLOPE_ERRORS: f64 = 3.0;
 
 /// The same for growth that is slight.
@@ -32,10 +32,10 @@ pub(crate) const SLOWING_SHARE: f64 = 0.5;
 /// to ± sqrt(rate · g) (`runtime/malloc.go`, `nextSample`: a Poisson process).
 pub(crate) const SAMPLING_ERRORS: f64 = 3.0;
 
-/// What is allocated while the collector marks counts as live until the next collection
+/// Memory that is allocated while the collector marks counts as live until the next collection
 /// (`runtime/mgc.go`: objects are allocated black). Marking takes this many seconds on a busy machine.
 pub(crate) const MARK_SECONDS: f64 = 0.1;
-/// And one more for so many bytes of live heap: what one core marks in a second.
+/// Bytes of live heap that one core marks in a second, which is added to [`MARK_SECONDS`].
 pub(crate) const MARK_BYTES_PER_SECOND: f64 = 1_073_741_824.0;
 
 /// Goroutines that must have been added over all captures, and percent of their mean.
@@ -51,7 +51,7 @@ pub(crate) const GOROUTINE_DOMINANCE_PERCENT: u64 = 50;
 /// such as a `main` that waits in `select {}`.
 pub(crate) const MIN_LEAKED_GOROUTINES: u64 = 10;
 
-/// Percent of the limit of live heap where GOMEMLIMIT begins to help. Measured: no kill at 40 %, one at
+/// Percent of the limit of live heap from which GOMEMLIMIT helps. Measured: no kill at 40 %, one at
 /// 45 %, 13 in 20 s at 50 %.
 pub(crate) const WINDOW_FROM_PERCENT: u64 = 45;
 /// Percent of the limit of live heap up to which GOMEMLIMIT helps. Measured: no kill with it at 70 %,
@@ -94,16 +94,16 @@ pub(crate) const FRAGMENTED_OF_RETAINED_PERCENT: u64 = 50;
 
 /// A peak above this percentage of the limit, or an OOM kill, calls for an explanation.
 pub(crate) const BURST_PEAK_PERCENT: u64 = 70;
-/// A peak is a burst where it is at least this percentage of what the live heap needs with its garbage.
+/// A peak is a burst if it is at least this percentage of what the live heap needs with its garbage.
 pub(crate) const BURST_NEED_PERCENT: u64 = 200;
 /// Mean size in bytes from which the objects of an allocation site are huge: no other site of a server
 /// allocates a mebibyte at once.
 pub(crate) const HUGE_OBJECT: i64 = 1 << 20;
 
-/// A caller is named in place of the function that allocates, where growth is this many times the share of what
+/// A caller is named in place of the function that allocates, if growth is this many times the share of what
 /// it touched. A caller of a function that allocates for nobody else has the same share; a helper such as
 /// `newBuffer` has a small one, and the cache that keeps its buffers a large one.
 pub(crate) const HELPER_SHARE: f64 = 1.25;
 
-/// How many stacks are reported.
+/// Maximum number of stacks, functions and goroutine groups in a report.
 pub(crate) const TOP_STACKS: usize = 5;

@@ -26,7 +26,7 @@ pub struct Trend {
     pub late_share: f64,
 }
 
-/// What a series does.
+/// Kind of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrendKind {
@@ -42,7 +42,7 @@ pub enum TrendKind {
     Rising,
 }
 
-/// Growth in units that counts, and growth that is worth a longer look.
+/// Growth in units that counts, and growth that is slight.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Floor {
     pub(crate) clear: f64,
@@ -50,7 +50,7 @@ pub(crate) struct Floor {
 }
 
 impl Trend {
-    /// Fits a line to `(seconds, units)`. `None` for fewer than two points, or where no time passes.
+    /// Fits a line to `(seconds, units)`. `None` for fewer than two points, or if no time passes.
     #[must_use]
     pub fn fit(points: &[(f64, f64)]) -> Option<Self> {
         let ((first, last), n) = (two_ends(points)?, count(points.len()));
@@ -80,7 +80,7 @@ impl Trend {
         })
     }
 
-    /// What the series does, where growth of `floor` counts.
+    /// Kind of the series, if growth of `floor` counts.
     pub(crate) fn kind(&self, floor: Floor) -> TrendKind {
         if self.points < MIN_CAPTURES {
             return TrendKind::Unknown;

@@ -235,7 +235,7 @@ impl Rules<'_> {
         self.is_stable() && unreturned > floor && (is_pinned || !self.is_burst())
     }
 
-    /// What GOMEMLIMIT is for: stable, it fits, but its garbage does not, and no limit says so.
+    /// The live heap is stable and fits, its garbage does not, and no GOMEMLIMIT prevents that.
     fn is_tuning(&self) -> bool {
         let Some(limit) = self.limit() else { return false };
         let is_unset = match &self.figures.gomemlimit {

@@ -40,7 +40,7 @@ use crate::kinds::is_other_type;
 /// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
 ///
 /// Captures heap profiles from net/http/pprof, each right after a garbage collection, and compares them.
-/// In a pod through the API server, also where pprof listens on 127.0.0.1 only: nothing is opened here,
+/// In a pod through the API server, also if pprof listens on 127.0.0.1 only: nothing is opened here,
 /// nothing is installed there. Load the program while it is looked at: a leak shows under load.
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("input").args(["targets", "url", "filenames"]).required(true))]
@@ -87,7 +87,7 @@ pub(super) struct DiagnoseArgs {
     /// Port of pprof in the pod; default: the one called `pprof`, else 6060
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// How many captures; growth takes three
+    /// Number of captures; growth takes three
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     captures: u16,
     /// Time between two captures
@@ -96,7 +96,7 @@ pub(super) struct DiagnoseArgs {
     /// The memory limit; default: that of the container
     #[arg(long, value_name = "QUANTITY", value_parser = parse_limit)]
     limit: Option<u64>,
-    /// GOMEMLIMIT of the program, as it stands in its environment; default: that of the container
+    /// GOMEMLIMIT of the program, as in its environment; default: that of the container
     #[arg(long, value_name = "VALUE")]
     gomemlimit: Option<String>,
     /// Keep everything that was captured in this folder
@@ -108,7 +108,7 @@ pub(super) struct DiagnoseArgs {
     /// Format of the output
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
-    /// Exit with 1 where one of these verdicts holds
+    /// Exit with 1 if one of these verdicts holds
     #[arg(long, value_name = "VERDICT", value_delimiter = ',')]
     fail_on: Vec<Verdict>,
 }
@@ -130,7 +130,7 @@ fn parse_limit(text: &str) -> Result<u64, String> {
 
 impl DiagnoseArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        // What cannot be written is said before a minute is spent.
+        // A file that cannot be written is an error before a minute is spent.
         let written = [("--save", self.save.as_deref()), ("--svg", self.svg.as_deref())];
         refuse_kubeconfig(&self.cluster.target(), written)?;
         if let Some(svg) = &self.svg {

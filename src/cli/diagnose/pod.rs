@@ -108,7 +108,7 @@ async fn pod_of(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyho
     Ok(pod.name().to_owned())
 }
 
-/// What the API server knows before anything is captured.
+/// Evidence of the API server, before anything is captured.
 fn known(facts: &ContainerFacts) -> Evidence {
     Evidence {
         limit: facts.limit,

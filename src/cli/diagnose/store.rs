@@ -29,7 +29,7 @@ pub(super) struct Index {
     pub(super) target: String,
     pub(super) limit: Option<u64>,
     pub(super) unlimited: bool,
-    /// As text, `off` where it is unset; absent where unknown.
+    /// As text, `off` if it is unset; absent if unknown.
     pub(super) gomemlimit: Option<String>,
     pub(super) uptime_seconds: Option<f64>,
     pub(super) rss_source: Option<String>,

@@ -35,14 +35,14 @@ pub(super) struct Source {
     pub(super) problem: Option<String>,
     /// Whether that is for good, so that it is not asked any more: a right is missing, or it is not there.
     pub(super) is_refused: bool,
-    /// How many polls it left without its figures.
+    /// Number of polls without its figures.
     pub(super) failed: u32,
     /// Not to be asked before.
     pub(super) resting: Option<Instant>,
 }
 
 impl Source {
-    /// Why there were no figures in some of so many polls.
+    /// Why there were no figures in some of the polls.
     pub(super) fn cause(&self, polls: u32) -> Option<String> {
         // A poll that is interrupted does not count.
         let failed = self.failed.min(polls);

@@ -1,4 +1,4 @@
-//! `gomemlimit observe`: what becomes of a workload while somebody loads it, and before → after.
+//! `gomemlimit observe`: restarts, OOM kills and memory of a workload under load, and before → after.
 
 mod memory;
 mod missing;
@@ -35,8 +35,8 @@ use crate::{
 /// Watch a workload under load: restarts, OOM kills, memory, garbage collection; before and after
 ///
 /// Run your own stress test meanwhile. The pods are followed by the workload's selector, also through a rollout.
-/// Memory is that of the kubelet or of metrics.k8s.io, where they may be read, and the program's own by its
-/// /metrics, through the API server; what is missing is said. Ctrl-C ends early, and loses nothing.
+/// Memory is that of the kubelet or of metrics.k8s.io, if they may be read, and the program's own by its
+/// /metrics, through the API server; missing figures are named. Ctrl-C ends early, and loses nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   # Without a value, while the load generator runs
@@ -102,7 +102,7 @@ enum Format {
 
 impl ObserveArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        // What cannot be read or written is said before ten minutes are spent.
+        // A file that cannot be read or written is an error before ten minutes are spent.
         let baseline = self.baseline.as_deref().map(read).transpose()?;
         self.refuse_overwriting()?;
         let open = |path: &Option<PathBuf>| path.as_deref().map(OutFile::open).transpose();
@@ -158,7 +158,7 @@ impl ObserveArgs {
         poller.run(self.duration, self.interval).await
     }
 
-    /// What is observed, in words, and its pods.
+    /// Description of the target, and its pods.
     async fn pods(
         &self,
         cluster: &Cluster,

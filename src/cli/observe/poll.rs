@@ -28,16 +28,16 @@ use crate::{
     observation::{Ended, Observation, Readings, Recorder, Sample},
 };
 
-/// How many containers are asked at once.
+/// Maximum number of containers that are asked at the same time.
 const AT_ONCE: usize = 8;
-/// How long the list of pods may take at a poll; the first list has as long as every call.
+/// Timeout of the list of pods at a poll; the first list has that of every call.
 const LIST: Duration = Duration::from_secs(5);
 /// How long the last poll may take, which begins when the time is over; and how long a poll may go on that is under way
 /// then.
 const LAST_POLL: Duration = Duration::from_secs(2);
 /// Before the first pods are asked for again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long the first pod of a workload is waited for.
+/// Time within which the first pod of a workload must appear.
 const APPEARANCE: Duration = Duration::from_secs(10);
 /// Where Prometheus' configuration of old finds metrics.
 const SCRAPE_PORT: &str = "prometheus.io/port";
@@ -55,7 +55,7 @@ pub(super) struct Poller {
     pub(super) port: Option<u16>,
     recorder: Recorder,
     probes: BTreeMap<(String, String), Probe>,
-    /// Ends of which the log was read: pod, container, when; and what it said.
+    /// Ends of which the log was read (pod, container, time), and whether it has a malformed GOMEMLIMIT.
     logs: BTreeMap<[String; 3], bool>,
     /// Pods that had ended before the first poll.
     ended_before: BTreeSet<String>,
@@ -250,7 +250,7 @@ impl Poller {
         all
     }
 
-    /// Asks whoever may be asked, and adds the samples.
+    /// Asks the sources of figures, and adds the samples.
     async fn add(&mut self, at: f64, found: Vec<Found>) {
         let nodes = found.iter().filter_map(|one| one.node.clone()).collect();
         let usages = self.memory.read(&self.cluster, &self.namespace, &self.pods, nodes);
@@ -282,7 +282,7 @@ impl Poller {
                 }
             };
             let is_it = |usage: &&Usage| usage.of == [&*self.namespace, &*one.pod, &*one.facts.name];
-            // Nothing is what the kubelet says of a container that has just ended.
+            // The kubelet reports 0 for a container that has just ended.
             let working_set = usages.iter().find(is_it).and_then(|usage| usage.working_set);
             readings.working_set = working_set.filter(|bytes| *bytes > 0);
             samples.push(self.judged(one, readings).await);
@@ -306,7 +306,7 @@ impl Poller {
         }
     }
 
-    /// Whether it ended for a malformed GOMEMLIMIT: by what stands in the pod, else by its log, which is read once.
+    /// Whether it ended for a malformed GOMEMLIMIT: by its value in the pod, else by its log, which is read once.
     async fn is_malformed(&mut self, pod: &str, facts: &ContainerFacts) -> bool {
         let Some(end) = facts.last_end.as_ref().filter(|end| end.exit_code == pods::GO_FATAL) else {
             return false;

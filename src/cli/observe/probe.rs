@@ -1,4 +1,4 @@
-//! The figures that a program says of itself: /metrics, else the statistics of pprof; whichever port it is on.
+//! Figures that a program serves: /metrics, else the statistics of pprof; whichever port it is on.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub(super) struct Pod<'a> {
     pub(super) name: &'a str,
     /// Of `--port`.
     pub(super) port: Option<u16>,
-    /// `prometheus.io/port` and `prometheus.io/path`, where this is the container that they are for.
+    /// `prometheus.io/port` and `prometheus.io/path`, if this is the container that they are for.
     pub(super) scraped: (Option<u16>, Option<String>),
     /// Whether it is the container that an undeclared port is attributed to.
     pub(super) is_main: bool,
@@ -100,7 +100,7 @@ impl Probe {
     }
 }
 
-/// All places in the order in which they are tried: /metrics says more than pprof does.
+/// All places in the order in which they are tried: /metrics has more figures than pprof.
 fn places(pod: &Pod<'_>, facts: &ContainerFacts) -> Vec<Place> {
     let path = pod.scraped.1.clone().unwrap_or_else(|| "/metrics".to_owned());
     if let Some(port) = pod.port {
@@ -121,7 +121,7 @@ fn places(pod: &Pod<'_>, facts: &ContainerFacts) -> Vec<Place> {
     metrics.chain(pprof.map(|port| Place::Pprof { port })).collect()
 }
 
-/// `Ok(None)` where nothing of use answers; an error where nobody may ask.
+/// `Ok(None)` if nothing of use answers; an error if a right is missing.
 async fn ask(pod: &Pod<'_>, place: &Place, facts: &ContainerFacts) -> Result<Option<Readings>, String> {
     let (port, path) = match place {
         Place::Metrics { port, path } => (*port, path.as_str()),

@@ -9,7 +9,7 @@ use crate::{
     verdict::{Conclusion, Eta, InconclusiveReason, Verdict},
 };
 
-/// What to do, the first thing first.
+/// Advice, a sentence each, the first thing first.
 pub(crate) fn advice(of: &Conclusion<'_>) -> Vec<String> {
     match of.verdict {
         Verdict::Misconfigured => vec![

@@ -12,7 +12,7 @@ use crate::{
     verdict::{Conclusion, InconclusiveReason, Verdict},
 };
 
-/// What else should be known, before one relies on the verdict.
+/// Notes that limit the verdict, a sentence each.
 pub(crate) fn notes(of: &Conclusion<'_>) -> Vec<String> {
     let figures = &of.figures;
     let mut notes = Vec::new();

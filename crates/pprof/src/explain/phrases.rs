@@ -9,7 +9,7 @@ pub(super) fn live(of: &Conclusion<'_>) -> String {
     format!("{}{}", size(live.unwrap_or(0)), of_limit(live, of.figures.limit))
 }
 
-/// ` (62 % of the limit of 256MiB)`, where there is one.
+/// ` (62 % of the limit of 256MiB)`, if there is one.
 pub(super) fn of_limit(bytes: Option<u64>, limit: Limit) -> String {
     match (bytes, limit.bytes()) {
         (Some(bytes), Some(limit)) => {
@@ -19,7 +19,7 @@ pub(super) fn of_limit(bytes: Option<u64>, limit: Limit) -> String {
     }
 }
 
-/// ` (main.go:42)`, where the place is known.
+/// ` (main.go:42)`, if the place is known.
 pub(super) fn at(place: &str) -> String {
     if place.is_empty() { String::new() } else { format!(" ({place})") }
 }
