@@ -274,7 +274,9 @@ fn every_flag_in_the_texts_exists() {
 #[test]
 fn the_readme_explains_sentences_that_the_program_says() {
     let mut sources = String::new();
-    for path in sources_of(&["src", "crates/core/src", "crates/plot/src", "crates/pprof/src", "crates/serve/src"]) {
+    for path in
+        sources_of(&["src", "crates/core/src", "crates/plot/src", "crates/pprof/src", "crates/serve/src"])
+    {
         let text = std::fs::read_to_string(path).unwrap();
         // Texts that are broken over lines, and names that are filled in.
         sources += &text.replace("\\\n", "\u{0}").split('\u{0}').map(str::trim_start).collect::<String>();
@@ -373,7 +375,9 @@ fn files_of(folders: &[&str], endings: &[&str]) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn the_sources_stay_readable() {
-    for path in sources_of(&["src", "crates/core/src", "crates/plot/src", "crates/pprof/src", "crates/serve/src"]) {
+    for path in
+        sources_of(&["src", "crates/core/src", "crates/plot/src", "crates/pprof/src", "crates/serve/src"])
+    {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
         assert!(text.lines().count() <= 450, "{} has grown into two", path.display());
