@@ -206,7 +206,7 @@ fn an_oom_kill_of_which_nothing_is_to_be_seen_is_no_health() {
     let history = History { oom_killed: true, malformed: false, restarts: 3 };
     let said = diagnose(&Evidence { history, ..steady([40; 4]) });
     assert_eq!(said.verdict, Verdict::Inconclusive);
-    assert!(said.advice[0].contains("--follow"), "{:?}", said.advice);
+    assert!(said.advice[0].contains("--interval"), "{:?}", said.advice);
     assert_eq!(verdict(&Evidence { history, ..steady([140; 4]) }), Verdict::Tuning);
 }
 
