@@ -14,8 +14,6 @@ mod complete;
 #[cfg(feature = "cli")]
 mod completions;
 #[cfg(feature = "cli")]
-mod countdown;
-#[cfg(feature = "cli")]
 mod diagnose;
 mod diff;
 mod duration;

@@ -18,8 +18,8 @@ pub(super) use gomemlimit_core::units::human as quantity;
 use indicatif::ProgressDrawTarget;
 use serde_json::Value;
 
-pub(super) use crate::columns::{Cell, clean};
-use crate::columns::{RESET, columns};
+use crate::columns::RESET;
+pub(super) use crate::columns::{Cell, clean, columns as table};
 
 /// Colours of words for people, and the escape sequences that begin them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,11 +222,6 @@ pub(super) fn diff(diff: &str) -> ExitCode {
         let _ = writeln!(painted, "{begin}{}{end}", clean_text(line, false));
     }
     text(&painted)
-}
-
-/// Columns as kubectl prints them.
-pub(super) fn table<C: Into<Cell>>(header: &[&str], rows: impl IntoIterator<Item = Vec<C>>) -> String {
-    columns(header, rows)
 }
 
 /// Text of several lines without control characters, but for tabs and, if `coloured`, for [`CODES`].

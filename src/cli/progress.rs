@@ -1,16 +1,16 @@
-//! A bar on stderr for what takes longer than two seconds, on a terminal; nothing elsewhere.
+//! Progress bars on stderr, on a terminal; nothing elsewhere.
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::time::timeout;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::output;
 
-/// What is done sooner needs no bar.
+/// Time after which work gets a bar.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often it moves.
+/// Time between two movements of a bar.
 const TICK: Duration = Duration::from_millis(200);
 
 /// A bar that is not shown yet, for work whose size becomes known on the way.
@@ -24,7 +24,10 @@ pub(super) fn spinner(what: &str) -> ProgressBar {
 }
 
 fn hidden(template: &str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
+    styled(ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden()), template)
+}
+
+fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
@@ -44,4 +47,22 @@ pub(super) async fn shown<T>(bar: &ProgressBar, work: impl Future<Output = T>) -
     };
     bar.finish_and_clear();
     done
+}
+
+/// A bar of seconds up to `time`, with a message before it. It goes away
+/// with its last owner. Nothing is drawn if stderr is not a terminal.
+pub(super) fn countdown(time: Duration) -> ProgressBar {
+    let target = output::bars().unwrap_or_else(ProgressDrawTarget::hidden);
+    let bar = ProgressBar::with_draw_target(Some(time.as_secs().max(1)), target)
+        .with_finish(ProgressFinish::AndClear);
+    styled(bar, "{msg} {wide_bar} {pos}/{len} s")
+}
+
+/// Waits until `due`, while the bar goes on from `begin`.
+pub(super) async fn wait_until(bar: &ProgressBar, begin: Instant, due: Instant) {
+    let step = Duration::from_millis(500);
+    while Instant::now() < due {
+        sleep_until(due.min(Instant::now() + step)).await;
+        bar.set_position(begin.elapsed().as_secs());
+    }
 }

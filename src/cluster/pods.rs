@@ -128,15 +128,6 @@ struct Waiting {
 #[serde(rename_all = "camelCase", default)]
 struct Terminated {
     reason: Option<String>,
-    started_at: Option<Time>,
-    finished_at: Option<Time>,
-}
-
-impl Terminated {
-    fn life(&self) -> Option<Duration> {
-        let (from, to) = (self.started_at.as_ref()?.0.as_second(), self.finished_at.as_ref()?.0.as_second());
-        Some(Duration::from_secs(u64::try_from(to - from).ok()?))
-    }
 }
 
 /// Annotation that names the container that is meant where none is named, as for `kubectl logs`.
@@ -171,8 +162,6 @@ pub struct ContainerFacts {
     pub state: String,
     /// How the last incarnation that ended did.
     pub last_end: Option<Termination>,
-    /// How long that incarnation ran, to a second.
-    pub last_life: Option<Duration>,
 }
 
 impl ContainerFacts {
@@ -289,8 +278,6 @@ impl PodView {
             Some(one) => (limit(one.limit), gomemlimit(one.gomemlimit), one.restarts, one.end),
             None => (Limit::Unknown, Gomemlimit::Unknown, 0, None),
         };
-        let ended = status
-            .and_then(|status| status.state.terminated.as_ref().or(status.last_state.terminated.as_ref()));
         let running = status.and_then(|status| status.state.running.as_ref());
         ContainerFacts {
             name: container.name.clone(),
@@ -302,7 +289,6 @@ impl PodView {
             restarts,
             started: running.and_then(|running| Some(running.started_at.as_ref()?.0.as_second())),
             state: status.map_or_else(|| "not started".to_owned(), |status| status.state.word()),
-            last_life: ended.and_then(Terminated::life),
             last_end,
         }
     }

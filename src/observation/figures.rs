@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::record::{ContainerRecord, CpuBase, EndKind, Observation};
 
-/// What became of the containers of one name. Bytes unless said otherwise.
+/// Figures of the containers of one name. Sizes are bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
@@ -16,7 +16,7 @@ pub struct Figures {
     pub pods: usize,
     /// The memory limits that applied; several after a resize or a rollout.
     pub limits: BTreeSet<u64>,
-    /// What it had as GOMEMLIMIT: bytes, `off`, or a malformed text.
+    /// Values of GOMEMLIMIT: bytes, `off`, or a malformed text.
     pub gomemlimits: BTreeSet<String>,
     /// Restarts.
     pub restarts: u32,
@@ -30,13 +30,13 @@ pub struct Figures {
     pub failed: u32,
     /// Ends with exit code 0.
     pub completed: u32,
-    /// Restarts of which the end was not seen: two between two looks.
+    /// Restarts of which the end was not seen: two between two polls.
     pub unseen: u32,
     /// The most memory.
     pub peak: Option<u64>,
     /// The most memory as a share of the limit that applied, 0 to 1.
     pub peak_share: Option<f64>,
-    /// What a collection left: the median, since marking under load counts new garbage as live.
+    /// Heap that a collection left: the median, since marking under load counts new garbage as live.
     pub live_heap: Option<u64>,
     /// The most that was on the heap with the garbage.
     pub heap: Option<u64>,
@@ -125,6 +125,6 @@ fn gc_share(records: &[&ContainerRecord]) -> Option<GcShare> {
     let (gc, all) = cpu()
         .filter(|cpu| cpu.of == of)
         .fold((0.0, 0.0), |(gc, all), cpu| (gc + cpu.gc_seconds, all + cpu.all_seconds));
-    // A tenth of a second of CPU says nothing.
+    // Less than a tenth of a second of CPU shows nothing.
     (all >= 0.1).then(|| GcShare { share: (gc / all).clamp(0.0, 1.0), of })
 }

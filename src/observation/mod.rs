@@ -1,13 +1,13 @@
 //! What was observed of a workload under load: the record, its figures, and the comparison of two.
 //!
-//! Pure: nothing here reads a clock, a file or a cluster. Data flows one way: `tally` (looks at pods → a record) →
-//! `record` (what is saved) → `figures` (one line a container) → `table` and `plot`.
+//! Pure: nothing here reads a clock, a file or a cluster. Data flows one way: `recorder` (polls of pods → a record) →
+//! `record` (what is saved) → `figures` (one line a container) → `report` and `plot`.
 
 mod figures;
 mod plot;
 mod record;
-mod table;
-mod tally;
+mod recorder;
+mod report;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,8 @@ mod tests;
 pub use figures::{Figures, GcShare, figures};
 pub use plot::svg;
 pub use record::{
-    ContainerRecord, CpuBase, CpuTime, End, EndKind, Ended, Observation, RecordError, SCHEMA, Sample, VERSION,
+    ContainerRecord, CpuBase, CpuTime, End, EndKind, Ended, MemorySample, Observation, RecordError, SCHEMA,
+    VERSION,
 };
-pub use table::{compare, comparison, report};
-pub use tally::{Cpu, Look, Readings, Tally};
+pub use recorder::{Cpu, Readings, Recorder, Sample};
+pub use report::{compare, comparison, report};

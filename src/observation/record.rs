@@ -5,7 +5,7 @@ use thiserror::Error;
 
 /// Value of `schema`: what kind of file this is.
 pub const SCHEMA: &str = "gomemlimit.dev/observation";
-/// Value of `version`: another one where fields change their meaning. Fields may be added without.
+/// Value of `version`: another one if fields change their meaning. Fields may be added without.
 pub const VERSION: u32 = 1;
 
 /// Why a file is not an observation.
@@ -24,7 +24,7 @@ pub enum RecordError {
     OtherVersion(u32),
 }
 
-/// Everything that was seen of a workload. Times are seconds since the first look.
+/// Everything that was seen of a workload. Times are seconds since the first poll.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Observation {
@@ -32,25 +32,25 @@ pub struct Observation {
     pub schema: String,
     /// [`VERSION`].
     pub version: u32,
-    /// What was observed: `deployment/api`, `pod/api-0`, or `pods app=api`.
+    /// Target: `deployment/api`, `pod/api-0`, or `pods app=api`.
     pub target: String,
     /// Its namespace.
     pub namespace: String,
-    /// When the first look was, RFC 3339.
+    /// When the first poll was, RFC 3339.
     pub started: String,
-    /// From the first look to the last.
+    /// From the first poll to the last.
     pub seconds: f64,
-    /// Time between two looks.
+    /// Time between two polls.
     pub interval_seconds: f64,
-    /// How many looks there were.
-    pub looks: u32,
+    /// Number of polls.
+    pub polls: u32,
     /// Of them, those that the API server did not answer.
-    pub failed_looks: u32,
+    pub failed_polls: u32,
     /// Why it ended.
     pub ended: Ended,
-    /// What was seen of each container of each pod, in the order in which they appeared.
+    /// Records of each container of each pod, in the order in which they appeared.
     pub containers: Vec<ContainerRecord>,
-    /// What could not be seen and why, a sentence each.
+    /// Missing figures with their causes, a sentence each.
     pub notes: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ pub enum Ended {
     Gone,
 }
 
-/// What was seen of one container of one pod.
+/// Record of one container of one pod.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerRecord {
@@ -79,38 +79,38 @@ pub struct ContainerRecord {
     pub from: f64,
     /// When it was seen last.
     pub to: f64,
-    /// The memory limit that applied last, bytes; absent where there is none.
+    /// The memory limit that applied last, bytes; absent if there is none.
     pub limit: Option<u64>,
-    /// GOMEMLIMIT as the runtime has it, else as it stands in the pod: bytes, `off`, or the malformed text; absent
-    /// where unknown.
+    /// GOMEMLIMIT as the runtime has it, else as in the pod: bytes, `off`, or the malformed text; absent
+    /// if unknown.
     pub gomemlimit: Option<String>,
     /// Restarts within the observation.
     pub restarts: u32,
-    /// How it ended within the observation, each time that was seen.
+    /// Ends within the observation that were seen.
     pub ends: Vec<End>,
     /// The most memory that was seen, bytes: working set, or resident memory up to the limit, whichever was more.
     pub peak: Option<u64>,
     /// CPU time within the observation, added up over restarts.
     pub cpu: Option<CpuTime>,
     /// Figures over time; those without any are left out.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<MemorySample>,
 }
 
 impl ContainerRecord {
-    /// No container has more than its limit: what a process says beyond it is not charged to the container.
+    /// No container has more than its limit: memory of a process beyond it is not charged to the container.
     #[must_use]
     pub fn at_most_the_limit(&self, bytes: u64) -> u64 {
         bytes.min(self.limit.unwrap_or(u64::MAX))
     }
 }
 
-/// How a container ended.
+/// End of a container instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct End {
     /// When that was noticed: up to an interval after it happened.
     pub at: f64,
-    /// What it was.
+    /// Kind of the end.
     pub kind: EndKind,
     /// The kubelet's word: `OOMKilled`, `Error`, `Completed`, ….
     pub reason: String,
@@ -118,15 +118,19 @@ pub struct End {
     pub exit_code: i32,
 }
 
-/// What an end means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Kind of an end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "lowercase")]
 pub enum EndKind {
     /// The kernel killed it for memory: `OOMKilled`.
+    #[strum(serialize = "OOMKilled")]
     OomKilled,
     /// Another SIGKILL, exit code 137: a failed liveness probe, or a grace period that was over.
+    #[strum(serialize = "SIGKILL")]
     Sigkilled,
-    /// Exit code 2, and the log or the pod says that GOMEMLIMIT is malformed.
+    /// Exit code 2, and the log or the pod shows that GOMEMLIMIT is malformed.
+    #[strum(serialize = "malformed GOMEMLIMIT")]
     MalformedGomemlimit,
     /// Exit code 0.
     Completed,
@@ -136,16 +140,10 @@ pub enum EndKind {
 }
 
 impl EndKind {
-    /// As in output.
+    /// Name in output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OomKilled => "OOMKilled",
-            Self::Sigkilled => "SIGKILL",
-            Self::MalformedGomemlimit => "malformed GOMEMLIMIT",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-        }
+        self.into()
     }
 }
 
@@ -155,13 +153,13 @@ impl EndKind {
 pub struct CpuTime {
     /// Of the garbage collector, seconds.
     pub gc_seconds: f64,
-    /// What that is compared with, seconds.
+    /// Time that it is a share of, seconds.
     pub all_seconds: f64,
-    /// What `all_seconds` is.
+    /// Meaning of `all_seconds`.
     pub of: CpuBase,
 }
 
-/// What the collector's CPU time is compared with.
+/// Base of the collector's share of CPU time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CpuBase {
@@ -172,10 +170,10 @@ pub enum CpuBase {
     Available,
 }
 
-/// One look at the memory of a container. Bytes.
+/// One poll at the memory of a container. Bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Sample {
+pub struct MemorySample {
     /// When.
     pub at: f64,
     /// The container's working set, by the kubelet or metrics.k8s.io: up to 15 s old, or a minute.
@@ -184,7 +182,7 @@ pub struct Sample {
     /// The process's resident memory, by its own /metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resident: Option<u64>,
-    /// What the last collection left.
+    /// Heap that the last collection left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_heap: Option<u64>,
     /// Objects on the heap with the garbage among them.
@@ -192,8 +190,8 @@ pub struct Sample {
     pub heap: Option<u64>,
 }
 
-impl Sample {
-    /// What is drawn: the fresher of the two.
+impl MemorySample {
+    /// Memory that is drawn: the fresher of the two.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
         self.resident.or(self.working_set)
@@ -201,7 +199,10 @@ impl Sample {
 }
 
 impl Observation {
-    /// Reads what was saved.
+    /// Reads what `observe --save` wrote.
+    ///
+    /// # Errors
+    /// If the text is not JSON of this schema and version.
     pub fn parse(text: &str) -> Result<Self, RecordError> {
         let observation: Self = serde_json::from_str(text)?;
         match (observation.schema.as_str(), observation.version) {

@@ -8,15 +8,15 @@ use super::*;
 const MIB: u64 = 1 << 20;
 
 /// A container of 256 MiB after so many restarts.
-fn look(pod: &str, restarts: u32, resident_mib: u64) -> Look {
-    Look {
+fn sample(pod: &str, restarts: u32, resident_mib: u64) -> Sample {
+    Sample {
         pod: pod.to_owned(),
         container: "app".to_owned(),
         limit: Limit::Bytes(256 * MIB),
         gomemlimit: Gomemlimit::Unset,
         restarts,
         readings: Readings { resident: Some(resident_mib * MIB), ..Readings::default() },
-        ..Look::default()
+        ..Sample::default()
     }
 }
 
@@ -24,28 +24,28 @@ fn end(reason: &str, exit_code: i32, finished_at: &str) -> Termination {
     Termination { reason: reason.to_owned(), exit_code, finished_at: finished_at.to_owned() }
 }
 
-fn observed(looks: impl IntoIterator<Item = Vec<Look>>) -> Observation {
-    let mut tally = Tally::default();
-    for (count, look) in (0_u32..).zip(looks) {
-        tally.add(f64::from(count) * 60.0, look);
+fn observed(samples: impl IntoIterator<Item = Vec<Sample>>) -> Observation {
+    let mut recorder = Recorder::default();
+    for (count, sample) in (0_u32..).zip(samples) {
+        recorder.add(f64::from(count) * 60.0, sample);
     }
-    let observation = tally.observation(Ended::Time);
+    let observation = recorder.observation(Ended::Time);
     Observation { target: "deployment/api".to_owned(), namespace: "shop".to_owned(), ..observation }
 }
 
 #[test]
 fn what_happened_before_is_not_counted_and_every_end_is_counted_once() {
     let killed = |at| Some((end("OOMKilled", 137, at), false));
-    let looks = [
-        Look { end: killed("t0"), ..look("a", 7, 100) },
-        Look { end: killed("t0"), ..look("a", 7, 200) },
+    let samples = [
+        Sample { end: killed("t0"), ..sample("a", 7, 100) },
+        Sample { end: killed("t0"), ..sample("a", 7, 200) },
         // It has ended, and is not restarted yet.
-        Look { end: killed("t1"), ..look("a", 7, 0) },
-        Look { end: killed("t1"), ..look("a", 8, 90) },
-        // Three restarts, and the ends of two of them were between the looks.
-        Look { end: Some((end("Error", 1, "t2"), false)), ..look("a", 11, 90) },
+        Sample { end: killed("t1"), ..sample("a", 7, 0) },
+        Sample { end: killed("t1"), ..sample("a", 8, 90) },
+        // Three restarts, and the ends of two of them were between the samples.
+        Sample { end: Some((end("Error", 1, "t2"), false)), ..sample("a", 11, 90) },
     ];
-    let observation = observed(looks.map(|look| vec![look]));
+    let observation = observed(samples.map(|sample| vec![sample]));
     let [figures] = &figures(&observation)[..] else { panic!("{observation:?}") };
     assert_eq!((figures.restarts, figures.oom_kills, figures.failed, figures.unseen), (4, 1, 1, 2));
     assert_eq!((figures.peak, figures.peak_share), (Some(200 * MIB), Some(200.0 / 256.0)));
@@ -55,14 +55,14 @@ fn what_happened_before_is_not_counted_and_every_end_is_counted_once() {
 
 #[test]
 fn a_sigkill_has_its_own_word_and_its_own_count() {
-    let killed = |reason, at| Look { end: Some((end(reason, 137, at), false)), ..look("a", 1, 90) };
-    let looks = [
-        look("a", 0, 90),
+    let killed = |reason, at| Sample { end: Some((end(reason, 137, at), false)), ..sample("a", 1, 90) };
+    let samples = [
+        sample("a", 0, 90),
         killed("Error", "t1"),
         killed("ContainerStatusUnknown", "t2"),
         killed("OOMKilled", "t3"),
     ];
-    let observation = observed(looks.map(|look| vec![look]));
+    let observation = observed(samples.map(|sample| vec![sample]));
     let kinds: Vec<_> = observation.containers[0].ends.iter().map(|end| end.kind).collect();
     assert_eq!(kinds, [EndKind::Sigkilled, EndKind::Failed, EndKind::OomKilled]);
     assert!(
@@ -76,9 +76,10 @@ fn a_sigkill_has_its_own_word_and_its_own_count() {
 
 #[test]
 fn pods_that_come_later_count_from_their_beginning_and_their_deletion_is_no_end() {
-    let later = Look { end: Some((end("OOMKilled", 137, "t1"), false)), ..look("b", 1, 250) };
-    let deleted = Look { end: Some((end("Error", 137, "t2"), false)), is_ending: true, ..look("a", 0, 10) };
-    let observation = observed([vec![look("a", 0, 100)], vec![deleted, later], vec![look("b", 1, 90)]]);
+    let later = Sample { end: Some((end("OOMKilled", 137, "t1"), false)), ..sample("b", 1, 250) };
+    let deleted =
+        Sample { end: Some((end("Error", 137, "t2"), false)), is_ending: true, ..sample("a", 0, 10) };
+    let observation = observed([vec![sample("a", 0, 100)], vec![deleted, later], vec![sample("b", 1, 90)]]);
     let [figures] = &figures(&observation)[..] else { panic!("{observation:?}") };
     assert_eq!((figures.pods, figures.restarts, figures.oom_kills, figures.failed), (2, 1, 1, 0));
     assert_eq!((observation.containers[0].to, observation.containers[1].from), (60.0, 60.0));
@@ -88,19 +89,19 @@ fn pods_that_come_later_count_from_their_beginning_and_their_deletion_is_no_end(
 fn cpu_time_is_added_up_over_processes() {
     let with = |started, gc, all| {
         let cpu = Some(Cpu { started, gc, all, of: CpuBase::Used });
-        vec![Look { readings: Readings { cpu, ..Readings::default() }, ..look("a", 0, 0) }]
+        vec![Sample { readings: Readings { cpu, ..Readings::default() }, ..sample("a", 0, 0) }]
     };
     let known =
         [(Some(1.0), 1.0, 10.0), (Some(1.0), 2.0, 14.0), (Some(2.0), 0.5, 1.0), (Some(2.0), 0.75, 2.0)];
     // Rounded otherwise, and fallen a little: the same process.
-    let looks = [(1.0, 1.0, 1000.0), (2.0, 2.0, 1004.0), (2.0, 2.0, 1003.9)]
+    let samples = [(1.0, 1.0, 1000.0), (2.0, 2.0, 1004.0), (2.0, 2.0, 1003.9)]
         .map(|(at, gc, all)| with(Some(at), gc, all));
-    let cpu = observed(looks).containers[0].cpu.unwrap();
+    let cpu = observed(samples).containers[0].cpu.unwrap();
     assert_eq!((cpu.gc_seconds, cpu.all_seconds), (1.0, 4.0));
     // Where the start is not known, a counter that falls tells another process.
     for hides_start in [false, true] {
-        let looks = known.map(|(started, gc, all)| with(started.filter(|_| !hides_start), gc, all));
-        let cpu = observed(looks).containers[0].cpu.unwrap();
+        let samples = known.map(|(started, gc, all)| with(started.filter(|_| !hides_start), gc, all));
+        let cpu = observed(samples).containers[0].cpu.unwrap();
         assert_eq!((cpu.gc_seconds, cpu.all_seconds), (1.75, 6.0));
     }
 }
@@ -109,9 +110,9 @@ fn cpu_time_is_added_up_over_processes() {
 fn the_peak_of_a_process_counts_unless_it_is_from_before() {
     let with = |peak: u64| {
         let readings = Readings { resident_peak: Some(peak * MIB), ..Readings::default() };
-        vec![Look { readings, ..look("a", 0, 0) }]
+        vec![Sample { readings, ..sample("a", 0, 0) }]
     };
-    let peak = |looks: &[u64]| observed(looks.iter().map(|peak| with(*peak))).containers[0].peak;
+    let peak = |samples: &[u64]| observed(samples.iter().map(|peak| with(*peak))).containers[0].peak;
     assert_eq!(peak(&[200, 200]), None);
     assert_eq!(peak(&[200, 200, 210]), Some(210 * MIB));
     // Another process.
@@ -123,24 +124,24 @@ fn the_peak_of_a_process_counts_unless_it_is_from_before() {
 /// A run as without the label: killed twice, no value.
 fn before() -> Observation {
     let cpu = |gc, all| Some(Cpu { started: Some(1.0), gc, all, of: CpuBase::Used });
-    let with = |look: Look, live: u64, cpu| Look {
+    let with = |sample: Sample, live: u64, cpu| Sample {
         readings: Readings {
             live_heap: Some(live * MIB),
             gomemlimit: Some(Gomemlimit::Unset),
             cpu,
-            ..look.readings
+            ..sample.readings
         },
-        ..look
+        ..sample
     };
     observed([
-        vec![with(look("api-1", 0, 180), 150, cpu(0.0, 0.0))],
+        vec![with(sample("api-1", 0, 180), 150, cpu(0.0, 0.0))],
         vec![with(
-            Look { end: Some((end("OOMKilled", 137, "t1"), false)), ..look("api-1", 1, 255) },
+            Sample { end: Some((end("OOMKilled", 137, "t1"), false)), ..sample("api-1", 1, 255) },
             151,
             cpu(1.9, 10.0),
         )],
         vec![with(
-            Look { end: Some((end("OOMKilled", 137, "t2"), false)), ..look("api-1", 2, 120) },
+            Sample { end: Some((end("OOMKilled", 137, "t2"), false)), ..sample("api-1", 2, 120) },
             80,
             cpu(1.9, 10.0),
         )],
@@ -151,14 +152,14 @@ fn before() -> Observation {
 fn after() -> Observation {
     let cpu = |gc, all| Some(Cpu { started: Some(1.0), gc, all, of: CpuBase::Used });
     let with = |resident, live: u64, cpu| {
-        let look = look("api-2", 0, resident);
+        let sample = sample("api-2", 0, resident);
         let readings = Readings {
             live_heap: Some(live * MIB),
             gomemlimit: Some(Gomemlimit::Bytes(241_591_910)),
             cpu,
-            ..look.readings
+            ..sample.readings
         };
-        vec![Look { readings, gomemlimit: Gomemlimit::Bytes(241_591_910), ..look }]
+        vec![Sample { readings, gomemlimit: Gomemlimit::Bytes(241_591_910), ..sample }]
     };
     observed([with(180, 150, cpu(0.0, 0.0)), with(222, 152, cpu(1.0, 5.0)), with(221, 151, cpu(2.0, 10.0))])
 }

@@ -175,8 +175,8 @@ fn every_condition_gets_its_verdict() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
     let of = |mode: &str| &reports[CASES.iter().position(|case| case.mode == mode).unwrap()];
-    assert_eq!(of("heap-leak-map")["figures"]["growing"][0]["function"], "main.remember");
-    assert_eq!(of("heap-leak-slice")["figures"]["growing"][0]["function"], "main.appendEvent");
+    assert_eq!(of("heap-leak-map")["figures"]["growingStacks"][0]["function"], "main.remember");
+    assert_eq!(of("heap-leak-slice")["figures"]["growingStacks"][0]["function"], "main.appendEvent");
     assert!(of("heap-leak-map")["eta"]["oomSeconds"].as_f64().unwrap() > 10.0);
     assert!(of("unclosed-bodies")["advice"][0].as_str().unwrap().contains("response.Body.Close()"));
     let waiting = &of("goroutine-leak")["figures"]["addedGoroutines"][0]["functions"];

@@ -39,23 +39,23 @@ fn observe(world: &StandIn, arguments: &[&str]) -> (Value, usize) {
     (output.json(), asked)
 }
 
-/// kube repeats 503 up to 15 times, in the time of the look.
+/// kube repeats 503 up to 15 times, in the time of the poll.
 #[test]
-fn a_metrics_server_that_is_out_of_order_is_asked_once_at_each_look() {
+fn a_metrics_server_that_is_out_of_order_is_asked_once_at_each_poll() {
     let world = StandIn::new(|path, _| {
         let unavailable = || failure(503, "the server is currently unable to handle the request");
         path.starts_with(METRICS).then(unavailable).or_else(|| four_pods(path))
     });
     let (report, asked) = observe(&world, &["--for", "3s", "--interval", "200ms"]);
-    let looks = report["looks"].as_u64().unwrap();
+    let polls = report["polls"].as_u64().unwrap();
     // A machine that takes a second for an answer may leave one out.
-    assert!((looks / 2..=looks).contains(&(asked as u64)), "{:?}", world.asked());
-    assert!(looks >= 4, "{looks} looks of 16");
+    assert!((polls / 2..=polls).contains(&(asked as u64)), "{:?}", world.asked());
+    assert!(polls >= 4, "{polls} polls of 16");
     assert_eq!(world.count(METRICS), asked, "a list, not a request for each pod");
     assert!(world.asked().contains(&format!("{METRICS}?&labelSelector=app%3Dapi")), "{:?}", world.asked());
     let said = format!(
         "metrics.k8s.io: the API server answered: the server is currently unable to handle the request (in {asked} of \
-         {looks} looks)"
+         {polls} polls)"
     );
     assert!(report["notes"].to_string().contains(&said), "{}", report["notes"]);
 }
@@ -77,7 +77,7 @@ fn one_list_has_the_memory_of_all_pods() {
 #[rstest]
 #[case::metrics_server(METRICS, "metrics.k8s.io: ")]
 #[case::kubelet(SUMMARY, "the kubelet of node n: ")]
-fn a_source_that_never_answers_leaves_time_for_looks(#[case] hanging: &'static str, #[case] who: &str) {
+fn a_source_that_never_answers_leaves_time_for_polls(#[case] hanging: &'static str, #[case] who: &str) {
     let world = StandIn::new(move |path, _| {
         if path == hanging {
             sleep(HANGS);
@@ -86,13 +86,13 @@ fn a_source_that_never_answers_leaves_time_for_looks(#[case] hanging: &'static s
     });
     let (report, _) = observe(&world, &["--for", "9s", "--interval", "500ms"]);
     assert!(world.count(hanging) <= 2, "{:?}", world.asked());
-    assert!(report["looks"].as_u64().unwrap() >= 4, "{}", report["looks"]);
+    assert!(report["polls"].as_u64().unwrap() >= 4, "{}", report["polls"]);
     let notes = report["notes"].to_string();
     assert!(notes.contains(who) && notes.contains("no answer within 5s (in "), "{notes}");
 }
 
 #[test]
-fn a_look_that_hangs_ends_with_the_time() {
+fn a_poll_that_hangs_ends_with_the_time() {
     let world = StandIn::new(|path, count| {
         if path == PODS && count > 2 {
             sleep(HANGS);
@@ -100,23 +100,23 @@ fn a_look_that_hangs_ends_with_the_time() {
         four_pods(path)
     });
     let (report, _) = observe(&world, &["--for", "3s", "--interval", "100ms"]);
-    assert_eq!((&report["ended"], &report["failedLooks"]), (&json!("time"), &json!(1)), "{report}");
-    let said = "the API server did not answer 1 of 4 looks: no answer before the time was over";
+    assert_eq!((&report["ended"], &report["failedPolls"]), (&json!("time"), &json!(1)), "{report}");
+    let said = "the API server did not answer 1 of 4 polls: no answer before the time was over";
     assert!(report["notes"].to_string().contains(said), "{}", report["notes"]);
 }
 
-/// Nothing is repeated behind the back of a look, and the cause of a failed one is told.
+/// Nothing is repeated behind the back of a poll, and the cause of a failed one is told.
 #[test]
-fn a_list_that_fails_is_one_failed_look() {
+fn a_list_that_fails_is_one_failed_poll() {
     let world = StandIn::new(|path, count| {
         let is_busy = path == PODS && [0, 2, 3].contains(&count);
         is_busy.then(|| failure(429, "too many requests")).or_else(|| four_pods(path))
     });
     let (report, _) = observe(&world, &["--for", "2s", "--interval", "100ms"]);
     // The first pods are waited for.
-    assert_eq!(world.count(PODS) as u64, 1 + report["looks"].as_u64().unwrap());
-    assert_eq!(report["failedLooks"], 2, "{report}");
-    let said = "looks: the API server answered: too many requests";
+    assert_eq!(world.count(PODS) as u64, 1 + report["polls"].as_u64().unwrap());
+    assert_eq!(report["failedPolls"], 2, "{report}");
+    let said = "polls: the API server answered: too many requests";
     assert!(report["notes"].to_string().contains(said), "{}", report["notes"]);
 }
 
@@ -138,14 +138,14 @@ fn every_source_that_failed_is_named(#[case] kubelet: u16, #[case] seen: Option<
         })
     });
     let (report, _) = observe(&world, &["--for", "900ms", "--interval", "300ms"]);
-    let (notes, looks) = (report["notes"].to_string(), report["looks"].as_u64().unwrap());
-    let failed = looks - u64::from(seen.is_some());
-    let metrics = format!("metrics.k8s.io: pods is forbidden (in {failed} of {looks} looks)");
+    let (notes, polls) = (report["notes"].to_string(), report["polls"].as_u64().unwrap());
+    let failed = polls - u64::from(seen.is_some());
+    let metrics = format!("metrics.k8s.io: pods is forbidden (in {failed} of {polls} polls)");
     assert!(notes.contains(&metrics), "{metrics} is not in {notes}");
     // On a machine that takes a second for an answer it rests at times.
     let (_, kubelet) = notes.split_once("the kubelet of node n: ").unwrap_or_else(|| panic!("{notes}"));
     assert!(
-        kubelet.contains("no summary (in ") && kubelet.contains(&format!(" of {looks} looks)")),
+        kubelet.contains("no summary (in ") && kubelet.contains(&format!(" of {polls} polls)")),
         "{notes}"
     );
     assert!(notes.contains("no forwarding"), "{notes}");
@@ -153,15 +153,15 @@ fn every_source_that_failed_is_named(#[case] kubelet: u16, #[case] seen: Option<
 
 /// The default interval of 2 s does not divide it.
 #[test]
-fn the_last_look_begins_when_the_time_is_over() {
+fn the_last_poll_begins_when_the_time_is_over() {
     let world = StandIn::new(|path, _| four_pods(path));
     for (time, interval, seconds) in [("1s", "2s", 1.0), ("1300ms", "500ms", 1.3), ("1s", "500ms", 1.0)] {
         let (report, _) = observe(&world, &["--for", time, "--interval", interval]);
         let of = |field: &str| report[field].as_f64().unwrap();
         assert!(of("seconds") >= seconds, "{report}");
-        let looks = (seconds / report["intervalSeconds"].as_f64().unwrap()).ceil() + 1.0;
+        let polls = (seconds / report["intervalSeconds"].as_f64().unwrap()).ceil() + 1.0;
         // A busy machine leaves some out, but never the first and the last.
-        assert!((2.0..=looks).contains(&of("looks")), "{report}");
+        assert!((2.0..=polls).contains(&of("polls")), "{report}");
     }
 }
 

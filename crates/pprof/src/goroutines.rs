@@ -1,26 +1,26 @@
-//! `/debug/pprof/goroutine?debug=1` and `goroutineleak?debug=1`: how many, and where they stand.
+//! `/debug/pprof/goroutine?debug=1` and `goroutineleak?debug=1`: number and stacks of goroutines.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::{TextError, text::printable};
+use crate::{error::TextError, text::printable};
 
 /// Goroutines with the same stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GoroutineGroup {
-    /// How many.
+    /// Number of goroutines.
     pub count: u64,
     /// Functions, the innermost first.
     pub functions: Vec<String>,
-    /// Where [`GoroutineGroup::function`] stands, as `file:line`.
+    /// Source line of [`GoroutineGroup::function`], as `file:line`.
     pub place: String,
 }
 
 /// A goroutine profile as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Goroutines {
-    /// How many goroutines there are.
+    /// Number of goroutines.
     pub total: u64,
     /// By stack, the largest group first.
     pub groups: Vec<GoroutineGroup>,
@@ -35,6 +35,9 @@ const MAX_FRAMES: usize = 1 << 18;
 
 impl Goroutines {
     /// Reads the text of `goroutine?debug=1` or `goroutineleak?debug=1`.
+    ///
+    /// # Errors
+    /// If it is another text, or a group has no number.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         let (head, body) = text.split_once('\n').unwrap_or((text, ""));
         let total = ["goroutine profile: total ", "goroutineleak profile: total "]
@@ -62,7 +65,7 @@ impl Goroutines {
         Ok(Self { total, groups })
     }
 
-    /// How many goroutines each stack has. The text has groups of their own for each set of labels and each line.
+    /// Number of goroutines of each stack. The text has groups of their own for each set of labels and each line.
     pub(crate) fn by_stack(&self) -> HashMap<&[String], u64> {
         let mut counts: HashMap<&[String], u64> = HashMap::new();
         for group in &self.groups {
@@ -89,7 +92,7 @@ impl GoroutineGroup {
         self.functions.push(printable(function).into_owned());
     }
 
-    /// The innermost function that is not of what every wait goes through: what a person looks for.
+    /// The innermost function that is not one of those that every wait goes through.
     #[must_use]
     pub fn function(&self) -> &str {
         let own = self.functions.iter().find(|name| is_own(name));

@@ -8,15 +8,20 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Capture, FlatCum, Frame, GoroutineGroup, Kind, Profile, Stack, Stacks, Trend,
+    evidence::Capture,
+    goroutines::GoroutineGroup,
+    profile::Profile,
+    stacks::{FlatCum, Frame, Kind, Stack, Stacks},
+    standard_library::is_standard,
     thresholds::{HELPER_SHARE, MARK_BYTES_PER_SECOND, MARK_SECONDS, SAMPLING_ERRORS, TOP_STACKS},
+    trend::Trend,
     units::{real, real_signed, whole},
 };
 
 /// A stack whose memory in use grows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Growing {
+pub struct GrowingStack {
     /// Bytes a minute.
     pub per_minute: u64,
     /// Bytes from the first to the last capture.
@@ -28,13 +33,13 @@ pub struct Growing {
     pub in_use: u64,
     /// The innermost function that is not of the standard library, nor one that allocates for many.
     pub function: String,
-    /// Where it stands, as `file:line`.
+    /// Source line, as `file:line`.
     pub place: String,
     /// Functions, the innermost first.
     pub stack: Vec<String>,
 }
 
-impl Growing {
+impl GrowingStack {
     /// Whether it grows by more than sampling could pretend.
     #[must_use]
     pub fn is_certain(&self) -> bool {
@@ -44,7 +49,7 @@ impl Growing {
 
 /// A function that holds memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Holder {
+pub struct TopFunction {
     /// The function.
     pub function: String,
     /// Bytes in use that it allocated itself.
@@ -56,10 +61,10 @@ pub struct Holder {
 /// An allocation site with large objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Site {
+pub struct AllocationSite {
     /// The innermost function that is not of the standard library.
     pub function: String,
-    /// Where it stands.
+    /// Source line, as `file:line`.
     pub place: String,
     /// Mean bytes of an object.
     pub object: u64,
@@ -69,10 +74,10 @@ pub struct Site {
 
 /// Goroutines of one stack, with how many were added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Added {
-    /// Added from the first to the last capture.
+pub struct AddedGoroutines {
+    /// AddedGoroutines from the first to the last capture.
     pub added: u64,
-    /// What there is in the last one.
+    /// The group in the last capture.
     #[serde(flatten)]
     pub group: GoroutineGroup,
 }
@@ -82,7 +87,7 @@ pub(crate) fn sampling_noise(growth: f64, rate: i64) -> f64 {
     SAMPLING_ERRORS * (growth.abs() * real_signed(rate.max(1))).sqrt()
 }
 
-/// How every stack of the last capture grew.
+/// Growth of every stack of the last capture.
 pub(crate) struct Growth {
     stacks: Vec<StackGrowth>,
     /// Of what a function allocated or held, the share that is growth; by its name.
@@ -145,11 +150,11 @@ impl Growth {
     }
 
     /// The stacks that grow, the fastest first.
-    pub(crate) fn top(&self) -> Vec<Growing> {
+    pub(crate) fn top(&self) -> Vec<GrowingStack> {
         let top = self.stacks.iter().take(TOP_STACKS);
         top.map(|one| {
             let (function, place) = named(self.grower(&one.stack));
-            Growing {
+            GrowingStack {
                 per_minute: whole(one.growth / self.seconds * 60.0),
                 growth: whole(one.growth),
                 noise: whole(sampling_noise(one.growth, self.rate) + one.floating),
@@ -196,26 +201,26 @@ fn shares(stacks: &[StackGrowth], before: &Stacks, allocated: &Stacks) -> HashMa
 }
 
 /// The functions that hold the most, by themselves.
-pub(crate) fn holders(capture: Option<&Capture>) -> Vec<Holder> {
+pub(crate) fn top_functions(capture: Option<&Capture>) -> Vec<TopFunction> {
     let Some(profile) = capture.and_then(|capture| capture.profile.as_ref()) else { return Vec::new() };
     let stacks = profile.stacks(Kind::InuseSpace);
-    let mut holders: Vec<Holder> = stacks
+    let mut functions: Vec<TopFunction> = stacks
         .functions()
         .into_iter()
         .filter(|(_, of)| of.flat > 0)
-        .map(|(function, of)| Holder {
+        .map(|(function, of)| TopFunction {
             function: function.to_owned(),
             flat: of.flat.unsigned_abs(),
             cum: of.cum.unsigned_abs(),
         })
         .collect();
-    holders.sort_by(|one, other| other.flat.cmp(&one.flat).then_with(|| one.function.cmp(&other.function)));
-    holders.truncate(TOP_STACKS);
-    holders
+    functions.sort_by(|one, other| other.flat.cmp(&one.flat).then_with(|| one.function.cmp(&other.function)));
+    functions.truncate(TOP_STACKS);
+    functions
 }
 
 /// The site that allocated the most bytes in objects of at least `huge` bytes.
-pub(crate) fn huge_site(capture: Option<&Capture>, huge: i64) -> Option<Site> {
+pub(crate) fn huge_site(capture: Option<&Capture>, huge: i64) -> Option<AllocationSite> {
     let profile = capture?.profile.as_ref()?;
     let objects = profile.stacks(Kind::AllocObjects);
     let space = profile.stacks(Kind::AllocSpace);
@@ -226,25 +231,25 @@ pub(crate) fn huge_site(capture: Option<&Capture>, huge: i64) -> Option<Site> {
     // Hash maps have no order: equal sites by name, so that the answer is always the same.
     let (total, object, stack) = sites.max_by(|one, other| (one.0, one.2).cmp(&(other.0, other.2)))?;
     let (function, place) = culprit(stack);
-    Some(Site { function, place, object: object.unsigned_abs(), total: total.unsigned_abs() })
+    Some(AllocationSite { function, place, object: object.unsigned_abs(), total: total.unsigned_abs() })
 }
 
 /// The groups of goroutines that grew most between the first and the last capture.
-pub(crate) fn added(captures: &[Capture]) -> Vec<Added> {
+pub(crate) fn added(captures: &[Capture]) -> Vec<AddedGoroutines> {
     let mut all = captures.iter().filter_map(|capture| capture.goroutines.as_ref());
     let Some(first) = all.next() else { return Vec::new() };
     let Some(last) = all.next_back() else { return Vec::new() };
     let (before, now) = (first.by_stack(), last.by_stack());
     // The text has groups of their own for each set of labels and each line.
     let mut seen = HashSet::new();
-    let mut added: Vec<Added> = last
+    let mut added: Vec<AddedGoroutines> = last
         .groups
         .iter()
         .filter(|group| seen.insert(&group.functions))
         .filter_map(|group| {
             let count = now.get(&*group.functions).copied().unwrap_or(0);
             let added = count.saturating_sub(before.get(&*group.functions).copied().unwrap_or(0));
-            (added > 0).then(|| Added { added, group: GoroutineGroup { count, ..group.clone() } })
+            (added > 0).then(|| AddedGoroutines { added, group: GoroutineGroup { count, ..group.clone() } })
         })
         .collect();
     added.sort_by(|one, other| {
@@ -255,12 +260,12 @@ pub(crate) fn added(captures: &[Capture]) -> Vec<Added> {
 }
 
 /// Share of all added goroutines that these groups account for.
-pub(crate) fn dominance(added: &[Added], growth: f64) -> f64 {
+pub(crate) fn dominance(added: &[AddedGoroutines], growth: f64) -> f64 {
     let sum = added.iter().map(|one| one.added).sum();
     if growth > 0.0 { real(sum) / growth } else { 0.0 }
 }
 
-/// The innermost frame that is not of the standard library, and where it stands.
+/// The innermost frame that is not of the standard library, and its source line.
 fn culprit(stack: &Stack) -> (String, String) {
     named(stack.iter().find(|frame| !is_standard(&frame.function)).or(stack.first()))
 }
@@ -270,63 +275,6 @@ fn named(frame: Option<&Frame>) -> (String, String) {
     let file = frame.file.rsplit('/').next().unwrap_or_default();
     let place = if file.is_empty() { String::new() } else { format!("{file}:{}", frame.line) };
     (frame.function.to_string(), place)
-}
-
-/// Whether a function is of Go's standard library: by the first part of its import path, since a module
-/// may be called anything else, with or without a dot.
-pub(crate) fn is_standard(function: &str) -> bool {
-    const ROOTS: [&str; 47] = [
-        "archive",
-        "bufio",
-        "bytes",
-        "cmp",
-        "compress",
-        "container",
-        "context",
-        "crypto",
-        "database",
-        "debug",
-        "embed",
-        "encoding",
-        "errors",
-        "expvar",
-        "flag",
-        "fmt",
-        "go",
-        "hash",
-        "html",
-        "image",
-        "index",
-        "internal",
-        "io",
-        "iter",
-        "log",
-        "maps",
-        "math",
-        "mime",
-        "net",
-        "os",
-        "path",
-        "plugin",
-        "reflect",
-        "regexp",
-        "runtime",
-        "slices",
-        "sort",
-        "strconv",
-        "strings",
-        "sync",
-        "syscall",
-        "testing",
-        "text",
-        "time",
-        "unicode",
-        "unique",
-        "weak",
-    ];
-    let root = function.split(['/', '.']).next().unwrap_or_default();
-    ROOTS.contains(&root) && function.split_once('/').is_none_or(|(first, _)| !first.contains('.'))
-        || function.starts_with("vendor/")
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::TextError;
+use crate::error::TextError;
 
-/// The fields of `runtime.MemStats` that matter here. Bytes unless said otherwise.
+/// The fields of `runtime.MemStats` that matter here. Sizes are bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct MemStats {
     /// Everything obtained from the system; it never shrinks, so it is also the peak of what was mapped.
@@ -27,13 +27,13 @@ pub struct MemStats {
     pub num_gc: u64,
     /// Of them, those that the program asked for, or a capture with `gc=1`.
     pub num_forced_gc: u64,
-    /// Objects allocated so far; it never falls within the life of a process.
+    /// Objects allocated so far; it never falls as long as the process runs.
     pub mallocs: u64,
     /// Share of all available CPU time that collections took since the program started, 0 to 1.
     pub gc_cpu_fraction: f64,
-    /// Peak of the resident memory of the process; 0 where the system does not say.
+    /// Peak of the resident memory of the process; 0 if the system does not report it.
     pub max_rss: u64,
-    /// When the first collection ended, where it is still known; nanoseconds since 1970.
+    /// End of the first collection, nanoseconds since 1970, if it is still known.
     pub first_gc: Option<u64>,
 }
 
@@ -42,6 +42,9 @@ const PAUSES_KEPT: u64 = 256;
 
 impl MemStats {
     /// Reads the text of `heap?debug=1`.
+    ///
+    /// # Errors
+    /// If it is another text, or cut off before the end of the statistics.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         if !text.starts_with("heap profile:") {
             return Err(TextError::NotHeap);
@@ -54,7 +57,7 @@ impl MemStats {
                 continue;
             };
             stats.set(name, value);
-            // Written after everything that is needed; MaxRSS follows where the system has it.
+            // Written after everything that is needed; MaxRSS follows if the system has it.
             is_complete |= name == "DebugGC";
         }
         if stats.num_gc > PAUSES_KEPT || stats.num_gc == 0 {
@@ -92,7 +95,7 @@ impl MemStats {
         *field = value.parse().unwrap_or(0);
     }
 
-    /// What GOMEMLIMIT bounds: `Sys − HeapReleased` (`runtime/debug/garbage.go`, `SetMemoryLimit`).
+    /// Memory that GOMEMLIMIT bounds: `Sys − HeapReleased` (`runtime/debug/garbage.go`, `SetMemoryLimit`).
     #[must_use]
     pub fn retained(&self) -> u64 {
         self.sys.saturating_sub(self.heap_released)
@@ -122,7 +125,7 @@ impl MemStats {
         self.heap_inuse.saturating_sub(self.heap_alloc)
     }
 
-    /// What the pacer lets the heap grow to before the next collection; without a memory limit the
+    /// Size to which the pacer lets the heap grow before the next collection; without a memory limit the
     /// runtime keeps this and 10 % (`runtime/mgcscavenge.go`, `retainExtraPercent`).
     #[must_use]
     pub fn expected_heap(&self) -> u64 {

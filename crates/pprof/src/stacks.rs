@@ -1,11 +1,60 @@
-//! Profiles aggregated: by full stack, by function, and subtracted.
+//! Stacks and what was measured on them: aggregated by full stack, by function, and subtracted.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
+    ops::Deref,
     sync::Arc,
 };
 
-use crate::{Frame, Profile, profile::Values};
+/// A frame of a stack: a pointer, since the same place is in many stacks. Inlined calls have frames of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Frame(Arc<SourceLine>);
+
+/// A line of a function in the source.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceLine {
+    /// As Go names it, such as `net/http.(*conn).serve`.
+    pub function: Arc<str>,
+    /// The file of the function; empty if unknown.
+    pub file: Arc<str>,
+    /// The line; 0 if unknown.
+    pub line: i64,
+    /// Of the other fields: stacks are hashed again and again.
+    hash: u64,
+}
+
+impl Frame {
+    pub(crate) fn new(function: Arc<str>, file: Arc<str>, line: i64) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (&function, &file, line).hash(&mut hasher);
+        Self(Arc::new(SourceLine { function, file, line, hash: hasher.finish() }))
+    }
+}
+
+impl Deref for Frame {
+    type Target = SourceLine;
+
+    fn deref(&self) -> &SourceLine {
+        &self.0
+    }
+}
+
+impl Hash for SourceLine {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// The four values that Go's heap profile has for each stack (`runtime/pprof/protomem.go`), already
+/// scaled up from the samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Values {
+    pub(crate) alloc_objects: i64,
+    pub(crate) alloc_space: i64,
+    pub(crate) inuse_objects: i64,
+    pub(crate) inuse_space: i64,
+}
 
 /// A stack, the leaf first.
 pub type Stack = Arc<[Frame]>;
@@ -23,7 +72,7 @@ pub enum Kind {
     InuseObjects,
 }
 
-/// What one function has: by itself, and with everything it calls.
+/// Value of one function: by itself, and with everything it calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlatCum {
     /// Where the function is the leaf.
@@ -37,34 +86,13 @@ pub struct FlatCum {
 pub struct Stacks(HashMap<Stack, i64>);
 
 impl Kind {
-    fn of(self, values: Values) -> i64 {
+    pub(crate) fn of(self, values: Values) -> i64 {
         match self {
             Self::AllocSpace => values.alloc_space,
             Self::AllocObjects => values.alloc_objects,
             Self::InuseSpace => values.inuse_space,
             Self::InuseObjects => values.inuse_objects,
         }
-    }
-}
-
-impl Profile {
-    /// This value of each stack.
-    #[must_use]
-    pub fn stacks(&self, kind: Kind) -> Stacks {
-        let mut stacks = Stacks::default();
-        for (stack, values) in &self.samples {
-            let value = kind.of(*values);
-            if value != 0 {
-                stacks.add(Arc::clone(stack), value);
-            }
-        }
-        stacks
-    }
-
-    /// The sum of this value.
-    #[must_use]
-    pub fn total(&self, kind: Kind) -> i64 {
-        self.samples.iter().fold(0, |sum: i64, (_, values)| sum.saturating_add(kind.of(*values)))
     }
 }
 
@@ -79,7 +107,7 @@ impl Stacks {
         self.0.iter().map(|(stack, value)| (stack, *value))
     }
 
-    /// The value of this stack; 0 where it does not occur.
+    /// The value of this stack; 0 if it does not occur.
     #[must_use]
     pub fn get(&self, stack: &Stack) -> i64 {
         self.0.get(stack).copied().unwrap_or(0)
@@ -91,7 +119,7 @@ impl Stacks {
         self.0.values().fold(0, |sum: i64, value| sum.saturating_add(*value))
     }
 
-    /// What changed since `base`, as `go tool pprof -diff_base` counts: `base` times −1, merged by stack.
+    /// Difference to `base`, as `go tool pprof -diff_base` counts: `base` times −1, merged by stack.
     #[must_use]
     pub fn since(&self, base: &Self) -> Self {
         let mut difference = self.clone();

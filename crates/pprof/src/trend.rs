@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::thresholds::{LEAST_CAPTURES, SLIGHT_SLOPE_ERRORS, SLOPE_ERRORS, SLOWING_SHARE};
+use crate::thresholds::{MIN_CAPTURES, SLIGHT_SLOPE_ERRORS, SLOPE_ERRORS, SLOWING_SHARE};
 
 /// A line fitted to a series by least squares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -26,10 +26,10 @@ pub struct Trend {
     pub late_share: f64,
 }
 
-/// What a series does.
+/// Kind of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Movement {
+pub enum TrendKind {
     /// Too few points.
     Unknown,
     /// It stays, falls, or grows by less than the noise.
@@ -42,7 +42,7 @@ pub enum Movement {
     Rising,
 }
 
-/// Growth in units that counts, and growth that is worth a longer look.
+/// Growth in units that counts, and growth that is slight.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Floor {
     pub(crate) clear: f64,
@@ -50,7 +50,7 @@ pub(crate) struct Floor {
 }
 
 impl Trend {
-    /// Fits a line to `(seconds, units)`. `None` for fewer than two points, or where no time passes.
+    /// Fits a line to `(seconds, units)`. `None` for fewer than two points, or if no time passes.
     #[must_use]
     pub fn fit(points: &[(f64, f64)]) -> Option<Self> {
         let ((first, last), n) = (two_ends(points)?, count(points.len()));
@@ -80,22 +80,22 @@ impl Trend {
         })
     }
 
-    /// What the series does, where growth of `floor` counts.
-    pub(crate) fn movement(&self, floor: Floor) -> Movement {
-        if self.points < LEAST_CAPTURES {
-            return Movement::Unknown;
+    /// Kind of the series, if growth of `floor` counts.
+    pub(crate) fn kind(&self, floor: Floor) -> TrendKind {
+        if self.points < MIN_CAPTURES {
+            return TrendKind::Unknown;
         }
         let is_even = |errors| self.growth > errors * self.error;
         if self.growth > floor.clear && is_even(SLOPE_ERRORS) {
-            return if self.late_share < SLOWING_SHARE { Movement::Slowing } else { Movement::Rising };
+            return if self.late_share < SLOWING_SHARE { TrendKind::Slowing } else { TrendKind::Rising };
         }
         // A step up and then nothing has a large error; it is not steady either.
         if self.growth > floor.clear && self.late_share < SLOWING_SHARE {
-            return Movement::Slowing;
+            return TrendKind::Slowing;
         }
         let is_slight = self.growth > floor.clear
             || (self.growth > floor.slight && self.always_rises && is_even(SLIGHT_SLOPE_ERRORS));
-        if is_slight { Movement::Slight } else { Movement::Steady }
+        if is_slight { TrendKind::Slight } else { TrendKind::Steady }
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn real_signed(bytes: i64) -> f64 {
     bytes as f64
 }
 
-/// Rounded, 0 where it is below.
+/// Rounded; 0 for negative values.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(crate) fn whole(value: f64) -> u64 {
     // Casts of floats saturate, and NaN becomes 0.

@@ -1,26 +1,39 @@
 //! From figures to a verdict: what holds, and which of it comes first.
 
-use std::{fmt, str::FromStr};
-
 use gomemlimit_core::value::{self, Ratio};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use strum::VariantArray as _;
+use thiserror::Error;
 
 use crate::{
-    Evidence, Figures, Gomemlimit, Limit, Movement,
-    figures::growth_of,
+    evidence::{Gomemlimit, Limit},
     growth::dominance,
+    statistics::{Statistics, growth_of},
     thresholds::{
         BURST_NEED_PERCENT, BURST_PEAK_PERCENT, FRAGMENTED_OF_RETAINED_PERCENT, FRAGMENTED_PERCENT,
-        GOMEMLIMIT_USELESS_PERCENT, GOROUTINE_DOMINANCE_PERCENT, LEAST_FRAGMENTED, LEAST_LEAKED_GOROUTINES,
-        LEAST_OFF_HEAP, NO_THRASH_GC_CPU, NO_THRASH_GC_PER_SECOND, OFF_HEAP_OF_RSS_PERCENT, OFF_HEAP_PERCENT,
+        GOMEMLIMIT_USELESS_PERCENT, GOROUTINE_DOMINANCE_PERCENT, MIN_FRAGMENTED, MIN_LEAKED_GOROUTINES,
+        MIN_OFF_HEAP, NO_THRASH_GC_CPU, NO_THRASH_GC_PER_SECOND, OFF_HEAP_OF_RSS_PERCENT, OFF_HEAP_PERCENT,
         TARGET_PERCENT, THRASH_GC_CPU, THRASH_ROOM_PERCENT, WINDOW_FROM_PERCENT, WINDOW_TO_PERCENT,
     },
-    units::{percent, real},
-    words,
+    trend::TrendKind,
+    units::{percent, real, whole},
 };
 
 /// Leak or tuning: the closed list, in the order in which one goes before another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownVerdict, parse_err_fn = unknown)]
 pub enum Verdict {
     /// GOMEMLIMIT is a text that Go dies of at start.
     Misconfigured,
@@ -47,64 +60,28 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// All, in the order of precedence.
-    pub const ALL: [Self; 11] = [
-        Self::Misconfigured,
-        Self::GoroutineLeak,
-        Self::HeapLeak,
-        Self::OffHeap,
-        Self::GcThrash,
-        Self::Undersized,
-        Self::Fragmented,
-        Self::Tuning,
-        Self::Burst,
-        Self::Healthy,
-        Self::Inconclusive,
-    ];
+    /// All verdicts, in the order of precedence.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
-    /// As in output, `--fail-on` and the documentation.
+    /// Name in output, in `--fail-on` and in the documentation.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Misconfigured => "misconfigured",
-            Self::GoroutineLeak => "goroutine-leak",
-            Self::HeapLeak => "heap-leak",
-            Self::OffHeap => "off-heap",
-            Self::GcThrash => "gc-thrash",
-            Self::Undersized => "undersized",
-            Self::Fragmented => "fragmented",
-            Self::Tuning => "tuning",
-            Self::Burst => "burst",
-            Self::Healthy => "healthy",
-            Self::Inconclusive => "inconclusive",
-        }
+        self.into()
     }
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+/// A text that names no verdict.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("is none of {}", Verdict::ALL.iter().map(|verdict| verdict.as_str()).collect::<Vec<_>>().join(", "))]
+pub struct UnknownVerdict;
 
-impl Serialize for Verdict {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl FromStr for Verdict {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|verdict| verdict.as_str() == text);
-        found.ok_or_else(|| format!("is none of {}", Self::ALL.map(Self::as_str).join(", ")))
-    }
+fn unknown(_text: &str) -> UnknownVerdict {
+    UnknownVerdict
 }
 
 /// Why nothing can be concluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doubt {
+pub(crate) enum InconclusiveReason {
     TooFew,
     Slowing,
     Slight,
@@ -128,68 +105,47 @@ pub struct Eta {
     pub thrash_seconds: Option<f64>,
 }
 
-/// The verdict and everything that led to it.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Diagnosis {
-    /// What it is.
-    pub verdict: Verdict,
-    /// What holds as well, in the order of precedence.
-    pub also: Vec<Verdict>,
-    /// The verdict in one sentence, with its figures.
-    pub sentence: String,
-    /// What to do, a sentence each.
-    pub advice: Vec<String>,
-    /// What else should be known, a sentence each.
-    pub notes: Vec<String>,
-    /// For a heap leak under a limit.
-    pub eta: Option<Eta>,
-    /// The value that the limit calls for, bytes.
-    pub recommended_gomemlimit: Option<u64>,
-    /// The memory limit that the live heap calls for, bytes.
-    pub recommended_limit: Option<u64>,
-    /// The evidence.
-    pub figures: Figures,
+/// The verdict, and what follows from the statistics beside it.
+pub(crate) struct Conclusion<'a> {
+    pub(crate) figures: &'a Statistics,
+    pub(crate) verdict: Verdict,
+    /// The other verdicts that hold, in the order of precedence.
+    pub(crate) also: Vec<Verdict>,
+    /// Why the verdict would be inconclusive, if no other one holds.
+    pub(crate) reason: InconclusiveReason,
+    pub(crate) eta: Option<Eta>,
+    pub(crate) recommended_gomemlimit: Option<u64>,
+    pub(crate) recommended_limit: Option<u64>,
 }
 
-/// Decides.
-#[must_use]
-pub fn diagnose(evidence: &Evidence) -> Diagnosis {
-    let figures = Figures::of(evidence);
-    let judge = Judge { figures: &figures };
-    let mut holds = Verdict::ALL.into_iter().filter(|verdict| judge.holds(*verdict));
-    let doubt = judge.doubt();
-    let verdict = holds.next().unwrap_or(Verdict::Inconclusive);
-    let also: Vec<_> = holds.filter(|also| *also != Verdict::Healthy).collect();
-    let eta = judge.eta().filter(|_| judge.is_heap_leak());
-    let (recommended_gomemlimit, recommended_limit) =
-        (judge.recommended_gomemlimit(), judge.recommended_limit());
-    let mut diagnosis = Diagnosis {
-        verdict,
-        also,
-        sentence: String::new(),
-        advice: Vec::new(),
-        notes: Vec::new(),
-        eta,
-        recommended_gomemlimit,
-        recommended_limit,
-        figures,
-    };
-    diagnosis.sentence = words::sentence(&diagnosis, doubt);
-    diagnosis.advice = words::advice(&diagnosis, doubt);
-    diagnosis.notes = words::notes(&diagnosis, doubt);
-    diagnosis
+impl<'a> Conclusion<'a> {
+    /// Decides by the statistics.
+    pub(crate) fn of(figures: &'a Statistics) -> Self {
+        let rules = Rules { figures };
+        let mut holds = Verdict::ALL.iter().copied().filter(|verdict| rules.holds(*verdict));
+        let verdict = holds.next().unwrap_or(Verdict::Inconclusive);
+        Self {
+            figures,
+            verdict,
+            also: holds.filter(|also| *also != Verdict::Healthy).collect(),
+            reason: rules.inconclusive_reason(),
+            eta: rules.eta().filter(|_| rules.is_heap_leak()),
+            recommended_gomemlimit: rules.recommended_gomemlimit(),
+            recommended_limit: rules.recommended_limit(),
+        }
+    }
 }
 
-struct Judge<'a> {
-    figures: &'a Figures,
+/// When each verdict holds.
+struct Rules<'a> {
+    figures: &'a Statistics,
 }
 
-impl Judge<'_> {
+impl Rules<'_> {
     fn holds(&self, verdict: Verdict) -> bool {
         match verdict {
             Verdict::Misconfigured => {
-                self.figures.past.malformed || matches!(self.figures.gomemlimit, Gomemlimit::Malformed(_))
+                self.figures.history.malformed || matches!(self.figures.gomemlimit, Gomemlimit::Malformed(_))
             }
             Verdict::GoroutineLeak => self.is_goroutine_leak(),
             Verdict::HeapLeak => self.is_heap_leak(),
@@ -200,7 +156,7 @@ impl Judge<'_> {
             Verdict::Tuning => self.is_tuning(),
             Verdict::Burst => self.is_burst(),
             Verdict::Healthy => {
-                self.is_stable() && self.figures.limit != Limit::Unknown && !self.figures.past.oom_killed
+                self.is_stable() && self.figures.limit != Limit::Unknown && !self.figures.history.oom_killed
             }
             Verdict::Inconclusive => false,
         }
@@ -212,8 +168,8 @@ impl Judge<'_> {
 
     /// Neither the heap nor the goroutines grow, as far as can be seen.
     fn is_stable(&self) -> bool {
-        self.figures.live_movement == Movement::Steady
-            && matches!(self.figures.goroutine_movement, Movement::Steady | Movement::Unknown)
+        self.figures.live_trend_kind == TrendKind::Steady
+            && matches!(self.figures.goroutine_trend_kind, TrendKind::Steady | TrendKind::Unknown)
     }
 
     fn live_is_over(&self, of_limit: u64) -> bool {
@@ -225,12 +181,12 @@ impl Judge<'_> {
         let growth = growth_of(self.figures.goroutine_trend);
         let few_dominate =
             dominance(&self.figures.added_goroutines, growth) * 100.0 >= real(GOROUTINE_DOMINANCE_PERCENT);
-        self.figures.leaked_goroutines.is_some_and(|leaked| leaked >= LEAST_LEAKED_GOROUTINES)
-            || (self.figures.goroutine_movement == Movement::Rising && few_dominate)
+        self.figures.leaked_goroutines.is_some_and(|leaked| leaked >= MIN_LEAKED_GOROUTINES)
+            || (self.figures.goroutine_trend_kind == TrendKind::Rising && few_dominate)
     }
 
     fn is_heap_leak(&self) -> bool {
-        self.figures.live_movement == Movement::Rising && !self.contradicts()
+        self.figures.live_trend_kind == TrendKind::Rising && !self.contradicts()
     }
 
     /// The profile saw far less growth than the statistics, by more than sampling explains.
@@ -241,7 +197,7 @@ impl Judge<'_> {
 
     /// More than the part of the limit that GOMEMLIMIT leaves for it.
     fn is_off_heap(&self) -> bool {
-        let Some(off_heap) = self.figures.off_heap.filter(|off| *off > LEAST_OFF_HEAP) else { return false };
+        let Some(off_heap) = self.figures.off_heap.filter(|off| *off > MIN_OFF_HEAP) else { return false };
         match (self.limit(), &self.figures.gomemlimit) {
             (Some(limit), Gomemlimit::Bytes(bytes)) if bytes.saturating_add(off_heap) <= limit => false,
             (Some(limit), _) => off_heap > percent(limit, OFF_HEAP_PERCENT),
@@ -258,7 +214,7 @@ impl Judge<'_> {
     }
 
     /// GOMEMLIMIT is below 1.25 times the live heap.
-    pub(crate) fn has_no_room(&self) -> bool {
+    fn has_no_room(&self) -> bool {
         match (&self.figures.gomemlimit, self.figures.live_mean) {
             (Gomemlimit::Bytes(bytes), Some(live)) => *bytes < percent(live, THRASH_ROOM_PERCENT),
             _ => false,
@@ -266,7 +222,7 @@ impl Judge<'_> {
     }
 
     fn is_fragmented(&self) -> bool {
-        let Some(unreturned) = self.figures.unreturned.filter(|bytes| *bytes > LEAST_FRAGMENTED) else {
+        let Some(unreturned) = self.figures.unreturned.filter(|bytes| *bytes > MIN_FRAGMENTED) else {
             return false;
         };
         let floor = match (self.limit(), self.figures.retained) {
@@ -279,7 +235,7 @@ impl Judge<'_> {
         self.is_stable() && unreturned > floor && (is_pinned || !self.is_burst())
     }
 
-    /// What GOMEMLIMIT is for: stable, it fits, but its garbage does not, and no limit says so.
+    /// The live heap is stable and fits, its garbage does not, and no GOMEMLIMIT prevents that.
     fn is_tuning(&self) -> bool {
         let Some(limit) = self.limit() else { return false };
         let is_unset = match &self.figures.gomemlimit {
@@ -306,21 +262,21 @@ impl Judge<'_> {
         let exceeds_need = peak > percent(need, BURST_NEED_PERCENT);
         let seen = peak > percent(limit, BURST_PEAK_PERCENT) && exceeds_need;
         // After a kill the peak is gone with the process; the site that allocates the most is not.
-        let killed = self.figures.past.oom_killed && self.figures.huge_site.is_some();
+        let killed = self.figures.history.oom_killed && self.figures.huge_site.is_some();
         is_low && (seen || killed)
     }
 
-    fn doubt(&self) -> Doubt {
-        match (self.figures.live_movement, self.figures.goroutine_movement) {
-            (Movement::Unknown, _) => Doubt::TooFew,
-            (Movement::Rising, _) => Doubt::Contradiction,
-            (Movement::Slowing, _) => Doubt::Slowing,
-            (Movement::Slight, _) => Doubt::Slight,
-            (Movement::Steady, Movement::Slight | Movement::Slowing | Movement::Rising) => {
-                Doubt::GoroutinesUnsettled
+    fn inconclusive_reason(&self) -> InconclusiveReason {
+        match (self.figures.live_trend_kind, self.figures.goroutine_trend_kind) {
+            (TrendKind::Unknown, _) => InconclusiveReason::TooFew,
+            (TrendKind::Rising, _) => InconclusiveReason::Contradiction,
+            (TrendKind::Slowing, _) => InconclusiveReason::Slowing,
+            (TrendKind::Slight, _) => InconclusiveReason::Slight,
+            (TrendKind::Steady, TrendKind::Slight | TrendKind::Slowing | TrendKind::Rising) => {
+                InconclusiveReason::GoroutinesUnsettled
             }
-            (Movement::Steady, _) if self.figures.past.oom_killed => Doubt::KilledBefore,
-            (Movement::Steady, _) => Doubt::LimitUnknown,
+            (TrendKind::Steady, _) if self.figures.history.oom_killed => InconclusiveReason::KilledBefore,
+            (TrendKind::Steady, _) => InconclusiveReason::LimitUnknown,
         }
     }
 
@@ -345,7 +301,7 @@ impl Judge<'_> {
         };
         Some(Eta {
             oom_seconds: after(live_at_oom),
-            live_at_oom: crate::units::whole(live_at_oom),
+            live_at_oom: whole(live_at_oom),
             thrash_seconds: bound.map(|bytes| after(real(bytes) * 100.0 / real(THRASH_ROOM_PERCENT))),
         })
     }

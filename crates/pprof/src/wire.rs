@@ -3,7 +3,7 @@
 
 use prost::Message;
 
-use crate::ProfileError;
+use crate::error::ProfileError;
 
 /// `profile.proto` `ValueType`: indices into the string table.
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -32,7 +32,7 @@ pub(crate) struct Mapping {
     pub(crate) filename: i64,
 }
 
-/// An address: more than one line where calls were inlined, the innermost first.
+/// An address: more than one line if calls were inlined, the innermost first.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Location {
     #[prost(uint64, tag = "1")]

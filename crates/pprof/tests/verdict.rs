@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use gomemlimit_pprof::{
-    Capture, Diagnosis, Evidence, Gomemlimit, Goroutines, Limit, MemStats, Past, Trend, Verdict, diagnose,
+    Capture, Diagnosis, Evidence, Gomemlimit, Goroutines, History, Limit, MemStats, Trend, Verdict, diagnose,
 };
 use rstest::rstest;
 
@@ -203,11 +203,11 @@ fn a_peak_that_the_live_heap_does_not_explain_is_a_burst() {
 
 #[test]
 fn an_oom_kill_of_which_nothing_is_to_be_seen_is_no_health() {
-    let past = Past { oom_killed: true, malformed: false, restarts: 3 };
-    let said = diagnose(&Evidence { past, ..steady([40; 4]) });
+    let history = History { oom_killed: true, malformed: false, restarts: 3 };
+    let said = diagnose(&Evidence { history, ..steady([40; 4]) });
     assert_eq!(said.verdict, Verdict::Inconclusive);
-    assert!(said.advice[0].contains("--follow"), "{:?}", said.advice);
-    assert_eq!(verdict(&Evidence { past, ..steady([140; 4]) }), Verdict::Tuning);
+    assert!(said.advice[0].contains("--interval"), "{:?}", said.advice);
+    assert_eq!(verdict(&Evidence { history, ..steady([140; 4]) }), Verdict::Tuning);
 }
 
 #[test]
@@ -218,8 +218,8 @@ fn a_malformed_value_goes_before_everything() {
     let leaking = Evidence { gomemlimit: Gomemlimit::Malformed(text), ..steady([60, 72, 85, 96]) };
     let said = diagnose(&leaking);
     assert_eq!((said.verdict, &said.also[..]), (Verdict::Misconfigured, &[Verdict::HeapLeak][..]));
-    let past = Past { malformed: true, ..Past::default() };
-    assert_eq!(verdict(&Evidence { past, ..Evidence::default() }), Verdict::Misconfigured);
+    let history = History { malformed: true, ..History::default() };
+    assert_eq!(verdict(&Evidence { history, ..Evidence::default() }), Verdict::Misconfigured);
 }
 
 #[test]
@@ -279,9 +279,9 @@ fn recommended_values_are_those_of_the_webhook_and_of_the_table() {
 #[test]
 fn every_verdict_says_something() {
     for verdict in Verdict::ALL {
-        assert_eq!(verdict.as_str().parse(), Ok(verdict));
+        assert_eq!(verdict.as_str().parse(), Ok(*verdict));
     }
-    assert!("leak".parse::<Verdict>().unwrap_err().contains("heap-leak"));
+    assert!("leak".parse::<Verdict>().unwrap_err().to_string().contains("heap-leak"));
     let mut said = String::new();
     for live in [[40; 4], [140; 4], [200; 4], [60, 72, 85, 96], [50, 80, 92, 96]] {
         let Diagnosis { verdict, sentence, advice, notes, .. } = diagnose(&steady(live));

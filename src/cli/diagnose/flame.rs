@@ -1,8 +1,10 @@
 //! A differential flame graph: the width is memory in use now, red grew, blue shrank.
 
 use anyhow::{Context, ensure};
-use gomemlimit_pprof::{Evidence, Kind, Stacks, bytes_text};
+use gomemlimit_pprof::{Evidence, Kind, Stacks};
 use inferno::flamegraph::{self, Options};
+
+use super::super::output::quantity;
 
 /// Maximum size of the names of all stacks together, in bytes: what a program with 16,000 stacks of 64 frames has.
 const MAX_NAMES: usize = 64 << 20;
@@ -39,7 +41,7 @@ pub(super) fn graph(evidence: &Evidence, target: &str) -> anyhow::Result<Vec<u8>
 }
 
 fn size(stacks: &Stacks) -> String {
-    bytes_text(u64::try_from(stacks.total()).unwrap_or(0))
+    quantity(u64::try_from(stacks.total()).unwrap_or(0))
 }
 
 /// A line for each stack: `root;…;leaf BEFORE NOW`.

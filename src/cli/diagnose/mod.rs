@@ -12,15 +12,16 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::{anyhow, bail, ensure};
 use clap::{ArgGroup, Args};
 use gomemlimit_core::value::GoLimit;
-use gomemlimit_pprof::{Diagnosis, Evidence, Gomemlimit, Limit, Verdict, diagnose};
+use gomemlimit_pprof::{Diagnosis, Gomemlimit, Verdict, diagnose};
 use hyper::Uri;
 
 use clap_complete::engine::ArgValueCompleter;
 
 pub(super) use self::series::uptime;
 use self::{
-    series::{Alone, Pace},
-    store::Store,
+    pod::PodRequest,
+    series::{NoProcessInfo, Overrides, Schedule},
+    store::{Captured, Store},
 };
 use super::{
     cluster_args::{ClusterArgs, parse_name, runtime},
@@ -39,7 +40,7 @@ use super::{
 /// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
 ///
 /// Captures heap profiles from net/http/pprof, each right after a garbage collection, and compares them.
-/// In a pod through the API server, also where pprof listens on 127.0.0.1 only: nothing is opened here,
+/// In a pod through the API server, also if pprof listens on 127.0.0.1 only: nothing is opened here,
 /// nothing is installed there. Load the program while it is looked at: a leak shows under load.
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("input").args(["targets", "url", "filenames"]).required(true))]
@@ -86,19 +87,16 @@ pub(super) struct DiagnoseArgs {
     /// Port of pprof in the pod; default: the one called `pprof`, else 6060
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// How many captures; growth takes three
+    /// Number of captures; growth takes three
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     captures: u16,
     /// Time between two captures
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
     interval: Duration,
-    /// Go on with the restarted container where it is killed half-way
-    #[arg(long)]
-    follow: bool,
     /// The memory limit; default: that of the container
     #[arg(long, value_name = "QUANTITY", value_parser = parse_limit)]
     limit: Option<u64>,
-    /// GOMEMLIMIT of the program, as it stands in its environment; default: that of the container
+    /// GOMEMLIMIT of the program, as in its environment; default: that of the container
     #[arg(long, value_name = "VALUE")]
     gomemlimit: Option<String>,
     /// Keep everything that was captured in this folder
@@ -118,7 +116,7 @@ pub(super) struct DiagnoseArgs {
         ])
     )]
     output: Format,
-    /// Exit with 1 where one of these verdicts holds
+    /// Exit with 1 if one of these verdicts holds
     #[arg(long, value_name = "VERDICT", value_delimiter = ',')]
     fail_on: Vec<Verdict>,
 }
@@ -130,16 +128,9 @@ fn parse_limit(text: &str) -> Result<u64, String> {
     }
 }
 
-/// What was seen, and of what.
-struct Seen {
-    target: String,
-    evidence: Evidence,
-    saved: Option<PathBuf>,
-}
-
 impl DiagnoseArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        // What cannot be written is said before a minute is spent.
+        // A file that cannot be written is an error before a minute is spent.
         let written = [("--save", self.save.as_deref()), ("--svg", self.svg.as_deref())];
         refuse_kubeconfig(&self.cluster.target(), written)?;
         if let Some(svg) = &self.svg {
@@ -148,18 +139,18 @@ impl DiagnoseArgs {
         }
         let picture = self.svg.as_deref().map(OutFile::open).transpose()?;
         let runtime = runtime()?;
-        let seen = runtime.block_on(self.look());
+        let captured = runtime.block_on(self.read());
         // A name that is still looked up is not waited for.
         runtime.shutdown_background();
-        let mut seen = seen?;
-        self.state(&mut seen.evidence);
-        let diagnosis = diagnose(&seen.evidence);
+        let mut captured = captured?;
+        self.overrides().apply(&mut captured.evidence);
+        let diagnosis = diagnose(&captured.evidence);
         let printed = match self.output {
-            Format::Json => output::json(&report::json(&seen, &diagnosis)?),
-            _ => output::text(&report::text(&seen, &diagnosis)),
+            Format::Json => output::json(&report::json(&captured, &diagnosis)?),
+            _ => output::text(&report::text(&captured, &diagnosis)),
         };
         if let Some(picture) = picture {
-            match flame::graph(&seen.evidence, &seen.target) {
+            match flame::graph(&captured.evidence, &captured.target) {
                 Ok(svg) => picture.write(&svg)?,
                 Err(error) => output::note(&format!("{error:#}, so there is no picture")),
             }
@@ -168,12 +159,12 @@ impl DiagnoseArgs {
         Ok(if found && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
     }
 
-    async fn look(&self) -> anyhow::Result<Seen> {
+    async fn read(&self) -> anyhow::Result<Captured> {
         if !self.filenames.is_empty() {
             ensure!(self.save.is_none(), "--save keeps what is captured; files are there already");
             let names: Vec<_> = self.filenames.iter().map(|path| path.display().to_string()).collect();
             let evidence = files::read(&self.filenames)?;
-            return Ok(Seen { target: names.join(", "), evidence, saved: None });
+            return Ok(Captured { target: names.join(", "), evidence, saved: None });
         }
         let mut store = Store::default();
         let taken = tokio::select! {
@@ -193,39 +184,45 @@ impl DiagnoseArgs {
             return self.capture_url(url, store).await;
         }
         match &*self.targets {
-            [target] => pod::look(&object_ref(target)?, self, store).await,
+            [target] => {
+                let request = PodRequest {
+                    cluster: &self.cluster,
+                    namespace: self.namespace.as_deref(),
+                    container: self.container.as_deref(),
+                    port: self.port,
+                    save: self.save.as_deref(),
+                    schedule: self.schedule(),
+                    overrides: self.overrides(),
+                };
+                request.capture(&object_ref(target)?, store).await
+            }
             _ => bail!("diagnose looks at one pod; name files with -f"),
         }
     }
 
     async fn capture_url(&self, url: &Uri, store: &mut Store) -> anyhow::Result<()> {
         store.target = url.to_string();
-        self.state(&mut store.evidence);
+        self.overrides().apply(&mut store.evidence);
         if matches!(store.evidence.gomemlimit, Gomemlimit::Malformed(_)) {
             // The program does not run with it.
             return Ok(());
         }
         let endpoint = Endpoint::url(url)?;
         store.open(self.save.as_deref())?;
-        series::take(&mut Alone, &endpoint, &self.pace(), store).await
+        series::take(&mut NoProcessInfo, &endpoint, &self.schedule(), store).await
     }
 
-    fn pace(&self) -> Pace {
-        Pace { captures: usize::from(self.captures), interval: self.interval }
+    fn schedule(&self) -> Schedule {
+        Schedule { captures: usize::from(self.captures), interval: self.interval }
     }
 
-    /// What the flags say goes before what was found.
-    fn state(&self, evidence: &mut Evidence) {
-        if let Some(limit) = self.limit {
-            evidence.limit = Limit::Bytes(limit);
-        }
-        if let Some(text) = &self.gomemlimit {
-            evidence.gomemlimit = match text.parse() {
-                Ok(GoLimit::Unlimited) => Gomemlimit::Unset,
-                Ok(GoLimit::Bytes(bytes)) => Gomemlimit::Bytes(bytes),
-                Err(_) => Gomemlimit::Malformed(text.clone()),
-            };
-        }
+    fn overrides(&self) -> Overrides {
+        let gomemlimit = self.gomemlimit.as_ref().map(|text| match text.parse() {
+            Ok(GoLimit::Unlimited) => Gomemlimit::Unset,
+            Ok(GoLimit::Bytes(bytes)) => Gomemlimit::Bytes(bytes),
+            Err(_) => Gomemlimit::Malformed(text.clone()),
+        });
+        Overrides { limit: self.limit, gomemlimit }
     }
 }
 

@@ -1,88 +1,95 @@
-//! A pod: which container, what is known of it, and what becomes of it while it is looked at.
+//! A container of a pod: which one, what the API server knows of it, and whether it still runs.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, anyhow, bail, ensure};
-use gomemlimit_core::pod::Termination;
-use gomemlimit_pprof::{
-    Diagnosis, Evidence, Gomemlimit, Past, RssSource, diagnose, thresholds::LEAST_CAPTURES,
-};
-use indicatif::{ProgressBar, ProgressFinish};
+use gomemlimit_pprof::{Evidence, Gomemlimit, History, RssSource};
 use tokio::time::{Instant, sleep};
 
 use super::{
     super::{
+        cluster_args::ClusterArgs,
         endpoint::Endpoint,
         object_ref::{ObjectRef, or_files, pods_of},
         output,
     },
-    DiagnoseArgs,
-    series::{Companion, take},
+    series::{Overrides, ProcessInfo, Schedule, take},
     store::Store,
 };
-use crate::{
-    causes::with_causes,
-    cluster::{
-        api::Cluster,
-        pods::{self, ContainerFacts, DEFAULT_PORT, PodError, PodView},
-        stats,
-    },
+use crate::cluster::{
+    api::Cluster,
+    pods::{self, ContainerFacts, DEFAULT_PORT, PodError, PodView},
+    stats,
 };
 
-/// How often a container is followed into its next life.
-const MOST_RESTARTS: usize = 5;
-/// How long the next life is waited for: the longest pause of `CrashLoopBackOff`, and a start.
-const NEXT_LIFE: Duration = Duration::from_mins(6);
-/// How long the kubelet may take to say that a container has ended.
-const NEWS: Duration = Duration::from_secs(10);
-/// A program with a malformed value ends at once.
+/// Time within which the kubelet reports that a container has ended.
+const END_REPORTED: Duration = Duration::from_secs(10);
+/// Age in seconds up to which a container may be one that ends again and again: with a malformed value a program ends
+/// at once.
 const YOUNG_SECONDS: u64 = 10;
+/// Time between two requests for the state of the container.
 const POLL: Duration = Duration::from_secs(1);
-/// How often a program that has just started may refuse the connection, a second apart.
-const MOST_ATTEMPTS: usize = 10;
-
-/// Where the container is.
-struct Place {
+/// Container that is diagnosed.
+struct ContainerTarget {
     cluster: Cluster,
     namespace: String,
     pod: String,
     container: Option<String>,
 }
 
-/// Looks at a container of a pod.
-pub(super) async fn look(target: &ObjectRef, args: &DiagnoseArgs, store: &mut Store) -> anyhow::Result<()> {
-    let cluster = args.cluster.open().await.map_err(or_files)?;
-    let namespace = args.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
-    let pod = pod_of(&cluster, &namespace, target).await?;
-    let place = Place { cluster, namespace, pod, container: args.container.clone() };
-    let facts = place.facts().await;
-    let (view, facts) = facts.map_err(|error| match error.downcast_ref() {
-        Some(PodError::NotFound(_)) if target.kind.is_pod() => {
-            target.not_found_beside_files(&place.namespace)
-        }
-        _ => error,
-    })?;
-    let names = view.container_names();
-    if place.container.is_none() && view.annotated_container().is_none() && names.len() > 1 {
-        output::note(&format!("defaulted container {} out of: {}", facts.name, names.join(", ")));
-    }
-    store.target = format!("{}/{}/{}", place.namespace, place.pod, facts.name);
+/// Which pod to capture, and how.
+pub(super) struct PodRequest<'a> {
+    pub(super) cluster: &'a ClusterArgs,
+    /// Default: that of the context.
+    pub(super) namespace: Option<&'a str>,
+    pub(super) container: Option<&'a str>,
+    pub(super) port: Option<u16>,
+    /// Folder of --save.
+    pub(super) save: Option<&'a Path>,
+    pub(super) schedule: Schedule,
+    pub(super) overrides: Overrides,
+}
 
-    let mut evidence = known(&facts);
-    args.state(&mut evidence);
-    // One that runs has been mended since.
-    if is_young(&facts) && facts.last_end.as_ref().is_some_and(|end| end.exit_code == pods::GO_FATAL) {
-        let Place { cluster, namespace, pod, .. } = &place;
-        evidence.past.malformed = pods::log_says_malformed(cluster, namespace, pod, &facts.name).await;
-    }
-    if evidence.past.malformed || matches!(evidence.gomemlimit, Gomemlimit::Malformed(_)) {
-        // It does not run, and it never will.
+impl PodRequest<'_> {
+    /// Captures into `store` what a container of the pod, or of a pod of the workload, serves.
+    pub(super) async fn capture(self, target: &ObjectRef, store: &mut Store) -> anyhow::Result<()> {
+        let cluster = self.cluster.open().await.map_err(or_files)?;
+        let namespace = self.namespace.unwrap_or(cluster.client.default_namespace()).to_owned();
+        let pod = pod_of(&cluster, &namespace, target).await?;
+        let container =
+            ContainerTarget { cluster, namespace, pod, container: self.container.map(str::to_owned) };
+        let facts = container.facts().await;
+        let (view, facts) = facts.map_err(|error| match error.downcast_ref() {
+            Some(PodError::NotFound(_)) if target.kind.is_pod() => {
+                target.not_found_beside_files(&container.namespace)
+            }
+            _ => error,
+        })?;
+        let names = view.container_names();
+        if container.container.is_none() && view.annotated_container().is_none() && names.len() > 1 {
+            output::note(&format!("defaulted container {} out of: {}", facts.name, names.join(", ")));
+        }
+        store.target = format!("{}/{}/{}", container.namespace, container.pod, facts.name);
+
+        let mut evidence = known(&facts);
+        self.overrides.apply(&mut evidence);
+        // One that runs has been mended since.
+        if is_young(&facts) && facts.last_end.as_ref().is_some_and(|end| end.exit_code == pods::GO_FATAL) {
+            let ContainerTarget { cluster, namespace, pod, .. } = &container;
+            evidence.history.malformed = pods::log_says_malformed(cluster, namespace, pod, &facts.name).await;
+        }
+        if evidence.history.malformed || matches!(evidence.gomemlimit, Gomemlimit::Malformed(_)) {
+            // It does not run, and it never will.
+            store.evidence = evidence;
+            return Ok(());
+        }
         store.evidence = evidence;
-        return Ok(());
+        store.open(self.save)?;
+        container.capture(&self, store, &view, &facts).await
     }
-    let place = Place { container: Some(facts.name.clone()), ..place };
-    store.open(args.save.as_deref())?;
-    place.follow(args, store, view, facts).await
 }
 
 /// The name of the pod: of several pods of a workload that of `kubectl logs`.
@@ -101,17 +108,17 @@ async fn pod_of(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyho
     Ok(pod.name().to_owned())
 }
 
-/// What the API server knows before anything is captured.
+/// Evidence of the API server, before anything is captured.
 fn known(facts: &ContainerFacts) -> Evidence {
     Evidence {
         limit: facts.limit,
         gomemlimit: facts.gomemlimit.clone(),
-        past: Past { oom_killed: facts.was_oom_killed(), malformed: false, restarts: facts.restarts },
+        history: History { oom_killed: facts.was_oom_killed(), malformed: false, restarts: facts.restarts },
         ..Evidence::default()
     }
 }
 
-impl Place {
+impl ContainerTarget {
     fn name(&self) -> String {
         format!("{}/{}", self.namespace, self.pod)
     }
@@ -125,127 +132,29 @@ impl Place {
         Ok((view, facts?))
     }
 
-    /// A series; with --follow, again with the next life where the container is killed half-way.
-    async fn follow(
+    /// Captures of the container as it runs now.
+    async fn capture(
         &self,
-        args: &DiagnoseArgs,
-        store: &mut Store,
-        mut view: PodView,
-        mut facts: ContainerFacts,
-    ) -> anyhow::Result<()> {
-        let (mut restarts, mut attempts) = (0, 0);
-        loop {
-            if facts.started.is_none() {
-                ensure!(args.follow, self.does_not_run(&facts));
-                (view, facts) = self.next_life(None).await?;
-            }
-            let Err(error) = self.series(args, store, &view, &facts, restarts).await else { return Ok(()) };
-            if !args.follow || restarts == MOST_RESTARTS {
-                return Err(error);
-            }
-            let (captures, ended) = (store.evidence.captures.len(), Instant::now());
-            if captures == 0 && attempts < MOST_ATTEMPTS {
-                // It may not listen yet.
-                attempts += 1;
-                sleep(POLL).await;
-                (view, facts) = self.facts().await?;
-                continue;
-            }
-            let news = self.news(&facts).await;
-            if matches!(news, News::Runs) {
-                // Waiting for its next life would be in vain.
-                return Err(error);
-            }
-            output::note(&with_causes(error.as_ref()));
-            if captures >= LEAST_CAPTURES {
-                if matches!(news, News::OomKilled) {
-                    compare_estimate(
-                        &diagnose(&store.evidence),
-                        captures,
-                        store.last.unwrap_or(ended),
-                        ended,
-                    );
-                }
-                return Ok(());
-            }
-            restarts += 1;
-            attempts = 0;
-            (view, facts) = self.next_life(facts.id.as_deref()).await?;
-        }
-    }
-
-    /// One series of one life.
-    async fn series(
-        &self,
-        args: &DiagnoseArgs,
+        request: &PodRequest<'_>,
         store: &mut Store,
         view: &PodView,
         facts: &ContainerFacts,
-        restarts: usize,
     ) -> anyhow::Result<()> {
-        let mut evidence = known(facts);
-        args.state(&mut evidence);
-        store.begin(restarts, evidence);
-        let mut pace = args.pace();
-        if restarts > 0 {
-            pace.fit(facts.last_life);
-        }
-        let port = args.port.or(facts.pprof_port).unwrap_or(DEFAULT_PORT);
+        ensure!(facts.started.is_some(), self.does_not_run(facts));
+        let port = request.port.or(facts.pprof_port).unwrap_or(DEFAULT_PORT);
         let client = self.cluster.client.clone();
         let endpoint = Endpoint::pod(client, self.namespace.clone(), self.pod.clone(), port);
         let node = view.node().map(str::to_owned);
-        let mut companion = PodCompanion { place: self, facts, node, checks: 0 };
-        take(&mut companion, &endpoint, &pace, store).await
+        let mut process = ContainerProcess { target: self, facts, node, checks: 0 };
+        take(&mut process, &endpoint, &request.schedule, store).await
     }
 
     fn does_not_run(&self, facts: &ContainerFacts) -> anyhow::Error {
         let end = facts.last_end.as_ref().map_or_else(String::new, |end| {
             format!("; before, it ended with {}, exit code {}", end.reason, end.exit_code)
         });
-        anyhow!(
-            "container {} of pod {} does not run ({}){end}; --follow waits for its next life",
-            facts.name,
-            self.name(),
-            facts.state
-        )
+        anyhow!("container {} of pod {} does not run ({}){end}", facts.name, self.name(), facts.state)
     }
-
-    /// What has become of an incarnation that was not heard to its end.
-    async fn news(&self, before: &ContainerFacts) -> News {
-        match self.facts().await {
-            Ok((_, now)) if now.id == before.id && now.started.is_some() => News::Runs,
-            Ok((_, now)) if now.last_end.as_ref().is_some_and(Termination::is_oom_kill) => News::OomKilled,
-            // What keeps the pod from being read is told when its next life is waited for.
-            Ok(_) | Err(_) => News::Ended,
-        }
-    }
-
-    /// Waits until the container runs, and is not the one called `before`.
-    async fn next_life(&self, before: Option<&str>) -> anyhow::Result<(PodView, ContainerFacts)> {
-        let spinner = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
-        spinner.enable_steady_tick(Duration::from_millis(200));
-        let until = Instant::now() + NEXT_LIFE;
-        while Instant::now() < until {
-            let (view, facts) = self.facts().await?;
-            if facts.started.is_some() && (before.is_none() || facts.id.as_deref() != before) {
-                return Ok((view, facts));
-            }
-            let state = output::clean(&facts.state);
-            spinner.set_message(format!(
-                "waiting for container {} to run ({state})",
-                output::clean(&facts.name)
-            ));
-            sleep(POLL).await;
-        }
-        bail!("pod {}: the container did not run again within {} s", self.name(), NEXT_LIFE.as_secs())
-    }
-}
-
-/// What became of an incarnation.
-enum News {
-    Runs,
-    OomKilled,
-    Ended,
 }
 
 /// Whether it does not run, or has only just begun to, as between two ends.
@@ -255,33 +164,23 @@ fn is_young(facts: &ContainerFacts) -> bool {
     facts.started.is_none_or(|started| age(started) < YOUNG_SECONDS)
 }
 
-/// After an OOM kill: how good the estimate was.
-fn compare_estimate(diagnosis: &Diagnosis, captures: usize, last: Instant, ended: Instant) {
-    let Some(eta) = diagnosis.eta else { return };
-    let real = ended.saturating_duration_since(last).as_secs_f64();
-    output::note(&format!(
-        "by the {captures} captures the kernel would kill after {:.0} s more; it was killed after {real:.0} s",
-        eta.oom_seconds
-    ));
-}
-
-/// Sees what becomes of the container.
-struct PodCompanion<'a> {
-    place: &'a Place,
+/// Facts about the process of a container, from the API server and the kubelet.
+struct ContainerProcess<'a> {
+    target: &'a ContainerTarget,
     facts: &'a ContainerFacts,
     node: Option<String>,
     checks: usize,
 }
 
-impl Companion for PodCompanion<'_> {
+impl ProcessInfo for ContainerProcess<'_> {
     async fn check(&mut self) -> anyhow::Result<()> {
         self.checks += 1;
         // It has just been read.
         if self.checks == 1 {
             return Ok(());
         }
-        let name = self.place.name();
-        let now = match PodView::get(&self.place.cluster, &self.place.namespace, &self.place.pod).await {
+        let name = self.target.name();
+        let now = match PodView::get(&self.target.cluster, &self.target.namespace, &self.target.pod).await {
             Err(PodError::NotFound(_)) => bail!("pod {name} is gone"),
             view => view?.container(Some(&self.facts.name)),
         };
@@ -301,10 +200,10 @@ impl Companion for PodCompanion<'_> {
         if self.checks == 1 {
             return error;
         }
-        let until = Instant::now() + NEWS;
+        let until = Instant::now() + END_REPORTED;
         loop {
-            if let Err(news) = self.check().await {
-                return news;
+            if let Err(end) = self.check().await {
+                return end;
             }
             if Instant::now() > until {
                 return error;
@@ -314,7 +213,7 @@ impl Companion for PodCompanion<'_> {
     }
 
     async fn resident(&mut self, source: Option<RssSource>) -> Option<(u64, RssSource)> {
-        let Place { cluster, namespace, pod, .. } = self.place;
+        let ContainerTarget { cluster, namespace, pod, .. } = self.target;
         stats::resident(cluster, [namespace, pod, &self.facts.name], self.node.as_deref()?, source).await
     }
 

@@ -2,19 +2,19 @@
 
 use std::fmt::Write as _;
 
-use gomemlimit_pprof::{Diagnosis, Figures, Gomemlimit, Limit, bytes_text as size};
+use gomemlimit_pprof::{Diagnosis, Gomemlimit, Limit, Statistics};
 use serde_json::{Value, json};
 
 use super::{
-    super::output::{self, clean},
-    Seen,
+    super::output::{self, clean, quantity as size},
+    store::Captured,
 };
 
 /// Functions of a stack that are shown.
 const SHOWN_FRAMES: usize = 6;
 
-pub(super) fn json(seen: &Seen, diagnosis: &Diagnosis) -> anyhow::Result<Value> {
-    let mut report = json!({"target": seen.target, "saved": seen.saved});
+pub(super) fn json(captured: &Captured, diagnosis: &Diagnosis) -> anyhow::Result<Value> {
+    let mut report = json!({"target": captured.target, "saved": captured.saved});
     if let (Value::Object(report), Value::Object(diagnosis)) = (&mut report, serde_json::to_value(diagnosis)?)
     {
         report.extend(diagnosis);
@@ -22,7 +22,7 @@ pub(super) fn json(seen: &Seen, diagnosis: &Diagnosis) -> anyhow::Result<Value> 
     Ok(report)
 }
 
-pub(super) fn text(seen: &Seen, diagnosis: &Diagnosis) -> String {
+pub(super) fn text(captured: &Captured, diagnosis: &Diagnosis) -> String {
     let figures = &diagnosis.figures;
     let mut text = format!("{}: {}\n", diagnosis.verdict, clean(&diagnosis.sentence));
     if !diagnosis.also.is_empty() {
@@ -32,11 +32,11 @@ pub(super) fn text(seen: &Seen, diagnosis: &Diagnosis) -> String {
     section(&mut text, "What to do", diagnosis.advice.iter().cloned());
     section(&mut text, "Goroutines that were added", goroutines(figures));
     section(&mut text, "Growing stacks (memory in use, a minute)", growing(figures));
-    section(&mut text, "Top holders (memory in use)", holders(figures));
+    section(&mut text, "Top holders (memory in use)", top_functions(figures));
     if figures.captures > 0 {
         section(&mut text, "Memory", memory(figures));
     }
-    let saved = seen.saved.as_ref().map(|folder| {
+    let saved = captured.saved.as_ref().map(|folder| {
         format!("What was captured lies in {0}; `go tool pprof {0}/heap-1.pb.gz` opens it.", folder.display())
     });
     section(&mut text, "To know", diagnosis.notes.iter().cloned().chain(saved));
@@ -54,9 +54,9 @@ fn section(text: &mut String, title: &str, lines: impl IntoIterator<Item = Strin
     }
 }
 
-fn growing(figures: &Figures) -> Vec<String> {
+fn growing(figures: &Statistics) -> Vec<String> {
     // Where nothing grows, what grew by chance is no news.
-    let news = figures.growing.iter().filter(|one| one.is_certain());
+    let news = figures.growing_stacks.iter().filter(|one| one.is_certain());
     news.flat_map(|one| {
         let stack = one.stack.iter().take(SHOWN_FRAMES).cloned().collect::<Vec<_>>().join(" ← ");
         [format!("+{}  {} ({})", size(one.per_minute), one.function, one.place), format!("    {stack}")]
@@ -64,7 +64,7 @@ fn growing(figures: &Figures) -> Vec<String> {
     .collect()
 }
 
-fn goroutines(figures: &Figures) -> Vec<String> {
+fn goroutines(figures: &Statistics) -> Vec<String> {
     let added = figures.added_goroutines.iter().filter(|one| one.added > 1);
     added
         .map(|one| {
@@ -74,13 +74,14 @@ fn goroutines(figures: &Figures) -> Vec<String> {
         .collect()
 }
 
-fn holders(figures: &Figures) -> Vec<String> {
-    let rows = figures.holders.iter().map(|one| vec![size(one.flat), size(one.cum), one.function.clone()]);
+fn top_functions(figures: &Statistics) -> Vec<String> {
+    let rows =
+        figures.top_functions.iter().map(|one| vec![size(one.flat), size(one.cum), one.function.clone()]);
     table(&["FLAT", "CUM", "FUNCTION"], rows.collect())
 }
 
 /// Where the memory is, as figures of the last capture.
-fn memory(figures: &Figures) -> Vec<String> {
+fn memory(figures: &Statistics) -> Vec<String> {
     let or_unknown = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), size);
     let limit = match figures.limit {
         Limit::Bytes(bytes) => size(bytes),

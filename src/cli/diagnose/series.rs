@@ -1,55 +1,57 @@
-//! A series of captures of one process, with the progress of it.
+//! A series of captures of one process, with a progress bar.
 
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use axum::body::Bytes;
-use gomemlimit_pprof::{
-    Capture, Decoder, Evidence, Gomemlimit, Goroutines, MemStats, RssSource, thresholds::LEAST_CAPTURES,
-};
+use gomemlimit_pprof::{Capture, Decoder, Evidence, Gomemlimit, Goroutines, Limit, MemStats, RssSource};
 use tokio::time::Instant;
 
 use super::{
-    super::{countdown, endpoint::Endpoint, own_metrics::OwnMetrics},
+    super::{endpoint::Endpoint, own_metrics::OwnMetrics, progress},
     store::{Store, Texts},
 };
 
-/// How many captures, how far apart.
-pub(super) struct Pace {
+/// Number of captures, and the time between two of them.
+pub(super) struct Schedule {
     pub(super) captures: usize,
     pub(super) interval: Duration,
 }
 
-impl Pace {
-    /// So close that a trend fits into a life that is as short as the one before.
-    pub(super) fn fit(&mut self, life: Option<Duration>) {
-        // A start before the first capture, and an end after the last.
-        let parts = u32::try_from(LEAST_CAPTURES + 2).unwrap_or(u32::MAX);
-        if let Some(life) = life {
-            self.interval = self.interval.min((life / parts).max(CLOSEST));
+/// Values of flags, which go before what was found.
+pub(super) struct Overrides {
+    /// Memory limit in bytes.
+    pub(super) limit: Option<u64>,
+    pub(super) gomemlimit: Option<Gomemlimit>,
+}
+
+impl Overrides {
+    pub(super) fn apply(&self, evidence: &mut Evidence) {
+        if let Some(limit) = self.limit {
+            evidence.limit = Limit::Bytes(limit);
+        }
+        if let Some(gomemlimit) = &self.gomemlimit {
+            evidence.gomemlimit.clone_from(gomemlimit);
         }
     }
 }
 
-/// Below a second apart there is nothing but noise.
-const CLOSEST: Duration = Duration::from_secs(1);
-
-/// Knows more about the process than its pprof says.
-pub(super) trait Companion {
-    /// Whether the process is still the one that the series began with.
+/// Facts about a process that its pprof does not have.
+pub(super) trait ProcessInfo {
+    /// Fails if the process is not the one that the series began with.
     async fn check(&mut self) -> anyhow::Result<()>;
-    /// What a failed request really means.
+    /// The cause of a failed request, if it is known.
     async fn explain(&mut self, error: anyhow::Error) -> anyhow::Error;
-    /// Resident memory by the kubelet or metrics.k8s.io; by `source` alone, where there is one already.
+    /// Resident memory in bytes, by the kubelet or metrics.k8s.io; by `source` alone if one is given.
     async fn resident(&mut self, source: Option<RssSource>) -> Option<(u64, RssSource)>;
     /// When the process started, seconds since 1970.
     fn started(&self) -> Option<i64>;
 }
 
-/// Nobody: a URL.
-pub(super) struct Alone;
+/// For a URL: nothing else is known of the process.
+pub(super) struct NoProcessInfo;
 
-impl Companion for Alone {
+impl ProcessInfo for NoProcessInfo {
     async fn check(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
@@ -67,23 +69,23 @@ impl Companion for Alone {
     }
 }
 
-/// Captures what is at `endpoint`, into `store`, which knows already what is known of the process.
+/// Captures what `endpoint` serves, into `store`, which has already what is known of the process.
 pub(super) async fn take(
-    companion: &mut impl Companion,
+    process: &mut impl ProcessInfo,
     endpoint: &Endpoint,
-    pace: &Pace,
+    schedule: &Schedule,
     store: &mut Store,
 ) -> anyhow::Result<()> {
-    let steps = u32::try_from(pace.captures.saturating_sub(1)).unwrap_or(u32::MAX);
-    let progress = countdown::bar(pace.interval.saturating_mul(steps));
+    let steps = u32::try_from(schedule.captures.saturating_sub(1)).unwrap_or(u32::MAX);
+    let bar = progress::countdown(schedule.interval.saturating_mul(steps));
     let begin = Instant::now();
     let mut first = None;
-    for number in 0..pace.captures {
-        let due = begin + pace.interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
-        countdown::wait(&progress, begin, due).await;
-        progress.set_message(format!("capture {} of {}", number + 1, pace.captures));
-        let looked = look(companion, endpoint, &mut store.evidence, &mut store.decoder).await;
-        let kept = looked.and_then(|(mut capture, texts)| {
+    for number in 0..schedule.captures {
+        let due = begin + schedule.interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+        progress::wait_until(&bar, begin, due).await;
+        bar.set_message(format!("capture {} of {}", number + 1, schedule.captures));
+        let captured = capture(process, endpoint, &mut store.evidence, &mut store.decoder).await;
+        let kept = captured.and_then(|(mut capture, texts)| {
             capture.at = first.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
             if number == 0 {
                 capture.at = 0.0;
@@ -91,21 +93,21 @@ pub(super) async fn take(
             store.add(capture, &texts)
         });
         if let Err(error) = kept {
-            progress.finish_and_clear();
-            return Err(companion.explain(error).await);
+            bar.finish_and_clear();
+            return Err(process.explain(error).await);
         }
     }
     Ok(())
 }
 
 /// One capture. The collection comes first; everything after it shows the same live heap.
-async fn look(
-    companion: &mut impl Companion,
+async fn capture(
+    process: &mut impl ProcessInfo,
     endpoint: &Endpoint,
     evidence: &mut Evidence,
     decoder: &mut Decoder,
 ) -> anyhow::Result<(Capture, Texts)> {
-    companion.check().await?;
+    process.check().await?;
     let name = endpoint.name();
     let statistics = endpoint.profile("heap?gc=1&debug=1").await?.with_context(|| {
         format!(
@@ -116,9 +118,8 @@ async fn look(
     let memstats = MemStats::parse(&String::from_utf8_lossy(&statistics))
         .map_err(|error| anyhow!("what {name} answered {error}"))?;
     same_process(evidence, &memstats)?;
-    let rss = resident(companion, endpoint, evidence, &memstats).await;
-    if let (None, true, Some(started)) = (evidence.uptime, evidence.captures.is_empty(), companion.started())
-    {
+    let rss = resident(process, endpoint, evidence, &memstats).await;
+    if let (None, true, Some(started)) = (evidence.uptime, evidence.captures.is_empty(), process.started()) {
         #[allow(clippy::cast_precision_loss)]
         let started = started as f64;
         evidence.uptime = uptime(&memstats, started);
@@ -154,7 +155,7 @@ fn same_process(evidence: &Evidence, now: &MemStats) -> anyhow::Result<()> {
 /// Resident memory, and what else the program's metrics say. Who answered first is asked for all captures: a trend of
 /// figures of two kinds is none.
 async fn resident(
-    companion: &mut impl Companion,
+    process: &mut impl ProcessInfo,
     endpoint: &Endpoint,
     evidence: &mut Evidence,
     memstats: &MemStats,
@@ -177,7 +178,7 @@ async fn resident(
     if source == Some(RssSource::Metrics) {
         return None;
     }
-    let (rss, source) = companion.resident(source).await?;
+    let (rss, source) = process.resident(source).await?;
     evidence.rss_source = Some(source);
     Some(rss)
 }

@@ -1,5 +1,4 @@
-//! What was captured, as files: in the folder of --save, else in a temporary one that stays only where
-//! there is no verdict.
+//! Captures as files: in the folder of --save, else in a temporary one that is kept only if there is no verdict.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -10,17 +9,13 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use axum::body::Bytes;
-use gomemlimit_pprof::{Capture, Decoder, Evidence, Gomemlimit, Limit, Past, RssSource};
+use gomemlimit_pprof::{Capture, Decoder, Evidence, Gomemlimit, History, Limit, RssSource};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-use tokio::time::Instant;
 
-use super::{
-    super::{
-        out_file::{persist, temporary_in},
-        output,
-    },
-    Seen,
+use super::super::{
+    out_file::{persist, temporary_in},
+    output,
 };
 use crate::causes::with_causes;
 
@@ -37,7 +32,7 @@ pub(super) struct Index {
     pub(super) target: String,
     pub(super) limit: Option<u64>,
     pub(super) unlimited: bool,
-    /// As text, `off` where it is unset; absent where unknown.
+    /// As text, `off` if it is unset; absent if unknown.
     pub(super) gomemlimit: Option<String>,
     pub(super) uptime_seconds: Option<f64>,
     pub(super) rss_source: Option<String>,
@@ -63,36 +58,37 @@ pub(super) struct Texts {
     pub(super) leaked: Option<Bytes>,
 }
 
-/// What was captured so far of the process that is looked at, and where its files lie.
+/// Everything that was captured of one process.
+pub(super) struct Captured {
+    pub(super) target: String,
+    pub(super) evidence: Evidence,
+    /// Folder of the files, if they are kept.
+    pub(super) saved: Option<PathBuf>,
+}
+
+/// Captures of a process so far, and the folder of their files.
 #[derive(Default)]
 pub(super) struct Store {
     pub(super) target: String,
     pub(super) evidence: Evidence,
-    /// Of this life.
     pub(super) decoder: Decoder,
-    /// When the last of the captures was taken.
-    pub(super) last: Option<Instant>,
-    /// Of all lives.
-    root: PathBuf,
-    made: MadeFolders,
-    temporary: Option<TempDir>,
-    /// Of this life.
     folder: PathBuf,
-    /// Bytes of the files of all lives.
+    made: MadeFolders,
+    /// The folder, unless it is that of --save.
+    temporary: Option<TempDir>,
+    /// Size of all files so far, in bytes.
     written: usize,
-    /// The life before that was captured most often, with its folder.
-    before: Option<(Evidence, PathBuf)>,
 }
 
 impl Store {
-    /// Makes a place for what will be captured.
+    /// Makes the folder for the captures.
     pub(super) fn open(&mut self, save: Option<&Path>) -> anyhow::Result<()> {
         if let Some(folder) = save {
             self.made.make(folder)?;
             // A link is there, too, wherever it leads.
             let is_there = |name: &str| fs::symlink_metadata(folder.join(name)).is_ok();
             ensure!(
-                ![INDEX, "heap-1.pb.gz", "restart-1"].into_iter().any(is_there),
+                ![INDEX, "heap-1.pb.gz"].into_iter().any(is_there),
                 "{} holds captures already; name another folder for --save",
                 folder.display()
             );
@@ -102,30 +98,14 @@ impl Store {
                     folder.display()
                 ));
             }
-            folder.clone_into(&mut self.root);
+            folder.clone_into(&mut self.folder);
         } else {
             let temporary = tempfile::Builder::new().prefix("gomemlimit-diagnose-").tempdir();
             let temporary = temporary.context("cannot make a temporary folder for what is captured")?;
-            temporary.path().clone_into(&mut self.root);
+            temporary.path().clone_into(&mut self.folder);
             self.temporary = Some(temporary);
         }
-        self.folder.clone_from(&self.root);
         Ok(())
-    }
-
-    /// Begins with life `number` of the process, of which so much is known already.
-    pub(super) fn begin(&mut self, number: usize, evidence: Evidence) {
-        let folder = match number {
-            0 => self.root.clone(),
-            number => self.root.join(format!("restart-{number}")),
-        };
-        self.decoder = Decoder::default();
-        let before = std::mem::replace(&mut self.evidence, evidence);
-        let folder = std::mem::replace(&mut self.folder, folder);
-        let most = self.before.as_ref().map_or(1, |(evidence, _)| evidence.captures.len());
-        if before.captures.len() >= most {
-            self.before = Some((before, folder));
-        }
     }
 
     /// Adds a capture, and writes its files and the index of all so far.
@@ -141,10 +121,6 @@ impl Store {
             "the files of all captures are larger than {MAX_RUN_BYTES} bytes; take fewer captures"
         );
         self.evidence.add(capture);
-        self.last = Some(Instant::now());
-        if number == 1 && self.folder != self.root {
-            self.made.make_new(&self.folder)?;
-        }
         let index = serde_json::to_string_pretty(&Index::of(&self.evidence, &self.target))?;
         let others = others.into_iter().map(|(name, text)| (format!("{name}-{number}.txt"), text));
         let mut written = Vec::new();
@@ -167,14 +143,14 @@ impl Store {
         put
     }
 
-    /// What was seen; or the problem, with where that lies what was captured before.
-    pub(super) fn close(self, taken: anyhow::Result<()>) -> anyhow::Result<Seen> {
+    /// The captures; or the problem, with the folder of the captures before it.
+    pub(super) fn close(self, taken: anyhow::Result<()>) -> anyhow::Result<Captured> {
         let Err(error) = taken else {
             let was_captured = !self.evidence.captures.is_empty();
             let saved = (self.temporary.is_none() && was_captured).then_some(self.folder);
-            return Ok(Seen { target: self.target, evidence: self.evidence, saved });
+            return Ok(Captured { target: self.target, evidence: self.evidence, saved });
         };
-        let (evidence, folder, temporary) = self.longest();
+        let Self { evidence, folder, temporary, .. } = self;
         if evidence.captures.is_empty() {
             return Err(error);
         }
@@ -185,22 +161,12 @@ impl Store {
         bail!("{problem}; the {captures} before that lie in {}", folder.display())
     }
 
-    /// What was seen until somebody did not want to wait any longer.
-    pub(super) fn interrupted(self) -> anyhow::Result<Seen> {
-        let (target, is_kept) = (self.target.clone(), self.temporary.is_none());
-        let (evidence, folder, _temporary) = self.longest();
+    /// The captures until Ctrl-C.
+    pub(super) fn interrupted(self) -> anyhow::Result<Captured> {
+        let Self { target, evidence, folder, temporary, .. } = self;
         ensure!(!evidence.captures.is_empty(), "interrupted before anything was captured");
         output::note(&format!("interrupted; this is by the {} until then", count(&evidence)));
-        Ok(Seen { target, evidence, saved: is_kept.then_some(folder) })
-    }
-
-    /// The life that was captured most often, the last one of several.
-    fn longest(self) -> (Evidence, PathBuf, Option<TempDir>) {
-        let now = self.evidence.captures.len();
-        match self.before.filter(|(evidence, _)| evidence.captures.len() > now) {
-            Some((evidence, folder)) => (evidence, folder, self.temporary),
-            None => (self.evidence, self.folder, self.temporary),
-        }
+        Ok(Captured { target, evidence, saved: temporary.is_none().then_some(folder) })
     }
 }
 
@@ -279,8 +245,8 @@ impl Index {
             gomemlimit: evidence.gomemlimit.to_text(),
             uptime_seconds: evidence.uptime,
             rss_source: evidence.rss_source.map(|source| source.as_str().to_owned()),
-            oom_killed: evidence.past.oom_killed,
-            restarts: evidence.past.restarts,
+            oom_killed: evidence.history.oom_killed,
+            restarts: evidence.history.restarts,
             captures: evidence.captures.iter().map(|one| IndexEntry { at: one.at, rss: one.rss }).collect(),
         }
     }
@@ -296,8 +262,8 @@ impl Index {
             limit,
             gomemlimit: Gomemlimit::from_text(self.gomemlimit.as_deref()),
             uptime: self.uptime_seconds,
-            rss_source: self.rss_source.as_deref().and_then(RssSource::named),
-            past: Past { oom_killed: self.oom_killed, malformed: false, restarts: self.restarts },
+            rss_source: self.rss_source.as_deref().and_then(|source| source.parse::<RssSource>().ok()),
+            history: History { oom_killed: self.oom_killed, malformed: false, restarts: self.restarts },
             captures: Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! Memory of containers, by the kubelets, else by metrics.k8s.io; and why they say nothing.
+//! Memory of containers, by the kubelets, else by metrics.k8s.io; and why there are no figures.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,19 +8,18 @@ use std::{
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::missing::{is_refusal, problem_of};
 use crate::cluster::{
     api::{ApiError, Cluster},
     stats::{self, Usage},
     workload::Pods,
 };
 
-/// How many times as long as it took to fail a source rests: one that times out takes a fifth of all time at most.
+/// Factor between the time that a source took to fail and its rest: one that times out takes a fifth of all time at most.
 const REST: u32 = 4;
-/// A source that fails sooner holds up no look, and is asked at the next one.
+/// A source that fails sooner holds up no poll, and is asked at the next one.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Whoever may be asked.
+/// The sources of memory figures.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) kubelet: Source,
@@ -29,28 +28,28 @@ pub(super) struct Memory {
     pub(super) resting: BTreeMap<String, Instant>,
 }
 
-/// What a source says instead of figures.
+/// State of a source that fails.
 #[derive(Debug, Default)]
 pub(super) struct Source {
-    /// What it said last, with its name.
+    /// Its last problem, with its name.
     pub(super) problem: Option<String>,
     /// Whether that is for good, so that it is not asked any more: a right is missing, or it is not there.
     pub(super) is_refused: bool,
-    /// How many looks it left without its figures.
+    /// Number of polls without its figures.
     pub(super) failed: u32,
     /// Not to be asked before.
     pub(super) resting: Option<Instant>,
 }
 
 impl Source {
-    /// Why there were no figures in some of so many looks.
-    pub(super) fn cause(&self, looks: u32) -> Option<String> {
-        // A look that is interrupted does not count.
-        let failed = self.failed.min(looks);
-        self.problem.as_ref().map(|problem| format!("{problem} (in {failed} of {looks} looks)"))
+    /// Why there were no figures in some of the polls.
+    pub(super) fn cause(&self, polls: u32) -> Option<String> {
+        // A poll that is interrupted does not count.
+        let failed = self.failed.min(polls);
+        self.problem.as_ref().map(|problem| format!("{problem} (in {failed} of {polls} polls)"))
     }
 
-    /// Whether to ask it at this look. One that refused fails without being asked.
+    /// Whether to ask it at this poll. One that refused fails without being asked.
     fn is_asked(&mut self) -> bool {
         if self.is_refused {
             self.failed += 1;
@@ -65,7 +64,7 @@ impl Source {
 }
 
 impl Memory {
-    /// Memory of the pods, which run on these nodes: one request a node, and one for all pods if a node says nothing.
+    /// Memory of the pods, which run on these nodes: one request a node, and one for all pods if a node has no figures.
     pub(super) async fn read(
         &mut self,
         cluster: &Cluster,
@@ -102,7 +101,7 @@ impl Memory {
         usages
     }
 
-    /// What the kubelets say, and whether all of them did.
+    /// Memory by the kubelets, and whether all of them answered.
     async fn of_nodes(&mut self, cluster: &Cluster, nodes: BTreeSet<String>) -> (Vec<Usage>, bool) {
         if !self.kubelet.is_asked() {
             return (Vec::new(), false);
@@ -111,13 +110,13 @@ impl Memory {
         let is_resting = |node: &String| self.resting.get(node).is_some_and(|until| *until > now);
         let (resting, asked): (BTreeSet<_>, BTreeSet<_>) = nodes.into_iter().partition(is_resting);
         let asked = asked.into_iter().map(|node| async move {
-            let heard = stats::of_node(cluster, &node).await;
-            (node, heard, now.elapsed())
+            let result = stats::of_node(cluster, &node).await;
+            (node, result, now.elapsed())
         });
         let (mut usages, mut problem) = (Vec::new(), None);
         // All at once: a dead one takes its time.
-        for (node, heard, took) in join_all(asked).await {
-            match heard {
+        for (node, result, took) in join_all(asked).await {
+            match result {
                 Ok(found) => usages.extend(found),
                 Err(error) => {
                     self.resting.insert(node.clone(), end_of_rest(took));
@@ -137,4 +136,17 @@ impl Memory {
 /// When a source that took so long to fail is asked again.
 fn end_of_rest(took: Duration) -> Instant {
     Instant::now() + if took < SLOW { Duration::ZERO } else { REST * took }
+}
+
+/// The problem, without the address: the source is known.
+pub(super) fn problem_of(error: &ApiError) -> String {
+    match error {
+        ApiError::Unreachable { problem, .. } => problem.clone(),
+        error => error.to_string(),
+    }
+}
+
+/// Whether a right is missing, so that asking again is in vain.
+pub(super) fn is_refusal(error: &ApiError) -> bool {
+    matches!(error, ApiError::Unauthorized(_) | ApiError::Forbidden(_))
 }

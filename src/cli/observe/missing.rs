@@ -1,20 +1,17 @@
-//! What could not be seen, and why, in words.
+//! Notes on figures that are missing, with the causes.
 
 use std::collections::BTreeSet;
 
 use super::memory::Memory;
-use crate::{
-    cluster::api::ApiError,
-    observation::{ContainerRecord, Observation},
-};
+use crate::observation::{ContainerRecord, Observation};
 
-/// What is missing beside the memory that others are asked for.
+/// Causes of missing figures, but for the memory.
 #[derive(Debug, Default)]
 pub(super) struct Missing {
-    /// Why ports are not forwarded any more, in the words of the API server.
+    /// Why ports are not forwarded any more, as the API server reports it.
     pub(super) forward: Option<String>,
-    /// Why a look failed last.
-    pub(super) look: Option<String>,
+    /// Why a poll failed last.
+    pub(super) poll: Option<String>,
 }
 
 impl Missing {
@@ -25,8 +22,8 @@ impl Missing {
             None => "no Go metrics and no pprof answer on a port that it declares, nor on 6060; see --port"
                 .to_owned(),
         };
-        let looks = observation.looks;
-        let causes = [&memory.kubelet, &memory.metrics_server].into_iter().filter_map(|one| one.cause(looks));
+        let polls = observation.polls;
+        let causes = [&memory.kubelet, &memory.metrics_server].into_iter().filter_map(|one| one.cause(polls));
         let mut notes = Vec::new();
         let names = without(observation, |record| record.peak.is_some());
         if names.is_empty() {
@@ -45,10 +42,10 @@ impl Missing {
             };
             notes.push(format!("garbage collection of {names} is missing: {why}"));
         }
-        if observation.failed_looks > 0 {
-            let why = self.look.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
-            let failed = observation.failed_looks;
-            notes.push(format!("the API server did not answer {failed} of {looks} looks{why}"));
+        if observation.failed_polls > 0 {
+            let why = self.poll.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
+            let failed = observation.failed_polls;
+            notes.push(format!("the API server did not answer {failed} of {polls} polls{why}"));
         }
         notes
     }
@@ -56,33 +53,20 @@ impl Missing {
 
 /// Names of the containers that lack something; those that were seen but once had no time to answer.
 fn without(observation: &Observation, is_there: impl Fn(&ContainerRecord) -> bool) -> String {
-    let is_brief = |record: &ContainerRecord| observation.looks > 1 && record.to <= record.from;
+    let is_brief = |record: &ContainerRecord| observation.polls > 1 && record.to <= record.from;
     let records = observation.containers.iter().filter(|record| !is_brief(record) && !is_there(record));
     let names: BTreeSet<_> = records.map(|record| record.container.as_str()).collect();
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// What went wrong, where it is plain who was asked.
-pub(super) fn problem_of(error: &ApiError) -> String {
-    match error {
-        ApiError::Unreachable { problem, .. } => problem.clone(),
-        error => error.to_string(),
-    }
-}
-
-/// Whether somebody may not ask at all, which does not pass.
-pub(super) fn is_refusal(error: &ApiError) -> bool {
-    matches!(error, ApiError::Unauthorized(_) | ApiError::Forbidden(_))
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::memory::Source, *};
-    use crate::observation::{CpuTime, Sample};
+    use crate::observation::{CpuTime, MemorySample};
 
     fn observed(record: ContainerRecord) -> Observation {
         let record = ContainerRecord { container: "app".to_owned(), to: 2.0, ..record };
-        Observation { looks: 3, containers: vec![record], ..Observation::default() }
+        Observation { polls: 3, containers: vec![record], ..Observation::default() }
     }
 
     fn refused(cause: &str) -> Source {
@@ -100,8 +84,8 @@ mod tests {
         let forward = "no pods/portforward (it takes get and create on pods/portforward)";
         let notes = [
             format!(
-                "memory of app is missing: no nodes/proxy (in 3 of 3 looks); there is no metrics.k8s.io (in 3 of 3 \
-                 looks); {forward}"
+                "memory of app is missing: no nodes/proxy (in 3 of 3 polls); there is no metrics.k8s.io (in 3 of 3 \
+                 polls); {forward}"
             ),
             format!("garbage collection of app is missing: {forward}"),
         ];
@@ -110,7 +94,7 @@ mod tests {
             ContainerRecord { peak: Some(1), cpu: Some(CpuTime::default()), ..ContainerRecord::default() };
         assert_eq!(missing.notes(&Memory::default(), &observed(complete.clone())), [""; 0]);
         // Figures that were there for a while hide no source that refused.
-        let notes = ["no nodes/proxy (in 3 of 3 looks)", "there is no metrics.k8s.io (in 3 of 3 looks)"];
+        let notes = ["no nodes/proxy (in 3 of 3 polls)", "there is no metrics.k8s.io (in 3 of 3 polls)"];
         assert_eq!(missing.notes(&memory, &observed(complete)), notes);
     }
 
@@ -121,11 +105,11 @@ mod tests {
         let memory = Memory { metrics_server: away, ..Memory::default() };
         let complete =
             ContainerRecord { peak: Some(1), cpu: Some(CpuTime::default()), ..ContainerRecord::default() };
-        let missing = Missing { look: Some("etcd is away".to_owned()), ..Missing::default() };
-        let observation = Observation { failed_looks: 1, ..observed(complete) };
+        let missing = Missing { poll: Some("etcd is away".to_owned()), ..Missing::default() };
+        let observation = Observation { failed_polls: 1, ..observed(complete) };
         let notes = [
-            "metrics.k8s.io: away (in 2 of 3 looks)",
-            "the API server did not answer 1 of 3 looks: etcd is away",
+            "metrics.k8s.io: away (in 2 of 3 polls)",
+            "the API server did not answer 1 of 3 polls: etcd is away",
         ];
         assert_eq!(missing.notes(&memory, &observation), notes);
     }
@@ -133,14 +117,14 @@ mod tests {
     #[test]
     fn metrics_without_cpu_classes_are_told_apart() {
         let notes = |observation| Missing::default().notes(&Memory::default(), &observation);
-        let samples = vec![Sample { heap: Some(1), ..Sample::default() }];
+        let samples = vec![MemorySample { heap: Some(1), ..MemorySample::default() }];
         let said = notes(observed(ContainerRecord { peak: Some(1), samples, ..ContainerRecord::default() }));
         assert!(said[0].contains("its /metrics have no CPU classes"), "{said:?}");
         // A pod that was seen but once.
         let brief =
             ContainerRecord { from: 2.0, ..observed(ContainerRecord::default()).containers.remove(0) };
         assert_eq!(
-            notes(Observation { looks: 3, containers: vec![brief], ..Observation::default() }),
+            notes(Observation { polls: 3, containers: vec![brief], ..Observation::default() }),
             [""; 0]
         );
     }

@@ -1,9 +1,9 @@
-//! `gomemlimit observe`: what becomes of a workload while somebody loads it, and before → after.
+//! `gomemlimit observe`: restarts, OOM kills and memory of a workload under load, and before → after.
 
 mod memory;
 mod missing;
+mod poll;
 mod probe;
-mod watch;
 
 use std::{
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_files::Kinds;
 use serde_json::{Value, json};
 
-use self::watch::Watch;
+use self::poll::Poller;
 use super::{
     cluster_args::{ClusterArgs, parse_name, runtime},
     complete,
@@ -36,8 +36,8 @@ use crate::{
 /// Watch a workload under load: restarts, OOM kills, memory, garbage collection; before and after
 ///
 /// Run your own stress test meanwhile. The pods are followed by the workload's selector, also through a rollout.
-/// Memory is that of the kubelet or of metrics.k8s.io, where they may be read, and the program's own by its
-/// /metrics, through the API server; what is missing is said. Ctrl-C ends early, and loses nothing.
+/// Memory is that of the kubelet or of metrics.k8s.io, if they may be read, and the program's own by its
+/// /metrics, through the API server; missing figures are named. Ctrl-C ends early, and loses nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   # Without a value, while the load generator runs
@@ -73,7 +73,7 @@ pub(super) struct ObserveArgs {
     /// How long
     #[arg(long = "for", value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     duration: Duration,
-    /// Time between two looks
+    /// Time between two polls
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_poll)]
     interval: Duration,
     /// Port of /metrics or pprof in the pod; default: those that it declares, and 6060
@@ -103,7 +103,7 @@ pub(super) struct ObserveArgs {
 
 impl ObserveArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        // What cannot be read or written is said before ten minutes are spent.
+        // A file that cannot be read or written is an error before ten minutes are spent.
         let baseline = self.baseline.as_deref().map(read).transpose()?;
         self.refuse_overwriting()?;
         let open = |path: &Option<PathBuf>| path.as_deref().map(OutFile::open).transpose();
@@ -153,13 +153,13 @@ impl ObserveArgs {
         let namespace =
             self.namespace.clone().unwrap_or_else(|| cluster.client.default_namespace().to_owned());
         let (target, pods) = self.pods(&cluster, &namespace, workload).await?;
-        let mut watch = Watch::new(cluster, namespace, target, pods);
-        watch.container.clone_from(&self.container);
-        watch.port = self.port;
-        watch.run(self.duration, self.interval).await
+        let mut poller = Poller::new(cluster, namespace, target, pods);
+        poller.container.clone_from(&self.container);
+        poller.port = self.port;
+        poller.run(self.duration, self.interval).await
     }
 
-    /// What is observed, in words, and its pods.
+    /// Description of the target, and its pods.
     async fn pods(
         &self,
         cluster: &Cluster,
@@ -180,7 +180,7 @@ impl ObserveArgs {
     }
 }
 
-/// Maximum size of a baseline, in bytes: 256 MiB, which a hundred pods fill in a day of looks every two seconds.
+/// Maximum size of a baseline, in bytes: 256 MiB, which a hundred pods fill in a day of polls every two seconds.
 const MAX_BASELINE: u64 = 256 << 20;
 
 fn read(path: &Path) -> anyhow::Result<Observation> {

@@ -1,4 +1,4 @@
-//! The figures that a program says of itself: /metrics, else the statistics of pprof; whichever port it is on.
+//! Figures that a program serves: /metrics, else the statistics of pprof; whichever port it is on.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use crate::{
     observation::{Cpu, CpuBase, Readings},
 };
 
-/// A program that does nothing but collect garbage may not answer in time; the next look is soon.
+/// A program that does nothing but collect garbage may not answer in time; the next poll is soon.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How many looks an incarnation gets to serve figures somewhere: it may not listen yet.
-const MOST_SEARCHES: u32 = 10;
-/// Declared ports that are asked.
-const MOST_PORTS: usize = 6;
+/// Maximum number of polls at which a container instance is searched for figures: it may not listen yet.
+const MAX_SEARCHES: u32 = 10;
+/// Maximum number of declared ports that are asked.
+const MAX_PORTS: usize = 6;
 /// The statistics as of now, without a collection: the load is not to be disturbed.
 const STATISTICS: &str = "/debug/pprof/heap?debug=1";
 
@@ -41,21 +41,21 @@ enum Place {
     Pprof { port: u16 },
 }
 
-/// Where to look for the figures of a container.
+/// Where to find the figures of a container.
 pub(super) struct Pod<'a> {
     pub(super) client: &'a Client,
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
     /// Of `--port`.
     pub(super) port: Option<u16>,
-    /// `prometheus.io/port` and `prometheus.io/path`, where this is the container that they are for.
+    /// `prometheus.io/port` and `prometheus.io/path`, if this is the container that they are for.
     pub(super) scraped: (Option<u16>, Option<String>),
     /// Whether it is the container that an undeclared port is attributed to.
     pub(super) is_main: bool,
 }
 
-/// What was heard.
-pub(super) enum Heard {
+/// Answer to a request for the figures of a program.
+pub(super) enum ProbeResult {
     Readings(Readings),
     Nothing,
     /// The right to forward ports is missing.
@@ -64,12 +64,12 @@ pub(super) enum Heard {
 
 impl Probe {
     /// The figures now.
-    pub(super) async fn read(&mut self, pod: &Pod<'_>, facts: &ContainerFacts) -> Heard {
+    pub(super) async fn read(&mut self, pod: &Pod<'_>, facts: &ContainerFacts) -> ProbeResult {
         if let Some(place) = &self.found {
             return match ask(pod, place, facts).await {
-                Ok(Some(readings)) => Heard::Readings(readings),
-                Ok(None) => Heard::Nothing,
-                Err(problem) => Heard::Forbidden(problem),
+                Ok(Some(readings)) => ProbeResult::Readings(readings),
+                Ok(None) => ProbeResult::Nothing,
+                Err(problem) => ProbeResult::Forbidden(problem),
             };
         }
         if self.searched != facts.id {
@@ -77,10 +77,10 @@ impl Probe {
             self.searches = 0;
         }
         self.searches += 1;
-        if self.searches > MOST_SEARCHES {
-            return Heard::Nothing;
+        if self.searches > MAX_SEARCHES {
+            return ProbeResult::Nothing;
         }
-        // One that keeps silent must not hold up the look: the next look goes on behind it.
+        // One that keeps silent must not hold up the poll: the next poll goes on behind it.
         let begin = Instant::now();
         let places = places(pod, facts);
         let count = places.len();
@@ -91,23 +91,23 @@ impl Probe {
                 Ok(None) => {}
                 Ok(Some(readings)) => {
                     self.found = Some(place);
-                    return Heard::Readings(readings);
+                    return ProbeResult::Readings(readings);
                 }
-                Err(problem) => return Heard::Forbidden(problem),
+                Err(problem) => return ProbeResult::Forbidden(problem),
             }
         }
-        Heard::Nothing
+        ProbeResult::Nothing
     }
 }
 
-/// All places in the order in which they are tried: /metrics says more than pprof does.
+/// All places in the order in which they are tried: /metrics has more figures than pprof.
 fn places(pod: &Pod<'_>, facts: &ContainerFacts) -> Vec<Place> {
     let path = pod.scraped.1.clone().unwrap_or_else(|| "/metrics".to_owned());
     if let Some(port) = pod.port {
         return vec![Place::Metrics { port, path }, Place::Pprof { port }];
     }
     let mut ports: Vec<u16> = pod.scraped.0.into_iter().collect();
-    ports.extend(facts.ports.iter().take(MOST_PORTS));
+    ports.extend(facts.ports.iter().take(MAX_PORTS));
     let pprof = facts.pprof_port.or(pod.is_main.then_some(DEFAULT_PORT));
     ports.extend(pprof);
     let mut seen = Vec::new();
@@ -121,7 +121,7 @@ fn places(pod: &Pod<'_>, facts: &ContainerFacts) -> Vec<Place> {
     metrics.chain(pprof.map(|port| Place::Pprof { port })).collect()
 }
 
-/// `Ok(None)` where nothing of use answers; an error where nobody may ask.
+/// `Ok(None)` if nothing of use answers; an error if a right is missing.
 async fn ask(pod: &Pod<'_>, place: &Place, facts: &ContainerFacts) -> Result<Option<Readings>, String> {
     let (port, path) = match place {
         Place::Metrics { port, path } => (*port, path.as_str()),

@@ -64,6 +64,9 @@ mod tests {
     #[test]
     fn what_is_committed_is_what_the_results_yield() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            write(&root).unwrap();
+        }
         for (path, wanted) in files(&root).unwrap() {
             let is = fs::read_to_string(root.join(path)).unwrap_or_default();
             assert!(is == wanted, "{path} is not current: cargo run -p gomemlimit-proof -- docs");

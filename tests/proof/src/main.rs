@@ -12,7 +12,6 @@ mod experiment;
 mod exposition;
 mod memory;
 mod objects;
-mod plot;
 mod record;
 mod recorder;
 mod report;

@@ -4,11 +4,9 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use gomemlimit_core::value::{self, Ratio};
+use gomemlimit_plot::{COLOURS, Level, Line, Panel, draw};
 
-use crate::{
-    plot::{self, COLOURS, Level, Line, Panel},
-    record::{Arm, Experiment, MIB},
-};
+use crate::record::{Arm, Experiment, MIB};
 
 /// The two arms of a service.
 struct Pair<'e> {
@@ -227,21 +225,19 @@ pub fn picture(experiment: &Experiment) -> Result<String> {
         })
     };
     let steady = format!("{} MiB of live data and much garbage", experiment.settings.live_mib);
-    plot::draw(&[panel(false, &steady)?, panel(true, "The same program with a leak")?], 340)
+    Ok(draw(&[panel(false, &steady)?, panel(true, "The same program with a leak")?]))
 }
 
-fn line(arm: &Arm, name: &str, colour: plotters::style::RGBColor, limit: f64) -> Line {
+fn line(arm: &Arm, name: &str, colour: &'static str, limit: f64) -> Line {
     let kills: Vec<_> =
         arm.deaths.iter().filter(|death| death.reason == "OOMKilled").map(|death| (death.t, limit)).collect();
+    let memory = arm.memory.iter().map(|sample| (sample.t, sample.bytes as f64 / MIB));
     Line {
-        name: name.to_owned(),
-        colour,
-        points: arm.memory.iter().map(|sample| (sample.t, sample.bytes as f64 / MIB)).collect(),
-        has_circles: false,
         crosses_name: match kills.len() {
             1 => "OOMKilled, once".to_owned(),
             count => format!("OOMKilled, {count} times"),
         },
         crosses: kills,
+        ..Line::new(name, colour, vec![memory.collect()])
     }
 }

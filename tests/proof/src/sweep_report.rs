@@ -3,11 +3,9 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use anyhow::{Context, Result};
+use gomemlimit_plot::{COLOURS, Line, Panel, draw};
 
-use crate::{
-    plot::{self, COLOURS, Line, Panel},
-    sweep::{Cell, GARBAGE_KIB, LIMIT, RATE},
-};
+use crate::sweep::{Cell, GARBAGE_KIB, LIMIT, RATE};
 
 /// The rows of the CSV file.
 pub struct Sweep(Vec<Cell>);
@@ -160,16 +158,17 @@ pub fn pictures(sweep: &Sweep) -> Result<[String; 2]> {
     let panel = |title: String, y_label: &'static str, y_max: f64, of: fn(&Cell) -> f64| {
         let lives = sweep.values(go, |cell| cell.live);
         let edges = (lives.first().copied().unwrap_or(0), lives.last().copied().unwrap_or(1));
-        let line = |(ratio, colour): (u64, &plotters::style::RGBColor)| Line {
-            name: if ratio == 0 { "no GOMEMLIMIT".to_owned() } else { format!("ratio {}", name(ratio)) },
-            colour: *colour,
-            points: lives
-                .iter()
-                .filter_map(|live| Some((*live as f64, of(sweep.cell(go, *live, ratio)?))))
-                .collect(),
+        let points = |ratio: u64| {
+            let cells = lives.iter();
+            cells.filter_map(|live| Some((*live as f64, of(sweep.cell(go, *live, ratio)?)))).collect()
+        };
+        let line = |(ratio, colour): (u64, &&'static str)| Line {
             has_circles: true,
-            crosses: Vec::new(),
-            crosses_name: String::new(),
+            ..Line::new(
+                if ratio == 0 { "no GOMEMLIMIT".to_owned() } else { format!("ratio {}", name(ratio)) },
+                colour,
+                vec![points(ratio)],
+            )
         };
         let ratios = sweep.values(go, |cell| cell.ratio);
         Panel {
@@ -185,7 +184,7 @@ pub fn pictures(sweep: &Sweep) -> Result<[String; 2]> {
     };
     let served = panel(format!("Requests served ({go})"), "%", 105.0, Cell::served_percent);
     let gc = panel(format!("Garbage collection, of the CPU used ({go})"), "%", 105.0, |cell| cell.gc_percent);
-    Ok([plot::draw(&[served], 400)?, plot::draw(&[gc], 400)?])
+    Ok([draw(&[served]), draw(&[gc])])
 }
 
 #[cfg(test)]

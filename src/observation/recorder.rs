@@ -1,4 +1,4 @@
-//! Looks at pods, one after another, and what they add up to.
+//! Polls of pods, one after another, added up to a record.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,31 @@ use gomemlimit_core::pod::Termination;
 use gomemlimit_pprof::{Gomemlimit, Limit};
 
 use super::record::{
-    ContainerRecord, CpuBase, CpuTime, End, EndKind, Ended, Observation, SCHEMA, Sample, VERSION,
+    ContainerRecord, CpuBase, CpuTime, End, EndKind, Ended, MemorySample, Observation, SCHEMA, VERSION,
 };
 
-/// What one look shows of one container.
+/// State of one container at one poll.
 #[derive(Clone, Debug, Default)]
-pub struct Look {
+pub struct Sample {
     /// Name of the pod.
     pub pod: String,
     /// Name of the container.
     pub container: String,
     /// The memory limit that applies.
     pub limit: Limit,
-    /// GOMEMLIMIT as it stands in the pod.
+    /// GOMEMLIMIT in the pod.
     pub gomemlimit: Gomemlimit,
-    /// How often it was restarted since the pod was created.
+    /// Number of restarts since the pod was created.
     pub restarts: u32,
-    /// How it ended last, and whether that was for a malformed GOMEMLIMIT.
+    /// Last end, and whether that was for a malformed GOMEMLIMIT.
     pub end: Option<(Termination, bool)>,
     /// Whether the pod is about to be deleted: then an end is no news.
     pub is_ending: bool,
-    /// What whoever may be asked said.
+    /// Figures of the kubelet, metrics.k8s.io and the program.
     pub readings: Readings,
 }
 
-/// Figures of one look. Bytes.
+/// Figures at one poll, in bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Readings {
     /// The container's working set.
@@ -39,7 +39,7 @@ pub struct Readings {
     pub resident: Option<u64>,
     /// The most that was resident since the process started.
     pub resident_peak: Option<u64>,
-    /// What the last collection left.
+    /// Heap that the last collection left.
     pub live_heap: Option<u64>,
     /// Objects on the heap with the garbage among them.
     pub heap: Option<u64>,
@@ -52,68 +52,68 @@ pub struct Readings {
 /// CPU time since the process started, seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cpu {
-    /// When it started, seconds since 1970, where that is known: another one is another process.
+    /// Start of the process, seconds since 1970, if known: another one is another process.
     pub started: Option<f64>,
     /// Of the collector.
     pub gc: f64,
-    /// What that is compared with.
+    /// Time that it is a share of.
     pub all: f64,
-    /// What `all` is.
+    /// Meaning of `all`.
     pub of: CpuBase,
 }
 
-/// What the looks so far add up to.
+/// The polls so far, added up.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
-    containers: Vec<Counted>,
+pub struct Recorder {
+    containers: Vec<ContainerState>,
     places: BTreeMap<(String, String), usize>,
-    looks: u32,
-    failed_looks: u32,
+    polls: u32,
+    failed_polls: u32,
     last: f64,
 }
 
-/// A container, and where counting began.
+/// A container, and what was counted before the observation.
 #[derive(Clone, Debug, Default)]
-struct Counted {
+struct ContainerState {
     record: ContainerRecord,
     /// Restarts before the observation.
     restarts_before: u32,
-    /// When it finished last, as the kubelet says it: what is known already.
+    /// Time of the last end that was counted, as the kubelet writes it.
     last_end: Option<String>,
     cpu: Option<Cpu>,
     resident_peak: Option<u64>,
 }
 
-impl Tally {
-    /// A look at all containers, `at` seconds after the first one.
-    pub fn add(&mut self, at: f64, looks: impl IntoIterator<Item = Look>) {
+impl Recorder {
+    /// Adds a poll of all containers, `at` seconds after the first one.
+    pub fn add(&mut self, at: f64, samples: impl IntoIterator<Item = Sample>) {
         // Restarts of pods that were there before the observation are not its own.
-        let is_first = self.looks == self.failed_looks;
-        self.looks += 1;
+        let is_first = self.polls == self.failed_polls;
+        self.polls += 1;
         self.last = at;
-        for look in looks {
-            let key = (look.pod.clone(), look.container.clone());
+        for sample in samples {
+            let key = (sample.pod.clone(), sample.container.clone());
             let place = *self.places.entry(key).or_insert_with(|| {
-                self.containers.push(Counted::new(&look, at, is_first));
+                self.containers.push(ContainerState::new(&sample, at, is_first));
                 self.containers.len() - 1
             });
-            if let Some(counted) = self.containers.get_mut(place) {
-                counted.add(at, look);
+            if let Some(state) = self.containers.get_mut(place) {
+                state.add(at, sample);
             }
         }
     }
 
-    /// A look that the API server did not answer.
+    /// Counts a poll that the API server did not answer.
     pub fn failed(&mut self, at: f64) {
-        self.looks += 1;
-        self.failed_looks += 1;
+        self.polls += 1;
+        self.failed_polls += 1;
         self.last = at;
     }
 
     /// For the progress: restarts and OOM kills so far, and the most memory that a container had, bytes.
     #[must_use]
     pub fn so_far(&self) -> (u32, usize, u64) {
-        let records = || self.containers.iter().map(|counted| &counted.record);
+        let records = || self.containers.iter().map(|state| &state.record);
         let is_oom_kill = |end: &&End| end.kind == EndKind::OomKilled;
         (
             records().map(|record| record.restarts).sum(),
@@ -129,46 +129,46 @@ impl Tally {
             schema: SCHEMA.to_owned(),
             version: VERSION,
             seconds: self.last,
-            looks: self.looks,
-            failed_looks: self.failed_looks,
+            polls: self.polls,
+            failed_polls: self.failed_polls,
             ended,
-            containers: self.containers.into_iter().map(|counted| counted.record).collect(),
+            containers: self.containers.into_iter().map(|state| state.record).collect(),
             ..Observation::default()
         }
     }
 }
 
-impl Counted {
-    fn new(look: &Look, at: f64, was_there: bool) -> Self {
-        let end = look.end.as_ref().map(|(end, _)| end.finished_at.clone());
+impl ContainerState {
+    fn new(sample: &Sample, at: f64, was_there: bool) -> Self {
+        let end = sample.end.as_ref().map(|(end, _)| end.finished_at.clone());
         Self {
             record: ContainerRecord {
-                pod: look.pod.clone(),
-                container: look.container.clone(),
+                pod: sample.pod.clone(),
+                container: sample.container.clone(),
                 from: at,
                 ..ContainerRecord::default()
             },
-            restarts_before: if was_there { look.restarts } else { 0 },
+            restarts_before: if was_there { sample.restarts } else { 0 },
             last_end: end.filter(|_| was_there),
             cpu: None,
-            resident_peak: if was_there { look.readings.resident_peak } else { None },
+            resident_peak: if was_there { sample.readings.resident_peak } else { None },
         }
     }
 
-    fn add(&mut self, at: f64, look: Look) {
+    fn add(&mut self, at: f64, sample: Sample) {
         self.record.to = at;
-        self.record.limit = look.limit.bytes();
-        self.record.restarts = look.restarts.saturating_sub(self.restarts_before);
-        if let Some((end, is_malformed)) = look.end
+        self.record.limit = sample.limit.bytes();
+        self.record.restarts = sample.restarts.saturating_sub(self.restarts_before);
+        if let Some((end, is_malformed)) = sample.end
             && self.last_end.as_ref() != Some(&end.finished_at)
         {
             self.last_end = Some(end.finished_at.clone());
-            if !look.is_ending {
+            if !sample.is_ending {
                 self.record.ends.push(ended(at, end, is_malformed));
             }
         }
-        let readings = look.readings;
-        let gomemlimit = readings.gomemlimit.as_ref().unwrap_or(&look.gomemlimit);
+        let readings = sample.readings;
+        let gomemlimit = readings.gomemlimit.as_ref().unwrap_or(&sample.gomemlimit);
         if let Some(text) = gomemlimit.to_text() {
             self.record.gomemlimit = Some(text);
         }
@@ -177,8 +177,8 @@ impl Counted {
             self.add_cpu(cpu);
         }
         let Readings { working_set, resident, live_heap, heap, .. } = readings;
-        let sample = Sample { at, working_set, resident, live_heap, heap };
-        if sample != (Sample { at, ..Sample::default() }) {
+        let sample = MemorySample { at, working_set, resident, live_heap, heap };
+        if sample != (MemorySample { at, ..MemorySample::default() }) {
             self.record.samples.push(sample);
         }
     }
@@ -194,7 +194,7 @@ impl Counted {
         self.record.peak = self.record.peak.max(readings.working_set).max(resident);
     }
 
-    /// The first reading is where counting begins; every process after that began at zero.
+    /// Counting begins with the first reading; every process after that began at zero.
     fn add_cpu(&mut self, now: Cpu) {
         let from = match self.cpu {
             None => now,

@@ -1,4 +1,4 @@
-//! Looks at the pods of a workload until the time is over, Ctrl-C, or the pod is gone.
+//! Polls the pods of a workload until the time is over, Ctrl-C, or the pod is gone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,15 +7,16 @@ use std::{
 
 use anyhow::bail;
 use futures::{StreamExt, stream};
-use gomemlimit_pprof::{Gomemlimit, bytes_text};
+use gomemlimit_core::units::human;
+use gomemlimit_pprof::Gomemlimit;
 use indicatif::ProgressBar;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
-    super::{countdown, interrupt},
-    memory::Memory,
-    missing::{Missing, problem_of},
-    probe::{Heard, Pod, Probe},
+    super::{interrupt, progress},
+    memory::{Memory, problem_of},
+    missing::Missing,
+    probe::{Pod, Probe, ProbeResult},
 };
 use crate::{
     cluster::{
@@ -24,26 +25,26 @@ use crate::{
         stats::Usage,
         workload::Pods,
     },
-    observation::{Ended, Look, Observation, Readings, Tally},
+    observation::{Ended, Observation, Readings, Recorder, Sample},
 };
 
-/// How many containers are asked at once.
+/// Maximum number of containers that are asked at the same time.
 const AT_ONCE: usize = 8;
-/// How long the list of pods may take at a look; the first list has as long as every call.
+/// Timeout of the list of pods at a poll; the first list has that of every call.
 const LIST: Duration = Duration::from_secs(5);
-/// How long the last look may take, which begins when the time is over; and how long a look may go on that is under way
+/// How long the last poll may take, which begins when the time is over; and how long a poll may go on that is under way
 /// then.
-const LAST_LOOK: Duration = Duration::from_secs(2);
+const LAST_POLL: Duration = Duration::from_secs(2);
 /// Before the first pods are asked for again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long the first pod of a workload is waited for.
+/// Time within which the first pod of a workload must appear.
 const APPEARANCE: Duration = Duration::from_secs(10);
 /// Where Prometheus' configuration of old finds metrics.
 const SCRAPE_PORT: &str = "prometheus.io/port";
 const SCRAPE_PATH: &str = "prometheus.io/path";
 
-/// A workload that is looked at.
-pub(super) struct Watch {
+/// A workload that is polled at.
+pub(super) struct Poller {
     cluster: Cluster,
     namespace: String,
     target: String,
@@ -52,11 +53,11 @@ pub(super) struct Watch {
     pub(super) container: Option<String>,
     /// Where the program's figures are.
     pub(super) port: Option<u16>,
-    tally: Tally,
+    recorder: Recorder,
     probes: BTreeMap<(String, String), Probe>,
-    /// Ends of which the log was read: pod, container, when; and what it said.
+    /// Ends of which the log was read (pod, container, time), and whether it has a malformed GOMEMLIMIT.
     logs: BTreeMap<[String; 3], bool>,
-    /// Pods that had ended before the first look.
+    /// Pods that had ended before the first poll.
     ended_before: BTreeSet<String>,
     memory: Memory,
     missing: Missing,
@@ -73,7 +74,7 @@ struct Found {
     probe: Probe,
 }
 
-impl Watch {
+impl Poller {
     pub(super) fn new(cluster: Cluster, namespace: String, target: String, pods: Pods) -> Self {
         Self {
             cluster,
@@ -82,7 +83,7 @@ impl Watch {
             pods,
             container: None,
             port: None,
-            tally: Tally::default(),
+            recorder: Recorder::default(),
             probes: BTreeMap::new(),
             logs: BTreeMap::new(),
             ended_before: BTreeSet::new(),
@@ -91,14 +92,14 @@ impl Watch {
         }
     }
 
-    /// Looks every `interval`, and a last time when `duration` is over.
+    /// Polls every `interval`, and a last time when `duration` is over.
     pub(super) async fn run(mut self, duration: Duration, interval: Duration) -> anyhow::Result<Observation> {
         // What is wrong from the beginning is an error, and what goes wrong later is not.
         let first = self.first().await?;
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let begin = Instant::now();
         let end = begin + duration;
-        let progress = countdown::bar(duration);
+        let bar = progress::countdown(duration);
         let mut stop = std::pin::pin!(interrupt::stop());
         let mut ended = Ended::Time;
         let (mut found, mut due) = (Some(first), begin);
@@ -106,22 +107,22 @@ impl Watch {
             let now = Instant::now();
             let is_last = now >= end;
             let at = (now - begin).as_secs_f64();
-            let look = async {
+            let poll = async {
                 match found.take() {
                     Some(found) => {
                         self.add(at, found).await;
                         false
                     }
-                    None => self.look(at).await,
+                    None => self.poll(at).await,
                 }
             };
-            // A look that is interrupted does not count.
-            let looked = tokio::select! {
+            // A poll that is interrupted does not count.
+            let polled = tokio::select! {
                 biased;
                 () = &mut stop => { ended = Ended::Interrupted; break }
-                looked = timeout_at(now.max(end) + LAST_LOOK, look) => looked,
+                polled = timeout_at(now.max(end) + LAST_POLL, poll) => polled,
             };
-            match looked {
+            match polled {
                 Ok(false) => {}
                 Ok(true) => {
                     ended = Ended::Gone;
@@ -135,20 +136,20 @@ impl Watch {
             if is_last {
                 break;
             }
-            self.tell(&progress);
-            // Looks that were missed are not made up for, but for the last one.
+            self.show(&bar);
+            // Polls that were missed are not made up for, but for the last one.
             while due <= Instant::now() {
                 due += interval;
             }
             due = due.min(end);
             tokio::select! {
-                () = countdown::wait(&progress, begin, due) => {}
+                () = progress::wait_until(&bar, begin, due) => {}
                 () = &mut stop => { ended = Ended::Interrupted; break }
             }
         }
-        progress.finish_and_clear();
-        let Self { target, namespace, tally, memory, missing, .. } = self;
-        let observation = tally.observation(ended);
+        bar.finish_and_clear();
+        let Self { target, namespace, recorder, memory, missing, .. } = self;
+        let observation = recorder.observation(ended);
         let notes = missing.notes(&memory, &observation);
         let interval_seconds = interval.as_secs_f64();
         Ok(Observation { target, namespace, started, interval_seconds, notes, ..observation })
@@ -199,7 +200,7 @@ impl Watch {
     }
 
     /// Whether the pod that was named is gone.
-    async fn look(&mut self, at: f64) -> bool {
+    async fn poll(&mut self, at: f64) -> bool {
         let pods = match timeout(LIST, self.pods.read(&self.cluster, &self.namespace)).await {
             Ok(Ok(pods)) => pods,
             Ok(Err(error)) => {
@@ -220,8 +221,8 @@ impl Watch {
     }
 
     fn failed(&mut self, at: f64, problem: String) {
-        self.tally.failed(at);
-        self.missing.look = Some(problem);
+        self.recorder.failed(at);
+        self.missing.poll = Some(problem);
     }
 
     fn found(&mut self, pods: Vec<PodView>) -> Vec<Found> {
@@ -249,7 +250,7 @@ impl Watch {
         all
     }
 
-    /// Asks whoever may be asked, and adds the look.
+    /// Asks the sources of figures, and adds the samples.
     async fn add(&mut self, at: f64, found: Vec<Found>) {
         let nodes = found.iter().filter_map(|one| one.node.clone()).collect();
         let usages = self.memory.read(&self.cluster, &self.namespace, &self.pods, nodes);
@@ -265,34 +266,35 @@ impl Watch {
                 is_main: one.is_main,
             };
             let runs = one.facts.started.is_some() && !one.is_ending;
-            let heard = if may && runs { one.probe.read(&pod, &one.facts).await } else { Heard::Nothing };
-            (one, heard)
+            let result =
+                if may && runs { one.probe.read(&pod, &one.facts).await } else { ProbeResult::Nothing };
+            (one, result)
         });
         let (usages, asked): (_, Vec<_>) = tokio::join!(usages, asked.buffered(AT_ONCE).collect());
-        let mut looks = Vec::new();
-        for (one, heard) in asked {
-            let mut readings = match heard {
-                Heard::Readings(readings) => readings,
-                Heard::Nothing => Readings::default(),
-                Heard::Forbidden(problem) => {
+        let mut samples = Vec::new();
+        for (one, result) in asked {
+            let mut readings = match result {
+                ProbeResult::Readings(readings) => readings,
+                ProbeResult::Nothing => Readings::default(),
+                ProbeResult::Forbidden(problem) => {
                     self.missing.forward = Some(problem);
                     Readings::default()
                 }
             };
             let is_it = |usage: &&Usage| usage.of == [&*self.namespace, &*one.pod, &*one.facts.name];
-            // Nothing is what the kubelet says of a container that has just ended.
+            // The kubelet reports 0 for a container that has just ended.
             let working_set = usages.iter().find(is_it).and_then(|usage| usage.working_set);
             readings.working_set = working_set.filter(|bytes| *bytes > 0);
-            looks.push(self.judged(one, readings).await);
+            samples.push(self.judged(one, readings).await);
         }
-        self.tally.add(at, looks);
+        self.recorder.add(at, samples);
     }
 
-    async fn judged(&mut self, found: Found, readings: Readings) -> Look {
+    async fn judged(&mut self, found: Found, readings: Readings) -> Sample {
         let Found { pod, is_ending, facts, probe, .. } = found;
         let is_malformed = self.is_malformed(&pod, &facts).await;
         self.probes.insert((pod.clone(), facts.name.clone()), probe);
-        Look {
+        Sample {
             pod,
             container: facts.name,
             limit: facts.limit,
@@ -304,7 +306,7 @@ impl Watch {
         }
     }
 
-    /// Whether it ended for a malformed GOMEMLIMIT: by what stands in the pod, else by its log, which is read once.
+    /// Whether it ended for a malformed GOMEMLIMIT: by its value in the pod, else by its log, which is read once.
     async fn is_malformed(&mut self, pod: &str, facts: &ContainerFacts) -> bool {
         let Some(end) = facts.last_end.as_ref().filter(|end| end.exit_code == pods::GO_FATAL) else {
             return false;
@@ -321,12 +323,12 @@ impl Watch {
         said
     }
 
-    fn tell(&self, progress: &ProgressBar) {
-        let (restarts, oom_kills, peak) = self.tally.so_far();
+    fn show(&self, bar: &ProgressBar) {
+        let (restarts, oom_kills, peak) = self.recorder.so_far();
         let containers = self.probes.len();
-        progress.set_message(format!(
+        bar.set_message(format!(
             "{containers} containers, {restarts} restarts, {oom_kills} OOM kills, most memory {}",
-            bytes_text(peak)
+            human(peak)
         ));
     }
 }

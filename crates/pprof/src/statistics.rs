@@ -1,173 +1,27 @@
-//! What was seen, in, and the figures that the verdict turns on, out.
+//! The statistics that a verdict is based on, from the evidence.
 
 use serde::Serialize;
 
 use crate::{
-    Goroutines, Kind, MemStats, Movement, Profile, Trend,
-    growth::{Added, Growing, Growth, Holder, Site, added, holders, huge_site, sampling_noise},
+    evidence::{Capture, Evidence, Gomemlimit, History, Limit, RssSource},
+    growth::{
+        AddedGoroutines, AllocationSite, GrowingStack, Growth, TopFunction, added, huge_site, sampling_noise,
+        top_functions,
+    },
+    memstats::MemStats,
+    stacks::Kind,
     thresholds::{
-        GOROUTINE_GROWTH_PERCENT, GROWTH_PERCENT, HUGE_OBJECT, LEAST_GOROUTINE_GROWTH, LEAST_GROWTH,
+        GOROUTINE_GROWTH_PERCENT, GROWTH_PERCENT, HUGE_OBJECT, MIN_GOROUTINE_GROWTH, MIN_GROWTH,
         SLIGHT_GROWTH_PERCENT,
     },
-    trend::Floor,
+    trend::{Floor, Trend, TrendKind},
     units::real,
 };
 
-/// Everything that was seen of one process.
-#[derive(Clone, Debug, Default)]
-pub struct Evidence {
-    /// In order of time.
-    pub captures: Vec<Capture>,
-    /// The memory limit.
-    pub limit: Limit,
-    /// What the process has as GOMEMLIMIT.
-    pub gomemlimit: Gomemlimit,
-    /// Seconds from the start of the process to the first capture.
-    pub uptime: Option<f64>,
-    /// Whose figure the resident memory is.
-    pub rss_source: Option<RssSource>,
-    /// What is known of the time before.
-    pub past: Past,
-}
-
-impl Evidence {
-    /// Adds the next capture. Of the goroutines between the first and the last capture only the number is kept, since
-    /// only the two ends are compared.
-    pub fn add(&mut self, capture: Capture) {
-        let lists: [fn(&mut Capture) -> Option<&mut Goroutines>; 2] =
-            [|one| one.goroutines.as_mut(), |one| one.leaked.as_mut()];
-        self.captures.push(capture);
-        for list in lists {
-            let mut all: Vec<_> = self.captures.iter_mut().filter_map(list).collect();
-            if let [_, .., between, _] = &mut *all {
-                between.groups = Vec::new();
-            }
-        }
-    }
-}
-
-/// One look at the process.
-#[derive(Clone, Debug, Default)]
-pub struct Capture {
-    /// Seconds since the first capture.
-    pub at: f64,
-    /// The heap profile, taken right after a garbage collection.
-    pub profile: Option<Profile>,
-    /// The statistics, read right after a garbage collection.
-    pub memstats: Option<MemStats>,
-    /// All goroutines.
-    pub goroutines: Option<Goroutines>,
-    /// Those that the runtime calls leaked (Go 1.27 and newer).
-    pub leaked: Option<Goroutines>,
-    /// Resident memory in bytes.
-    pub rss: Option<u64>,
-}
-
-/// The memory limit of the container.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Limit {
-    /// Nobody said.
-    #[default]
-    Unknown,
-    /// There is none.
-    Unlimited,
-    /// Bytes.
-    Bytes(u64),
-}
-
-impl Limit {
-    /// The bytes, where there is a limit and it is known.
-    #[must_use]
-    pub fn bytes(self) -> Option<u64> {
-        if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
-    }
-}
-
-/// What the process has as GOMEMLIMIT.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Gomemlimit {
-    /// Nobody said.
-    #[default]
-    Unknown,
-    /// None, empty or `off`.
-    Unset,
-    /// Bytes.
-    Bytes(u64),
-    /// A text that Go dies of at start.
-    Malformed(String),
-}
-
-impl Gomemlimit {
-    /// As it is saved: bytes, `off`, or the malformed text; `None` where it is unknown.
-    #[must_use]
-    pub fn to_text(&self) -> Option<String> {
-        match self {
-            Self::Unknown => None,
-            Self::Unset => Some("off".to_owned()),
-            Self::Bytes(bytes) => Some(bytes.to_string()),
-            Self::Malformed(text) => Some(text.clone()),
-        }
-    }
-
-    /// What [`Self::to_text`] saved.
-    #[must_use]
-    pub fn from_text(text: Option<&str>) -> Self {
-        match text {
-            None => Self::Unknown,
-            Some("off") => Self::Unset,
-            Some(text) => text.parse().map_or_else(|_| Self::Malformed(text.to_owned()), Self::Bytes),
-        }
-    }
-}
-
-/// Whose figure the resident memory is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RssSource {
-    /// `process_resident_memory_bytes` of the program's own /metrics: the process.
-    Metrics,
-    /// `rssBytes` of the kubelet's statistics: the container.
-    Kubelet,
-    /// The working set of metrics.k8s.io: the container, with page cache in use.
-    MetricsServer,
-}
-
-impl RssSource {
-    /// As in output and in saved captures.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Metrics => "metrics",
-            Self::Kubelet => "kubelet",
-            Self::MetricsServer => "metrics-server",
-        }
-    }
-
-    /// The source of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Metrics, Self::Kubelet, Self::MetricsServer].into_iter().find(|source| source.as_str() == name)
-    }
-}
-
-/// What is known of the time before the first capture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Past {
-    /// The container was OOM killed before.
-    pub oom_killed: bool,
-    /// It exited with code 2 and said "malformed GOMEMLIMIT".
-    pub malformed: bool,
-    /// How often it was restarted.
-    pub restarts: u32,
-}
-
-/// The figures, bytes unless said otherwise.
+/// The statistics. Sizes are bytes.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Figures {
+pub struct Statistics {
     /// The memory limit.
     pub limit: Limit,
     /// GOMEMLIMIT of the process.
@@ -181,7 +35,7 @@ pub struct Figures {
     /// The live heap over time.
     pub live_trend: Option<Trend>,
     /// What that means.
-    pub live_movement: Movement,
+    pub live_trend_kind: TrendKind,
     /// Memory in use by the profile, over time.
     pub sampled_trend: Option<Trend>,
     /// Bytes within which the growth of the profile is known.
@@ -189,7 +43,7 @@ pub struct Figures {
     /// Goroutines over time.
     pub goroutine_trend: Option<Trend>,
     /// What that means.
-    pub goroutine_movement: Movement,
+    pub goroutine_trend_kind: TrendKind,
     /// Goroutines in the last capture.
     pub goroutines: Option<u64>,
     /// Of them, those that the runtime calls leaked.
@@ -219,23 +73,23 @@ pub struct Figures {
     /// Collections a second between the captures, without those that were asked for.
     pub gc_per_second: Option<f64>,
     /// Stacks that grow.
-    pub growing: Vec<Growing>,
+    pub growing_stacks: Vec<GrowingStack>,
     /// Functions that hold the most.
-    pub holders: Vec<Holder>,
+    pub top_functions: Vec<TopFunction>,
     /// Goroutines that were added.
-    pub added_goroutines: Vec<Added>,
-    /// The site that allocates the largest objects, where they are huge.
-    pub huge_site: Option<Site>,
-    /// What is known of the time before.
-    pub past: Past,
+    pub added_goroutines: Vec<AddedGoroutines>,
+    /// The site that allocates the most bytes in objects of a mebibyte and more.
+    pub huge_site: Option<AllocationSite>,
+    /// State before the first capture.
+    pub history: History,
 }
 
-impl Figures {
+impl Statistics {
     pub(crate) fn of(evidence: &Evidence) -> Self {
         let captures = &evidence.captures;
         let last = captures.last();
         let stats = last.and_then(|capture| capture.memstats.as_ref());
-        // Exact where the statistics are there, else by the profile; never one after the other.
+        // Exact if all captures have statistics, else by the profile; never a mix of both.
         let live = if captures.iter().all(|capture| capture.memstats.is_some()) { exact } else { sampled };
         let live_trend = Trend::fit(&series(captures, live));
         let sampled_trend = Trend::fit(&series(captures, sampled));
@@ -253,16 +107,11 @@ impl Figures {
             captures: captures.len(),
             live: last.and_then(live),
             live_mean: mean(captures.iter().filter_map(live)),
-            live_movement: movement(live_trend, GROWTH_PERCENT, LEAST_GROWTH, growth.floating()),
+            live_trend_kind: kind(live_trend, GROWTH_PERCENT, MIN_GROWTH, growth.floating()),
             live_trend,
             sampling_noise: sampled_trend.map_or(0.0, |trend| sampling_noise(trend.growth, rate)),
             sampled_trend,
-            goroutine_movement: movement(
-                goroutine_trend,
-                GOROUTINE_GROWTH_PERCENT,
-                LEAST_GOROUTINE_GROWTH,
-                0.0,
-            ),
+            goroutine_trend_kind: kind(goroutine_trend, GOROUTINE_GROWTH_PERCENT, MIN_GOROUTINE_GROWTH, 0.0),
             goroutine_trend,
             goroutines: last.and_then(|capture| Some(capture.goroutines.as_ref()?.total)),
             leaked_goroutines: last.and_then(|capture| Some(capture.leaked.as_ref()?.total)),
@@ -282,11 +131,11 @@ impl Figures {
                 Some(capture.memstats.as_ref()?.paced_gc())
             }))
             .map(|trend| trend.per_second),
-            growing: growth.top(),
-            holders: holders(last),
+            growing_stacks: growth.top(),
+            top_functions: top_functions(last),
             added_goroutines: added(captures),
             huge_site: huge_site(last, HUGE_OBJECT),
-            past: evidence.past,
+            history: evidence.history,
         }
     }
 }
@@ -314,10 +163,10 @@ fn mean(values: impl Iterator<Item = u64>) -> Option<u64> {
 }
 
 /// `noise` units of growth have an explanation.
-fn movement(trend: Option<Trend>, percent: u64, least: u64, noise: f64) -> Movement {
-    let Some(trend) = trend else { return Movement::Unknown };
+fn kind(trend: Option<Trend>, percent: u64, least: u64, noise: f64) -> TrendKind {
+    let Some(trend) = trend else { return TrendKind::Unknown };
     let share = |percent| trend.mean * real(percent) / 100.0;
-    trend.movement(Floor {
+    trend.kind(Floor {
         clear: share(percent).max(real(least)) + noise,
         slight: share(SLIGHT_GROWTH_PERCENT).max(real(least) / 4.0) + noise,
     })
@@ -333,7 +182,7 @@ fn off_heap(captures: &[Capture]) -> Option<u64> {
         let stats = capture.memstats.as_ref().filter(|stats| stats.max_rss > 0)?;
         Some(stats.max_rss.saturating_sub(stats.sys))
     });
-    // The peak alone says "at least": nothing where it says nothing.
+    // The peak alone is a lower bound; 0 shows nothing.
     now.max().or_else(|| peak.max().filter(|least| *least > 0))
 }
 

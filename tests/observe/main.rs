@@ -16,9 +16,10 @@ use self::{
     standin::{StandIn, failure},
 };
 
+#[path = "../outcome/mod.rs"]
 mod outcome;
-#[path = "observe/sources.rs"]
 mod sources;
+#[path = "../standin/mod.rs"]
 mod standin;
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
@@ -63,7 +64,7 @@ fn deployment() -> (u16, Value) {
     (200, json!({"metadata": {"name": "api"}, "spec": {"selector": {"matchLabels": {"app": "api"}}}}))
 }
 
-/// A Deployment whose pod is OOM killed between any two looks, or one with a value that stays.
+/// A Deployment whose pod is OOM killed between any two polls, or one with a value that stays.
 fn world(is_protected: bool) -> StandIn {
     StandIn::new(move |path, count| {
         Some(match path {
@@ -145,13 +146,13 @@ fn pods_are_followed_through_a_rollout() {
         (one["pod"].as_str().unwrap(), one["restarts"].as_u64(), one["gomemlimit"].as_str().unwrap())
     };
     assert_eq!([of(0), of(1)], [("old", Some(0), "off"), ("new", Some(1), "241591910")], "{report}");
-    assert_eq!((&report["failedLooks"], &report["figures"][0]["oomKills"]), (&1.into(), &1.into()));
+    assert_eq!((&report["failedPolls"], &report["figures"][0]["oomKills"]), (&1.into(), &1.into()));
     let notes = report["notes"].to_string();
     for words in [
         "memory of app is missing: the kubelet of node n: cannot get resource \\\"nodes/proxy\\\" (in ",
         "; there is no metrics.k8s.io (in ",
-        " looks); no Go metrics and no pprof answer on a port that it declares, nor on 6060",
-        " looks: the API server answered: etcd is away",
+        " polls); no Go metrics and no pprof answer on a port that it declares, nor on 6060",
+        " polls: the API server answered: etcd is away",
     ] {
         assert!(notes.contains(words), "{words} is not in {notes}");
     }
@@ -351,9 +352,9 @@ fn arguments_that_make_no_sense(#[case] arguments: &[&str], #[case] wanted: &str
 
 #[test]
 fn the_page_explains_every_field_that_is_saved() {
-    let page = include_str!("../docs/observe.md");
+    let page = include_str!("../../docs/observe.md");
     let sources =
-        [include_str!("../src/observation/record.rs"), include_str!("../src/observation/figures.rs")];
+        [include_str!("../../src/observation/record.rs"), include_str!("../../src/observation/figures.rs")];
     let mut count = 0;
     for line in sources.iter().flat_map(|source| source.lines()) {
         let Some((name, _)) = line.trim().strip_prefix("pub ").and_then(|line| line.split_once(": ")) else {

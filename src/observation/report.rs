@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gomemlimit_pprof::bytes_text;
+use gomemlimit_core::units::human;
 use serde::Serialize;
 
 use super::{
@@ -49,13 +49,13 @@ pub fn report(observation: &Observation) -> String {
 /// The figures of the containers that are the same in both.
 #[derive(Clone, Debug, Serialize)]
 pub struct Compared {
-    /// Of the baseline; `None` where it was not there.
+    /// Of the baseline; `None` if it was not there.
     pub before: Option<Figures>,
-    /// Of this observation; `None` where it is not there any more.
+    /// Of this observation; `None` if it is not there any more.
     pub after: Option<Figures>,
 }
 
-/// Puts the containers of two observations side by side, by their names; where each has but one, that.
+/// Puts the containers of two observations side by side, by their names; if each has but one, that.
 #[must_use]
 pub fn compare(before: &Observation, after: &Observation) -> Vec<Compared> {
     let (mut before, after) = (figures(before), figures(after));
@@ -173,7 +173,7 @@ fn rows(one: &Compared) -> Vec<Vec<String>> {
     rows
 }
 
-/// One row where both are of the same base, else one for each.
+/// One row if both are of the same base, else one for each.
 fn gc_rows(sides: [Option<&Figures>; 2]) -> Vec<Vec<String>> {
     let shares = sides.map(|side| side.and_then(|one| one.gc));
     let bases = [CpuBase::Used, CpuBase::Available];
@@ -226,7 +226,7 @@ fn percent(share: f64) -> String {
 }
 
 fn size(bytes: Option<u64>) -> String {
-    bytes.map_or_else(dash, bytes_text)
+    bytes.map_or_else(dash, human)
 }
 
 fn gc(share: Option<GcShare>) -> String {
@@ -234,7 +234,7 @@ fn gc(share: Option<GcShare>) -> String {
 }
 
 fn limit(one: &Figures) -> String {
-    let limits: Vec<_> = one.limits.iter().map(|bytes| bytes_text(*bytes)).collect();
+    let limits: Vec<_> = one.limits.iter().map(|bytes| human(*bytes)).collect();
     if limits.is_empty() { "none".to_owned() } else { limits.join(", ") }
 }
 
@@ -246,7 +246,7 @@ fn gomemlimit(one: &Figures) -> String {
 /// A value of GOMEMLIMIT, for people.
 pub(super) fn gomemlimit_text(value: &str) -> String {
     match value.parse() {
-        Ok(bytes) => bytes_text(bytes),
+        Ok(bytes) => human(bytes),
         Err(_) if value == "off" => "none".to_owned(),
         Err(_) => format!("{value} (malformed)"),
     }
@@ -254,7 +254,7 @@ pub(super) fn gomemlimit_text(value: &str) -> String {
 
 fn peak(one: &Figures) -> String {
     match (one.peak, one.peak_share) {
-        (Some(peak), Some(share)) => format!("{} ({})", bytes_text(peak), percent(share)),
+        (Some(peak), Some(share)) => format!("{} ({})", human(peak), percent(share)),
         (peak, _) => size(peak),
     }
 }
