@@ -4,7 +4,7 @@ use std::{error::Error, io, iter::successors};
 
 use kube::core::Status;
 
-use crate::serve::tls::words;
+use crate::serve::tls::explain;
 
 /// The text of hyper's client around the cause that helps.
 const CLIENT_ERROR: &str = "client error (";
@@ -62,8 +62,8 @@ pub(crate) fn status_text(status: &Status) -> &str {
 
 /// The text of an error by itself, in words also if it is about TLS or PEM.
 pub(crate) fn said(error: &(dyn Error + 'static)) -> String {
-    let tls = error.downcast_ref().map(words::tls);
-    let pem = || error.downcast_ref().map(words::pem);
+    let tls = error.downcast_ref().map(explain::tls);
+    let pem = || error.downcast_ref().map(explain::pem);
     tls.or_else(pem).unwrap_or_else(|| error.to_string())
 }
 

@@ -16,7 +16,7 @@ use super::{
     duration::{parse_duration, parse_life, parse_poll},
 };
 use crate::{
-    certs::Settings,
+    certs::CertificateSettings,
     cluster::{
         certificates::{CertificateKeeper, Outlet, Places},
         client::connect,
@@ -176,7 +176,7 @@ impl LifeArgs {
         let client = client("--tls-secret")?;
         let namespace =
             objects.namespace.map_or_else(|| client.default_namespace().to_owned(), str::to_owned);
-        let settings = Settings {
+        let settings = CertificateSettings {
             server_name: format!("{}.{namespace}.svc", objects.service),
             ca_life: self.ca_duration,
             leaf_life: self.leaf_duration,

@@ -37,7 +37,7 @@ use super::{
 use crate::{
     asked::{Asked, is_for_want_of_one},
     causes::{chain, with_causes},
-    serve::tls::{provider, words},
+    serve::tls::{explain, provider},
 };
 
 /// A megabyte: more than any answer or scrape.
@@ -256,7 +256,7 @@ fn explained(error: anyhow::Error, is_asked: bool) -> anyhow::Error {
         ) => "; see --client-cert and --client-key",
         _ => "",
     };
-    anyhow!("TLS handshake: {}{see}", words::tls(tls))
+    anyhow!("TLS handshake: {}{see}", explain::tls(tls))
 }
 
 fn read_pem(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -18,7 +18,7 @@ use super::credentials::{self, PluginError};
 use super::kubeconfig::{self, ConfigError, Target};
 use crate::{
     causes::{chain, status_text, with_causes},
-    serve::tls::words,
+    serve::tls::explain,
 };
 
 /// How long one answer may take; a page of pods of a busy API server takes seconds.
@@ -292,7 +292,7 @@ impl Place {
         let url = self.0.clone();
         match error {
             rustls::Error::InvalidCertificate(error) => {
-                ApiError::Tls { url, problem: words::certificate(error) }
+                ApiError::Tls { url, problem: explain::certificate(error) }
             }
             rustls::Error::AlertReceived(
                 Alert::BadCertificate
@@ -305,7 +305,7 @@ impl Place {
                 url,
                 problem: "it accepts no client without a certificate, or not this one".to_owned(),
             },
-            error => ApiError::Unreachable { url, problem: words::tls(error) },
+            error => ApiError::Unreachable { url, problem: explain::tls(error) },
         }
     }
 }

@@ -39,7 +39,10 @@ use super::{
     trust_log,
 };
 use crate::{
-    certs::{Data, KEYS, LEAF_KEYS, Machine, REVOKED_ANNOTATION, Settings, Signed, Step, Stored, Target},
+    certs::{
+        CertificateSettings, KEYS, LEAF_KEYS, Machine, REVOKED_ANNOTATION, SecretData, SignReason, Step,
+        StoreReason, WriteTarget,
+    },
     metrics::{Metrics, Rotation, Watch},
     serve::{
         readiness::{Gate, Trouble},
@@ -103,8 +106,8 @@ pub struct CertificateKeeper {
     /// What is wrong at the moment.
     pub trouble: Trouble,
     watching: BTreeMap<Watch, String>,
-    writing: BTreeMap<Target, String>,
-    paces: BTreeMap<Target, Pace>,
+    writing: BTreeMap<WriteTarget, String>,
+    paces: BTreeMap<WriteTarget, Pace>,
     tick: Duration,
     metrics: Metrics,
 }
@@ -114,7 +117,7 @@ impl CertificateKeeper {
     #[must_use]
     pub fn new(
         client: Client,
-        settings: Settings,
+        settings: CertificateSettings,
         places: Places,
         tick: Duration,
         outlet: Outlet,
@@ -123,7 +126,7 @@ impl CertificateKeeper {
         Self {
             machine: match outlet {
                 Outlet::Served(_) => Machine::new(settings),
-                Outlet::Secret(_) => Machine::of_keeper(settings),
+                Outlet::Secret(_) => Machine::for_keeper(settings),
             },
             secrets: Api::namespaced(client.clone(), &places.namespace),
             configurations: Api::all(client),
@@ -210,18 +213,19 @@ impl CertificateKeeper {
 
     fn see_secret(&mut self, secret: Option<Secret>) {
         let annotations = secret.as_ref().map(ResourceExt::annotations);
-        self.machine.see_revoked(annotations.and_then(|all| all.get(REVOKED_ANNOTATION)).map(String::as_str));
-        self.machine.see_secret(secret.as_ref().map(data));
+        self.machine
+            .observe_revoked(annotations.and_then(|all| all.get(REVOKED_ANNOTATION)).map(String::as_str));
+        self.machine.observe_secret(secret.as_ref().map(data));
         self.secret = secret;
     }
 
     fn see_serving_secret(&mut self, secret: Option<Secret>) {
-        self.machine.see_serving_secret(secret.as_ref().map(data));
+        self.machine.observe_serving_secret(secret.as_ref().map(data));
         self.serving_secret = secret;
     }
 
     fn see_configuration(&mut self, configuration: Option<&MutatingWebhookConfiguration>) {
-        self.machine.see_configuration(configuration.map(entries));
+        self.machine.observe_configuration(configuration.map(entries));
     }
 
     /// Takes steps until nothing is left to do, or only what failed. When to try again where something has to be
@@ -230,8 +234,8 @@ impl CertificateKeeper {
         // What cannot be written now, and when to try again. It does not keep the rest from being written.
         let mut later = BTreeMap::new();
         for _ in 0..MAX_STEPS {
-            let besides = later.keys().copied().collect();
-            let step = self.machine.step_besides(&besides, SystemTime::now());
+            let blocked = later.keys().copied().collect();
+            let step = self.machine.step_without(&blocked, SystemTime::now());
             trust_log::log(self.machine.take_changes());
             let step = match step {
                 Ok(Some(step)) => step,
@@ -254,9 +258,9 @@ impl CertificateKeeper {
                     self.serve(credentials);
                     Ok(())
                 }
-                Step::Store(data, why) => self.store(data, &why).await,
-                Step::Deposit(data, why) => self.deposit(data, &why).await,
-                Step::Publish { entries, bundle } => self.publish(&entries, &bundle).await,
+                Step::StoreCa(data, why) => self.store(data, &why).await,
+                Step::StoreLeaf(data, why) => self.deposit(data, &why).await,
+                Step::PublishBundle { entries, bundle } => self.publish(&entries, &bundle).await,
             };
             match (done, target) {
                 (Ok(()), _) | (Err(_), None) => {}
@@ -270,12 +274,12 @@ impl CertificateKeeper {
         later.into_values().min()
     }
 
-    fn pace(&mut self, target: Target) -> &mut Pace {
+    fn pace(&mut self, target: WriteTarget) -> &mut Pace {
         self.paces.entry(target).or_insert_with(|| Pace::new(self.tick))
     }
 
     /// Each problem is logged once. When to try again.
-    fn failed(&mut self, target: Target, problem: String) -> Instant {
+    fn failed(&mut self, target: WriteTarget, problem: String) -> Instant {
         if self.writing.get(&target) != Some(&problem) {
             warn!(%problem, "cannot bring the certificates up to date; going on, trying again");
         }
@@ -291,7 +295,7 @@ impl CertificateKeeper {
         info!(%expires, "serving a new certificate");
     }
 
-    async fn store(&mut self, ours: Data, why: &Stored) -> Result<(), WriteError> {
+    async fn store(&mut self, ours: SecretData, why: &StoreReason) -> Result<(), WriteError> {
         let Some(mut secret) = self.secret.clone() else { return Ok(()) };
         let lost: Vec<_> = self.machine.unlisted_revocations().map(ToString::to_string).collect();
         if !lost.is_empty() {
@@ -299,7 +303,7 @@ impl CertificateKeeper {
             let kept = (!listed.is_empty()).then(|| listed.clone());
             *listed = kept.into_iter().chain(lost).collect::<Vec<_>>().join(",");
         }
-        let is_rotation = matches!(why, Stored::Minted(_) | Stored::Promoted);
+        let is_rotation = matches!(why, StoreReason::Created(_) | StoreReason::Rotated);
         let written = self.write(&self.places.secret, secret, &KEYS, ours).await;
         if is_rotation && !matches!(written, Err(WriteError::Conflict)) {
             self.metrics.count_rotation(Rotation::Ca, written.is_ok());
@@ -310,7 +314,7 @@ impl CertificateKeeper {
         Ok(())
     }
 
-    async fn deposit(&mut self, ours: Data, why: &Signed) -> Result<(), WriteError> {
+    async fn deposit(&mut self, ours: SecretData, why: &SignReason) -> Result<(), WriteError> {
         let (Outlet::Secret(name), Some(secret)) = (&self.outlet, self.serving_secret.clone()) else {
             return Ok(());
         };
@@ -330,7 +334,7 @@ impl CertificateKeeper {
         name: &str,
         mut secret: Secret,
         keys: &[&str],
-        ours: Data,
+        ours: SecretData,
     ) -> Result<Secret, WriteError> {
         let data = secret.data.get_or_insert_default();
         data.retain(|key, _| !keys.contains(&key.as_str()));
@@ -382,7 +386,7 @@ impl CertificateKeeper {
         if matches!(self.outlet, Outlet::Secret(_)) {
             self.metrics.certificate_expiry.set(seconds_of(self.machine.leaf_expires()));
         }
-        let missing = self.machine.troubles().into_iter().map(|trouble| trouble.to_string());
+        let missing = self.machine.problems().into_iter().map(|trouble| trouble.to_string());
         let failing = self.watching.values().cloned().chain(self.writing.values().cloned());
         self.trouble.store(Arc::new(missing.chain(failing).collect()));
     }

@@ -3,7 +3,7 @@
 
 use tracing::{info, warn};
 
-use crate::certs::{CaCertificate, Change, Dropped, Fingerprint};
+use crate::certs::{CaCertificate, Change, DropReason, Fingerprint};
 
 /// Logs what happened to CAs.
 pub(super) fn log(changes: Vec<Change>) {
@@ -17,7 +17,7 @@ pub(super) fn log(changes: Vec<Change>) {
                     info!(%sha256, %expires, why = %role, "a CA is trusted");
                 }
             }
-            Change::Dropped { ca, why: why @ Dropped::Expired } => {
+            Change::Dropped { ca, why: why @ DropReason::Expired } => {
                 let (sha256, expires) = describe(&ca);
                 info!(%sha256, %expires, %why, "a CA is not trusted any more");
             }

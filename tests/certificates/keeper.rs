@@ -17,7 +17,7 @@ use std::{
 use axum::{body::Body, http::Request};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gomemlimit::{
-    certs::{CaCertificate, Fingerprint, REVOKED_ANNOTATION, Settings},
+    certs::{CaCertificate, CertificateSettings, Fingerprint, REVOKED_ANNOTATION},
     cluster::{
         certificates::{CertificateKeeper, Outlet, Places},
         client::over,
@@ -40,8 +40,8 @@ use tokio::{
 use tower::service_fn;
 
 use crate::{
+    fixture::accepts,
     planted::{Planted, plant},
-    world::accepts,
 };
 
 const TICK: Duration = Duration::from_secs(30);
@@ -197,7 +197,7 @@ fn start(mode: Mode, api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()
         let api = api.clone();
         async move { api.answer(replica, request.map(Body::new)).await }
     };
-    let settings = Settings {
+    let settings = CertificateSettings {
         server_name: server_name(),
         ca_life: DAY * 365,
         leaf_life: DAY * 7,

@@ -473,8 +473,9 @@ async fn the_cas_of_the_live_bundle_are_listed_and_one_that_no_replica_would_pub
         .as_array_mut()
         .unwrap()
         .push(json!("--ca-duration=24h"));
-    let authority =
-        |name: &str, hours| Authority::mint(name, SystemTime::now(), Duration::from_hours(hours)).unwrap();
+    let authority = |name: &str, hours| {
+        Authority::generate(name, SystemTime::now(), Duration::from_hours(hours)).unwrap()
+    };
     let cas = [
         (authority("gomemlimit.gomemlimit.svc", 24), None),
         (authority("gomemlimit.gomemlimit.svc", 48), Some("it ends later than --ca-duration allows")),

@@ -102,7 +102,7 @@ pub struct Parts {
 #[derive(Debug, Error)]
 pub enum ServeError {
     /// TLS could not be set up.
-    #[error("cannot set up TLS: {}", tls::words::tls(.0))]
+    #[error("cannot set up TLS: {}", tls::explain::tls(.0))]
     Tls(#[from] rustls::Error),
     /// The webhook port is gone, which only a defect can bring about.
     #[error("the webhook port ended by itself")]

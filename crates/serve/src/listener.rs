@@ -29,7 +29,7 @@ use super::{
     room::{Place, Room},
     throttle::Throttle,
     timed_io::{AwaitedBody, Silence, TimedIo},
-    tls::words,
+    tls::explain,
 };
 use crate::metrics::{HandshakeFailure, Metrics};
 
@@ -263,7 +263,7 @@ impl Connection {
             Ok(Ok(stream)) => return Some(stream),
             Ok(Err(error)) => {
                 let tls = error.get_ref().and_then(|error| error.downcast_ref());
-                let problem = tls.map_or_else(|| error.to_string(), words::tls);
+                let problem = tls.map_or_else(|| error.to_string(), explain::tls);
                 if tls.is_some_and(is_refused_caller) {
                     if let Some(suppressed) = self.refusals.pass() {
                         warn!(%problem, suppressed, "refused a caller by its client certificate");

@@ -9,7 +9,7 @@ use kube::runtime::watcher::{self, Event};
 use serde_json::json;
 
 use crate::{
-    certs::{Data, Entry},
+    certs::{SecretData, WebhookEntry},
     cluster::patience::Heard,
 };
 
@@ -38,15 +38,15 @@ pub(super) fn single<T>(
     })
 }
 
-pub(super) fn data(secret: &Secret) -> Data {
+pub(super) fn data(secret: &Secret) -> SecretData {
     let data = secret.data.iter().flatten();
     data.map(|(key, value)| (key.clone(), value.0.clone())).collect()
 }
 
-pub(super) fn entries(configuration: &MutatingWebhookConfiguration) -> Vec<Entry> {
+pub(super) fn entries(configuration: &MutatingWebhookConfiguration) -> Vec<WebhookEntry> {
     let entries = configuration.webhooks.iter().flatten();
     entries
-        .map(|entry| Entry {
+        .map(|entry| WebhookEntry {
             name: entry.name.clone(),
             bundle: entry.client_config.ca_bundle.as_ref().map(|bundle| bundle.0.clone()).unwrap_or_default(),
         })

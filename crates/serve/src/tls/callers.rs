@@ -23,7 +23,7 @@ use thiserror::Error;
 use tracing::info;
 use x509_cert::{Certificate, der::Decode};
 
-use super::{provider::provider, words};
+use super::{explain, provider::provider};
 use crate::{
     last_good::LastGood,
     metrics::{Metrics, Reread},
@@ -42,7 +42,7 @@ pub enum ClientCaError {
         source: FileError,
     },
     /// It is not PEM.
-    #[error("{path} is not PEM: {}", words::pem(source), path = path.display())]
+    #[error("{path} is not PEM: {}", explain::pem(source), path = path.display())]
     Pem {
         /// Which.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum ClientCaError {
     #[error("there is no certificate in {path}", path = .0.display())]
     NoCertificate(PathBuf),
     /// A certificate in it is of no use as a CA.
-    #[error("cannot use a certificate of {path} as a CA: {}", words::tls(source), path = path.display())]
+    #[error("cannot use a certificate of {path} as a CA: {}", explain::tls(source), path = path.display())]
     Certificate {
         /// Which file.
         path: PathBuf,

@@ -1,11 +1,9 @@
 //! The serving certificate: where it comes from, whether it is valid, how it is replaced.
 
 mod callers;
-mod credentials;
 mod ephemeral;
 mod files;
 pub mod provider;
-pub mod words;
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -18,11 +16,11 @@ use rustls::{
 
 pub use self::{
     callers::{Callers, ClientCa, ClientCaError},
-    credentials::{Credentials, CredentialsError},
     ephemeral::{EphemeralError, ephemeral},
     files::{CertificateFiles, CertificateFilesError, Reloader},
 };
 use crate::metrics::Metrics;
+pub use gomemlimit_tls::{Credentials, CredentialsError, explain};
 
 /// What is served right now. New connections see a new certificate at once, open ones keep theirs.
 #[derive(Debug)]

@@ -1,20 +1,14 @@
-//! The one place that names the cryptography: ring.
+//! The configuration of the TLS listener.
 
 use std::sync::Arc;
 
 use rustls::{
     ServerConfig,
-    crypto::CryptoProvider,
     server::{NoServerSessionStorage, ResolvesServerCert},
 };
 
 use super::Callers;
-
-/// The provider of this program.
-#[must_use]
-pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
+pub use gomemlimit_tls::provider;
 
 /// A TLS 1.2 and 1.3 server that speaks HTTP/1.1 only, as the API server does with webhooks.
 pub(super) fn server_config(

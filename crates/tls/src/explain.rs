@@ -1,10 +1,12 @@
 //! Errors of TLS and PEM in words: many texts of rustls are names of its types.
 
 mod certificate;
+mod spelled_out;
 
 use rustls::{AlertDescription, Error, InconsistentKeys, PeerIncompatible, pki_types::pem};
 
-pub use certificate::certificate;
+pub use self::certificate::certificate;
+use self::spelled_out::spelled_out;
 
 /// No version in common, as seen from either side.
 const NO_VERSION: &str = "it has no version of TLS that this program has: 1.2 and 1.3";
@@ -85,19 +87,6 @@ pub fn pem(error: &pem::Error) -> String {
         pem::Error::NoItemsFound => "it has no section of this kind".to_owned(),
         error => error.to_string(),
     }
-}
-
-/// The name of a variant in words.
-fn spelled_out(variant: &str) -> String {
-    let name = variant.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-    let mut words = String::new();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.push(letter.to_ascii_lowercase());
-    }
-    words
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::{
 
 use gomemlimit::{
     certs::{
-        CaCertificate, Contents, Data, Entry, Fingerprint, Machine, Settings, Signed, Step, Stored, Target,
+        CaCertificate, CertificateSettings, Contents, Fingerprint, Machine, SecretData, SignReason, Step,
+        StoreReason, WebhookEntry, WriteTarget,
     },
     serve::tls::{Credentials, provider},
 };
@@ -23,8 +24,8 @@ pub const HOUR: Duration = Duration::from_hours(1);
 pub const TICK: Duration = Duration::from_mins(1);
 pub const PUBLISH_DELAY: Duration = Duration::from_mins(3);
 
-pub fn settings() -> Settings {
-    Settings {
+pub fn settings() -> CertificateSettings {
+    CertificateSettings {
         server_name: NAME.to_owned(),
         ca_life: HOUR,
         leaf_life: Duration::from_mins(10),
@@ -61,12 +62,12 @@ pub struct Cluster {
     pub now: SystemTime,
     /// Counts every change of either object.
     pub version: u64,
-    pub secret: (u64, Option<Data>),
-    pub configuration: (u64, Option<Vec<Entry>>),
+    pub secret: (u64, Option<SecretData>),
+    pub configuration: (u64, Option<Vec<WebhookEntry>>),
     /// What replicas mount, where they do.
-    pub serving: (u64, Option<Data>),
+    pub serving: (u64, Option<SecretData>),
     /// What the Secret held at earlier times.
-    pub backups: Vec<Data>,
+    pub backups: Vec<SecretData>,
     /// The annotation of the Secret with revoked CAs.
     pub revoked: Option<String>,
     /// CAs that must never be in the CA bundle.
@@ -74,7 +75,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn write_secret(&mut self, data: Option<Data>) {
+    pub fn write_secret(&mut self, data: Option<SecretData>) {
         self.version += 1;
         self.backups.extend(self.secret.1.clone());
         if data.is_none() {
@@ -83,7 +84,7 @@ impl Cluster {
         self.secret = (self.version, data);
     }
 
-    pub fn write_serving(&mut self, data: Option<Data>) {
+    pub fn write_serving(&mut self, data: Option<SecretData>) {
         self.version += 1;
         self.serving = (self.version, data);
     }
@@ -116,7 +117,7 @@ impl Cluster {
     pub fn write_bundles(&mut self, bundle: &[u8]) {
         self.version += 1;
         let entries = ["namespaces", "resize"]
-            .map(|entry| Entry { name: format!("{entry}.gomemlimit.dev"), bundle: bundle.to_vec() });
+            .map(|entry| WebhookEntry { name: format!("{entry}.gomemlimit.dev"), bundle: bundle.to_vec() });
         self.configuration = (self.version, Some(entries.to_vec()));
     }
 }
@@ -134,7 +135,7 @@ pub struct Replica {
     pub cut: bool,
     /// How far its clock is from the API server's, in seconds.
     pub skew: i64,
-    pub log: Vec<Stored>,
+    pub log: Vec<StoreReason>,
     /// How often it wrote the serving Secret.
     pub deposits: usize,
 }
@@ -144,7 +145,7 @@ pub struct Mount {
     /// How far kubelet is behind.
     pub delay: Duration,
     /// What kubelet has not brought yet, and since when it is in the Secret.
-    pending: Vec<(SystemTime, u64, Data)>,
+    pending: Vec<(SystemTime, u64, SecretData)>,
     pub serving: Option<Credentials>,
 }
 
@@ -191,7 +192,7 @@ impl Replica {
 
     /// A separate keeper.
     pub fn keeper() -> Self {
-        Self::of(Machine::of_keeper(settings()))
+        Self::of(Machine::for_keeper(settings()))
     }
 
     fn of(machine: Machine) -> Self {
@@ -211,22 +212,22 @@ impl Replica {
 
     pub fn see_secret(&mut self, cluster: &Cluster) {
         if !self.cut && !self.paused {
-            self.machine.see_revoked(cluster.revoked.as_deref());
-            self.machine.see_secret(cluster.secret.1.clone());
+            self.machine.observe_revoked(cluster.revoked.as_deref());
+            self.machine.observe_secret(cluster.secret.1.clone());
             self.seen_secret = Some(cluster.secret.0);
         }
     }
 
     pub fn see_serving(&mut self, cluster: &Cluster) {
         if !self.cut && !self.paused {
-            self.machine.see_serving_secret(cluster.serving.1.clone());
+            self.machine.observe_serving_secret(cluster.serving.1.clone());
             self.seen_serving = Some(cluster.serving.0);
         }
     }
 
     pub fn see_configuration(&mut self, cluster: &Cluster) {
         if !self.cut && !self.paused {
-            self.machine.see_configuration(cluster.configuration.1.clone());
+            self.machine.observe_configuration(cluster.configuration.1.clone());
         }
     }
 
@@ -236,21 +237,25 @@ impl Replica {
             return false;
         }
         let now = shifted(cluster.now, self.skew);
-        let all = BTreeSet::from([Target::Authority, Target::Certificate, Target::Bundle]);
-        let besides = if self.cut { all } else { BTreeSet::new() };
-        let more = match self.machine.step_besides(&besides, now).unwrap() {
+        let all = BTreeSet::from([
+            WriteTarget::CaSecret,
+            WriteTarget::ServingSecret,
+            WriteTarget::WebhookConfiguration,
+        ]);
+        let blocked = if self.cut { all } else { BTreeSet::new() };
+        let more = match self.machine.step_without(&blocked, now).unwrap() {
             None => false,
             Some(Step::Serve(credentials)) => {
                 self.serving = Some(credentials);
                 true
             }
             Some(step) if self.cut => panic!("{step:?} while it cannot be done"),
-            Some(Step::Deposit(..)) if self.seen_serving != Some(cluster.serving.0) => false,
-            Some(Step::Deposit(data, why)) => {
-                if why != Signed::Renewed {
+            Some(Step::StoreLeaf(..)) if self.seen_serving != Some(cluster.serving.0) => false,
+            Some(Step::StoreLeaf(data, why)) => {
+                if why != SignReason::Renewed {
                     let leaf = Credentials::from_pem(&data["tls.crt"], &data["tls.key"], now).unwrap();
                     let entries = cluster.configuration.1.as_ref().unwrap();
-                    let is_trusted = |entry: &Entry| accepts(&entry.bundle, NAME, &leaf, cluster.now);
+                    let is_trusted = |entry: &WebhookEntry| accepts(&entry.bundle, NAME, &leaf, cluster.now);
                     // Its own clock may be wrong.
                     let is_right = self.skew == 0;
                     assert!(
@@ -264,8 +269,8 @@ impl Replica {
                 true
             }
             // Another replica was faster: the API server refuses the old resourceVersion.
-            Some(Step::Store(..)) if self.seen_secret != Some(cluster.secret.0) => false,
-            Some(Step::Store(data, why)) => {
+            Some(Step::StoreCa(..)) if self.seen_secret != Some(cluster.secret.0) => false,
+            Some(Step::StoreCa(data, why)) => {
                 for key in ["ca.crt", "next.crt", "bundle.crt"] {
                     cluster.check_written(data.get(key).map_or(&[], Vec::as_slice));
                 }
@@ -279,11 +284,11 @@ impl Replica {
                 self.see_secret(cluster);
                 true
             }
-            Some(Step::Publish { .. }) if self.seen_secret != Some(cluster.secret.0) => {
+            Some(Step::PublishBundle { .. }) if self.seen_secret != Some(cluster.secret.0) => {
                 self.see_secret(cluster);
                 true
             }
-            Some(Step::Publish { entries, bundle }) => {
+            Some(Step::PublishBundle { entries, bundle }) => {
                 cluster.check_written(bundle.as_bytes());
                 let Some(live) = &mut cluster.configuration.1 else { return false };
                 for (place, name) in entries {
@@ -301,14 +306,14 @@ impl Replica {
     }
 }
 
-pub struct World {
+pub struct Fixture {
     pub cluster: Cluster,
     pub replicas: Vec<Replica>,
     /// Replicas that serve what separate keepers sign; then `replicas` are those keepers.
     pub mounts: Vec<Mount>,
 }
 
-impl World {
+impl Fixture {
     /// As `helm install` leaves it, some seconds later.
     pub fn installed(replicas: usize) -> Self {
         Self::with((0..replicas).map(|_| Replica::new()).collect(), Vec::new())
@@ -317,27 +322,27 @@ impl World {
     /// The same with separate keepers: one replica that sees changes at once, and one as late as kubelet may be.
     pub fn separate(keepers: usize) -> Self {
         let mounts = [Duration::ZERO, TICK * 2].map(Mount::new).into();
-        let mut world = Self::with((0..keepers).map(|_| Replica::keeper()).collect(), mounts);
-        world.advance(TICK * 2);
-        world
+        let mut fixture = Self::with((0..keepers).map(|_| Replica::keeper()).collect(), mounts);
+        fixture.advance(TICK * 2);
+        fixture
     }
 
     fn with(replicas: Vec<Replica>, mounts: Vec<Mount>) -> Self {
         let mut cluster = Cluster {
             now: start(),
             version: 0,
-            secret: (0, Some(Data::new())),
+            secret: (0, Some(SecretData::new())),
             configuration: (0, None),
-            serving: (0, Some(Data::new())),
+            serving: (0, Some(SecretData::new())),
             backups: Vec::new(),
             revoked: None,
             planted: Vec::new(),
         };
         cluster.write_bundles(b"");
-        let mut world = Self { cluster, replicas, mounts };
-        world.settle();
-        world.refresh();
-        world
+        let mut fixture = Self { cluster, replicas, mounts };
+        fixture.settle();
+        fixture.refresh();
+        fixture
     }
 
     /// Everybody sees everything and does everything, until nobody has anything left to do.
@@ -422,14 +427,14 @@ impl World {
         self.check("when calm");
         let secret = self.cluster.secret.1.as_ref().unwrap();
         let (contents, _) = Contents::parse(secret, NAME, self.cluster.now).unwrap();
-        assert!(contents.is_said_by(secret));
+        assert!(contents.is_stored_in(secret));
         for entry in self.cluster.configuration.1.as_ref().unwrap() {
             assert_eq!(entry.bundle, secret["bundle.crt"], "{}", entry.name);
         }
         for replica in &self.replicas {
             assert!(replica.trusted && replica.machine.is_verified(self.cluster.now));
             assert_eq!(replica.machine.out_of_sync(), []);
-            assert_eq!(replica.machine.troubles(), []);
+            assert_eq!(replica.machine.problems(), []);
         }
     }
 

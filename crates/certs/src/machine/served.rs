@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::certs::{contents::Contents, trust::CaCertificate};
+use crate::{ca_certificate::CaCertificate, contents::Contents};
 
-/// So many CAs are remembered whose certificates were replaced, the latest first.
+/// Maximum number of CAs that are remembered after their certificates were replaced, the latest first.
 const MAX_REPLACED: usize = 4;
 
 /// A CA whose certificate was replaced in the Secret that replicas mount; kubelet may bring the new one later.
@@ -12,14 +12,14 @@ const MAX_REPLACED: usize = 4;
 struct Replaced {
     ca: CaCertificate,
     since: SystemTime,
-    /// It was among the CAs of the Secret when these were read last.
+    /// Whether the Secret had it when it was read last.
     is_there: bool,
-    /// Somebody has taken it away once. Who does so twice is obeyed, such as a keeper whose clock says that it has expired:
-    /// the two would write for ever.
+    /// Whether somebody has taken it away once. Whoever does so twice is obeyed, such as a keeper by whose clock it has
+    /// expired: the two would write for ever.
     was_taken: bool,
 }
 
-/// What this process knows to be served.
+/// The CAs of certificates that are served, as far as this process knows.
 #[derive(Debug, Default)]
 pub(super) struct Served {
     by: Option<CaCertificate>,
@@ -27,7 +27,8 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// What is served now is signed by `ca`. Others may serve for a while what it replaces, if `is_mounted`.
+    /// Notes that the certificate that is served now is signed by `ca`. If it is mounted, others may serve the one before
+    /// it for a while.
     pub(super) fn note(&mut self, ca: &CaCertificate, is_mounted: bool, now: SystemTime) {
         if self.by.as_ref() == Some(ca) {
             return;
@@ -39,8 +40,8 @@ impl Served {
         }
     }
 
-    /// Those that have to be put back into these CAs, which were read from the Secret. `leaf_life` bounds how long
-    /// anything may be served.
+    /// The CAs that have to be put back into these contents, which were read from the Secret. Nothing is served for longer
+    /// than `leaf_life`.
     pub(super) fn missing_in(
         &mut self,
         contents: &Contents,
@@ -63,7 +64,7 @@ impl Served {
         missing
     }
 
-    /// All of them.
+    /// Every CA of a certificate that may be served.
     pub(super) fn all(&self) -> impl Iterator<Item = &CaCertificate> {
         self.by.iter().chain(self.replaced.iter().map(|one| &one.ca))
     }

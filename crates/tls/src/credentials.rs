@@ -1,4 +1,4 @@
-//! A certificate chain with its key, checked before anybody sees it.
+//! A certificate chain with its key, checked before it is used.
 
 use std::{
     sync::Arc,
@@ -12,13 +12,13 @@ use rustls::{
 use thiserror::Error;
 use x509_cert::{Certificate, der::Decode};
 
-use super::{provider::provider, words};
+use crate::{explain, provider::provider};
 
 /// Why a pair of certificate and key cannot be served.
 #[derive(Debug, Error)]
 pub enum CredentialsError {
     /// No PEM certificate could be read.
-    #[error("the certificate is not PEM: {}", words::pem(.0))]
+    #[error("the certificate is not PEM: {}", explain::pem(.0))]
     CertificatePem(#[source] rustls::pki_types::pem::Error),
     /// The PEM text holds no certificate at all.
     #[error("there is no certificate in the PEM text")]
@@ -27,10 +27,10 @@ pub enum CredentialsError {
     #[error("the certificate is not X.509: {0}")]
     CertificateDer(#[source] x509_cert::der::Error),
     /// No PEM key could be read.
-    #[error("there is no private key as PEM: {}", words::pem(.0))]
+    #[error("there is no private key as PEM: {}", explain::pem(.0))]
     KeyPem(#[source] rustls::pki_types::pem::Error),
     /// The key is of no supported kind, or belongs to another certificate.
-    #[error("certificate and private key do not go together: {}", words::tls(.0))]
+    #[error("certificate and private key do not go together: {}", explain::tls(.0))]
     Mismatch(#[source] rustls::Error),
     /// Before `notBefore`, while what is served is valid.
     #[error("the certificate is not valid before {}", humantime::format_rfc3339_seconds(*.0))]
@@ -50,6 +50,9 @@ pub struct Credentials {
 
 impl Credentials {
     /// Checks a PEM chain and a PEM key: that they parse, belong together and have not expired at `now`.
+    ///
+    /// # Errors
+    /// [`CredentialsError`], but for `NotYetValid`.
     pub fn from_pem(chain: &[u8], key: &[u8], now: SystemTime) -> Result<Self, CredentialsError> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
@@ -58,7 +61,10 @@ impl Credentials {
         Self::new(chain, key, now)
     }
 
-    /// The same of what has been parsed.
+    /// Checks a chain and a key that are parsed already.
+    ///
+    /// # Errors
+    /// [`CredentialsError`], but for `NotYetValid` and the two of PEM.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
@@ -77,7 +83,9 @@ impl Credentials {
         Ok(Self { key: Arc::new(key), not_before, not_after })
     }
 
-    pub(super) fn key(&self) -> Arc<CertifiedKey> {
+    /// The chain with its key, as rustls serves it.
+    #[must_use]
+    pub fn key(&self) -> Arc<CertifiedKey> {
         self.key.clone()
     }
 
@@ -93,7 +101,9 @@ impl Credentials {
         self.not_after
     }
 
-    pub(super) fn not_before(&self) -> SystemTime {
+    /// When the certificate begins to be valid.
+    #[must_use]
+    pub fn not_before(&self) -> SystemTime {
         self.not_before
     }
 

@@ -1,4 +1,4 @@
-//! A certificate authority: made, read back, and what it signs.
+//! A certificate authority: made, read back, and used to sign.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use gomemlimit_tls::{Credentials, CredentialsError};
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
@@ -14,21 +15,21 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use super::{
-    contents::Data,
+use crate::{
+    ca_certificate::{CA_NAME, CaCertificate},
+    data::SecretData,
     fingerprint::Fingerprint,
     leaf::Leaf,
-    origin::{self, NotOurs},
-    trust::{CA_NAME, CaCertificate, verifies},
+    origin::{OriginError, check_origin},
+    verify::verifies,
 };
-use crate::serve::tls::{Credentials, CredentialsError};
 
-/// From when on certificates are valid: always. A later time guards nothing, since who has the key may write any, and to
-/// a replica whose clock is behind, or to all others where a clock was ahead, the CA would be of no use: they would make
+/// `notBefore` of every certificate: the epoch. A later time protects nothing, since whoever has the key may write any. A
+/// replica whose clock is behind could not use such a CA, nor could the others if one clock was ahead: each would make
 /// another in its place.
 const VALID_FROM: SystemTime = SystemTime::UNIX_EPOCH;
 
-/// How long what a CA signs on trial is valid.
+/// Life of a certificate that a CA signs on trial.
 const TRIAL: Duration = Duration::from_hours(1);
 
 /// Why a CA cannot be made or used.
@@ -51,7 +52,7 @@ pub enum AuthorityError {
     NotValid,
     /// Not made by this program, or for another Service.
     #[error("{0} was not made by this program for this Service: {1}")]
-    NotOurs(Fingerprint, NotOurs),
+    Foreign(Fingerprint, OriginError),
     /// The key belongs to another certificate, or the certificate may not sign for this service.
     #[error("what it signs for {0} is not trusted by its own certificate")]
     SignsNothing(String),
@@ -60,14 +61,17 @@ pub enum AuthorityError {
 /// A CA with its key.
 #[derive(Clone, Debug)]
 pub struct Authority {
-    /// Its certificate.
+    /// The certificate.
     pub certificate: CaCertificate,
     key: Arc<KeyPair>,
 }
 
 impl Authority {
     /// Makes a CA for this server name only. ECDSA P-256.
-    pub fn mint(server_name: &str, now: SystemTime, life: Duration) -> Result<Self, AuthorityError> {
+    ///
+    /// # Errors
+    /// If the library refuses.
+    pub fn generate(server_name: &str, now: SystemTime, life: Duration) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate()?;
         let mut params = ca_params();
         params.not_before = OffsetDateTime::from(VALID_FROM);
@@ -88,6 +92,9 @@ impl Authority {
     }
 
     /// Reads a CA and tries it: a certificate signed by it has to be trusted for `server_name`.
+    ///
+    /// # Errors
+    /// [`AuthorityError`]; the CA cannot be used.
     pub fn from_pem(
         certificate: &[u8],
         key: &[u8],
@@ -96,8 +103,8 @@ impl Authority {
     ) -> Result<Self, AuthorityError> {
         let der = CertificateDer::from_pem_slice(certificate).map_err(|_| AuthorityError::Certificate)?;
         let certificate = CaCertificate::from_der(der).ok_or(AuthorityError::Certificate)?;
-        origin::check(&certificate, server_name)
-            .map_err(|why| AuthorityError::NotOurs(Fingerprint::of(&certificate), why))?;
+        check_origin(&certificate, server_name)
+            .map_err(|why| AuthorityError::Foreign(Fingerprint::of(&certificate), why))?;
         let key =
             std::str::from_utf8(key).map_err(|_| AuthorityError::Key(rcgen::Error::CouldNotParseKeyPair))?;
         let key = KeyPair::from_pem(key).map_err(AuthorityError::Key)?;
@@ -112,18 +119,21 @@ impl Authority {
         Ok(authority)
     }
 
-    /// Signs a certificate with a key of its own, which never outlives the CA.
+    /// Signs a certificate with a new key, which never outlives the CA.
+    ///
+    /// # Errors
+    /// If the library refuses, or what it makes cannot be served.
     pub fn sign(&self, server_name: &str, now: SystemTime, life: Duration) -> Result<Leaf, AuthorityError> {
         self.sign_key(&KeyPair::generate()?, server_name, now, life)
     }
 
-    /// The same, with both as the keys of a Secret hold them.
-    pub(super) fn sign_as_data(
+    /// Signs a certificate with a new key; both as the data of the serving Secret.
+    pub(crate) fn sign_as_data(
         &self,
         server_name: &str,
         now: SystemTime,
         life: Duration,
-    ) -> Result<Data, AuthorityError> {
+    ) -> Result<SecretData, AuthorityError> {
         let key = KeyPair::generate()?;
         let leaf = self.sign_key(&key, server_name, now, life)?;
         Ok(leaf.to_data(&key.serialize_pem()))
@@ -158,7 +168,7 @@ impl Authority {
         })
     }
 
-    /// From here on, two thirds of a CA's `life`, another one should take over.
+    /// The time from which another CA should take over: after two thirds of a CA's `life`.
     #[must_use]
     pub fn replace_at(&self, life: Duration) -> SystemTime {
         self.certificate.not_after - life / 3
@@ -171,7 +181,7 @@ impl Authority {
     }
 }
 
-/// What every CA has in common, which is all that an issuer needs besides the key.
+/// Parameters that all CAs have in common. An issuer needs no others beside the key.
 fn ca_params() -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();

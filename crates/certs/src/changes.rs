@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{contents::Contents, fingerprint::Fingerprint, trust::CaCertificate};
+use crate::{
+    ca_certificate::CaCertificate,
+    contents::{Contents, Role},
+    fingerprint::Fingerprint,
+};
 
-/// Changes that wait to be logged, at most; further ones are dropped.
+/// Maximum number of changes that wait to be logged. Further ones are dropped.
 const MAX_PENDING: usize = 32;
 
-/// Refused CAs that are remembered, so that each is logged once.
+/// Maximum number of refused CAs that are remembered, so that each is logged once.
 const MAX_REFUSED: usize = 256;
 
 /// What happened to one CA, or to the list of revoked ones.
@@ -17,9 +21,9 @@ pub enum Change {
     Trusted {
         /// The CA.
         ca: CaCertificate,
-        /// What it does.
+        /// Its role.
         role: Role,
-        /// Nothing that this replica has seen explains it: somebody else wrote it.
+        /// Whether somebody else wrote it: nothing that this replica has seen explains it.
         unexpected: bool,
     },
     /// It is not trusted any more.
@@ -27,7 +31,7 @@ pub enum Change {
         /// The CA.
         ca: CaCertificate,
         /// Why.
-        why: Dropped,
+        why: DropReason,
     },
     /// It was in the Secret, and is not used.
     Refused {
@@ -40,39 +44,18 @@ pub enum Change {
     Unreadable(String),
 }
 
-/// What a trusted CA does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It signs.
-    Signs,
-    /// It will sign.
-    Next,
-    /// It signed earlier.
-    Retired,
-}
-
 /// Why a CA is not trusted any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropped {
-    /// Its life is over.
+pub enum DropReason {
+    /// Past `notAfter`.
     Expired,
-    /// Somebody revoked it.
+    /// Revoked by the annotation.
     Revoked,
-    /// It is not in the Secret any more, or is not kept: what it signed is not served any more.
+    /// Not in the Secret any more, or not kept: what it signed is not served any more.
     Removed,
 }
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Signs => "it signs",
-            Self::Next => "it is the next to sign",
-            Self::Retired => "it signed earlier",
-        })
-    }
-}
-
-impl fmt::Display for Dropped {
+impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Expired => "it expired",
@@ -84,24 +67,24 @@ impl fmt::Display for Dropped {
 
 /// Changes that nobody has logged yet.
 #[derive(Debug, Default)]
-pub(super) struct Journal {
+pub(crate) struct Journal {
     pending: Vec<Change>,
     refused: BTreeSet<Fingerprint>,
 }
 
 impl Journal {
-    pub(super) fn take(&mut self) -> Vec<Change> {
+    pub(crate) fn take(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.pending)
     }
 
-    pub(super) fn add(&mut self, change: Change) {
+    pub(crate) fn add(&mut self, change: Change) {
         if self.pending.len() < MAX_PENDING {
             self.pending.push(change);
         }
     }
 
     /// Each CA once: what is refused may be seen again and again.
-    pub(super) fn refuse(&mut self, ca: CaCertificate, why: impl fmt::Display) {
+    pub(crate) fn refuse(&mut self, ca: CaCertificate, why: impl fmt::Display) {
         if self.refused.len() >= MAX_REFUSED {
             self.refused.clear();
         }
@@ -111,11 +94,11 @@ impl Journal {
     }
 
     /// The difference between what was trusted `before` and what is trusted `after`.
-    pub(super) fn compare(
+    pub(crate) fn compare(
         &mut self,
         before: Option<&Contents>,
         after: &Contents,
-        why: impl Fn(&CaCertificate) -> Dropped,
+        why: impl Fn(&CaCertificate) -> DropReason,
     ) {
         let was_trusted =
             |ca: &CaCertificate| before.is_some_and(|before| before.trusted().any(|one| one == ca));

@@ -17,14 +17,14 @@ use x509_cert::{
     },
 };
 
-use super::trust::{CA_NAME, CaCertificate};
+use crate::ca_certificate::{CA_NAME, CaCertificate};
 
 /// `id-kp-serverAuth`, RFC 5280, 4.2.1.12.
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 
 /// Why a CA was not made by this program for this server name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum NotOurs {
+pub enum OriginError {
     /// Not X.509.
     #[error("it cannot be read")]
     Unreadable,
@@ -39,18 +39,21 @@ pub enum NotOurs {
     Signature,
 }
 
-/// Whether [`super::Authority::mint`] makes such a CA for `server_name`. When it begins and ends is not looked at.
-pub(super) fn check(ca: &CaCertificate, server_name: &str) -> Result<(), NotOurs> {
-    let certificate = Certificate::from_der(&ca.der).map_err(|_| NotOurs::Unreadable)?;
+/// Whether this program makes such a CA for `server_name`, whenever it begins and ends.
+///
+/// # Errors
+/// [`OriginError`] if it does not.
+pub fn check_origin(ca: &CaCertificate, server_name: &str) -> Result<(), OriginError> {
+    let certificate = Certificate::from_der(&ca.der).map_err(|_| OriginError::Unreadable)?;
     let tbs = certificate.tbs_certificate();
     let name = format!("CN={CA_NAME}");
     if [tbs.subject(), tbs.issuer()].iter().any(|is| is.to_string() != name) {
-        return Err(NotOurs::Name);
+        return Err(OriginError::Name);
     }
     if !is_limited(tbs, server_name) {
-        return Err(NotOurs::Limits);
+        return Err(OriginError::Limits);
     }
-    is_self_signed(&certificate).then_some(()).ok_or(NotOurs::Signature)
+    is_self_signed(&certificate).then_some(()).ok_or(OriginError::Signature)
 }
 
 /// RFC 5280, 4.2.1.9 and 4.2.1.10: no intermediate CAs, and one name of a DNS only.

@@ -5,12 +5,12 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use ring::digest::{SHA256, digest};
 use thiserror::Error;
 
-use super::trust::CaCertificate;
+use crate::ca_certificate::CaCertificate;
 
-/// Annotation of the Secret: fingerprints of CAs that must never be trusted again, separated by commas.
+/// Annotation of the Secret with the fingerprints of CAs that must never be trusted again, separated by commas.
 pub const REVOKED_ANNOTATION: &str = "gomemlimit.dev/revoked-cas";
 
-/// Revoked CAs that a replica remembers although the Secret no longer lists them.
+/// Maximum number of revoked CAs that a replica remembers although the Secret no longer lists them.
 const MAX_REMEMBERED: usize = 64;
 
 /// SHA-256 of a certificate's DER bytes. Displayed as 64 lowercase hexadecimal digits.
@@ -65,17 +65,17 @@ impl FromStr for Fingerprint {
 
 /// The CAs that are revoked, as far as one replica knows.
 #[derive(Debug, Default)]
-pub(super) struct Revocations {
-    /// What the annotation lists now.
+pub(crate) struct Revocations {
+    /// Fingerprints that the annotation lists now.
     listed: BTreeSet<Fingerprint>,
-    /// CAs that this replica has seen and that were listed at some time, oldest first: whoever deletes the Secret, or
-    /// brings back a copy of it, does not bring them back.
+    /// Fingerprints of CAs that this replica has seen and that were listed at some time, the oldest first: neither a
+    /// deleted nor a restored Secret brings such CAs back.
     remembered: Vec<Fingerprint>,
 }
 
 impl Revocations {
     /// Takes over the annotation as it is now. Returns the parts that are no fingerprints.
-    pub(super) fn list(&mut self, annotation: Option<&str>) -> Vec<String> {
+    pub(crate) fn list(&mut self, annotation: Option<&str>) -> Vec<String> {
         let parts = annotation.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty());
         let mut unreadable = Vec::new();
         self.listed.clear();
@@ -88,7 +88,7 @@ impl Revocations {
         unreadable
     }
 
-    pub(super) fn has(&self, ca: &CaCertificate) -> bool {
+    pub(crate) fn has(&self, ca: &CaCertificate) -> bool {
         if self.listed.is_empty() && self.remembered.is_empty() {
             return false;
         }
@@ -96,8 +96,8 @@ impl Revocations {
         self.listed.contains(&fingerprint) || self.remembered.contains(&fingerprint)
     }
 
-    /// This CA is there or was: if it is revoked, it stays so as long as this replica runs.
-    pub(super) fn remember(&mut self, ca: &CaCertificate) {
+    /// Notes that this CA is or was in use: if it is revoked, it stays so as long as this replica runs.
+    pub(crate) fn remember(&mut self, ca: &CaCertificate) {
         if self.has(ca) {
             let fingerprint = Fingerprint::of(ca);
             if !self.remembered.contains(&fingerprint) {
@@ -108,8 +108,8 @@ impl Revocations {
         }
     }
 
-    /// What the annotation has lost.
-    pub(super) fn unlisted(&self) -> impl Iterator<Item = &Fingerprint> {
+    /// Fingerprints that the annotation has lost.
+    pub(crate) fn unlisted(&self) -> impl Iterator<Item = &Fingerprint> {
         self.remembered.iter().filter(|fingerprint| !self.listed.contains(fingerprint))
     }
 }

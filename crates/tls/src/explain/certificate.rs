@@ -2,7 +2,7 @@
 
 use rustls::{CertificateError, ExtendedKeyPurpose};
 
-use super::spelled_out;
+use super::spelled_out::spelled_out;
 
 /// What is wrong with the certificate of a server or a client, as a sentence about it.
 #[must_use]
