@@ -6,6 +6,7 @@ mod causes;
 pub mod cli;
 pub mod cluster;
 mod columns;
+pub mod controller;
 mod kinds;
 pub mod logging;
 pub mod manifest;

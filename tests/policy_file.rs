@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use gomemlimit::{cluster::serving::WebhookPod, policy_file, serve::policy::PolicyReloader};
+use gomemlimit::{cluster::webhook_objects::WebhookPod, policy_file, serve::policy::PolicyReloader};
 use gomemlimit_core::{Policy, builtin::BUILT_IN};
 use serde_json::Value;
 

@@ -17,10 +17,8 @@ use super::{
 };
 use crate::{
     certs::CertificateSettings,
-    cluster::{
-        certificates::{CertificateKeeper, Outlet, Places},
-        client::connect,
-    },
+    cluster::client::for_controller,
+    controller::certificates::{CertificateKeeper, ObjectNames, Outlet},
     metrics::Metrics,
     serve::tls::{CertificateFiles, ClientCa, Reloader, Serving, ephemeral},
 };
@@ -182,12 +180,12 @@ impl LifeArgs {
             leaf_life: self.leaf_duration,
             publish_delay: self.ca_publish_delay,
         };
-        let places = Places {
+        let names = ObjectNames {
             namespace,
             secret: objects.secret.to_owned(),
             configuration: objects.configuration.to_owned(),
         };
-        Ok(CertificateKeeper::new(client, settings, places, self.certificate_tick, outlet, metrics.clone()))
+        Ok(CertificateKeeper::new(client, settings, names, self.certificate_tick, outlet, metrics.clone()))
     }
 }
 
@@ -204,5 +202,5 @@ fn parse_caller(text: &str) -> Result<String, String> {
 
 /// A client of the cluster that we run in, or that KUBECONFIG names.
 pub(super) fn client(flag: &str) -> anyhow::Result<Client> {
-    connect().with_context(|| format!("{flag} needs a cluster"))
+    for_controller().with_context(|| format!("{flag} needs a cluster"))
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     causes::with_causes,
-    cluster::certificates::{CertificateKeeper, Outlet},
+    controller::certificates::{CertificateKeeper, Outlet},
     logging::{self, LineQueue, LogArgs},
     metrics::Metrics,
     serve::{

@@ -9,7 +9,7 @@ use gomemlimit_core::names::is_object_name;
 
 use super::{complete, duration::parse_delay};
 use crate::{
-    cluster::{api::Cluster, kubeconfig::Target},
+    cluster::{api::Cluster, target::Target},
     serve::tls::provider,
 };
 

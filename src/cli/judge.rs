@@ -13,7 +13,7 @@ use gomemlimit_core::{
 use super::{Cli, Command, policy_args::PolicyArgs};
 use crate::{
     cluster::{
-        surroundings::{Installation, Surroundings},
+        cluster_state::{ClusterState, InstallationSettings},
         webhook_policy::PolicyText,
     },
     policy_file::{self, PolicyFileError},
@@ -21,7 +21,7 @@ use crate::{
 
 /// What decisions about pods of a cluster are made by.
 pub(super) struct Judge {
-    pub(super) surroundings: Surroundings,
+    pub(super) surroundings: ClusterState,
     deciders: Vec<Decider>,
     /// Where the policies come from, for people.
     pub(super) source: String,
@@ -40,7 +40,7 @@ pub(super) struct Decider {
 impl Judge {
     /// Flags that the user gave count; else those that each webhook runs with; else the defaults.
     pub(super) fn new(
-        mut surroundings: Surroundings,
+        mut surroundings: ClusterState,
         flags: &PolicyArgs,
         are_given: bool,
     ) -> Result<Self, PolicyFileError> {
@@ -48,7 +48,7 @@ impl Judge {
         let own = flags.policy()?;
         let (mut deciders, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for installation in &surroundings.installations {
-            let Installation { name, selection, settings } = installation;
+            let InstallationSettings { name, selection, settings } = installation;
             let theirs = settings.as_ref().filter(|_| !are_given);
             let read = theirs.map(|settings| read_serve_args(&settings.args, settings.policy.as_ref()));
             let default = if are_given { "the flags given here" } else { "this program's defaults" };

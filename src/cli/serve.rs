@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     causes::with_causes,
-    cluster::namespaces::WatchedNamespaces,
+    controller::namespaces::WatchedNamespaces,
     logging::{self, LineQueue, LogArgs},
     metrics::Metrics,
     serve::{

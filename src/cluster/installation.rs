@@ -1,128 +1,30 @@
 //! How gomemlimit is installed in a cluster: its webhook configuration and whom that calls.
 
-use std::collections::BTreeMap;
-
-use gomemlimit_core::{
-    names::is_object_name,
-    selection::{Entry, LabelSelector, Labels, Selection},
-};
-use serde::{Deserialize, Deserializer, de::Error};
+use gomemlimit_core::selection::{Entry, LabelSelector, Selection};
+use serde::Deserialize;
 
 use super::{
-    api::{ApiError, Cluster},
+    api::Cluster,
+    error::ApiError,
+    object_meta::{ObjectMeta, Origin, object_name},
     pages::{Collected, Listing},
 };
 
-/// Where roles of the whole cluster are.
+/// Path of roles of the whole cluster.
 const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 
-/// What Helm writes on every object of a release (`setReleaseAnnotations` in Helm's `pkg/action/validate.go`).
-const RELEASE_NAME: &str = "meta.helm.sh/release-name";
-const RELEASE_NAMESPACE: &str = "meta.helm.sh/release-namespace";
-
-/// Where webhook configurations are.
+/// Path of webhook configurations.
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
-
-/// Labels of the chart: its name, which a release may replace, and its name and version.
-const NAME_LABEL: &str = "app.kubernetes.io/name";
-const CHART_LABEL: &str = "helm.sh/chart";
-const VERSION_LABEL: &str = "app.kubernetes.io/version";
-const NAME: &str = "gomemlimit";
 
 /// Ending of the names of our entries, whatever the release is called.
 pub const ENTRY_ENDING: &str = ".gomemlimit.dev";
-
-/// Metadata of any object.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Metadata {
-    /// Its name.
-    #[serde(deserialize_with = "name")]
-    pub name: String,
-    /// Its namespace; empty where it has none.
-    #[serde(deserialize_with = "name")]
-    pub namespace: String,
-    /// Its labels.
-    pub labels: Labels,
-    /// Its annotations.
-    pub annotations: BTreeMap<String, String>,
-    /// Since when it is about to go.
-    #[serde(rename = "deletionTimestamp")]
-    pub deletion_timestamp: Option<String>,
-}
-
-/// Who made an object of the whole cluster, by its own annotations. Nobody who may only write in some namespaces can
-/// write such an object, so that it is to be believed; an object of a namespace is not.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// A release of Helm.
-    Helm {
-        /// Its name.
-        name: String,
-        /// Its namespace.
-        namespace: String,
-    },
-    /// Not Helm: the manifest for people without it.
-    Manifest,
-    /// Annotations of Helm that are not those of a release.
-    Unclear,
-}
-
-/// Characters of what is no name that are told.
-const MAX_TOLD: usize = 100;
-
-/// The name of an object, which goes into paths and printed commands: any other is refused.
-pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    if name.is_empty() || is_object_name(&name) {
-        return Ok(name);
-    }
-    let start: String = name.chars().take(MAX_TOLD).collect();
-    Err(D::Error::custom(format!("{start} is not a name of Kubernetes")))
-}
-
-impl Metadata {
-    /// Who made it, if it is an object of the whole cluster.
-    #[must_use]
-    pub fn origin(&self) -> Origin {
-        match [RELEASE_NAME, RELEASE_NAMESPACE].map(|key| self.annotations.get(key)) {
-            [None, None] => Origin::Manifest,
-            [Some(name), Some(namespace)] if is_object_name(name) && is_object_name(namespace) => {
-                Origin::Helm { name: name.clone(), namespace: namespace.clone() }
-            }
-            _ => Origin::Unclear,
-        }
-    }
-
-    /// The version that the chart's label names, if it can be one.
-    #[must_use]
-    pub fn version(&self) -> Option<&str> {
-        let is_fine = |c: char| c.is_ascii_alphanumeric() || ".-+".contains(c);
-        let version = self.labels.get(VERSION_LABEL)?;
-        let is_version = version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(is_fine);
-        is_version.then_some(version.as_str())
-    }
-
-    /// Whether the chart made it, by its labels.
-    #[must_use]
-    pub fn is_of_the_chart(&self) -> bool {
-        let is_chart = |chart: &String| {
-            chart
-                .strip_prefix(NAME)
-                .and_then(|rest| rest.strip_prefix('-'))
-                .is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
-        };
-        self.labels.get(NAME_LABEL).is_some_and(|name| name == NAME)
-            || self.labels.get(CHART_LABEL).is_some_and(is_chart)
-    }
-}
 
 /// A `MutatingWebhookConfiguration`, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Configuration {
     /// Name and labels.
-    pub metadata: Metadata,
+    pub metadata: ObjectMeta,
     /// Its entries.
     pub webhooks: Vec<Webhook>,
 }
@@ -164,10 +66,10 @@ pub struct ClientConfig {
 #[serde(default)]
 pub struct ServiceReference {
     /// Its namespace.
-    #[serde(deserialize_with = "name")]
+    #[serde(deserialize_with = "object_name")]
     pub namespace: String,
     /// Its name.
-    #[serde(deserialize_with = "name")]
+    #[serde(deserialize_with = "object_name")]
     pub name: String,
     /// 443 where not given.
     pub port: Option<u16>,
@@ -300,13 +202,13 @@ impl Configuration {
 }
 
 /// Metadata of what the chart's `ClusterRole`s are made of: a release without a webhook configuration is known by them.
-pub async fn cluster_roles(cluster: &Cluster) -> Result<Vec<Metadata>, ApiError> {
+pub async fn cluster_roles(cluster: &Cluster) -> Result<Vec<ObjectMeta>, ApiError> {
     #[derive(Deserialize)]
     struct Role {
-        metadata: Metadata,
+        metadata: ObjectMeta,
     }
     // Names of other roles may have colons: such a role is none of the chart's.
     let roles: Collected<Role> = Listing::all(CLUSTER_ROLES).collect(cluster).await?;
     let metadata = roles.items.into_iter().map(|role| role.metadata);
-    Ok(metadata.filter(Metadata::is_of_the_chart).collect())
+    Ok(metadata.filter(ObjectMeta::is_of_the_chart).collect())
 }

@@ -1,21 +1,21 @@
-//! The only part of the program that talks to the API server.
+//! What commands read of a cluster.
 
 pub mod api;
-pub mod certificates;
+pub(crate) mod call_limits;
 pub mod client;
+pub mod cluster_state;
 #[cfg(feature = "cli")]
 mod credentials;
-mod failure;
+pub mod error;
 pub mod installation;
 #[cfg(feature = "cli")]
-pub mod keeping;
+pub mod keeper;
 pub mod kubeconfig;
 mod kubeconfig_files;
-mod namespace_metadata;
-pub mod namespaces;
-mod pace;
+pub mod object_meta;
 pub mod pages;
-mod patience;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`diagnose` and `observe` read more"))]
+mod pod_object;
 #[cfg(feature = "cli")]
 pub mod pods;
 pub mod policy_engine;
@@ -24,12 +24,11 @@ pub mod portforward;
 #[cfg(feature = "cli")]
 mod proxy;
 #[cfg(feature = "cli")]
-pub mod served;
-pub mod serving;
+pub mod served_certificate;
 #[cfg(feature = "cli")]
 pub mod stats;
-pub mod surroundings;
-mod trust_log;
+pub mod target;
+pub mod webhook_objects;
 pub mod webhook_policy;
 #[cfg(feature = "cli")]
 pub mod workload;

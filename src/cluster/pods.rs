@@ -1,21 +1,24 @@
-//! What `diagnose` and `observe` want to know of a running pod: a partial view, since the typed one costs a megabyte
-//! of program and loses fields.
+//! What `diagnose` and `observe` read of a running pod.
 
 mod order;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use gomemlimit_core::{
     effective::{Effective, EffectiveGomemlimit, EffectiveLimit, effective},
     live::{LivePod, Termination},
 };
 use gomemlimit_pprof::{Gomemlimit, Limit};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{api::GetParams, core::Request};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::api::{ApiError, Cluster, path_of, unreadable};
+use super::{
+    api::{Cluster, path_of},
+    error::{ApiError, unreadable},
+    object_meta::ObjectMeta,
+    pod_object::{Container, ContainerPort, PodSpec, PodStatus, Terminated},
+};
 
 /// Why nothing is known of a pod.
 #[derive(Debug, Error)]
@@ -35,108 +38,12 @@ pub enum PodError {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodView {
-    metadata: Metadata,
-    spec: Spec,
-    status: Status,
+    pub(super) metadata: ObjectMeta,
+    pub(super) spec: PodSpec,
+    pub(super) status: PodStatus,
     /// What applies to its containers, as the webhook and the audit have it.
     #[serde(skip)]
     effective: Vec<Effective>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    name: String,
-    annotations: Option<BTreeMap<String, String>>,
-    creation_timestamp: Option<Time>,
-    deletion_timestamp: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Spec {
-    node_name: Option<String>,
-    containers: Vec<Container>,
-    init_containers: Vec<Container>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Container {
-    name: String,
-    restart_policy: Option<String>,
-    ports: Vec<Port>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Port {
-    name: Option<String>,
-    container_port: u16,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Status {
-    phase: String,
-    conditions: Vec<Condition>,
-    container_statuses: Vec<ContainerStatus>,
-    init_container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: String,
-    status: String,
-    last_transition_time: Option<Time>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ContainerStatus {
-    name: String,
-    restart_count: u32,
-    #[serde(rename = "containerID")]
-    container_id: Option<String>,
-    state: State,
-    last_state: State,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct State {
-    running: Option<Running>,
-    waiting: Option<Waiting>,
-    terminated: Option<Terminated>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Running {
-    started_at: Option<Time>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Waiting {
-    reason: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Terminated {
-    reason: Option<String>,
-    started_at: Option<Time>,
-    finished_at: Option<Time>,
-}
-
-impl Terminated {
-    fn life(&self) -> Option<Duration> {
-        let (from, to) = (self.started_at.as_ref()?.0.as_second(), self.finished_at.as_ref()?.0.as_second());
-        Some(Duration::from_secs(u64::try_from(to - from).ok()?))
-    }
 }
 
 /// Annotation that names the container that is meant where none is named, as for `kubectl logs`.
@@ -185,6 +92,9 @@ impl ContainerFacts {
 
 impl PodView {
     /// Reads a pod.
+    ///
+    /// # Errors
+    /// If there is no such pod, or it cannot be read.
     pub async fn get(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self, PodError> {
         let pod = || format!("{namespace}/{name}");
         match Self::find(cluster, namespace, name).await {
@@ -195,7 +105,10 @@ impl PodView {
         }
     }
 
-    /// Reads a pod, or `None` where there is none.
+    /// Reads a pod, or `None` if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read.
     pub async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<Self>, ApiError> {
         let path = path_of("/api/v1", Some(namespace), "pods");
         match cluster.text(Request::new(path).get(name, &GetParams::default())).await {
@@ -206,6 +119,9 @@ impl PodView {
     }
 
     /// Reads a pod from its JSON text.
+    ///
+    /// # Errors
+    /// If it is not the JSON of a pod.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let view: Self = serde_json::from_str(json)?;
         Ok(Self { effective: effective(&LivePod::parse(json)?), ..view })
@@ -232,7 +148,7 @@ impl PodView {
     /// The value of an annotation.
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+        self.metadata.annotations.get(key).map(String::as_str)
     }
 
     /// The facts of every container that runs beside the others.
@@ -240,14 +156,17 @@ impl PodView {
         self.containers().map(|container| self.facts(container))
     }
 
-    /// The node it runs on.
+    /// Name of the node that it runs on.
     #[must_use]
     pub fn node(&self) -> Option<&str> {
         self.spec.node_name.as_deref()
     }
 
     /// The facts of a container; without a name, of the one that `kubectl logs` takes: the one that the annotation
-    /// names, else the first. One that has a port called `pprof` goes before the first. `Err` has the names of all.
+    /// names, else the first. One that has a port called `pprof` goes before the first.
+    ///
+    /// # Errors
+    /// The names of all containers.
     pub fn container(&self, named: Option<&str>) -> Result<ContainerFacts, Vec<String>> {
         let by_name = |name: &str| self.containers().find(|container| container.name == name);
         let found = match named {
@@ -301,8 +220,8 @@ impl PodView {
             id: status.and_then(|status| status.container_id.clone()),
             restarts,
             started: running.and_then(|running| Some(running.started_at.as_ref()?.0.as_second())),
-            state: status.map_or_else(|| "not started".to_owned(), |status| status.state.word()),
-            last_life: ended.and_then(Terminated::life),
+            state: status.map_or_else(|| "not started".to_owned(), |status| status.state.describe()),
+            last_life: ended.and_then(Terminated::run_time),
             last_end,
         }
     }
@@ -315,21 +234,10 @@ impl Container {
     }
 
     fn ports(&self) -> Vec<u16> {
-        let is_metrics = |port: &&Port| port.name.as_deref().is_some_and(|name| name.contains("metrics"));
+        let is_metrics =
+            |port: &&ContainerPort| port.name.as_deref().is_some_and(|name| name.contains("metrics"));
         let (metrics, others): (Vec<_>, Vec<_>) = self.ports.iter().partition(is_metrics);
         metrics.into_iter().chain(others).map(|port| port.container_port).collect()
-    }
-}
-
-impl State {
-    fn word(&self) -> String {
-        let word = match self {
-            Self { running: Some(_), .. } => "running",
-            Self { waiting: Some(waiting), .. } => waiting.reason.as_deref().unwrap_or("waiting"),
-            Self { terminated: Some(terminated), .. } => terminated.reason.as_deref().unwrap_or("terminated"),
-            _ => "not started",
-        };
-        word.to_owned()
     }
 }
 

@@ -6,8 +6,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    api::{ApiError, Cluster},
-    installation::{MatchCondition, Metadata},
+    api::Cluster,
+    error::ApiError,
+    installation::MatchCondition,
+    object_meta::ObjectMeta,
     pages::{Collected, Listing},
 };
 
@@ -22,7 +24,7 @@ const VARIABLES: [&str; 4] = ["settings", "containers", "candidates", "plans"];
 #[serde(default)]
 pub struct AdmissionPolicy {
     /// Name and labels.
-    pub metadata: Metadata,
+    pub metadata: ObjectMeta,
     spec: Spec,
 }
 

@@ -8,7 +8,8 @@ use kube::{api::ListParams, core::Request};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    api::{ApiError, Cluster, path_of, unreadable},
+    api::{Cluster, path_of},
+    error::{ApiError, unreadable},
     workload::Pods,
 };
 

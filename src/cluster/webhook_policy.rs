@@ -6,8 +6,9 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::{
-    api::{ApiError, Cluster, path_of},
-    serving::WebhookPod,
+    api::{Cluster, path_of},
+    error::ApiError,
+    webhook_objects::WebhookPod,
 };
 
 /// A policy file as it stands in the cluster.

@@ -6,7 +6,8 @@ use gomemlimit_core::selection::LabelSelector;
 use serde::Deserialize;
 
 use super::{
-    api::{ApiError, Cluster, path_of},
+    api::{Cluster, path_of},
+    error::ApiError,
     pages::Listing,
     pods::PodView,
 };

@@ -18,10 +18,8 @@ use axum::{body::Body, http::Request};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gomemlimit::{
     certs::{CaCertificate, CertificateSettings, Fingerprint, REVOKED_ANNOTATION},
-    cluster::{
-        certificates::{CertificateKeeper, Outlet, Places},
-        client::over,
-    },
+    cluster::client::over,
+    controller::certificates::{CertificateKeeper, ObjectNames, Outlet},
     metrics::Metrics,
     serve::{
         readiness::{Gate, Trouble},
@@ -203,7 +201,7 @@ fn start(mode: Mode, api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()
         leaf_life: DAY * 7,
         publish_delay: Duration::from_mins(10),
     };
-    let places = Places {
+    let places = ObjectNames {
         namespace: NAMESPACE.to_owned(),
         secret: SECRET.to_owned(),
         configuration: CONFIGURATION.to_owned(),

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Condition, PodView};
+use super::PodView;
 
 impl PodView {
     /// The first of them in the order of `kubectl logs TYPE/NAME` (`ByLogging` in `k8s.io/kubectl/pkg/util/podutils`):
@@ -19,8 +19,7 @@ impl PodView {
                 "Unknown" => 1,
                 _ => 0,
             };
-            let is_ready = |one: &&Condition| one.kind == "Ready" && one.status == "True";
-            let ready = pod.status.conditions.iter().find(is_ready);
+            let ready = pod.status.ready();
             let restarts = pod.status.container_statuses.iter().map(|one| one.restart_count).max();
             (
                 pod.node().is_none_or(str::is_empty),

@@ -10,28 +10,28 @@ use serde_json::json;
 
 use crate::{
     certs::{SecretData, WebhookEntry},
-    cluster::patience::Heard,
+    controller::watch_backoff::WatchUpdate,
 };
 
 /// The one object of a watch by name: `None` once it is known that there is none.
 pub(super) fn single<T>(
-    events: impl Stream<Item = Result<Heard<Event<T>>, watcher::Error>>,
-) -> impl Stream<Item = Result<Heard<Option<T>>, watcher::Error>> {
+    events: impl Stream<Item = Result<WatchUpdate<Event<T>>, watcher::Error>>,
+) -> impl Stream<Item = Result<WatchUpdate<Option<T>>, watcher::Error>> {
     // A list begins with `Init`, and is complete with `InitDone`.
     let mut listed = false;
     events.filter_map(move |event| {
         let object = match event {
-            Ok(Heard::Event(Event::Init)) => {
+            Ok(WatchUpdate::Event(Event::Init)) => {
                 listed = false;
                 None
             }
-            Ok(Heard::Event(Event::InitApply(object) | Event::Apply(object))) => {
+            Ok(WatchUpdate::Event(Event::InitApply(object) | Event::Apply(object))) => {
                 listed = true;
-                Some(Ok(Heard::Event(Some(object))))
+                Some(Ok(WatchUpdate::Event(Some(object))))
             }
-            Ok(Heard::Event(Event::InitDone)) => (!listed).then_some(Ok(Heard::Event(None))),
-            Ok(Heard::Event(Event::Delete(_))) => Some(Ok(Heard::Event(None))),
-            Ok(Heard::Resumed) => Some(Ok(Heard::Resumed)),
+            Ok(WatchUpdate::Event(Event::InitDone)) => (!listed).then_some(Ok(WatchUpdate::Event(None))),
+            Ok(WatchUpdate::Event(Event::Delete(_))) => Some(Ok(WatchUpdate::Event(None))),
+            Ok(WatchUpdate::Resumed) => Some(Ok(WatchUpdate::Resumed)),
             Err(error) => Some(Err(error)),
         };
         std::future::ready(object)

@@ -1,14 +1,17 @@
-//! What serves the webhook: its Service, Deployment, pods and endpoints, as far as they matter.
+//! The objects that serve the webhook, as far as they matter: Service, Deployment, pods and endpoints.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use gomemlimit_core::selection::Labels;
 use serde::Deserialize;
 
 use super::{
-    api::{ApiError, Cluster, path_of},
-    installation::{Configuration, Metadata, ServiceReference, name},
+    api::{Cluster, path_of},
+    error::ApiError,
+    installation::{Configuration, ServiceReference},
+    object_meta::ObjectMeta,
     pages::{Collected, Listing},
+    pod_object::{Container, PodSpec, PodStatus, Volume},
 };
 use crate::serve::handler::PATH;
 
@@ -48,34 +51,54 @@ pub struct ServicePort {
 #[serde(default)]
 pub struct Deployment {
     /// Name, namespace and labels.
-    pub metadata: Metadata,
-    /// How many, and of what.
+    pub metadata: ObjectMeta,
+    /// Number of pods, and their template.
     pub spec: DeploymentSpec,
+    status: DeploymentStatus,
 }
 
-/// How many pods, and of what.
+/// `spec` of a Deployment.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct DeploymentSpec {
-    /// How many are wanted.
+    /// Number of pods that it should have.
     pub replicas: Option<u32>,
-    /// What they are made of.
-    pub template: Template,
+    /// Template of its pods.
+    pub template: PodTemplate,
 }
 
-/// What pods are made of.
+/// Template of pods.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Template {
+pub struct PodTemplate {
     /// Their labels.
-    pub metadata: Metadata,
+    pub metadata: ObjectMeta,
+    spec: PodSpec,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct DeploymentStatus {
+    ready_replicas: Option<u32>,
 }
 
 impl Deployment {
     /// The webhook's Deployments, in one namespace or in all.
+    ///
+    /// # Errors
+    /// If Deployments cannot be read.
     pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<Collected<Self>, ApiError> {
+        Self::selected(cluster, namespace, WEBHOOKS).await
+    }
+
+    /// The Deployments of the chart that this label selector selects.
+    pub(super) async fn selected(
+        cluster: &Cluster,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Collected<Self>, ApiError> {
         let listing = Listing {
-            selector: Some(WEBHOOKS.to_owned()),
+            selector: Some(selector.to_owned()),
             ..Listing::all(path_of("/apis/apps/v1", namespace, "deployments"))
         };
         let mut found: Collected<Self> = listing.collect(cluster).await?;
@@ -83,7 +106,17 @@ impl Deployment {
         Ok(found)
     }
 
-    /// The label of its pods that a Service with this selector does not find; `None` where it finds them.
+    /// The arguments of its containers.
+    pub(super) fn args(&self) -> impl Iterator<Item = &String> {
+        self.spec.template.spec.containers.iter().flat_map(|container| &container.args)
+    }
+
+    /// Number of its pods that are ready.
+    pub(super) fn ready_replicas(&self) -> u32 {
+        self.status.ready_replicas.unwrap_or_default()
+    }
+
+    /// The label of its pods that a Service with this selector does not find; `None` if it finds them.
     #[must_use]
     pub fn unmatched<'s>(&self, service: &'s Service) -> Option<(&'s String, &'s String)> {
         let labels = &self.spec.template.metadata.labels;
@@ -91,7 +124,10 @@ impl Deployment {
     }
 }
 
-/// How many endpoints of a Service may be called.
+/// Number of endpoints of a Service that may be called.
+///
+/// # Errors
+/// If endpoint slices cannot be read.
 pub async fn ready_endpoints(cluster: &Cluster, reference: &ServiceReference) -> Result<usize, ApiError> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -123,93 +159,16 @@ pub async fn ready_endpoints(cluster: &Cluster, reference: &ServiceReference) ->
 #[serde(default)]
 pub struct WebhookPod {
     /// Its name.
-    pub metadata: Metadata,
+    pub metadata: ObjectMeta,
     spec: PodSpec,
     status: PodStatus,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct PodSpec {
-    containers: Vec<PodContainer>,
-    volumes: Vec<Volume>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Volume {
-    name: String,
-    config_map: Option<ConfigMapVolume>,
-    secret: Option<SecretVolume>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct SecretVolume {
-    #[serde(deserialize_with = "name")]
-    secret_name: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct ConfigMapVolume {
-    #[serde(deserialize_with = "name")]
-    name: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct VolumeMount {
-    name: String,
-    mount_path: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodContainer {
-    args: Vec<String>,
-    image: String,
-    ports: Vec<ContainerPort>,
-    volume_mounts: Vec<VolumeMount>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ContainerPort {
-    name: String,
-    container_port: u16,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodStatus {
-    conditions: Vec<Condition>,
-    container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: String,
-    status: String,
-    message: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct ContainerStatus {
-    state: BTreeMap<String, WaitingOrEnded>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct WaitingOrEnded {
-    reason: String,
-}
-
 impl WebhookPod {
     /// The pods that a Service selects and that are not about to end.
+    ///
+    /// # Errors
+    /// If pods cannot be read.
     pub async fn of(
         cluster: &Cluster,
         namespace: &str,
@@ -232,21 +191,24 @@ impl WebhookPod {
     /// Whether it may be called.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.status.conditions.iter().any(|condition| condition.kind == "Ready" && condition.status == "True")
+        self.status.ready().is_some()
     }
 
     /// Why it is not ready.
     #[must_use]
     pub fn trouble(&self) -> String {
-        let states = self.status.container_statuses.iter().flat_map(|status| status.state.values());
-        let reason = states.map(|state| &state.reason).find(|reason| !reason.is_empty()).cloned();
+        let reason = self.status.container_statuses.iter().find_map(|status| status.state.reason());
+        let reason = reason.map(str::to_owned);
         let conditions = self.status.conditions.iter();
         let message = || conditions.map(|one| &one.message).find(|message| !message.is_empty()).cloned();
         reason.or_else(message).unwrap_or_else(|| "not ready".to_owned())
     }
 
     /// The webhook's pods in the namespaces of the Services that webhook configurations name. Pods of other namespaces
-    /// may have their labels and are nobody's but their makers'.
+    /// may have their labels, whoever made them.
+    ///
+    /// # Errors
+    /// If webhook configurations or pods cannot be read.
     pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         let Collected { items: configurations, mut unreadable } = Configuration::find(cluster).await?;
         let services = configurations.iter().filter_map(|one| one.called().ok());
@@ -263,7 +225,7 @@ impl WebhookPod {
     }
 
     /// The container that runs `serve`.
-    fn container(&self) -> Option<&PodContainer> {
+    fn container(&self) -> Option<&Container> {
         self.spec.containers.iter().find(|one| one.args.first().is_some_and(|first| first == "serve"))
     }
 
@@ -333,7 +295,7 @@ impl WebhookPod {
             serde_json::Value::Number(number) => u16::try_from(number.as_u64()?).ok(),
             serde_json::Value::String(name) => {
                 let mut ports = self.spec.containers.iter().flat_map(|container| &container.ports);
-                ports.find(|port| port.name == *name).map(|port| port.container_port)
+                ports.find(|port| port.name.as_ref() == Some(name)).map(|port| port.container_port)
             }
             _ => Some(port.port),
         }

@@ -18,11 +18,11 @@ use kube::{
 use tracing::{info, warn};
 
 use super::{
-    failure::describe_watch,
     namespace_metadata::NamespaceMetadata,
-    patience::{Heard, patient},
+    watch_backoff::{WatchUpdate, with_backoff},
 };
 use crate::{
+    cluster::error::describe_watch,
     metrics::{Metrics, Watch},
     serve::{
         handler::Namespaces,
@@ -63,26 +63,26 @@ impl WatchedNamespaces {
     /// Follows the namespaces with this label until the future is dropped.
     pub async fn follow(self: Arc<Self>, client: Client, label: String) {
         let config = watcher::Config::default().labels(&label).page_size(PAGE);
-        let events = patient(watcher(Api::<NamespaceMetadata>::all(client), config));
+        let events = with_backoff(watcher(Api::<NamespaceMetadata>::all(client), config));
         self.apply(events).await;
     }
 
     async fn apply(
         &self,
-        events: impl Stream<Item = Result<Heard<Event<NamespaceMetadata>>, watcher::Error>>,
+        events: impl Stream<Item = Result<WatchUpdate<Event<NamespaceMetadata>>, watcher::Error>>,
     ) {
         let mut events = std::pin::pin!(events);
         // The list under way; it replaces the snapshot when it is complete.
         let mut listed = Snapshot::new();
-        while let Some(heard) = events.next().await {
-            match heard {
+        while let Some(update) = events.next().await {
+            match update {
                 // A list that begins says nothing about how it ends.
-                Ok(Heard::Event(Event::Init)) => listed.clear(),
-                Ok(Heard::Event(event)) => {
+                Ok(WatchUpdate::Event(Event::Init)) => listed.clear(),
+                Ok(WatchUpdate::Event(event)) => {
                     self.note(None);
                     self.take(event, &mut listed);
                 }
-                Ok(Heard::Resumed) => self.note(None),
+                Ok(WatchUpdate::Resumed) => self.note(None),
                 Err(error) => self.note(Some(&error)),
             }
         }
@@ -146,7 +146,7 @@ mod tests {
         events: [Result<Event<NamespaceMetadata>, watcher::Error>; N],
     ) -> bool {
         let watched = WatchedNamespaces::default();
-        let events = patient(stream::iter(events).chain(stream::pending()));
+        let events = with_backoff(stream::iter(events).chain(stream::pending()));
         assert!(timeout(Duration::from_hours(1), watched.apply(events)).await.is_err(), "it goes on");
         !watched.trouble.load().is_empty()
     }

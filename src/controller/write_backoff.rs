@@ -1,30 +1,30 @@
-//! How often we write to the API server when somebody keeps undoing it, or when it fails.
+//! Pauses between writes to the API server if somebody keeps undoing them, or if they fail.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many writes in a row wait for nothing.
+/// Number of writes in a row that wait for nothing.
 const FREE: u32 = 8;
-/// The first pause after that, and after a failure; it doubles.
+/// First pause after that, and after a failure: 200 ms. It doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Writes at once as long as they are rare, then with growing pauses.
 ///
-/// It keeps no time that anybody waits for by itself: the caller asks before each write, and gets the time to ask again
-/// only while there is something to write. A pause after which nothing is left to write wakes nobody.
+/// It has no timer: the caller asks before each write, and gets the time to ask again only while there is something to
+/// write. A pause after which nothing is left to write wakes nobody.
 #[derive(Debug)]
-pub(super) struct Pace {
-    /// The longest pause; after a quiet time of this length all is forgotten.
-    longest: Duration,
+pub(super) struct WriteBackoff {
+    /// Maximum pause; after a quiet time of this length writes and failures are forgotten.
+    max_pause: Duration,
     writes: u32,
     failures: u32,
     not_before: Instant,
 }
 
-impl Pace {
-    pub(super) fn new(longest: Duration) -> Self {
-        Self { longest, writes: 0, failures: 0, not_before: Instant::now() }
+impl WriteBackoff {
+    pub(super) fn new(max_pause: Duration) -> Self {
+        Self { max_pause, writes: 0, failures: 0, not_before: Instant::now() }
     }
 
     /// `Ok` to write now; otherwise when to ask again, which is not before some time has passed.
@@ -34,7 +34,7 @@ impl Pace {
             return Err(self.not_before);
         }
         // From the end of the pause: a pause is no quiet time, and would be forgotten by its own length.
-        if now.duration_since(self.not_before) > self.longest {
+        if now.duration_since(self.not_before) > self.max_pause {
             (self.writes, self.failures) = (0, 0);
         }
         self.writes += 1;
@@ -51,7 +51,7 @@ impl Pace {
     }
 
     fn pause(&self, doublings: u32) -> Duration {
-        FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings)).min(self.longest)
+        FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings)).min(self.max_pause)
     }
 }
 
@@ -63,34 +63,34 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn rare_writes_are_free_and_many_in_a_row_are_slowed_down() {
-        let mut pace = Pace::new(Duration::from_secs(30));
+        let mut backoff = WriteBackoff::new(Duration::from_secs(30));
         for _ in 0..FREE {
-            assert_eq!(pace.ask(), Ok(()));
+            assert_eq!(backoff.ask(), Ok(()));
         }
         let mut writes = 0;
         for _ in 0..600 {
             advance(Duration::from_millis(100)).await;
-            writes += i32::from(pace.ask().is_ok());
+            writes += i32::from(backoff.ask().is_ok());
         }
         // After 0.2 + 0.4 + … + 25.6 s
         assert_eq!(writes, 8, "in a minute of undoing");
         advance(Duration::from_mins(2)).await;
         for _ in 0..FREE {
-            assert_eq!(pace.ask(), Ok(()), "forgotten after a quiet time");
+            assert_eq!(backoff.ask(), Ok(()), "forgotten after a quiet time");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn failures_are_tried_again_with_pauses_that_grow_and_stay_long() {
         let longest = Duration::from_secs(30);
-        let mut pace = Pace::new(longest);
+        let mut backoff = WriteBackoff::new(longest);
         let mut waited = Vec::new();
         for _ in 0..30 {
-            assert_eq!(pace.ask(), Ok(()));
+            assert_eq!(backoff.ask(), Ok(()));
             // As long as a call may take.
             advance(Duration::from_secs(10)).await;
-            let (now, at) = (Instant::now(), pace.failed());
-            assert_eq!(pace.ask(), Err(at));
+            let (now, at) = (Instant::now(), backoff.failed());
+            assert_eq!(backoff.ask(), Err(at));
             waited.push(at - now);
             sleep_until(at).await;
         }

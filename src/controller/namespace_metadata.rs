@@ -69,12 +69,12 @@ impl Resource for NamespaceMetadata {
 fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
-    struct Metadata {
+    struct KeptMetadata {
         name: Option<String>,
         resource_version: Option<String>,
         annotations: Option<Own>,
     }
-    let Metadata { name, resource_version, annotations } = Metadata::deserialize(deserializer)?;
+    let KeptMetadata { name, resource_version, annotations } = KeptMetadata::deserialize(deserializer)?;
     let annotations = annotations.map(|Own(annotations)| annotations);
     Ok(ObjectMeta { name, resource_version, annotations, ..ObjectMeta::default() })
 }

@@ -13,11 +13,13 @@ use gomemlimit_core::{
 use serde::Deserialize;
 
 use super::{
-    api::{ApiError, Cluster, path_of},
-    installation::{Configuration, Metadata},
+    api::{Cluster, path_of},
+    error::ApiError,
+    installation::Configuration,
+    object_meta::ObjectMeta,
     pages::{Collected, Listing},
     policy_engine::AdmissionPolicy,
-    serving::{Service, WebhookPod},
+    webhook_objects::{Service, WebhookPod},
     webhook_policy::{PolicyText, PolicyTextError, policy_text},
 };
 
@@ -39,7 +41,7 @@ pub struct NamespaceFacts {
 }
 
 impl NamespaceFacts {
-    fn new(metadata: Metadata, asks_for: impl Fn(&str) -> bool) -> Self {
+    fn new(metadata: ObjectMeta, asks_for: impl Fn(&str) -> bool) -> Self {
         let mut labels = metadata.labels;
         labels.retain(|key, _| key == INJECT_LABEL || asks_for(key));
         let is_setting = |key: &str| {
@@ -64,11 +66,11 @@ impl NamespaceFacts {
 
 /// What is known.
 #[derive(Debug, Default)]
-pub struct Surroundings {
+pub struct ClusterState {
     /// The namespaces that could be read.
     pub namespaces: HashMap<String, NamespaceFacts>,
     /// What decides about new pods: one for each webhook configuration, or one that assumes defaults.
-    pub installations: Vec<Installation>,
+    pub installations: Vec<InstallationSettings>,
     /// What could not be read, and what is assumed instead.
     pub unknown: Vec<String>,
     /// Which of it decisions depend on.
@@ -86,7 +88,7 @@ pub struct Unread {
 
 /// What decides about new pods.
 #[derive(Clone, Debug, Default)]
-pub struct Installation {
+pub struct InstallationSettings {
     /// The webhook configuration or the policy; empty where there is none.
     pub name: String,
     /// Which pods it decides about.
@@ -108,16 +110,16 @@ pub struct ServeSettings {
 
 #[derive(Deserialize)]
 struct Object {
-    metadata: Metadata,
+    metadata: ObjectMeta,
 }
 
-impl Surroundings {
+impl ClusterState {
     /// Reads what may be read about `namespace`, or about all.
     pub async fn read(cluster: &Cluster, namespace: Option<&str>) -> Result<Self, ApiError> {
         let mut known = Self::default();
         known.read_installations(cluster).await?;
         if known.installations.is_empty() {
-            known.installations.push(Installation::default());
+            known.installations.push(InstallationSettings::default());
         }
         let selections: Vec<_> = known.installations.iter().map(|one| one.selection.clone()).collect();
         match known.read_namespaces(cluster, namespace, &selections).await {
@@ -198,8 +200,11 @@ impl Surroundings {
                      chart's selectors are assumed (see gomemlimit check)"
                 ));
             }
-            let mut installation =
-                Installation { name: name.clone(), selection: selection.unwrap_or_default(), settings: None };
+            let mut installation = InstallationSettings {
+                name: name.clone(),
+                selection: selection.unwrap_or_default(),
+                settings: None,
+            };
             match self.read_settings(cluster, configuration).await? {
                 Ok(settings) => installation.settings = settings,
                 Err(problem) => self.unread(format!(
@@ -287,7 +292,7 @@ impl Surroundings {
                     "the settings of {origin} cannot be read, and this program's are assumed"
                 ));
             }
-            self.installations.push(Installation {
+            self.installations.push(InstallationSettings {
                 name,
                 selection: selection.flatten().unwrap_or_default(),
                 settings: args.map(|args| ServeSettings { origin, args, policy: None }),

@@ -19,8 +19,8 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    api::{ApiError, Cluster},
-    portforward::{Forward, Unconnected},
+    api::Cluster,
+    portforward::{Forward, ForwardError},
 };
 use crate::{asked::Asked, causes::with_causes, serve::tls::provider::provider};
 
@@ -31,8 +31,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 #[derive(Debug, Error)]
 pub enum ServedError {
     /// The port-forward was refused: this says nothing about the webhook.
-    #[error("cannot forward a port: {0}")]
-    Forward(#[from] ApiError),
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
     /// Nobody listens, or not with TLS.
     #[error("port {port} does not answer with TLS: {problem}")]
     Handshake {
@@ -62,13 +62,7 @@ pub async fn served(
 ) -> Result<Served, ServedError> {
     let handshake = |problem: String| ServedError::Handshake { port, problem };
     let name = ServerName::try_from(server_name.to_owned()).map_err(|error| handshake(error.to_string()))?;
-    let forward = Forward::connect(&cluster.client, namespace, pod, port).await;
-    let (stream, explanation) = forward
-        .map_err(|error| match error {
-            Unconnected::Kube(error) => cluster.told(error),
-            Unconnected::Other(problem) => cluster.unreachable(problem),
-        })?
-        .split();
+    let (stream, explanation) = Forward::open(&cluster.client, namespace, pod, port).await?.split();
     match timeout(HANDSHAKE, look(stream, name)).await {
         Err(_) => Err(handshake(format!("no answer within {} s", HANDSHAKE.as_secs()))),
         Ok(Err(problem)) => {

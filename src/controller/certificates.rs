@@ -32,16 +32,18 @@ use tracing::{info, warn};
 
 use self::objects::{bundle_patch, data, entries, single};
 use super::{
-    client::CALL,
-    failure::{describe, describe_watch, no_answer},
-    pace::Pace,
-    patience::{Heard, patient},
     trust_log,
+    watch_backoff::{WatchUpdate, with_backoff},
+    write_backoff::WriteBackoff,
 };
 use crate::{
     certs::{
         CertificateSettings, KEYS, LEAF_KEYS, Machine, REVOKED_ANNOTATION, SecretData, SignReason, Step,
         StoreReason, WriteTarget,
+    },
+    cluster::{
+        call_limits::CONTROLLER_CALL,
+        error::{describe, describe_watch, no_answer},
     },
     metrics::{Metrics, Rotation, Watch},
     serve::{
@@ -58,7 +60,7 @@ const MAX_STEPS: usize = 16;
 
 /// Where the shared CA is kept and published.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct ObjectNames {
     /// Namespace of the Secret.
     pub namespace: String,
     /// Name of the Secret.
@@ -93,7 +95,7 @@ enum WriteError {
 /// Keeps the certificates of one replica, or of all that mount a Secret, right for as long as it runs.
 pub struct CertificateKeeper {
     machine: Machine,
-    places: Places,
+    names: ObjectNames,
     secrets: Api<Secret>,
     configurations: Api<MutatingWebhookConfiguration>,
     /// The Secret in the version that was read last.
@@ -107,7 +109,7 @@ pub struct CertificateKeeper {
     pub trouble: Trouble,
     watching: BTreeMap<Watch, String>,
     writing: BTreeMap<WriteTarget, String>,
-    paces: BTreeMap<WriteTarget, Pace>,
+    backoffs: BTreeMap<WriteTarget, WriteBackoff>,
     tick: Duration,
     metrics: Metrics,
 }
@@ -118,7 +120,7 @@ impl CertificateKeeper {
     pub fn new(
         client: Client,
         settings: CertificateSettings,
-        places: Places,
+        names: ObjectNames,
         tick: Duration,
         outlet: Outlet,
         metrics: Metrics,
@@ -128,9 +130,9 @@ impl CertificateKeeper {
                 Outlet::Served(_) => Machine::new(settings),
                 Outlet::Secret(_) => Machine::for_keeper(settings),
             },
-            secrets: Api::namespaced(client.clone(), &places.namespace),
+            secrets: Api::namespaced(client.clone(), &names.namespace),
             configurations: Api::all(client),
-            places,
+            names,
             secret: None,
             serving_secret: None,
             outlet,
@@ -138,7 +140,7 @@ impl CertificateKeeper {
             trouble: Trouble::default(),
             watching: BTreeMap::new(),
             writing: BTreeMap::new(),
-            paces: BTreeMap::new(),
+            backoffs: BTreeMap::new(),
             tick,
             metrics,
         }
@@ -148,13 +150,14 @@ impl CertificateKeeper {
     pub async fn run(mut self) {
         // `resourceNames` in RBAC allow list and watch of one object by this selector.
         let only = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
-        let secrets = patient(watcher(self.secrets.clone(), only(&self.places.secret)));
-        let configurations = patient(watcher(self.configurations.clone(), only(&self.places.configuration)));
+        let secrets = with_backoff(watcher(self.secrets.clone(), only(&self.names.secret)));
+        let configurations =
+            with_backoff(watcher(self.configurations.clone(), only(&self.names.configuration)));
         let mut secrets = std::pin::pin!(single(secrets));
         let mut configurations = std::pin::pin!(single(configurations));
         let mut serving: BoxStream<'_, _> = match &self.outlet {
             Outlet::Served(_) => stream::pending().boxed(),
-            Outlet::Secret(name) => single(patient(watcher(self.secrets.clone(), only(name)))).boxed(),
+            Outlet::Secret(name) => single(with_backoff(watcher(self.secrets.clone(), only(name)))).boxed(),
         };
         // Replicas that start together do not tick together.
         let first = Instant::now() + self.tick.mul_f64(fraction());
@@ -191,14 +194,14 @@ impl CertificateKeeper {
     fn see<T>(
         &mut self,
         watch: Watch,
-        seen: Result<Heard<Option<T>>, watcher::Error>,
+        seen: Result<WatchUpdate<Option<T>>, watcher::Error>,
         take: impl FnOnce(&mut Self, Option<T>),
     ) {
         self.metrics.watch_up(watch, seen.is_ok());
         match seen {
-            Ok(heard) => {
+            Ok(update) => {
                 self.watching.remove(&watch);
-                if let Heard::Event(object) = heard {
+                if let WatchUpdate::Event(object) = update {
                     take(self, object);
                 }
             }
@@ -248,7 +251,7 @@ impl CertificateKeeper {
             };
             let target = step.target();
             if let Some(target) = target
-                && let Err(at) = self.pace(target).ask()
+                && let Err(at) = self.backoff(target).ask()
             {
                 later.insert(target, at);
                 continue;
@@ -274,8 +277,8 @@ impl CertificateKeeper {
         later.into_values().min()
     }
 
-    fn pace(&mut self, target: WriteTarget) -> &mut Pace {
-        self.paces.entry(target).or_insert_with(|| Pace::new(self.tick))
+    fn backoff(&mut self, target: WriteTarget) -> &mut WriteBackoff {
+        self.backoffs.entry(target).or_insert_with(|| WriteBackoff::new(self.tick))
     }
 
     /// Each problem is logged once. When to try again.
@@ -284,7 +287,7 @@ impl CertificateKeeper {
             warn!(%problem, "cannot bring the certificates up to date; going on, trying again");
         }
         self.writing.insert(target, problem);
-        self.pace(target).failed()
+        self.backoff(target).failed()
     }
 
     fn serve(&self, credentials: Credentials) {
@@ -304,12 +307,12 @@ impl CertificateKeeper {
             *listed = kept.into_iter().chain(lost).collect::<Vec<_>>().join(",");
         }
         let is_rotation = matches!(why, StoreReason::Created(_) | StoreReason::Rotated);
-        let written = self.write(&self.places.secret, secret, &KEYS, ours).await;
+        let written = self.write(&self.names.secret, secret, &KEYS, ours).await;
         if is_rotation && !matches!(written, Err(WriteError::Conflict)) {
             self.metrics.count_rotation(Rotation::Ca, written.is_ok());
         }
         let secret = written?;
-        info!(secret = %self.places.secret, %why, "wrote the certificate authority");
+        info!(secret = %self.names.secret, %why, "wrote the certificate authority");
         self.see_secret(Some(secret));
         Ok(())
     }
@@ -355,18 +358,18 @@ impl CertificateKeeper {
         let parameters =
             PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let patch = Patch::Json::<()>(bundle_patch(entries, bundle)?);
-        let patched = call(self.configurations.patch(&self.places.configuration, &parameters, &patch)).await;
+        let patched = call(self.configurations.patch(&self.names.configuration, &parameters, &patch)).await;
         self.metrics.count_bundle_patch(patched.is_ok());
         let configuration = patched?;
         let entries: Vec<&str> = entries.iter().map(|(_, name)| name.as_str()).collect();
-        info!(configuration = %self.places.configuration, ?entries, "published the CA bundle");
+        info!(configuration = %self.names.configuration, ?entries, "published the CA bundle");
         self.see_configuration(Some(&configuration));
         Ok(())
     }
 
     /// Reads the Secret again, and takes over what is new.
     async fn secret_changed(&mut self) -> Result<bool, WriteError> {
-        let only = ListParams::default().fields(&format!("metadata.name={}", self.places.secret));
+        let only = ListParams::default().fields(&format!("metadata.name={}", self.names.secret));
         let current = call(self.secrets.list(&only)).await?.items.into_iter().next();
         let version = |secret: &Option<Secret>| secret.as_ref().and_then(ResourceExt::resource_version);
         let changed = version(&current) != version(&self.secret);
@@ -401,7 +404,7 @@ async fn until(due: Option<Instant>) {
 }
 
 async fn call<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {
-    Ok(timeout(CALL, answer).await.map_err(|_| WriteError::Timeout)??)
+    Ok(timeout(CONTROLLER_CALL, answer).await.map_err(|_| WriteError::Timeout)??)
 }
 
 /// Since 1970; 0 if there is none.
