@@ -41,7 +41,7 @@ pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     line
 }
 
-/// The text of one error; `None` if its cause says the same better.
+/// The text of one error; `None` if the text of its cause is better.
 fn text(error: &(dyn Error + 'static)) -> Option<String> {
     let text = match error.downcast_ref::<kube::Error>() {
         // Its own text has the status once more, as Rust's Debug.

@@ -20,8 +20,7 @@ use gomemlimit_proc::Process;
 use rstest::rstest;
 use serde_json::Value;
 
-mod outcome;
-use outcome::Outcome;
+use gomemlimit_fake_api_server::CommandOutput;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/pprof/tests/data");
 const HEAP_1: &str = "crates/pprof/tests/data/heap-1.pb.gz";
@@ -30,7 +29,7 @@ const GOROUTINE_PROFILE: &[u8] = include_bytes!("../crates/pprof/tests/data/goro
 const STATISTICS: &str = include_str!("../crates/pprof/tests/data/heap-1.txt");
 const GOROUTINES: &str = include_str!("../crates/pprof/tests/data/goroutine-1.txt");
 
-fn diagnose(arguments: &[&str]) -> Outcome {
+fn diagnose(arguments: &[&str]) -> CommandOutput {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
     // No cluster, whatever the machine has.
     command.env("KUBECONFIG", "/nonexistent/kubeconfig").env("HOME", "/nonexistent");
@@ -234,7 +233,7 @@ fn a_failure_leaves_no_empty_folder() {
         "--save",
         saved,
     ]);
-    let output: Outcome = command.output().unwrap().into();
+    let output: CommandOutput = command.output().unwrap().into();
     output.is_refused(&format!("cannot write {saved}/heap-1.txt: File too large (os error 27)\n"));
     assert!(!new.exists());
 

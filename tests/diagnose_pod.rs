@@ -1,4 +1,4 @@
-//! `gomemlimit diagnose POD` as a user runs it, on a stand-in for the API server that forwards ports, too.
+//! `gomemlimit diagnose POD` as a user runs it, on a fake API server that forwards ports, too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
@@ -11,13 +11,7 @@ use std::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use self::{
-    outcome::Outcome,
-    standin::{Program, StandIn, program},
-};
-
-mod outcome;
-mod standin;
+use gomemlimit_fake_api_server::{CommandOutput, PodServer, Program, program};
 
 const POD: &str = "/api/v1/namespaces/shop/pods/api";
 const SUMMARY: &str = "/api/v1/nodes/n/proxy/stats/summary";
@@ -56,7 +50,7 @@ fn resident_memory_is_of_one_source(
     #[case] source: &str,
     #[case] last: Value,
 ) {
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         move |path, count| match path {
             POD => Some((200, pod(0))),
             SUMMARY => kubelet(count).map(|body| (200, body)),
@@ -72,7 +66,7 @@ fn resident_memory_is_of_one_source(
 /// The kubelet of a node that is gone never answers.
 #[test]
 fn a_kubelet_that_keeps_silent_is_not_waited_for() {
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         |path, _| match path {
             POD => Some((200, pod(0))),
             SUMMARY => {
@@ -95,7 +89,7 @@ fn a_kubelet_that_keeps_silent_is_not_waited_for() {
 #[case::shared(&json!([{"name": "app"}, {"name": "proxy"}]), json!("unknown"))]
 fn a_limit_of_the_pod(#[case] containers: &Value, #[case] wanted: Value) {
     let containers = containers.clone();
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         move |path, _| {
             let mut pod = pod(0);
             pod["spec"]["containers"] = containers.clone();
@@ -124,8 +118,8 @@ fn pods() -> Value {
 }
 
 /// The API server with a workload that selects `app=api`.
-fn workload(path: &'static str, selector: &'static str) -> StandIn {
-    StandIn::with_program(
+fn workload(path: &'static str, selector: &'static str) -> PodServer {
+    PodServer::with_program(
         move |asked, _| match asked {
             POD => Some((200, pod(0))),
             "/api/v1/namespaces/shop/pods" => Some((200, pods())),
@@ -174,7 +168,7 @@ fn workloads_without_a_pod() {
         .run("diagnose", &["cronjob.batch/nightly"])
         .is_refused("cronjob/nightly has no pods of its own; name one of its jobs, or a pod");
     cluster.run("diagnose", &["sts/db"]).is_refused("error: there is no statefulset db in namespace shop\n");
-    let cluster = StandIn::new(|path, _| match path {
+    let cluster = PodServer::new(|path, _| match path {
         "/apis/apps/v1/namespaces/shop/deployments/api" => {
             Some((200, json!({"spec": {"selector": {"matchLabels": {"app": "api"}}}})))
         }
@@ -205,7 +199,7 @@ fn of_several_containers(
         json!([{"name": "proxy"}, {"name": "app", "ports": app.get("ports").unwrap_or(&json!([]))}]);
     let status = |name: &str| json!({"name": name, "restartCount": 0, "containerID": name, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}});
     pod["status"]["containerStatuses"] = json!([status("proxy"), status("app")]);
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         move |path, _| (path == POD).then(|| (200, pod.clone())),
         |path, _| program(path),
     );
@@ -220,7 +214,7 @@ fn of_several_containers(
 #[test]
 fn a_port_is_forwarded_with_the_token_of_a_plugin() {
     let cluster =
-        StandIn::with_program(|path, _| (path == POD).then(|| (200, pod(0))), |path, _| program(path));
+        PodServer::with_program(|path, _| (path == POD).then(|| (200, pod(0))), |path, _| program(path));
     let kubeconfig = cluster.path("kubeconfig");
     let mut config: Value = serde_json::from_str(&fs::read_to_string(&kubeconfig).unwrap()).unwrap();
     config["users"][0]["user"] = json!({"exec": {
@@ -244,7 +238,7 @@ fn exit_code_137_is_an_oom_kill_only_where_the_runtime_reports_one(
         pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["reason"] = reason.into();
         (path == POD).then_some((200, pod))
     };
-    let cluster = StandIn::with_program(killed, |path, _| program(path));
+    let cluster = PodServer::with_program(killed, |path, _| program(path));
     let report = cluster.run("diagnose", &["api", "--captures", "1", "-o", "json"]).json();
     let past = json!({"oomKilled": is_oom_kill, "malformed": false, "restarts": 1});
     assert_eq!(report["figures"]["past"], past);
@@ -253,16 +247,16 @@ fn exit_code_137_is_an_oom_kill_only_where_the_runtime_reports_one(
 #[test]
 fn what_the_program_and_the_kubelet_say() {
     let one = |answer: fn(&str) -> Program| {
-        let world = StandIn::with_program(
+        let cluster = PodServer::with_program(
             |path, _| (path == POD).then(|| (200, pod(0))),
             move |path, _| answer(path),
         );
-        world.run("diagnose", &QUICK)
+        cluster.run("diagnose", &QUICK)
     };
     one(|_| Program::Page(404, b"no".to_vec()))
         .is_refused("error: port 6060 of pod shop/api answered with HTTP 404 to /debug/pprof/heap: there is");
     one(|_| Program::Page(500, b"\x1b[2Joh".to_vec())).is_refused(
-        "/debug/pprof/heap?gc=1&debug=1 on port 6060 of pod shop/api answered with HTTP 500 Internal Server Error: \
+        "/debug/pprof/heap?gc=1&debug=1 on port 6060 of pod shop/api answered with HTTP 500 Internal ScriptedServer Error: \
          \\u{1b}[2Joh",
     );
     one(|_| Program::Problem("\x1b[31mconnect failed".to_owned()))
@@ -274,7 +268,7 @@ fn what_the_program_and_the_kubelet_say() {
 /// Two captures, then the container is killed, and the pod replaced by one of another name.
 #[test]
 fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         |path, count| match (path, count) {
             (POD, 0 | 1) => Some((200, pod(0))),
             (POD, 2 | 3) => {
@@ -301,7 +295,7 @@ fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
 /// The profile fails, and the container goes on running: its next life would be waited for in vain.
 #[test]
 fn a_container_that_goes_on_running_is_not_waited_for() {
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         |path, _| (path == POD).then(|| (200, pod(0))),
         |path, count| match path {
             "/debug/pprof/heap" if count > 0 => Program::Page(500, b"out of order\n".to_vec()),
@@ -319,7 +313,7 @@ fn a_container_that_goes_on_running_is_not_waited_for() {
 #[test]
 fn after_a_restart_its_own_folder_is_named() {
     // One capture of the first life, four of the second.
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         |path, count| (path == POD).then(|| (200, pod(usize::from(count > 0)))),
         |path, _| program(path),
     );
@@ -340,7 +334,7 @@ fn after_a_restart_its_own_folder_is_named() {
 #[case::in_the_next_life("INT", &["--follow", "--save", "kept"], 2)]
 #[case::before_the_first("INT", &[], 0)]
 fn a_signal_loses_nothing(#[case] signal: &str, #[case] more: &[&str], #[case] captures: usize) {
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         move |path, count| {
             let mut pod = pod(0);
             // In the case of the next life it is waited for in vain.
@@ -373,7 +367,7 @@ fn a_signal_loses_nothing(#[case] signal: &str, #[case] more: &[&str], #[case] c
     std::thread::sleep(Duration::from_millis(300));
     let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
     assert!(kill.success());
-    let output = Outcome::of(child);
+    let output = CommandOutput::of(child);
     let files = |path: &Path| fs::read_dir(path).unwrap().count();
     assert_eq!(files(&cluster.path("tmp")), 0, "nothing is left over");
     if captures == 0 {

@@ -30,7 +30,7 @@ use super::{
 const SILENCE: Duration = Duration::from_mins(5);
 
 /// Number of calls in [`PERIOD`]; the next ones wait for its end. client-go's default is the same: 5 a second, and
-/// 10 at once. kube's watcher asks again without a pause where a watch ends at once.
+/// 10 at once. kube's watcher asks again without a pause if a watch ends at once.
 const CALLS: u64 = 10;
 const PERIOD: Duration = Duration::from_secs(2);
 
@@ -59,7 +59,7 @@ pub(super) async fn for_command(
 ///
 /// # Errors
 /// If there is no cluster, or its configuration is of no use.
-pub fn for_controller() -> Result<Client, ApiError> {
+pub(crate) fn for_controller() -> Result<Client, ApiError> {
     let config = kubeconfig::load(&Target { in_background: true, ..Target::default() })?;
     let url = ApiServerUrl::of(&config);
     with_config(config).map_err(|error| url.error(error))

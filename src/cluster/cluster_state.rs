@@ -33,11 +33,11 @@ const MAX_OTHERS: usize = 8;
 /// A namespace, as far as it matters. Whoever may annotate and label namespaces writes most of it: what is kept of each
 /// has a bound.
 #[derive(Clone, Debug, Default)]
-pub struct NamespaceFacts {
+pub(crate) struct NamespaceFacts {
     /// The labels that selectors ask for.
-    pub labels: Labels,
-    /// Annotations of ours.
-    pub annotations: NamespaceAnnotations,
+    pub(crate) labels: Labels,
+    /// Annotations of gomemlimit.
+    pub(crate) annotations: NamespaceAnnotations,
 }
 
 impl NamespaceFacts {
@@ -66,46 +66,46 @@ impl NamespaceFacts {
 
 /// What is known.
 #[derive(Debug, Default)]
-pub struct ClusterState {
+pub(crate) struct ClusterState {
     /// The namespaces that could be read.
-    pub namespaces: HashMap<String, NamespaceFacts>,
+    pub(crate) namespaces: HashMap<String, NamespaceFacts>,
     /// What decides about new pods: one for each webhook configuration, or one that assumes defaults.
-    pub installations: Vec<InstallationSettings>,
+    pub(crate) installations: Vec<InstallationSettings>,
     /// What could not be read, and what is assumed instead.
-    pub unknown: Vec<String>,
+    pub(crate) unknown: Vec<String>,
     /// Which of it decisions depend on.
-    pub unread: Unread,
+    pub(crate) unread: Unread,
 }
 
 /// What could not be read, or not all of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unread {
+pub(crate) struct Unread {
     /// Namespaces: their labels and annotations.
-    pub namespaces: bool,
+    pub(crate) namespaces: bool,
     /// Selectors and settings of what decides about new pods.
-    pub installations: bool,
+    pub(crate) installations: bool,
 }
 
 /// What decides about new pods.
 #[derive(Clone, Debug, Default)]
-pub struct InstallationSettings {
-    /// The webhook configuration or the policy; empty where there is none.
-    pub name: String,
+pub(crate) struct InstallationSettings {
+    /// The webhook configuration or the policy; empty if there is none.
+    pub(crate) name: String,
     /// Which pods it decides about.
-    pub selection: Selection,
-    /// What it decides by, where that is known.
-    pub settings: Option<ServeSettings>,
+    pub(crate) selection: Selection,
+    /// Its settings, if they are known.
+    pub(crate) settings: Option<ServeSettings>,
 }
 
 /// The settings of an installation.
 #[derive(Clone, Debug)]
-pub struct ServeSettings {
+pub(crate) struct ServeSettings {
     /// Where they stand, for people.
-    pub origin: String,
+    pub(crate) origin: String,
     /// The arguments of `serve`.
-    pub args: Vec<String>,
-    /// The policy file, where there is one that could be read.
-    pub policy: Option<PolicyText>,
+    pub(crate) args: Vec<String>,
+    /// The policy file, if there is one that could be read.
+    pub(crate) policy: Option<PolicyText>,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +115,7 @@ struct Object {
 
 impl ClusterState {
     /// Reads what may be read about `namespace`, or about all.
-    pub async fn read(cluster: &Cluster, namespace: Option<&str>) -> Result<Self, ApiError> {
+    pub(crate) async fn read(cluster: &Cluster, namespace: Option<&str>) -> Result<Self, ApiError> {
         let mut known = Self::default();
         known.read_installations(cluster).await?;
         if known.installations.is_empty() {
@@ -134,7 +134,7 @@ impl ClusterState {
         Ok(known)
     }
 
-    /// What may not be read, or has just been deleted, is told; that there is no cluster ends all.
+    /// Notes an object that may not be read, or has just been deleted. Any other error ends the reading.
     fn note<T>(
         &mut self,
         read: Result<T, impl Into<PolicyTextError>>,
@@ -162,7 +162,7 @@ impl ClusterState {
     }
 
     /// Reads one namespace, or all: of their labels those that `selections` ask for.
-    pub async fn read_namespaces(
+    pub(crate) async fn read_namespaces(
         &mut self,
         cluster: &Cluster,
         namespace: Option<&str>,
@@ -216,7 +216,7 @@ impl ClusterState {
         if found.items.is_empty() { self.read_admission_policies(cluster).await } else { Ok(()) }
     }
 
-    /// What the pods behind a configuration run with, or why that is not known. `None`: it was told already.
+    /// The settings of the pods behind a configuration, or why they are not known. `None`: that is noted already.
     async fn read_settings(
         &mut self,
         cluster: &Cluster,
@@ -256,7 +256,7 @@ impl ClusterState {
         })))
     }
 
-    /// Policies of the API server, which decide where there is no webhook.
+    /// Policies of the API server, which decide if there is no webhook.
     async fn read_admission_policies(&mut self, cluster: &Cluster) -> Result<(), ApiError> {
         let found = AdmissionPolicy::find(cluster).await;
         let what = "MutatingAdmissionPolicies, and there is no webhook configuration; the chart's selectors and this \

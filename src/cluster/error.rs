@@ -20,7 +20,7 @@ const MAX_MESSAGE: usize = 2000;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// There is no cluster to talk to, or its configuration is of no use.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -89,7 +89,7 @@ pub enum ApiError {
 impl ApiError {
     /// Whether other calls fail in the same way: nobody answers, or to nobody of this name.
     #[must_use]
-    pub fn is_of_all_calls(&self) -> bool {
+    pub(crate) fn is_of_all_calls(&self) -> bool {
         matches!(self, Self::Config(_) | Self::Auth { .. } | Self::Tls { .. } | Self::Unauthorized(_))
     }
 }

@@ -17,82 +17,77 @@ const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
 /// Ending of the names of our entries, whatever the release is called.
-pub const ENTRY_ENDING: &str = ".gomemlimit.dev";
+pub(crate) const ENTRY_ENDING: &str = ".gomemlimit.dev";
 
 /// A `MutatingWebhookConfiguration`, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Configuration {
+pub(crate) struct Configuration {
     /// Name and labels.
-    pub metadata: ObjectMeta,
-    /// Its entries.
-    pub webhooks: Vec<Webhook>,
+    pub(crate) metadata: ObjectMeta,
+    pub(crate) webhooks: Vec<Webhook>,
 }
 
 /// One entry of a webhook configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Webhook {
-    /// Its name.
-    pub name: String,
+pub(crate) struct Webhook {
+    pub(crate) name: String,
     /// Whom to call.
-    pub client_config: ClientConfig,
+    pub(crate) client_config: ClientConfig,
     /// Which namespaces.
-    pub namespace_selector: LabelSelector,
+    pub(crate) namespace_selector: LabelSelector,
     /// Which objects.
-    pub object_selector: LabelSelector,
+    pub(crate) object_selector: LabelSelector,
     /// Which requests.
-    pub rules: Vec<Rule>,
+    pub(crate) rules: Vec<Rule>,
     /// Conditions in CEL.
-    pub match_conditions: Vec<MatchCondition>,
+    pub(crate) match_conditions: Vec<MatchCondition>,
     /// `Ignore` or `Fail`.
-    pub failure_policy: String,
+    pub(crate) failure_policy: String,
 }
 
 /// Whom the API server calls.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct ClientConfig {
+pub(crate) struct ClientConfig {
     /// Base64 of PEM certificates.
-    pub ca_bundle: Option<k8s_openapi::ByteString>,
-    /// The Service.
-    pub service: Option<ServiceReference>,
+    pub(crate) ca_bundle: Option<k8s_openapi::ByteString>,
+    pub(crate) service: Option<ServiceReference>,
     /// Instead of a Service.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
 }
 
 /// A Service and a port of it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
-pub struct ServiceReference {
-    /// Its namespace.
+pub(crate) struct ServiceReference {
     #[serde(deserialize_with = "object_name")]
-    pub namespace: String,
-    /// Its name.
+    pub(crate) namespace: String,
     #[serde(deserialize_with = "object_name")]
-    pub name: String,
-    /// 443 where not given.
-    pub port: Option<u16>,
-    /// `/` where not given.
-    pub path: Option<String>,
+    pub(crate) name: String,
+    /// Default 443.
+    pub(crate) port: Option<u16>,
+    /// Default `/`.
+    pub(crate) path: Option<String>,
 }
 
 impl ServiceReference {
     /// The name that the API server verifies the certificate for.
     #[must_use]
-    pub fn server_name(&self) -> String {
+    pub(crate) fn server_name(&self) -> String {
         format!("{}.{}.svc", self.name, self.namespace)
     }
 
     /// Where the webhook is called.
     #[must_use]
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/")
     }
 
     /// The port of the Service.
     #[must_use]
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port.unwrap_or(443)
     }
 }
@@ -100,7 +95,7 @@ impl ServiceReference {
 /// Which requests an entry is about.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Rule {
+pub(crate) struct Rule {
     api_groups: Vec<String>,
     api_versions: Vec<String>,
     operations: Vec<String>,
@@ -111,7 +106,7 @@ pub struct Rule {
 impl Rule {
     /// Whether it is about the creation of pods.
     #[must_use]
-    pub fn is_pod_creation(&self) -> bool {
+    pub(crate) fn is_pod_creation(&self) -> bool {
         let has = |list: &[String], word: &str| list.iter().any(|one| one == word || one == "*");
         has(&self.api_groups, "")
             && has(&self.api_versions, "v1")
@@ -124,45 +119,43 @@ impl Rule {
 /// A condition in CEL.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct MatchCondition {
-    /// Its name.
-    pub name: String,
-    /// The expression.
-    pub expression: String,
+pub(crate) struct MatchCondition {
+    pub(crate) name: String,
+    pub(crate) expression: String,
 }
 
 impl Configuration {
-    /// The configurations of the cluster that are ours or have entries of ours.
-    pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
+    /// The configurations of the cluster that the chart made or that have its entries.
+    pub(crate) async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         let mut found: Collected<Self> = Listing::all(CONFIGURATIONS).collect(cluster).await?;
         found.items.retain(Self::is_ours);
         Ok(found)
     }
 
     /// The one with this name, whosever it is.
-    pub async fn named(cluster: &Cluster, name: &str) -> Result<Option<Self>, ApiError> {
+    pub(crate) async fn named(cluster: &Cluster, name: &str) -> Result<Option<Self>, ApiError> {
         cluster.find(CONFIGURATIONS, name).await
     }
 
     /// By its labels or its entries: either may have been damaged.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.metadata.is_of_the_chart() || self.ours().next().is_some()
     }
 
     /// Our entries.
-    pub fn ours(&self) -> impl Iterator<Item = &Webhook> {
+    pub(crate) fn ours(&self) -> impl Iterator<Item = &Webhook> {
         self.webhooks.iter().filter(|entry| entry.name.ends_with(ENTRY_ENDING))
     }
 
     /// Our entries that are asked about the creation of pods.
-    pub fn pod_entries(&self) -> impl Iterator<Item = &Webhook> {
+    pub(crate) fn pod_entries(&self) -> impl Iterator<Item = &Webhook> {
         self.ours().filter(|entry| entry.rules.iter().any(Rule::is_pod_creation))
     }
 
-    /// Which pods they are asked about; `None` where none is about the creation of pods.
+    /// The pods that these entries select; `None` if none is about the creation of pods.
     #[must_use]
-    pub fn selection(&self) -> Option<Selection> {
+    pub(crate) fn selection(&self) -> Option<Selection> {
         let entries = self.pod_entries().map(|entry| Entry {
             namespaces: entry.namespace_selector.clone(),
             objects: entry.object_selector.clone(),
@@ -171,9 +164,9 @@ impl Configuration {
         (!entries.is_empty()).then(|| Selection::new(entries))
     }
 
-    /// The Service that they name, if the release can have it: what runs behind any other says nothing about the
-    /// release. The error says why there is none.
-    pub fn called(&self) -> Result<&ServiceReference, String> {
+    /// The Service that they name, if the release can have it: what runs behind any other tells nothing about the
+    /// release. The error is the reason why there is none.
+    pub(crate) fn called(&self) -> Result<&ServiceReference, String> {
         let reference = self.service().ok_or("it names a URL instead of a Service")?;
         match self.metadata.origin() {
             Origin::Helm { namespace, .. } if namespace != reference.namespace => Err(format!(
@@ -184,9 +177,9 @@ impl Configuration {
         }
     }
 
-    /// The namespace of its release; where Helm did not make it, that of the Service.
+    /// The namespace of its release; if Helm did not make it, that of the Service.
     #[must_use]
-    pub fn release_namespace(&self) -> Option<String> {
+    pub(crate) fn release_namespace(&self) -> Option<String> {
         match self.metadata.origin() {
             Origin::Helm { namespace, .. } => Some(namespace),
             _ => self.service().map(|service| service.namespace.clone()),
@@ -195,14 +188,14 @@ impl Configuration {
 
     /// The Service that they name.
     #[must_use]
-    pub fn service(&self) -> Option<&ServiceReference> {
+    pub(crate) fn service(&self) -> Option<&ServiceReference> {
         let mut entries = self.pod_entries().chain(self.ours());
         entries.find_map(|entry| entry.client_config.service.as_ref())
     }
 }
 
 /// Metadata of what the chart's `ClusterRole`s are made of: a release without a webhook configuration is known by them.
-pub async fn cluster_roles(cluster: &Cluster) -> Result<Vec<ObjectMeta>, ApiError> {
+pub(crate) async fn cluster_roles(cluster: &Cluster) -> Result<Vec<ObjectMeta>, ApiError> {
     #[derive(Deserialize)]
     struct Role {
         metadata: ObjectMeta,

@@ -1,34 +1,34 @@
 //! What commands read of a cluster.
 
-pub mod api;
+pub(crate) mod api;
 pub(crate) mod call_limits;
 pub mod client;
-pub mod cluster_state;
+pub(crate) mod cluster_state;
 #[cfg(feature = "cli")]
 mod credentials;
-pub mod error;
-pub mod installation;
+pub(crate) mod error;
+pub(crate) mod installation;
 #[cfg(feature = "cli")]
-pub mod keeper;
-pub mod kubeconfig;
+pub(crate) mod keeper;
+pub(crate) mod kubeconfig;
 mod kubeconfig_files;
-pub mod object_meta;
-pub mod pages;
+pub(crate) mod object_meta;
+pub(crate) mod pages;
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`diagnose` and `observe` read more"))]
 mod pod_object;
 #[cfg(feature = "cli")]
-pub mod pods;
-pub mod policy_engine;
+pub(crate) mod pods;
+pub(crate) mod policy_engine;
 #[cfg(feature = "cli")]
-pub mod portforward;
+pub(crate) mod portforward;
 #[cfg(feature = "cli")]
 mod proxy;
 #[cfg(feature = "cli")]
 pub mod served_certificate;
 #[cfg(feature = "cli")]
-pub mod stats;
-pub mod target;
+pub(crate) mod stats;
+pub(crate) mod target;
 pub mod webhook_objects;
-pub mod webhook_policy;
+pub(crate) mod webhook_policy;
 #[cfg(feature = "cli")]
-pub mod workload;
+pub(crate) mod workload;

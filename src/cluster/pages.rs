@@ -44,17 +44,17 @@ const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
 
 /// What to list.
 #[derive(Clone, Debug)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// `/api/v1/pods` or the like.
-    pub path: String,
+    pub(crate) path: String,
     /// Selects by labels.
-    pub selector: Option<String>,
+    pub(crate) selector: Option<String>,
     /// Items a page.
-    pub chunk: u32,
+    pub(crate) chunk: u32,
 }
 
 /// An event while a list is read.
-pub enum ListEvent<'a> {
+pub(crate) enum ListEvent<'a> {
     /// The list begins, or begins again: events before do not count.
     Begin,
     /// One item, as JSON.
@@ -70,17 +70,17 @@ pub enum ListEvent<'a> {
 
 /// A whole list.
 #[derive(Clone, Debug)]
-pub struct Collected<T> {
+pub(crate) struct Collected<T> {
     /// What could be read.
-    pub items: Vec<T>,
+    pub(crate) items: Vec<T>,
     /// How many could not, and why; they are left out.
-    pub unreadable: Option<String>,
+    pub(crate) unreadable: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Page<'a> {
     metadata: ListMeta,
-    /// `null` where there are none.
+    /// `null` if there are none.
     #[serde(borrow, default)]
     items: Option<Vec<&'a RawValue>>,
 }
@@ -97,12 +97,12 @@ struct ListMeta {
 impl Listing {
     /// Everything in `path`.
     #[must_use]
-    pub fn all(path: impl Into<String>) -> Self {
+    pub(crate) fn all(path: impl Into<String>) -> Self {
         Self { path: path.into(), selector: None, chunk: 250 }
     }
 
     /// Reads the list; the version of it, for a watch.
-    pub async fn read(
+    pub(crate) async fn read(
         &self,
         cluster: &Cluster,
         mut report: impl FnMut(ListEvent<'_>),
@@ -118,12 +118,15 @@ impl Listing {
     }
 
     /// Reads the whole list, each item as `T`. One of a shape that surprises us does not end the list.
-    pub async fn collect<T: DeserializeOwned>(&self, cluster: &Cluster) -> Result<Collected<T>, ApiError> {
+    pub(crate) async fn collect<T: DeserializeOwned>(
+        &self,
+        cluster: &Cluster,
+    ) -> Result<Collected<T>, ApiError> {
         self.collect_as(cluster, |item| serde_json::from_str(item)).await
     }
 
     /// The same for items that read themselves.
-    pub async fn collect_as<T>(
+    pub(crate) async fn collect_as<T>(
         &self,
         cluster: &Cluster,
         parse: impl Fn(&str) -> Result<T, serde_json::Error>,
@@ -215,7 +218,7 @@ impl Listing {
 
     /// Follows changes from `version` on until the API server ends the watch, or `changed` wants no more. An error
     /// says why it ended early.
-    pub async fn watch(
+    pub(crate) async fn watch(
         &self,
         cluster: &Cluster,
         version: &str,
@@ -270,7 +273,7 @@ async fn read_line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Optio
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// It is there, new or different.
     Put,
     /// It is no longer there.

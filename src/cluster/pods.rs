@@ -22,7 +22,7 @@ use super::{
 
 /// Why nothing is known of a pod.
 #[derive(Debug, Error)]
-pub enum PodError {
+pub(crate) enum PodError {
     /// No such pod.
     #[error("there is no pod {0}")]
     NotFound(String),
@@ -37,7 +37,7 @@ pub enum PodError {
 /// A pod, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct PodView {
+pub(crate) struct PodView {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: PodSpec,
     pub(super) status: PodStatus,
@@ -46,46 +46,45 @@ pub struct PodView {
     effective: Vec<Effective>,
 }
 
-/// Annotation that names the container that is meant where none is named, as for `kubectl logs`.
+/// Annotation with the container that counts if none is named, as for `kubectl logs`.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Name of the port on which pprof listens.
 const PPROF_PORT: &str = "pprof";
 /// What Go programs exit with when GOMEMLIMIT is malformed, among other things.
-pub const GO_FATAL: i32 = 2;
+pub(crate) const GO_FATAL: i32 = 2;
 /// `net/http/pprof` in every example since 2012.
-pub const DEFAULT_PORT: u16 = 6060;
+pub(crate) const DEFAULT_PORT: u16 = 6060;
 
 /// What is known of one container.
 #[derive(Clone, Debug)]
-pub struct ContainerFacts {
-    /// Its name.
-    pub name: String,
+pub(crate) struct ContainerFacts {
+    pub(crate) name: String,
     /// The memory limit that applies now, also after a resize.
-    pub limit: Limit,
+    pub(crate) limit: Limit,
     /// What it has as GOMEMLIMIT.
-    pub gomemlimit: Gomemlimit,
+    pub(crate) gomemlimit: Gomemlimit,
     /// The port called `pprof`.
-    pub pprof_port: Option<u16>,
+    pub(crate) pprof_port: Option<u16>,
     /// The ports that it declares, one that is called after metrics first.
-    pub ports: Vec<u16>,
+    pub(crate) ports: Vec<u16>,
     /// Another one for every incarnation.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// How often it was restarted.
-    pub restarts: u32,
-    /// Start of this incarnation, seconds since 1970; `None` where it does not run.
-    pub started: Option<i64>,
+    pub(crate) restarts: u32,
+    /// Start of this incarnation, seconds since 1970; `None` if it does not run.
+    pub(crate) started: Option<i64>,
     /// Why it does not run: `CrashLoopBackOff`, `Completed` ….
-    pub state: String,
+    pub(crate) state: String,
     /// How the last incarnation that ended did.
-    pub last_end: Option<Termination>,
+    pub(crate) last_end: Option<Termination>,
     /// How long that incarnation ran, to a second.
-    pub last_life: Option<Duration>,
+    pub(crate) last_life: Option<Duration>,
 }
 
 impl ContainerFacts {
     /// Whether the incarnation before was OOM killed.
     #[must_use]
-    pub fn was_oom_killed(&self) -> bool {
+    pub(crate) fn was_oom_killed(&self) -> bool {
         self.last_end.as_ref().is_some_and(Termination::is_oom_kill)
     }
 }
@@ -95,7 +94,7 @@ impl PodView {
     ///
     /// # Errors
     /// If there is no such pod, or it cannot be read.
-    pub async fn get(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self, PodError> {
+    pub(crate) async fn get(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self, PodError> {
         let pod = || format!("{namespace}/{name}");
         match Self::find(cluster, namespace, name).await {
             Ok(Some(view)) => Ok(view),
@@ -109,7 +108,11 @@ impl PodView {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<Self>, ApiError> {
+    pub(crate) async fn find(
+        cluster: &Cluster,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Self>, ApiError> {
         let path = path_of("/api/v1", Some(namespace), "pods");
         match cluster.text(Request::new(path).get(name, &GetParams::default())).await {
             Ok(text) => Self::parse(&text).map(Some).map_err(|error| unreadable(&error)),
@@ -122,43 +125,43 @@ impl PodView {
     ///
     /// # Errors
     /// If it is not the JSON of a pod.
-    pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let view: Self = serde_json::from_str(json)?;
         Ok(Self { effective: effective(&LivePod::parse(json)?), ..view })
     }
 
     /// Its name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.metadata.name
     }
 
     /// Whether it is about to be deleted.
     #[must_use]
-    pub fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
     }
 
     /// Whether it has ended for good, well or not.
     #[must_use]
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
     }
 
     /// The value of an annotation.
     #[must_use]
-    pub fn annotation(&self, key: &str) -> Option<&str> {
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
         self.metadata.annotations.get(key).map(String::as_str)
     }
 
     /// The facts of every container that runs beside the others.
-    pub fn all(&self) -> impl Iterator<Item = ContainerFacts> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = ContainerFacts> {
         self.containers().map(|container| self.facts(container))
     }
 
     /// Name of the node that it runs on.
     #[must_use]
-    pub fn node(&self) -> Option<&str> {
+    pub(crate) fn node(&self) -> Option<&str> {
         self.spec.node_name.as_deref()
     }
 
@@ -167,7 +170,7 @@ impl PodView {
     ///
     /// # Errors
     /// The names of all containers.
-    pub fn container(&self, named: Option<&str>) -> Result<ContainerFacts, Vec<String>> {
+    pub(crate) fn container(&self, named: Option<&str>) -> Result<ContainerFacts, Vec<String>> {
         let by_name = |name: &str| self.containers().find(|container| container.name == name);
         let found = match named {
             Some(name) => by_name(name),
@@ -182,14 +185,14 @@ impl PodView {
 
     /// The container that the annotation for `kubectl logs` names.
     #[must_use]
-    pub fn annotated_container(&self) -> Option<&str> {
+    pub(crate) fn annotated_container(&self) -> Option<&str> {
         let annotated = self.annotation(DEFAULT_CONTAINER)?;
         self.containers().any(|container| container.name == annotated).then_some(annotated)
     }
 
     /// The names of all containers.
     #[must_use]
-    pub fn container_names(&self) -> Vec<String> {
+    pub(crate) fn container_names(&self) -> Vec<String> {
         self.containers().map(|one| one.name.clone()).collect()
     }
 
@@ -261,9 +264,13 @@ fn gomemlimit(gomemlimit: EffectiveGomemlimit) -> Gomemlimit {
 /// How long a log may take.
 const LOG: Duration = Duration::from_secs(5);
 
-/// Whether the log of the incarnation that ended says that GOMEMLIMIT is malformed; no where it may not be
-/// read. It is the current log until the next incarnation starts.
-pub async fn log_says_malformed(cluster: &Cluster, namespace: &str, pod: &str, container: &str) -> bool {
+/// Whether the log of the incarnation that ended reports a malformed GOMEMLIMIT; no, if it may not be read. It is the current log until the next incarnation starts.
+pub(crate) async fn log_says_malformed(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &str,
+    container: &str,
+) -> bool {
     for previous in [true, false] {
         let path = format!(
             "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&previous={previous}&tailLines=50&limitBytes=65536"

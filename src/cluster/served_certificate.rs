@@ -29,8 +29,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Why no certificate was seen.
 #[derive(Debug, Error)]
-pub enum ServedError {
-    /// The port-forward was refused: this says nothing about the webhook.
+pub(crate) enum ServedError {
+    /// The port-forward was refused, which tells nothing about the webhook.
     #[error(transparent)]
     Forward(#[from] ForwardError),
     /// Nobody listens, or not with TLS.
@@ -53,7 +53,7 @@ pub struct Served {
 }
 
 /// What the pod serves for `server_name`.
-pub async fn served(
+pub(crate) async fn served(
     cluster: &Cluster,
     namespace: &str,
     pod: &str,
@@ -66,7 +66,7 @@ pub async fn served(
     match timeout(HANDSHAKE, look(stream, name)).await {
         Err(_) => Err(handshake(format!("no answer within {} s", HANDSHAKE.as_secs()))),
         Ok(Err(problem)) => {
-            // What the kubelet says is clearer than the end of a stream.
+            // The error of the kubelet is clearer than the end of a stream.
             let said = explanation.get().await;
             Err(handshake(said.map_or(problem, |said| said.trim().to_owned())))
         }

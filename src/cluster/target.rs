@@ -6,35 +6,35 @@ use thiserror::Error;
 
 /// Which cluster, and as whom. What is `None` or empty is that of the kubeconfig.
 #[derive(Clone, Debug, Default)]
-pub struct Target {
+pub(crate) struct Target {
     /// Path of a kubeconfig; default: `KUBECONFIG`, `~/.kube/config`, or the service account of a pod.
-    pub kubeconfig: Option<PathBuf>,
+    pub(crate) kubeconfig: Option<PathBuf>,
     /// Name of a context.
-    pub context: Option<String>,
+    pub(crate) context: Option<String>,
     /// Name of a cluster.
-    pub cluster: Option<String>,
+    pub(crate) cluster: Option<String>,
     /// Name of a user.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// URL of the API server.
-    pub server: Option<String>,
+    pub(crate) server: Option<String>,
     /// User to impersonate.
-    pub impersonate: Option<String>,
+    pub(crate) impersonate: Option<String>,
     /// Groups to impersonate.
-    pub impersonate_groups: Vec<String>,
+    pub(crate) impersonate_groups: Vec<String>,
     /// UID to impersonate.
-    pub impersonate_uid: Option<String>,
+    pub(crate) impersonate_uid: Option<String>,
     /// Maximum time for one request; default: one minute.
-    pub request_timeout: Option<Duration>,
+    pub(crate) request_timeout: Option<Duration>,
     /// Nobody waits at a terminal: a credential plugin must not use it, and a file that is no regular one is refused.
-    pub in_background: bool,
+    pub(crate) in_background: bool,
     /// For commands that ask again anyway: a call that fails is not repeated behind their back. kube repeats 429, 503
     /// and 504 up to 15 times, which takes all of the time that a call may take.
-    pub polls: bool,
+    pub(crate) polls: bool,
 }
 
 /// Why the configuration cannot be used.
 #[derive(Debug, Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// There is no kubeconfig and no service account.
     #[error("no cluster is configured: {0}; set KUBECONFIG, or name a file with --kubeconfig")]
     None(String),

@@ -21,58 +21,55 @@ const WEBHOOKS: &str = "app.kubernetes.io/component=webhook";
 /// A Service, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Service {
-    /// What it selects and where it listens.
-    pub spec: ServiceSpec,
+pub(crate) struct Service {
+    pub(crate) spec: ServiceSpec,
 }
 
-/// What a Service selects and where it listens.
+/// `spec` of a Service.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct ServiceSpec {
+pub(crate) struct ServiceSpec {
     /// Labels of its pods.
-    pub selector: Labels,
-    /// Its ports.
-    pub ports: Vec<ServicePort>,
+    pub(crate) selector: Labels,
+    pub(crate) ports: Vec<ServicePort>,
 }
 
 /// A port of a Service.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct ServicePort {
+pub(crate) struct ServicePort {
     /// What clients connect to.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Number or name of the container's port.
-    pub target_port: serde_json::Value,
+    pub(crate) target_port: serde_json::Value,
 }
 
 /// A Deployment of the webhook.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Deployment {
+pub(crate) struct Deployment {
     /// Name, namespace and labels.
-    pub metadata: ObjectMeta,
+    pub(crate) metadata: ObjectMeta,
     /// Number of pods, and their template.
-    pub spec: DeploymentSpec,
+    pub(crate) spec: DeploymentSpec,
     status: DeploymentStatus,
 }
 
 /// `spec` of a Deployment.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct DeploymentSpec {
+pub(crate) struct DeploymentSpec {
     /// Number of pods that it should have.
-    pub replicas: Option<u32>,
+    pub(crate) replicas: Option<u32>,
     /// Template of its pods.
-    pub template: PodTemplate,
+    pub(crate) template: PodTemplate,
 }
 
 /// Template of pods.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct PodTemplate {
-    /// Their labels.
-    pub metadata: ObjectMeta,
+pub(crate) struct PodTemplate {
+    pub(crate) metadata: ObjectMeta,
     spec: PodSpec,
 }
 
@@ -87,7 +84,10 @@ impl Deployment {
     ///
     /// # Errors
     /// If Deployments cannot be read.
-    pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<Collected<Self>, ApiError> {
+    pub(crate) async fn find(
+        cluster: &Cluster,
+        namespace: Option<&str>,
+    ) -> Result<Collected<Self>, ApiError> {
         Self::selected(cluster, namespace, WEBHOOKS).await
     }
 
@@ -118,7 +118,7 @@ impl Deployment {
 
     /// The label of its pods that a Service with this selector does not find; `None` if it finds them.
     #[must_use]
-    pub fn unmatched<'s>(&self, service: &'s Service) -> Option<(&'s String, &'s String)> {
+    pub(crate) fn unmatched<'s>(&self, service: &'s Service) -> Option<(&'s String, &'s String)> {
         let labels = &self.spec.template.metadata.labels;
         service.spec.selector.iter().find(|(key, value)| labels.get(*key) != Some(value))
     }
@@ -128,11 +128,14 @@ impl Deployment {
 ///
 /// # Errors
 /// If endpoint slices cannot be read.
-pub async fn ready_endpoints(cluster: &Cluster, reference: &ServiceReference) -> Result<usize, ApiError> {
+pub(crate) async fn ready_endpoints(
+    cluster: &Cluster,
+    reference: &ServiceReference,
+) -> Result<usize, ApiError> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Slice {
-        /// `null` where there are none.
+        /// `null` if there are none.
         endpoints: Option<Vec<Endpoint>>,
     }
     #[derive(Default, Deserialize)]
@@ -158,8 +161,7 @@ pub async fn ready_endpoints(cluster: &Cluster, reference: &ServiceReference) ->
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct WebhookPod {
-    /// Its name.
-    pub metadata: ObjectMeta,
+    pub(crate) metadata: ObjectMeta,
     spec: PodSpec,
     status: PodStatus,
 }
@@ -169,7 +171,7 @@ impl WebhookPod {
     ///
     /// # Errors
     /// If pods cannot be read.
-    pub async fn of(
+    pub(crate) async fn of(
         cluster: &Cluster,
         namespace: &str,
         service: &Service,
@@ -190,13 +192,13 @@ impl WebhookPod {
 
     /// Whether it may be called.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.status.ready().is_some()
     }
 
     /// Why it is not ready.
     #[must_use]
-    pub fn trouble(&self) -> String {
+    pub(crate) fn trouble(&self) -> String {
         let reason = self.status.container_statuses.iter().find_map(|status| status.state.reason());
         let reason = reason.map(str::to_owned);
         let conditions = self.status.conditions.iter();
@@ -209,7 +211,7 @@ impl WebhookPod {
     ///
     /// # Errors
     /// If webhook configurations or pods cannot be read.
-    pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
+    pub(crate) async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         let Collected { items: configurations, mut unreadable } = Configuration::find(cluster).await?;
         let services = configurations.iter().filter_map(|one| one.called().ok());
         let namespaces: BTreeSet<_> = services.map(|service| service.namespace.as_str()).collect();
@@ -231,17 +233,17 @@ impl WebhookPod {
 
     /// Its image.
     #[must_use]
-    pub fn image(&self) -> Option<&str> {
+    pub(crate) fn image(&self) -> Option<&str> {
         self.container().map(|container| container.image.as_str())
     }
 
     /// The arguments of `serve` in it.
     #[must_use]
-    pub fn serve_args(&self) -> Option<&[String]> {
+    pub(crate) fn serve_args(&self) -> Option<&[String]> {
         self.container().map(|container| container.args.as_slice())
     }
 
-    /// The path of `--policy-file`, where it is among those arguments.
+    /// The path of `--policy-file`, if it is among those arguments.
     #[must_use]
     pub fn policy_file(&self) -> Option<&str> {
         self.serve_flag("--policy-file")
@@ -249,12 +251,12 @@ impl WebhookPod {
 
     /// The first value of a flag among those arguments, written as one argument or as two.
     #[must_use]
-    pub fn serve_flag(&self, flag: &str) -> Option<&str> {
+    pub(crate) fn serve_flag(&self, flag: &str) -> Option<&str> {
         self.serve_flags(flag).next()
     }
 
     /// Every value of it.
-    pub fn serve_flags(&self, flag: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn serve_flags(&self, flag: &str) -> impl Iterator<Item = &str> {
         let args = self.serve_args().unwrap_or_default();
         let next = args.iter().skip(1).map(Some).chain([None]);
         args.iter().zip(next).filter_map(move |(arg, next)| match arg.strip_prefix(flag)? {
@@ -265,20 +267,20 @@ impl WebhookPod {
 
     /// Whether it answers at this path.
     #[must_use]
-    pub fn answers_at(&self, path: &str) -> bool {
+    pub(crate) fn answers_at(&self, path: &str) -> bool {
         let mut paths = self.serve_flags("--path").flat_map(|paths| paths.split(',')).peekable();
         if paths.peek().is_none() { path == PATH } else { paths.any(|one| one == path) }
     }
 
     /// The `ConfigMap` that is mounted at this path.
     #[must_use]
-    pub fn config_map_at(&self, path: &str) -> Option<&str> {
+    pub(crate) fn config_map_at(&self, path: &str) -> Option<&str> {
         Some(&self.volume_at(path)?.config_map.as_ref()?.name)
     }
 
     /// The Secret that is mounted at this path.
     #[must_use]
-    pub fn secret_at(&self, path: &str) -> Option<&str> {
+    pub(crate) fn secret_at(&self, path: &str) -> Option<&str> {
         Some(&self.volume_at(path)?.secret.as_ref()?.secret_name)
     }
 
@@ -290,7 +292,7 @@ impl WebhookPod {
 
     /// The number of the container's port that a Service port goes to.
     #[must_use]
-    pub fn target_port(&self, port: &ServicePort) -> Option<u16> {
+    pub(crate) fn target_port(&self, port: &ServicePort) -> Option<u16> {
         match &port.target_port {
             serde_json::Value::Number(number) => u16::try_from(number.as_u64()?).ok(),
             serde_json::Value::String(name) => {

@@ -15,7 +15,7 @@ use crate::kinds::Kind;
 
 /// Which pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pods {
+pub(crate) enum Pods {
     /// One, by its name.
     Named(String),
     /// Those that a label selector selects.
@@ -64,7 +64,7 @@ impl Pods {
     }
 
     /// Those that there are now.
-    pub async fn read(&self, cluster: &Cluster, namespace: &str) -> Result<Vec<PodView>, ApiError> {
+    pub(crate) async fn read(&self, cluster: &Cluster, namespace: &str) -> Result<Vec<PodView>, ApiError> {
         let path = path_of("/api/v1", Some(namespace), "pods");
         let selector = match self {
             Self::Named(name) => {

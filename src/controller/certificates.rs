@@ -1,11 +1,13 @@
 //! Self-managed certificates, the part that talks to the API server: watches the Secrets and the webhook
-//! configuration, and does what [`Machine`] says.
+//! configuration, and does the steps of [`Machine`].
 //!
 //! Replicas need no leader, and neither do two keepers: a Secret is written only in the version that was read, so one of
 //! them wins and the others read what it wrote; the CA bundle that they write is the same. While the API server is
 //! away, what is held in memory is served and renewed.
 
 mod objects;
+mod write_error;
+mod writes;
 
 use std::{
     collections::BTreeMap,
@@ -18,33 +20,26 @@ use futures::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use k8s_openapi::{
-    ByteString,
-    api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Secret},
-};
+use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Secret};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ListParams, Patch, PatchParams, PostParams},
     runtime::watcher::{self, watcher},
 };
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tracing::{info, warn};
 
-use self::objects::{bundle_patch, data, entries, single};
+use self::{
+    objects::{data, entries, single},
+    write_error::WriteError,
+};
 use super::{
     trust_log,
     watch_backoff::{WatchUpdate, with_backoff},
     write_backoff::WriteBackoff,
 };
 use crate::{
-    certs::{
-        CertificateSettings, KEYS, LEAF_KEYS, Machine, REVOKED_ANNOTATION, SecretData, SignReason, Step,
-        StoreReason, WriteTarget,
-    },
-    cluster::{
-        call_limits::CONTROLLER_CALL,
-        error::{describe, describe_watch, no_answer},
-    },
+    certs::{CertificateSettings, Machine, REVOKED_ANNOTATION, Step, WriteTarget},
+    cluster::error::describe_watch,
     metrics::{Metrics, Rotation, Watch},
     serve::{
         readiness::{Gate, Trouble},
@@ -52,13 +47,10 @@ use crate::{
     },
 };
 
-/// Who we are in `managedFields`.
-const FIELD_MANAGER: &str = "gomemlimit-certificates";
-
-/// Steps in a row, more than any sound sequence has.
+/// Maximum number of steps in a row; no sound sequence has as many.
 const MAX_STEPS: usize = 16;
 
-/// Where the shared CA is kept and published.
+/// Names of the objects that the shared CA is kept in and published by.
 #[derive(Clone, Debug)]
 pub struct ObjectNames {
     /// Namespace of the Secret.
@@ -69,27 +61,13 @@ pub struct ObjectNames {
     pub configuration: String,
 }
 
-/// Where certificates go that are signed.
+/// The destination of certificates that are signed.
 #[derive(Clone, Debug)]
 pub enum Outlet {
     /// They are served by this process.
     Served(Arc<Serving>),
     /// They are written into the Secret of this name, which replicas mount.
     Secret(String),
-}
-
-/// Why a write did not happen.
-#[derive(Debug, thiserror::Error)]
-enum WriteError {
-    #[error("{}", describe(.0))]
-    Api(#[from] kube::Error),
-    #[error("{}", no_answer())]
-    Timeout,
-    #[error("cannot build the patch: {0}")]
-    Patch(#[from] serde_json::Error),
-    /// Somebody else was faster; a watch event with what was written is on its way.
-    #[error("written by somebody else meanwhile")]
-    Conflict,
 }
 
 /// Keeps the certificates of one replica, or of all that mount a Secret, right for as long as it runs.
@@ -231,7 +209,7 @@ impl CertificateKeeper {
         self.machine.observe_configuration(configuration.map(entries));
     }
 
-    /// Takes steps until nothing is left to do, or only what failed. When to try again where something has to be
+    /// Takes steps until nothing is left to do, or only what failed. When to try again if something has to be
     /// written and may not be yet; everything else waits for an event or the next tick.
     async fn reconcile(&mut self) -> Option<Instant> {
         // What cannot be written now, and when to try again. It does not keep the rest from being written.
@@ -261,8 +239,8 @@ impl CertificateKeeper {
                     self.serve(credentials);
                     Ok(())
                 }
-                Step::StoreCa(data, why) => self.store(data, &why).await,
-                Step::StoreLeaf(data, why) => self.deposit(data, &why).await,
+                Step::StoreCa(data, why) => self.store_ca(data, &why).await,
+                Step::StoreLeaf(data, why) => self.store_leaf(data, &why).await,
                 Step::PublishBundle { entries, bundle } => self.publish(&entries, &bundle).await,
             };
             match (done, target) {
@@ -298,87 +276,6 @@ impl CertificateKeeper {
         info!(%expires, "serving a new certificate");
     }
 
-    async fn store(&mut self, ours: SecretData, why: &StoreReason) -> Result<(), WriteError> {
-        let Some(mut secret) = self.secret.clone() else { return Ok(()) };
-        let lost: Vec<_> = self.machine.unlisted_revocations().map(ToString::to_string).collect();
-        if !lost.is_empty() {
-            let listed = secret.annotations_mut().entry(REVOKED_ANNOTATION.to_owned()).or_default();
-            let kept = (!listed.is_empty()).then(|| listed.clone());
-            *listed = kept.into_iter().chain(lost).collect::<Vec<_>>().join(",");
-        }
-        let is_rotation = matches!(why, StoreReason::Created(_) | StoreReason::Rotated);
-        let written = self.write(&self.names.secret, secret, &KEYS, ours).await;
-        if is_rotation && !matches!(written, Err(WriteError::Conflict)) {
-            self.metrics.count_rotation(Rotation::Ca, written.is_ok());
-        }
-        let secret = written?;
-        info!(secret = %self.names.secret, %why, "wrote the certificate authority");
-        self.see_secret(Some(secret));
-        Ok(())
-    }
-
-    async fn deposit(&mut self, ours: SecretData, why: &SignReason) -> Result<(), WriteError> {
-        let (Outlet::Secret(name), Some(secret)) = (&self.outlet, self.serving_secret.clone()) else {
-            return Ok(());
-        };
-        let written = self.write(name, secret, &LEAF_KEYS, ours).await;
-        if !matches!(written, Err(WriteError::Conflict)) {
-            self.metrics.count_rotation(Rotation::Leaf, written.is_ok());
-        }
-        let secret = written?;
-        info!(secret = %name, %why, "wrote the certificate that replicas serve");
-        self.see_serving_secret(Some(secret));
-        Ok(())
-    }
-
-    /// Replaces these keys of a Secret in the version that was read.
-    async fn write(
-        &self,
-        name: &str,
-        mut secret: Secret,
-        keys: &[&str],
-        ours: SecretData,
-    ) -> Result<Secret, WriteError> {
-        let data = secret.data.get_or_insert_default();
-        data.retain(|key, _| !keys.contains(&key.as_str()));
-        data.extend(ours.into_iter().map(|(key, value)| (key, ByteString(value))));
-        let parameters =
-            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        match call(self.secrets.replace(name, &parameters, &secret)).await {
-            Err(WriteError::Api(kube::Error::Api(status))) if status.code == 409 => Err(WriteError::Conflict),
-            written => written,
-        }
-    }
-
-    async fn publish(&mut self, entries: &[(usize, String)], bundle: &str) -> Result<(), WriteError> {
-        // After a pause of this process the watch may still owe us a newer CA; never publish an older one.
-        if self.secret_changed().await? {
-            return Ok(());
-        }
-        let parameters =
-            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let patch = Patch::Json::<()>(bundle_patch(entries, bundle)?);
-        let patched = call(self.configurations.patch(&self.names.configuration, &parameters, &patch)).await;
-        self.metrics.count_bundle_patch(patched.is_ok());
-        let configuration = patched?;
-        let entries: Vec<&str> = entries.iter().map(|(_, name)| name.as_str()).collect();
-        info!(configuration = %self.names.configuration, ?entries, "published the CA bundle");
-        self.see_configuration(Some(&configuration));
-        Ok(())
-    }
-
-    /// Reads the Secret again, and takes over what is new.
-    async fn secret_changed(&mut self) -> Result<bool, WriteError> {
-        let only = ListParams::default().fields(&format!("metadata.name={}", self.names.secret));
-        let current = call(self.secrets.list(&only)).await?.items.into_iter().next();
-        let version = |secret: &Option<Secret>| secret.as_ref().and_then(ResourceExt::resource_version);
-        let changed = version(&current) != version(&self.secret);
-        if changed {
-            self.see_secret(current);
-        }
-        Ok(changed)
-    }
-
     fn report(&self, now: SystemTime) {
         if self.machine.is_verified(now) && !self.trusted.swap(true, Ordering::Relaxed) {
             info!("the API server trusts the certificate");
@@ -395,7 +292,7 @@ impl CertificateKeeper {
     }
 }
 
-/// At this time, or never.
+/// Waits until this time, or for ever.
 async fn until(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
@@ -403,17 +300,13 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-async fn call<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {
-    Ok(timeout(CONTROLLER_CALL, answer).await.map_err(|_| WriteError::Timeout)??)
-}
-
-/// Since 1970; 0 if there is none.
+/// Seconds since 1970; 0 if there is no time.
 fn seconds_of(time: Option<SystemTime>) -> i64 {
     let since = time.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
     since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// Somewhere from 0 to 1.
+/// A random number from 0 to 1.
 fn fraction() -> f64 {
     let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
     f64::from(random) / f64::from(u32::MAX)

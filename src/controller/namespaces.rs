@@ -76,7 +76,7 @@ impl WatchedNamespaces {
         let mut listed = Snapshot::new();
         while let Some(update) = events.next().await {
             match update {
-                // A list that begins says nothing about how it ends.
+                // A list that begins may still fail.
                 Ok(WatchUpdate::Event(Event::Init)) => listed.clear(),
                 Ok(WatchUpdate::Event(event)) => {
                     self.note(None);

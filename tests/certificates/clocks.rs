@@ -17,7 +17,7 @@ const YEAR: i64 = 365 * DAY;
 
 /// Writes of the Secret that a jump costs at most: the next CA announced, promoted and tidied, or a CA minted and,
 /// by each of three replicas, what it still serves kept trusted; and the same once the clock is right again.
-const MOST_WRITES: usize = 8;
+const MAX_WRITES: usize = 8;
 
 fn jumps() -> impl Strategy<Value = i64> {
     prop_oneof![-10 * MINUTE..10 * MINUTE, -3 * DAY..3 * DAY, -20 * YEAR..20 * YEAR]
@@ -66,7 +66,7 @@ fn one_clock_jumps_and_comes_back(
     fixture.replicas[0].skew = 0;
     fixture.check_peace("back");
     fixture.check_calm();
-    assert!(fixture.writes() - before <= MOST_WRITES, "{} writes", fixture.writes() - before);
+    assert!(fixture.writes() - before <= MAX_WRITES, "{} writes", fixture.writes() - before);
     assert!((0..3).all(|who| fixture.is_accepted(who)));
 }
 
@@ -81,7 +81,7 @@ fn all_clocks_jump_and_come_back(
         fixture.check_calm();
         fixture.check_peace("jumped");
     }
-    assert!(fixture.writes() - before <= MOST_WRITES, "{} writes", fixture.writes() - before);
+    assert!(fixture.writes() - before <= MAX_WRITES, "{} writes", fixture.writes() - before);
     assert!((0..3).all(|who| fixture.is_accepted(who)));
 }
 
@@ -163,7 +163,7 @@ proptest! {
             }
             fixture.settle();
             fixture.check("after a jump");
-            prop_assert!(fixture.writes() - before <= MOST_WRITES, "{} writes", fixture.writes() - before);
+            prop_assert!(fixture.writes() - before <= MAX_WRITES, "{} writes", fixture.writes() - before);
             fixture.advance(Duration::from_secs(then));
         }
         fixture.recover();

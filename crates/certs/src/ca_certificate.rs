@@ -20,7 +20,7 @@ pub struct CaCertificate {
 }
 
 impl CaCertificate {
-    /// `None` where the bytes are not X.509.
+    /// `None` if the bytes are not X.509.
     #[must_use]
     pub fn from_der(der: CertificateDer<'static>) -> Option<Self> {
         let certificate = Certificate::from_der(&der).ok()?;

@@ -6,19 +6,22 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use serde_json::{Value, json};
 
-use super::{Server, failure, list};
+use crate::{
+    program::program_path,
+    scripted::{ScriptedServer, failure, list},
+};
 
-pub(crate) const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
-pub(crate) const SERVICES: &str = "/api/v1/namespaces/gomemlimit/services";
-pub(crate) const PODS: &str = "/api/v1/namespaces/gomemlimit/pods";
-pub(crate) const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/gomemlimit/deployments";
-pub(crate) const CONFIG_MAPS: &str = "/api/v1/namespaces/gomemlimit/configmaps";
-pub(crate) const NAMESPACES: &str = "/api/v1/namespaces";
-pub(crate) const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies";
-pub(crate) const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings";
+pub const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+pub const SERVICES: &str = "/api/v1/namespaces/gomemlimit/services";
+pub const PODS: &str = "/api/v1/namespaces/gomemlimit/pods";
+pub const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/gomemlimit/deployments";
+pub const CONFIG_MAPS: &str = "/api/v1/namespaces/gomemlimit/configmaps";
+pub const NAMESPACES: &str = "/api/v1/namespaces";
+pub const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies";
+pub const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings";
 
-pub(crate) const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-pub(crate) const ALL_DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
+pub const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+pub const ALL_DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
 
 /// What the chart runs.
 const SERVE: [&str; 6] = [
@@ -30,20 +33,20 @@ const SERVE: [&str; 6] = [
     "--namespace-settings",
 ];
 
-/// What answers: a list of objects with names, or an answer of its own.
+/// What is at a path: a list of objects with names, or an answer.
 #[derive(Clone)]
-enum Place {
+enum Entry {
     Objects(Vec<Value>),
     Answer(u16, String),
 }
 
 #[derive(Clone)]
-pub(crate) struct World(BTreeMap<String, Place>);
+pub struct ClusterFixture(BTreeMap<String, Entry>);
 
-impl World {
+impl ClusterFixture {
     /// Nothing is there.
-    pub(crate) fn empty() -> Self {
-        let mut world = Self(BTreeMap::new());
+    pub fn empty() -> Self {
+        let mut fixture = Self(BTreeMap::new());
         for path in [
             CONFIGURATIONS,
             SERVICES,
@@ -55,47 +58,47 @@ impl World {
             BINDINGS,
             CLUSTER_ROLES,
         ] {
-            world.put(path, &[]);
+            fixture.put(path, &[]);
         }
-        world
+        fixture
     }
 
     /// A release called gomemlimit, and the namespace shop, which has opted in.
-    pub(crate) fn sound() -> Self {
-        let mut world = Self::empty();
-        world.put(CONFIGURATIONS, &[configuration("gomemlimit", "enabled")]);
-        world.release("gomemlimit", &SERVE);
-        world.put(NAMESPACES, &[namespace("shop", &json!({"gomemlimit.dev/inject": "enabled"}))]);
-        world.dry_run("shop", Some("966367641"));
-        world
+    pub fn sound() -> Self {
+        let mut fixture = Self::empty();
+        fixture.put(CONFIGURATIONS, &[configuration("gomemlimit", "enabled")]);
+        fixture.release("gomemlimit", &SERVE);
+        fixture.put(NAMESPACES, &[namespace("shop", &json!({"gomemlimit.dev/inject": "enabled"}))]);
+        fixture.dry_run("shop", Some("966367641"));
+        fixture
     }
 
-    pub(crate) fn put(&mut self, path: &str, objects: &[Value]) {
-        self.0.insert(path.to_owned(), Place::Objects(objects.to_vec()));
+    pub fn put(&mut self, path: &str, objects: &[Value]) {
+        self.0.insert(path.to_owned(), Entry::Objects(objects.to_vec()));
     }
 
     /// Adds to a list.
-    pub(crate) fn add(&mut self, path: &str, object: Value) {
-        let Some(Place::Objects(objects)) = self.0.get_mut(path) else { panic!("no list {path}") };
+    pub fn add(&mut self, path: &str, object: Value) {
+        let Some(Entry::Objects(objects)) = self.0.get_mut(path) else { panic!("no list {path}") };
         objects.push(object);
     }
 
-    pub(crate) fn answer(&mut self, path: &str, (status, body): (u16, String)) {
-        self.0.insert(path.to_owned(), Place::Answer(status, body));
+    pub fn answer(&mut self, path: &str, (status, body): (u16, String)) {
+        self.0.insert(path.to_owned(), Entry::Answer(status, body));
     }
 
-    pub(crate) fn forbid(&mut self, path: &str) {
+    pub fn forbid(&mut self, path: &str) {
         self.answer(path, failure(403, &format!("{path} is forbidden")));
     }
 
     /// The object of a list, to damage.
-    pub(crate) fn object(&mut self, path: &str, index: usize) -> &mut Value {
-        let Some(Place::Objects(objects)) = self.0.get_mut(path) else { panic!("no list {path}") };
+    pub fn object(&mut self, path: &str, index: usize) -> &mut Value {
+        let Some(Entry::Objects(objects)) = self.0.get_mut(path) else { panic!("no list {path}") };
         &mut objects[index]
     }
 
     /// Service, Deployment and a ready pod of a release in the namespace gomemlimit.
-    pub(crate) fn release(&mut self, name: &str, args: &[&str]) {
+    pub fn release(&mut self, name: &str, args: &[&str]) {
         let labels = json!({
             "app.kubernetes.io/name": "gomemlimit", "app.kubernetes.io/instance": name,
             "app.kubernetes.io/component": "webhook", "helm.sh/chart": "gomemlimit-0.1.0",
@@ -120,18 +123,18 @@ impl World {
         self.put(slices, &[json!({"endpoints": [{"conditions": {"ready": true}}]})]);
     }
 
-    /// What becomes of a pod that is created by dry run.
-    pub(crate) fn dry_run(&mut self, namespace: &str, value: Option<&str>) {
+    /// The answer to the creation of a pod by dry run.
+    pub fn dry_run(&mut self, namespace: &str, value: Option<&str>) {
         let env = value.map_or(json!([]), |value| json!([{"name": "GOMEMLIMIT", "value": value}]));
         let pod = json!({"spec": {"containers": [{"name": "check", "env": env}]}});
         self.answer(&format!("POST /api/v1/namespaces/{namespace}/pods"), (201, pod.to_string()));
     }
 
-    pub(crate) async fn serve(&self) -> Server {
-        let world = self.clone();
-        Server::start(move |path, query| {
-            match world.0.get(path) {
-                Some(Place::Objects(objects)) => {
+    pub fn serve(&self) -> ScriptedServer {
+        let fixture = self.clone();
+        ScriptedServer::start(move |path, query| {
+            match fixture.0.get(path) {
+                Some(Entry::Objects(objects)) => {
                     let selector =
                         query.get("labelSelector").map(|text| text.replace("%3D", "=").replace("%2C", ","));
                     let selector = selector.map(|text| text.replace("%2F", "/")).unwrap_or_default();
@@ -139,22 +142,21 @@ impl World {
                         objects.iter().filter(|object| is_selected(object, &selector)).cloned().collect();
                     return list(&chosen, "");
                 }
-                Some(Place::Answer(status, body)) => return (*status, body.clone()),
+                Some(Entry::Answer(status, body)) => return (*status, body.clone()),
                 None => {}
             }
             let (folder, name) = path.rsplit_once('/').unwrap();
-            match world.0.get(folder) {
-                Some(Place::Objects(objects)) => {
+            match fixture.0.get(folder) {
+                Some(Entry::Objects(objects)) => {
                     match objects.iter().find(|one| one["metadata"]["name"] == name) {
                         Some(object) => (200, object.to_string()),
                         None => failure(404, &format!("{name} not found")),
                     }
                 }
-                Some(Place::Answer(status, body)) => (*status, body.clone()),
+                Some(Entry::Answer(status, body)) => (*status, body.clone()),
                 None => failure(404, &format!("{path} not found")),
             }
         })
-        .await
     }
 }
 
@@ -168,19 +170,19 @@ fn is_selected(object: &Value, selector: &str) -> bool {
         })
 }
 
-pub(crate) fn namespace(name: &str, labels: &Value) -> Value {
+pub fn namespace(name: &str, labels: &Value) -> Value {
     let mut labels = labels.clone();
     labels["kubernetes.io/metadata.name"] = name.into();
     json!({"metadata": {"name": name, "labels": labels}})
 }
 
 /// One requirement of a selector.
-pub(crate) fn requirement(key: &str, operator: &str, values: &[&str]) -> Value {
+pub fn requirement(key: &str, operator: &str, values: &[&str]) -> Value {
     json!({"key": key, "operator": operator, "values": values})
 }
 
-/// An entry of a configuration; that of single pods where `pods`.
-pub(crate) fn entry(name: &str, release: &str, namespaces: &Value, objects: &Value, resize: bool) -> Value {
+/// An entry of a configuration; that of single pods if `pods`.
+pub fn entry(name: &str, release: &str, namespaces: &Value, objects: &Value, resize: bool) -> Value {
     let excluded = requirement("kubernetes.io/metadata.name", "NotIn", &["kube-system", "gomemlimit"]);
     let (operation, resource) = if resize { ("UPDATE", "pods/resize") } else { ("CREATE", "pods") };
     json!({
@@ -205,13 +207,13 @@ fn helm(release: &str, namespace: &str) -> Value {
 }
 
 /// A role of the whole cluster of a release.
-pub(crate) fn cluster_role(release: &str, namespace: &str) -> Value {
+pub fn cluster_role(release: &str, namespace: &str) -> Value {
     let labels = json!({"app.kubernetes.io/name": "gomemlimit", "app.kubernetes.io/instance": release});
     json!({"metadata": {"name": release, "labels": labels, "annotations": helm(release, namespace)}})
 }
 
 /// What the chart makes with this value of the opt-in label.
-pub(crate) fn configuration(release: &str, value: &str) -> Value {
+pub fn configuration(release: &str, value: &str) -> Value {
     let namespaces = requirement("gomemlimit.dev/inject", "In", &[value]);
     let pods = requirement("gomemlimit.dev/inject", "NotIn", &["disabled", "false"]);
     json!({
@@ -228,7 +230,7 @@ pub(crate) fn configuration(release: &str, value: &str) -> Value {
 }
 
 /// The same with the entries of the chart's `podOptIn`.
-pub(crate) fn with_pod_opt_in(mut configuration: Value) -> Value {
+pub fn with_pod_opt_in(mut configuration: Value) -> Value {
     let namespaces = requirement("gomemlimit.dev/inject", "NotIn", &["enabled", "disabled"]);
     let pods = requirement("gomemlimit.dev/inject", "In", &["enabled", "true"]);
     let entries = configuration["webhooks"].as_array_mut().unwrap();
@@ -238,11 +240,8 @@ pub(crate) fn with_pod_opt_in(mut configuration: Value) -> Value {
 }
 
 /// The policy that the program prints, and its binding.
-pub(crate) fn admission_policy() -> [Value; 2] {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-        .args(["policy", "-o", "json"])
-        .output()
-        .unwrap();
+pub fn admission_policy() -> [Value; 2] {
+    let output = std::process::Command::new(program_path()).args(["policy", "-o", "json"]).output().unwrap();
     let list: Value = serde_json::from_slice(&output.stdout).unwrap();
     [list["items"][0].clone(), list["items"][1].clone()]
 }
@@ -255,12 +254,12 @@ fn bundle() -> String {
 }
 
 /// The findings of a report about a link.
-pub(crate) fn links<'r>(report: &'r Value, link: &str) -> Vec<&'r Value> {
+pub fn links<'r>(report: &'r Value, link: &str) -> Vec<&'r Value> {
     report["links"].as_array().unwrap().iter().filter(|one| one["link"] == link).collect()
 }
 
 /// The state of the only finding about a link.
-pub(crate) fn state<'r>(report: &'r Value, link: &str) -> &'r str {
+pub fn state<'r>(report: &'r Value, link: &str) -> &'r str {
     match links(report, link)[..] {
         [one] => one["state"].as_str().unwrap(),
         _ => panic!("not one {link} in {report:#}"),

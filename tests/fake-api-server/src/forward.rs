@@ -1,27 +1,36 @@
-//! Forwards a port to a stand-in for a program that serves pprof.
+//! A port-forward to a program that serves pprof.
 
-use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 
 use tungstenite::{
     Message, accept_hdr,
     handshake::server::{ErrorResponse, Request, Response},
 };
 
-use super::Asked;
+use crate::http::Replayed;
 
-const HEAP: &[u8] = include_bytes!("../../crates/pprof/tests/data/heap-1.pb.gz");
-const STATISTICS: &str = include_str!("../../crates/pprof/tests/data/heap-1.txt");
-const GOROUTINES: &str = include_str!("../../crates/pprof/tests/data/goroutine-1.txt");
+/// The requests: paths of the API server with their queries, and paths of the program.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) api: Vec<String>,
+    pub(crate) program: Vec<String>,
+}
+
+pub(crate) type Asked = Arc<Mutex<Log>>;
+
+const HEAP: &[u8] = include_bytes!("../../../crates/pprof/tests/data/heap-1.pb.gz");
+const STATISTICS: &str = include_str!("../../../crates/pprof/tests/data/heap-1.txt");
+const GOROUTINES: &str = include_str!("../../../crates/pprof/tests/data/goroutine-1.txt");
 
 /// What the program, or the kubelet in its place, answers to a path.
-pub(crate) enum Program {
+pub enum Program {
     Page(u16, Vec<u8>),
     /// The kubelet's word on a stream that it cannot make.
     Problem(String),
 }
 
 /// What a real program answers.
-pub(crate) fn program(path: &str) -> Program {
+pub fn program(path: &str) -> Program {
     Program::Page(
         200,
         match path {
@@ -34,11 +43,11 @@ pub(crate) fn program(path: &str) -> Program {
 }
 
 /// What answers in the program's place: a page, and how often it was asked for before.
-pub(super) type Pages = dyn Fn(&str, usize) -> Program + Send + Sync;
+pub(crate) type Pages = dyn Fn(&str, usize) -> Program + Send + Sync;
 
 /// One request to the program, as `v4.channel.k8s.io` has it: channel 0 is data and 1 is errors, and both begin with
 /// the port.
-pub(super) fn forward(stream: TcpStream, pages: &Pages, asked: &Asked) {
+pub(crate) fn forward(stream: Replayed, pages: &Pages, asked: &Asked) {
     #[allow(clippy::result_large_err, clippy::unnecessary_wraps, reason = "the signature is tungstenite's")]
     fn speak(_: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
         response.headers_mut().insert("Sec-WebSocket-Protocol", "v4.channel.k8s.io".parse().unwrap());
