@@ -21,9 +21,9 @@ mod diff;
 mod duration;
 #[cfg(feature = "cli")]
 mod endpoint;
-mod exchange;
 mod explain;
 mod help;
+mod http_request;
 mod inject;
 #[cfg(feature = "cli")]
 mod interrupt;

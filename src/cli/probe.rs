@@ -31,7 +31,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
     duration::parse_duration,
-    exchange::{Answer, exchange},
+    http_request::{HttpResponse, http_request},
     output,
 };
 use crate::{
@@ -149,7 +149,7 @@ impl ProbeArgs {
         answer.with_context(|| url.to_string())
     }
 
-    async fn review(&self, url: &Uri, ca_file: &Path) -> anyhow::Result<Answer> {
+    async fn review(&self, url: &Uri, ca_file: &Path) -> anyhow::Result<HttpResponse> {
         let asked = Arc::new(Asked::default());
         let stream = self.connect(url, ca_file, &asked).await?;
         let answer = async { send(stream.context("TLS handshake")?, url, Some(sample_review())).await };
@@ -275,7 +275,7 @@ fn client_certificate(
     Ok((certificates, key))
 }
 
-async fn scrape(url: &Uri) -> anyhow::Result<Answer> {
+async fn scrape(url: &Uri) -> anyhow::Result<HttpResponse> {
     ensure!(url.scheme_str() == Some("http"), "is not an http:// URL");
     send(connect(url, 80).await?, url, None).await.map_err(|error| {
         let is_http =
@@ -298,7 +298,7 @@ async fn send(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     url: &Uri,
     review: Option<Value>,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<HttpResponse> {
     let authority = url.authority().context("has no host")?.as_str();
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::builder().uri(path).header(header::HOST, authority);
@@ -309,7 +309,7 @@ async fn send(
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(review.to_string())))?,
     };
-    exchange(stream, request, MOST_BYTES).await
+    http_request(stream, request, MOST_BYTES).await
 }
 
 /// The creation of a pod with one container of 1 GiB.
@@ -339,7 +339,7 @@ fn sample_pod() -> Value {
     })
 }
 
-fn judge_review(answer: &Answer) -> anyhow::Result<String> {
+fn judge_review(answer: &HttpResponse) -> anyhow::Result<String> {
     ensure!(answer.status == StatusCode::OK, "answered with HTTP {}", answer.status);
     let review: Value = serde_json::from_slice(&answer.body).context("the answer is not JSON")?;
     ensure!(review.pointer("/response/uid") == Some(&json!(UID)), "the answer has another uid");
@@ -361,7 +361,7 @@ fn judge_review(answer: &Answer) -> anyhow::Result<String> {
     Ok(format!("injects GOMEMLIMIT={value} for 1Gi"))
 }
 
-fn judge_metrics(answer: &Answer) -> anyhow::Result<String> {
+fn judge_metrics(answer: &HttpResponse) -> anyhow::Result<String> {
     ensure!(answer.status == StatusCode::OK, "answered with HTTP {}", answer.status);
     let text = std::str::from_utf8(&answer.body).context("the metrics are not text")?;
     let series = text.lines().filter(|line| line.starts_with("gomemlimit_")).count();

@@ -7,33 +7,33 @@ use hyper::{Request, StatusCode, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub(super) struct Answer {
+pub(super) struct HttpResponse {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
 }
 
-/// Sends `request` and reads an answer of at most `most` bytes.
-pub(super) async fn exchange(
+/// Sends `request` and reads an answer of at most `max_bytes` bytes.
+pub(super) async fn http_request(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     request: Request<Full<Bytes>>,
-    most: usize,
-) -> anyhow::Result<Answer> {
+    max_bytes: usize,
+) -> anyhow::Result<HttpResponse> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let exchange = async {
+    let response = async {
         let response = sender.send_request(request).await.context("no answer")?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), most).collect().await;
+        let body = Limited::new(response.into_body(), max_bytes).collect().await;
         let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-            Some(_) => anyhow!("the answer has more than {} MiB, and the rest was not read", most >> 20),
+            Some(_) => anyhow!("the answer has more than {} MiB, and the rest was not read", max_bytes >> 20),
             None => anyhow!("the answer could not be read: {error}"),
         })?;
-        anyhow::Ok(Answer { status, body: body.to_bytes() })
+        anyhow::Ok(HttpResponse { status, body: body.to_bytes() })
     };
-    let mut exchange = std::pin::pin!(exchange);
+    let mut response = std::pin::pin!(response);
     tokio::select! {
-        answer = &mut exchange => answer,
+        answer = &mut response => answer,
         // The connection may end with the last byte of the answer.
-        ended = connection => { ended?; exchange.await }
+        ended = connection => { ended?; response.await }
     }
 }
 
@@ -53,7 +53,7 @@ mod tests {
             while server.write_all(&[b'x'; 8 << 10]).await.is_ok() {}
         };
         let request = Request::get("/debug/pprof/heap").body(Full::default()).unwrap();
-        let (answer, ()) = tokio::join!(exchange(client, request, 2 << 20), sent);
+        let (answer, ()) = tokio::join!(http_request(client, request, 2 << 20), sent);
         let error = answer.err().unwrap().to_string();
         assert_eq!(error, "the answer has more than 2 MiB, and the rest was not read");
     }
