@@ -1,4 +1,5 @@
 //! What commands read of a cluster.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`check`, `diagnose` and `observe` read more"))]
 
 pub(crate) mod api;
 pub(crate) mod call_limits;
@@ -14,7 +15,6 @@ pub(crate) mod kubeconfig;
 mod kubeconfig_files;
 pub(crate) mod object_meta;
 pub(crate) mod pages;
-#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`diagnose` and `observe` read more"))]
 mod pod_object;
 #[cfg(feature = "cli")]
 pub(crate) mod pods;
