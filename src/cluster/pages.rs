@@ -61,7 +61,7 @@ pub(crate) enum ListEvent<'a> {
     Item(&'a str),
     /// The end of a page.
     Page {
-        /// ListEvent since the beginning.
+        /// Number of items since the beginning.
         seen: u64,
         /// Number of items that are left, if the API server tells.
         left: Option<u64>,

@@ -7,7 +7,13 @@
 //!
 //! The scripted ones share one HTTP server, [`listen`].
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(missing_docs, clippy::missing_panics_doc, clippy::missing_errors_doc, reason = "of tests")]
+#![allow(
+    missing_docs,
+    clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    reason = "of tests"
+)]
 
 mod call;
 pub mod cluster_fixture;
