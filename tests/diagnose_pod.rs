@@ -256,7 +256,7 @@ fn what_the_program_and_the_kubelet_say() {
     one(|_| Program::Page(404, b"no".to_vec()))
         .is_refused("error: port 6060 of pod shop/api answered with HTTP 404 to /debug/pprof/heap: there is");
     one(|_| Program::Page(500, b"\x1b[2Joh".to_vec())).is_refused(
-        "/debug/pprof/heap?gc=1&debug=1 on port 6060 of pod shop/api answered with HTTP 500 Internal ScriptedServer Error: \
+        "/debug/pprof/heap?gc=1&debug=1 on port 6060 of pod shop/api answered with HTTP 500 Internal Server Error: \
          \\u{1b}[2Joh",
     );
     one(|_| Program::Problem("\x1b[31mconnect failed".to_owned()))
