@@ -4,7 +4,7 @@ use std::{error::Error, io, iter::successors};
 
 use kube::core::Status;
 
-use crate::serve::tls::words;
+use crate::serve::tls::explain;
 
 /// The text of hyper's client around the cause that helps.
 const CLIENT_ERROR: &str = "client error (";
@@ -41,7 +41,7 @@ pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     line
 }
 
-/// The text of one error; `None` if its cause says the same better.
+/// The text of one error; `None` if the text of its cause is better.
 fn text(error: &(dyn Error + 'static)) -> Option<String> {
     let text = match error.downcast_ref::<kube::Error>() {
         // Its own text has the status once more, as Rust's Debug.
@@ -62,8 +62,8 @@ pub(crate) fn status_text(status: &Status) -> &str {
 
 /// The text of an error by itself, in words also if it is about TLS or PEM.
 pub(crate) fn said(error: &(dyn Error + 'static)) -> String {
-    let tls = error.downcast_ref().map(words::tls);
-    let pem = || error.downcast_ref().map(words::pem);
+    let tls = error.downcast_ref().map(explain::tls);
+    let pem = || error.downcast_ref().map(explain::pem);
     tls.or_else(pem).unwrap_or_else(|| error.to_string())
 }
 

@@ -3,8 +3,6 @@
 //! rest in tests/cluster/e2e.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod scripted;
-
 use std::{
     process::{Command, Stdio},
     sync::{Arc, Mutex},
@@ -13,25 +11,25 @@ use std::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use scripted::{Server, failure, forbidden, list, pod};
+use gomemlimit_fake_api_server::{ScriptedServer, failure, forbidden, list, pod};
 
 #[tokio::test]
 async fn pages_that_expire_are_read_again_from_the_beginning() {
     let gone = Mutex::new(2);
-    let server = Server::start(move |path, query| match (path, query.get("continue").map(String::as_str)) {
-        ("/api/v1/pods", None) => list(&[pod("a"), pod("b")], "two"),
-        ("/api/v1/pods", Some("two")) => list(&[pod("c")], "three"),
-        ("/api/v1/pods", Some("three")) => {
-            let mut gone = gone.lock().unwrap();
-            if *gone > 0 {
-                *gone -= 1;
-                return failure(410, "the provided continue parameter is too old");
+    let server =
+        ScriptedServer::start(move |path, query| match (path, query.get("continue").map(String::as_str)) {
+            ("/api/v1/pods", None) => list(&[pod("a"), pod("b")], "two"),
+            ("/api/v1/pods", Some("two")) => list(&[pod("c")], "three"),
+            ("/api/v1/pods", Some("three")) => {
+                let mut gone = gone.lock().unwrap();
+                if *gone > 0 {
+                    *gone -= 1;
+                    return failure(410, "the provided continue parameter is too old");
+                }
+                list(&[pod("d")], "")
             }
-            list(&[pod("d")], "")
-        }
-        (path, _) => forbidden(path),
-    })
-    .await;
+            (path, _) => forbidden(path),
+        });
     let (code, stdout, stderr) = server.run(&["audit", "-A", "-o", "json", "--chunk-size", "2"]).await;
     assert_eq!(code, 0, "{stderr}");
     let report: Value = serde_json::from_str(&stdout).unwrap();
@@ -46,12 +44,11 @@ async fn pages_that_expire_are_read_again_from_the_beginning() {
 
 #[tokio::test]
 async fn a_list_that_never_ends_is_given_up() {
-    let server = Server::start(|path, query| match (path, query.get("continue")) {
+    let server = ScriptedServer::start(|path, query| match (path, query.get("continue")) {
         ("/api/v1/pods", None) => list(&[pod("a")], "two"),
         ("/api/v1/pods", Some(_)) => failure(410, "the provided continue parameter is too old"),
         (path, _) => forbidden(path),
-    })
-    .await;
+    });
     let (code, stdout, stderr) = server.run(&["audit", "-A"]).await;
     assert_eq!((code, stdout.as_str()), (2, ""));
     assert!(stderr.contains("too old"), "{stderr}");
@@ -67,11 +64,10 @@ async fn answers_that_are_not_what_was_asked_for_are_one_sentence() {
         (failure(401, "Unauthorized"), "the API server does not know who this is: Unauthorized"),
         (failure(403, "pods is forbidden"), "pods is forbidden; grant get and list on pods"),
     ] {
-        let server = Server::start(move |path, _| match path {
+        let server = ScriptedServer::start(move |path, _| match path {
             "/api/v1/namespaces/shop/pods" => body.clone(),
             path => forbidden(path),
-        })
-        .await;
+        });
         let (code, stdout, stderr) = server.run(&["audit"]).await;
         assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
         assert!(stderr.starts_with("error: ") && stderr.contains(said), "{stderr}");
@@ -81,13 +77,12 @@ async fn answers_that_are_not_what_was_asked_for_are_one_sentence() {
 
 #[tokio::test]
 async fn a_strange_pod_is_left_out_and_told() {
-    let server = Server::start(|path, _| match path {
+    let server = ScriptedServer::start(|path, _| match path {
         "/api/v1/namespaces/shop/pods" => {
             list(&[json!({"metadata": {"name": "strange"}, "spec": {"containers": 7}}), pod("a")], "")
         }
         path => forbidden(path),
-    })
-    .await;
+    });
     let (code, stdout, stderr) = server.run(&["audit"]).await;
     assert_eq!(code, 0);
     assert!(stdout.contains("covered") && !stdout.contains("strange"), "{stdout}");
@@ -98,15 +93,14 @@ async fn a_strange_pod_is_left_out_and_told() {
 
 #[tokio::test]
 async fn finished_pods_are_left_out_unless_asked_for() {
-    let server = Server::start(|path, _| match path {
+    let server = ScriptedServer::start(|path, _| match path {
         "/api/v1/namespaces/shop/pods" => {
             let mut done = pod("done");
             done["status"]["phase"] = "Succeeded".into();
             list(&[done, pod("a")], "")
         }
         path => forbidden(path),
-    })
-    .await;
+    });
     let count = async |arguments: &[&str]| {
         let (_, stdout, _) = server.run(&[&["audit", "-o", "json"], arguments].concat()).await;
         serde_json::from_str::<Value>(&stdout).unwrap()["containers"].as_array().unwrap().len()
@@ -117,11 +111,10 @@ async fn finished_pods_are_left_out_unless_asked_for() {
 
 #[tokio::test]
 async fn the_labels_selector_is_the_api_servers() {
-    let server = Server::start(|path, _| match path {
+    let server = ScriptedServer::start(|path, _| match path {
         "/api/v1/namespaces/shop/pods" => list(&[], ""),
         path => forbidden(path),
-    })
-    .await;
+    });
     let (code, stdout, stderr) = server.run(&["audit", "-l", "app=api"]).await;
     assert_eq!((code, stdout.as_str()), (0, ""));
     assert!(stderr.lines().any(|line| line == "No resources found in shop namespace."), "{stderr}");
@@ -133,7 +126,7 @@ async fn the_labels_selector_is_the_api_servers() {
 #[tokio::test]
 async fn a_watch_that_has_expired_lists_again_and_tells_only_what_changed() {
     let lists = Mutex::new(0);
-    let server = Server::start(move |path, query| match (path, query.get("watch")) {
+    let server = ScriptedServer::start(move |path, query| match (path, query.get("watch")) {
         ("/api/v1/namespaces/shop/pods", None) => {
             let mut lists = lists.lock().unwrap();
             *lists += 1;
@@ -150,8 +143,7 @@ async fn a_watch_that_has_expired_lists_again_and_tells_only_what_changed() {
             (200, event("ADDED", &pod("c")) + &event("ERROR", &expired))
         }
         (path, _) => forbidden(path),
-    })
-    .await;
+    });
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
         .args(["audit", "--watch", "--fail-on", "malformed"])
         .env("KUBECONFIG", server.kubeconfig.path())
@@ -179,7 +171,7 @@ async fn a_watch_that_has_expired_lists_again_and_tells_only_what_changed() {
 }
 
 /// `audit --listen` and the address it listens on.
-async fn publish(server: &Server) -> (tokio::process::Child, String) {
+async fn publish(server: &ScriptedServer) -> (tokio::process::Child, String) {
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
         .args(["audit", "--listen", "127.0.0.1:0", "--interval", "1s"])
         .env("KUBECONFIG", server.kubeconfig.path())
@@ -204,12 +196,11 @@ async fn publish(server: &Server) -> (tokio::process::Child, String) {
 async fn counts_are_published_and_outlive_a_server_that_is_away() {
     let is_away = Arc::new(Mutex::new(true));
     let away = is_away.clone();
-    let server = Server::start(move |path, _| match path {
+    let server = ScriptedServer::start(move |path, _| match path {
         "/api/v1/namespaces/shop/pods" if *away.lock().unwrap() => failure(500, "etcd is sad"),
         "/api/v1/namespaces/shop/pods" => list(&[pod("a"), pod("b")], ""),
         path => forbidden(path),
-    })
-    .await;
+    });
     let (mut child, url) = publish(&server).await;
     let get = async |path: &str| {
         let (address, path) = (url.strip_prefix("http://").unwrap(), format!("/{path}"));
@@ -277,11 +268,10 @@ async fn publishing_goes_on_although_nobody_reads_what_it_tells() {
     let (_unread, mut stderr) = std::io::pipe().unwrap();
     // The capacity of a pipe is 64 KiB: pipe(7).
     std::io::Write::write_all(&mut stderr, &vec![b'\n'; 64 << 10]).unwrap();
-    let server = Server::start(|path, _| match path {
+    let server = ScriptedServer::start(|path, _| match path {
         "/api/v1/namespaces/shop/pods" => list(&[pod("a")], ""),
         path => forbidden(path),
-    })
-    .await;
+    });
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
         .args(["audit", "--listen", &address, "--interval", "1s"])
@@ -316,7 +306,11 @@ async fn publishing_goes_on_although_nobody_reads_what_it_tells() {
 }
 
 /// The page that a request asks for, of so many items; as text, since they are large.
-fn page(query: &scripted::Query, items: usize, make: impl Fn(usize) -> String) -> (u16, String) {
+fn page(
+    query: &gomemlimit_fake_api_server::Query,
+    items: usize,
+    make: impl Fn(usize) -> String,
+) -> (u16, String) {
     let number = |key: &str| query.get(key).and_then(|text| text.parse().ok());
     let from = number("continue").unwrap_or(0);
     let to = items.min(from + number("limit").unwrap_or(items));
@@ -338,7 +332,7 @@ async fn large_objects_of_tenants_take_no_memory() {
     let (zeros, large) = ("0".repeat(60_000), pod("large").to_string());
     let args = format!(r#""args":["{}"],"name":"app""#, "x".repeat(1_000_000));
     let large = large.replace(r#""name":"app""#, &args);
-    let server = Server::start(move |path, query| match path {
+    let server = ScriptedServer::start(move |path, query| match path {
         "/api/v1/namespaces" => page(query, 60, |index| {
             format!(
                 r#"{{"metadata":{{"name":"ns-{index}","labels":{{{labels}}},"annotations":{{{annotations},"gomemlimit.dev/ratio":"{zeros}"}}}}}}"#
@@ -346,8 +340,7 @@ async fn large_objects_of_tenants_take_no_memory() {
         }),
         "/api/v1/pods" => page(query, 32, |_| large.clone()),
         path => forbidden(path),
-    })
-    .await;
+    });
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
         .args(["audit", "-A", "--listen", "127.0.0.1:0", "--interval", "1h"])
         .env("KUBECONFIG", server.kubeconfig.path())
@@ -373,7 +366,7 @@ async fn large_objects_of_tenants_take_no_memory() {
 
 #[tokio::test]
 async fn what_cannot_be_published_is_refused() {
-    let server = Server::start(|path, _| forbidden(path)).await;
+    let server = ScriptedServer::start(|path, _| forbidden(path));
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for (arguments, said) in [

@@ -3,7 +3,7 @@
 
 use std::{fs, net::SocketAddr, path::Path, process::Stdio, sync::Arc};
 
-use gomemlimit::{cluster::served, serve::tls::provider};
+use gomemlimit::{cluster::served_certificate, serve::tls::provider};
 use gomemlimit_test_server::{
     Authority, CALLER, Pair, REVIEW, Server, Setup, connect, connector, get, guarded, is_injected,
     read_response, replace_file, request, send,
@@ -31,7 +31,8 @@ async fn a_client_without_a_certificate_sees_that_of_the_server() {
     replace_file(&file, authority.pem());
     for (asks, server) in [(true, guarded(&file, &[]).await), (false, Setup::default().start().await)] {
         let stream = TcpStream::connect(server.webhook).await.unwrap();
-        let served = served::look(stream, ServerName::try_from("localhost").unwrap()).await.unwrap();
+        let served =
+            served_certificate::look(stream, ServerName::try_from("localhost").unwrap()).await.unwrap();
         let own = CertificateDer::from_pem_slice(server.pair.certificate.as_bytes()).unwrap();
         assert_eq!((served.asks, &*served.chain), (asks, &[own][..]));
     }
@@ -39,11 +40,10 @@ async fn a_client_without_a_certificate_sees_that_of_the_server() {
     // With TLS 1.2 the refusal is a part of the handshake.
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-    let verifier =
-        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider::provider());
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     let own = Pair::new();
     let chain = vec![CertificateDer::from_pem_slice(own.certificate.as_bytes()).unwrap()];
-    let config = rustls::ServerConfig::builder_with_provider(provider::provider())
+    let config = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS12])
         .unwrap()
         .with_client_cert_verifier(verifier.build().unwrap())
@@ -55,7 +55,7 @@ async fn a_client_without_a_certificate_sees_that_of_the_server() {
         let stream = listener.accept().await.unwrap().0;
         TlsAcceptor::from(Arc::new(config)).accept(stream).await.map(drop)
     };
-    let look = served::look(stream, ServerName::try_from("localhost").unwrap());
+    let look = served_certificate::look(stream, ServerName::try_from("localhost").unwrap());
     let (served, accepted) = tokio::join!(look, accept);
     assert!(accepted.is_err());
     let served = served.unwrap();
@@ -64,7 +64,7 @@ async fn a_client_without_a_certificate_sees_that_of_the_server() {
     // Nor is a server without TLS shown in the words of rustls.
     let (stream, mut plain) = tokio::io::duplex(64 << 10);
     plain.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
-    let served = served::look(stream, ServerName::try_from("localhost").unwrap()).await;
+    let served = served_certificate::look(stream, ServerName::try_from("localhost").unwrap()).await;
     assert_eq!(served.unwrap_err(), "it does not speak TLS");
 }
 

@@ -12,12 +12,11 @@ use std::{
 use gomemlimit_core::audit::{AuditFinding, Coverage, UncoveredReason};
 use rstest::rstest;
 
-mod outcome;
-use outcome::Outcome;
+use gomemlimit_fake_api_server::CommandOutput;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gomemlimit");
 
-fn run_as(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+fn run_as(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> CommandOutput {
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(program)
         .args(arguments)
@@ -30,7 +29,7 @@ fn run_as(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> O
     output.into()
 }
 
-fn run(arguments: &[&str]) -> Outcome {
+fn run(arguments: &[&str]) -> CommandOutput {
     run_as(Path::new(PROGRAM), arguments, &[])
 }
 

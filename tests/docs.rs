@@ -18,6 +18,17 @@ use gomemlimit_core::{
 use gomemlimit_manifest::WorkloadKind;
 use gomemlimit_pprof::Verdict;
 
+/// Folders with the sources of the program.
+const SOURCES: [&str; 8] = [
+    "src",
+    "crates/certs/src",
+    "crates/core/src",
+    "crates/manifest/src",
+    "crates/plot/src",
+    "crates/pprof/src",
+    "crates/serve/src",
+    "crates/tls/src",
+];
 const README: &str = include_str!("../README.md");
 const METRICS: &str = include_str!("../docs/metrics.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
@@ -309,14 +320,7 @@ fn every_flag_in_the_texts_exists() {
 #[test]
 fn the_readme_explains_sentences_that_the_program_says() {
     let mut sources = String::new();
-    for path in sources_of(&[
-        "src",
-        "crates/core/src",
-        "crates/manifest/src",
-        "crates/plot/src",
-        "crates/pprof/src",
-        "crates/serve/src",
-    ]) {
+    for path in sources_of(&SOURCES) {
         let text = std::fs::read_to_string(path).unwrap();
         // Texts that are broken over lines, and names that are filled in.
         sources += &text.replace("\\\n", "\u{0}").split('\u{0}').map(str::trim_start).collect::<String>();
@@ -353,6 +357,7 @@ fn every_file_in_the_texts_exists() {
                 "crates/core/tests",
                 "crates/pprof/src",
                 "crates/serve/src",
+                "crates/certs/src",
                 "docs",
                 "docs/..",
             ];
@@ -415,14 +420,7 @@ fn files_of(folders: &[&str], endings: &[&str]) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn the_sources_stay_readable() {
-    for path in sources_of(&[
-        "src",
-        "crates/core/src",
-        "crates/manifest/src",
-        "crates/plot/src",
-        "crates/pprof/src",
-        "crates/serve/src",
-    ]) {
+    for path in sources_of(&SOURCES) {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
         assert!(text.lines().count() <= 450, "{} has grown into two", path.display());

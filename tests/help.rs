@@ -1,8 +1,6 @@
 //! The help: examples are whole commands at every width, and no address needs a checkout.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod outcome;
-
 use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -12,7 +10,7 @@ use std::{
 use clap::{CommandFactory, Parser};
 use gomemlimit::cli::Cli;
 use gomemlimit_core::addresses;
-use outcome::Outcome;
+use gomemlimit_fake_api_server::CommandOutput;
 
 /// Programs that examples call besides this one.
 const OTHERS: [&str; 4] = ["helm", "jq", "kubectl", "ln"];
@@ -24,7 +22,7 @@ fn helps(program: &Path, columns: u16) -> Vec<(String, String)> {
     let run = |name: String| {
         let mut command = Command::new(program);
         command.args(Some(&name).filter(|name| !name.is_empty()));
-        let output: Outcome =
+        let output: CommandOutput =
             command.arg("--help").env("COLUMNS", columns.to_string()).output().unwrap().into();
         assert_eq!(output.code, 0, "{name}: {}", output.stderr);
         (name, output.stdout)

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gomemlimit::{cluster::namespaces::WatchedNamespaces, serve::handler::Namespaces};
+use gomemlimit::{controller::namespaces::WatchedNamespaces, serve::handler::Namespaces};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -17,12 +17,11 @@ use gomemlimit_core::{
 use rstest::rstest;
 use serde_json::Value;
 
-mod outcome;
-use outcome::Outcome;
+use gomemlimit_fake_api_server::CommandOutput;
 
 const PAGE: &str = include_str!("../docs/policy-engine.md");
 
-fn policy(arguments: &[&str]) -> Outcome {
+fn policy(arguments: &[&str]) -> CommandOutput {
     let output = Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
         .arg("policy")
         .args(arguments)

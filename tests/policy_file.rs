@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use gomemlimit::{cluster::serving::WebhookPod, policy_file};
+use gomemlimit::{cluster::webhook_objects::WebhookPod, policy_file};
 use gomemlimit_core::settings::BUILT_IN;
 use gomemlimit_manifest::WorkloadKind;
 use serde_json::Value;

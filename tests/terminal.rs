@@ -2,21 +2,19 @@
 //! if they are wanted; and files that are written as a whole or left as they were.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod outcome;
-mod scripted;
-
 use std::{
     fs::{self, File},
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     process::{Command, Stdio},
 };
 
-use outcome::Outcome;
-use rstest::rstest;
-use scripted::{
-    Server, failure, list, pod, pod_with,
-    world::{CONFIGURATIONS, DEPLOYMENTS, NAMESPACES, PODS, World, namespace},
+use gomemlimit_fake_api_server::CommandOutput;
+use gomemlimit_fake_api_server::{
+    ScriptedServer,
+    cluster_fixture::{CONFIGURATIONS, ClusterFixture, DEPLOYMENTS, NAMESPACES, PODS, namespace},
+    failure, list, pod, pod_with,
 };
+use rstest::rstest;
 use serde_json::{Value, json};
 
 /// Clears a screen in two ways, turns the direction, hides, rings, and begins a line of its own.
@@ -30,7 +28,7 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> Outcome {
+fn run(arguments: &[&str]) -> CommandOutput {
     program(arguments).output().unwrap().into()
 }
 
@@ -103,7 +101,7 @@ fn arguments_come_back_harmless_and_in_full(#[case] arguments: &[&str]) {
         if forced {
             command.env("CLICOLOR_FORCE", "1");
         }
-        let outcome: Outcome = command.output().unwrap().into();
+        let outcome: CommandOutput = command.output().unwrap().into();
         assert_eq!(outcome.code, 2, "{}", outcome.stderr);
         let mut stderr = outcome.stderr.clone();
         for code in ["0", "1", "4", "31", "32", "33"] {
@@ -137,21 +135,21 @@ fn a_hostile_policy_file_and_its_doubts_are_harmless() {
 }
 
 /// A server in which every text that can be hostile is.
-async fn hostile_server() -> Server {
-    let mut world = World::sound();
+fn hostile_server() -> ScriptedServer {
+    let mut fixture = ClusterFixture::sound();
     let labels = json!({"gomemlimit.dev/inject": "enabled", "x": HOSTILE});
-    world.put(NAMESPACES, &[namespace("shop", &labels), namespace(HOSTILE, &labels)]);
+    fixture.put(NAMESPACES, &[namespace("shop", &labels), namespace(HOSTILE, &labels)]);
     for path in [CONFIGURATIONS, DEPLOYMENTS, PODS] {
-        let object = world.object(path, 0);
+        let object = fixture.object(path, 0);
         object["metadata"]["annotations"]["meta.helm.sh/release-name"] = HOSTILE.into();
         object["metadata"]["labels"]["app.kubernetes.io/instance"] = HOSTILE.into();
         object["metadata"]["labels"]["app.kubernetes.io/version"] = HOSTILE.into();
     }
-    world.object(CONFIGURATIONS, 0)["metadata"]["name"] = HOSTILE.into();
-    world.object(CONFIGURATIONS, 0)["webhooks"][0]["matchConditions"] =
+    fixture.object(CONFIGURATIONS, 0)["metadata"]["name"] = HOSTILE.into();
+    fixture.object(CONFIGURATIONS, 0)["webhooks"][0]["matchConditions"] =
         json!([{"name": HOSTILE, "expression": HOSTILE}]);
-    world.object(PODS, 0)["spec"]["containers"][0]["image"] = HOSTILE.into();
-    world.object(PODS, 0)["status"] =
+    fixture.object(PODS, 0)["spec"]["containers"][0]["image"] = HOSTILE.into();
+    fixture.object(PODS, 0)["status"] =
         json!({"conditions": [{"type": "Ready", "status": "False", "message": HOSTILE}]});
     let mut hostile = pod_with("a", Some(HOSTILE));
     hostile["spec"]["containers"][0]["name"] = HOSTILE.into();
@@ -159,10 +157,10 @@ async fn hostile_server() -> Server {
         json!([{"apiVersion": "apps/v1", "kind": HOSTILE, "name": HOSTILE, "controller": true}]);
     let mut named = pod(HOSTILE);
     named["metadata"]["annotations"] = json!({"gomemlimit.dev/ratio": HOSTILE});
-    world.put("/api/v1/namespaces/shop/pods", &[hostile.clone(), named.clone()]);
-    world.put("/api/v1/pods", &[hostile, named, json!({"metadata": {"name": HOSTILE}, "spec": HOSTILE})]);
-    world.answer("POST /api/v1/namespaces/shop/pods", failure(422, HOSTILE));
-    world.serve().await
+    fixture.put("/api/v1/namespaces/shop/pods", &[hostile.clone(), named.clone()]);
+    fixture.put("/api/v1/pods", &[hostile, named, json!({"metadata": {"name": HOSTILE}, "spec": HOSTILE})]);
+    fixture.answer("POST /api/v1/namespaces/shop/pods", failure(422, HOSTILE));
+    fixture.serve()
 }
 
 #[rstest]
@@ -175,7 +173,7 @@ async fn hostile_server() -> Server {
 #[case(&["observe", "pod/a", "--for", "1s", "--interval", "500ms"])]
 #[tokio::test]
 async fn names_of_a_cluster_do_not_reach_the_terminal_as_they_are(#[case] arguments: &[&str]) {
-    let server = hostile_server().await;
+    let server = hostile_server();
     let (_, stdout, stderr) = server.run(arguments).await;
     is_harmless(&stderr);
     is_harmless(&stdout);
@@ -194,7 +192,7 @@ async fn names_of_a_cluster_do_not_reach_the_terminal_as_they_are(#[case] argume
 #[case(&["observe", "pod/a", "--for", "500ms", "-o", "json"])]
 #[tokio::test]
 async fn what_is_for_programs_is_harmless_on_a_terminal_too(#[case] arguments: &[&str]) {
-    let server = hostile_server().await;
+    let server = hostile_server();
     let (_, stdout, stderr) = server.run(arguments).await;
     is_harmless(&[stdout.as_str(), &stderr].concat());
     if arguments.contains(&"json") {
@@ -240,7 +238,7 @@ fn strings(value: &Value) -> Vec<String> {
 #[tokio::test]
 async fn what_a_server_answers_with_is_harmless() {
     for code in [401, 403, 404, 409, 500] {
-        let server = Server::start(move |_, _| failure(code, HOSTILE)).await;
+        let server = ScriptedServer::start(move |_, _| failure(code, HOSTILE));
         for arguments in [&["audit"][..], &["check"], &["explain", "deployment/a"], &["observe", "pod/a"]] {
             let (_, stdout, stderr) = server.run(arguments).await;
             is_harmless(&stderr);
@@ -249,7 +247,7 @@ async fn what_a_server_answers_with_is_harmless() {
             assert!(code == 404 || [stdout, stderr].concat().contains(r"\u{1b}[2J"), "{code} {arguments:?}");
         }
     }
-    let server = Server::start(|_, _| list(&[json!({"metadata": HOSTILE})], "")).await;
+    let server = ScriptedServer::start(|_, _| list(&[json!({"metadata": HOSTILE})], ""));
     let (_, stdout, stderr) = server.run(&["audit"]).await;
     is_harmless(&[stdout, stderr].concat());
 }
@@ -264,9 +262,9 @@ async fn an_owner_that_is_no_name_gets_into_no_command() {
         pod
     };
     for (owner, is_restarted) in [("api", true), ("$(touch x)", false), ("a; touch x", false)] {
-        let mut world = World::sound();
-        world.put("/api/v1/namespaces/shop/pods", &[owned(owner)]);
-        let (_, stdout, stderr) = world.serve().await.run(&["audit"]).await;
+        let mut fixture = ClusterFixture::sound();
+        fixture.put("/api/v1/namespaces/shop/pods", &[owned(owner)]);
+        let (_, stdout, stderr) = fixture.serve().run(&["audit"]).await;
         assert_eq!(stdout.contains("kubectl rollout restart statefulset/"), is_restarted, "{stdout}{stderr}");
         assert!(is_restarted || stdout.contains("kubectl delete pod api-0 -n shop"), "{stdout}");
     }
@@ -280,7 +278,7 @@ fn names_that_a_terminal_would_obey_complete_nothing() {
     let config =
         json!({"apiVersion": "v1", "kind": "Config", "contexts": contexts, "clusters": [], "users": []});
     fs::write(file.path(), config.to_string()).unwrap();
-    let outcome: Outcome = program(&["--", "gomemlimit", "audit", "--context", "go"])
+    let outcome: CommandOutput = program(&["--", "gomemlimit", "audit", "--context", "go"])
         .envs([("COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", "3"), ("_CLAP_IFS", "\n")])
         .env("KUBECONFIG", file.path())
         .output()
@@ -307,7 +305,7 @@ fn the_manifest_on_stdout_is_not_touched() {
     fs::write(file, text.replace("memory: 1Gi}}", "memory: 1Gi}} # \u{202e}")).unwrap();
     let outcome = run(&["inject", "-f", file, "--diff"]);
     assert!(outcome.stdout.contains('\u{202e}'), "{}", outcome.stdout);
-    let outcome: Outcome =
+    let outcome: CommandOutput =
         program(&["inject", "-f", file, "--diff"]).env("CLICOLOR_FORCE", "1").output().unwrap().into();
     assert!(!outcome.stdout.contains('\u{202e}'), "{}", outcome.stdout);
     assert!(
@@ -319,7 +317,7 @@ fn the_manifest_on_stdout_is_not_touched() {
 
 #[tokio::test]
 async fn colours_are_for_terminals_and_for_those_who_force_them() {
-    let server = World::sound().serve().await;
+    let server = ClusterFixture::sound().serve();
     let check = async |environment: &[(&str, &str)]| {
         let mut command = server.command(&["check"]);
         command.env_remove("NO_COLOR").envs(environment.iter().copied());
@@ -382,14 +380,16 @@ fn a_terminal_gets_colours_unless_it_says_no() {
 #[case(&["completions", "bash"])]
 fn a_full_disk_is_told_and_a_reader_that_has_gone_is_not(#[case] arguments: &[&str]) {
     let full = File::create("/dev/full").unwrap();
-    let outcome: Outcome = program(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap().into();
+    let outcome: CommandOutput =
+        program(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap().into();
     let last = outcome.stderr.lines().last().unwrap_or_default();
     assert_eq!(outcome.code, 2, "{}", outcome.stderr);
     assert!(last.starts_with("error: cannot write to stdout: No space left"), "{}", outcome.stderr);
 
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let outcome: Outcome = program(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap().into();
+    let outcome: CommandOutput =
+        program(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap().into();
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("error"), "{}", outcome.stderr);
 }
@@ -414,7 +414,7 @@ fn stderr_that_takes_nothing_changes_no_answer() {
 }
 
 /// Files of at most `blocks` of 512 bytes can be written; more is EFBIG instead of a signal.
-fn with_little_room(blocks: u32, arguments: &[&str]) -> Outcome {
+fn with_little_room(blocks: u32, arguments: &[&str]) -> CommandOutput {
     let mut shell = Command::new("sh");
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
     shell.args(["-c", &script, env!("CARGO_BIN_EXE_gomemlimit")]).args(arguments);
@@ -442,12 +442,12 @@ fn a_file_without_room_for_it_is_left_as_it_was() {
 /// What `observe` has kept is not lost to what it keeps now.
 #[tokio::test]
 async fn an_observation_without_room_for_it_leaves_the_earlier_one() {
-    let mut world = World::sound();
+    let mut fixture = ClusterFixture::sound();
     let containers: Vec<Value> = (0..20).map(|n| json!({"name": format!("container-{n}")})).collect();
     let mut many = pod("api-0");
     many["spec"]["containers"] = containers.into();
-    world.put("/api/v1/namespaces/shop/pods", &[many]);
-    let server = world.serve().await;
+    fixture.put("/api/v1/namespaces/shop/pods", &[many]);
+    let server = fixture.serve();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("kept.json");
     let kept = "an earlier observation\n".repeat(100);
@@ -496,7 +496,7 @@ fn the_kubeconfig_is_not_written_over(#[case] command: &str, #[case] flag: &str)
         let mut line = program(&[command, "pod/a", flag, written]);
         line.args(named.map(|file| format!("--kubeconfig={file}")));
         line.env("HOME", home.path()).env("KUBECONFIG", list).env_remove("KUBERNETES_SERVICE_HOST");
-        let outcome: Outcome = line.output().unwrap().into();
+        let outcome: CommandOutput = line.output().unwrap().into();
         outcome.is_refused(&format!("error: {flag} would overwrite the kubeconfig; name another file\n"));
         assert_eq!(fs::read_to_string(written).unwrap(), config);
     }

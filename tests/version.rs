@@ -1,21 +1,20 @@
 //! `version`: of the program, and of what runs in a cluster.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod scripted;
-
 use gomemlimit_core::addresses::VERSION;
-use scripted::{
-    NEVER, Server, failure,
-    world::{CONFIGURATIONS, PODS, POLICIES, World, admission_policy},
+use gomemlimit_fake_api_server::{
+    NEVER, ScriptedServer,
+    cluster_fixture::{CONFIGURATIONS, ClusterFixture, PODS, POLICIES, admission_policy},
+    failure,
 };
 use serde_json::{Value, json};
 
 const ALL_PODS: &str = "/api/v1/pods";
 
 /// The sound installation, with these images in its pods.
-fn with_images(images: &[&str]) -> World {
-    let mut world = World::sound();
-    let pod = world.object(PODS, 0).clone();
+fn with_images(images: &[&str]) -> ClusterFixture {
+    let mut fixture = ClusterFixture::sound();
+    let pod = fixture.object(PODS, 0).clone();
     let pods: Vec<Value> = images
         .iter()
         .map(|image| {
@@ -24,9 +23,9 @@ fn with_images(images: &[&str]) -> World {
             pod
         })
         .collect();
-    world.put(PODS, &pods);
-    world.put(ALL_PODS, &pods);
-    world
+    fixture.put(PODS, &pods);
+    fixture.put(ALL_PODS, &pods);
+    fixture
 }
 
 #[tokio::test]
@@ -37,8 +36,7 @@ async fn both_versions_are_named() {
         "r/gomemlimit:0.1.0",
         "r/gomemlimit:0.1.0",
     ])
-    .serve()
-    .await;
+    .serve();
     let (code, stdout, stderr) = server.run(&["version"]).await;
     assert_eq!((code, stderr.as_str()), (0, ""));
     let lines: Vec<_> = stdout.lines().collect();
@@ -62,39 +60,39 @@ async fn both_versions_are_named() {
 /// Labels of a pod prove nothing: its maker may be anybody.
 #[tokio::test]
 async fn pods_of_other_namespaces_are_not_the_webhooks() {
-    let mut world = with_images(&["r/gomemlimit:0.1.0"]);
-    let mut evil = world.object(PODS, 0).clone();
+    let mut fixture = with_images(&["r/gomemlimit:0.1.0"]);
+    let mut evil = fixture.object(PODS, 0).clone();
     evil["metadata"]["namespace"] = "a-tenant".into();
     evil["spec"]["containers"][0]["image"] = "evil/gomemlimit:9.9.9".into();
-    world.add(ALL_PODS, evil);
-    let server = world.serve().await;
+    fixture.add(ALL_PODS, evil);
+    let server = fixture.serve();
     let (code, stdout, _) = server.run(&["version"]).await;
     assert!(code == 0 && stdout.contains("\nWebhook version: 0.1.0 (1 pod "), "{stdout}");
     assert!(!stdout.contains("9.9.9"), "{stdout}");
     // Nothing that may be read: not known, which is not the same as not there.
-    world.forbid(CONFIGURATIONS);
-    let (code, stdout, _) = world.serve().await.run(&["version"]).await;
+    fixture.forbid(CONFIGURATIONS);
+    let (code, stdout, _) = fixture.serve().run(&["version"]).await;
     assert!(code == 0 && stdout.contains("\nWebhook version: unknown: "), "{stdout}");
     assert!(stdout.ends_with("is forbidden\n"), "{stdout}");
 }
 
 #[tokio::test]
 async fn a_policy_has_a_version_too_and_nothing_has_none() {
-    let mut world = World::empty();
-    world.put(ALL_PODS, &[]);
-    let (code, stdout, _) = world.serve().await.run(&["version"]).await;
+    let mut fixture = ClusterFixture::empty();
+    fixture.put(ALL_PODS, &[]);
+    let (code, stdout, _) = fixture.serve().run(&["version"]).await;
     assert!(code == 0 && stdout.ends_with("\nWebhook version: not found in this cluster\n"), "{stdout}");
     let [mut policy, _] = admission_policy();
     policy["metadata"]["labels"]["app.kubernetes.io/version"] = "0.1.0".into();
-    world.put(POLICIES, &[policy]);
-    let (_, stdout, _) = world.serve().await.run(&["version"]).await;
+    fixture.put(POLICIES, &[policy]);
+    let (_, stdout, _) = fixture.serve().run(&["version"]).await;
     assert!(stdout.ends_with("\nPolicy version: 0.1.0 (MutatingAdmissionPolicy gomemlimit)\n"), "{stdout}");
 }
 
 #[tokio::test]
 async fn a_cluster_that_is_not_there_takes_nothing_away() {
     for answer in [failure(500, "etcd is sad"), (NEVER, String::new())] {
-        let server = Server::start(move |_, _| answer.clone()).await;
+        let server = ScriptedServer::start(move |_, _| answer.clone());
         let (code, stdout, stderr) = server.run(&["version"]).await;
         assert_eq!((code, stderr.as_str()), (0, ""));
         assert!(

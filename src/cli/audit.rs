@@ -33,8 +33,8 @@ use super::{
 };
 use crate::cluster::{
     api::{ApiError, Cluster, path_of},
-    pages::{Heard, Listing},
-    surroundings::Surroundings,
+    cluster_state::ClusterState,
+    pages::{ListEvent, Listing},
 };
 
 /// Show what GOMEMLIMIT means in every container of a cluster, against the memory limit that really applies
@@ -178,7 +178,7 @@ impl AuditArgs {
         namespace: Option<&str>,
         policy_is_given: bool,
     ) -> anyhow::Result<PolicyResolver> {
-        let read = Surroundings::read(cluster, namespace);
+        let read = ClusterState::read(cluster, namespace);
         let bar = progress::spinner("Reading the cluster");
         let read = if self.listen.is_some() { read.await } else { progress::shown(&bar, read).await };
         let surroundings = read?;
@@ -203,14 +203,14 @@ impl AuditArgs {
         };
         let mut fleet = Fleet::new(keep);
         let bar = progress::bar("Reading pods");
-        let read = listing.read(cluster, |heard| match heard {
-            Heard::Begin => fleet.clear(),
-            Heard::Item(json) => match LivePod::parse(json) {
+        let read = listing.read(cluster, |event| match event {
+            ListEvent::Begin => fleet.clear(),
+            ListEvent::Item(json) => match LivePod::parse(json) {
                 Ok(pod) if pod.has_succeeded() && !self.finished => fleet.finished += 1,
                 Ok(pod) => fleet.add(&pod, resolver.assess(&pod)),
                 Err(error) => fleet.add_unreadable(&error),
             },
-            Heard::Page { seen, left } => {
+            ListEvent::Page { seen, left } => {
                 if let Some(left) = left {
                     bar.set_length(seen + left);
                 }

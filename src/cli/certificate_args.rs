@@ -11,11 +11,9 @@ use super::{
     duration::{parse_duration, parse_life, parse_poll},
 };
 use crate::{
-    certs::Settings,
-    cluster::{
-        certificates::{CertificateKeeper, Outlet, Places},
-        client::connect,
-    },
+    certs::CertificateSettings,
+    cluster::client::for_controller,
+    controller::certificates::{CertificateKeeper, ObjectNames, Outlet},
     metrics::Metrics,
     serve::{
         Reloaded,
@@ -174,18 +172,18 @@ impl LifeArgs {
         let client = client("--tls-secret")?;
         let namespace =
             objects.namespace.map_or_else(|| client.default_namespace().to_owned(), str::to_owned);
-        let settings = Settings {
+        let settings = CertificateSettings {
             server_name: format!("{}.{namespace}.svc", objects.service),
             ca_life: self.ca_duration,
             leaf_life: self.leaf_duration,
             publish_delay: self.ca_publish_delay,
         };
-        let places = Places {
+        let names = ObjectNames {
             namespace,
             secret: objects.secret.to_owned(),
             configuration: objects.configuration.to_owned(),
         };
-        Ok(CertificateKeeper::new(client, settings, places, self.certificate_tick, outlet, metrics.clone()))
+        Ok(CertificateKeeper::new(client, settings, names, self.certificate_tick, outlet, metrics.clone()))
     }
 }
 
@@ -202,5 +200,5 @@ fn parse_caller(text: &str) -> Result<String, String> {
 
 /// A client of the cluster that we run in, or that KUBECONFIG names.
 pub(super) fn client(flag: &str) -> anyhow::Result<Client> {
-    connect().with_context(|| format!("{flag} needs a cluster"))
+    for_controller().with_context(|| format!("{flag} needs a cluster"))
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     causes::with_causes,
-    cluster::certificates::{CertificateKeeper, Outlet},
+    controller::certificates::{CertificateKeeper, Outlet},
     logging::{self, LineQueue, LogArgs},
     metrics::Metrics,
     serve::{
@@ -90,7 +90,7 @@ impl CertificatesArgs {
 
     fn run_with(&self, metrics: &Metrics) -> anyhow::Result<()> {
         // kube takes the provider of the process.
-        let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
+        let _ = rustls::crypto::CryptoProvider::install_default((*provider()).clone());
         let runtime = runtime()?;
         let ended = runtime.block_on(async {
             let keeper = self.keeper(metrics)?;

@@ -9,7 +9,7 @@ use gomemlimit_core::names::is_object_name;
 
 use super::{complete, duration::parse_delay};
 use crate::{
-    cluster::{api::Cluster, kubeconfig::Target},
+    cluster::{api::Cluster, target::Target},
     serve::tls::provider,
 };
 
@@ -81,7 +81,7 @@ impl ClusterArgs {
 
 /// kube takes the provider of the process.
 pub(super) fn install_crypto() {
-    let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
+    let _ = rustls::crypto::CryptoProvider::install_default((*provider()).clone());
 }
 
 /// As kubectl: a number alone is of seconds, and 0 leaves the default.

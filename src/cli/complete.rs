@@ -22,9 +22,10 @@ use super::{
 };
 use crate::cluster::{
     api::{ApiError, Cluster, path_of},
-    installation::Metadata,
-    kubeconfig::{self, Target},
-    pages::{Heard, Listing},
+    kubeconfig,
+    object_meta::ObjectMeta,
+    pages::{ListEvent, Listing},
+    target::Target,
 };
 
 /// Names, as far as they are known.
@@ -147,20 +148,20 @@ fn names(api: String, plural: &'static str, in_namespace: bool) -> Vec<String> {
 async fn ask(found: &Found, api: &str, plural: &str, in_namespace: bool) -> Result<(), ApiError> {
     #[derive(Deserialize)]
     struct Object {
-        metadata: Metadata,
+        metadata: ObjectMeta,
     }
     let cluster = Cluster::open(&target()).await?;
     let default = || cluster.client.default_namespace().to_owned();
     let namespace = in_namespace.then(|| flag(&["-n", "--namespace"]).unwrap_or_else(default));
     let listing = Listing::all(path_of(api, namespace.as_deref(), plural));
-    let hear = |heard: Heard<'_>| {
+    let hear = |event: ListEvent<'_>| {
         let mut names = found.lock().unwrap_or_else(PoisonError::into_inner);
-        match heard {
-            Heard::Begin => names.clear(),
-            Heard::Item(item) => {
+        match event {
+            ListEvent::Begin => names.clear(),
+            ListEvent::Item(item) => {
                 names.extend(serde_json::from_str(item).map(|object: Object| object.metadata.name));
             }
-            Heard::Page { .. } => {}
+            ListEvent::Page { .. } => {}
         }
     };
     listing.read(&cluster, hear).await.map(drop)

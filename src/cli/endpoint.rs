@@ -9,7 +9,7 @@ use hyper::{Request, StatusCode, Uri, header};
 use kube::Client;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::exchange::{Answer, exchange};
+use super::http_request::{HttpResponse, http_request};
 use crate::cluster::portforward::Forward;
 
 /// Maximum size of an answer, and of a file that holds one, in bytes: a heap profile of a very large program, compressed,
@@ -96,14 +96,14 @@ impl Endpoint {
         }
     }
 
-    async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+    async fn get(&self, path: &str) -> anyhow::Result<HttpResponse> {
         let answer = timeout(ANSWER, self.answer(path)).await;
         answer.unwrap_or_else(|_| {
             Err(anyhow!("{}: no answer within {} s", self.name_of(path), ANSWER.as_secs()))
         })
     }
 
-    async fn answer(&self, path: &str) -> anyhow::Result<Answer> {
+    async fn answer(&self, path: &str) -> anyhow::Result<HttpResponse> {
         let what = || self.name_of(path);
         match &self.place {
             Place::Tcp { host, port } => {
@@ -113,11 +113,12 @@ impl Endpoint {
                 let stream = stream.with_context(|| format!("cannot connect to {}", self.name()))?;
                 let host = self.name();
                 let host = host.trim_start_matches("http://");
-                exchange(stream, request(path, host)?, MAX_BYTES).await.with_context(what)
+                http_request(stream, request(path, host)?, MAX_BYTES).await.with_context(what)
             }
             Place::Pod { client, namespace, pod, port } => {
                 let (stream, explanation) = Forward::open(client, namespace, pod, *port).await?.split();
-                let answer = exchange(stream, request(path, &format!("127.0.0.1:{port}"))?, MAX_BYTES).await;
+                let answer =
+                    http_request(stream, request(path, &format!("127.0.0.1:{port}"))?, MAX_BYTES).await;
                 match answer {
                     Ok(answer) => Ok(answer),
                     Err(error) => Err(self.explained(error, explanation.get().await)),

@@ -19,10 +19,10 @@ mod diff;
 mod duration;
 #[cfg(feature = "cli")]
 mod endpoint;
-mod exchange;
 mod explain;
 mod format;
 mod help;
+mod http_request;
 mod inject;
 #[cfg(feature = "cli")]
 mod interrupt;

@@ -11,7 +11,7 @@ use super::cluster_args::parse_name;
 use crate::cluster::{api::Cluster, workload::Pods};
 use crate::{
     causes::with_causes,
-    cluster::{api::ApiError, kubeconfig::ConfigError},
+    cluster::{api::ApiError, target::ConfigError},
 };
 
 /// Endings of manifests and profiles; names of pods have none.

@@ -12,7 +12,7 @@ use gomemlimit_core::{
 use super::{policy_args::PolicyArgs, serve::ServeArgs};
 use crate::{
     cluster::{
-        surroundings::{Installation, Surroundings},
+        cluster_state::{ClusterState, InstallationSettings},
         webhook_policy::PolicyText,
     },
     policy_file::{self, PolicyFileError},
@@ -20,7 +20,7 @@ use crate::{
 
 /// The installations of a cluster with their policies, and what else decisions about its pods depend on.
 pub(super) struct PolicyResolver {
-    pub(super) surroundings: Surroundings,
+    pub(super) surroundings: ClusterState,
     installations: Vec<InstallationPolicy>,
     /// Origins of the policies, for people.
     pub(super) source: String,
@@ -44,7 +44,7 @@ impl PolicyResolver {
     ///
     /// If the policy file that `flags` name cannot be read.
     pub(super) fn new(
-        mut surroundings: Surroundings,
+        mut surroundings: ClusterState,
         flags: &PolicyArgs,
         are_given: bool,
     ) -> Result<Self, PolicyFileError> {
@@ -52,7 +52,7 @@ impl PolicyResolver {
         let own = flags.policy()?;
         let (mut installations, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for installation in &surroundings.installations {
-            let Installation { name, selection, settings } = installation;
+            let InstallationSettings { name, selection, settings } = installation;
             let theirs = settings.as_ref().filter(|_| !are_given);
             let read = theirs.map(|settings| read_serve_args(&settings.args, settings.policy.as_ref()));
             let default = if are_given { "the flags given here" } else { "this program's defaults" };

@@ -31,14 +31,14 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
     duration::parse_duration,
-    exchange::{Answer, exchange},
+    http_request::{HttpResponse, http_request},
     output,
     sample::{self, LIMIT_BYTES},
 };
 use crate::{
     asked::{Asked, is_certificate_required},
     causes::{chain, with_causes},
-    serve::tls::{provider, words},
+    serve::tls::{explain, provider},
 };
 
 /// A megabyte: more than any answer or scrape.
@@ -148,7 +148,7 @@ impl ProbeArgs {
         answer.with_context(|| url.to_string())
     }
 
-    async fn review(&self, url: &Uri, ca_file: &Path) -> anyhow::Result<Answer> {
+    async fn review(&self, url: &Uri, ca_file: &Path) -> anyhow::Result<HttpResponse> {
         let asked = Arc::new(Asked::default());
         let stream = self.connect(url, ca_file, &asked).await?;
         let answer = async { send(stream.context("TLS handshake")?, url, Some(sample_review())).await };
@@ -190,7 +190,7 @@ impl ProbeArgs {
             added.with_context(|| format!("cannot use a certificate of {} as a CA", ca_file.display()))?;
         }
         ensure!(!roots.is_empty(), "there is no certificate in {}", ca_file.display());
-        let config = ClientConfig::builder_with_provider(provider::provider())
+        let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots);
         let config = match (&self.client_cert, &self.client_key) {
@@ -255,7 +255,7 @@ fn explained(error: anyhow::Error, is_asked: bool) -> anyhow::Error {
         ) => "; see --client-cert and --client-key",
         _ => "",
     };
-    anyhow!("TLS handshake: {}{see}", words::tls(tls))
+    anyhow!("TLS handshake: {}{see}", explain::tls(tls))
 }
 
 fn read_pem(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -274,7 +274,7 @@ fn client_certificate(
     Ok((certificates, key))
 }
 
-async fn scrape(url: &Uri) -> anyhow::Result<Answer> {
+async fn scrape(url: &Uri) -> anyhow::Result<HttpResponse> {
     ensure!(url.scheme_str() == Some("http"), "is not an http:// URL");
     send(connect(url, 80).await?, url, None).await.map_err(|error| {
         let is_http =
@@ -297,7 +297,7 @@ async fn send(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     url: &Uri,
     review: Option<Value>,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<HttpResponse> {
     let authority = url.authority().context("has no host")?.as_str();
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::builder().uri(path).header(header::HOST, authority);
@@ -308,7 +308,7 @@ async fn send(
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(review.to_string())))?,
     };
-    exchange(stream, request, MOST_BYTES).await
+    http_request(stream, request, MOST_BYTES).await
 }
 
 /// Its annotations name every setting that matters, so that the response does not depend on those of this installation.
@@ -329,7 +329,7 @@ fn sample_review() -> Value {
     review
 }
 
-fn judge_review(answer: &Answer) -> anyhow::Result<String> {
+fn judge_review(answer: &HttpResponse) -> anyhow::Result<String> {
     ensure!(answer.status == StatusCode::OK, "answered with HTTP {}", answer.status);
     let review: Value = serde_json::from_slice(&answer.body).context("the answer is not JSON")?;
     ensure!(review.pointer("/response/uid") == Some(&json!(UID)), "the answer has another uid");
@@ -351,7 +351,7 @@ fn judge_review(answer: &Answer) -> anyhow::Result<String> {
     Ok(format!("injects GOMEMLIMIT={value} for 1Gi"))
 }
 
-fn judge_metrics(answer: &Answer) -> anyhow::Result<String> {
+fn judge_metrics(answer: &HttpResponse) -> anyhow::Result<String> {
     ensure!(answer.status == StatusCode::OK, "answered with HTTP {}", answer.status);
     let text = std::str::from_utf8(&answer.body).context("the metrics are not text")?;
     let series = text.lines().filter(|line| line.starts_with("gomemlimit_")).count();

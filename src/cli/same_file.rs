@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::ensure;
 
-use crate::cluster::kubeconfig::{self, Target};
+use crate::cluster::{kubeconfig, target::Target};
 
 /// Whether writing to one of them would change the other: they are spellings of one path, or links to one file. Devices
 /// and pipes take what several write.

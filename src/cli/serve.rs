@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     causes::with_causes,
-    cluster::namespaces::WatchedNamespaces,
+    controller::namespaces::WatchedNamespaces,
     logging::{self, LineQueue, LogArgs},
     metrics::Metrics,
     serve::{
@@ -157,7 +157,7 @@ impl ServeArgs {
     fn run_with(&self, metrics: Metrics) -> anyhow::Result<Result<(), ServeError>> {
         let options = self.options()?;
         // kube takes the provider of the process.
-        let _ = rustls::crypto::CryptoProvider::install_default((*provider::provider()).clone());
+        let _ = rustls::crypto::CryptoProvider::install_default((*provider()).clone());
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)

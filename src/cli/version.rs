@@ -13,7 +13,7 @@ use super::{
     format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
     output,
 };
-use crate::cluster::{policy_engine::AdmissionPolicy, serving::WebhookPod};
+use crate::cluster::{policy_engine::AdmissionPolicy, webhook_objects::WebhookPod};
 
 /// Version of the schema of `-o json`; fields are added without a new one.
 const SCHEMA_VERSION: u32 = 1;

@@ -1,196 +1,93 @@
 //! How gomemlimit is installed in a cluster: its webhook configuration and whom that calls.
 
-use std::collections::BTreeMap;
-
-use gomemlimit_core::{
-    audit::{LabelSelector, Labels, Selection, WebhookEntry},
-    names::is_object_name,
-};
-use serde::{Deserialize, Deserializer, de::Error};
+use gomemlimit_core::audit::{LabelSelector, Selection, WebhookEntry};
+use serde::Deserialize;
 
 use super::{
-    api::{ApiError, Cluster},
+    api::Cluster,
+    error::ApiError,
+    object_meta::{ObjectMeta, Origin, object_name},
     pages::{Collected, Listing},
 };
 
-/// Where roles of the whole cluster are.
+/// Path of roles of the whole cluster.
 const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 
-/// What Helm writes on every object of a release (`setReleaseAnnotations` in Helm's `pkg/action/validate.go`).
-const RELEASE_NAME: &str = "meta.helm.sh/release-name";
-const RELEASE_NAMESPACE: &str = "meta.helm.sh/release-namespace";
-
-/// Where webhook configurations are.
+/// Path of webhook configurations.
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
-/// Labels of the chart: its name, which a release may replace, and its name and version.
-const NAME_LABEL: &str = "app.kubernetes.io/name";
-const CHART_LABEL: &str = "helm.sh/chart";
-const VERSION_LABEL: &str = "app.kubernetes.io/version";
-const NAME: &str = "gomemlimit";
-
 /// Ending of the names of our entries, whatever the release is called.
-pub const ENTRY_ENDING: &str = ".gomemlimit.dev";
-
-/// Metadata of any object.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Metadata {
-    /// Its name.
-    #[serde(deserialize_with = "name")]
-    pub name: String,
-    /// Its namespace; empty where it has none.
-    #[serde(deserialize_with = "name")]
-    pub namespace: String,
-    /// Its labels.
-    pub labels: Labels,
-    /// Its annotations.
-    pub annotations: BTreeMap<String, String>,
-    /// Since when it is about to go.
-    #[serde(rename = "deletionTimestamp")]
-    pub deletion_timestamp: Option<String>,
-}
-
-/// Who made an object of the whole cluster, by its own annotations. Nobody who may only write in some namespaces can
-/// write such an object, so that it is to be believed; an object of a namespace is not.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// A release of Helm.
-    Helm {
-        /// Its name.
-        name: String,
-        /// Its namespace.
-        namespace: String,
-    },
-    /// Not Helm: the manifest for people without it.
-    Manifest,
-    /// Annotations of Helm that are not those of a release.
-    Unclear,
-}
-
-/// Characters of what is no name that are told.
-const MAX_TOLD: usize = 100;
-
-/// The name of an object, which goes into paths and printed commands: any other is refused.
-pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    if name.is_empty() || is_object_name(&name) {
-        return Ok(name);
-    }
-    let start: String = name.chars().take(MAX_TOLD).collect();
-    Err(D::Error::custom(format!("{start} is not a name of Kubernetes")))
-}
-
-impl Metadata {
-    /// Who made it, if it is an object of the whole cluster.
-    #[must_use]
-    pub fn origin(&self) -> Origin {
-        match [RELEASE_NAME, RELEASE_NAMESPACE].map(|key| self.annotations.get(key)) {
-            [None, None] => Origin::Manifest,
-            [Some(name), Some(namespace)] if is_object_name(name) && is_object_name(namespace) => {
-                Origin::Helm { name: name.clone(), namespace: namespace.clone() }
-            }
-            _ => Origin::Unclear,
-        }
-    }
-
-    /// The version that the chart's label names, if it can be one.
-    #[must_use]
-    pub fn version(&self) -> Option<&str> {
-        let is_fine = |c: char| c.is_ascii_alphanumeric() || ".-+".contains(c);
-        let version = self.labels.get(VERSION_LABEL)?;
-        let is_version = version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(is_fine);
-        is_version.then_some(version.as_str())
-    }
-
-    /// Whether the chart made it, by its labels.
-    #[must_use]
-    pub fn is_of_the_chart(&self) -> bool {
-        let is_chart = |chart: &String| {
-            chart
-                .strip_prefix(NAME)
-                .and_then(|rest| rest.strip_prefix('-'))
-                .is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
-        };
-        self.labels.get(NAME_LABEL).is_some_and(|name| name == NAME)
-            || self.labels.get(CHART_LABEL).is_some_and(is_chart)
-    }
-}
+pub(crate) const ENTRY_ENDING: &str = ".gomemlimit.dev";
 
 /// A `MutatingWebhookConfiguration`, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Configuration {
+pub(crate) struct Configuration {
     /// Name and labels.
-    pub metadata: Metadata,
-    /// Its entries.
-    pub webhooks: Vec<Webhook>,
+    pub(crate) metadata: ObjectMeta,
+    pub(crate) webhooks: Vec<Webhook>,
 }
 
 /// One entry of a webhook configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Webhook {
-    /// Its name.
-    pub name: String,
+pub(crate) struct Webhook {
+    pub(crate) name: String,
     /// Whom to call.
-    pub client_config: ClientConfig,
+    pub(crate) client_config: ClientConfig,
     /// Which namespaces.
-    pub namespace_selector: LabelSelector,
+    pub(crate) namespace_selector: LabelSelector,
     /// Which objects.
-    pub object_selector: LabelSelector,
+    pub(crate) object_selector: LabelSelector,
     /// Which requests.
-    pub rules: Vec<Rule>,
+    pub(crate) rules: Vec<Rule>,
     /// Conditions in CEL.
-    pub match_conditions: Vec<MatchCondition>,
+    pub(crate) match_conditions: Vec<MatchCondition>,
     /// `Ignore` or `Fail`.
-    pub failure_policy: String,
+    pub(crate) failure_policy: String,
 }
 
 /// Whom the API server calls.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct ClientConfig {
+pub(crate) struct ClientConfig {
     /// Base64 of PEM certificates.
-    pub ca_bundle: Option<k8s_openapi::ByteString>,
-    /// The Service.
-    pub service: Option<ServiceReference>,
+    pub(crate) ca_bundle: Option<k8s_openapi::ByteString>,
+    pub(crate) service: Option<ServiceReference>,
     /// Instead of a Service.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
 }
 
 /// A Service and a port of it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
-pub struct ServiceReference {
-    /// Its namespace.
-    #[serde(deserialize_with = "name")]
-    pub namespace: String,
-    /// Its name.
-    #[serde(deserialize_with = "name")]
-    pub name: String,
-    /// 443 where not given.
-    pub port: Option<u16>,
-    /// `/` where not given.
-    pub path: Option<String>,
+pub(crate) struct ServiceReference {
+    #[serde(deserialize_with = "object_name")]
+    pub(crate) namespace: String,
+    #[serde(deserialize_with = "object_name")]
+    pub(crate) name: String,
+    /// Default 443.
+    pub(crate) port: Option<u16>,
+    /// Default `/`.
+    pub(crate) path: Option<String>,
 }
 
 impl ServiceReference {
     /// The name that the API server verifies the certificate for.
     #[must_use]
-    pub fn server_name(&self) -> String {
+    pub(crate) fn server_name(&self) -> String {
         format!("{}.{}.svc", self.name, self.namespace)
     }
 
     /// Where the webhook is called.
     #[must_use]
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/")
     }
 
     /// The port of the Service.
     #[must_use]
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port.unwrap_or(443)
     }
 }
@@ -198,7 +95,7 @@ impl ServiceReference {
 /// Which requests an entry is about.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Rule {
+pub(crate) struct Rule {
     api_groups: Vec<String>,
     api_versions: Vec<String>,
     operations: Vec<String>,
@@ -209,7 +106,7 @@ pub struct Rule {
 impl Rule {
     /// Whether it is about the creation of pods.
     #[must_use]
-    pub fn is_pod_creation(&self) -> bool {
+    pub(crate) fn is_pod_creation(&self) -> bool {
         let has = |list: &[String], word: &str| list.iter().any(|one| one == word || one == "*");
         has(&self.api_groups, "")
             && has(&self.api_versions, "v1")
@@ -222,45 +119,43 @@ impl Rule {
 /// A condition in CEL.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct MatchCondition {
-    /// Its name.
-    pub name: String,
-    /// The expression.
-    pub expression: String,
+pub(crate) struct MatchCondition {
+    pub(crate) name: String,
+    pub(crate) expression: String,
 }
 
 impl Configuration {
-    /// The configurations of the cluster that are ours or have entries of ours.
-    pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
+    /// The configurations of the cluster that the chart made or that have its entries.
+    pub(crate) async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         let mut found: Collected<Self> = Listing::all(CONFIGURATIONS).collect(cluster).await?;
         found.items.retain(Self::is_ours);
         Ok(found)
     }
 
     /// The one with this name, whosever it is.
-    pub async fn named(cluster: &Cluster, name: &str) -> Result<Option<Self>, ApiError> {
+    pub(crate) async fn named(cluster: &Cluster, name: &str) -> Result<Option<Self>, ApiError> {
         cluster.find(CONFIGURATIONS, name).await
     }
 
     /// By its labels or its entries: either may have been damaged.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.metadata.is_of_the_chart() || self.ours().next().is_some()
     }
 
     /// Our entries.
-    pub fn ours(&self) -> impl Iterator<Item = &Webhook> {
+    pub(crate) fn ours(&self) -> impl Iterator<Item = &Webhook> {
         self.webhooks.iter().filter(|entry| entry.name.ends_with(ENTRY_ENDING))
     }
 
     /// Our entries that are asked about the creation of pods.
-    pub fn pod_entries(&self) -> impl Iterator<Item = &Webhook> {
+    pub(crate) fn pod_entries(&self) -> impl Iterator<Item = &Webhook> {
         self.ours().filter(|entry| entry.rules.iter().any(Rule::is_pod_creation))
     }
 
-    /// Which pods they are asked about; `None` where none is about the creation of pods.
+    /// The pods that these entries select; `None` if none is about the creation of pods.
     #[must_use]
-    pub fn selection(&self) -> Option<Selection> {
+    pub(crate) fn selection(&self) -> Option<Selection> {
         let entries = self.pod_entries().map(|entry| WebhookEntry {
             namespaces: entry.namespace_selector.clone(),
             objects: entry.object_selector.clone(),
@@ -269,9 +164,9 @@ impl Configuration {
         (!entries.is_empty()).then(|| Selection::new(entries))
     }
 
-    /// The Service that they name, if the release can have it: what runs behind any other says nothing about the
-    /// release. The error says why there is none.
-    pub fn called(&self) -> Result<&ServiceReference, String> {
+    /// The Service that they name, if the release can have it: what runs behind any other tells nothing about the
+    /// release. The error is the reason why there is none.
+    pub(crate) fn called(&self) -> Result<&ServiceReference, String> {
         let reference = self.service().ok_or("it names a URL instead of a Service")?;
         match self.metadata.origin() {
             Origin::Helm { namespace, .. } if namespace != reference.namespace => Err(format!(
@@ -282,9 +177,9 @@ impl Configuration {
         }
     }
 
-    /// The namespace of its release; where Helm did not make it, that of the Service.
+    /// The namespace of its release; if Helm did not make it, that of the Service.
     #[must_use]
-    pub fn release_namespace(&self) -> Option<String> {
+    pub(crate) fn release_namespace(&self) -> Option<String> {
         match self.metadata.origin() {
             Origin::Helm { namespace, .. } => Some(namespace),
             _ => self.service().map(|service| service.namespace.clone()),
@@ -293,20 +188,20 @@ impl Configuration {
 
     /// The Service that they name.
     #[must_use]
-    pub fn service(&self) -> Option<&ServiceReference> {
+    pub(crate) fn service(&self) -> Option<&ServiceReference> {
         let mut entries = self.pod_entries().chain(self.ours());
         entries.find_map(|entry| entry.client_config.service.as_ref())
     }
 }
 
 /// Metadata of what the chart's `ClusterRole`s are made of: a release without a webhook configuration is known by them.
-pub async fn cluster_roles(cluster: &Cluster) -> Result<Vec<Metadata>, ApiError> {
+pub(crate) async fn cluster_roles(cluster: &Cluster) -> Result<Vec<ObjectMeta>, ApiError> {
     #[derive(Deserialize)]
     struct Role {
-        metadata: Metadata,
+        metadata: ObjectMeta,
     }
     // Names of other roles may have colons: such a role is none of the chart's.
     let roles: Collected<Role> = Listing::all(CLUSTER_ROLES).collect(cluster).await?;
     let metadata = roles.items.into_iter().map(|role| role.metadata);
-    Ok(metadata.filter(Metadata::is_of_the_chart).collect())
+    Ok(metadata.filter(ObjectMeta::is_of_the_chart).collect())
 }

@@ -3,8 +3,15 @@
 //! kube's own loader fails for a missing file of a `KUBECONFIG` list, compares `NO_PROXY` with the proxy instead of the
 //! server, and reports paths as Rust's Debug.
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{env, path::PathBuf};
 
+#[cfg(feature = "cli")]
+use super::proxy::proxy;
+use super::{
+    kubeconfig_files::{FileProblem, read_one, with_authority, with_credentials},
+    target::{ConfigError, Target, with_scheme},
+};
+use crate::causes::{chain, with_causes};
 use hyper::Uri;
 use kube::{
     Config,
@@ -13,93 +20,16 @@ use kube::{
         NamedCluster, NamedContext,
     },
 };
-use thiserror::Error;
-
-use super::kubeconfig_files::{FileProblem, read_one, with_authority, with_credentials};
-#[cfg(feature = "cli")]
-use super::proxy::proxy;
-use crate::causes::{chain, with_causes};
 
 /// Variable with the kubeconfigs, separated as in `PATH`.
 const KUBECONFIG: &str = "KUBECONFIG";
-
-/// Which cluster, and as whom. What is `None` or empty is that of the kubeconfig.
-#[derive(Clone, Debug, Default)]
-pub struct Target {
-    /// Path of a kubeconfig; default: `KUBECONFIG`, `~/.kube/config`, or the service account of a pod.
-    pub kubeconfig: Option<PathBuf>,
-    /// Name of a context.
-    pub context: Option<String>,
-    /// Name of a cluster.
-    pub cluster: Option<String>,
-    /// Name of a user.
-    pub user: Option<String>,
-    /// URL of the API server.
-    pub server: Option<String>,
-    /// User to impersonate.
-    pub impersonate: Option<String>,
-    /// Groups to impersonate.
-    pub impersonate_groups: Vec<String>,
-    /// UID to impersonate.
-    pub impersonate_uid: Option<String>,
-    /// Maximum time for one request; default: one minute.
-    pub request_timeout: Option<Duration>,
-    /// Nobody waits at a terminal: a credential plugin must not use it, and a file that is no regular one is refused.
-    pub in_background: bool,
-    /// For commands that ask again anyway: a call that fails is not repeated behind their back. kube repeats 429, 503
-    /// and 504 up to 15 times, which takes all of the time that a call may take.
-    pub polls: bool,
-}
-
-/// Why the configuration cannot be used.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// There is no kubeconfig and no service account.
-    #[error("no cluster is configured: {0}; set KUBECONFIG, or name a file with --kubeconfig")]
-    None(String),
-    /// A kubeconfig cannot be read.
-    #[error("cannot read the kubeconfig {}: {problem}; name another with --kubeconfig", path.display())]
-    Unreadable {
-        /// Its path.
-        path: PathBuf,
-        /// What happened.
-        problem: String,
-    },
-    /// Kubeconfigs that do not fit together.
-    #[error("the kubeconfigs of KUBECONFIG cannot be merged: {0}")]
-    Unmergeable(String),
-    /// There is no current context, and no flag names one.
-    #[error("the kubeconfig has no current context; name one with --context: {0}")]
-    NoContext(String),
-    /// A name that the kubeconfig does not have.
-    #[error("the kubeconfig has no {kind} {name:?}; it has {known}")]
-    Unknown {
-        /// `context`, `cluster` or `user`.
-        kind: &'static str,
-        /// What was asked for.
-        name: String,
-        /// The names that it has.
-        known: String,
-    },
-    /// An entry of the kubeconfig that is of no use.
-    #[error("{entry} of the kubeconfig: {problem}")]
-    Unusable {
-        /// Kind and name of the entry.
-        entry: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A value of the environment or of a flag.
-    #[error("{0}")]
-    Value(String),
-}
 
 /// The configuration of a client.
 ///
 /// # Errors
 ///
 /// [`ConfigError`]; nothing is sent yet.
-pub fn load(target: &Target) -> Result<Config, ConfigError> {
+pub(crate) fn load(target: &Target) -> Result<Config, ConfigError> {
     let (kubeconfig, missing) = read_all(target)?;
     let is_empty = kubeconfig.contexts.is_empty() && kubeconfig.clusters.is_empty();
     if is_empty && target.server.is_none() && target.kubeconfig.is_none() {
@@ -117,7 +47,7 @@ pub fn load(target: &Target) -> Result<Config, ConfigError> {
 /// # Errors
 ///
 /// [`ConfigError`] if one exists that cannot be read.
-pub fn read(target: &Target) -> Result<Kubeconfig, ConfigError> {
+pub(crate) fn read(target: &Target) -> Result<Kubeconfig, ConfigError> {
     Ok(read_all(target)?.0)
 }
 
@@ -153,7 +83,7 @@ fn read_all(target: &Target) -> Result<(Kubeconfig, String), ConfigError> {
 /// The kubeconfigs that are read: the one that is named, else those of `KUBECONFIG`, else `~/.kube/config`. They may be
 /// missing.
 #[must_use]
-pub fn files(target: &Target) -> Vec<PathBuf> {
+pub(crate) fn files(target: &Target) -> Vec<PathBuf> {
     if let Some(path) = &target.kubeconfig {
         return vec![path.clone()];
     }
@@ -239,12 +169,7 @@ fn proxy(of_kubeconfig: Option<&str>, _server: &Uri) -> Result<Option<Uri>, Conf
     Ok(None)
 }
 
-/// Go reads an address without a scheme as a host, which the `http` crate does not.
-pub(super) fn with_scheme(url: &str, scheme: &str) -> String {
-    if url.contains("://") { url.to_owned() } else { format!("{scheme}://{url}") }
-}
-
-/// What a credential plugin may be told of the cluster; it has the content of the certificate authority.
+/// The part of the cluster that a credential plugin may read, with the content of the certificate authority.
 fn info(cluster: &Cluster, name: &str) -> Result<ExecAuthCluster, ConfigError> {
     ExecAuthCluster::try_from(cluster)
         .map_err(|error| ConfigError::Unusable { entry: format!("cluster {name}"), problem: problem(&error) })

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use gomemlimit_files::{FileError, Kinds, MAX_PEM};
 use kube::config::{AuthInfo, Cluster, Kubeconfig, KubeconfigError};
 
-use super::kubeconfig::{ConfigError, Target};
+use super::target::{ConfigError, Target};
 use crate::causes::with_causes;
 
 /// Maximum size of a kubeconfig, in bytes: 16 MiB. A cluster with its user takes about 6 KiB.

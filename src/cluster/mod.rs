@@ -1,35 +1,34 @@
-//! The only part of the program that talks to the API server.
+//! What commands read of a cluster.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`check`, `diagnose` and `observe` read more"))]
 
-pub mod api;
-pub mod certificates;
+pub(crate) mod api;
+pub(crate) mod call_limits;
 pub mod client;
+pub(crate) mod cluster_state;
 #[cfg(feature = "cli")]
 mod credentials;
-mod failure;
-pub mod installation;
+pub(crate) mod error;
+pub(crate) mod installation;
 #[cfg(feature = "cli")]
-pub mod keeping;
-pub mod kubeconfig;
+pub(crate) mod keeper;
+pub(crate) mod kubeconfig;
 mod kubeconfig_files;
-mod namespace_metadata;
-pub mod namespaces;
-mod pace;
-pub mod pages;
-mod patience;
+pub(crate) mod object_meta;
+pub(crate) mod pages;
+mod pod_object;
 #[cfg(feature = "cli")]
-pub mod pods;
-pub mod policy_engine;
+pub(crate) mod pods;
+pub(crate) mod policy_engine;
 #[cfg(feature = "cli")]
-pub mod portforward;
+pub(crate) mod portforward;
 #[cfg(feature = "cli")]
 mod proxy;
 #[cfg(feature = "cli")]
-pub mod served;
-pub mod serving;
+pub mod served_certificate;
 #[cfg(feature = "cli")]
-pub mod stats;
-pub mod surroundings;
-mod trust_log;
-pub mod webhook_policy;
+pub(crate) mod stats;
+pub(crate) mod target;
+pub mod webhook_objects;
+pub(crate) mod webhook_policy;
 #[cfg(feature = "cli")]
-pub mod workload;
+pub(crate) mod workload;

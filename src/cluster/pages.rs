@@ -12,24 +12,28 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use super::api::{ApiError, CALL, Cluster, MAX_ANSWER, unreadable};
+use super::{
+    api::{Cluster, MAX_ANSWER},
+    call_limits::CALL,
+    error::{ApiError, unreadable},
+};
 use crate::causes::with_causes;
 
-/// A list that expires so many times while it is read is given up.
-const MOST_RESTARTS: u32 = 5;
+/// Maximum number of times that a list may expire while it is read.
+const MAX_RESTARTS: u32 = 5;
 
-/// The largest page: 8 MiB. Of a larger one the rest is not read, and half as many items are asked for.
+/// Maximum size of a page, in bytes: 8 MiB. Of a larger one the rest is not read, and half as many items are asked for.
 const MAX_PAGE: usize = 8 << 20;
 
 /// After a page below this size twice as many items are asked for again, up to [`Listing::chunk`]; bytes. Far below
 /// [`MAX_PAGE`], so that a list of large items does not grow and shrink with every page.
 const SMALL_PAGE: usize = MAX_PAGE / 4;
 
-/// The most items of a list. Kubernetes supports clusters of up to 150,000 pods
+/// Maximum number of items of a list. Kubernetes supports clusters of up to 150,000 pods
 /// (<https://kubernetes.io/docs/setup/best-practices/cluster-large/>).
 const MAX_ITEMS: u64 = 1_000_000;
 
-/// The most pages of a list that have no items, and yet are not the last.
+/// Maximum number of pages of a list that have no items and are not the last.
 const MAX_EMPTY_PAGES: u64 = 1000;
 
 /// The API server ends a watch after so many seconds; then all is listed again.
@@ -40,50 +44,50 @@ const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
 
 /// What to list.
 #[derive(Clone, Debug)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// `/api/v1/pods` or the like.
-    pub path: String,
+    pub(crate) path: String,
     /// Selects by labels.
-    pub selector: Option<String>,
+    pub(crate) selector: Option<String>,
     /// Items a page.
-    pub chunk: u32,
+    pub(crate) chunk: u32,
 }
 
-/// What is heard of a list or a watch.
-pub enum Heard<'a> {
-    /// The list begins, or begins again: what was heard before does not count.
+/// An event while a list is read.
+pub(crate) enum ListEvent<'a> {
+    /// The list begins, or begins again: events before do not count.
     Begin,
     /// One item, as JSON.
     Item(&'a str),
-    /// So many items were heard; so many are left, where the API server says so.
+    /// The end of a page.
     Page {
-        /// Heard since the beginning.
+        /// Number of items since the beginning.
         seen: u64,
-        /// Left to be heard.
+        /// Number of items that are left, if the API server tells.
         left: Option<u64>,
     },
 }
 
 /// A whole list.
 #[derive(Clone, Debug)]
-pub struct Collected<T> {
+pub(crate) struct Collected<T> {
     /// What could be read.
-    pub items: Vec<T>,
+    pub(crate) items: Vec<T>,
     /// How many could not, and why; they are left out.
-    pub unreadable: Option<String>,
+    pub(crate) unreadable: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Page<'a> {
-    metadata: PageMetadata,
-    /// `null` where there are none.
+    metadata: ListMeta,
+    /// `null` if there are none.
     #[serde(borrow, default)]
     items: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PageMetadata {
+struct ListMeta {
     #[serde(rename = "continue")]
     next: Option<String>,
     remaining_item_count: Option<u64>,
@@ -93,52 +97,55 @@ struct PageMetadata {
 impl Listing {
     /// Everything in `path`.
     #[must_use]
-    pub fn all(path: impl Into<String>) -> Self {
+    pub(crate) fn all(path: impl Into<String>) -> Self {
         Self { path: path.into(), selector: None, chunk: 250 }
     }
 
     /// Reads the list; the version of it, for a watch.
-    pub async fn read(
+    pub(crate) async fn read(
         &self,
         cluster: &Cluster,
-        mut heard: impl FnMut(Heard<'_>),
+        mut report: impl FnMut(ListEvent<'_>),
     ) -> Result<String, ApiError> {
         let mut restarts = 0;
         loop {
-            match self.read_once(cluster, &mut heard).await {
+            match self.read_once(cluster, &mut report).await {
                 // The API server keeps what a page continues for about five minutes.
-                Err(ApiError::Gone(_)) if restarts < MOST_RESTARTS => restarts += 1,
+                Err(ApiError::Gone(_)) if restarts < MAX_RESTARTS => restarts += 1,
                 done => return done,
             }
         }
     }
 
     /// Reads the whole list, each item as `T`. One of a shape that surprises us does not end the list.
-    pub async fn collect<T: DeserializeOwned>(&self, cluster: &Cluster) -> Result<Collected<T>, ApiError> {
+    pub(crate) async fn collect<T: DeserializeOwned>(
+        &self,
+        cluster: &Cluster,
+    ) -> Result<Collected<T>, ApiError> {
         self.collect_as(cluster, |item| serde_json::from_str(item)).await
     }
 
     /// The same for items that read themselves.
-    pub async fn collect_as<T>(
+    pub(crate) async fn collect_as<T>(
         &self,
         cluster: &Cluster,
         parse: impl Fn(&str) -> Result<T, serde_json::Error>,
     ) -> Result<Collected<T>, ApiError> {
         let mut items = Vec::new();
         let (mut count, mut first) = (0_u64, None);
-        self.read(cluster, |heard| match heard {
-            Heard::Begin => {
+        self.read(cluster, |event| match event {
+            ListEvent::Begin => {
                 items.clear();
                 (count, first) = (0, None);
             }
-            Heard::Item(item) => match parse(item) {
+            ListEvent::Item(item) => match parse(item) {
                 Ok(item) => items.push(item),
                 Err(error) => {
                     count += 1;
                     first.get_or_insert(error);
                 }
             },
-            Heard::Page { .. } => {}
+            ListEvent::Page { .. } => {}
         })
         .await?;
         let plural = self.path.rsplit('/').next().unwrap_or_default();
@@ -150,9 +157,9 @@ impl Listing {
     async fn read_once(
         &self,
         cluster: &Cluster,
-        heard: &mut impl FnMut(Heard<'_>),
+        report: &mut impl FnMut(ListEvent<'_>),
     ) -> Result<String, ApiError> {
-        heard(Heard::Begin);
+        report(ListEvent::Begin);
         let (mut seen, mut empty_pages, mut next) = (0_u64, 0, None);
         let mut chunk = self.chunk;
         loop {
@@ -167,9 +174,9 @@ impl Listing {
             let before = seen;
             for item in page.items.iter().flatten() {
                 seen += 1;
-                heard(Heard::Item(item.get()));
+                report(ListEvent::Item(item.get()));
             }
-            heard(Heard::Page { seen, left: page.metadata.remaining_item_count });
+            report(ListEvent::Page { seen, left: page.metadata.remaining_item_count });
             empty_pages += u64::from(seen == before);
             let Some(token) = page.metadata.next.filter(|token| !token.is_empty()) else {
                 return Ok(page.metadata.resource_version.unwrap_or_default());
@@ -211,7 +218,7 @@ impl Listing {
 
     /// Follows changes from `version` on until the API server ends the watch, or `changed` wants no more. An error
     /// says why it ended early.
-    pub async fn watch(
+    pub(crate) async fn watch(
         &self,
         cluster: &Cluster,
         version: &str,
@@ -266,7 +273,7 @@ async fn read_line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Optio
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// It is there, new or different.
     Put,
     /// It is no longer there.

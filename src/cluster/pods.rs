@@ -1,25 +1,28 @@
-//! What `diagnose` and `observe` want to know of a running pod: a partial view, since the typed one costs a megabyte
-//! of program and loses fields.
+//! What `diagnose` and `observe` read of a running pod.
 
 mod order;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use gomemlimit_core::{
     audit::{Effective, EffectiveGomemlimit, EffectiveLimit, effective},
     pod::{LivePod, Termination},
 };
 use gomemlimit_pprof::{Gomemlimit, Limit};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{api::GetParams, core::Request};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::api::{ApiError, Cluster, path_of, unreadable};
+use super::{
+    api::{Cluster, path_of},
+    error::{ApiError, unreadable},
+    object_meta::ObjectMeta,
+    pod_object::{Container, ContainerPort, PodSpec, PodStatus},
+};
 
 /// Why nothing is known of a pod.
 #[derive(Debug, Error)]
-pub enum PodError {
+pub(crate) enum PodError {
     /// No such pod.
     #[error("there is no pod {0}")]
     NotFound(String),
@@ -34,147 +37,62 @@ pub enum PodError {
 /// A pod, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct PodView {
-    metadata: Metadata,
-    spec: Spec,
-    status: Status,
+pub(crate) struct PodView {
+    pub(super) metadata: ObjectMeta,
+    pub(super) spec: PodSpec,
+    pub(super) status: PodStatus,
     /// What applies to its containers, as the webhook and the audit have it.
     #[serde(skip)]
     effective: Vec<Effective>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    name: String,
-    annotations: Option<BTreeMap<String, String>>,
-    creation_timestamp: Option<Time>,
-    deletion_timestamp: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Spec {
-    node_name: Option<String>,
-    containers: Vec<Container>,
-    init_containers: Vec<Container>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Container {
-    name: String,
-    restart_policy: Option<String>,
-    ports: Vec<Port>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Port {
-    name: Option<String>,
-    container_port: u16,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Status {
-    phase: String,
-    conditions: Vec<Condition>,
-    container_statuses: Vec<ContainerStatus>,
-    init_container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: String,
-    status: String,
-    last_transition_time: Option<Time>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ContainerStatus {
-    name: String,
-    restart_count: u32,
-    #[serde(rename = "containerID")]
-    container_id: Option<String>,
-    state: State,
-    last_state: State,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct State {
-    running: Option<Running>,
-    waiting: Option<Waiting>,
-    terminated: Option<Terminated>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Running {
-    started_at: Option<Time>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Waiting {
-    reason: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Terminated {
-    reason: Option<String>,
-}
-
-/// Annotation that names the container that is meant where none is named, as for `kubectl logs`.
+/// Annotation with the container that counts if none is named, as for `kubectl logs`.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Name of the port on which pprof listens.
 const PPROF_PORT: &str = "pprof";
 /// What Go programs exit with when GOMEMLIMIT is malformed, among other things.
-pub const GO_FATAL: i32 = 2;
+pub(crate) const GO_FATAL: i32 = 2;
 /// `net/http/pprof` in every example since 2012.
-pub const DEFAULT_PORT: u16 = 6060;
+pub(crate) const DEFAULT_PORT: u16 = 6060;
 
 /// What is known of one container.
 #[derive(Clone, Debug)]
-pub struct ContainerFacts {
-    /// Its name.
-    pub name: String,
+pub(crate) struct ContainerFacts {
+    pub(crate) name: String,
     /// The memory limit that applies now, also after a resize.
-    pub limit: Limit,
+    pub(crate) limit: Limit,
     /// What it has as GOMEMLIMIT.
-    pub gomemlimit: Gomemlimit,
+    pub(crate) gomemlimit: Gomemlimit,
     /// The port called `pprof`.
-    pub pprof_port: Option<u16>,
+    pub(crate) pprof_port: Option<u16>,
     /// The ports that it declares, one that is called after metrics first.
-    pub ports: Vec<u16>,
+    pub(crate) ports: Vec<u16>,
     /// Another one for every incarnation.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// How often it was restarted.
-    pub restarts: u32,
-    /// Start of this incarnation, seconds since 1970; `None` where it does not run.
-    pub started: Option<i64>,
+    pub(crate) restarts: u32,
+    /// Start of this incarnation, seconds since 1970; `None` if it does not run.
+    pub(crate) started: Option<i64>,
     /// Why it does not run: `CrashLoopBackOff`, `Completed` ….
-    pub state: String,
+    pub(crate) state: String,
     /// How the last incarnation that ended did.
-    pub last_end: Option<Termination>,
+    pub(crate) last_end: Option<Termination>,
 }
 
 impl ContainerFacts {
     /// Whether the incarnation before was OOM killed.
     #[must_use]
-    pub fn was_oom_killed(&self) -> bool {
+    pub(crate) fn was_oom_killed(&self) -> bool {
         self.last_end.as_ref().is_some_and(Termination::is_oom_kill)
     }
 }
 
 impl PodView {
     /// Reads a pod.
-    pub async fn get(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self, PodError> {
+    ///
+    /// # Errors
+    /// If there is no such pod, or it cannot be read.
+    pub(crate) async fn get(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self, PodError> {
         let pod = || format!("{namespace}/{name}");
         match Self::find(cluster, namespace, name).await {
             Ok(Some(view)) => Ok(view),
@@ -184,8 +102,15 @@ impl PodView {
         }
     }
 
-    /// Reads a pod, or `None` where there is none.
-    pub async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<Self>, ApiError> {
+    /// Reads a pod, or `None` if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) async fn find(
+        cluster: &Cluster,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Self>, ApiError> {
         let path = path_of("/api/v1", Some(namespace), "pods");
         match cluster.text(Request::new(path).get(name, &GetParams::default())).await {
             Ok(text) => Self::parse(&text).map(Some).map_err(|error| unreadable(&error)),
@@ -195,49 +120,55 @@ impl PodView {
     }
 
     /// Reads a pod from its JSON text.
-    pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
+    ///
+    /// # Errors
+    /// If it is not the JSON of a pod.
+    pub(crate) fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let view: Self = serde_json::from_str(json)?;
         Ok(Self { effective: effective(&LivePod::parse(json)?), ..view })
     }
 
     /// Its name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.metadata.name
     }
 
     /// Whether it is about to be deleted.
     #[must_use]
-    pub fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
     }
 
     /// Whether it has ended for good, well or not.
     #[must_use]
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
     }
 
     /// The value of an annotation.
     #[must_use]
-    pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        self.metadata.annotations.get(key).map(String::as_str)
     }
 
     /// The facts of every container that runs beside the others.
-    pub fn all(&self) -> impl Iterator<Item = ContainerFacts> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = ContainerFacts> {
         self.containers().map(|container| self.facts(container))
     }
 
-    /// The node it runs on.
+    /// Name of the node that it runs on.
     #[must_use]
-    pub fn node(&self) -> Option<&str> {
+    pub(crate) fn node(&self) -> Option<&str> {
         self.spec.node_name.as_deref()
     }
 
     /// The facts of a container; without a name, of the one that `kubectl logs` takes: the one that the annotation
-    /// names, else the first. One that has a port called `pprof` goes before the first. `Err` has the names of all.
-    pub fn container(&self, named: Option<&str>) -> Result<ContainerFacts, Vec<String>> {
+    /// names, else the first. One that has a port called `pprof` goes before the first.
+    ///
+    /// # Errors
+    /// The names of all containers.
+    pub(crate) fn container(&self, named: Option<&str>) -> Result<ContainerFacts, Vec<String>> {
         let by_name = |name: &str| self.containers().find(|container| container.name == name);
         let found = match named {
             Some(name) => by_name(name),
@@ -252,14 +183,14 @@ impl PodView {
 
     /// The container that the annotation for `kubectl logs` names.
     #[must_use]
-    pub fn annotated_container(&self) -> Option<&str> {
+    pub(crate) fn annotated_container(&self) -> Option<&str> {
         let annotated = self.annotation(DEFAULT_CONTAINER)?;
         self.containers().any(|container| container.name == annotated).then_some(annotated)
     }
 
     /// The names of all containers.
     #[must_use]
-    pub fn container_names(&self) -> Vec<String> {
+    pub(crate) fn container_names(&self) -> Vec<String> {
         self.containers().map(|one| one.name.clone()).collect()
     }
 
@@ -288,7 +219,7 @@ impl PodView {
             id: status.and_then(|status| status.container_id.clone()),
             restarts,
             started: running.and_then(|running| Some(running.started_at.as_ref()?.0.as_second())),
-            state: status.map_or_else(|| "not started".to_owned(), |status| status.state.word()),
+            state: status.map_or_else(|| "not started".to_owned(), |status| status.state.describe()),
             last_end,
         }
     }
@@ -301,21 +232,10 @@ impl Container {
     }
 
     fn ports(&self) -> Vec<u16> {
-        let is_metrics = |port: &&Port| port.name.as_deref().is_some_and(|name| name.contains("metrics"));
+        let is_metrics =
+            |port: &&ContainerPort| port.name.as_deref().is_some_and(|name| name.contains("metrics"));
         let (metrics, others): (Vec<_>, Vec<_>) = self.ports.iter().partition(is_metrics);
         metrics.into_iter().chain(others).map(|port| port.container_port).collect()
-    }
-}
-
-impl State {
-    fn word(&self) -> String {
-        let word = match self {
-            Self { running: Some(_), .. } => "running",
-            Self { waiting: Some(waiting), .. } => waiting.reason.as_deref().unwrap_or("waiting"),
-            Self { terminated: Some(terminated), .. } => terminated.reason.as_deref().unwrap_or("terminated"),
-            _ => "not started",
-        };
-        word.to_owned()
     }
 }
 
@@ -339,9 +259,13 @@ fn gomemlimit(gomemlimit: EffectiveGomemlimit) -> Gomemlimit {
 /// How long a log may take.
 const LOG: Duration = Duration::from_secs(5);
 
-/// Whether the log of the incarnation that ended says that GOMEMLIMIT is malformed; no where it may not be
-/// read. It is the current log until the next incarnation starts.
-pub async fn log_says_malformed(cluster: &Cluster, namespace: &str, pod: &str, container: &str) -> bool {
+/// Whether the log of the incarnation that ended reports a malformed GOMEMLIMIT; no, if it may not be read. It is the current log until the next incarnation starts.
+pub(crate) async fn log_says_malformed(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &str,
+    container: &str,
+) -> bool {
     for previous in [true, false] {
         let path = format!(
             "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&previous={previous}&tailLines=50&limitBytes=65536"

@@ -6,8 +6,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    api::{ApiError, Cluster},
-    installation::{MatchCondition, Metadata},
+    api::Cluster,
+    error::ApiError,
+    installation::MatchCondition,
+    object_meta::ObjectMeta,
     pages::{Collected, Listing},
 };
 
@@ -17,12 +19,12 @@ const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionp
 /// Variables by which a policy is known, whatever its name and labels are.
 const VARIABLES: [&str; 4] = ["settings", "containers", "candidates", "plans"];
 
-/// A `MutatingAdmissionPolicy` of ours.
+/// A `MutatingAdmissionPolicy` of gomemlimit.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct AdmissionPolicy {
+pub(crate) struct AdmissionPolicy {
     /// Name and labels.
-    pub metadata: Metadata,
+    pub(crate) metadata: ObjectMeta,
     spec: Spec,
 }
 
@@ -65,7 +67,7 @@ impl AdmissionPolicy {
     ///
     /// # Errors
     /// Where policies cannot be read.
-    pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
+    pub(crate) async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         match Listing::all(POLICIES).collect::<Self>(cluster).await {
             Ok(mut found) => {
                 found.items.retain(Self::is_ours);
@@ -81,12 +83,12 @@ impl AdmissionPolicy {
         self.metadata.is_of_the_chart() || VARIABLES.iter().all(has)
     }
 
-    /// Which pods it decides about, by its bindings; `None` where it has none and so decides nothing. Also which
+    /// The pods that its bindings select; `None` if it has none and so decides nothing. Also which
     /// bindings were left out.
     ///
     /// # Errors
     /// Where bindings cannot be read.
-    pub async fn selection(
+    pub(crate) async fn selection(
         &self,
         cluster: &Cluster,
     ) -> Result<(Option<Selection>, Option<String>), ApiError> {
@@ -100,9 +102,9 @@ impl AdmissionPolicy {
         Ok(((!entries.is_empty()).then(|| Selection::new(entries)), bindings.unreadable))
     }
 
-    /// The settings that its text begins with, as arguments of `serve`; `None` where they cannot be read.
+    /// The settings that its text begins with, as arguments of `serve`; `None` if they cannot be read.
     #[must_use]
-    pub fn serve_args(&self) -> Option<Vec<String>> {
+    pub(crate) fn serve_args(&self) -> Option<Vec<String>> {
         let settings = self.spec.variables.iter().find(|variable| variable.name == "settings")?;
         let settings: Map<String, Value> = serde_json::from_str(&settings.expression).ok()?;
         let arguments = settings.iter().filter_map(|(name, value)| match (name.as_str(), value.as_str()?) {
@@ -115,7 +117,7 @@ impl AdmissionPolicy {
 
     /// Its conditions in CEL.
     #[must_use]
-    pub fn match_conditions(&self) -> &[MatchCondition] {
+    pub(crate) fn match_conditions(&self) -> &[MatchCondition] {
         &self.spec.match_conditions
     }
 }

@@ -6,7 +6,7 @@ use std::{env, net::IpAddr};
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 
-use super::kubeconfig::{ConfigError, with_scheme};
+use super::target::{ConfigError, with_scheme};
 
 /// The proxy to `server`; `NO_PROXY` does not count for `proxy-url`.
 pub(super) fn proxy(of_kubeconfig: Option<&str>, server: &Uri) -> Result<Option<Uri>, ConfigError> {

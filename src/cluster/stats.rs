@@ -8,7 +8,8 @@ use kube::{api::ListParams, core::Request};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    api::{ApiError, Cluster, path_of, unreadable},
+    api::{Cluster, path_of},
+    error::{ApiError, unreadable},
     workload::Pods,
 };
 
@@ -17,17 +18,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Memory of one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Namespace, pod and container.
-    pub of: [String; 3],
+    pub(crate) of: [String; 3],
     /// What the limit is compared with, without page cache that can be dropped: bytes.
-    pub working_set: Option<u64>,
+    pub(crate) working_set: Option<u64>,
     /// Anonymous memory, bytes; only the kubelet knows.
-    pub rss: Option<u64>,
+    pub(crate) rss: Option<u64>,
 }
 
 /// All containers of a node, by its kubelet, which looks every ten to fifteen seconds. Takes `get` on nodes/proxy.
-pub async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>, ApiError> {
+pub(crate) async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>, ApiError> {
     let summary: Summary = get(cluster, &format!("/api/v1/nodes/{node}/proxy/stats/summary")).await?;
     let of_pod = |stats: PodStats| {
         let PodRef { namespace, name } = stats.pod_ref;
@@ -42,7 +43,7 @@ pub async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>, ApiErr
 
 /// The containers of pods by metrics.k8s.io, which is a minute late at times; one request for all of them. Takes `get`
 /// on pods of metrics.k8s.io for one that is named, `list` for those that a selector selects.
-pub async fn of_pods(cluster: &Cluster, namespace: &str, pods: &Pods) -> Result<Vec<Usage>, ApiError> {
+pub(crate) async fn of_pods(cluster: &Cluster, namespace: &str, pods: &Pods) -> Result<Vec<Usage>, ApiError> {
     let path = path_of("/apis/metrics.k8s.io/v1beta1", Some(namespace), "pods");
     let found = match pods {
         Pods::Named(name) => {
@@ -74,7 +75,7 @@ async fn get<T: DeserializeOwned>(cluster: &Cluster, path: &str) -> Result<T, Ap
 
 /// Resident memory of a container in bytes, and whose figure it is. With `source` only that one is asked: resident
 /// memory and a working set do not make one series.
-pub async fn resident(
+pub(crate) async fn resident(
     cluster: &Cluster,
     [namespace, pod, container]: [&str; 3],
     node: &str,
@@ -99,7 +100,7 @@ pub async fn resident(
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Summary {
-    /// Null where there is none, as the kubelet writes it.
+    /// `null` if there are none, as the kubelet writes it.
     pods: Option<Vec<PodStats>>,
 }
 

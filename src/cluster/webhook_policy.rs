@@ -6,22 +6,22 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::{
-    api::{ApiError, Cluster, path_of},
-    serving::WebhookPod,
+    api::{Cluster, path_of},
+    error::ApiError,
+    webhook_objects::WebhookPod,
 };
 
-/// A policy file as it stands in the cluster.
+/// The text of a policy file in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyText {
-    /// Where it stands, for people.
-    pub origin: String,
-    /// What it says.
-    pub text: String,
+pub(crate) struct PolicyText {
+    /// Its ConfigMap, for people.
+    pub(crate) origin: String,
+    pub(crate) text: String,
 }
 
-/// Why it is not known what the policy file says.
+/// Why the policy file is not known.
 #[derive(Debug, Error)]
-pub enum PolicyTextError {
+pub(crate) enum PolicyTextError {
     /// The `ConfigMap` could not be read.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -41,11 +41,11 @@ struct ConfigMap {
     data: BTreeMap<String, String>,
 }
 
-/// The policy file of the webhook's pod in `namespace`; `None` where it runs without one.
+/// The policy file of the webhook's pod in `namespace`; `None` if it runs without one.
 ///
 /// # Errors
 /// Where the `ConfigMap` cannot be read, or the file is not one that a `ConfigMap` holds.
-pub async fn policy_text(
+pub(crate) async fn policy_text(
     cluster: &Cluster,
     namespace: &str,
     pod: &WebhookPod,

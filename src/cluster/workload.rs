@@ -7,14 +7,15 @@ use gomemlimit_manifest::WorkloadKind;
 use serde::Deserialize;
 
 use super::{
-    api::{ApiError, Cluster, path_of},
+    api::{Cluster, path_of},
+    error::ApiError,
     pages::Listing,
     pods::PodView,
 };
 
 /// Which pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pods {
+pub(crate) enum Pods {
     /// One, by its name.
     Named(String),
     /// Those that a label selector selects.
@@ -63,7 +64,7 @@ impl Pods {
     }
 
     /// Those that there are now.
-    pub async fn read(&self, cluster: &Cluster, namespace: &str) -> Result<Vec<PodView>, ApiError> {
+    pub(crate) async fn read(&self, cluster: &Cluster, namespace: &str) -> Result<Vec<PodView>, ApiError> {
         let path = path_of("/api/v1", Some(namespace), "pods");
         let selector = match self {
             Self::Named(name) => {

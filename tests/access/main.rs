@@ -5,8 +5,6 @@
 mod completion;
 mod errors;
 mod kubeconfig;
-#[path = "../outcome/mod.rs"]
-mod outcome;
 mod plugin;
 mod proxy;
 mod server;

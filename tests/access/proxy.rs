@@ -8,7 +8,9 @@ use std::{
 use rstest::rstest;
 use serde_json::json;
 
-use super::server::{Home, Log, Server, head, is_audited, relay};
+use gomemlimit_fake_api_server::head;
+
+use super::server::{Home, Log, Server, is_audited, relay};
 
 /// A name that nobody resolves: only a proxy can reach it.
 const NAME: &str = "http://api.cluster.test:8001";

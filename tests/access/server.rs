@@ -2,24 +2,19 @@
 
 use std::{
     fs,
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
 
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use gomemlimit_fake_api_server::{Answer, CommandOutput, Head, kubeconfig, listen};
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::outcome::Outcome;
-
-/// Heads of requests, or whatever a server has heard.
+/// Heads of requests, or whatever a server has received.
 pub(crate) type Log = Arc<Mutex<Vec<String>>>;
-
-/// What answers a request by its head: status and body.
-type Answer = dyn Fn(&str) -> (u16, Value) + Send + Sync;
 
 /// The API server.
 pub(crate) struct Server {
@@ -32,6 +27,7 @@ impl Server {
         Self::start(None, one_pod)
     }
 
+    /// Answers the head of a request with status and body.
     pub(crate) fn with(answer: impl Fn(&str) -> (u16, Value) + Send + Sync + 'static) -> Self {
         Self::start(None, answer)
     }
@@ -44,24 +40,12 @@ impl Server {
         tls: Option<Arc<ServerConfig>>,
         answer: impl Fn(&str) -> (u16, Value) + Send + Sync + 'static,
     ) -> Self {
-        let (listener, log, answer) =
-            (TcpListener::bind("127.0.0.1:0").unwrap(), Log::default(), Arc::new(answer));
-        let (port, heard) = (listener.local_addr().unwrap().port(), log.clone());
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (tls, heard, answer) = (tls.clone(), heard.clone(), answer.clone());
-                std::thread::spawn(move || match tls {
-                    Some(config) => {
-                        let connection = ServerConnection::new(config).unwrap();
-                        serve(StreamOwned::new(connection, stream), &*answer, &heard);
-                    }
-                    None if begins_tls(&stream) => {
-                        // As Go's server does.
-                        let _ = (&stream).write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
-                    }
-                    None => serve(stream, &*answer, &heard),
-                });
-            }
+        let log = Log::default();
+        let heads = log.clone();
+        let port = listen(tls, move |Head(head)| {
+            heads.lock().unwrap().push(head.clone());
+            let (status, body) = answer(head);
+            Answer::Body(status, body.to_string())
         });
         Self { port, log }
     }
@@ -80,36 +64,6 @@ impl Server {
     pub(crate) fn count(&self) -> usize {
         self.log.lock().unwrap().len()
     }
-}
-
-fn serve(mut stream: impl Read + Write, answer: &Answer, log: &Log) {
-    while let Some(head) = head(&mut stream) {
-        log.lock().unwrap().push(head.clone());
-        let (status, body) = answer(&head);
-        let body = body.to_string();
-        let length = body.len();
-        let answer = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        if stream.write_all(answer.as_bytes()).and_then(|()| stream.flush()).is_err() {
-            return;
-        }
-    }
-}
-
-fn begins_tls(stream: &TcpStream) -> bool {
-    let mut first = [0];
-    stream.peek(&mut first).is_ok() && first == [22]
-}
-
-/// The head of the next request.
-pub(crate) fn head(stream: &mut impl Read) -> Option<String> {
-    let (mut head, mut byte) = (Vec::new(), [0]);
-    while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte).ok()?;
-        head.push(byte[0]);
-    }
-    Some(String::from_utf8(head).unwrap())
 }
 
 /// A pod, and nothing else.
@@ -147,13 +101,7 @@ impl Home {
 
     /// A kubeconfig `config` with one cluster and one user.
     pub(crate) fn kubeconfig(&self, cluster: &Value, user: &Value) -> PathBuf {
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "shop"}}],
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": user}],
-        });
-        self.write("config", &config.to_string())
+        self.write("config", &kubeconfig(cluster, user))
     }
 
     /// The program, without anything that the machine has set.
@@ -165,18 +113,18 @@ impl Home {
     }
 
     /// `audit -A` with the kubeconfig, and these variables.
-    pub(crate) fn audit(&self, variables: &[(&str, &str)]) -> Outcome {
+    pub(crate) fn audit(&self, variables: &[(&str, &str)]) -> CommandOutput {
         let mut command = self.command(&["audit", "-A", "-o", "json"]);
         run(command.env("KUBECONFIG", self.path("config")).envs(variables.iter().copied()))
     }
 }
 
-pub(crate) fn run(command: &mut Command) -> Outcome {
+pub(crate) fn run(command: &mut Command) -> CommandOutput {
     command.output().unwrap().into()
 }
 
 /// The audit has seen the pod.
-pub(crate) fn is_audited(outcome: &Outcome) {
+pub(crate) fn is_audited(outcome: &CommandOutput) {
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     assert!(outcome.stdout.contains("\"api\""), "{}{}", outcome.stdout, outcome.stderr);
 }

@@ -8,7 +8,7 @@ use rstest::rstest;
 
 use crate::{
     events::{Event, event},
-    world::{HOUR, NAME, TICK, World, accepts},
+    fixture::{Fixture, HOUR, NAME, TICK, accepts},
 };
 
 const MINUTE: i64 = 60;
@@ -17,13 +17,13 @@ const YEAR: i64 = 365 * DAY;
 
 /// Writes of the Secret that a jump costs at most: the next CA announced, promoted and tidied, or a CA minted and,
 /// by each of three replicas, what it still serves kept trusted; and the same once the clock is right again.
-const MOST_WRITES: usize = 8;
+const MAX_WRITES: usize = 8;
 
 fn jumps() -> impl Strategy<Value = i64> {
     prop_oneof![-10 * MINUTE..10 * MINUTE, -3 * DAY..3 * DAY, -20 * YEAR..20 * YEAR]
 }
 
-impl World {
+impl Fixture {
     fn writes(&self) -> usize {
         self.cluster.backups.len()
     }
@@ -51,68 +51,71 @@ fn one_clock_jumps_and_comes_back(
     jump: i64,
     #[values(false, true)] restarted: bool,
 ) {
-    let mut world = World::installed(3);
-    let before = world.writes();
-    world.replicas[0].skew = jump;
+    let mut fixture = Fixture::installed(3);
+    let before = fixture.writes();
+    fixture.replicas[0].skew = jump;
     if restarted {
-        world.befalls(&Event::Restart(0));
+        fixture.befalls(&Event::Restart(0));
     }
-    world.check_peace("jumped");
-    assert!(world.is_accepted(1) && world.is_accepted(2), "the others are trusted throughout");
+    fixture.check_peace("jumped");
+    assert!(fixture.is_accepted(1) && fixture.is_accepted(2), "the others are trusted throughout");
     // Behind by more than a certificate's life it cannot know that what it signs has expired.
     if jump > -10 * MINUTE {
-        assert!(world.is_accepted(0), "an hour or twenty years ahead, its certificate is valid now");
+        assert!(fixture.is_accepted(0), "an hour or twenty years ahead, its certificate is valid now");
     }
-    world.replicas[0].skew = 0;
-    world.check_peace("back");
-    world.check_calm();
-    assert!(world.writes() - before <= MOST_WRITES, "{} writes", world.writes() - before);
-    assert!((0..3).all(|who| world.is_accepted(who)));
+    fixture.replicas[0].skew = 0;
+    fixture.check_peace("back");
+    fixture.check_calm();
+    assert!(fixture.writes() - before <= MAX_WRITES, "{} writes", fixture.writes() - before);
+    assert!((0..3).all(|who| fixture.is_accepted(who)));
 }
 
 #[rstest]
 fn all_clocks_jump_and_come_back(
     #[values(-20 * YEAR, -DAY, -5 * MINUTE, 5 * MINUTE, 50 * MINUTE, DAY, 20 * YEAR)] jump: i64,
 ) {
-    let mut world = World::installed(3);
-    let before = world.writes();
+    let mut fixture = Fixture::installed(3);
+    let before = fixture.writes();
     for by in [jump, -jump] {
-        world.befalls(&Event::Jump(by));
-        world.check_calm();
-        world.check_peace("jumped");
+        fixture.befalls(&Event::Jump(by));
+        fixture.check_calm();
+        fixture.check_peace("jumped");
     }
-    assert!(world.writes() - before <= MOST_WRITES, "{} writes", world.writes() - before);
-    assert!((0..3).all(|who| world.is_accepted(who)));
+    assert!(fixture.writes() - before <= MAX_WRITES, "{} writes", fixture.writes() - before);
+    assert!((0..3).all(|who| fixture.is_accepted(who)));
 }
 
 #[test]
 fn a_clock_that_is_set_back_finds_every_certificate_valid_and_changes_nothing() {
-    let mut world = World::installed(3);
-    let before = (world.cluster.version, world.replicas[0].serving.as_ref().unwrap().chain().to_vec());
-    world.befalls(&Event::Jump(-20 * YEAR));
-    assert_eq!(before, (world.cluster.version, world.replicas[0].serving.as_ref().unwrap().chain().to_vec()));
+    let mut fixture = Fixture::installed(3);
+    let before = (fixture.cluster.version, fixture.replicas[0].serving.as_ref().unwrap().chain().to_vec());
+    fixture.befalls(&Event::Jump(-20 * YEAR));
+    assert_eq!(
+        before,
+        (fixture.cluster.version, fixture.replicas[0].serving.as_ref().unwrap().chain().to_vec())
+    );
 }
 
 #[test]
 fn a_replica_without_the_time_does_not_take_the_ca_from_the_others() {
-    let mut world = World::installed(2);
-    world.advance(HOUR / 2);
-    let ca = world.ca_certificate();
+    let mut fixture = Fixture::installed(2);
+    fixture.advance(HOUR / 2);
+    let ca = fixture.ca_certificate();
     // A node that starts in 1970, until it has been told the time.
-    let now = world.cluster.now.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
-    world.replicas[0].skew = -i64::try_from(now.as_secs()).unwrap();
-    world.befalls(&Event::Restart(0));
-    world.check_peace("in 1970");
-    assert_eq!(world.ca_certificate(), ca);
-    world.replicas[0].skew = 0;
-    world.check_calm();
+    let now = fixture.cluster.now.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    fixture.replicas[0].skew = -i64::try_from(now.as_secs()).unwrap();
+    fixture.befalls(&Event::Restart(0));
+    fixture.check_peace("in 1970");
+    assert_eq!(fixture.ca_certificate(), ca);
+    fixture.replicas[0].skew = 0;
+    fixture.check_calm();
 }
 
 /// Nobody rotates in time: two clocks are behind, and the third replica is stopped until the CA has expired. Between its
 /// new CA and the bundle with it nothing that anybody could serve is trusted.
 #[test]
 fn a_ca_that_expired_is_replaced_although_nobody_rotated_it() {
-    let mut world = World::installed(3);
+    let mut fixture = Fixture::installed(3);
     for event in [
         Event::Skew(2, -215_846_968),
         Event::Advance(6953),
@@ -122,9 +125,9 @@ fn a_ca_that_expired_is_replaced_although_nobody_rotated_it() {
         Event::One(2, 1),
         Event::One(0, 1),
     ] {
-        world.befalls(&event);
+        fixture.befalls(&event);
     }
-    world.recover();
+    fixture.recover();
 }
 
 proptest! {
@@ -139,11 +142,11 @@ proptest! {
             1 => jumps().prop_map(Event::Jump),
         ], 1..40),
     ) {
-        let mut world = World::installed(3);
+        let mut fixture = Fixture::installed(3);
         for event in &events {
-            world.befalls(event);
+            fixture.befalls(event);
         }
-        world.recover();
+        fixture.recover();
     }
 
     /// A clock that is ahead of a CA's end takes that CA from the others, until they have seen that it did.
@@ -151,23 +154,23 @@ proptest! {
     fn replicas_settle_whatever_clocks_are_ahead(
         skews in prop::collection::vec((0..3_usize, jumps(), any::<bool>(), 0..4000_u64), 1..12),
     ) {
-        let mut world = World::installed(3);
+        let mut fixture = Fixture::installed(3);
         for (who, skew, restarted, then) in skews {
-            let before = world.writes();
-            world.replicas[who].skew = skew;
+            let before = fixture.writes();
+            fixture.replicas[who].skew = skew;
             if restarted {
-                world.befalls(&Event::Restart(who));
+                fixture.befalls(&Event::Restart(who));
             }
-            world.settle();
-            world.check("after a jump");
-            prop_assert!(world.writes() - before <= MOST_WRITES, "{} writes", world.writes() - before);
-            world.advance(Duration::from_secs(then));
+            fixture.settle();
+            fixture.check("after a jump");
+            prop_assert!(fixture.writes() - before <= MAX_WRITES, "{} writes", fixture.writes() - before);
+            fixture.advance(Duration::from_secs(then));
         }
-        world.recover();
+        fixture.recover();
     }
 }
 
-impl World {
+impl Fixture {
     /// The clocks are right again: everything is as it should be, and stays so through rotations.
     fn recover(&mut self) {
         for replica in &mut self.replicas {

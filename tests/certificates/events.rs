@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use gomemlimit::certs::{Authority, CaCertificate, Contents, Data, Fingerprint};
+use gomemlimit::certs::{Authority, CaCertificate, Contents, Fingerprint, SecretData};
 use proptest::prelude::*;
 
 use crate::{
+    fixture::{Fixture, HOUR, NAME, Replica, shifted},
     planted::{self, Planted, plant},
-    world::{HOUR, NAME, Replica, World, shifted},
 };
 
 /// What befalls the Secret.
@@ -80,7 +80,7 @@ pub fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-impl World {
+impl Fixture {
     pub fn damage(&mut self, damage: &Damage) {
         let Some(mut data) = self.cluster.secret.1.clone() else { return };
         match damage {
@@ -94,8 +94,8 @@ impl World {
             Damage::Garbage(key) => drop(data.insert((*key).to_owned(), b"\xff garbage \0".to_vec())),
             Damage::Removed(key) => drop(data.remove(*key)),
             Damage::AnotherCa => {
-                let other = Authority::mint(NAME, self.cluster.now, HOUR).unwrap();
-                data = Contents { signer: other, next: None, retired: vec![] }.to_data();
+                let other = Authority::generate(NAME, self.cluster.now, HOUR).unwrap();
+                data = Contents { current: other, next: None, retired: vec![] }.to_data();
             }
             Damage::Planted(how) => {
                 let (planted, _) = plant(*how, self.cluster.now);
@@ -116,7 +116,7 @@ impl World {
             Damage::Copies(minutes) => {
                 for _ in 0..17 {
                     let life = Duration::from_mins(*minutes);
-                    let copy = Authority::mint(NAME, self.cluster.now, life).unwrap();
+                    let copy = Authority::generate(NAME, self.cluster.now, life).unwrap();
                     self.append_to_bundle(&copy.certificate.to_pem());
                 }
                 return;
@@ -156,7 +156,7 @@ impl World {
     /// `helm upgrade` brings an empty Secret where there is none.
     pub fn restore_secret(&mut self) {
         if self.cluster.secret.1.is_none() {
-            self.cluster.write_secret(Some(Data::new()));
+            self.cluster.write_secret(Some(SecretData::new()));
         }
     }
 

@@ -17,11 +17,9 @@ use std::{
 use axum::{body::Body, http::Request};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gomemlimit::{
-    certs::{CaCertificate, Fingerprint, REVOKED_ANNOTATION, Settings},
-    cluster::{
-        certificates::{CertificateKeeper, Outlet, Places},
-        client::over,
-    },
+    certs::{CaCertificate, CertificateSettings, Fingerprint, REVOKED_ANNOTATION},
+    cluster::client::over,
+    controller::certificates::{CertificateKeeper, ObjectNames, Outlet},
     metrics::Metrics,
     serve::{
         readiness::{Degraded, Flag},
@@ -40,8 +38,8 @@ use tokio::{
 use tower::service_fn;
 
 use crate::{
+    fixture::accepts,
     planted::{Planted, plant},
-    world::accepts,
 };
 
 const TICK: Duration = Duration::from_secs(30);
@@ -197,13 +195,13 @@ fn start(mode: Mode, api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()
         let api = api.clone();
         async move { api.answer(replica, request.map(Body::new)).await }
     };
-    let settings = Settings {
+    let settings = CertificateSettings {
         server_name: server_name(),
         ca_life: DAY * 365,
         leaf_life: DAY * 7,
         publish_delay: Duration::from_mins(10),
     };
-    let places = Places {
+    let places = ObjectNames {
         namespace: NAMESPACE.to_owned(),
         secret: SECRET.to_owned(),
         configuration: CONFIGURATION.to_owned(),

@@ -10,20 +10,20 @@
 mod client;
 mod clocks;
 mod events;
+mod fixture;
 mod keeper;
 mod planted;
 mod revoked;
 mod separate;
-mod world;
 
 use std::time::Duration;
 
-use gomemlimit::certs::{Authority, CaCertificate, Contents, Data, Stored, Trouble};
+use gomemlimit::certs::{Authority, CaCertificate, Contents, Problem, SecretData, StoreReason};
 use proptest::prelude::*;
 
 use crate::{
     events::{Damage, event},
-    world::{HOUR, NAME, PUBLISH_DELAY, Replica, TICK, World, accepts, start},
+    fixture::{Fixture, HOUR, NAME, PUBLISH_DELAY, Replica, TICK, accepts, start},
 };
 
 proptest! {
@@ -31,119 +31,119 @@ proptest! {
 
     #[test]
     fn nothing_untrusted_is_ever_served(events in prop::collection::vec(event(), 1..40)) {
-        let mut world = World::installed(3);
-        world.check_calm();
+        let mut fixture = Fixture::installed(3);
+        fixture.check_calm();
         for event in &events {
-            world.befalls(event);
+            fixture.befalls(event);
         }
-        world.restore_secret();
-        world.check_calm();
+        fixture.restore_secret();
+        fixture.check_calm();
         // And nothing of it lasts: two rotations later only the signer and what is unexpired are trusted.
-        world.advance(HOUR * 3);
-        world.check_calm();
-        let secret = world.cluster.secret.1.as_ref().unwrap();
+        fixture.advance(HOUR * 3);
+        fixture.check_calm();
+        let secret = fixture.cluster.secret.1.as_ref().unwrap();
         assert!(CaCertificate::all_from_pem(&secret["bundle.crt"]).len() <= 3);
     }
 }
 
 #[test]
 fn three_replicas_agree_on_one_ca_and_each_signs_its_own_leaf() {
-    let mut world = World::installed(3);
-    world.check_calm();
-    let minted = world.replicas.iter().flat_map(|replica| &replica.log).collect::<Vec<_>>();
-    assert_eq!(minted, [&Stored::Minted("it is empty".to_owned())]);
+    let mut fixture = Fixture::installed(3);
+    fixture.check_calm();
+    let minted = fixture.replicas.iter().flat_map(|replica| &replica.log).collect::<Vec<_>>();
+    assert_eq!(minted, [&StoreReason::Created("it is empty".to_owned())]);
     let mut leaves: Vec<_> =
-        world.replicas.iter().map(|replica| replica.serving.as_ref().unwrap().chain()[0].clone()).collect();
+        fixture.replicas.iter().map(|replica| replica.serving.as_ref().unwrap().chain()[0].clone()).collect();
     leaves.dedup();
     assert_eq!(leaves.len(), 3);
 }
 
 #[test]
 fn a_certificate_is_renewed_at_the_time_it_says_and_no_event_is_needed_for_it() {
-    let mut world = World::installed(1);
+    let mut fixture = Fixture::installed(1);
     for _ in 0..3 {
-        let replica = &mut world.replicas[0];
+        let replica = &mut fixture.replicas[0];
         let expires = replica.serving.as_ref().unwrap().not_after();
-        world.cluster.now = replica.machine.renew_at().unwrap() - Duration::from_millis(1);
-        assert!(!replica.step(&mut world.cluster), "not before");
-        world.cluster.now += Duration::from_millis(1);
-        assert!(world.cluster.now < expires, "in good time");
-        assert!(replica.step(&mut world.cluster), "renewed");
+        fixture.cluster.now = replica.machine.renew_at().unwrap() - Duration::from_millis(1);
+        assert!(!replica.step(&mut fixture.cluster), "not before");
+        fixture.cluster.now += Duration::from_millis(1);
+        assert!(fixture.cluster.now < expires, "in good time");
+        assert!(replica.step(&mut fixture.cluster), "renewed");
         assert!(replica.serving.as_ref().unwrap().not_after() > expires);
-        assert!(replica.machine.renew_at().unwrap() > world.cluster.now);
+        assert!(replica.machine.renew_at().unwrap() > fixture.cluster.now);
     }
 }
 
 #[test]
 fn the_next_ca_is_trusted_for_the_delay_before_it_signs_and_the_old_one_until_it_expires() {
-    let mut world = World::installed(2);
-    let first = world.ca_certificate();
-    world.advance(HOUR * 2 / 3);
-    let announced = world.cluster.now;
-    let secret = world.cluster.secret.1.clone().unwrap();
+    let mut fixture = Fixture::installed(2);
+    let first = fixture.ca_certificate();
+    fixture.advance(HOUR * 2 / 3);
+    let announced = fixture.cluster.now;
+    let secret = fixture.cluster.secret.1.clone().unwrap();
     assert_eq!(secret["ca.crt"], first, "the first signs on");
     let next = secret["next.crt"].clone();
-    let is_trusted = |world: &World, ca: &[u8]| {
-        let live = &world.cluster.configuration.1.as_ref().unwrap()[0].bundle;
+    let is_trusted = |fixture: &Fixture, ca: &[u8]| {
+        let live = &fixture.cluster.configuration.1.as_ref().unwrap()[0].bundle;
         live.windows(ca.len()).any(|part| part == ca)
     };
-    assert!(is_trusted(&world, &next) && is_trusted(&world, &first));
-    while world.ca_certificate() == first {
-        world.advance(TICK);
+    assert!(is_trusted(&fixture, &next) && is_trusted(&fixture, &first));
+    while fixture.ca_certificate() == first {
+        fixture.advance(TICK);
     }
-    let waited = world.cluster.now.duration_since(announced).unwrap();
+    let waited = fixture.cluster.now.duration_since(announced).unwrap();
     assert!(waited >= PUBLISH_DELAY && waited <= PUBLISH_DELAY + TICK * 2, "{waited:?}");
-    assert_eq!(world.ca_certificate(), next);
-    assert!(is_trusted(&world, &first), "replicas that did not notice yet still serve what it signed");
-    world.advance(HOUR / 3);
-    assert!(!is_trusted(&world, &first), "expired");
-    world.check_calm();
+    assert_eq!(fixture.ca_certificate(), next);
+    assert!(is_trusted(&fixture, &first), "replicas that did not notice yet still serve what it signed");
+    fixture.advance(HOUR / 3);
+    assert!(!is_trusted(&fixture, &first), "expired");
+    fixture.check_calm();
 }
 
 #[test]
 fn a_secret_that_lost_its_ca_is_restored_from_memory() {
     for damage in [Damage::Emptied, Damage::Garbage("ca.key"), Damage::Removed("ca.crt")] {
-        let mut world = World::installed(2);
-        let before = world.ca_certificate();
-        world.damage(&damage);
-        world.settle();
-        assert_eq!(world.ca_certificate(), before, "{damage:?}");
-        world.check_calm();
+        let mut fixture = Fixture::installed(2);
+        let before = fixture.ca_certificate();
+        fixture.damage(&damage);
+        fixture.settle();
+        assert_eq!(fixture.ca_certificate(), before, "{damage:?}");
+        fixture.check_calm();
     }
 }
 
 #[test]
 fn a_deleted_secret_is_survived_until_helm_restores_it() {
-    let mut world = World::installed(2);
-    let before = world.ca_certificate();
-    world.damage(&Damage::Deleted);
-    world.advance(HOUR / 2);
-    for replica in &world.replicas {
-        assert_eq!(replica.machine.troubles(), [Trouble::SecretMissing]);
-        assert!(replica.machine.is_verified(world.cluster.now), "leaves are renewed from memory");
+    let mut fixture = Fixture::installed(2);
+    let before = fixture.ca_certificate();
+    fixture.damage(&Damage::Deleted);
+    fixture.advance(HOUR / 2);
+    for replica in &fixture.replicas {
+        assert_eq!(replica.machine.problems(), [Problem::SecretMissing]);
+        assert!(replica.machine.is_verified(fixture.cluster.now), "leaves are renewed from memory");
     }
-    assert!(world.cluster.secret.1.is_none(), "never created");
-    world.cluster.write_secret(Some(Data::new()));
-    world.settle();
-    assert_eq!(world.ca_certificate(), before);
-    world.check_calm();
+    assert!(fixture.cluster.secret.1.is_none(), "never created");
+    fixture.cluster.write_secret(Some(SecretData::new()));
+    fixture.settle();
+    assert_eq!(fixture.ca_certificate(), before);
+    fixture.check_calm();
 }
 
 #[test]
 fn a_missing_configuration_is_left_missing_and_nobody_becomes_ready_without_it() {
-    let mut world = World::installed(1);
-    world.cluster.configuration = (world.cluster.version + 1, None);
-    world.replicas.push(Replica::new());
-    world.advance(HOUR * 2);
-    assert!(world.cluster.configuration.1.is_none());
-    assert!(!world.replicas[1].trusted);
-    assert_eq!(world.replicas[0].machine.troubles(), [Trouble::ConfigurationMissing]);
+    let mut fixture = Fixture::installed(1);
+    fixture.cluster.configuration = (fixture.cluster.version + 1, None);
+    fixture.replicas.push(Replica::new());
+    fixture.advance(HOUR * 2);
+    assert!(fixture.cluster.configuration.1.is_none());
+    assert!(!fixture.replicas[1].trusted);
+    assert_eq!(fixture.replicas[0].machine.problems(), [Problem::ConfigurationMissing]);
 }
 
 #[test]
 fn a_ca_signs_for_its_own_service_only() {
     let now = start();
-    let ca = Authority::mint(NAME, now, HOUR).unwrap();
+    let ca = Authority::generate(NAME, now, HOUR).unwrap();
     let bundle = ca.certificate.to_pem();
     let leaf = ca.sign(NAME, now, HOUR).unwrap();
     assert!(accepts(bundle.as_bytes(), NAME, &leaf.credentials, now));
@@ -158,8 +158,8 @@ fn a_ca_signs_for_its_own_service_only() {
 #[test]
 fn a_secret_of_another_namespace_is_not_used() {
     let now = start();
-    let other = Authority::mint("gomemlimit.other.svc", now, HOUR).unwrap();
-    let data = Contents { signer: other, next: None, retired: vec![] }.to_data();
+    let other = Authority::generate("gomemlimit.other.svc", now, HOUR).unwrap();
+    let data = Contents { current: other, next: None, retired: vec![] }.to_data();
     let unusable = Contents::parse(&data, NAME, now).unwrap_err().to_string();
     assert!(unusable.starts_with("its CA cannot be used: "), "{unusable}");
     assert!(unusable.contains("not limited to the name of the Service"), "{unusable}");
@@ -168,7 +168,7 @@ fn a_secret_of_another_namespace_is_not_used() {
 #[test]
 fn no_certificate_is_valid_longer_than_its_ca() {
     let now = start();
-    let ca = Authority::mint(NAME, now, HOUR).unwrap();
+    let ca = Authority::generate(NAME, now, HOUR).unwrap();
     let leaf = ca.sign(NAME, now, HOUR * 24).unwrap();
     assert_eq!(leaf.credentials.not_after(), ca.certificate.not_after);
 }

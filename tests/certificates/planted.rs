@@ -2,14 +2,14 @@
 
 use std::time::SystemTime;
 
-use gomemlimit::certs::{Authority, CaCertificate, Data};
+use gomemlimit::certs::{Authority, CaCertificate, SecretData};
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
 };
 use rstest::rstest;
 
-use crate::world::{HOUR, NAME, Replica, TICK, World, settings};
+use crate::fixture::{Fixture, HOUR, NAME, Replica, TICK, settings};
 
 /// A CA that is not ours, and in which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub fn plant(how: Planted, now: SystemTime) -> (String, String) {
     (certificate.pem(), key.serialize_pem())
 }
 
-impl World {
+impl Fixture {
     /// Appends to `bundle.crt` as somebody does who may write the Secret.
     pub fn append_to_bundle(&mut self, pem: &str) {
         let mut data = self.cluster.secret.1.clone().unwrap();
@@ -112,22 +112,22 @@ fn a_ca_that_is_planted_is_never_published_and_is_removed_from_the_secret(
     )]
     how: Planted,
 ) {
-    let mut world = World::installed(2);
-    let (planted, _) = plant(how, world.cluster.now);
-    world.append_to_bundle(&planted);
-    world.settle();
-    assert!(!world.trusts(&planted), "{how:?} is trusted");
+    let mut fixture = Fixture::installed(2);
+    let (planted, _) = plant(how, fixture.cluster.now);
+    fixture.append_to_bundle(&planted);
+    fixture.settle();
+    assert!(!fixture.trusts(&planted), "{how:?} is trusted");
     // What brought it back: memory, after the Secret was emptied, and after it was deleted.
-    world.cluster.write_secret(Some(Data::new()));
-    world.settle();
-    world.cluster.write_secret(None);
-    world.settle();
-    world.restore_secret();
-    world.settle();
-    assert!(!world.trusts(&planted), "{how:?} is restored");
-    let secret = world.cluster.secret.1.as_ref().unwrap();
+    fixture.cluster.write_secret(Some(SecretData::new()));
+    fixture.settle();
+    fixture.cluster.write_secret(None);
+    fixture.settle();
+    fixture.restore_secret();
+    fixture.settle();
+    assert!(!fixture.trusts(&planted), "{how:?} is restored");
+    let secret = fixture.cluster.secret.1.as_ref().unwrap();
     assert!(!secret["bundle.crt"].windows(planted.len()).any(|part| part == planted.as_bytes()));
-    world.check_calm();
+    fixture.check_calm();
 }
 
 #[rstest]
@@ -142,72 +142,72 @@ fn a_ca_that_is_planted_to_sign_is_not_used(
     how: Planted,
     #[values(0, 2)] running: usize,
 ) {
-    let mut world = World::installed(2);
-    let before = world.ca_certificate();
+    let mut fixture = Fixture::installed(2);
+    let before = fixture.ca_certificate();
     // Without a running replica nobody remembers the genuine CA.
-    world.replicas.truncate(running);
-    let (planted, key) = plant(how, world.cluster.now);
-    let mut data = world.cluster.secret.1.clone().unwrap();
+    fixture.replicas.truncate(running);
+    let (planted, key) = plant(how, fixture.cluster.now);
+    let mut data = fixture.cluster.secret.1.clone().unwrap();
     data.insert("ca.crt".to_owned(), planted.clone().into_bytes());
     data.insert("ca.key".to_owned(), key.clone().into_bytes());
     data.insert("next.crt".to_owned(), planted.clone().into_bytes());
     data.insert("next.key".to_owned(), key.into_bytes());
-    world.cluster.write_secret(Some(data));
-    world.replicas.push(Replica::new());
-    world.settle();
-    assert!(!world.trusts(&planted), "{how:?} is trusted");
-    assert_eq!(world.ca_certificate() == before, running > 0, "restored from memory, or made anew");
-    world.check_calm();
+    fixture.cluster.write_secret(Some(data));
+    fixture.replicas.push(Replica::new());
+    fixture.settle();
+    assert!(!fixture.trusts(&planted), "{how:?} is trusted");
+    assert_eq!(fixture.ca_certificate() == before, running > 0, "restored from memory, or made anew");
+    fixture.check_calm();
 }
 
 #[test]
 fn sixteen_planted_cas_do_not_push_out_the_one_that_signed_what_is_served() {
-    let mut world = World::installed(3);
-    let first = world.ca_certificate();
+    let mut fixture = Fixture::installed(3);
+    let first = fixture.ca_certificate();
     let first = String::from_utf8(first).unwrap();
     // One replica does not notice that another CA is put there.
-    world.replicas[2].cut = true;
-    let other = Authority::mint(NAME, world.cluster.now, HOUR * 2).unwrap();
-    let mut data = world.cluster.secret.1.clone().unwrap();
+    fixture.replicas[2].cut = true;
+    let other = Authority::generate(NAME, fixture.cluster.now, HOUR * 2).unwrap();
+    let mut data = fixture.cluster.secret.1.clone().unwrap();
     data.insert("ca.crt".to_owned(), other.certificate.to_pem().into_bytes());
     data.insert("ca.key".to_owned(), other.key_pem().into_bytes());
-    world.cluster.write_secret(Some(data));
-    world.settle();
+    fixture.cluster.write_secret(Some(data));
+    fixture.settle();
     for _ in 0..20 {
-        let copy = Authority::mint(NAME, world.cluster.now, HOUR * 3 / 2).unwrap();
-        world.append_to_bundle(&copy.certificate.to_pem());
+        let copy = Authority::generate(NAME, fixture.cluster.now, HOUR * 3 / 2).unwrap();
+        fixture.append_to_bundle(&copy.certificate.to_pem());
     }
-    world.settle();
-    assert!(world.trusts(&first), "what the third replica serves is not trusted any more");
-    world.check("with sixteen planted");
-    let secret = world.cluster.secret.1.as_ref().unwrap();
+    fixture.settle();
+    assert!(fixture.trusts(&first), "what the third replica serves is not trusted any more");
+    fixture.check("with sixteen planted");
+    let secret = fixture.cluster.secret.1.as_ref().unwrap();
     let bundle = CaCertificate::all_from_pem(&secret["bundle.crt"]).len();
     assert!(bundle <= 18, "{bundle} in the bundle");
-    world.replicas[2].cut = false;
-    world.check_calm();
+    fixture.replicas[2].cut = false;
+    fixture.check_calm();
 }
 
 #[test]
 fn what_others_write_into_the_ca_bundle_does_not_survive() {
-    let mut world = World::installed(2);
-    let trusted = world.cluster.configuration.1.as_ref().unwrap()[0].bundle.clone();
+    let mut fixture = Fixture::installed(2);
+    let trusted = fixture.cluster.configuration.1.as_ref().unwrap()[0].bundle.clone();
     for how in ALL {
-        let (planted, _) = plant(how, world.cluster.now);
+        let (planted, _) = plant(how, fixture.cluster.now);
         let mut bundle = trusted.clone();
         bundle.extend(planted.as_bytes());
-        world.cluster.write_bundles(&bundle);
-        world.settle();
-        assert!(!world.trusts(&planted), "{how:?}");
+        fixture.cluster.write_bundles(&bundle);
+        fixture.settle();
+        assert!(!fixture.trusts(&planted), "{how:?}");
         // Nobody remembers the CA, so what the API server trusts is kept beside a new one.
-        world.cluster.write_bundles(&bundle);
-        world.cluster.write_secret(Some(Data::new()));
-        world.replicas = vec![Replica::new()];
-        world.settle();
+        fixture.cluster.write_bundles(&bundle);
+        fixture.cluster.write_secret(Some(SecretData::new()));
+        fixture.replicas = vec![Replica::new()];
+        fixture.settle();
         if how == Planted::TooLong {
             // It could be one of a clock that was ahead: for as long as what it signed may be served.
-            world.advance(settings().leaf_life + TICK);
+            fixture.advance(settings().leaf_life + TICK);
         }
-        assert!(!world.trusts(&planted), "{how:?} after a loss of memory");
+        assert!(!fixture.trusts(&planted), "{how:?} after a loss of memory");
     }
-    world.check_calm();
+    fixture.check_calm();
 }

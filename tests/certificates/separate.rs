@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use gomemlimit::{
-    certs::{Data, Trouble},
+    certs::{Problem, SecretData},
     serve::tls::Credentials,
 };
 use proptest::prelude::*;
@@ -13,12 +13,12 @@ use rstest::rstest;
 
 use crate::{
     events::{Damage, Event, event},
-    world::{HOUR, NAME, Replica, TICK, World, accepts},
+    fixture::{Fixture, HOUR, NAME, Replica, TICK, accepts},
 };
 
 const DAY: i64 = 24 * 60 * 60;
 
-impl World {
+impl Fixture {
     fn deposits(&self) -> usize {
         self.replicas.iter().map(|keeper| keeper.deposits).sum()
     }
@@ -27,13 +27,13 @@ impl World {
     fn damage_serving(&mut self, what: u8) {
         let mut data = self.cluster.serving.1.clone().unwrap_or_default();
         match what {
-            0 => data = Data::new(),
+            0 => data = SecretData::new(),
             1 => drop(data.insert("tls.key".to_owned(), b"garbage".to_vec())),
             2 => drop(data.remove("tls.crt")),
             _ => {
                 self.cluster.write_serving(None);
                 self.settle();
-                data = Data::new();
+                data = SecretData::new();
             }
         }
         self.cluster.write_serving(Some(data));
@@ -70,156 +70,156 @@ proptest! {
             1 => (0..4_u8).prop_map(Befalls::Serving),
         ], 1..40),
     ) {
-        let mut world = World::separate(3);
-        world.check_mounts();
+        let mut fixture = Fixture::separate(3);
+        fixture.check_mounts();
         for event in &events {
             match event {
                 // A keeper that has just begun knows of what was served before only what the Secrets hold, so one of
                 // three stays.
                 Befalls::One(Event::Restart(2)) => {}
-                Befalls::One(event) => world.befalls(event),
-                Befalls::Serving(what) => world.damage_serving(*what),
+                Befalls::One(event) => fixture.befalls(event),
+                Befalls::Serving(what) => fixture.damage_serving(*what),
             }
-            world.refresh();
-            world.check("after damage");
+            fixture.refresh();
+            fixture.check("after damage");
         }
-        world.restore_secret();
-        world.check_mounts();
-        world.advance(HOUR * 3);
-        world.check_mounts();
+        fixture.restore_secret();
+        fixture.check_mounts();
+        fixture.advance(HOUR * 3);
+        fixture.check_mounts();
     }
 }
 
 #[test]
 fn three_keepers_write_one_certificate_and_renew_it_once() {
-    let mut world = World::separate(3);
-    world.check_mounts();
-    assert_eq!(world.deposits(), 1);
+    let mut fixture = Fixture::separate(3);
+    fixture.check_mounts();
+    assert_eq!(fixture.deposits(), 1);
     // Three lives of ten minutes, each renewed after two thirds.
-    world.advance(Duration::from_mins(20));
-    assert_eq!(world.deposits(), 4);
+    fixture.advance(Duration::from_mins(20));
+    assert_eq!(fixture.deposits(), 4);
 }
 
 /// The lives of the test are short: an hour for a CA, ten minutes for a certificate.
 #[test]
 fn without_a_keeper_replicas_serve_on_until_the_certificate_ends() {
-    let mut world = World::separate(1);
-    let keeper = std::mem::take(&mut world.replicas);
-    let before = world.cluster.version;
+    let mut fixture = Fixture::separate(1);
+    let keeper = std::mem::take(&mut fixture.replicas);
+    let before = fixture.cluster.version;
     // It may have been renewed a moment before its time: a third of its life is left.
-    world.advance(Duration::from_mins(3));
-    let is_served = |world: &World| {
-        let entries = world.cluster.configuration.1.as_ref().unwrap();
+    fixture.advance(Duration::from_mins(3));
+    let is_served = |fixture: &Fixture| {
+        let entries = fixture.cluster.configuration.1.as_ref().unwrap();
         let is_fine = |serving: &Credentials| {
-            entries.iter().all(|entry| accepts(&entry.bundle, NAME, serving, world.cluster.now))
+            entries.iter().all(|entry| accepts(&entry.bundle, NAME, serving, fixture.cluster.now))
         };
-        world.mounts.iter().all(|mount| mount.serving.as_ref().is_some_and(is_fine))
+        fixture.mounts.iter().all(|mount| mount.serving.as_ref().is_some_and(is_fine))
     };
-    assert!(is_served(&world));
-    assert_eq!(world.cluster.version, before, "nobody writes anything");
+    assert!(is_served(&fixture));
+    assert_eq!(fixture.cluster.version, before, "nobody writes anything");
     // Far too late, the certificate has expired and so has the CA: everything is made anew.
-    world.advance(HOUR * 2);
-    assert!(!is_served(&world));
-    world.replicas = keeper;
-    world.check_mounts();
-    assert!(is_served(&world));
-    world.replicas = vec![Replica::keeper()];
-    world.check_mounts();
+    fixture.advance(HOUR * 2);
+    assert!(!is_served(&fixture));
+    fixture.replicas = keeper;
+    fixture.check_mounts();
+    assert!(is_served(&fixture));
+    fixture.replicas = vec![Replica::keeper()];
+    fixture.check_mounts();
 }
 
 #[test]
 fn a_ca_that_was_replaced_while_no_keeper_ran_does_not_take_trust_from_what_is_mounted() {
     for damage in [Damage::AnotherCa, Damage::Emptied] {
-        let mut world = World::separate(1);
-        world.replicas.clear();
-        world.damage(&damage);
-        world.replicas.push(Replica::keeper());
-        let served = world.mounts[1].serving.as_ref().unwrap().chain().to_vec();
-        world.settle();
-        world.refresh();
-        world.check("before kubelet has brought the new certificate");
+        let mut fixture = Fixture::separate(1);
+        fixture.replicas.clear();
+        fixture.damage(&damage);
+        fixture.replicas.push(Replica::keeper());
+        let served = fixture.mounts[1].serving.as_ref().unwrap().chain().to_vec();
+        fixture.settle();
+        fixture.refresh();
+        fixture.check("before kubelet has brought the new certificate");
         assert_eq!(
-            world.mounts[1].serving.as_ref().unwrap().chain(),
+            fixture.mounts[1].serving.as_ref().unwrap().chain(),
             served,
             "{damage:?}: still the old one"
         );
-        world.check_mounts();
-        assert_ne!(world.mounts[1].serving.as_ref().unwrap().chain(), served, "{damage:?}");
+        fixture.check_mounts();
+        assert_ne!(fixture.mounts[1].serving.as_ref().unwrap().chain(), served, "{damage:?}");
     }
 }
 
 #[test]
 fn a_ca_that_is_replaced_twice_before_kubelet_has_brought_anything_is_trusted_on() {
-    let mut world = World::separate(1);
-    let first = world.ca_certificate();
-    let served = world.mounts[1].serving.as_ref().unwrap().chain().to_vec();
+    let mut fixture = Fixture::separate(1);
+    let first = fixture.ca_certificate();
+    let served = fixture.mounts[1].serving.as_ref().unwrap().chain().to_vec();
     for _ in 0..2 {
-        world.damage(&Damage::AnotherCa);
-        world.settle();
-        world.refresh();
-        world.check("between two CAs");
-        assert_eq!(world.mounts[1].serving.as_ref().unwrap().chain(), served, "still the old one");
+        fixture.damage(&Damage::AnotherCa);
+        fixture.settle();
+        fixture.refresh();
+        fixture.check("between two CAs");
+        assert_eq!(fixture.mounts[1].serving.as_ref().unwrap().chain(), served, "still the old one");
     }
-    world.check_mounts();
+    fixture.check_mounts();
     // What is taken away once more is not put back.
-    let secret = world.cluster.secret.1.clone().unwrap();
+    let secret = fixture.cluster.secret.1.clone().unwrap();
     let without = String::from_utf8(secret["bundle.crt"].clone()).unwrap();
     let without = without.replace(std::str::from_utf8(&first).unwrap(), "");
     let mut data = secret;
     data.insert("bundle.crt".to_owned(), without.into_bytes());
-    world.cluster.write_secret(Some(data));
-    world.settle();
-    let bundle = &world.cluster.secret.1.as_ref().unwrap()["bundle.crt"];
+    fixture.cluster.write_secret(Some(data));
+    fixture.settle();
+    let bundle = &fixture.cluster.secret.1.as_ref().unwrap()["bundle.crt"];
     assert!(!bundle.windows(first.len()).any(|part| part == first));
-    world.check_mounts();
+    fixture.check_mounts();
 }
 
 #[test]
 fn a_deleted_serving_secret_is_said_and_never_created() {
-    let mut world = World::separate(2);
-    world.cluster.write_serving(None);
-    world.advance(TICK * 2);
-    for keeper in &world.replicas {
-        assert_eq!(keeper.machine.troubles(), [Trouble::ServingSecretMissing]);
+    let mut fixture = Fixture::separate(2);
+    fixture.cluster.write_serving(None);
+    fixture.advance(TICK * 2);
+    for keeper in &fixture.replicas {
+        assert_eq!(keeper.machine.problems(), [Problem::ServingSecretMissing]);
     }
-    assert!(world.cluster.serving.1.is_none());
-    world.check("replicas have what they mounted");
-    world.cluster.write_serving(Some(Data::new()));
-    world.check_mounts();
+    assert!(fixture.cluster.serving.1.is_none());
+    fixture.check("replicas have what they mounted");
+    fixture.cluster.write_serving(Some(SecretData::new()));
+    fixture.check_mounts();
 }
 
 #[test]
 fn while_the_configuration_is_deleted_a_certificate_is_renewed_and_none_of_another_ca_is_written() {
-    let mut world = World::separate(1);
-    let before = world.deposits();
-    world.cluster.configuration = (world.cluster.version + 1, None);
-    world.advance(Duration::from_mins(20));
-    assert_eq!(world.deposits() - before, 3, "renewed");
-    let another = world.deposits();
-    world.damage(&Damage::AnotherCa);
-    world.advance(Duration::from_mins(5));
-    assert_eq!(world.deposits(), another);
-    world.cluster.write_bundles(b"");
-    world.check_mounts();
-    assert_eq!(world.deposits(), another + 1);
+    let mut fixture = Fixture::separate(1);
+    let before = fixture.deposits();
+    fixture.cluster.configuration = (fixture.cluster.version + 1, None);
+    fixture.advance(Duration::from_mins(20));
+    assert_eq!(fixture.deposits() - before, 3, "renewed");
+    let another = fixture.deposits();
+    fixture.damage(&Damage::AnotherCa);
+    fixture.advance(Duration::from_mins(5));
+    assert_eq!(fixture.deposits(), another);
+    fixture.cluster.write_bundles(b"");
+    fixture.check_mounts();
+    assert_eq!(fixture.deposits(), another + 1);
 }
 
 #[rstest]
 fn a_keeper_whose_clock_is_wrong_does_not_fight_with_another(
     #[values(-20 * 365 * DAY, -DAY, -300, 300, 3000, DAY, 20 * 365 * DAY)] skew: i64,
 ) {
-    let mut world = World::separate(2);
+    let mut fixture = Fixture::separate(2);
     if skew > 3600 {
         // It takes the CA for expired, and what kubelet brings later is not trusted until then.
-        world.mounts.truncate(1);
+        fixture.mounts.truncate(1);
     }
-    world.replicas[0].skew = skew;
-    world.settle();
-    world.advance(TICK * 2);
-    let before = (world.deposits(), world.cluster.version);
-    world.advance(TICK * 5);
-    let (deposits, writes) = (world.deposits() - before.0, world.cluster.version - before.1);
+    fixture.replicas[0].skew = skew;
+    fixture.settle();
+    fixture.advance(TICK * 2);
+    let before = (fixture.deposits(), fixture.cluster.version);
+    fixture.advance(TICK * 5);
+    let (deposits, writes) = (fixture.deposits() - before.0, fixture.cluster.version - before.1);
     assert!(deposits <= 2 && writes <= 10, "{deposits} deposits, {writes} writes in five minutes");
-    world.replicas[0].skew = 0;
-    world.check_mounts();
+    fixture.replicas[0].skew = 0;
+    fixture.check_mounts();
 }

@@ -11,7 +11,7 @@ use std::{
 
 use rstest::rstest;
 
-use super::{DEPLOYMENT, Outcome, run, run_with_stdin, write};
+use super::{CommandOutput, DEPLOYMENT, run, run_with_stdin, write};
 
 /// A pod whose second container, or which as a whole, only kubectl sees.
 #[rstest]
@@ -45,7 +45,7 @@ fn pods_in_the_items_of_another_kind_are_seen() {
 
 /// Runs the program with no more than 128 MiB of memory of its own (setrlimit(2), `RLIMIT_DATA`), so that it ends by a
 /// signal if it takes more.
-fn run_in_128_mib(arguments: &[&str]) -> Outcome {
+fn run_in_128_mib(arguments: &[&str]) -> CommandOutput {
     let script = "ulimit -d 131072 && exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_gomemlimit")]).args(arguments);
@@ -181,7 +181,8 @@ fn nothing_is_reported_that_was_not_written() {
     let mut command = Command::new("bash");
     command.args(["-c", script, env!("CARGO_BIN_EXE_gomemlimit"), "inject", "--in-place"]);
     let files = [path("a.yaml"), path("b.yaml"), path("c.yaml")];
-    let output: Outcome = command.args(files.iter().flat_map(|file| ["-f", file])).output().unwrap().into();
+    let output: CommandOutput =
+        command.args(files.iter().flat_map(|file| ["-f", file])).output().unwrap().into();
     assert_eq!(output.code, 2, "{}", output.stderr);
     let lines: Vec<_> = output.stderr.lines().collect();
     let (error, reported) = lines.split_last().unwrap();
@@ -193,7 +194,7 @@ fn nothing_is_reported_that_was_not_written() {
     for arguments in [&["inject", "-f"][..], &["inject", "--diff", "-f"], &["inject", "-o", "json", "-f"]] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output: Outcome =
+        let output: CommandOutput =
             command.args(arguments).arg(path("c.yaml")).stdout(full).output().unwrap().into();
         let error = "error: cannot write to stdout: No space left on device (os error 28)\n";
         assert_eq!((output.code, &*output.stderr), (2, error));
@@ -258,7 +259,7 @@ fn a_diff_is_for_its_own_file(#[case] name: &str, #[case] comment: &str) {
         write(directory.path(), name, &manifest);
         write(directory.path(), "victim.yaml", "old\n");
         let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
-        let output: Outcome = command
+        let output: CommandOutput = command
             .args(["inject", "-R", "--diff", "-f", "."])
             .current_dir(directory.path())
             .output()
@@ -287,7 +288,7 @@ fn a_diff_applies_in_the_folder_that_inject_ran_in() {
         let path = folder.join("m/a.yaml");
         write(&folder, "m/a.yaml", DEPLOYMENT);
         let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
-        let output: Outcome =
+        let output: CommandOutput =
             command.args(["inject", "--diff", "-f", &file]).current_dir(&folder).output().unwrap().into();
         if tool[0] == "git" && !is_repository {
             continue;

@@ -15,13 +15,11 @@ use serde_json::Value;
 mod explain;
 mod files;
 mod inject;
-#[path = "../outcome/mod.rs"]
-mod outcome;
-use outcome::Outcome;
+use gomemlimit_fake_api_server::CommandOutput;
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/manifests/cases.yaml");
 
-fn run_with_stdin(arguments: &[&str], stdin: &str) -> Outcome {
+fn run_with_stdin(arguments: &[&str], stdin: &str) -> CommandOutput {
     let mut child = Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -37,7 +35,7 @@ fn run_with_stdin(arguments: &[&str], stdin: &str) -> Outcome {
     output.into()
 }
 
-fn run(arguments: &[&str]) -> Outcome {
+fn run(arguments: &[&str]) -> CommandOutput {
     run_with_stdin(arguments, "")
 }
 

@@ -19,14 +19,10 @@ use gomemlimit_proc::Process;
 use rstest::rstest;
 use serde_json::Value;
 
-use self::outcome::Outcome;
+use gomemlimit_fake_api_server::CommandOutput;
 
-#[path = "../outcome/mod.rs"]
-mod outcome;
 mod pod;
 mod save;
-#[path = "../standin/mod.rs"]
-mod standin;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/pprof/tests/data");
 const HEAP_1: &str = "crates/pprof/tests/data/heap-1.pb.gz";
@@ -35,7 +31,7 @@ const GOROUTINE_PROFILE: &[u8] = include_bytes!("../../crates/pprof/tests/data/g
 const STATISTICS: &str = include_str!("../../crates/pprof/tests/data/heap-1.txt");
 const GOROUTINES: &str = include_str!("../../crates/pprof/tests/data/goroutine-1.txt");
 
-fn diagnose(arguments: &[&str]) -> Outcome {
+fn diagnose(arguments: &[&str]) -> CommandOutput {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
     // No cluster, whatever the machine has.
     command.env("KUBECONFIG", "/nonexistent/kubeconfig").env("HOME", "/nonexistent");

@@ -1,4 +1,4 @@
-//! `gomemlimit diagnose POD` as a user runs it, on a stand-in for the API server that forwards ports, too.
+//! `gomemlimit diagnose POD` as a user runs it, on a fake API server that forwards ports, too.
 
 use std::{
     fs,
@@ -10,10 +10,7 @@ use std::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{
-    outcome::Outcome,
-    standin::{Program, StandIn, program},
-};
+use gomemlimit_fake_api_server::{CommandOutput, PodServer, Program, program};
 
 const POD: &str = "/api/v1/namespaces/shop/pods/api";
 const SUMMARY: &str = "/api/v1/nodes/n/proxy/stats/summary";
@@ -52,7 +49,7 @@ fn resident_memory_is_of_one_source(
     #[case] source: &str,
     #[case] last: Value,
 ) {
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         move |path, count| match path {
             POD => Some((200, pod(0))),
             SUMMARY => kubelet(count).map(|body| (200, body)),
@@ -68,7 +65,7 @@ fn resident_memory_is_of_one_source(
 /// The kubelet of a node that is gone never answers.
 #[test]
 fn a_kubelet_that_keeps_silent_is_not_waited_for() {
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         |path, _| match path {
             POD => Some((200, pod(0))),
             SUMMARY => {
@@ -91,7 +88,7 @@ fn a_kubelet_that_keeps_silent_is_not_waited_for() {
 #[case::shared(&json!([{"name": "app"}, {"name": "proxy"}]), json!("unknown"))]
 fn a_limit_of_the_pod(#[case] containers: &Value, #[case] wanted: Value) {
     let containers = containers.clone();
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         move |path, _| {
             let mut pod = pod(0);
             pod["spec"]["containers"] = containers.clone();
@@ -120,8 +117,8 @@ fn pods() -> Value {
 }
 
 /// The API server with a workload that selects `app=api`.
-fn workload(path: &'static str, selector: &'static str) -> StandIn {
-    StandIn::with_program(
+fn workload(path: &'static str, selector: &'static str) -> PodServer {
+    PodServer::with_program(
         move |asked, _| match asked {
             POD => Some((200, pod(0))),
             "/api/v1/namespaces/shop/pods" => Some((200, pods())),
@@ -170,7 +167,7 @@ fn workloads_without_a_pod() {
         .run("diagnose", &["cronjob.batch/nightly"])
         .is_refused("cronjob/nightly has no pods of its own; name one of its jobs, or a pod");
     cluster.run("diagnose", &["sts/db"]).is_refused("error: there is no statefulset db in namespace shop\n");
-    let cluster = StandIn::new(|path, _| match path {
+    let cluster = PodServer::new(|path, _| match path {
         "/apis/apps/v1/namespaces/shop/deployments/api" => {
             Some((200, json!({"spec": {"selector": {"matchLabels": {"app": "api"}}}})))
         }
@@ -201,7 +198,7 @@ fn of_several_containers(
         json!([{"name": "proxy"}, {"name": "app", "ports": app.get("ports").unwrap_or(&json!([]))}]);
     let status = |name: &str| json!({"name": name, "restartCount": 0, "containerID": name, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}});
     pod["status"]["containerStatuses"] = json!([status("proxy"), status("app")]);
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         move |path, _| (path == POD).then(|| (200, pod.clone())),
         |path, _| program(path),
     );
@@ -216,7 +213,7 @@ fn of_several_containers(
 #[test]
 fn a_port_is_forwarded_with_the_token_of_a_plugin() {
     let cluster =
-        StandIn::with_program(|path, _| (path == POD).then(|| (200, pod(0))), |path, _| program(path));
+        PodServer::with_program(|path, _| (path == POD).then(|| (200, pod(0))), |path, _| program(path));
     let kubeconfig = cluster.path("kubeconfig");
     let mut config: Value = serde_json::from_str(&fs::read_to_string(&kubeconfig).unwrap()).unwrap();
     config["users"][0]["user"] = json!({"exec": {
@@ -240,7 +237,7 @@ fn exit_code_137_is_an_oom_kill_only_where_the_runtime_reports_one(
         pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["reason"] = reason.into();
         (path == POD).then_some((200, pod))
     };
-    let cluster = StandIn::with_program(killed, |path, _| program(path));
+    let cluster = PodServer::with_program(killed, |path, _| program(path));
     let report = cluster.run("diagnose", &["api", "--captures", "1", "-o", "json"]).json();
     let history = json!({"oomKilled": is_oom_kill, "malformed": false, "restarts": 1});
     assert_eq!(report["figures"]["history"], history);
@@ -249,11 +246,11 @@ fn exit_code_137_is_an_oom_kill_only_where_the_runtime_reports_one(
 #[test]
 fn what_the_program_and_the_kubelet_say() {
     let one = |answer: fn(&str) -> Program| {
-        let world = StandIn::with_program(
+        let cluster = PodServer::with_program(
             |path, _| (path == POD).then(|| (200, pod(0))),
             move |path, _| answer(path),
         );
-        world.run("diagnose", &QUICK)
+        cluster.run("diagnose", &QUICK)
     };
     one(|_| Program::Page(404, b"no".to_vec()))
         .is_refused("error: port 6060 of pod shop/api answered with HTTP 404 to /debug/pprof/heap: there is");
@@ -270,7 +267,7 @@ fn what_the_program_and_the_kubelet_say() {
 /// Two captures, then the container is killed.
 #[test]
 fn what_was_captured_of_a_container_that_is_killed_is_kept() {
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         |path, count| match (path, count) {
             (POD, 0 | 1) => Some((200, pod(0))),
             (POD, _) => {
@@ -299,7 +296,7 @@ fn what_was_captured_of_a_container_that_is_killed_is_kept() {
 /// The pod is replaced by one of another name.
 #[test]
 fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         |path, count| (path == POD && count < 2).then(|| (200, pod(0))),
         |path, _| program(path),
     );
@@ -314,7 +311,7 @@ fn what_was_captured_of_a_pod_that_is_replaced_is_kept() {
 #[case::not_kept("TERM", &[], 1)]
 #[case::before_the_first("INT", &[], 0)]
 fn a_signal_loses_nothing(#[case] signal: &str, #[case] more: &[&str], #[case] captures: usize) {
-    let cluster = StandIn::with_program(
+    let cluster = PodServer::with_program(
         |path, _| (path == POD).then(|| (200, pod(0))),
         move |path, _| {
             if captures == 0 {
@@ -337,7 +334,7 @@ fn a_signal_loses_nothing(#[case] signal: &str, #[case] more: &[&str], #[case] c
     std::thread::sleep(Duration::from_millis(300));
     let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
     assert!(kill.success());
-    let output = Outcome::of(child);
+    let output = CommandOutput::of(child);
     let files = |path: &Path| fs::read_dir(path).unwrap().count();
     assert_eq!(files(&cluster.path("tmp")), 0, "nothing is left over");
     if captures == 0 {

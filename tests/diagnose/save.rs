@@ -4,7 +4,9 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use rstest::rstest;
 
-use super::{HEAP, diagnose, outcome::Outcome, pprof, serve};
+use gomemlimit_fake_api_server::CommandOutput;
+
+use super::{HEAP, diagnose, pprof, serve};
 
 #[test]
 fn what_was_saved_can_be_looked_at_again_and_drawn() {
@@ -50,7 +52,7 @@ fn a_failure_leaves_no_empty_folder() {
         "--save",
         saved,
     ]);
-    let output: Outcome = command.output().unwrap().into();
+    let output: CommandOutput = command.output().unwrap().into();
     output.is_refused(&format!("cannot write {saved}/heap-1.txt: File too large (os error 27)\n"));
     assert!(!new.exists());
 

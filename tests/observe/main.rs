@@ -1,4 +1,4 @@
-//! `gomemlimit observe` as a user runs it, on a stand-in for the API server. What it makes of a real cluster is in
+//! `gomemlimit observe` as a user runs it, on a fake API server. What it makes of a real cluster is in
 //! tests/cluster/e2e/observe.rs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -11,16 +11,9 @@ use std::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use self::{
-    outcome::Outcome,
-    standin::{StandIn, failure},
-};
+use gomemlimit_fake_api_server::{CommandOutput, PodServer, status};
 
-#[path = "../outcome/mod.rs"]
-mod outcome;
 mod sources;
-#[path = "../standin/mod.rs"]
-mod standin;
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
 const SUMMARY: &str = "/api/v1/nodes/n/proxy/stats/summary";
@@ -65,17 +58,15 @@ fn deployment() -> (u16, Value) {
 }
 
 /// A Deployment whose pod is OOM killed between any two polls, or one with a value that stays.
-fn world(is_protected: bool) -> StandIn {
-    StandIn::new(move |path, count| {
+fn cluster(is_protected: bool) -> PodServer {
+    PodServer::new(move |path, count| {
         Some(match path {
             DEPLOYMENT => deployment(),
             PODS if is_protected => list(&[pod("api-2", 0, Some("241591910"))]),
             PODS => list(&[pod("api-1", count, None)]),
             SUMMARY if is_protected => summary(&[("api-2", 222)]),
             SUMMARY => summary(&[("api-1", if count == 1 { 255 } else { 180 })]),
-            _ if path.ends_with("/portforward") => {
-                failure(403, "cannot create resource \"pods/portforward\"")
-            }
+            _ if path.ends_with("/portforward") => status(403, "cannot create resource \"pods/portforward\""),
             _ => return None,
         })
     })
@@ -85,7 +76,7 @@ const SHORT: [&str; 4] = ["--for", "350ms", "--interval", "100ms"];
 
 #[test]
 fn before_and_after() {
-    let (before, after) = (world(false), world(true));
+    let (before, after) = (cluster(false), cluster(true));
     let (saved, svg) = (before.path("before.json"), before.path("memory.svg"));
     let (saved, svg) = (saved.to_str().unwrap(), svg.to_str().unwrap());
     let first = before.run("observe", &[&["deployment/api", "--save", saved][..], &SHORT].concat());
@@ -128,19 +119,19 @@ fn before_and_after() {
 
 #[test]
 fn pods_are_followed_through_a_rollout() {
-    let world = StandIn::new(|path, count| {
+    let cluster = PodServer::new(|path, count| {
         Some(match (path, count) {
             (PODS, 0) => list(&[pod("old", 3, None)]),
             (PODS, 1) => list(&[pod("old", 3, None), pod("new", 1, Some("241591910"))]),
             // An API server that is away for a moment.
-            (PODS, 2) => failure(500, "etcd is away"),
+            (PODS, 2) => status(500, "etcd is away"),
             (PODS, _) => list(&[pod("new", 1, Some("241591910"))]),
-            (SUMMARY, _) => failure(403, "cannot get resource \"nodes/proxy\""),
+            (SUMMARY, _) => status(403, "cannot get resource \"nodes/proxy\""),
             _ => return None,
         })
     });
     let report =
-        world.run("observe", &["-l", "app=api", "--for", "1s", "--interval", "100ms", "-o", "json"]).json();
+        cluster.run("observe", &["-l", "app=api", "--for", "1s", "--interval", "100ms", "-o", "json"]).json();
     let of = |place: usize| {
         let one = &report["containers"][place];
         (one["pod"].as_str().unwrap(), one["restarts"].as_u64(), one["gomemlimit"].as_str().unwrap())
@@ -159,11 +150,11 @@ fn pods_are_followed_through_a_rollout() {
 }
 
 #[rstest]
-#[case::forbidden(failure(403, "cannot get resource \"nodes/proxy\""))]
-#[case::out_of_order(failure(500, "etcd is sad"))]
+#[case::forbidden(status(403, "cannot get resource \"nodes/proxy\""))]
+#[case::out_of_order(status(500, "etcd is sad"))]
 #[case::garbage((200, json!("<html>")))]
 fn metrics_server_is_asked_where_the_kubelet_tells_nothing(#[case] kubelet: (u16, Value)) {
-    let world = StandIn::new(move |path, _| {
+    let cluster = PodServer::new(move |path, _| {
         Some(match path {
             "/api/v1/namespaces/shop/pods/api" => (200, pod("api", 0, Some("900M"))),
             SUMMARY => kubelet.clone(),
@@ -173,7 +164,7 @@ fn metrics_server_is_asked_where_the_kubelet_tells_nothing(#[case] kubelet: (u16
             _ => return None,
         })
     });
-    let report = world.run("observe", &[&["api", "-o", "json"][..], &SHORT].concat()).json();
+    let report = cluster.run("observe", &[&["api", "-o", "json"][..], &SHORT].concat()).json();
     assert_eq!(report["target"], "pod/api");
     assert_eq!(report["containers"][0]["peak"], 128 << 20);
     assert_eq!(report["containers"][0]["gomemlimit"], "900M");
@@ -183,7 +174,7 @@ fn metrics_server_is_asked_where_the_kubelet_tells_nothing(#[case] kubelet: (u16
 /// As a kubelet writes it of a pod whose containers it has not looked at yet.
 #[test]
 fn a_pod_without_figures_takes_none_away_from_others() {
-    let world = StandIn::new(|path, _| {
+    let cluster = PodServer::new(|path, _| {
         Some(match path {
             "/api/v1/namespaces/shop/pods/api" => (200, pod("api", 0, None)),
             SUMMARY => {
@@ -195,14 +186,14 @@ fn a_pod_without_figures_takes_none_away_from_others() {
             _ => return None,
         })
     });
-    let report = world.run("observe", &[&["api", "-o", "json"][..], &SHORT].concat()).json();
+    let report = cluster.run("observe", &[&["api", "-o", "json"][..], &SHORT].concat()).json();
     assert_eq!(report["containers"][0]["peak"], 100 << 20);
 }
 
 /// Of several containers the one that is named is asked at the port that is named.
 #[test]
 fn the_port_is_that_of_the_container_that_is_named() {
-    let world = StandIn::new(|path, _| {
+    let cluster = PodServer::new(|path, _| {
         Some(match path {
             "/api/v1/namespaces/shop/pods/api" => {
                 let mut pod = pod("api", 0, None);
@@ -215,8 +206,8 @@ fn the_port_is_that_of_the_container_that_is_named() {
             _ => return None,
         })
     });
-    let _ = world.run("observe", &[&["api", "-c", "app", "--port", "9090"][..], &SHORT].concat());
-    let asked = world.asked();
+    let _ = cluster.run("observe", &[&["api", "-c", "app", "--port", "9090"][..], &SHORT].concat());
+    let asked = cluster.asked();
     assert!(asked.iter().any(|target| target.ends_with("/pods/api/portforward?&ports=9090")), "{asked:?}");
 }
 
@@ -226,7 +217,7 @@ fn the_port_is_that_of_the_container_that_is_named() {
 #[case::of_the_current("previous=false", true)]
 #[case::of_neither("previous=maybe", false)]
 fn a_malformed_value_is_told_by_the_log(#[case] which: &'static str, #[case] is_malformed: bool) {
-    let world = StandIn::with_queries(move |path, query, count| {
+    let cluster = PodServer::with_queries(move |path, query, count| {
         let mut pod = pod("api", 0, None);
         pod["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
         let status = &mut pod["status"]["containerStatuses"][0];
@@ -247,10 +238,10 @@ fn a_malformed_value_is_told_by_the_log(#[case] which: &'static str, #[case] is_
             _ => return None,
         })
     });
-    let report = world.run("observe", &[&["api", "-o", "json"][..], &SHORT].concat()).json();
+    let report = cluster.run("observe", &[&["api", "-o", "json"][..], &SHORT].concat()).json();
     let wanted = if is_malformed { "malformed-gomemlimit" } else { "failed" };
     assert_eq!(report["containers"][0]["ends"][0]["kind"], wanted, "{report}");
-    let diagnosed = world.run("diagnose", &["api"]);
+    let diagnosed = cluster.run("diagnose", &["api"]);
     if is_malformed {
         assert!(
             diagnosed.stdout.starts_with("misconfigured: the container exited with code 2"),
@@ -260,17 +251,17 @@ fn a_malformed_value_is_told_by_the_log(#[case] which: &'static str, #[case] is_
     } else {
         diagnosed.is_refused("does not run (CrashLoopBackOff); before, it ended with Error, exit code 2");
     }
-    let logs = || world.asked().iter().filter(|one| one.contains("/log?")).count();
-    assert!(logs() <= 4, "a log is read once for each command: {:?}", world.asked());
+    let logs = || cluster.asked().iter().filter(|one| one.contains("/log?")).count();
+    assert!(logs() <= 4, "a log is read once for each command: {:?}", cluster.asked());
 }
 
 #[test]
 fn a_pod_that_goes_away_ends_it() {
-    let world = StandIn::new(|path, count| {
+    let cluster = PodServer::new(|path, count| {
         (path == "/api/v1/namespaces/shop/pods/api" && count < 3).then(|| (200, pod("api", 0, None)))
     });
     let started = Instant::now();
-    let output = world.run("observe", &["pod/api", "--for", "5m", "--interval", "100ms"]);
+    let output = cluster.run("observe", &["pod/api", "--for", "5m", "--interval", "100ms"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(output.stdout.contains(", until the pod was gone\n"), "{}", output.stdout);
     assert!(started.elapsed() < Duration::from_mins(1));
@@ -280,20 +271,20 @@ fn a_pod_that_goes_away_ends_it() {
 #[case("INT")]
 #[case("TERM")]
 fn a_signal_ends_it_and_nothing_is_lost(#[case] signal: &str) {
-    let world = world(false);
-    let child =
-        world.start("observe", &["deploy/api", "--for", "10m", "--interval", "100ms", "--save", "kept.json"]);
+    let cluster = cluster(false);
+    let child = cluster
+        .start("observe", &["deploy/api", "--for", "10m", "--interval", "100ms", "--save", "kept.json"]);
     let until = Instant::now() + Duration::from_secs(30);
-    while world.asked().iter().filter(|one| one.starts_with(PODS)).count() < 4 {
+    while cluster.asked().iter().filter(|one| one.starts_with(PODS)).count() < 4 {
         assert!(Instant::now() < until, "nothing was asked");
         std::thread::sleep(Duration::from_millis(20));
     }
     let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
     assert!(kill.success());
-    let output = Outcome::of(child);
+    let output = CommandOutput::of(child);
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(output.stdout.contains(", interrupted\n"), "{}", output.stdout);
-    let kept: Value = serde_json::from_str(&fs::read_to_string(world.path("kept.json")).unwrap()).unwrap();
+    let kept: Value = serde_json::from_str(&fs::read_to_string(cluster.path("kept.json")).unwrap()).unwrap();
     assert_eq!(kept["ended"], "interrupted");
     assert!(kept["containers"][0]["restarts"].as_u64().unwrap() >= 1, "{kept}");
 }
@@ -315,25 +306,25 @@ fn a_signal_ends_it_and_nothing_is_lost(#[case] signal: &str) {
 #[case::no_folder(&["deploy/api", "--save", "none/a.json"], "cannot write none/a.json: No such file or directory (os error 2)\n")]
 #[case::no_folder_for_a_picture(&["deploy/api", "--svg", "none/a.svg"], "cannot write none/a.svg: No such file or directory (os error 2)\n")]
 fn what_cannot_be_observed(#[case] arguments: &[&str], #[case] wanted: &str) {
-    let world = StandIn::new(|path, _| {
+    let cluster = PodServer::new(|path, _| {
         Some(match path {
             DEPLOYMENT => deployment(),
             "/apis/batch/v1/namespaces/shop/cronjobs/nightly" => {
                 (200, json!({"spec": {"schedule": "@daily"}}))
             }
             "/apis/apps/v1/namespaces/shop/statefulsets/db" => {
-                failure(403, "cannot get resource \"statefulsets\"")
+                status(403, "cannot get resource \"statefulsets\"")
             }
             PODS => list(&[pod("api-1", 0, None)]),
             _ => return None,
         })
     });
-    fs::write(world.path("b.json"), "{\"schema\":\"gomemlimit.dev/observation\",\"version\":1}").unwrap();
+    fs::write(cluster.path("b.json"), "{\"schema\":\"gomemlimit.dev/observation\",\"version\":1}").unwrap();
     if arguments.first() == Some(&"-l") {
-        let empty = StandIn::new(|path, _| (path == PODS).then(|| list(&[])));
+        let empty = PodServer::new(|path, _| (path == PODS).then(|| list(&[])));
         return empty.run("observe", arguments).is_refused(wanted);
     }
-    world.run("observe", arguments).is_refused(wanted);
+    cluster.run("observe", arguments).is_refused(wanted);
 }
 
 #[rstest]
@@ -345,7 +336,7 @@ fn what_cannot_be_observed(#[case] arguments: &[&str], #[case] wanted: &str) {
 #[case(&["api", "--port", "0"], "0 is not in 1..=65535")]
 #[case(&["api", "-o", "yaml"], "possible values: table, json")]
 fn arguments_that_make_no_sense(#[case] arguments: &[&str], #[case] wanted: &str) {
-    let output = StandIn::new(|_, _| None).run("observe", arguments);
+    let output = PodServer::new(|_, _| None).run("observe", arguments);
     assert_eq!((output.code, output.stdout.as_str()), (2, ""));
     assert!(output.stderr.contains(wanted), "{}", output.stderr);
 }

@@ -7,13 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gomemlimit_fake_api_server::{PodServer, status};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{
-    DEPLOYMENT, PODS, SUMMARY, deployment, list, pod,
-    standin::{StandIn, failure},
-};
+use super::{DEPLOYMENT, PODS, SUMMARY, deployment, list, pod};
 
 const METRICS: &str = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
 /// Far longer than any of these runs may take, and far shorter than what is waited for where something hangs.
@@ -25,34 +23,38 @@ fn four_pods(path: &str) -> Option<(u16, Value)> {
     Some(match path {
         DEPLOYMENT => deployment(),
         PODS => list(&["a", "b", "c", "d"].map(|name| pod(name, 0, None))),
-        SUMMARY => failure(403, "cannot get resource \"nodes/proxy\""),
+        SUMMARY => status(403, "cannot get resource \"nodes/proxy\""),
         _ => return None,
     })
 }
 
 /// The report, and how often the API server was asked for the memory of pods, by whatever path.
-fn observe(world: &StandIn, arguments: &[&str]) -> (Value, usize) {
+fn observe(cluster: &PodServer, arguments: &[&str]) -> (Value, usize) {
     let started = Instant::now();
-    let output = world.run("observe", &[&["deployment/api", "-o", "json"], arguments].concat());
+    let output = cluster.run("observe", &[&["deployment/api", "-o", "json"], arguments].concat());
     assert!(started.elapsed() < LONG, "{:?}", started.elapsed());
-    let asked = world.asked().iter().filter(|one| one.starts_with(METRICS)).count();
+    let asked = cluster.asked().iter().filter(|one| one.starts_with(METRICS)).count();
     (output.json(), asked)
 }
 
 /// kube repeats 503 up to 15 times, in the time of the poll.
 #[test]
 fn a_metrics_server_that_is_out_of_order_is_asked_once_at_each_poll() {
-    let world = StandIn::new(|path, _| {
-        let unavailable = || failure(503, "the server is currently unable to handle the request");
+    let cluster = PodServer::new(|path, _| {
+        let unavailable = || status(503, "the server is currently unable to handle the request");
         path.starts_with(METRICS).then(unavailable).or_else(|| four_pods(path))
     });
-    let (report, asked) = observe(&world, &["--for", "3s", "--interval", "200ms"]);
+    let (report, asked) = observe(&cluster, &["--for", "3s", "--interval", "200ms"]);
     let polls = report["polls"].as_u64().unwrap();
     // A machine that takes a second for an answer may leave one out.
-    assert!((polls / 2..=polls).contains(&(asked as u64)), "{:?}", world.asked());
+    assert!((polls / 2..=polls).contains(&(asked as u64)), "{:?}", cluster.asked());
     assert!(polls >= 4, "{polls} polls of 16");
-    assert_eq!(world.count(METRICS), asked, "a list, not a request for each pod");
-    assert!(world.asked().contains(&format!("{METRICS}?&labelSelector=app%3Dapi")), "{:?}", world.asked());
+    assert_eq!(cluster.count(METRICS), asked, "a list, not a request for each pod");
+    assert!(
+        cluster.asked().contains(&format!("{METRICS}?&labelSelector=app%3Dapi")),
+        "{:?}",
+        cluster.asked()
+    );
     let said = format!(
         "metrics.k8s.io: the API server answered: the server is currently unable to handle the request (in {asked} of \
          {polls} polls)"
@@ -62,12 +64,12 @@ fn a_metrics_server_that_is_out_of_order_is_asked_once_at_each_poll() {
 
 #[test]
 fn one_list_has_the_memory_of_all_pods() {
-    let world = StandIn::new(|path, _| {
+    let cluster = PodServer::new(|path, _| {
         let metrics = |name: &str| json!({"metadata": {"name": name}, "containers": [{"name": "app", "usage": {"memory": "100Mi"}}]});
         let items = ["a", "b", "c", "d"].map(metrics);
         (path == METRICS).then(|| (200, json!({"items": items}))).or_else(|| four_pods(path))
     });
-    let (report, _) = observe(&world, &super::SHORT);
+    let (report, _) = observe(&cluster, &super::SHORT);
     let peaks: Vec<_> = report["containers"].as_array().unwrap().iter().map(|one| &one["peak"]).collect();
     assert_eq!(peaks, [100 << 20; 4], "{report}");
     assert!(!report["notes"].to_string().contains("memory of"), "{}", report["notes"]);
@@ -78,14 +80,14 @@ fn one_list_has_the_memory_of_all_pods() {
 #[case::metrics_server(METRICS, "metrics.k8s.io: ")]
 #[case::kubelet(SUMMARY, "the kubelet of node n: ")]
 fn a_source_that_never_answers_leaves_time_for_polls(#[case] hanging: &'static str, #[case] who: &str) {
-    let world = StandIn::new(move |path, _| {
+    let cluster = PodServer::new(move |path, _| {
         if path == hanging {
             sleep(HANGS);
         }
         four_pods(path)
     });
-    let (report, _) = observe(&world, &["--for", "9s", "--interval", "500ms"]);
-    assert!(world.count(hanging) <= 2, "{:?}", world.asked());
+    let (report, _) = observe(&cluster, &["--for", "9s", "--interval", "500ms"]);
+    assert!(cluster.count(hanging) <= 2, "{:?}", cluster.asked());
     assert!(report["polls"].as_u64().unwrap() >= 4, "{}", report["polls"]);
     let notes = report["notes"].to_string();
     assert!(notes.contains(who) && notes.contains("no answer within 5s (in "), "{notes}");
@@ -93,13 +95,13 @@ fn a_source_that_never_answers_leaves_time_for_polls(#[case] hanging: &'static s
 
 #[test]
 fn a_poll_that_hangs_ends_with_the_time() {
-    let world = StandIn::new(|path, count| {
+    let cluster = PodServer::new(|path, count| {
         if path == PODS && count > 2 {
             sleep(HANGS);
         }
         four_pods(path)
     });
-    let (report, _) = observe(&world, &["--for", "3s", "--interval", "100ms"]);
+    let (report, _) = observe(&cluster, &["--for", "3s", "--interval", "100ms"]);
     assert_eq!((&report["ended"], &report["failedPolls"]), (&json!("time"), &json!(1)), "{report}");
     let said = "the API server did not answer 1 of 4 polls: no answer before the time was over";
     assert!(report["notes"].to_string().contains(said), "{}", report["notes"]);
@@ -108,13 +110,13 @@ fn a_poll_that_hangs_ends_with_the_time() {
 /// Nothing is repeated behind the back of a poll, and the cause of a failed one is told.
 #[test]
 fn a_list_that_fails_is_one_failed_poll() {
-    let world = StandIn::new(|path, count| {
+    let cluster = PodServer::new(|path, count| {
         let is_busy = path == PODS && [0, 2, 3].contains(&count);
-        is_busy.then(|| failure(429, "too many requests")).or_else(|| four_pods(path))
+        is_busy.then(|| status(429, "too many requests")).or_else(|| four_pods(path))
     });
-    let (report, _) = observe(&world, &["--for", "2s", "--interval", "100ms"]);
+    let (report, _) = observe(&cluster, &["--for", "2s", "--interval", "100ms"]);
     // The first pods are waited for.
-    assert_eq!(world.count(PODS) as u64, 1 + report["polls"].as_u64().unwrap());
+    assert_eq!(cluster.count(PODS) as u64, 1 + report["polls"].as_u64().unwrap());
     assert_eq!(report["failedPolls"], 2, "{report}");
     let said = "polls: the API server answered: too many requests";
     assert!(report["notes"].to_string().contains(said), "{}", report["notes"]);
@@ -126,18 +128,18 @@ fn a_list_that_fails_is_one_failed_poll() {
 #[case::kubelet_is_away(503, None)]
 #[case::one_pod_is_known_to_the_kubelet(503, Some(100))]
 fn every_source_that_failed_is_named(#[case] kubelet: u16, #[case] seen: Option<u64>) {
-    let world = StandIn::new(move |path, count| {
+    let cluster = PodServer::new(move |path, count| {
         Some(match path {
             SUMMARY if count == 0 && seen.is_some() => {
                 super::summary(&["a", "b", "c", "d"].map(|name| (name, 100)))
             }
-            SUMMARY => failure(kubelet, "no summary"),
-            _ if path.starts_with(METRICS) => failure(403, "pods is forbidden"),
-            _ if path.ends_with("/portforward") => failure(403, "no forwarding"),
+            SUMMARY => status(kubelet, "no summary"),
+            _ if path.starts_with(METRICS) => status(403, "pods is forbidden"),
+            _ if path.ends_with("/portforward") => status(403, "no forwarding"),
             _ => return four_pods(path),
         })
     });
-    let (report, _) = observe(&world, &["--for", "900ms", "--interval", "300ms"]);
+    let (report, _) = observe(&cluster, &["--for", "900ms", "--interval", "300ms"]);
     let (notes, polls) = (report["notes"].to_string(), report["polls"].as_u64().unwrap());
     let failed = polls - u64::from(seen.is_some());
     let metrics = format!("metrics.k8s.io: pods is forbidden (in {failed} of {polls} polls)");
@@ -154,9 +156,9 @@ fn every_source_that_failed_is_named(#[case] kubelet: u16, #[case] seen: Option<
 /// The default interval of 2 s does not divide it.
 #[test]
 fn the_last_poll_begins_when_the_time_is_over() {
-    let world = StandIn::new(|path, _| four_pods(path));
+    let cluster = PodServer::new(|path, _| four_pods(path));
     for (time, interval, seconds) in [("1s", "2s", 1.0), ("1300ms", "500ms", 1.3), ("1s", "500ms", 1.0)] {
-        let (report, _) = observe(&world, &["--for", time, "--interval", interval]);
+        let (report, _) = observe(&cluster, &["--for", time, "--interval", interval]);
         let of = |field: &str| report[field].as_f64().unwrap();
         assert!(of("seconds") >= seconds, "{report}");
         let polls = (seconds / report["intervalSeconds"].as_f64().unwrap()).ceil() + 1.0;
@@ -175,14 +177,14 @@ fn the_last_poll_begins_when_the_time_is_over() {
 #[case::both(&["--save", "new", "--svg", "./new"], "--svg would overwrite what --save keeps")]
 #[case::both_by_a_linked_folder(&["--save", "tmp/new", "--svg", "linked/new"], "--svg would overwrite what --save keeps")]
 fn no_file_is_written_over_another(#[case] arguments: &[&str], #[case] wanted: &str) {
-    let world = StandIn::new(|path, _| four_pods(path));
+    let cluster = PodServer::new(|path, _| four_pods(path));
     let baseline = "{\"schema\":\"gomemlimit.dev/observation\",\"version\":1}";
-    fs::write(world.path("b.json"), baseline).unwrap();
-    symlink(world.path("b.json"), world.path("link.json")).unwrap();
-    symlink(world.path("tmp"), world.path("linked")).unwrap();
-    fs::hard_link(world.path("b.json"), world.path("hard.json")).unwrap();
+    fs::write(cluster.path("b.json"), baseline).unwrap();
+    symlink(cluster.path("b.json"), cluster.path("link.json")).unwrap();
+    symlink(cluster.path("tmp"), cluster.path("linked")).unwrap();
+    fs::hard_link(cluster.path("b.json"), cluster.path("hard.json")).unwrap();
     let arguments = [&["deployment/api"], arguments, &super::SHORT].concat();
-    world.run("observe", &arguments).is_refused(wanted);
-    assert_eq!(fs::read_to_string(world.path("b.json")).unwrap(), baseline);
-    assert_eq!(world.asked(), [""; 0], "nothing is observed");
+    cluster.run("observe", &arguments).is_refused(wanted);
+    assert_eq!(fs::read_to_string(cluster.path("b.json")).unwrap(), baseline);
+    assert_eq!(cluster.asked(), [""; 0], "nothing is observed");
 }

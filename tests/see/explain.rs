@@ -2,37 +2,37 @@
 
 use serde_json::{Value, json};
 
-use crate::scripted::{
+use gomemlimit_fake_api_server::{
+    cluster_fixture::{CONFIG_MAPS, ClusterFixture, PODS},
     pod_with,
-    world::{CONFIG_MAPS, PODS, World},
 };
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
 
 /// The webhook has this policy file.
-fn with_rules(rules: &Value) -> World {
-    let mut world = World::sound();
-    let pod = &mut world.object(PODS, 0)["spec"];
+fn with_rules(rules: &Value) -> ClusterFixture {
+    let mut fixture = ClusterFixture::sound();
+    let pod = &mut fixture.object(PODS, 0)["spec"];
     pod["containers"][0]["args"] = json!(["serve", "--policy-file=/policy/policy.yaml"]);
     pod["containers"][0]["volumeMounts"] = json!([{"name": "policy", "mountPath": "/policy"}]);
     pod["volumes"] = json!([{"name": "policy", "configMap": {"name": "gomemlimit-policy"}}]);
     let text = json!({"rules": rules}).to_string();
-    world.put(
+    fixture.put(
         CONFIG_MAPS,
         &[json!({"metadata": {"name": "gomemlimit-policy"}, "data": {"policy.yaml": text}})],
     );
-    world
+    fixture
 }
 
 /// A pod of ours with this status annotation.
-fn recorded(status: &str) -> World {
-    let mut world = World::sound();
+fn recorded(status: &str) -> ClusterFixture {
+    let mut fixture = ClusterFixture::sound();
     let mut pod = pod_with("api-0", Some("966367641"));
     pod["apiVersion"] = "v1".into();
     pod["kind"] = "Pod".into();
     pod["metadata"]["annotations"] = json!({"gomemlimit.dev/status": status});
-    world.put("/api/v1/namespaces/shop/pods", &[pod]);
-    world
+    fixture.put("/api/v1/namespaces/shop/pods", &[pod]);
+    fixture
 }
 
 #[tokio::test]
@@ -40,12 +40,12 @@ async fn rules_for_namespaces_and_owners_count_for_workloads() {
     let rule = |matched: Value| json!([{"name": "small", "match": matched, "set": {"ratio": "0.5"}}]);
     let template = pod_with("api", None)["spec"].clone();
     for matched in [json!({"namespaces": ["shop"]}), json!({"owners": ["ReplicaSet"]})] {
-        let mut world = with_rules(&rule(matched.clone()));
-        world.put(DEPLOYMENTS, &[json!({
+        let mut fixture = with_rules(&rule(matched.clone()));
+        fixture.put(DEPLOYMENTS, &[json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api", "namespace": "shop"},
             "spec": {"template": {"spec": template}},
         })]);
-        let (_, report) = world.serve().await.json(&["explain", "deployment/api"]).await;
+        let (_, report) = fixture.serve().json(&["explain", "deployment/api"]).await;
         let container = &report["objects"][0]["containers"][0];
         assert_eq!(
             (&container["rule"], &container["value"]),
@@ -77,7 +77,7 @@ async fn what_was_recorded_is_told_as_it_was_decided() {
         (literal(json!({"source": "pod"})), "ratio 0.9 of 1Gi (pod annotation) at its creation"),
         (track.to_string(), "tracks the limit, 1Gi (namespace annotation) at its creation"),
     ] {
-        let (_, stdout, stderr) = recorded(&status).serve().await.run(&["explain", "api-0"]).await;
+        let (_, stdout, stderr) = recorded(&status).serve().run(&["explain", "api-0"]).await;
         assert!(stdout.contains(said), "{said}: {stdout}{stderr}");
     }
 }
@@ -87,7 +87,7 @@ async fn a_terminal_does_not_obey_an_annotation() {
     let status = json!({"containers": {"app": {
         "limit": 1, "ratio": "\u{1b}]0;gone\u{7}", "source": "\u{9b}2J\u{202e}", "kind": "literal",
     }}});
-    let server = recorded(&status.to_string()).serve().await;
+    let server = recorded(&status.to_string()).serve();
     let (_, stdout, stderr) = server.run(&["explain", "api-0"]).await;
     assert!(!(stdout.clone() + &stderr).contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')));
     assert!(stdout.contains("\\u{1b}]0;gone\\u{7}"), "{stdout}");
@@ -98,7 +98,7 @@ async fn a_terminal_does_not_obey_an_annotation() {
 
 #[tokio::test]
 async fn the_json_has_a_version_and_every_field_is_documented() {
-    let server = recorded("{}").serve().await;
+    let server = recorded("{}").serve();
     let (_, live) = server.json(&["explain", "api-0"]).await;
     let manifest = tempfile::NamedTempFile::with_suffix(".json").unwrap();
     let mut pod = pod_with("api-0", None);
@@ -126,14 +126,14 @@ async fn the_json_has_a_version_and_every_field_is_documented() {
 
 #[tokio::test]
 async fn a_pod_that_was_oom_killed_is_not_plainly_covered() {
-    let mut world = World::sound();
+    let mut fixture = ClusterFixture::sound();
     let mut pod = pod_with("api-0", Some("966367641"));
     (pod["apiVersion"], pod["kind"]) = ("v1".into(), "Pod".into());
     let last =
         json!({"terminated": {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-01-01T00:00:00Z"}});
     pod["status"]["containerStatuses"] = json!([{"name": "app", "restartCount": 1, "lastState": last}]);
-    world.put("/api/v1/namespaces/shop/pods", &[pod]);
-    let (code, stdout, stderr) = world.serve().await.run(&["explain", "api-0"]).await;
+    fixture.put("/api/v1/namespaces/shop/pods", &[pod]);
+    let (code, stdout, stderr) = fixture.serve().run(&["explain", "api-0"]).await;
     assert_eq!(code, 0, "{stderr}");
     let row = stdout.lines().find(|line| line.contains("Pod shop/api-0")).unwrap();
     assert!(row.contains(" oom-killed/covered ") && row.contains("; OOM-killed; raise the limit"), "{row}");

@@ -10,23 +10,25 @@ use tokio::{
     time::timeout,
 };
 
-use crate::scripted::{
-    SILENT, Server, event, failure, forbidden, list, pod, pod_with,
-    world::{CONFIGURATIONS, NAMESPACES, PODS as PODS_OF_THE_WEBHOOK, World, namespace, state},
+use gomemlimit_fake_api_server::{
+    SILENT, ScriptedServer,
+    cluster_fixture::{
+        CONFIGURATIONS, ClusterFixture, NAMESPACES, PODS as PODS_OF_THE_WEBHOOK, namespace, state,
+    },
+    event, failure, forbidden, list, pod, pod_with,
 };
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
 const LONG: Duration = Duration::from_secs(30);
 
 /// A server with these pods in every namespace, and no right to read anything else.
-async fn server(pods: &[serde_json::Value]) -> Server {
+fn server(pods: &[serde_json::Value]) -> ScriptedServer {
     let pods = list(pods, "");
-    Server::start(move |path, query| match path {
+    ScriptedServer::start(move |path, query| match path {
         _ if query.contains_key("watch") => (SILENT, String::new()),
         path if path.ends_with("/pods") => pods.clone(),
         path => forbidden(path),
     })
-    .await
 }
 
 fn finished(name: &str) -> serde_json::Value {
@@ -46,7 +48,7 @@ fn finished(name: &str) -> serde_json::Value {
 #[case::summary(&["-n", "typo", "--summary"], "no pods in namespace typo")]
 #[tokio::test]
 async fn an_audit_of_nothing_is_no_gate(#[case] arguments: &[&str], #[case] said: &str) {
-    let server = server(&[]).await;
+    let server = server(&[]);
     let gate = [&["audit"], arguments, &["--fail-on", "uncovered"]].concat();
     let (code, stdout, stderr) = server.run(&gate).await;
     assert_eq!(code, 2, "{stdout}{stderr}");
@@ -65,7 +67,7 @@ async fn an_audit_of_nothing_is_no_gate(#[case] arguments: &[&str], #[case] said
 
 #[tokio::test]
 async fn pods_that_are_left_out_are_told_of() {
-    let server = server(&[finished("done")]).await;
+    let server = server(&[finished("done")]);
     let (code, stdout, stderr) = server.run(&["audit"]).await;
     assert_eq!((code, stdout.as_str()), (0, ""));
     let said = "No resources found in shop namespace. Pods that have ended well: 1; --finished shows them.";
@@ -76,12 +78,11 @@ async fn pods_that_are_left_out_are_told_of() {
 
 #[tokio::test]
 async fn a_namespace_that_does_not_exist_is_named() {
-    let server = Server::start(|path, _| match path {
+    let server = ScriptedServer::start(|path, _| match path {
         "/api/v1/namespaces/typo" => failure(404, "namespaces \"typo\" not found"),
         path if path.ends_with("/pods") => list(&[], ""),
         path => forbidden(path),
-    })
-    .await;
+    });
     for command in [&["audit", "-n", "typo"][..], &["check", "-n", "typo"]] {
         let (code, stdout, stderr) = server.run(command).await;
         assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
@@ -92,7 +93,7 @@ async fn a_namespace_that_does_not_exist_is_named() {
 /// A container without a value, of which nobody knows whether its namespace has opted in.
 #[tokio::test]
 async fn what_may_not_be_read_does_not_pass() {
-    let server = server(&[pod_with("a", None)]).await;
+    let server = server(&[pod_with("a", None)]);
     for word in ["not-labelled", "not-injected", "excluded-namespace"] {
         let (code, _, stderr) = server.run(&["audit", "--fail-on", word]).await;
         assert_eq!(code, 2, "{stderr}");
@@ -107,7 +108,7 @@ async fn what_may_not_be_read_does_not_pass() {
 #[tokio::test]
 async fn a_pod_that_cannot_be_read_does_not_pass() {
     let strange = json!({"metadata": {"name": "strange"}, "spec": {"containers": 7}});
-    let server = server(&[strange, pod_with("a", Some("512Mi"))]).await;
+    let server = server(&[strange, pod_with("a", Some("512Mi"))]);
     let (code, _, stderr) = server.run(&["audit", "--fail-on", "stale", "--allow-empty"]).await;
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.ends_with("error: 1 pods cannot be read, so --fail-on cannot judge them\n"), "{stderr}");
@@ -118,10 +119,10 @@ async fn a_pod_that_cannot_be_read_does_not_pass() {
 /// A container without a value, of which nobody knows what the installation would do with it.
 #[tokio::test]
 async fn settings_that_may_not_be_read_do_not_pass() {
-    let mut world = with_pod();
-    world.put(PODS, &[pod_with("api-0", Some("900MiB"))]);
-    world.forbid(CONFIGURATIONS);
-    let server = world.serve().await;
+    let mut fixture = with_pod();
+    fixture.put(PODS, &[pod_with("api-0", Some("900MiB"))]);
+    fixture.forbid(CONFIGURATIONS);
+    let server = fixture.serve();
     for word in ["no-memory-limit", "below-minimum", "audit-mode", "not-injected"] {
         let (code, stdout, stderr) = server.run(&["audit", "--fail-on", word]).await;
         assert_eq!(code, 2, "{stdout}{stderr}");
@@ -136,10 +137,10 @@ async fn settings_that_may_not_be_read_do_not_pass() {
     assert_eq!(server.run(&["audit", "--fail-on", "stale,malformed,uncovered"]).await.0, 0);
     assert_eq!(server.run(&["audit"]).await.0, 0);
     // Nor may flags that cannot be read.
-    let mut world = with_pod();
-    world.object(PODS_OF_THE_WEBHOOK, 0)["spec"]["containers"][0]["args"] =
+    let mut fixture = with_pod();
+    fixture.object(PODS_OF_THE_WEBHOOK, 0)["spec"]["containers"][0]["args"] =
         json!(["serve", "--from-the-future"]);
-    let (code, _, stderr) = world.serve().await.run(&["audit", "--fail-on", "no-memory-limit"]).await;
+    let (code, _, stderr) = fixture.serve().run(&["audit", "--fail-on", "no-memory-limit"]).await;
     assert_eq!(code, 2, "{stderr}");
     // A watch fails at its end.
     let (code, said) = interrupted(&server, &["--fail-on", "below-minimum"], "Decided by").await;
@@ -150,7 +151,7 @@ async fn settings_that_may_not_be_read_do_not_pass() {
 }
 
 /// Waits for what `audit --watch` says first, interrupts it, and takes its exit code and what it said on stderr.
-async fn interrupted(server: &Server, arguments: &[&str], first: &str) -> (Option<i32>, String) {
+async fn interrupted(server: &ScriptedServer, arguments: &[&str], first: &str) -> (Option<i32>, String) {
     let mut command = server.command(&[&["audit", "--watch"], arguments].concat());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -167,7 +168,7 @@ async fn interrupted(server: &Server, arguments: &[&str], first: &str) -> (Optio
 
 #[tokio::test]
 async fn a_watch_of_nothing_is_no_gate() {
-    let empty = server(&[]).await;
+    let empty = server(&[]);
     let nothing = "No resources found in shop namespace.";
     let (code, said) = interrupted(&empty, &["--fail-on", "stale"], nothing).await;
     assert_eq!(code, Some(2), "{said}");
@@ -176,7 +177,7 @@ async fn a_watch_of_nothing_is_no_gate() {
     assert_eq!(interrupted(&empty, &[], nothing).await.0, Some(0));
     // One that comes later is judged.
     let watches = Mutex::new(0);
-    let later = Server::start(move |path, query| match (path, query.get("watch")) {
+    let later = ScriptedServer::start(move |path, query| match (path, query.get("watch")) {
         (PODS, None) => list(&[], ""),
         (PODS, Some(_)) => {
             let mut watches = watches.lock().unwrap();
@@ -185,8 +186,7 @@ async fn a_watch_of_nothing_is_no_gate() {
             (SILENT, pod)
         }
         (path, _) => forbidden(path),
-    })
-    .await;
+    });
     let mut command = later.command(&["audit", "--watch", "--fail-on", "stale"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -200,9 +200,9 @@ async fn a_watch_of_nothing_is_no_gate() {
 /// Every link but what is forbidden is fine, and there is no dry run to prove that pods get a value.
 #[tokio::test]
 async fn a_check_that_knows_only_a_part_does_not_pass() {
-    let mut world = World::sound();
-    world.forbid(crate::scripted::world::SERVICES);
-    let server = world.serve().await;
+    let mut fixture = ClusterFixture::sound();
+    fixture.forbid(gomemlimit_fake_api_server::cluster_fixture::SERVICES);
+    let server = fixture.serve();
     let (code, stdout, stderr) = server.run(&["check", "-n", "shop", "--no-dry-run"]).await;
     assert_eq!(code, 2, "{stdout}{stderr}");
     assert!(stdout.starts_with("LINK ") && stdout.contains("service"), "{stdout}");
@@ -214,25 +214,25 @@ async fn a_check_that_knows_only_a_part_does_not_pass() {
     let (code, report) = server.json(&["check", "-n", "shop"]).await;
     assert_eq!((code, &report["verified"]), (0, &json!(true)), "{report}");
     // No namespace was looked at.
-    let mut world = World::sound();
-    world.forbid(NAMESPACES);
-    let (code, report) = world.serve().await.json(&["check"]).await;
+    let mut fixture = ClusterFixture::sound();
+    fixture.forbid(NAMESPACES);
+    let (code, report) = fixture.serve().json(&["check"]).await;
     assert_eq!((code, &report["verified"]), (2, &json!(false)), "{report}");
     // Broken is broken.
-    let mut world = World::sound();
-    world.put(NAMESPACES, &[namespace("shop", &json!({}))]);
-    world.dry_run("shop", None);
-    let (code, report) = world.serve().await.json(&["check", "-n", "shop"]).await;
+    let mut fixture = ClusterFixture::sound();
+    fixture.put(NAMESPACES, &[namespace("shop", &json!({}))]);
+    fixture.dry_run("shop", None);
+    let (code, report) = fixture.serve().json(&["check", "-n", "shop"]).await;
     assert_eq!((code, &report["verified"]), (1, &json!(false)), "{report}");
 }
 
-/// The sound world with a pod of this memory limit in it.
-fn with_pod() -> World {
-    let mut world = World::sound();
+/// The sound fixture with a pod of this memory limit in it.
+fn with_pod() -> ClusterFixture {
+    let mut fixture = ClusterFixture::sound();
     let mut pod = pod_with("api-0", None);
     (pod["apiVersion"], pod["kind"]) = ("v1".into(), "Pod".into());
-    world.put(PODS, &[pod]);
-    world
+    fixture.put(PODS, &[pod]);
+    fixture
 }
 
 #[rstest]
@@ -248,11 +248,11 @@ async fn an_explanation_by_what_may_not_be_read_does_not_pass(
     #[case] more: &[&str],
     #[case] said: &str,
 ) {
-    let mut world = with_pod();
+    let mut fixture = with_pod();
     for path in forbidden {
-        world.forbid(path);
+        fixture.forbid(path);
     }
-    let server = world.serve().await;
+    let server = fixture.serve();
     for word in ["no-memory-limit", "warning"] {
         let gate = [&["explain", "api-0", "--fail-on", word], more].concat();
         let (code, stdout, stderr) = server.run(&gate).await;
@@ -270,31 +270,31 @@ async fn an_explanation_by_what_may_not_be_read_does_not_pass(
 #[tokio::test]
 async fn an_explanation_by_what_is_known_passes() {
     let gate = ["explain", "api-0", "--fail-on", "no-memory-limit"];
-    let (code, _, stderr) = with_pod().serve().await.run(&gate).await;
+    let (code, _, stderr) = with_pod().serve().run(&gate).await;
     assert_eq!(code, 0, "{stderr}");
     // Flags stand for what the webhook runs with.
-    let mut world = with_pod();
-    world.forbid(CONFIGURATIONS);
-    let (code, _, stderr) = world.serve().await.run(&[&gate[..], &["--ratio", "0.8"]].concat()).await;
+    let mut fixture = with_pod();
+    fixture.forbid(CONFIGURATIONS);
+    let (code, _, stderr) = fixture.serve().run(&[&gate[..], &["--ratio", "0.8"]].concat()).await;
     assert_eq!(code, 0, "{stderr}");
     // That there is no webhook is known.
-    let mut world = with_pod();
-    world.put(CONFIGURATIONS, &[]);
-    let (code, _, stderr) = world.serve().await.run(&gate).await;
+    let mut fixture = with_pod();
+    fixture.put(CONFIGURATIONS, &[]);
+    let (code, _, stderr) = fixture.serve().run(&gate).await;
     assert_eq!(code, 0, "{stderr}");
 }
 
 #[tokio::test]
 async fn a_template_without_containers_is_no_gate() {
-    let mut world = World::sound();
-    world.put(
+    let mut fixture = ClusterFixture::sound();
+    fixture.put(
         "/apis/apps/v1/namespaces/shop/deployments",
         &[json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api", "namespace": "shop"},
             "spec": {"template": {"spec": {"containers": []}}},
         })],
     );
-    let server = world.serve().await;
+    let server = fixture.serve();
     let gate = ["explain", "deployment/api", "--fail-on", "no-memory-limit"];
     let (code, _, stderr) = server.run(&gate).await;
     assert_eq!(code, 2, "{stderr}");
@@ -308,9 +308,9 @@ async fn a_template_without_containers_is_no_gate() {
 /// A namespace that was named is tried, whatever may be read of it: a pod that got a value proves everything.
 #[tokio::test]
 async fn a_check_of_a_namespace_that_may_not_be_read_creates_a_pod() {
-    let mut world = World::sound();
-    world.forbid(NAMESPACES);
-    let server = world.serve().await;
+    let mut fixture = ClusterFixture::sound();
+    fixture.forbid(NAMESPACES);
+    let server = fixture.serve();
     let (code, report) = server.json(&["check", "-n", "shop"]).await;
     assert_eq!((code, &report["verified"]), (0, &json!(true)), "{report:#}");
     assert_eq!(
@@ -319,21 +319,21 @@ async fn a_check_of_a_namespace_that_may_not_be_read_creates_a_pod() {
         "{report:#}"
     );
     // Nothing at all may be read.
-    world.forbid(CONFIGURATIONS);
-    world.forbid("/apis/apps/v1/deployments");
-    let (code, stdout, stderr) = world.serve().await.run(&["check", "-n", "shop"]).await;
+    fixture.forbid(CONFIGURATIONS);
+    fixture.forbid("/apis/apps/v1/deployments");
+    let (code, stdout, stderr) = fixture.serve().run(&["check", "-n", "shop"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     // A pod without a value: there is something to mend.
-    world.dry_run("shop", None);
-    let (code, report) = world.serve().await.json(&["check", "-n", "shop"]).await;
+    fixture.dry_run("shop", None);
+    let (code, report) = fixture.serve().json(&["check", "-n", "shop"]).await;
     assert_eq!((code, &report["broken"]["link"]), (1, &json!("dry-run")), "{report:#}");
 }
 
 #[tokio::test]
 async fn a_check_does_not_advise_what_was_done() {
-    let mut world = World::sound();
-    world.forbid(NAMESPACES);
-    world.forbid("POST /api/v1/namespaces/shop/pods");
+    let mut fixture = ClusterFixture::sound();
+    fixture.forbid(NAMESPACES);
+    fixture.forbid("POST /api/v1/namespaces/shop/pods");
     for (arguments, said) in [
         (&["check"][..], "no pod created by dry run got one; grant the rights, or name a namespace with -n"),
         (&["check", "-n", "shop"], "no pod created by dry run got one; grant the rights"),
@@ -346,7 +346,7 @@ async fn a_check_does_not_advise_what_was_done() {
             "no pod was created; grant the rights, or name a namespace with -n and leave out --no-dry-run",
         ),
     ] {
-        let (code, stdout, stderr) = world.serve().await.run(arguments).await;
+        let (code, stdout, stderr) = fixture.serve().run(arguments).await;
         assert_eq!(code, 2, "{stdout}{stderr}");
         assert!(stderr.trim_end().ends_with(said), "{stderr}");
     }

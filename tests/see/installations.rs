@@ -3,12 +3,12 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::scripted::{
-    failure, list, pod_with,
-    world::{
-        CONFIG_MAPS, CONFIGURATIONS, NAMESPACES, PODS, SERVICES, World, configuration, namespace,
+use gomemlimit_fake_api_server::{
+    cluster_fixture::{
+        CONFIG_MAPS, CONFIGURATIONS, ClusterFixture, NAMESPACES, PODS, SERVICES, configuration, namespace,
         with_pod_opt_in,
     },
+    failure, list, pod_with,
 };
 
 fn in_namespace(namespace: &str, name: &str) -> Value {
@@ -17,21 +17,21 @@ fn in_namespace(namespace: &str, name: &str) -> Value {
     pod
 }
 
-async fn audit(world: &World) -> Value {
-    world.serve().await.json(&["audit", "-A"]).await.1
+async fn audit(fixture: &ClusterFixture) -> Value {
+    fixture.serve().json(&["audit", "-A"]).await.1
 }
 
 #[tokio::test]
 async fn with_pod_opt_in_a_pod_of_a_namespace_without_the_label_is_not_labelled() {
-    let mut world = World::sound();
-    world.put(CONFIGURATIONS, &[with_pod_opt_in(configuration("gomemlimit", "enabled"))]);
-    world.add(NAMESPACES, namespace("bare", &json!({})));
+    let mut fixture = ClusterFixture::sound();
+    fixture.put(CONFIGURATIONS, &[with_pod_opt_in(configuration("gomemlimit", "enabled"))]);
+    fixture.add(NAMESPACES, namespace("bare", &json!({})));
     let mut opted_in = in_namespace("bare", "b");
     opted_in["metadata"]["labels"] = json!({"gomemlimit.dev/inject": "enabled"});
     let mut opted_out = in_namespace("shop", "c");
     opted_out["metadata"]["labels"] = json!({"gomemlimit.dev/inject": "false"});
-    world.answer("/api/v1/pods", list(&[in_namespace("bare", "a"), opted_in, opted_out], ""));
-    let report = audit(&world).await;
+    fixture.answer("/api/v1/pods", list(&[in_namespace("bare", "a"), opted_in, opted_out], ""));
+    let report = audit(&fixture).await;
     let reasons: Vec<_> =
         report["containers"].as_array().unwrap().iter().map(|one| one["reason"].clone()).collect();
     assert_eq!(reasons, ["not-labelled", "not-injected", "opted-out"], "{report:#}");
@@ -41,14 +41,14 @@ async fn with_pod_opt_in_a_pod_of_a_namespace_without_the_label_is_not_labelled(
 
 #[tokio::test]
 async fn each_pod_is_judged_by_the_installation_that_selects_it() {
-    let mut world = World::sound();
-    world.add(CONFIGURATIONS, configuration("gomemlimit-canary", "canary"));
-    world.release("gomemlimit-canary", &["serve", "--min-limit=2Gi"]);
-    world.add(NAMESPACES, namespace("early", &json!({"gomemlimit.dev/inject": "canary"})));
-    world.add(NAMESPACES, namespace("bare", &json!({})));
+    let mut fixture = ClusterFixture::sound();
+    fixture.add(CONFIGURATIONS, configuration("gomemlimit-canary", "canary"));
+    fixture.release("gomemlimit-canary", &["serve", "--min-limit=2Gi"]);
+    fixture.add(NAMESPACES, namespace("early", &json!({"gomemlimit.dev/inject": "canary"})));
+    fixture.add(NAMESPACES, namespace("bare", &json!({})));
     let pods = ["shop", "early", "bare"].map(|name| in_namespace(name, "a"));
-    world.answer("/api/v1/pods", list(&pods, ""));
-    let report = audit(&world).await;
+    fixture.answer("/api/v1/pods", list(&pods, ""));
+    let report = audit(&fixture).await;
     let reasons: Vec<_> =
         report["containers"].as_array().unwrap().iter().map(|one| one["reason"].clone()).collect();
     assert_eq!(reasons, ["not-injected", "below-minimum", "not-labelled"], "{report:#}");
@@ -56,13 +56,13 @@ async fn each_pod_is_judged_by_the_installation_that_selects_it() {
                   gomemlimit/gomemlimit-canary-0 for gomemlimit-canary";
     assert_eq!(report["settingsFrom"], source);
     assert_eq!(report["unknown"], json!([]));
-    let server = world.serve().await;
+    let server = fixture.serve();
     let (code, stdout, stderr) = server.run(&["check"]).await;
     assert_eq!((code, stdout.as_str()), (2, ""));
     assert!(stderr.contains("choose one with --webhook-config"), "{stderr}");
     // The other's namespaces are not its own.
-    world.dry_run("early", Some("966367641"));
-    let (code, report) = world.serve().await.json(&["check", "--webhook-config", "gomemlimit-canary"]).await;
+    fixture.dry_run("early", Some("966367641"));
+    let (code, report) = fixture.serve().json(&["check", "--webhook-config", "gomemlimit-canary"]).await;
     let namespaces: Vec<_> =
         report["links"].as_array().unwrap().iter().map(|one| &one["namespace"]).collect();
     assert!(!namespaces.contains(&&json!("shop")), "{report:#}");
@@ -71,34 +71,34 @@ async fn each_pod_is_judged_by_the_installation_that_selects_it() {
 
 /// Whatever keeps the settings from being known is told.
 #[rstest]
-#[case::no_service(|world: &mut World| world.put(SERVICES, &[]), "service gomemlimit in gomemlimit does not exist")]
-#[case::no_pods(|world: &mut World| world.put(PODS, &[]), "service gomemlimit in gomemlimit has no pods")]
+#[case::no_service(|fixture: &mut ClusterFixture| fixture.put(SERVICES, &[]), "service gomemlimit in gomemlimit does not exist")]
+#[case::no_pods(|fixture: &mut ClusterFixture| fixture.put(PODS, &[]), "service gomemlimit in gomemlimit has no pods")]
 #[case::pods_forbidden(
-    |world: &mut World| world.forbid(PODS),
+    |fixture: &mut ClusterFixture| fixture.forbid(PODS),
     "cannot read the pods of service gomemlimit in gomemlimit, so this program's settings are assumed"
 )]
 #[case::service_gone(
-    |world: &mut World| world.forbid(SERVICES),
+    |fixture: &mut ClusterFixture| fixture.forbid(SERVICES),
     "cannot read service gomemlimit in gomemlimit, so this program's settings are assumed"
 )]
 #[case::url(
-    |world: &mut World| {
+    |fixture: &mut ClusterFixture| {
         for index in 0..2 {
-            world.object(CONFIGURATIONS, 0)["webhooks"][index]["clientConfig"] = json!({"url": "https://x/mutate"});
+            fixture.object(CONFIGURATIONS, 0)["webhooks"][index]["clientConfig"] = json!({"url": "https://x/mutate"});
         }
     },
     "names a URL"
 )]
 #[case::wrapped(
-    |world: &mut World| world.object(PODS, 0)["spec"]["containers"][0]["args"] = json!(["sh", "-c", "gomemlimit serve"]),
+    |fixture: &mut ClusterFixture| fixture.object(PODS, 0)["spec"]["containers"][0]["args"] = json!(["sh", "-c", "gomemlimit serve"]),
     "do not begin with `serve`"
 )]
 #[tokio::test]
-async fn settings_that_are_not_known_are_told(#[case] damage: fn(&mut World), #[case] said: &str) {
-    let mut world = World::sound();
-    damage(&mut world);
-    world.answer("/api/v1/pods", list(&[in_namespace("shop", "a")], ""));
-    let report = audit(&world).await;
+async fn settings_that_are_not_known_are_told(#[case] damage: fn(&mut ClusterFixture), #[case] said: &str) {
+    let mut fixture = ClusterFixture::sound();
+    damage(&mut fixture);
+    fixture.answer("/api/v1/pods", list(&[in_namespace("shop", "a")], ""));
+    let report = audit(&fixture).await;
     assert_eq!(report["settingsFrom"], "this program's defaults", "{report:#}");
     assert!(report["unknown"].to_string().contains(said), "{report:#}");
     // The selectors are known all the same.
@@ -108,15 +108,15 @@ async fn settings_that_are_not_known_are_told(#[case] damage: fn(&mut World), #[
 
 #[tokio::test]
 async fn a_config_map_that_has_just_gone_does_not_end_the_audit() {
-    let mut world = World::sound();
-    let pod = &mut world.object(PODS, 0)["spec"];
+    let mut fixture = ClusterFixture::sound();
+    let pod = &mut fixture.object(PODS, 0)["spec"];
     pod["containers"][0]["args"] = json!(["serve", "--policy-file=/policy/policy.yaml"]);
     pod["containers"][0]["volumeMounts"] = json!([{"name": "policy", "mountPath": "/policy"}]);
     pod["volumes"] = json!([{"name": "policy", "configMap": {"name": "gomemlimit-policy"}}]);
-    world.answer("/api/v1/pods", list(&[in_namespace("shop", "a")], ""));
+    fixture.answer("/api/v1/pods", list(&[in_namespace("shop", "a")], ""));
     for answer in [failure(404, "configmaps \"gomemlimit-policy\" not found"), failure(403, "no")] {
-        world.answer(CONFIG_MAPS, answer);
-        let report = audit(&world).await;
+        fixture.answer(CONFIG_MAPS, answer);
+        let report = audit(&fixture).await;
         assert!(
             report["unknown"].to_string().contains("cannot read the webhook's policy file"),
             "{report:#}"
@@ -127,21 +127,21 @@ async fn a_config_map_that_has_just_gone_does_not_end_the_audit() {
 
 #[tokio::test]
 async fn a_configuration_without_its_rule_leaves_the_charts_selectors() {
-    let mut world = World::sound();
+    let mut fixture = ClusterFixture::sound();
     for index in 0..2 {
-        world.object(CONFIGURATIONS, 0)["webhooks"][index]["rules"] = json!([]);
+        fixture.object(CONFIGURATIONS, 0)["webhooks"][index]["rules"] = json!([]);
     }
-    world.answer("/api/v1/pods", list(&[in_namespace("shop", "a")], ""));
-    let report = audit(&world).await;
+    fixture.answer("/api/v1/pods", list(&[in_namespace("shop", "a")], ""));
+    let report = audit(&fixture).await;
     assert_eq!(report["containers"][0]["reason"], "not-injected", "{report:#}");
     assert!(report["unknown"].to_string().contains("see gomemlimit check"), "{report:#}");
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_of_a_list_is_counted() {
-    let mut world = World::sound();
-    world.add(NAMESPACES, json!({"metadata": {"name": "odd", "labels": 7}}));
-    world.answer("/api/v1/pods", list(&[in_namespace("shop", "a")], ""));
-    let report = audit(&world).await;
+    let mut fixture = ClusterFixture::sound();
+    fixture.add(NAMESPACES, json!({"metadata": {"name": "odd", "labels": 7}}));
+    fixture.answer("/api/v1/pods", list(&[in_namespace("shop", "a")], ""));
+    let report = audit(&fixture).await;
     assert!(report["unknown"].to_string().contains("1 namespaces cannot be read"), "{report:#}");
 }

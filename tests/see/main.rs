@@ -11,6 +11,4 @@ mod names;
 mod releases;
 mod rights;
 mod rows;
-#[path = "../scripted/mod.rs"]
-mod scripted;
 mod watch;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::scripted::{Server, list, pod_with, world::World};
+use gomemlimit_fake_api_server::{ScriptedServer, cluster_fixture::ClusterFixture, list, pod_with};
 
 /// Each would be run by a shell, taken for an option, be another path, or end a line.
 const EVIL: [&str; 5] = ["$(touch x)", "--all", "../secrets/x", "a\nb", "a b"];
@@ -11,7 +11,7 @@ const EVIL: [&str; 5] = ["$(touch x)", "--all", "../secrets/x", "a\nb", "a b"];
 async fn completions_offer_no_name_that_is_none() {
     let named = |name: &str| json!({"metadata": {"name": name}});
     let objects: Vec<Value> = EVIL.map(named).into_iter().chain([named("shop"), named("shop-2")]).collect();
-    let server = Server::start(move |_, _| list(&objects, "")).await;
+    let server = ScriptedServer::start(move |_, _| list(&objects, ""));
     let complete = async |words: &[&str]| {
         let mut command = server.command(&[&["--"], words].concat());
         command.envs([("COMPLETE", "bash"), ("_CLAP_IFS", "\n")]);
@@ -42,9 +42,9 @@ async fn what_an_audit_advises_holds_no_name_that_is_none() {
             pods.push(pod);
         }
     }
-    let mut world = World::sound();
-    world.answer("/api/v1/pods", list(&pods, ""));
-    let (_, report) = world.serve().await.json(&["audit", "-A"]).await;
+    let mut fixture = ClusterFixture::sound();
+    fixture.answer("/api/v1/pods", list(&pods, ""));
+    let (_, report) = fixture.serve().json(&["audit", "-A"]).await;
     let containers = report["containers"].as_array().unwrap();
     assert_eq!(containers.len(), pods.len());
     for container in containers {

@@ -5,9 +5,11 @@ use gomemlimit_core::addresses::{VERSION, chart};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::scripted::{
+use gomemlimit_fake_api_server::{
+    cluster_fixture::{
+        ALL_DEPLOYMENTS, CLUSTER_ROLES, CONFIGURATIONS, ClusterFixture, DEPLOYMENTS, cluster_role, state,
+    },
     list, pod_with,
-    world::{ALL_DEPLOYMENTS, CLUSTER_ROLES, CONFIGURATIONS, DEPLOYMENTS, World, cluster_role, state},
 };
 
 /// A release that a tenant makes up in a namespace that is the first of all.
@@ -18,10 +20,10 @@ fn upgrade(name: &str, namespace: &str) -> String {
 }
 
 /// Somebody has deleted the configuration; a tenant has a Deployment with all labels and annotations of a release.
-fn stopped() -> World {
-    let mut world = World::sound();
-    world.put(CONFIGURATIONS, &[]);
-    let own = world.object(DEPLOYMENTS, 0).clone();
+fn stopped() -> ClusterFixture {
+    let mut fixture = ClusterFixture::sound();
+    fixture.put(CONFIGURATIONS, &[]);
+    let own = fixture.object(DEPLOYMENTS, 0).clone();
     let mut evil = own.clone();
     evil["metadata"]["namespace"] = TENANT.into();
     evil["metadata"]["labels"]["app.kubernetes.io/instance"] = "gomemlimit-prod".into();
@@ -29,18 +31,18 @@ fn stopped() -> World {
     evil["metadata"]["annotations"] = json!({
         "meta.helm.sh/release-name": "gomemlimit-prod", "meta.helm.sh/release-namespace": TENANT,
     });
-    world.put(&format!("/apis/apps/v1/namespaces/{TENANT}/deployments"), &[evil.clone()]);
-    world.put(ALL_DEPLOYMENTS, &[evil, own]);
-    world
+    fixture.put(&format!("/apis/apps/v1/namespaces/{TENANT}/deployments"), &[evil.clone()]);
+    fixture.put(ALL_DEPLOYMENTS, &[evil, own]);
+    fixture
 }
 
-async fn check(world: &World, arguments: &[&str]) -> (i32, Value) {
-    world.serve().await.json(&[&["check"], arguments].concat()).await
+async fn check(fixture: &ClusterFixture, arguments: &[&str]) -> (i32, Value) {
+    fixture.serve().json(&[&["check"], arguments].concat()).await
 }
 
 /// The broken link is the configuration, the command is this one, and nothing of the tenant's is printed.
-async fn mends_with(world: &World, arguments: &[&str], command: &str) -> String {
-    let (code, report) = check(world, arguments).await;
+async fn mends_with(fixture: &ClusterFixture, arguments: &[&str], command: &str) -> String {
+    let (code, report) = check(fixture, arguments).await;
     assert_eq!((code, &report["broken"]["link"]), (1, &json!("configuration")), "{report:#}");
     assert_eq!(report["broken"]["command"], command, "{report:#}");
     for evil in [TENANT, "gomemlimit-prod", "9.9.9"] {
@@ -57,25 +59,25 @@ async fn a_deployment_names_no_release() {
         "{what}"
     );
     // The tenant alone, and roles that may not be read.
-    let mut world = stopped();
-    let evil = world.object(ALL_DEPLOYMENTS, 0).clone();
-    world.put(ALL_DEPLOYMENTS, &[evil]);
-    mends_with(&world, &[], "").await;
-    world.forbid(CLUSTER_ROLES);
-    mends_with(&world, &[], "").await;
+    let mut fixture = stopped();
+    let evil = fixture.object(ALL_DEPLOYMENTS, 0).clone();
+    fixture.put(ALL_DEPLOYMENTS, &[evil]);
+    mends_with(&fixture, &[], "").await;
+    fixture.forbid(CLUSTER_ROLES);
+    mends_with(&fixture, &[], "").await;
     // Without any there is nothing to lose.
-    world.put(ALL_DEPLOYMENTS, &[]);
+    fixture.put(ALL_DEPLOYMENTS, &[]);
     let install = format!(
         "helm install gomemlimit {} --version {VERSION} -n gomemlimit --create-namespace --wait",
         chart()
     );
-    assert_eq!(mends_with(&world, &[], &install).await, "gomemlimit is not installed in this cluster");
+    assert_eq!(mends_with(&fixture, &[], &install).await, "gomemlimit is not installed in this cluster");
 }
 
 #[tokio::test]
 async fn a_role_of_the_whole_cluster_names_the_release() {
-    let mut world = stopped();
-    world.put(
+    let mut fixture = stopped();
+    fixture.put(
         CLUSTER_ROLES,
         &[
             json!({"metadata": {"name": "system:node"}}),
@@ -83,27 +85,27 @@ async fn a_role_of_the_whole_cluster_names_the_release() {
             cluster_role("limits", "ops"),
         ],
     );
-    let what = mends_with(&world, &[], &upgrade("limits", "ops")).await;
+    let what = mends_with(&fixture, &[], &upgrade("limits", "ops")).await;
     assert!(what.contains("deleted it to stop it"), "{what}");
     // Several: none is guessed.
-    world.add(CLUSTER_ROLES, cluster_role("canary", "ops"));
-    let (code, stdout, stderr) = world.serve().await.run(&["check"]).await;
+    fixture.add(CLUSTER_ROLES, cluster_role("canary", "ops"));
+    let (code, stdout, stderr) = fixture.serve().run(&["check"]).await;
     assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
     assert!(
         stderr
             .contains("several releases of it (ops/canary, ops/limits): choose one with --release-namespace")
     );
-    mends_with(&world, &["--release-namespace", "ops", "--release", "canary"], &upgrade("canary", "ops"))
+    mends_with(&fixture, &["--release-namespace", "ops", "--release", "canary"], &upgrade("canary", "ops"))
         .await;
 }
 
 #[tokio::test]
 async fn the_user_names_the_release() {
-    let world = stopped();
-    mends_with(&world, &["--release-namespace", "gomemlimit"], &upgrade("gomemlimit", "gomemlimit")).await;
+    let fixture = stopped();
+    mends_with(&fixture, &["--release-namespace", "gomemlimit"], &upgrade("gomemlimit", "gomemlimit")).await;
     let arguments = ["--release-namespace", "gomemlimit", "--release", "limits"];
-    mends_with(&world, &arguments, &upgrade("limits", "gomemlimit")).await;
-    let (code, _, stderr) = world.serve().await.run(&["check", "--release", "limits"]).await;
+    mends_with(&fixture, &arguments, &upgrade("limits", "gomemlimit")).await;
+    let (code, _, stderr) = fixture.serve().run(&["check", "--release", "limits"]).await;
     assert!(code == 2 && stderr.contains("--release-namespace"), "{stderr}");
 }
 
@@ -115,34 +117,34 @@ async fn the_user_names_the_release() {
 #[case::half(json!({"meta.helm.sh/release-name": "gomemlimit"}))]
 #[tokio::test]
 async fn annotations_that_are_not_helms_name_no_release(#[case] annotations: Value) {
-    let mut world = World::sound();
-    world.put("/api/v1/namespaces/gomemlimit/services", &[]);
-    world.object(CONFIGURATIONS, 0)["metadata"]["labels"]["app.kubernetes.io/instance"] = "other".into();
-    let (_, report) = check(&world, &[]).await;
+    let mut fixture = ClusterFixture::sound();
+    fixture.put("/api/v1/namespaces/gomemlimit/services", &[]);
+    fixture.object(CONFIGURATIONS, 0)["metadata"]["labels"]["app.kubernetes.io/instance"] = "other".into();
+    let (_, report) = check(&fixture, &[]).await;
     assert_eq!(report["broken"]["command"], upgrade("gomemlimit", "gomemlimit"), "{report:#}");
-    world.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = annotations;
-    let (code, report) = check(&world, &[]).await;
+    fixture.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = annotations;
+    let (code, report) = check(&fixture, &[]).await;
     assert_eq!((code, &report["broken"]["link"]), (1, &json!("service")), "{report:#}");
     assert_eq!(report["broken"]["command"], "", "{report:#}");
     assert!(report["links"].to_string().contains("name it with --release-namespace"), "{report:#}");
-    let (_, report) = check(&world, &["--release-namespace", "gomemlimit"]).await;
+    let (_, report) = check(&fixture, &["--release-namespace", "gomemlimit"]).await;
     assert_eq!(report["broken"]["command"], upgrade("gomemlimit", "gomemlimit"), "{report:#}");
 }
 
 /// What runs in a tenant's namespace says nothing about the release, even if the configuration calls it.
 #[tokio::test]
 async fn a_service_outside_of_the_releases_namespace_is_not_believed() {
-    let mut world = World::sound();
-    for entry in world.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap() {
+    let mut fixture = ClusterFixture::sound();
+    for entry in fixture.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap() {
         entry["clientConfig"]["service"]["namespace"] = TENANT.into();
     }
     for (from, to) in [("services", "services"), ("pods", "pods")] {
-        let object = world.object(&format!("/api/v1/namespaces/gomemlimit/{from}"), 0).clone();
-        world.put(&format!("/api/v1/namespaces/{TENANT}/{to}"), &[object]);
+        let object = fixture.object(&format!("/api/v1/namespaces/gomemlimit/{from}"), 0).clone();
+        fixture.put(&format!("/api/v1/namespaces/{TENANT}/{to}"), &[object]);
     }
-    world.object(&format!("/api/v1/namespaces/{TENANT}/pods"), 0)["spec"]["containers"][0]["args"] =
+    fixture.object(&format!("/api/v1/namespaces/{TENANT}/pods"), 0)["spec"]["containers"][0]["args"] =
         json!(["serve", "--mode=off"]);
-    let (code, report) = check(&world, &[]).await;
+    let (code, report) = check(&fixture, &[]).await;
     assert_eq!((code, state(&report, "service")), (1, "broken"), "{report:#}");
     let what = "it calls service gomemlimit in namespace a-tenant, and its release is in namespace gomemlimit; what \
                 answers there is not looked at";
@@ -155,8 +157,8 @@ async fn a_service_outside_of_the_releases_namespace_is_not_believed() {
     // Nor are its flags settings of the installation.
     let mut pod = pod_with("a", None);
     pod["metadata"]["namespace"] = "shop".into();
-    world.answer("/api/v1/pods", list(&[pod], ""));
-    let (_, report) = world.serve().await.json(&["audit", "-A"]).await;
+    fixture.answer("/api/v1/pods", list(&[pod], ""));
+    let (_, report) = fixture.serve().json(&["audit", "-A"]).await;
     assert_eq!(report["settingsFrom"], "this program's defaults", "{report:#}");
     assert!(report["unknown"].to_string().contains("its release is in namespace gomemlimit"), "{report:#}");
 }
@@ -164,17 +166,17 @@ async fn a_service_outside_of_the_releases_namespace_is_not_believed() {
 /// A pod with the labels of the webhook's decides nothing outside of the release's namespace.
 #[tokio::test]
 async fn settings_are_those_of_pods_behind_the_configurations_service() {
-    let mut world = World::sound();
-    let mut evil = world.object("/api/v1/namespaces/gomemlimit/pods", 0).clone();
+    let mut fixture = ClusterFixture::sound();
+    let mut evil = fixture.object("/api/v1/namespaces/gomemlimit/pods", 0).clone();
     evil["metadata"]["namespace"] = TENANT.into();
     evil["metadata"]["name"] = "a".into();
     evil["spec"]["containers"][0]["args"] = json!(["serve", "--mode=off"]);
     let mut pod = pod_with("b", None);
     pod["metadata"]["namespace"] = "shop".into();
-    world.put("/api/v1/pods", &[evil.clone(), pod.clone()]);
-    world.put(&format!("/api/v1/namespaces/{TENANT}/pods"), &[evil]);
-    world.put("/api/v1/namespaces/shop/pods", &[pod]);
-    let server = world.serve().await;
+    fixture.put("/api/v1/pods", &[evil.clone(), pod.clone()]);
+    fixture.put(&format!("/api/v1/namespaces/{TENANT}/pods"), &[evil]);
+    fixture.put("/api/v1/namespaces/shop/pods", &[pod]);
+    let server = fixture.serve();
     let (_, report) = server.json(&["audit", "-A"]).await;
     assert_eq!(report["settingsFrom"], "the flags of pod gomemlimit/gomemlimit-0", "{report:#}");
     let reasons: Vec<_> = report["containers"].as_array().unwrap().iter().map(|one| &one["reason"]).collect();

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::scripted::{Server, forbidden, list, pod, pod_with};
+use gomemlimit_fake_api_server::{ScriptedServer, forbidden, list, pod, pod_with};
 
 /// A pod of a workload that ended so last.
 fn ended(name: &str, value: Option<&str>, reason: &str, code: i32) -> Value {
@@ -22,7 +22,7 @@ fn of(mut pod: Value, workload: &str) -> Value {
 }
 
 /// Pods for every kind of row, with names as long as usual ones.
-async fn server() -> Server {
+fn server() -> ScriptedServer {
     let pods = [
         of(pod("checkout-service-7d9c5b6f4-x2x9k"), "checkout-service"),
         of(pod_with("mail-0", Some("512Mi")), "mail"),
@@ -32,16 +32,15 @@ async fn server() -> Server {
         ended("shipping-0", None, "OOMKilled", 137),
         pod_with("web-0", None),
     ];
-    Server::start(move |path, _| match path {
+    ScriptedServer::start(move |path, _| match path {
         "/api/v1/namespaces/shop/pods" | "/api/v1/pods" => list(&pods, ""),
         path => forbidden(path),
     })
-    .await
 }
 
 #[tokio::test]
 async fn rows_are_short_and_what_to_do_is_below_them_once() {
-    let server = server().await;
+    let server = server();
     let (code, stdout, stderr) = server.run(&["audit", "-n", "shop"]).await;
     assert_eq!(code, 0, "{stderr}");
     let longest = stdout.lines().map(|line| line.chars().count()).max().unwrap();
@@ -76,7 +75,7 @@ async fn rows_are_short_and_what_to_do_is_below_them_once() {
 
 #[tokio::test]
 async fn wide_rows_have_everything_with_bytes() {
-    let (_, stdout, _) = server().await.run(&["audit", "-o", "wide"]).await;
+    let (_, stdout, _) = server().run(&["audit", "-o", "wide"]).await;
     let header: Vec<_> = stdout.lines().next().unwrap().split_whitespace().collect();
     assert_eq!(header, ["POD", "CONTAINER", "LIMIT", "GOMEMLIMIT", "STATUS", "RESTARTS", "WORKLOAD", "WHY"]);
     let row = stdout.lines().find(|line| line.starts_with("recommendation")).unwrap();
@@ -91,7 +90,7 @@ async fn wide_rows_have_everything_with_bytes() {
 
 #[tokio::test]
 async fn programs_take_names_and_rows_without_headers() {
-    let server = server().await;
+    let server = server();
     let (_, stdout, _) = server.run(&["audit", "--only", "malformed,oom-killed", "-o", "name"]).await;
     assert_eq!(stdout, "pod/mail-0\npod/mail-1\npod/recommendation-engine-69f5c-zq4vt\npod/shipping-0\n");
     let (_, stdout, _) = server.run(&["audit", "--no-headers"]).await;
@@ -119,7 +118,7 @@ async fn programs_take_names_and_rows_without_headers() {
 #[tokio::test]
 async fn nothing_but_a_terminal_gets_colours() {
     for command in [&["audit"][..], &["audit", "-o", "wide"]] {
-        let (_, stdout, stderr) = server().await.run(command).await;
+        let (_, stdout, stderr) = server().run(command).await;
         assert!(!stdout.contains('\u{1b}') && !stderr.contains('\u{1b}'), "{stdout}{stderr}");
     }
 }
@@ -132,7 +131,7 @@ async fn nothing_but_a_terminal_gets_colours() {
 #[tokio::test]
 async fn what_failed_is_said(#[case] words: &str, #[case] code: i32, #[case] said: &str) {
     for output in ["table", "json", "name"] {
-        let (exit, _, stderr) = server().await.run(&["audit", "--fail-on", words, "-o", output]).await;
+        let (exit, _, stderr) = server().run(&["audit", "--fail-on", words, "-o", output]).await;
         assert_eq!((exit, stderr.contains("--fail-on")), (code, !said.is_empty()), "{stderr}");
         assert!(stderr.ends_with(said), "{stderr}");
     }
@@ -177,11 +176,10 @@ fn example() -> Vec<Value> {
 #[tokio::test]
 async fn the_examples_of_the_pages_are_real() {
     let pods = example();
-    let server = Server::start(move |path, _| match path {
+    let server = ScriptedServer::start(move |path, _| match path {
         "/api/v1/namespaces/shop/pods" => list(&pods, ""),
         path => forbidden(path),
-    })
-    .await;
+    });
     let (code, stdout, stderr) = server.run(&["audit", "-n", "shop"]).await;
     assert_eq!(code, 0, "{stderr}");
     let start = "```console\n$ gomemlimit audit -n shop\n";
@@ -209,11 +207,10 @@ async fn many_remedies_and_many_names_are_cut() {
         pod["spec"]["containers"][0]["resources"] = json!({});
         pod
     }));
-    let server = Server::start(move |path, _| match path {
+    let server = ScriptedServer::start(move |path, _| match path {
         "/api/v1/namespaces/shop/pods" => list(&pods, ""),
         path => forbidden(path),
-    })
-    .await;
+    });
     let (_, stdout, _) = server.run(&["audit"]).await;
     let (_, fix) = stdout.split_once("To fix:\n").unwrap();
     assert_eq!(fix.lines().count(), 41, "{fix}");

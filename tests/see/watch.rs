@@ -13,15 +13,17 @@ use tokio::{
     time::timeout,
 };
 
-use crate::scripted::{SILENT, Server, event, failure, forbidden, list, pod, pod_with, world::namespace};
+use gomemlimit_fake_api_server::{
+    SILENT, ScriptedServer, cluster_fixture::namespace, event, failure, forbidden, list, pod, pod_with,
+};
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
 const LONG: Duration = Duration::from_secs(30);
 
 /// A server with a list of pods at first and for ever, and watches one after the other; the last one stays.
-async fn server(watches: Vec<(u16, String)>) -> Server {
+fn server(watches: Vec<(u16, String)>) -> ScriptedServer {
     let watches = Mutex::new(watches);
-    Server::start(move |path, query| match (path, query.get("watch")) {
+    ScriptedServer::start(move |path, query| match (path, query.get("watch")) {
         (PODS, None) => list(&[pod("a"), pod_with("b", Some("512Mi"))], ""),
         (PODS, Some(_)) => {
             let mut watches = watches.lock().unwrap();
@@ -29,10 +31,9 @@ async fn server(watches: Vec<(u16, String)>) -> Server {
         }
         (path, _) => forbidden(path),
     })
-    .await
 }
 
-fn start(server: &Server, arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
+fn start(server: &ScriptedServer, arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut command = server.command(&[&["audit", "--watch"], arguments].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -66,7 +67,7 @@ async fn a_pod_that_only_leaves_out_is_not_gone() {
         event("DELETED", &pod_with("a", Some("800MiB"))),
         event("DELETED", &pod_with("b", Some("512Mi"))),
     ];
-    let server = server(vec![(SILENT, changes.concat())]).await;
+    let server = server(vec![(SILENT, changes.concat())]);
     let (mut child, mut lines) = start(&server, &["--only", "malformed"]);
     let seen = said(&mut lines, 3).await;
     assert!(seen[0].starts_with("shop/b app: covered, ") && seen[0].ends_with("(none of --only any more)"));
@@ -89,7 +90,7 @@ async fn what_only_leaves_out_can_fail_all_the_same_and_sigterm_says_so() {
     let changes = event("ADDED", &pod_with("c", Some("0")));
     for signal in ["-TERM", "-INT"] {
         let server =
-            server(vec![(SILENT, changes.clone() + &event("DELETED", &pod_with("b", Some("512Mi"))))]).await;
+            server(vec![(SILENT, changes.clone() + &event("DELETED", &pod_with("b", Some("512Mi"))))]);
         let (mut child, mut lines) = start(&server, &["--only", "malformed", "--fail-on", "too-low"]);
         assert_eq!(said(&mut lines, 1).await, ["shop/b: gone"]);
         assert_eq!(stop(&mut child, signal).await, Some(1));
@@ -98,7 +99,7 @@ async fn what_only_leaves_out_can_fail_all_the_same_and_sigterm_says_so() {
 
 #[tokio::test]
 async fn watches_that_end_at_once_are_not_begun_again_at_once() {
-    let server = server(vec![(200, String::new())]).await;
+    let server = server(vec![(200, String::new())]);
     let (_child, _lines) = start(&server, &[]);
     tokio::time::sleep(Duration::from_secs(4)).await;
     // After 0.5, 1 and 2 s.
@@ -107,7 +108,7 @@ async fn watches_that_end_at_once_are_not_begun_again_at_once() {
 
 #[tokio::test]
 async fn what_may_not_be_watched_is_listed_now_and_then() {
-    let server = server(vec![failure(403, "pods is forbidden: cannot watch")]).await;
+    let server = server(vec![failure(403, "pods is forbidden: cannot watch")]);
     let (mut child, _lines) = start(&server, &[]);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!((server.count(PODS, true), server.count(PODS, false)), (1, 1));
@@ -124,7 +125,7 @@ async fn what_may_not_be_watched_is_listed_now_and_then() {
 #[tokio::test]
 async fn after_a_list_that_failed_nothing_is_watched_from_before_it() {
     let lists = Mutex::new(0);
-    let server = Server::start(move |path, query| match (path, query.get("watch")) {
+    let server = ScriptedServer::start(move |path, query| match (path, query.get("watch")) {
         (PODS, None) => {
             let mut lists = lists.lock().unwrap();
             *lists += 1;
@@ -136,8 +137,7 @@ async fn after_a_list_that_failed_nothing_is_watched_from_before_it() {
         }
         (PODS, Some(_)) => (200, event("ERROR", &json!({"code": 410, "message": "too old"}))),
         (path, _) => forbidden(path),
-    })
-    .await;
+    });
     let (_child, mut lines) = start(&server, &[]);
     assert!(said(&mut lines, 1).await[0].starts_with("shop/a app: malformed, "));
     let asked = server.asked.lock().unwrap();
@@ -150,7 +150,7 @@ async fn after_a_list_that_failed_nothing_is_watched_from_before_it() {
 async fn it_ends_when_nobody_reads() {
     let changes: String =
         (0..20).map(|index| event("ADDED", &pod_with(&format!("c{index}"), Some("512Mi")))).collect();
-    let server = server(vec![(SILENT, changes)]).await;
+    let server = server(vec![(SILENT, changes)]);
     let (mut child, mut lines) = start(&server, &[]);
     timeout(LONG, lines.next_line()).await.unwrap().unwrap();
     drop(lines);
@@ -162,7 +162,7 @@ async fn it_ends_when_nobody_reads() {
 async fn what_is_not_known_is_told_when_it_changes() {
     let started = Instant::now();
     let namespaces = Mutex::new(0);
-    let server = Server::start(move |path, query| match (path, query.get("watch")) {
+    let server = ScriptedServer::start(move |path, query| match (path, query.get("watch")) {
         (PODS, None) => list(&[pod("a")], ""),
         (PODS, Some(_)) => (200, String::new()),
         ("/api/v1/namespaces/shop", _) => {
@@ -171,8 +171,7 @@ async fn what_is_not_known_is_told_when_it_changes() {
             if *namespaces > 1 { forbidden(path) } else { (200, namespace("shop", &json!({})).to_string()) }
         }
         (path, _) => forbidden(path),
-    })
-    .await;
+    });
     let (mut child, _lines) = start(&server, &[]);
     let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
     loop {
@@ -186,8 +185,7 @@ async fn what_is_not_known_is_told_when_it_changes() {
 
 #[tokio::test]
 async fn a_summary_is_not_watched() {
-    let (code, _, stderr) =
-        server(vec![(200, String::new())]).await.run(&["audit", "--watch", "--summary"]).await;
+    let (code, _, stderr) = server(vec![(200, String::new())]).run(&["audit", "--watch", "--summary"]).await;
     assert_eq!(code, 2);
     assert!(stderr.contains("cannot be used with"), "{stderr}");
 }
@@ -196,12 +194,12 @@ async fn a_summary_is_not_watched() {
 #[tokio::test]
 async fn a_busy_server_is_asked_again_only_by_commands_that_ask_once() {
     let busy = || failure(503, "the server is currently unable to handle the request");
-    let server = Server::start(move |path, _| if path == PODS { busy() } else { forbidden(path) }).await;
+    let server = ScriptedServer::start(move |path, _| if path == PODS { busy() } else { forbidden(path) });
     let (code, _, stderr) = server.run(&["audit", "--watch"]).await;
     assert_eq!((code, server.count(PODS, false)), (2, 1), "{stderr}");
     assert!(stderr.contains("currently unable"), "{stderr}");
     let asked = Mutex::new(0);
-    let server = Server::start(move |path, _| {
+    let server = ScriptedServer::start(move |path, _| {
         let mut asked = asked.lock().unwrap();
         *asked += usize::from(path == PODS);
         match path {
@@ -209,8 +207,7 @@ async fn a_busy_server_is_asked_again_only_by_commands_that_ask_once() {
             PODS => list(&[pod("a")], ""),
             path => forbidden(path),
         }
-    })
-    .await;
+    });
     let (code, _, stderr) = server.run(&["audit"]).await;
     assert_eq!((code, server.count(PODS, false)), (0, 3), "{stderr}");
 }

@@ -16,7 +16,7 @@
 //!     tls::{Serving, ephemeral},
 //! };
 //! use tokio::{net::TcpListener, sync::mpsc};
-//! # use gomemlimit_serve::tls::provider::provider;
+//! # use gomemlimit_serve::tls::provider;
 //! # use rustls::{ClientConfig, RootCertStore};
 //! # use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
 //!

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::{
-    certs::{CaCertificate, Fingerprint},
+    certs::{CaCertificate, Fingerprint, check_origin},
     cli::output,
 };
 
@@ -51,7 +51,7 @@ pub(super) fn list(
     bundles: &[(&str, Vec<CaCertificate>)],
 ) -> Vec<ListedCa> {
     let latest = life.and_then(|life| SystemTime::now().checked_add(life + CLOCKS));
-    let unexpected = |ca: &CaCertificate| match ca.check_origin(server_name) {
+    let unexpected = |ca: &CaCertificate| match check_origin(ca, server_name) {
         _ if !is_self_managed => None,
         Err(not_ours) => Some(not_ours.to_string()),
         Ok(()) if latest.is_some_and(|latest| ca.not_after > latest) => {

@@ -14,8 +14,8 @@ use crate::{
     certs::{CaCertificate, VerifyError, verify},
     cluster::{
         installation::{ServiceReference, Webhook},
-        served::{self, ServedError},
-        serving::{Service, WebhookPod},
+        served_certificate::{self, ServedError},
+        webhook_objects::{Service, WebhookPod},
     },
 };
 
@@ -92,7 +92,7 @@ impl Installation<'_> {
         bundles: &[(&str, Vec<CaCertificate>)],
     ) -> Result<bool, Finding> {
         let (name, server) = (&pod.metadata.name, reference.server_name());
-        let seen = served::served(self.cluster, &reference.namespace, name, port, &server);
+        let seen = served_certificate::served(self.cluster, &reference.namespace, name, port, &server);
         let Ok(seen) = timeout(FORWARD, seen).await else {
             let what = format!("pod {name} cannot be asked: no answer within {} s", FORWARD.as_secs());
             return Err(Finding::unknown(Link::Certificate, what));

@@ -11,7 +11,7 @@ use crate::{
     cluster::{
         api::{ApiError, Cluster, path_of},
         installation::{Configuration, ServiceReference},
-        serving::{Deployment, Service, WebhookPod, ready_endpoints},
+        webhook_objects::{Deployment, Service, WebhookPod, ready_endpoints},
     },
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::installation::Installation;
 use crate::{
     cli::shell::quote,
-    cluster::{api::ApiError, installation::ServiceReference, keeping::Keeper},
+    cluster::{api::ApiError, installation::ServiceReference, keeper::Keeper},
 };
 
 /// What is wrong with the keeper, and the command that mends it.
@@ -49,7 +49,7 @@ impl Installation<'_> {
             Ok(None) => trouble("there is no keeper of certificates".to_owned(), self.release.upgrade("")),
             Ok(Some(keeper)) => {
                 self.kept_ca_life = keeper.flag("--ca-duration").map(str::to_owned);
-                let name = &keeper.metadata.name;
+                let name = keeper.name();
                 let object = format!("deployment/{} -n {}", quote(name), quote(namespace));
                 if keeper.is_scaled_to_nothing() {
                     let what = format!("deployment {name}, which keeps the certificates, is scaled to 0");

@@ -16,8 +16,8 @@ use super::{
 use crate::cli::{sample, shell::quote};
 use crate::cluster::{
     api::{ApiError, Cluster, path_of},
+    cluster_state::NamespaceFacts,
     installation::ENTRY_ENDING,
-    surroundings::NamespaceFacts,
 };
 
 /// What is said of a pod without a value.

@@ -3,7 +3,10 @@
 use gomemlimit_core::addresses::{VERSION, chart, manifest};
 
 use crate::cli::shell::quote;
-use crate::cluster::installation::{Configuration, Metadata, Origin, ServiceReference};
+use crate::cluster::{
+    installation::{Configuration, ServiceReference},
+    object_meta::{ObjectMeta, Origin},
+};
 
 /// What the chart is called by default, and its release in the README.
 const DEFAULT: &str = "gomemlimit";
@@ -47,7 +50,7 @@ impl Release {
     }
 
     /// That of an object of the whole cluster. Without Helm its namespace is that of `service`.
-    pub(super) fn of(metadata: &Metadata, service: Option<&ServiceReference>) -> Self {
+    pub(super) fn of(metadata: &ObjectMeta, service: Option<&ServiceReference>) -> Self {
         let instance = metadata.labels.get("app.kubernetes.io/instance").map(String::as_str);
         let service = service.map(|service| &*service.namespace);
         let release = match metadata.origin() {

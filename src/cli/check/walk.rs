@@ -22,11 +22,11 @@ use crate::{
     cli::policy_resolver::read_serve_args,
     cluster::{
         api::{ApiError, Cluster},
+        cluster_state::{ClusterState, NamespaceFacts},
         installation::{Configuration, ENTRY_ENDING, cluster_roles},
         pages::Collected,
         policy_engine::AdmissionPolicy,
-        serving::{Deployment, WebhookPod},
-        surroundings::{NamespaceFacts, Surroundings},
+        webhook_objects::{Deployment, WebhookPod},
         webhook_policy::{PolicyTextError, policy_text},
     },
 };
@@ -206,7 +206,7 @@ impl CheckArgs {
         others: &[Selection],
         findings: &mut Vec<Finding>,
     ) -> anyhow::Result<BTreeMap<String, Option<NamespaceFacts>>> {
-        let mut known = Surroundings::default();
+        let mut known = ClusterState::default();
         let selection = target.selection.clone().unwrap_or_default();
         let selections = [others, std::slice::from_ref(&selection)].concat();
         let read = known.read_namespaces(cluster, self.namespace.as_deref(), &selections).await;

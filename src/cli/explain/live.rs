@@ -31,7 +31,7 @@ use crate::{
     },
     cluster::{
         api::{ApiError, Cluster, path_of},
-        surroundings::Surroundings,
+        cluster_state::ClusterState,
     },
 };
 
@@ -78,7 +78,7 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
             for target in &targets {
                 objects.push(fetch(&cluster, &namespace, target).await?);
             }
-            let surroundings = Surroundings::read(&cluster, Some(&namespace)).await?;
+            let surroundings = ClusterState::read(&cluster, Some(&namespace)).await?;
             anyhow::Ok((objects, surroundings))
         };
         let (objects, surroundings) =

@@ -97,9 +97,9 @@ async fn read(cluster: &Cluster, chunk: u32) -> (Vec<usize>, Result<String, ApiE
     let listing = Listing { chunk, ..Listing::all("/api/v1/pods") };
     let ended = listing
         .read(cluster, |heard| match heard {
-            Heard::Begin => items.clear(),
-            Heard::Item(json) => items.push(serde_json::from_str::<Item>(json).unwrap().index),
-            Heard::Page { .. } => {}
+            ListEvent::Begin => items.clear(),
+            ListEvent::Item(json) => items.push(serde_json::from_str::<Item>(json).unwrap().index),
+            ListEvent::Page { .. } => {}
         })
         .await;
     (items, ended)
@@ -216,7 +216,7 @@ async fn a_list_that_does_not_end_is_given_up() {
     let (cluster, heard) = endless(vec!["0"; 300_000].join(",").into());
     let mut count = 0;
     let listing = Listing::all("/api/v1/pods");
-    let ended = listing.read(&cluster, |heard| count += u64::from(matches!(heard, Heard::Item(_)))).await;
+    let ended = listing.read(&cluster, |heard| count += u64::from(matches!(heard, ListEvent::Item(_)))).await;
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("more than 1000000 items"), "{error}");
     assert_eq!((count, limits(&heard).len()), (1_200_000, 4));

@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Condition, PodView};
+use super::PodView;
 
 impl PodView {
     /// The first of them in the order of `kubectl logs TYPE/NAME` (`ByLogging` in `k8s.io/kubectl/pkg/util/podutils`):
     /// one that has a node; one that runs; one that is ready, for the longest time; one that was restarted most; the
     /// oldest.
-    pub fn best_for_logs(pods: impl IntoIterator<Item = Self>) -> Option<Self> {
+    pub(crate) fn best_for_logs(pods: impl IntoIterator<Item = Self>) -> Option<Self> {
         // A time that is missing comes last.
         let oldest = |time: Option<&Time>| (time.is_none(), time.map(|time| time.0));
         pods.into_iter().min_by_key(|pod| {
@@ -19,8 +19,7 @@ impl PodView {
                 "Unknown" => 1,
                 _ => 0,
             };
-            let is_ready = |one: &&Condition| one.kind == "Ready" && one.status == "True";
-            let ready = pod.status.conditions.iter().find(is_ready);
+            let ready = pod.status.ready();
             let restarts = pod.status.container_statuses.iter().map(|one| one.restart_count).max();
             (
                 pod.node().is_none_or(str::is_empty),

@@ -59,7 +59,7 @@ fn leaf_by(ca: &Authority, name: &str) -> Value {
 async fn what_is_not_a_certificate_of_ours_is_replaced_once_and_what_is_stays() {
     let cluster = Cluster::settled(Mode::Separate).await;
     let ours = cluster.api.data(Resource::ServingSecrets);
-    let foreign = Authority::mint(&server_name(), now(), DAY * 7).unwrap();
+    let foreign = Authority::generate(&server_name(), now(), DAY * 7).unwrap();
     let stored = cluster.api.data(Resource::Secrets);
     let ca =
         Authority::from_pem(&decoded(&stored["ca.crt"]), &decoded(&stored["ca.key"]), &server_name(), now());

@@ -20,12 +20,12 @@ use thiserror::Error;
 use tracing::info;
 use x509_cert::{Certificate, der::Decode};
 
-use super::{provider::provider, words as explain};
 use crate::{
     metrics::{Metrics, ReloadedFile},
     readiness::Degraded,
     reloaded::{Reloaded, Source},
 };
+use gomemlimit_tls::{explain, provider};
 
 /// Why a file with the CA of callers cannot be used.
 #[derive(Debug, Error)]

@@ -6,7 +6,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 
-use super::credentials::{Credentials, CredentialsError};
+use gomemlimit_tls::{Credentials, CredentialsError};
 
 /// Validity in days: longer than any trial run.
 const DAYS: i64 = 365;

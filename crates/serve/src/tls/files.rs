@@ -3,13 +3,11 @@
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use gomemlimit_files::{FileError, Kinds, MAX_PEM};
+use gomemlimit_tls::{Credentials, CredentialsError};
 use thiserror::Error;
 use tracing::info;
 
-use super::{
-    credentials::{Credentials, CredentialsError},
-    serving::Serving,
-};
+use super::serving::Serving;
 use crate::{
     metrics::{Metrics, ReloadedFile},
     reloaded::Source,

@@ -9,8 +9,8 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use super::{credentials::Credentials, provider::provider};
 use crate::metrics::Metrics;
+use gomemlimit_tls::{Credentials, provider};
 
 /// The serving certificate. New connections get a new certificate at once, open ones keep theirs.
 #[derive(Debug)]
