@@ -75,7 +75,7 @@ pub struct AllocationSite {
 /// Goroutines of one stack, with how many were added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AddedGoroutines {
-    /// AddedGoroutines from the first to the last capture.
+    /// Number of goroutines added from the first to the last capture.
     pub added: u64,
     /// The group in the last capture.
     #[serde(flatten)]
