@@ -27,6 +27,10 @@ impl Cpu {
 }
 
 impl Process {
+    /// Processor time since its start.
+    ///
+    /// # Errors
+    /// If /proc has no such process.
     pub fn cpu(self) -> io::Result<Cpu> {
         let stat = self.stat()?;
         let mut fields = stat.split_whitespace().skip(11);
@@ -40,11 +44,17 @@ impl Process {
     }
 
     /// `R` while it runs, `S` while it waits, `T` while it is stopped.
+    ///
+    /// # Errors
+    /// If /proc has no such process or field.
     pub fn state(self) -> io::Result<char> {
         self.stat()?.chars().next().ok_or_else(|| unknown("state"))
     }
 
     /// A number of its status: `VmRSS` and `VmHWM` in KiB, `Threads`.
+    ///
+    /// # Errors
+    /// If /proc has no such process or field.
     pub fn status(self, field: &str) -> io::Result<u64> {
         let status = self.read("status")?;
         let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
@@ -52,6 +62,10 @@ impl Process {
         number.ok_or_else(|| unknown(field))
     }
 
+    /// Number of open file descriptors.
+    ///
+    /// # Errors
+    /// If /proc has no such process, or it is that of another user.
     pub fn file_descriptors(self) -> io::Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.0))?.count())
     }
@@ -82,6 +96,9 @@ pub struct Machine {
 
 impl Machine {
     /// The one that this runs on.
+    ///
+    /// # Errors
+    /// If /proc cannot be read.
     pub fn this() -> io::Result<Self> {
         let processors = fs::read_to_string("/proc/cpuinfo")?;
         let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

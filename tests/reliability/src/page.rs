@@ -22,6 +22,9 @@ tests/reliability/run --short    # as CI runs it
 ";
 
 /// The page of a folder with results.
+///
+/// # Errors
+/// If a result cannot be read.
 pub fn markdown(folder: &Path) -> Result<String> {
     let path = folder.join("process.json");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;

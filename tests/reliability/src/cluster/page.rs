@@ -11,6 +11,9 @@ use serde::de::DeserializeOwned;
 use super::{Fault, Latency, POD_FORMS, PodForms};
 
 /// "In a cluster" and "Pods of every form", of all records in `folder`.
+///
+/// # Errors
+/// If a record cannot be read.
 pub fn markdown(folder: &Path) -> io::Result<String> {
     let mut files = fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))

@@ -81,6 +81,9 @@ pub struct PodForms {
 }
 
 /// Writes a record to `NAME.json`.
+///
+/// # Errors
+/// If the file cannot be written.
 pub fn save<T: Serialize>(folder: &Path, name: &str, record: &T) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let text = serde_json::to_string_pretty(record)? + "\n";
