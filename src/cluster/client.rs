@@ -1,6 +1,6 @@
 //! Clients of the API server.
 //!
-//! A command has a deadline for each call ([`super::api`]). The controller runs for as long as the process: its client has a
+//! A command has a deadline for each call (`api.rs`). The controller runs for as long as the process: its client has a
 //! bounded rate of calls and a deadline for each, whatever loops over it, here or in kube.
 
 use std::time::Duration;

@@ -65,7 +65,7 @@ pub(crate) struct OwnedValue {
 pub struct Repaired {
     /// The text of the user.
     pub was: String,
-    /// The problem: one of the words of [`ValueProblem::as_str`](crate::decision::ValueProblem::as_str).
+    /// The problem: one of the words of `ValueProblem::as_str`.
     pub problem: String,
     /// Number of entries.
     #[serde(default = "one", skip_serializing_if = "is_one")]

@@ -212,11 +212,11 @@ impl Existing<'_, '_> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExistingValue {
     /// Its text; a reference in words. That to a ConfigMap, a Secret or a field is put in words only by
-    /// [`PodDecision::into_owned`]: a webhook, which answers with the borrowed decision, has no use for them.
+    /// `PodDecision::into_owned`: a webhook, which answers with the borrowed decision, has no use for them.
     pub value: String,
     /// In bytes, if the pod determines it.
     pub bytes: Option<u64>,
-    /// The problem: one of the words of [`ValueProblem::as_str`](crate::decision::ValueProblem::as_str).
+    /// The problem: one of the words of `ValueProblem::as_str`.
     pub problem: Option<&'static str>,
 }
 
