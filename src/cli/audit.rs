@@ -181,8 +181,8 @@ impl AuditArgs {
         let read = ClusterState::read(cluster, namespace);
         let bar = progress::spinner("Reading the cluster");
         let read = if self.listen.is_some() { read.await } else { progress::shown(&bar, read).await };
-        let surroundings = read?;
-        Ok(PolicyResolver::new(surroundings, &self.policy, policy_is_given)?)
+        let cluster_state = read?;
+        Ok(PolicyResolver::new(cluster_state, &self.policy, policy_is_given)?)
     }
 
     /// Every pod, page by page, and the version of the list.
@@ -293,7 +293,7 @@ impl Told {
     /// What the reader has to know besides the data, unless that was told last: what is not known, and what is
     /// decided by. One line each.
     fn news(&mut self, fleet: &Fleet, resolver: &PolicyResolver) -> Vec<Line> {
-        let unknown = resolver.surroundings.unknown.iter().cloned().chain(fleet.unreadable());
+        let unknown = resolver.cluster_state.unknown.iter().cloned().chain(fleet.unreadable());
         let unknown = unknown.map(|unknown| Line::warning(&unknown));
         let source = Line::message(&format!("Decided by {}.", resolver.source));
         let now: Vec<_> = unknown.chain([source]).collect();

@@ -157,12 +157,12 @@ impl ManifestArgs {
     ) -> Result<Decided, UnreadablePod> {
         let namespace = location.namespace.as_deref().or(self.namespace()).unwrap_or("default").to_owned();
         let none = NamespaceAnnotations::new();
-        let surroundings = PodContext {
+        let context = PodContext {
             namespace: &namespace,
             annotations: namespaces.get(&namespace).unwrap_or(&none),
             owner: location.pods_owner(),
         };
-        let mut verdict = decide_at(&document.value, &location, surroundings, policy)?;
+        let mut verdict = decide_at(&document.value, &location, context, policy)?;
         let Patch { operations, warning } = Patch::new(&verdict);
         verdict.warnings.extend(warning);
         Ok(Decided { input, document: document.index, location, namespace, verdict, operations })
@@ -203,7 +203,7 @@ impl UnreadablePod {
 pub(super) fn decide_at(
     object: &Value,
     location: &PodLocation,
-    surroundings: PodContext<'_>,
+    context: PodContext<'_>,
     policy: &Policy,
 ) -> Result<PodDecision<'static>, UnreadablePod> {
     let pod = location.path.iter().try_fold(object, |value, token| match value {
@@ -213,7 +213,7 @@ pub(super) fn decide_at(
     let value = pod.unwrap_or(&Value::Null);
     let json = value.to_string();
     let pod = Pod::parse(&json).map_err(|error| UnreadablePod::new(location, value, &error))?;
-    Ok(decide(&pod, surroundings, policy).into_owned())
+    Ok(decide(&pod, context, policy).into_owned())
 }
 
 fn is_namespace(object: &Value) -> bool {

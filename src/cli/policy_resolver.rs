@@ -20,7 +20,7 @@ use crate::{
 
 /// The installations of a cluster with their policies, and what else decisions about its pods depend on.
 pub(super) struct PolicyResolver {
-    pub(super) surroundings: ClusterState,
+    pub(super) cluster_state: ClusterState,
     installations: Vec<InstallationPolicy>,
     /// Origins of the policies, for people.
     pub(super) source: String,
@@ -44,14 +44,14 @@ impl PolicyResolver {
     ///
     /// If the policy file that `flags` name cannot be read.
     pub(super) fn new(
-        mut surroundings: ClusterState,
+        mut cluster_state: ClusterState,
         flags: &PolicyArgs,
         are_given: bool,
     ) -> Result<Self, PolicyFileError> {
-        let has_several = surroundings.installations.len() > 1;
+        let has_several = cluster_state.installations.len() > 1;
         let own = flags.policy()?;
         let (mut installations, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-        for installation in &surroundings.installations {
+        for installation in &cluster_state.installations {
             let InstallationSettings { name, selection, settings } = installation;
             let theirs = settings.as_ref().filter(|_| !are_given);
             let read = theirs.map(|settings| read_serve_args(&settings.args, settings.policy.as_ref()));
@@ -74,15 +74,15 @@ impl PolicyResolver {
             sources.push(if has_several && !are_given { format!("{source} for {name}") } else { source });
         }
         for problem in problems {
-            surroundings.unread(problem);
+            cluster_state.unread(problem);
         }
         sources.dedup();
-        Ok(Self { surroundings, installations, source: sources.join(" and "), are_given })
+        Ok(Self { cluster_state, installations, source: sources.join(" and "), are_given })
     }
 
     /// Whether the settings for new pods are known. Flags of the user are enough without those of the webhook.
     pub(super) fn are_settings_known(&self) -> bool {
-        self.are_given || !self.surroundings.unread.installations
+        self.are_given || !self.cluster_state.unread.installations
     }
 
     /// The installation for a new pod in a namespace, and whether it selects the pod: the first that does, else the first
@@ -92,7 +92,7 @@ impl PolicyResolver {
         namespace: &str,
         pod: impl Fn() -> Labels,
     ) -> Option<(&InstallationPolicy, Selected)> {
-        let facts = self.surroundings.namespaces.get(namespace).map(|facts| &facts.labels);
+        let facts = self.cluster_state.namespaces.get(namespace).map(|facts| &facts.labels);
         let rank = |selected: &Selected| match selected {
             Selected::Yes => 0,
             Selected::OptedOut => 1,
@@ -110,7 +110,7 @@ impl PolicyResolver {
         namespace: &str,
         installation: &InstallationPolicy,
     ) -> NamespaceAnnotations {
-        let facts = self.surroundings.namespaces.get(namespace).filter(|_| installation.namespace_settings);
+        let facts = self.cluster_state.namespaces.get(namespace).filter(|_| installation.namespace_settings);
         facts.map(|facts| facts.annotations.clone()).unwrap_or_default()
     }
 

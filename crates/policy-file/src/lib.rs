@@ -97,7 +97,7 @@ mod tests {
     #[case::bad_ratio("rules:\n- name: a\n  set:\n    ratio: 1.5\n", "line 4", "outside 0.10 to 0.98")]
     #[case::bad_mode("rules:\n- name: a\n  set: {mode: on}\n", "line 3", "none of `inject`, `audit`, `off`")]
     #[case::no_name("rules:\n- is: go\n", "line 2", "missing field `name`")]
-    #[case::says_nothing("rules:\n- name: a\n  match: {images: ['*']}\n", "line 2", "says nothing")]
+    #[case::empty_rule("rules:\n- name: a\n  match: {images: ['*']}\n", "line 2", "is empty")]
     #[case::unknown_program("rules:\n- name: a\n  is: java\n", "line 3", "unknown variant `java`")]
     #[case::empty_list("rules:\n- name: a\n  is: go\n  match:\n    images: []\n", "line 5", "leave it out")]
     #[case::empty_map("rules:\n- name: a\n  is: go\n  match:\n    podLabels: {}\n", "line 5", "leave it out")]

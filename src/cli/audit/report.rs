@@ -241,7 +241,7 @@ pub(super) fn json(fleet: &Fleet, resolver: &PolicyResolver, only_summary: bool)
     let mut report = json!({
         "version": SCHEMA_VERSION,
         "settingsFrom": resolver.source,
-        "unknown": resolver.surroundings.unknown.iter().chain(fleet.unreadable().as_ref()).collect::<Vec<_>>(),
+        "unknown": resolver.cluster_state.unknown.iter().chain(fleet.unreadable().as_ref()).collect::<Vec<_>>(),
         "summary": {
             "total": counts_json(&fleet.total()),
             "namespaces": namespaces.collect::<serde_json::Map<_, _>>(),

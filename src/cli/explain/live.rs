@@ -78,12 +78,12 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
             for target in &targets {
                 objects.push(fetch(&cluster, &namespace, target).await?);
             }
-            let surroundings = ClusterState::read(&cluster, Some(&namespace)).await?;
-            anyhow::Ok((objects, surroundings))
+            let cluster_state = ClusterState::read(&cluster, Some(&namespace)).await?;
+            anyhow::Ok((objects, cluster_state))
         };
-        let (objects, surroundings) =
+        let (objects, cluster_state) =
             progress::shown(&progress::spinner("Reading the cluster"), read).await?;
-        let resolver = PolicyResolver::new(surroundings, args.manifests.policy_args(), policy_is_given)?;
+        let resolver = PolicyResolver::new(cluster_state, args.manifests.policy_args(), policy_is_given)?;
         let mut all = Vec::new();
         for text in &objects {
             all.extend(explain(text, &namespace, &resolver)?);
@@ -116,7 +116,7 @@ fn ensure_known(resolver: &PolicyResolver) -> anyhow::Result<()> {
     } else {
         (Some("what the webhook selects and decides by"), ", or give its settings as flags")
     };
-    let unread = resolver.surroundings.unread;
+    let unread = resolver.cluster_state.unread;
     let unread: Vec<_> = unread.namespaces.then_some("namespaces").into_iter().chain(installations).collect();
     ensure!(
         unread.is_empty(),
@@ -159,8 +159,8 @@ fn explain(text: &str, namespace: &str, resolver: &PolicyResolver) -> anyhow::Re
             || labels.clone().and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
         let Some((installation, selected)) = resolver.installation(namespace, labels) else { continue };
         let annotations = &resolver.annotations(namespace, installation);
-        let around = PodContext { namespace, annotations, owner: location.pods_owner() };
-        let verdict = decide_at(&object, &location, around, &installation.policy)?;
+        let context = PodContext { namespace, annotations, owner: location.pods_owner() };
+        let verdict = decide_at(&object, &location, context, &installation.policy)?;
         let mut explained = Explained {
             selected,
             namespace: namespace.to_owned(),
@@ -207,7 +207,7 @@ fn tables(all: &[Explained], format: Format) -> String {
 
 /// Prints the obstacles to these decisions, and the origin of the settings.
 fn print_messages(all: &[Explained], resolver: &PolicyResolver) {
-    for unknown in &resolver.surroundings.unknown {
+    for unknown in &resolver.cluster_state.unknown {
         output::warning(unknown);
     }
     for one in all {
@@ -262,6 +262,6 @@ fn report(all: &[Explained], resolver: &PolicyResolver) -> Value {
         "version": SCHEMA_VERSION,
         "objects": objects.collect::<Vec<_>>(),
         "settingsFrom": resolver.source,
-        "unknown": resolver.surroundings.unknown,
+        "unknown": resolver.cluster_state.unknown,
     })
 }
