@@ -189,8 +189,8 @@ def policies(checks, chart):
     file = documents(chart.read("files/policy.yaml"))
     defaults = settings_of(file[0])
     core = ROOT / "crates" / "core" / "src"
-    ratio = int(re.search(r"DEFAULT: Self = Self\(([\d_]+)\)", (core / "memlimit.rs").read_text())[1].replace("_", "")) / 1_000_000
-    floor = int(re.search(r"DEFAULT_MIN_LIMIT: u64 = (\d+) << 20", (core / "settings.rs").read_text())[1])
+    ratio = int(re.search(r"DEFAULT: Self = Self\(([\d_]+)\)", (core / "value" / "ratio.rs").read_text())[1].replace("_", "")) / 1_000_000
+    floor = int(re.search(r"DEFAULT_MIN_LIMIT: u64 = (\d+) << 20", (core / "settings" / "mod.rs").read_text())[1])
     checks.equal((defaults["ratio"], defaults["min-limit"]), (f"{ratio}", f"{floor}Mi"), "the policy's defaults")
     for values, flags, changed in POLICIES:
         expected = copy.deepcopy(file)
