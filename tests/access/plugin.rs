@@ -45,7 +45,7 @@ fn it_runs_once(#[case] expires: Option<&str>) {
     assert!(tokens.len() > 2 && tokens.iter().all(|token| token == "Bearer run-1"), "{tokens:?}");
 }
 
-/// As for a long `audit --listen`, `observe` or `diagnose --follow`.
+/// As for a long `audit --listen` or `observe`.
 #[test]
 fn it_runs_again_when_its_token_has_expired() {
     let (server, home) = (Server::http(), Home::new());
