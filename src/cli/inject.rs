@@ -71,24 +71,27 @@ impl InjectArgs {
         }
         if self.in_place {
             write_back(&changed, &decided)?;
-            return Ok(report(&decided));
+            report(&decided);
+            return Ok(ExitCode::SUCCESS);
         }
         let printed = match self.output {
             _ if self.diff => output::diff(&diff(&changed)),
             Some(Format::Json) => output::stdout(as_json(&changed)?.as_bytes()),
             None | Some(Format::Yaml) => output::stdout(joined(&changed).as_bytes()),
         };
-        Ok(if printed == ExitCode::SUCCESS { report(&decided) } else { printed })
+        if printed == ExitCode::SUCCESS {
+            report(&decided);
+        }
+        Ok(printed)
     }
 }
 
 /// Reports everything that was done. It comes after the output: nothing is reported as done that is not.
-fn report(decided: &[Decided]) -> ExitCode {
+fn report(decided: &[Decided]) {
     decided.iter().for_each(report_one);
     if decided.is_empty() {
         output::message("no pods in these manifests: nothing to do");
     }
-    ExitCode::SUCCESS
 }
 
 /// Reports what was done to each container of a pod, and every warning.
