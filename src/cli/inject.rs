@@ -71,24 +71,27 @@ impl InjectArgs {
         }
         if self.in_place {
             write_back(&changed, &decided)?;
-            return Ok(report(&decided));
+            report(&decided);
+            return Ok(ExitCode::SUCCESS);
         }
         let printed = match self.output {
             _ if self.diff => output::diff(&diff(&changed)),
             Some(Format::Json) => output::stdout(as_json(&changed)?.as_bytes()),
             _ => output::stdout(joined(&changed).as_bytes()),
         };
-        Ok(if printed == ExitCode::SUCCESS { report(&decided) } else { printed })
+        if printed == ExitCode::SUCCESS {
+            report(&decided);
+        }
+        Ok(printed)
     }
 }
 
 /// Reports all changes, after the output has been written: nothing is reported that did not happen.
-fn report(decided: &[Decided]) -> ExitCode {
+fn report(decided: &[Decided]) {
     decided.iter().for_each(report_one);
     if decided.is_empty() {
         output::message("no pods in these manifests: nothing to do");
     }
-    ExitCode::SUCCESS
 }
 
 /// Reports the change of each container of a pod, and every warning.
