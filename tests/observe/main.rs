@@ -344,8 +344,10 @@ fn arguments_that_make_no_sense(#[case] arguments: &[&str], #[case] wanted: &str
 #[test]
 fn the_page_explains_every_field_that_is_saved() {
     let page = include_str!("../../docs/observe.md");
-    let sources =
-        [include_str!("../../src/observation/record.rs"), include_str!("../../src/observation/figures.rs")];
+    let sources = [
+        include_str!("../../crates/observation/src/record.rs"),
+        include_str!("../../crates/observation/src/figures.rs"),
+    ];
     let mut count = 0;
     for line in sources.iter().flat_map(|source| source.lines()) {
         let Some((name, _)) = line.trim().strip_prefix("pub ").and_then(|line| line.split_once(": ")) else {

@@ -35,9 +35,6 @@ use super::{
 };
 use crate::metrics::{Metrics, REQUEST_CODES};
 
-/// Default path of the webhook.
-pub const PATH: &str = "/mutate";
-
 /// Minimum size of a body, in bytes, that is parsed off the threads that serve connections: it takes milliseconds.
 const LARGE_BODY: usize = 256 << 10;
 

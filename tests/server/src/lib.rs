@@ -15,10 +15,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gomemlimit_core::Policy;
+use gomemlimit_core::{Policy, names::DEFAULT_PATH};
 use gomemlimit_serve::{
     BodyLimits, Components, Options, Reloaded, ServeError,
-    handler::{Namespaces, NoNamespaces, PATH},
+    handler::{Namespaces, NoNamespaces},
     lifecycle::Signal,
     listener::{ConnectionLimits, Eviction},
     metrics::Metrics,
@@ -57,7 +57,7 @@ impl Default for Setup {
     fn default() -> Self {
         let options = Options {
             policy: Policy::default(),
-            paths: [PATH.parse().unwrap()].into(),
+            paths: [DEFAULT_PATH.parse().unwrap()].into(),
             connections: ConnectionLimits {
                 connections: 64,
                 eviction: Eviction::IdleFirst {

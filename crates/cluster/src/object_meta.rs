@@ -19,24 +19,27 @@ const NAME: &str = "gomemlimit";
 /// Metadata of any object, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct ObjectMeta {
+pub struct ObjectMeta {
+    /// `metadata.name`; empty if absent.
     #[serde(deserialize_with = "object_name")]
-    pub(crate) name: String,
+    pub name: String,
     /// Namespace; empty if it has none.
     #[serde(deserialize_with = "object_name")]
-    pub(crate) namespace: String,
-    pub(crate) labels: Labels,
-    pub(crate) annotations: BTreeMap<String, String>,
+    pub namespace: String,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// `metadata.annotations`.
+    pub annotations: BTreeMap<String, String>,
     /// When its deletion was requested; `None` if it was not.
-    pub(crate) deletion_timestamp: Option<String>,
+    pub deletion_timestamp: Option<String>,
     /// When it was created.
-    pub(crate) creation_timestamp: Option<Time>,
+    pub creation_timestamp: Option<Time>,
 }
 
 /// Who made an object of the whole cluster, by its own annotations. Nobody who may only write in some namespaces can
 /// write such an object, so that it is to be believed; an object of a namespace is not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Origin {
+pub enum Origin {
     /// A release of Helm.
     Helm {
         /// Name.
@@ -66,7 +69,7 @@ pub(super) fn object_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 impl ObjectMeta {
     /// Who made it, if it is an object of the whole cluster.
     #[must_use]
-    pub(crate) fn origin(&self) -> Origin {
+    pub fn origin(&self) -> Origin {
         match [RELEASE_NAME, RELEASE_NAMESPACE].map(|key| self.annotations.get(key)) {
             [None, None] => Origin::Manifest,
             [Some(name), Some(namespace)] if is_object_name(name) && is_object_name(namespace) => {
@@ -78,7 +81,7 @@ impl ObjectMeta {
 
     /// The version that the chart's label names, if it can be one.
     #[must_use]
-    pub(crate) fn version(&self) -> Option<&str> {
+    pub fn version(&self) -> Option<&str> {
         let is_fine = |c: char| c.is_ascii_alphanumeric() || ".-+".contains(c);
         let version = self.labels.get(VERSION_LABEL)?;
         let is_version = version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(is_fine);
@@ -87,7 +90,7 @@ impl ObjectMeta {
 
     /// Whether the chart made it, by its labels.
     #[must_use]
-    pub(crate) fn is_of_the_chart(&self) -> bool {
+    pub fn is_of_the_chart(&self) -> bool {
         let is_chart = |chart: &String| {
             chart
                 .strip_prefix(NAME)

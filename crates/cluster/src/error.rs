@@ -2,6 +2,7 @@
 
 use std::{error::Error, io};
 
+use gomemlimit_tls::explain;
 use hyper::Uri;
 use kube::{Config, client::AuthError, config::KubeconfigError, core::Status, runtime::watcher};
 use tokio::time::error::Elapsed;
@@ -10,17 +11,14 @@ use tower::timeout::error::Elapsed as LayerElapsed;
 #[cfg(feature = "cli")]
 use super::credentials::PluginError;
 use super::{call_limits::CONTROLLER_CALL, kubeconfig, target::ConfigError};
-use crate::{
-    causes::{chain, said, status_text, with_causes},
-    serve::tls::explain,
-};
+use crate::causes::{chain, said, status_text, with_causes};
 
 /// Maximum length of a message that is kept, in characters. Messages of the API server have a few hundred.
 const MAX_MESSAGE: usize = 2000;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
+pub enum ApiError {
     /// There is no cluster to talk to, or its configuration is of no use.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -89,14 +87,14 @@ pub(crate) enum ApiError {
 impl ApiError {
     /// Whether other calls fail in the same way: nobody answers, or to nobody of this name.
     #[must_use]
-    pub(crate) fn is_of_all_calls(&self) -> bool {
+    pub fn is_of_all_calls(&self) -> bool {
         matches!(self, Self::Config(_) | Self::Auth { .. } | Self::Tls { .. } | Self::Unauthorized(_))
     }
 }
 
 /// The URL of the API server, for sentences.
 #[derive(Clone)]
-pub(crate) struct ApiServerUrl(String);
+pub struct ApiServerUrl(String);
 
 impl ApiServerUrl {
     pub(super) fn of(config: &Config) -> Self {
@@ -217,7 +215,7 @@ pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
 }
 
 /// A failed call of the controller in one line, for a log and for `/readyz`.
-pub(crate) fn describe(error: &kube::Error) -> String {
+pub fn describe(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => answered(status),
         kube::Error::Service(error) if error.is::<LayerElapsed>() => no_answer(),
@@ -230,7 +228,7 @@ pub(crate) fn describe(error: &kube::Error) -> String {
 }
 
 /// A failed watch of the controller in one line.
-pub(crate) fn describe_watch(error: &watcher::Error) -> String {
+pub fn describe_watch(error: &watcher::Error) -> String {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
@@ -241,7 +239,7 @@ pub(crate) fn describe_watch(error: &watcher::Error) -> String {
 }
 
 /// A call of the controller whose deadline has passed.
-pub(crate) fn no_answer() -> String {
+pub fn no_answer() -> String {
     format!("no answer from the API server within {CONTROLLER_CALL:?}")
 }
 

@@ -29,7 +29,7 @@ const KUBECONFIG: &str = "KUBECONFIG";
 /// # Errors
 ///
 /// [`ConfigError`]; nothing is sent yet.
-pub(crate) fn load(target: &Target) -> Result<Config, ConfigError> {
+pub fn load(target: &Target) -> Result<Config, ConfigError> {
     let (kubeconfig, missing) = read_all(target)?;
     let is_empty = kubeconfig.contexts.is_empty() && kubeconfig.clusters.is_empty();
     if is_empty && target.server.is_none() && target.kubeconfig.is_none() {
@@ -47,7 +47,7 @@ pub(crate) fn load(target: &Target) -> Result<Config, ConfigError> {
 /// # Errors
 ///
 /// [`ConfigError`] if one exists that cannot be read.
-pub(crate) fn read(target: &Target) -> Result<Kubeconfig, ConfigError> {
+pub fn read(target: &Target) -> Result<Kubeconfig, ConfigError> {
     Ok(read_all(target)?.0)
 }
 
@@ -83,7 +83,7 @@ fn read_all(target: &Target) -> Result<(Kubeconfig, String), ConfigError> {
 /// The kubeconfigs that are read: the one that is named, else those of `KUBECONFIG`, else `~/.kube/config`. They may be
 /// missing.
 #[must_use]
-pub(crate) fn files(target: &Target) -> Vec<PathBuf> {
+pub fn files(target: &Target) -> Vec<PathBuf> {
     if let Some(path) = &target.kubeconfig {
         return vec![path.clone()];
     }

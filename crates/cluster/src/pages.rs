@@ -44,17 +44,17 @@ const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
 
 /// What to list.
 #[derive(Clone, Debug)]
-pub(crate) struct Listing {
+pub struct Listing {
     /// `/api/v1/pods` or the like.
-    pub(crate) path: String,
+    pub path: String,
     /// Selects by labels.
-    pub(crate) selector: Option<String>,
+    pub selector: Option<String>,
     /// Items a page.
-    pub(crate) chunk: u32,
+    pub chunk: u32,
 }
 
 /// An event while a list is read.
-pub(crate) enum ListEvent<'a> {
+pub enum ListEvent<'a> {
     /// The list begins, or begins again: events before do not count.
     Begin,
     /// One item, as JSON.
@@ -70,11 +70,11 @@ pub(crate) enum ListEvent<'a> {
 
 /// A whole list.
 #[derive(Clone, Debug)]
-pub(crate) struct Collected<T> {
+pub struct Collected<T> {
     /// What could be read.
-    pub(crate) items: Vec<T>,
+    pub items: Vec<T>,
     /// How many could not, and why; they are left out.
-    pub(crate) unreadable: Option<String>,
+    pub unreadable: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -97,12 +97,12 @@ struct ListMeta {
 impl Listing {
     /// Everything in `path`.
     #[must_use]
-    pub(crate) fn all(path: impl Into<String>) -> Self {
+    pub fn all(path: impl Into<String>) -> Self {
         Self { path: path.into(), selector: None, chunk: 250 }
     }
 
     /// Reads the list; the version of it, for a watch.
-    pub(crate) async fn read(
+    pub async fn read(
         &self,
         cluster: &Cluster,
         mut report: impl FnMut(ListEvent<'_>),
@@ -118,15 +118,12 @@ impl Listing {
     }
 
     /// Reads the whole list, each item as `T`. One of a shape that surprises us does not end the list.
-    pub(crate) async fn collect<T: DeserializeOwned>(
-        &self,
-        cluster: &Cluster,
-    ) -> Result<Collected<T>, ApiError> {
+    pub async fn collect<T: DeserializeOwned>(&self, cluster: &Cluster) -> Result<Collected<T>, ApiError> {
         self.collect_as(cluster, |item| serde_json::from_str(item)).await
     }
 
     /// The same for items that read themselves.
-    pub(crate) async fn collect_as<T>(
+    pub async fn collect_as<T>(
         &self,
         cluster: &Cluster,
         parse: impl Fn(&str) -> Result<T, serde_json::Error>,
@@ -218,7 +215,7 @@ impl Listing {
 
     /// Follows changes from `version` on until the API server ends the watch, or `changed` wants no more. An error
     /// says why it ended early.
-    pub(crate) async fn watch(
+    pub async fn watch(
         &self,
         cluster: &Cluster,
         version: &str,
@@ -273,7 +270,7 @@ async fn read_line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Optio
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub enum Change {
     /// It is there, new or different.
     Put,
     /// It is no longer there.

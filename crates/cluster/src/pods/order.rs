@@ -10,7 +10,7 @@ impl PodView {
     /// The first of them in the order of `kubectl logs TYPE/NAME` (`ByLogging` in `k8s.io/kubectl/pkg/util/podutils`):
     /// one that has a node; one that runs; one that is ready, for the longest time; one that was restarted most; the
     /// oldest.
-    pub(crate) fn best_for_logs(pods: impl IntoIterator<Item = Self>) -> Option<Self> {
+    pub fn best_for_logs(pods: impl IntoIterator<Item = Self>) -> Option<Self> {
         // A time that is missing comes last.
         let oldest = |time: Option<&Time>| (time.is_none(), time.map(|time| time.0));
         pods.into_iter().min_by_key(|pod| {

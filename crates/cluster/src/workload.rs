@@ -15,7 +15,7 @@ use super::{
 
 /// Which pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Pods {
+pub enum Pods {
     /// One, by its name.
     Named(String),
     /// Those that a label selector selects.
@@ -24,7 +24,7 @@ pub(crate) enum Pods {
 
 impl Pods {
     /// Those of a workload, by its selector; `None` if it has none, as a `CronJob`.
-    pub(crate) async fn of(
+    pub async fn of(
         cluster: &Cluster,
         namespace: &str,
         kind: &WorkloadKind,
@@ -64,7 +64,7 @@ impl Pods {
     }
 
     /// Those that there are now.
-    pub(crate) async fn read(&self, cluster: &Cluster, namespace: &str) -> Result<Vec<PodView>, ApiError> {
+    pub async fn read(&self, cluster: &Cluster, namespace: &str) -> Result<Vec<PodView>, ApiError> {
         let path = path_of("/api/v1", Some(namespace), "pods");
         let selector = match self {
             Self::Named(name) => {

@@ -10,7 +10,7 @@ const GAP: usize = 2;
 
 /// A cell of a table.
 #[derive(Clone, Debug)]
-pub(crate) struct Cell {
+pub struct Cell {
     text: String,
     /// The escape sequence that begins its colour. Empty for none.
     colour: &'static str,
@@ -18,7 +18,7 @@ pub(crate) struct Cell {
 
 impl Cell {
     /// A cell in the colour that this escape sequence begins.
-    pub(crate) fn coloured(text: impl Into<String>, colour: &'static str) -> Self {
+    pub fn coloured(text: impl Into<String>, colour: &'static str) -> Self {
         Self { text: text.into(), colour }
     }
 }
@@ -30,10 +30,10 @@ impl From<String> for Cell {
 }
 
 /// The escape sequence that ends every colour.
-pub(crate) const RESET: &str = "\u{1b}[0m";
+pub const RESET: &str = "\u{1b}[0m";
 
 /// Columns without lines and without trailing blanks. Cells are cleaned; they may begin with blanks that mean something.
-pub(crate) fn columns<C: Into<Cell>>(header: &[&str], rows: impl IntoIterator<Item = Vec<C>>) -> String {
+pub fn columns<C: Into<Cell>>(header: &[&str], rows: impl IntoIterator<Item = Vec<C>>) -> String {
     let header = header.iter().map(|name| Cell::from((*name).to_owned())).collect();
     let rows = rows.into_iter().map(|row| row.into_iter().map(Into::into).collect());
     let mut rows: Vec<Vec<Cell>> = std::iter::once(header).chain(rows).collect();
@@ -60,7 +60,7 @@ fn line(row: &[Cell], widths: &[usize]) -> String {
 }
 
 /// Free text for people, on one line: a terminal must neither obey nor hide what somebody wrote into an object.
-pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+pub fn clean(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }

@@ -22,9 +22,9 @@ const VARIABLES: [&str; 4] = ["settings", "containers", "candidates", "plans"];
 /// A `MutatingAdmissionPolicy` of gomemlimit.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct AdmissionPolicy {
+pub struct AdmissionPolicy {
     /// Name and labels.
-    pub(crate) metadata: ObjectMeta,
+    pub metadata: ObjectMeta,
     spec: Spec,
 }
 
@@ -67,7 +67,7 @@ impl AdmissionPolicy {
     ///
     /// # Errors
     /// Where policies cannot be read.
-    pub(crate) async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
+    pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         match Listing::all(POLICIES).collect::<Self>(cluster).await {
             Ok(mut found) => {
                 found.items.retain(Self::is_ours);
@@ -78,7 +78,9 @@ impl AdmissionPolicy {
         }
     }
 
-    fn is_ours(&self) -> bool {
+    /// Whether it belongs to gomemlimit: labels of the chart, or the variables of the policy that `gomemlimit policy` prints.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
         let has = |name: &&str| self.spec.variables.iter().any(|variable| variable.name == *name);
         self.metadata.is_of_the_chart() || VARIABLES.iter().all(has)
     }
@@ -88,7 +90,7 @@ impl AdmissionPolicy {
     ///
     /// # Errors
     /// Where bindings cannot be read.
-    pub(crate) async fn selection(
+    pub async fn selection(
         &self,
         cluster: &Cluster,
     ) -> Result<(Option<Selection>, Option<String>), ApiError> {
@@ -104,7 +106,7 @@ impl AdmissionPolicy {
 
     /// The settings that its text begins with, as arguments of `serve`; `None` if they cannot be read.
     #[must_use]
-    pub(crate) fn serve_args(&self) -> Option<Vec<String>> {
+    pub fn serve_args(&self) -> Option<Vec<String>> {
         let settings = self.spec.variables.iter().find(|variable| variable.name == "settings")?;
         let settings: Map<String, Value> = serde_json::from_str(&settings.expression).ok()?;
         let arguments = settings.iter().filter_map(|(name, value)| match (name.as_str(), value.as_str()?) {
@@ -117,44 +119,7 @@ impl AdmissionPolicy {
 
     /// Its conditions in CEL.
     #[must_use]
-    pub(crate) fn match_conditions(&self) -> &[MatchCondition] {
+    pub fn match_conditions(&self) -> &[MatchCondition] {
         &self.spec.match_conditions
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use gomemlimit_core::Policy;
-
-    use super::*;
-
-    fn printed() -> AdmissionPolicy {
-        let text = crate::admission_policy::AdmissionPolicy {
-            name: "x".into(),
-            policy: Policy::default(),
-            follow_namespaces: true,
-        };
-        let list = text.json().unwrap();
-        serde_json::from_value(list["items"][0].clone()).unwrap()
-    }
-
-    #[test]
-    fn the_policy_that_this_program_prints_is_known_by_its_variables() {
-        assert!(printed().is_ours());
-        let mut foreign = printed();
-        foreign.spec.variables.retain(|variable| variable.name != "plans");
-        assert!(!foreign.is_ours());
-        foreign.metadata.labels.insert("helm.sh/chart".to_owned(), "gomemlimit-0.1.0".to_owned());
-        assert!(foreign.is_ours());
-    }
-
-    #[test]
-    fn its_settings_are_read_as_those_of_the_webhook() {
-        let arguments = printed().serve_args().unwrap();
-        assert_eq!(arguments.first().unwrap(), "serve");
-        for one in ["--ratio=0.9", "--min-limit=32Mi", "--mode=inject", "--namespace-settings"] {
-            assert!(arguments.iter().any(|argument| argument == one), "{one}: {arguments:?}");
-        }
     }
 }

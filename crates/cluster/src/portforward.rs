@@ -13,7 +13,7 @@ use crate::causes::with_causes;
 
 /// Why there is no stream.
 #[derive(Debug, Error)]
-pub(crate) enum ForwardError {
+pub enum ForwardError {
     /// A right is missing. A WebSocket begins with GET, so that takes `get`; since Kubernetes 1.35 it takes `create`,
     /// too (KEP-4006, `AuthorizePodWebsocketUpgradeCreatePermission`).
     #[error(
@@ -44,9 +44,9 @@ const CONNECT: Duration = Duration::from_secs(20);
 const EXPLANATION: Duration = Duration::from_secs(2);
 
 /// One connection to one port of a pod.
-pub(crate) struct Forward {
+pub struct Forward {
     /// The stream: what is written to it arrives in the pod.
-    pub(crate) stream: DuplexStream,
+    pub stream: DuplexStream,
     problem: Explanation,
 }
 
@@ -55,12 +55,7 @@ impl Forward {
     ///
     /// # Errors
     /// If the API server refuses, or does not answer.
-    pub(crate) async fn open(
-        client: &Client,
-        namespace: &str,
-        pod: &str,
-        port: u16,
-    ) -> Result<Self, ForwardError> {
+    pub async fn open(client: &Client, namespace: &str, pod: &str, port: u16) -> Result<Self, ForwardError> {
         let name = || format!("{namespace}/{pod}");
         let other = |problem: String| ForwardError::Other { pod: name(), problem };
         let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
@@ -82,17 +77,17 @@ impl Forward {
 
     /// The stream, and the error of the kubelet if it fails.
     #[must_use]
-    pub(crate) fn split(self) -> (DuplexStream, Explanation) {
+    pub fn split(self) -> (DuplexStream, Explanation) {
         (self.stream, self.problem)
     }
 }
 
 /// The error of the kubelet for a stream that failed.
-pub(crate) struct Explanation(BoxFuture<'static, Option<String>>);
+pub struct Explanation(BoxFuture<'static, Option<String>>);
 
 impl Explanation {
     /// The error, if it comes within 2 s.
-    pub(crate) async fn get(self) -> Option<String> {
+    pub async fn get(self) -> Option<String> {
         timeout(EXPLANATION, self.0).await.ok()?
     }
 }

@@ -14,11 +14,11 @@ use crate::causes::chain;
 
 /// A client without a certificate, which records whether the server asks for one.
 #[derive(Debug, Default)]
-pub(crate) struct Asked(AtomicBool);
+pub struct Asked(AtomicBool);
 
 impl Asked {
     /// Whether the server has sent a `CertificateRequest` (RFC 8446, section 4.3.2).
-    pub(crate) fn is_asked(&self) -> bool {
+    pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -35,7 +35,7 @@ impl ResolvesClientCert for Asked {
 }
 
 /// Whether the server ended the connection because the client has no certificate (RFC 8446, section 6.2).
-pub(crate) fn is_certificate_required(error: &(dyn Error + 'static)) -> bool {
+pub fn is_certificate_required(error: &(dyn Error + 'static)) -> bool {
     let wanted = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
     chain(error).any(|cause| cause.downcast_ref() == Some(&wanted))
 }

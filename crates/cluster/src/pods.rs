@@ -22,7 +22,7 @@ use super::{
 
 /// Why nothing is known of a pod.
 #[derive(Debug, Error)]
-pub(crate) enum PodError {
+pub enum PodError {
     /// No such pod.
     #[error("there is no pod {0}")]
     NotFound(String),
@@ -37,7 +37,7 @@ pub(crate) enum PodError {
 /// A pod, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct PodView {
+pub struct PodView {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: PodSpec,
     pub(super) status: PodStatus,
@@ -51,38 +51,39 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Name of the port on which pprof listens.
 const PPROF_PORT: &str = "pprof";
 /// What Go programs exit with when GOMEMLIMIT is malformed, among other things.
-pub(crate) const GO_FATAL: i32 = 2;
+pub const GO_FATAL: i32 = 2;
 /// `net/http/pprof` in every example since 2012.
-pub(crate) const DEFAULT_PORT: u16 = 6060;
+pub const DEFAULT_PORT: u16 = 6060;
 
 /// What is known of one container.
 #[derive(Clone, Debug)]
-pub(crate) struct ContainerFacts {
-    pub(crate) name: String,
+pub struct ContainerFacts {
+    /// Its name in the pod.
+    pub name: String,
     /// The memory limit that applies now, also after a resize.
-    pub(crate) limit: Limit,
+    pub limit: Limit,
     /// What it has as GOMEMLIMIT.
-    pub(crate) gomemlimit: Gomemlimit,
+    pub gomemlimit: Gomemlimit,
     /// The port called `pprof`.
-    pub(crate) pprof_port: Option<u16>,
+    pub pprof_port: Option<u16>,
     /// The ports that it declares, one that is called after metrics first.
-    pub(crate) ports: Vec<u16>,
+    pub ports: Vec<u16>,
     /// Another one for every incarnation.
-    pub(crate) id: Option<String>,
+    pub id: Option<String>,
     /// How often it was restarted.
-    pub(crate) restarts: u32,
+    pub restarts: u32,
     /// Start of this incarnation, seconds since 1970; `None` if it does not run.
-    pub(crate) started: Option<i64>,
+    pub started: Option<i64>,
     /// Why it does not run: `CrashLoopBackOff`, `Completed` ….
-    pub(crate) state: String,
+    pub state: String,
     /// How the last incarnation that ended did.
-    pub(crate) last_end: Option<Termination>,
+    pub last_end: Option<Termination>,
 }
 
 impl ContainerFacts {
     /// Whether the incarnation before was OOM killed.
     #[must_use]
-    pub(crate) fn was_oom_killed(&self) -> bool {
+    pub fn was_oom_killed(&self) -> bool {
         self.last_end.as_ref().is_some_and(Termination::is_oom_kill)
     }
 }
@@ -92,7 +93,7 @@ impl PodView {
     ///
     /// # Errors
     /// If there is no such pod, or it cannot be read.
-    pub(crate) async fn get(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self, PodError> {
+    pub async fn get(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self, PodError> {
         let pod = || format!("{namespace}/{name}");
         match Self::find(cluster, namespace, name).await {
             Ok(Some(view)) => Ok(view),
@@ -106,11 +107,7 @@ impl PodView {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub(crate) async fn find(
-        cluster: &Cluster,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Self>, ApiError> {
+    pub async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<Self>, ApiError> {
         let path = path_of("/api/v1", Some(namespace), "pods");
         match cluster.text(Request::new(path).get(name, &GetParams::default())).await {
             Ok(text) => Self::parse(&text).map(Some).map_err(|error| unreadable(&error)),
@@ -123,43 +120,43 @@ impl PodView {
     ///
     /// # Errors
     /// If it is not the JSON of a pod.
-    pub(crate) fn parse(json: &str) -> Result<Self, serde_json::Error> {
+    pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let view: Self = serde_json::from_str(json)?;
         Ok(Self { effective: effective(&LivePod::parse(json)?), ..view })
     }
 
     /// Its name.
     #[must_use]
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.metadata.name
     }
 
     /// Whether it is about to be deleted.
     #[must_use]
-    pub(crate) fn is_ending(&self) -> bool {
+    pub fn is_ending(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
     }
 
     /// Whether it has ended for good, well or not.
     #[must_use]
-    pub(crate) fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
     }
 
     /// The value of an annotation.
     #[must_use]
-    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+    pub fn annotation(&self, key: &str) -> Option<&str> {
         self.metadata.annotations.get(key).map(String::as_str)
     }
 
     /// The facts of every container that runs beside the others.
-    pub(crate) fn all(&self) -> impl Iterator<Item = ContainerFacts> {
+    pub fn all(&self) -> impl Iterator<Item = ContainerFacts> {
         self.containers().map(|container| self.facts(container))
     }
 
     /// Name of the node that it runs on.
     #[must_use]
-    pub(crate) fn node(&self) -> Option<&str> {
+    pub fn node(&self) -> Option<&str> {
         self.spec.node_name.as_deref()
     }
 
@@ -168,7 +165,7 @@ impl PodView {
     ///
     /// # Errors
     /// The names of all containers.
-    pub(crate) fn container(&self, named: Option<&str>) -> Result<ContainerFacts, Vec<String>> {
+    pub fn container(&self, named: Option<&str>) -> Result<ContainerFacts, Vec<String>> {
         let by_name = |name: &str| self.containers().find(|container| container.name == name);
         let found = match named {
             Some(name) => by_name(name),
@@ -183,14 +180,14 @@ impl PodView {
 
     /// The container that the annotation for `kubectl logs` names.
     #[must_use]
-    pub(crate) fn annotated_container(&self) -> Option<&str> {
+    pub fn annotated_container(&self) -> Option<&str> {
         let annotated = self.annotation(DEFAULT_CONTAINER)?;
         self.containers().any(|container| container.name == annotated).then_some(annotated)
     }
 
     /// The names of all containers.
     #[must_use]
-    pub(crate) fn container_names(&self) -> Vec<String> {
+    pub fn container_names(&self) -> Vec<String> {
         self.containers().map(|one| one.name.clone()).collect()
     }
 
@@ -260,12 +257,7 @@ fn gomemlimit(gomemlimit: EffectiveGomemlimit) -> Gomemlimit {
 const LOG: Duration = Duration::from_secs(5);
 
 /// Whether the log of the incarnation that ended reports a malformed GOMEMLIMIT; no, if it may not be read. It is the current log until the next incarnation starts.
-pub(crate) async fn log_says_malformed(
-    cluster: &Cluster,
-    namespace: &str,
-    pod: &str,
-    container: &str,
-) -> bool {
+pub async fn log_says_malformed(cluster: &Cluster, namespace: &str, pod: &str, container: &str) -> bool {
     for previous in [true, false] {
         let path = format!(
             "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&previous={previous}&tailLines=50&limitBytes=65536"

@@ -32,11 +32,11 @@ const MAX_OTHERS: usize = 8;
 /// A namespace, as far as it matters. Whoever may annotate and label namespaces writes most of it: what is kept of each
 /// has a bound.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct NamespaceFacts {
+pub struct NamespaceFacts {
     /// The labels that selectors ask for.
-    pub(crate) labels: Labels,
+    pub labels: Labels,
     /// Annotations of gomemlimit.
-    pub(crate) annotations: NamespaceAnnotations,
+    pub annotations: NamespaceAnnotations,
 }
 
 impl NamespaceFacts {
@@ -65,46 +65,46 @@ impl NamespaceFacts {
 
 /// What is known.
 #[derive(Debug, Default)]
-pub(crate) struct ClusterState {
+pub struct ClusterState {
     /// The namespaces that could be read.
-    pub(crate) namespaces: HashMap<String, NamespaceFacts>,
+    pub namespaces: HashMap<String, NamespaceFacts>,
     /// What decides about new pods: one for each webhook configuration, or one that assumes defaults.
-    pub(crate) installations: Vec<InstallationSettings>,
+    pub installations: Vec<InstallationSettings>,
     /// What could not be read, and what is assumed instead.
-    pub(crate) unknown: Vec<String>,
+    pub unknown: Vec<String>,
     /// Which of it decisions depend on.
-    pub(crate) unread: Unread,
+    pub unread: Unread,
 }
 
 /// What could not be read, or not all of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Unread {
+pub struct Unread {
     /// Namespaces: their labels and annotations.
-    pub(crate) namespaces: bool,
+    pub namespaces: bool,
     /// Selectors and settings of what decides about new pods.
-    pub(crate) installations: bool,
+    pub installations: bool,
 }
 
 /// What decides about new pods.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct InstallationSettings {
+pub struct InstallationSettings {
     /// The webhook configuration or the policy; empty if there is none.
-    pub(crate) name: String,
+    pub name: String,
     /// Which pods it decides about.
-    pub(crate) selection: Selection,
+    pub selection: Selection,
     /// Its settings, if they are known.
-    pub(crate) settings: Option<ServeSettings>,
+    pub settings: Option<ServeSettings>,
 }
 
 /// The settings of an installation.
 #[derive(Clone, Debug)]
-pub(crate) struct ServeSettings {
+pub struct ServeSettings {
     /// Where they stand, for people.
-    pub(crate) origin: String,
+    pub origin: String,
     /// The arguments of `serve`.
-    pub(crate) args: Vec<String>,
+    pub args: Vec<String>,
     /// The policy file, if there is one that could be read.
-    pub(crate) policy: Option<PolicyText>,
+    pub policy: Option<PolicyText>,
 }
 
 #[derive(Deserialize)]
@@ -114,7 +114,7 @@ struct Object {
 
 impl ClusterState {
     /// Reads what may be read about `namespace`, or about all.
-    pub(crate) async fn read(cluster: &Cluster, namespace: Option<&str>) -> Result<Self, ApiError> {
+    pub async fn read(cluster: &Cluster, namespace: Option<&str>) -> Result<Self, ApiError> {
         let mut known = Self::default();
         known.read_installations(cluster).await?;
         if known.installations.is_empty() {
@@ -155,13 +155,13 @@ impl ClusterState {
     }
 
     /// Something of an installation could not be read.
-    pub(crate) fn unread(&mut self, problem: String) {
+    pub fn unread(&mut self, problem: String) {
         self.unread.installations = true;
         self.unknown.push(problem);
     }
 
     /// Reads one namespace, or all: of their labels those that `selections` ask for.
-    pub(crate) async fn read_namespaces(
+    pub async fn read_namespaces(
         &mut self,
         cluster: &Cluster,
         namespace: Option<&str>,

@@ -13,7 +13,7 @@ use super::{
     pages::{Collected, Listing},
     pod_object::{Container, PodSpec, PodStatus, Volume},
 };
-use crate::serve::handler::PATH;
+use gomemlimit_core::names::DEFAULT_PATH;
 
 /// Selects what serves, in any release.
 const WEBHOOKS: &str = "app.kubernetes.io/component=webhook";
@@ -21,55 +21,58 @@ const WEBHOOKS: &str = "app.kubernetes.io/component=webhook";
 /// A Service, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Service {
-    pub(crate) spec: ServiceSpec,
+pub struct Service {
+    /// Which pods, and on which ports.
+    pub spec: ServiceSpec,
 }
 
 /// `spec` of a Service.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct ServiceSpec {
+pub struct ServiceSpec {
     /// Labels of its pods.
-    pub(crate) selector: Labels,
-    pub(crate) ports: Vec<ServicePort>,
+    pub selector: Labels,
+    /// The ports, each with the port of the pods behind it.
+    pub ports: Vec<ServicePort>,
 }
 
 /// A port of a Service.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct ServicePort {
+pub struct ServicePort {
     /// What clients connect to.
-    pub(crate) port: u16,
+    pub port: u16,
     /// Number or name of the container's port.
-    pub(crate) target_port: serde_json::Value,
+    pub target_port: serde_json::Value,
 }
 
 /// A Deployment of the webhook.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Deployment {
+pub struct Deployment {
     /// Name, namespace and labels.
-    pub(crate) metadata: ObjectMeta,
+    pub metadata: ObjectMeta,
     /// Number of pods, and their template.
-    pub(crate) spec: DeploymentSpec,
+    pub spec: DeploymentSpec,
     status: DeploymentStatus,
 }
 
 /// `spec` of a Deployment.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct DeploymentSpec {
+pub struct DeploymentSpec {
     /// Number of pods that it should have.
-    pub(crate) replicas: Option<u32>,
+    pub replicas: Option<u32>,
     /// Template of its pods.
-    pub(crate) template: PodTemplate,
+    pub template: PodTemplate,
 }
 
 /// Template of pods.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct PodTemplate {
-    pub(crate) metadata: ObjectMeta,
+pub struct PodTemplate {
+    /// Labels and annotations of its pods.
+    pub metadata: ObjectMeta,
     spec: PodSpec,
 }
 
@@ -84,10 +87,7 @@ impl Deployment {
     ///
     /// # Errors
     /// If Deployments cannot be read.
-    pub(crate) async fn find(
-        cluster: &Cluster,
-        namespace: Option<&str>,
-    ) -> Result<Collected<Self>, ApiError> {
+    pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<Collected<Self>, ApiError> {
         Self::selected(cluster, namespace, WEBHOOKS).await
     }
 
@@ -118,7 +118,7 @@ impl Deployment {
 
     /// The label of its pods that a Service with this selector does not find; `None` if it finds them.
     #[must_use]
-    pub(crate) fn unmatched<'s>(&self, service: &'s Service) -> Option<(&'s String, &'s String)> {
+    pub fn unmatched<'s>(&self, service: &'s Service) -> Option<(&'s String, &'s String)> {
         let labels = &self.spec.template.metadata.labels;
         service.spec.selector.iter().find(|(key, value)| labels.get(*key) != Some(value))
     }
@@ -128,10 +128,7 @@ impl Deployment {
 ///
 /// # Errors
 /// If endpoint slices cannot be read.
-pub(crate) async fn ready_endpoints(
-    cluster: &Cluster,
-    reference: &ServiceReference,
-) -> Result<usize, ApiError> {
+pub async fn ready_endpoints(cluster: &Cluster, reference: &ServiceReference) -> Result<usize, ApiError> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Slice {
@@ -161,7 +158,8 @@ pub(crate) async fn ready_endpoints(
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct WebhookPod {
-    pub(crate) metadata: ObjectMeta,
+    /// Name, namespace and labels.
+    pub metadata: ObjectMeta,
     spec: PodSpec,
     status: PodStatus,
 }
@@ -171,7 +169,7 @@ impl WebhookPod {
     ///
     /// # Errors
     /// If pods cannot be read.
-    pub(crate) async fn of(
+    pub async fn of(
         cluster: &Cluster,
         namespace: &str,
         service: &Service,
@@ -192,13 +190,13 @@ impl WebhookPod {
 
     /// Whether it may be called.
     #[must_use]
-    pub(crate) fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.status.ready().is_some()
     }
 
     /// Why it is not ready.
     #[must_use]
-    pub(crate) fn trouble(&self) -> String {
+    pub fn trouble(&self) -> String {
         let reason = self.status.container_statuses.iter().find_map(|status| status.state.reason());
         let reason = reason.map(str::to_owned);
         let conditions = self.status.conditions.iter();
@@ -211,7 +209,7 @@ impl WebhookPod {
     ///
     /// # Errors
     /// If webhook configurations or pods cannot be read.
-    pub(crate) async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
+    pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         let Collected { items: configurations, mut unreadable } = Configuration::find(cluster).await?;
         let services = configurations.iter().filter_map(|one| one.called().ok());
         let namespaces: BTreeSet<_> = services.map(|service| service.namespace.as_str()).collect();
@@ -233,13 +231,13 @@ impl WebhookPod {
 
     /// Its image.
     #[must_use]
-    pub(crate) fn image(&self) -> Option<&str> {
+    pub fn image(&self) -> Option<&str> {
         self.container().map(|container| container.image.as_str())
     }
 
     /// The arguments of `serve` in it.
     #[must_use]
-    pub(crate) fn serve_args(&self) -> Option<&[String]> {
+    pub fn serve_args(&self) -> Option<&[String]> {
         self.container().map(|container| container.args.as_slice())
     }
 
@@ -251,12 +249,12 @@ impl WebhookPod {
 
     /// The first value of a flag among those arguments, written as one argument or as two.
     #[must_use]
-    pub(crate) fn serve_flag(&self, flag: &str) -> Option<&str> {
+    pub fn serve_flag(&self, flag: &str) -> Option<&str> {
         self.serve_flags(flag).next()
     }
 
     /// Every value of it.
-    pub(crate) fn serve_flags(&self, flag: &str) -> impl Iterator<Item = &str> {
+    pub fn serve_flags(&self, flag: &str) -> impl Iterator<Item = &str> {
         let args = self.serve_args().unwrap_or_default();
         let next = args.iter().skip(1).map(Some).chain([None]);
         args.iter().zip(next).filter_map(move |(arg, next)| match arg.strip_prefix(flag)? {
@@ -267,20 +265,20 @@ impl WebhookPod {
 
     /// Whether it answers at this path.
     #[must_use]
-    pub(crate) fn answers_at(&self, path: &str) -> bool {
+    pub fn answers_at(&self, path: &str) -> bool {
         let mut paths = self.serve_flags("--path").flat_map(|paths| paths.split(',')).peekable();
-        if paths.peek().is_none() { path == PATH } else { paths.any(|one| one == path) }
+        if paths.peek().is_none() { path == DEFAULT_PATH } else { paths.any(|one| one == path) }
     }
 
     /// The `ConfigMap` that is mounted at this path.
     #[must_use]
-    pub(crate) fn config_map_at(&self, path: &str) -> Option<&str> {
+    pub fn config_map_at(&self, path: &str) -> Option<&str> {
         Some(&self.volume_at(path)?.config_map.as_ref()?.name)
     }
 
     /// The Secret that is mounted at this path.
     #[must_use]
-    pub(crate) fn secret_at(&self, path: &str) -> Option<&str> {
+    pub fn secret_at(&self, path: &str) -> Option<&str> {
         Some(&self.volume_at(path)?.secret.as_ref()?.secret_name)
     }
 
@@ -292,7 +290,7 @@ impl WebhookPod {
 
     /// The number of the container's port that a Service port goes to.
     #[must_use]
-    pub(crate) fn target_port(&self, port: &ServicePort) -> Option<u16> {
+    pub fn target_port(&self, port: &ServicePort) -> Option<u16> {
         match &port.target_port {
             serde_json::Value::Number(number) => u16::try_from(number.as_u64()?).ok(),
             serde_json::Value::String(name) => {

@@ -9,7 +9,7 @@ use super::{
     figures::{Figures, GcShare, figures},
     record::{CpuBase, EndKind, Ended, Observation},
 };
-use crate::columns::{clean, columns};
+use gomemlimit_table::{clean, columns};
 
 /// Observations that differ by more than this share of the shorter one are of different length.
 const SAME_LENGTH: f64 = 0.1;

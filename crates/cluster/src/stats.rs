@@ -18,17 +18,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Memory of one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// Namespace, pod and container.
-    pub(crate) of: [String; 3],
+    pub of: [String; 3],
     /// What the limit is compared with, without page cache that can be dropped: bytes.
-    pub(crate) working_set: Option<u64>,
+    pub working_set: Option<u64>,
     /// Anonymous memory, bytes; only the kubelet knows.
-    pub(crate) rss: Option<u64>,
+    pub rss: Option<u64>,
 }
 
 /// All containers of a node, by its kubelet, which looks every ten to fifteen seconds. Takes `get` on nodes/proxy.
-pub(crate) async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>, ApiError> {
+pub async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>, ApiError> {
     let summary: Summary = get(cluster, &format!("/api/v1/nodes/{node}/proxy/stats/summary")).await?;
     let of_pod = |stats: PodStats| {
         let PodRef { namespace, name } = stats.pod_ref;
@@ -43,7 +43,7 @@ pub(crate) async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>,
 
 /// The containers of pods by metrics.k8s.io, which is a minute late at times; one request for all of them. Takes `get`
 /// on pods of metrics.k8s.io for one that is named, `list` for those that a selector selects.
-pub(crate) async fn of_pods(cluster: &Cluster, namespace: &str, pods: &Pods) -> Result<Vec<Usage>, ApiError> {
+pub async fn of_pods(cluster: &Cluster, namespace: &str, pods: &Pods) -> Result<Vec<Usage>, ApiError> {
     let path = path_of("/apis/metrics.k8s.io/v1beta1", Some(namespace), "pods");
     let found = match pods {
         Pods::Named(name) => {
@@ -75,7 +75,7 @@ async fn get<T: DeserializeOwned>(cluster: &Cluster, path: &str) -> Result<T, Ap
 
 /// Resident memory of a container in bytes, and whose figure it is. With `source` only that one is asked: resident
 /// memory and a working set do not make one series.
-pub(crate) async fn resident(
+pub async fn resident(
     cluster: &Cluster,
     [namespace, pod, container]: [&str; 3],
     node: &str,

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use gomemlimit_tls::provider;
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -22,14 +23,14 @@ use super::{
     api::Cluster,
     portforward::{Forward, ForwardError},
 };
-use crate::{asked::Asked, causes::with_causes, serve::tls::provider};
+use crate::{asked::Asked, causes::with_causes};
 
 /// How long a handshake through the API server and the kubelet may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Why no certificate was seen.
 #[derive(Debug, Error)]
-pub(crate) enum ServedError {
+pub enum ServedError {
     /// The port-forward was refused, which tells nothing about the webhook.
     #[error(transparent)]
     Forward(#[from] ForwardError),
@@ -53,7 +54,7 @@ pub struct Served {
 }
 
 /// What the pod serves for `server_name`.
-pub(crate) async fn served(
+pub async fn served(
     cluster: &Cluster,
     namespace: &str,
     pod: &str,

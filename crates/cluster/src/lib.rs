@@ -1,34 +1,36 @@
 //! What commands read of a cluster.
 #![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`check`, `diagnose` and `observe` read more"))]
 
-pub(crate) mod api;
-pub(crate) mod call_limits;
+pub mod api;
+pub mod asked;
+pub mod call_limits;
+pub mod causes;
 pub mod client;
-pub(crate) mod cluster_state;
+pub mod cluster_state;
 #[cfg(feature = "cli")]
 mod credentials;
-pub(crate) mod error;
-pub(crate) mod installation;
+pub mod error;
+pub mod installation;
 #[cfg(feature = "cli")]
-pub(crate) mod keeper;
-pub(crate) mod kubeconfig;
+pub mod keeper;
+pub mod kubeconfig;
 mod kubeconfig_files;
-pub(crate) mod object_meta;
-pub(crate) mod pages;
+pub mod object_meta;
+pub mod pages;
 mod pod_object;
 #[cfg(feature = "cli")]
-pub(crate) mod pods;
-pub(crate) mod policy_engine;
+pub mod pods;
+pub mod policy_engine;
 #[cfg(feature = "cli")]
-pub(crate) mod portforward;
+pub mod portforward;
 #[cfg(feature = "cli")]
 mod proxy;
 #[cfg(feature = "cli")]
 pub mod served_certificate;
 #[cfg(feature = "cli")]
-pub(crate) mod stats;
-pub(crate) mod target;
+pub mod stats;
+pub mod target;
 pub mod webhook_objects;
-pub(crate) mod webhook_policy;
+pub mod webhook_policy;
 #[cfg(feature = "cli")]
-pub(crate) mod workload;
+pub mod workload;

@@ -12,7 +12,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-pub(crate) use super::error::ApiError;
+pub use super::error::ApiError;
 use super::{
     call_limits::{CALL, POD_CALL},
     client,
@@ -30,8 +30,9 @@ const MAX_POD_ANSWER: usize = 64 << 10;
 
 /// A connection to the API server.
 #[derive(Clone)]
-pub(crate) struct Cluster {
-    pub(crate) client: Client,
+pub struct Cluster {
+    /// kube's client, with the rate and the deadline of this program.
+    pub client: Client,
     url: ApiServerUrl,
     request_timeout: Option<Duration>,
 }
@@ -42,7 +43,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If the configuration cannot be used, or there are no credentials.
-    pub(crate) async fn open(target: &Target) -> Result<Self, ApiError> {
+    pub async fn open(target: &Target) -> Result<Self, ApiError> {
         let request_timeout = target.request_timeout.filter(|time| !time.is_zero());
         let (client, url) = client::for_command(target, request_timeout).await?;
         Ok(Self { client, url, request_timeout })
@@ -58,7 +59,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ApiError`].
-    pub(crate) async fn text(
+    pub async fn text(
         &self,
         request: Result<hyper::Request<Vec<u8>>, request::Error>,
     ) -> Result<String, ApiError> {
@@ -69,7 +70,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ApiError`].
-    pub(crate) async fn ask_pod(
+    pub async fn ask_pod(
         &self,
         namespace: &str,
         pod: &str,
@@ -132,7 +133,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ApiError`].
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, name: &str) -> Result<T, ApiError> {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, name: &str) -> Result<T, ApiError> {
         let text = self.text(Request::new(path).get(name, &kube::api::GetParams::default())).await?;
         serde_json::from_str(&text).map_err(|error| unreadable(&error))
     }
@@ -141,11 +142,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ApiError`].
-    pub(crate) async fn find<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        name: &str,
-    ) -> Result<Option<T>, ApiError> {
+    pub async fn find<T: DeserializeOwned>(&self, path: &str, name: &str) -> Result<Option<T>, ApiError> {
         match self.get(path, name).await {
             Ok(object) => Ok(Some(object)),
             Err(ApiError::NotFound(_)) => Ok(None),
@@ -185,7 +182,7 @@ fn failed(code: StatusCode, text: &str) -> kube::Error {
 
 /// `/api/v1/pods`, or the same in a namespace.
 #[must_use]
-pub(crate) fn path_of(group: &str, namespace: Option<&str>, resource: &str) -> String {
+pub fn path_of(group: &str, namespace: Option<&str>, resource: &str) -> String {
     match namespace {
         Some(namespace) => format!("{group}/namespaces/{namespace}/{resource}"),
         None => format!("{group}/{resource}"),

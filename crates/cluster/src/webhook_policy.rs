@@ -13,15 +13,16 @@ use super::{
 
 /// The text of a policy file in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PolicyText {
+pub struct PolicyText {
     /// Its ConfigMap, for people.
-    pub(crate) origin: String,
-    pub(crate) text: String,
+    pub origin: String,
+    /// The file, as YAML.
+    pub text: String,
 }
 
 /// Why the policy file is not known.
 #[derive(Debug, Error)]
-pub(crate) enum PolicyTextError {
+pub enum PolicyTextError {
     /// The `ConfigMap` could not be read.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -45,7 +46,7 @@ struct ConfigMap {
 ///
 /// # Errors
 /// Where the `ConfigMap` cannot be read, or the file is not one that a `ConfigMap` holds.
-pub(crate) async fn policy_text(
+pub async fn policy_text(
     cluster: &Cluster,
     namespace: &str,
     pod: &WebhookPod,

@@ -4,13 +4,13 @@ use std::{error::Error, io, iter::successors};
 
 use kube::core::Status;
 
-use crate::serve::tls::explain;
+use gomemlimit_tls::explain;
 
 /// The text of hyper's client around the cause that helps.
 const CLIENT_ERROR: &str = "client error (";
 
 /// An error and its causes, outermost first. [`io::Error`] hides what it wraps from [`Error::source`].
-pub(crate) fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+pub fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     successors(Some(error), |error| cause(*error))
 }
 
@@ -27,7 +27,7 @@ fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'stati
 /// An error and its causes on one line, joined by colons, each written once: many errors already end with their
 /// cause.
 #[must_use]
-pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut line = String::new();
     for text in chain(error).filter_map(text) {
         if line.contains(&text) {
@@ -56,12 +56,12 @@ fn text(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// The text of a status of the API server: its message, or its reason if there is none.
-pub(crate) fn status_text(status: &Status) -> &str {
+pub fn status_text(status: &Status) -> &str {
     if status.message.is_empty() { &status.reason } else { &status.message }
 }
 
 /// The text of an error by itself, in words also if it is about TLS or PEM.
-pub(crate) fn said(error: &(dyn Error + 'static)) -> String {
+pub fn said(error: &(dyn Error + 'static)) -> String {
     let tls = error.downcast_ref().map(explain::tls);
     let pem = || error.downcast_ref().map(explain::pem);
     tls.or_else(pem).unwrap_or_else(|| error.to_string())

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(super) const CALL: Duration = Duration::from_mins(1);
 
 /// Maximum time until the API server begins an answer to the controller: 10 s. It begins that of a watch at once.
-pub(crate) const CONTROLLER_CALL: Duration = Duration::from_secs(10);
+pub const CONTROLLER_CALL: Duration = Duration::from_secs(10);
 
 /// Maximum time of a call of a pod through the API server: 10 s.
 pub(super) const POD_CALL: Duration = Duration::from_secs(10);

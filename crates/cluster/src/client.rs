@@ -59,7 +59,7 @@ pub(super) async fn for_command(
 ///
 /// # Errors
 /// If there is no cluster, or its configuration is of no use.
-pub(crate) fn for_controller() -> Result<Client, ApiError> {
+pub fn for_controller() -> Result<Client, ApiError> {
     let config = kubeconfig::load(&Target { in_background: true, ..Target::default() })?;
     let url = ApiServerUrl::of(&config);
     with_config(config).map_err(|error| url.error(error))
@@ -84,7 +84,7 @@ where
     S: Service<hyper::Request<Body>, Response = hyper::Response<B>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError>,
-    B: hyper::body::Body<Data = axum::body::Bytes> + Send + 'static,
+    B: hyper::body::Body<Data = hyper::body::Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     Client::new(limits().layer(service), namespace)

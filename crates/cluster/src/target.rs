@@ -6,35 +6,35 @@ use thiserror::Error;
 
 /// Which cluster, and as whom. What is `None` or empty is that of the kubeconfig.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Target {
+pub struct Target {
     /// Path of a kubeconfig; default: `KUBECONFIG`, `~/.kube/config`, or the service account of a pod.
-    pub(crate) kubeconfig: Option<PathBuf>,
+    pub kubeconfig: Option<PathBuf>,
     /// Name of a context.
-    pub(crate) context: Option<String>,
+    pub context: Option<String>,
     /// Name of a cluster.
-    pub(crate) cluster: Option<String>,
+    pub cluster: Option<String>,
     /// Name of a user.
-    pub(crate) user: Option<String>,
+    pub user: Option<String>,
     /// URL of the API server.
-    pub(crate) server: Option<String>,
+    pub server: Option<String>,
     /// User to impersonate.
-    pub(crate) impersonate: Option<String>,
+    pub impersonate: Option<String>,
     /// Groups to impersonate.
-    pub(crate) impersonate_groups: Vec<String>,
+    pub impersonate_groups: Vec<String>,
     /// UID to impersonate.
-    pub(crate) impersonate_uid: Option<String>,
+    pub impersonate_uid: Option<String>,
     /// Maximum time for one request; default: one minute.
-    pub(crate) request_timeout: Option<Duration>,
+    pub request_timeout: Option<Duration>,
     /// Nobody waits at a terminal: a credential plugin must not use it, and a file that is no regular one is refused.
-    pub(crate) in_background: bool,
+    pub in_background: bool,
     /// For commands that ask again anyway: a call that fails is not repeated behind their back. kube repeats 429, 503
     /// and 504 up to 15 times, which takes all of the time that a call may take.
-    pub(crate) polls: bool,
+    pub polls: bool,
 }
 
 /// Why the configuration cannot be used.
 #[derive(Debug, Error)]
-pub(crate) enum ConfigError {
+pub enum ConfigError {
     /// There is no kubeconfig and no service account.
     #[error("no cluster is configured: {0}; set KUBECONFIG, or name a file with --kubeconfig")]
     None(String),
