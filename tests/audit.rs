@@ -1,6 +1,6 @@
 //! `audit` against a scripted API server on loopback: the real program and real sockets, and answers that a test
 //! cannot get from a real server on demand (expired pages, missing rights, garbage). The real server judges the
-//! rest in tests/cluster/e2e.
+//! rest in tests/e2e/e2e.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{

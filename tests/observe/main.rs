@@ -1,5 +1,5 @@
 //! `gomemlimit observe` as a user runs it, on a fake API server. What it makes of a real cluster is in
-//! tests/cluster/e2e/observe.rs.
+//! tests/e2e/tests/observe.rs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
