@@ -1,5 +1,4 @@
 //! The documentation says what the program does: names, defaults and examples are checked, not copied.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
     io::{BufRead, BufReader, Write},
