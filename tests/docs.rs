@@ -1,5 +1,4 @@
 //! The documentation says what the program does: names, defaults and examples are checked, not copied.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -458,12 +457,10 @@ fn the_image_is_built_with_every_member_of_the_workspace() {
     let (manifest, kept) = (read("Cargo.toml"), read(".dockerignore"));
     let (_, members) = manifest.split_once("members = [").unwrap();
     let members: Vec<_> = members.split_once(']').unwrap().0.split('"').skip(1).step_by(2).collect();
-    assert!(members.len() >= 8, "{members:?}");
+    assert!(members.len() >= 4, "{members:?}");
     for member in members {
-        let is_kept = |line: &str| {
-            line.strip_prefix('!')
-                .is_some_and(|path| member == path || member.starts_with(&format!("{path}/")))
-        };
+        let folder = member.trim_end_matches("/*");
+        let is_kept = |line: &str| line.strip_prefix('!') == Some(folder);
         assert!(kept.lines().any(is_kept), "{member} is not in .dockerignore");
     }
 }

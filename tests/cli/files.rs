@@ -9,9 +9,10 @@ use std::{
     thread,
 };
 
+use gomemlimit_fake_api_server::CommandOutput;
 use rstest::rstest;
 
-use super::{CommandOutput, DEPLOYMENT, run, run_with_stdin, write};
+use super::manifests::{DEPLOYMENT, run, run_with_stdin, write};
 
 /// A pod whose second container, or which as a whole, only kubectl sees.
 #[rstest]

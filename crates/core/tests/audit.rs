@@ -1,5 +1,4 @@
 //! The assessment of running pods, as a table, and label selectors.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 
