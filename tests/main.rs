@@ -8,6 +8,7 @@
 )]
 
 mod admission_policy;
+mod architecture;
 mod cli;
 mod docs;
 mod support;

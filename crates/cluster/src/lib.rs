@@ -1,4 +1,21 @@
-//! What commands read of a cluster.
+//! What the commands and the controllers read of a cluster: which cluster and as whom, clients with a rate and a deadline,
+//! pages of objects as raw JSON, pods with their memory, and how gomemlimit is installed.
+//!
+//! ```no_run
+//! use gomemlimit_cluster::{api::Cluster, installation::Configuration, target::Target};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), gomemlimit_cluster::api::ApiError> {
+//! let cluster = Cluster::open(&Target::default()).await?;
+//! for configuration in Configuration::find(&cluster).await?.items {
+//!     println!("{}", configuration.metadata.name);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The feature `cli` adds what the image needs nothing of: `check`, `diagnose`, `observe`, credential plugins and proxies.
+
 #![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`check`, `diagnose` and `observe` read more"))]
 
 pub mod api;

@@ -1,7 +1,24 @@
 //! What was observed of a workload under load: the record, its figures, and the comparison of two.
 //!
-//! Pure: nothing here reads a clock, a file or a cluster. Data flows one way: `recorder` (polls of pods → a record) →
+//! PURE: nothing here reads a clock, a file or a cluster. Data flows one way: `recorder` (polls of pods → a record) →
 //! `record` (what is saved) → `figures` (one line a container) → `report` and `plot`.
+//!
+//! ```
+//! use gomemlimit_observation::{Ended, Readings, Recorder, Sample, figures, report};
+//!
+//! let at_peak = |resident| Sample {
+//!     pod: "api-0".to_owned(),
+//!     container: "app".to_owned(),
+//!     readings: Readings { resident: Some(resident), ..Readings::default() },
+//!     ..Sample::default()
+//! };
+//! let mut recorder = Recorder::default();
+//! recorder.add(0.0, [at_peak(100 << 20)]);
+//! recorder.add(60.0, [at_peak(180 << 20)]);
+//! let observation = recorder.observation(Ended::Time);
+//! assert_eq!(figures(&observation)[0].peak, Some(180 << 20));
+//! assert!(report(&observation).contains("180Mi"));
+//! ```
 
 mod figures;
 mod plot;

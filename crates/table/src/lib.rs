@@ -1,4 +1,14 @@
 //! Text for people: tables as kubectl prints them, and text of others without what a terminal would obey.
+//!
+//! PURE: text in, text out.
+//!
+//! ```
+//! use gomemlimit_table::{clean, columns};
+//!
+//! let table = columns(&["NAME", "LIMIT"], [vec!["api", "1Gi"], vec!["database", "512Mi"]]);
+//! assert_eq!(table, "NAME      LIMIT\napi       1Gi\ndatabase  512Mi\n");
+//! assert!(!clean("\u{1b}[2J").contains('\u{1b}'));
+//! ```
 
 use std::borrow::Cow;
 
