@@ -56,7 +56,7 @@ fn text(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// The text of a status of the API server: its message, or its reason if there is none.
-pub fn status_text(status: &Status) -> &str {
+pub(crate) fn status_text(status: &Status) -> &str {
     if status.message.is_empty() { &status.reason } else { &status.message }
 }
 

@@ -111,7 +111,7 @@ pub struct Rule {
 impl Rule {
     /// Whether it is about the creation of pods.
     #[must_use]
-    pub fn is_pod_creation(&self) -> bool {
+    pub(crate) fn is_pod_creation(&self) -> bool {
         let has = |list: &[String], word: &str| list.iter().any(|one| one == word || one == "*");
         has(&self.api_groups, "")
             && has(&self.api_versions, "v1")

@@ -90,7 +90,7 @@ impl ObjectMeta {
 
     /// Whether the chart made it, by its labels.
     #[must_use]
-    pub fn is_of_the_chart(&self) -> bool {
+    pub(crate) fn is_of_the_chart(&self) -> bool {
         let is_chart = |chart: &String| {
             chart
                 .strip_prefix(NAME)

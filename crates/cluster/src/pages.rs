@@ -123,7 +123,7 @@ impl Listing {
     }
 
     /// The same for items that read themselves.
-    pub async fn collect_as<T>(
+    pub(crate) async fn collect_as<T>(
         &self,
         cluster: &Cluster,
         parse: impl Fn(&str) -> Result<T, serde_json::Error>,

@@ -254,7 +254,7 @@ impl WebhookPod {
     }
 
     /// Every value of it.
-    pub fn serve_flags(&self, flag: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn serve_flags(&self, flag: &str) -> impl Iterator<Item = &str> {
         let args = self.serve_args().unwrap_or_default();
         let next = args.iter().skip(1).map(Some).chain([None]);
         args.iter().zip(next).filter_map(move |(arg, next)| match arg.strip_prefix(flag)? {
@@ -272,7 +272,7 @@ impl WebhookPod {
 
     /// The `ConfigMap` that is mounted at this path.
     #[must_use]
-    pub fn config_map_at(&self, path: &str) -> Option<&str> {
+    pub(crate) fn config_map_at(&self, path: &str) -> Option<&str> {
         Some(&self.volume_at(path)?.config_map.as_ref()?.name)
     }
 

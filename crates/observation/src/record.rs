@@ -99,7 +99,7 @@ pub struct ContainerRecord {
 impl ContainerRecord {
     /// No container has more than its limit: memory of a process beyond it is not charged to the container.
     #[must_use]
-    pub fn at_most_the_limit(&self, bytes: u64) -> u64 {
+    pub(crate) fn at_most_the_limit(&self, bytes: u64) -> u64 {
         bytes.min(self.limit.unwrap_or(u64::MAX))
     }
 }
