@@ -20,7 +20,7 @@ pub(crate) struct Answer {
 
 /// Answers a review body, checking what the API server would check.
 pub(crate) fn answer_in(body: &[u8], namespace: &NamespaceAnnotations, policy: &Policy) -> Answer {
-    let Admission { review, answer, .. } =
+    let Admission { review, response: answer, .. } =
         admit(body, |_| namespace.clone(), policy).expect("a review with a uid");
     let document: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
     assert_eq!(document["apiVersion"], "admission.k8s.io/v1");
