@@ -1,5 +1,4 @@
 //! What the tests of the core share: asking for an answer and reading it like the API server.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use gomemlimit_core::{
