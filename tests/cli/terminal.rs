@@ -2,8 +2,7 @@
 //! if they are wanted.
 
 use std::{
-    fs::{self, File},
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    fs,
     process::{Command, Stdio},
 };
 

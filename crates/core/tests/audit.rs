@@ -3,8 +3,8 @@
 use gomemlimit_core::{
     NamespaceAnnotations, Policy,
     audit::{
-        AuditFinding, ContainerCoverage, Coverage, EffectiveGomemlimit, LabelSelector, LimitSource, Selected,
-        Selection, UncoveredReason, WebhookEntry, assess, effective,
+        AuditFinding, ContainerCoverage, Coverage, EffectiveGomemlimit, LimitSource, Selected,
+        UncoveredReason, assess, effective,
     },
     pod::LivePod,
 };
@@ -62,6 +62,14 @@ fn reference(resource: &str, more: &Value) -> Value {
     let mut reference = json!({"resource": resource});
     reference.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": reference}}])
+}
+
+const TRACKING: &str = "$(GOMEMLIMIT_MIB)000000";
+
+fn tracking() -> Value {
+    let mib = json!({"name": "GOMEMLIMIT_MIB", "valueFrom": {
+        "resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}});
+    json!([mib, {"name": "GOMEMLIMIT", "value": TRACKING}])
 }
 
 /// What the pod determines is judged like a literal.

@@ -9,17 +9,17 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use axum::{body::Body, http::Request};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gomemlimit::{
-    certs::{CaCertificate, CertificateSettings, Fingerprint, REVOKED_ANNOTATION},
+    certs::CertificateSettings,
     cluster::client::over,
     controller::certificates::{CertificateKeeper, ObjectNames, Outlet},
     metrics::Metrics,
@@ -32,17 +32,14 @@ use gomemlimit_fake_api_server::{
     CONFIGURATION, Call, FakeApiServer, Fault, NAMESPACE, Resource, SECRET, SERVING_SECRET, Verb,
 };
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
 use tower::service_fn;
 
-use super::{
-    fixture::accepts,
-    planted::{Planted, plant},
-};
+use super::fixture::accepts;
 
 const TICK: Duration = Duration::from_secs(30);
 const DAY: Duration = Duration::from_hours(24);

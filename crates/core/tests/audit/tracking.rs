@@ -4,7 +4,7 @@ use gomemlimit_core::audit::{Coverage, Selected};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{GI, assess_one, effective_bytes, pod};
+use super::{GI, TRACKING, assess_one, effective_bytes, pod, tracking};
 
 /// A value that follows the limit is read when the container starts, and only then. That it was started again
 /// since a resize is certain where the resize itself does so.
@@ -42,14 +42,6 @@ fn values_that_track_the_limit(
         found.explanation
     );
     assert_eq!(effective_bytes(&pod), Some(bytes));
-}
-
-const TRACKING: &str = "$(GOMEMLIMIT_MIB)000000";
-
-fn tracking() -> Value {
-    let mib = json!({"name": "GOMEMLIMIT_MIB", "valueFrom": {
-        "resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}});
-    json!([mib, {"name": "GOMEMLIMIT", "value": TRACKING}])
 }
 
 /// As a `MutatingAdmissionPolicy` writes it: without a status. It is computable, and not ours.

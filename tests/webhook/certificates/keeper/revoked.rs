@@ -2,7 +2,8 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -13,7 +14,7 @@ use tokio::time::sleep;
 
 use super::{
     super::planted::{Planted, plant},
-    Cluster, HOUR, Mode, SETTLED, TICK, decoded, now, server_name,
+    Cluster, Mode, SETTLED, TICK,
 };
 
 /// Everything that is logged in this thread.

@@ -1,12 +1,12 @@
 //! Watches that end, break or never begin.
 
-use std::io;
+use std::{io, time::Duration};
 
 use gomemlimit_fake_api_server::{FakeApiServer, Fault, Verb};
 use rstest::rstest;
 use tokio::time::sleep;
 
-use super::{Cluster, HOUR, Mode, SETTLED, TICK};
+use super::{Cluster, HOUR, Mode, POLLS_AN_HOUR, SETTLED};
 
 #[rstest]
 #[case::ended(FakeApiServer::end_watches)]
