@@ -12,4 +12,5 @@ mod architecture;
 mod cli;
 mod docs;
 mod support;
+mod test_files;
 mod webhook;
