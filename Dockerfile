@@ -2,7 +2,7 @@
 #
 #   docker build --tag gomemlimit:0.1.0 .
 #
-# tests/cluster/image builds it with buildah where no registry can be reached.
+# tests/e2e/image builds it with buildah where no registry can be reached.
 
 # A Debian with Rust and a C compiler; the version is the one of rust-toolchain.toml. The digest is of all architectures.
 ARG BUILDER_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082

@@ -171,8 +171,35 @@ fn regex(patterns: &[&str]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use crate::cluster::policy_engine::AdmissionPolicy as FoundPolicy;
+
+    /// The policy that this program prints, as the API server returns it, without the variable of that name.
+    fn found(without: &str, labels: &Value) -> FoundPolicy {
+        let policy = AdmissionPolicy { name: "x".into(), policy: Policy::default(), follow_namespaces: true };
+        let mut found = policy.json().unwrap()["items"][0].take();
+        found["spec"]["variables"].as_array_mut().unwrap().retain(|variable| variable["name"] != without);
+        found["metadata"]["labels"] = labels.clone();
+        serde_json::from_value(found).unwrap()
+    }
+
+    #[test]
+    fn the_printed_policy_is_known_by_its_variables() {
+        assert!(found("", &json!({})).is_ours());
+        assert!(!found("plans", &json!({})).is_ours());
+        assert!(found("plans", &json!({"helm.sh/chart": "gomemlimit-0.1.0"})).is_ours());
+    }
+
+    #[test]
+    fn its_settings_are_read_as_those_of_the_webhook() {
+        let arguments = found("", &json!({})).serve_args().unwrap();
+        assert_eq!(arguments.first().unwrap(), "serve");
+        for one in ["--ratio=0.9", "--min-limit=32Mi", "--mode=inject", "--namespace-settings"] {
+            assert!(arguments.iter().any(|argument| argument == one), "{one}: {arguments:?}");
+        }
+    }
 
     #[test]
     fn nothing_is_left_to_fill_in() {

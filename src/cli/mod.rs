@@ -56,7 +56,7 @@ mod version;
 
 use std::process::ExitCode;
 
-use clap::{FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 #[cfg(feature = "cli")]
 use clap_complete::CompleteEnv;
 
@@ -95,14 +95,15 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let name = plugin::Name::of_this_program();
+    let command = || plugin::arrange(Cli::command(), name);
     #[cfg(feature = "cli")]
     {
         if name == plugin::Name::KubectlComplete {
-            return plugin::complete();
+            return plugin::complete(Cli::command());
         }
-        CompleteEnv::with_factory(|| plugin::command(name)).var(completions::VARIABLE).complete();
+        CompleteEnv::with_factory(command).var(completions::VARIABLE).complete();
     }
-    let matches = match plugin::command(name).try_get_matches() {
+    let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return output::usage(error),
     };

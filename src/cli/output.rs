@@ -18,8 +18,8 @@ pub(super) use gomemlimit_core::units::human as quantity;
 use indicatif::ProgressDrawTarget;
 use serde_json::Value;
 
-use crate::columns::RESET;
-pub(super) use crate::columns::{Cell, clean, columns as table};
+use gomemlimit_table::RESET;
+pub(super) use gomemlimit_table::{Cell, clean, columns as table};
 
 /// Colours of words for people, and the escape sequences that begin them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::path::Path;
 #[cfg(feature = "cli")]
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 #[cfg(feature = "cli")]
 use clap_complete::engine;
 
+use super::help;
 #[cfg(feature = "cli")]
 use super::output;
-use super::{Cli, help};
 
 /// The name that the program was called by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +34,8 @@ impl Name {
     }
 }
 
-/// The command line, with the name that the user types in usage and examples.
-pub(super) fn command(name: Name) -> Command {
-    let command = Cli::command();
+/// The command line `command`, with the name that the user types in usage and examples.
+pub(super) fn arrange(command: Command, name: Name) -> Command {
     if name != Name::KubectlPlugin {
         return help::arrange(command);
     }
@@ -61,14 +60,14 @@ fn renamed(help: &str, command: &str) -> String {
 /// Answers kubectl as programs made with Cobra do: a candidate a line, its description after a tab, and a
 /// last line with a directive.
 #[cfg(feature = "cli")]
-pub(super) fn complete() -> ExitCode {
+pub(super) fn complete(command: Command) -> ExitCode {
     /// `ShellCompDirectiveNoFileComp`: there is nothing else to offer.
     const NO_FILES: &str = ":4\n";
     let words: Vec<OsString> =
         std::iter::once("gomemlimit".into()).chain(std::env::args_os().skip(1)).collect();
     let last = words.len() - 1;
     let directory = std::env::current_dir().ok();
-    let mut command = command(Name::KubectlPlugin);
+    let mut command = arrange(command, Name::KubectlPlugin);
     let candidates = engine::complete(&mut command, words, last, directory.as_deref()).unwrap_or_default();
     let lines = candidates.iter().filter(|candidate| !candidate.is_hide_set()).map(|candidate| {
         let value = candidate.get_value().to_string_lossy();

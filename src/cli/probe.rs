@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// A megabyte: more than any answer or scrape.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 /// Between two rounds of requests.
 const PAUSE: Duration = Duration::from_millis(500);
 const UID: &str = "gomemlimit-probe";
@@ -308,7 +308,7 @@ async fn send(
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(review.to_string())))?,
     };
-    http_request(stream, request, MOST_BYTES).await
+    http_request(stream, request, MAX_BYTES).await
 }
 
 /// Its annotations name every setting that matters, so that the response does not depend on those of this installation.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use gomemlimit_core::{Policy, Rules};
+use gomemlimit_core::{Policy, Rules, names::DEFAULT_PATH};
 use serde_json::json;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -24,7 +24,7 @@ use crate::{
     metrics::Metrics,
     serve::{
         BodyLimits, Components, Options, Reloaded, ServeError,
-        handler::{Namespaces, NoNamespaces, PATH},
+        handler::{Namespaces, NoNamespaces},
         lifecycle,
         listener::{ConnectionLimits, Eviction},
         path::WebhookPath,
@@ -69,7 +69,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081", value_parser = parse_listen)]
     admin_listen: SocketAddr,
     /// Path of the webhook, a secret if callers are to know it; several by commas
-    #[arg(long = "path", value_name = "PATH", default_value = PATH, value_delimiter = ',')]
+    #[arg(long = "path", value_name = "PATH", default_value = DEFAULT_PATH, value_delimiter = ',')]
     paths: Vec<WebhookPath>,
     /// Follow the annotations of opted-in namespaces (needs list and watch on namespaces)
     #[arg(long)]
@@ -269,7 +269,7 @@ impl ServeArgs {
         if ephemeral {
             // Not awaited: stdout may not be read.
             let needs_certificate = client_ca.is_some();
-            let path = self.paths.first().map_or(PATH, WebhookPath::as_str).to_owned();
+            let path = self.paths.first().map_or(DEFAULT_PATH, WebhookPath::as_str).to_owned();
             drop(tokio::task::spawn_blocking(move || {
                 output::text(&try_it(address, &path, needs_certificate))
             }));

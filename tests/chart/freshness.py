@@ -185,7 +185,7 @@ POLICIES = [
 
 
 def policies(checks, chart):
-    """The chart installs what `gomemlimit policy` prints; tests/policy.rs says that the file is that."""
+    """The chart installs what `gomemlimit policy` prints; tests/admission_policy.rs says that the file is that."""
     file = documents(chart.read("files/policy.yaml"))
     defaults = settings_of(file[0])
     core = ROOT / "crates" / "core" / "src"

@@ -9,9 +9,11 @@ use std::{
     thread,
 };
 
+use gomemlimit_fake_api_server::CommandOutput;
 use rstest::rstest;
 
-use super::{CommandOutput, DEPLOYMENT, run, run_with_stdin, write};
+use super::manifests::{DEPLOYMENT, write};
+use crate::support::command::{run, run_with_stdin};
 
 /// A pod whose second container, or which as a whole, only kubectl sees.
 #[rstest]

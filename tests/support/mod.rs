@@ -1,5 +1,4 @@
-//! The real program as a process of a test.
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+//! What the tests share.
 
+pub(crate) mod command;
 pub(crate) mod running;

@@ -3,7 +3,8 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
-    process::Stdio,
+    process::{self, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -30,11 +31,24 @@ pub(crate) struct Running {
     _files: tempfile::TempDir,
 }
 
-/// Two ports that are free right now.
+/// First of the ports for programs that tests start. The kernel itself gives out 32768 and more, so no connection of
+/// another test takes one of them meanwhile.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 20_000;
+
+/// Two ports that are free right now, and that no other test of this process gets.
 pub(crate) fn free_ports() -> (SocketAddr, SocketAddr) {
-    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let (a, b) = (bind(), bind());
-    (a.local_addr().unwrap(), b.local_addr().unwrap())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test runs side by side begin at different ones.
+    let first = process::id().wrapping_mul(131) % u32::from(PORTS);
+    let next = || loop {
+        let port = (first + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u32::from(PORTS);
+        let address = SocketAddr::from(([127, 0, 0, 1], FIRST_PORT + u16::try_from(port).unwrap()));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    };
+    (next(), next())
 }
 
 impl Running {

@@ -10,7 +10,7 @@
 //! let app = admission.outcome.decision.containers.first().unwrap();
 //! assert_eq!(app.outcome.reason, Reason::Injected);
 //! assert_eq!(app.outcome.value.unwrap().bytes, 966_367_641);
-//! assert!(String::from_utf8_lossy(&admission.answer).contains(r#""allowed":true"#));
+//! assert!(String::from_utf8_lossy(&admission.response).contains(r#""allowed":true"#));
 //! # Ok::<(), gomemlimit_core::ReviewError>(())
 //! ```
 //!

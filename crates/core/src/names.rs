@@ -29,6 +29,9 @@ pub const NO_AUTO_GOMEMLIMIT_FLAG: &str = "--no-auto-gomemlimit";
 /// Domain of every label and annotation.
 pub const DOMAIN: &str = "gomemlimit.dev";
 
+/// Default path of the webhook.
+pub const DEFAULT_PATH: &str = "/mutate";
+
 /// Opt-in label of a namespace (`enabled`), opt-out ([`OPTED_OUT`]) and opt-in ([`OPTED_IN`]) label of a pod.
 pub const INJECT_LABEL: &str = "gomemlimit.dev/inject";
 

@@ -28,7 +28,7 @@ fn peak_heap(name: &str, body: &[u8]) -> (usize, Vec<u8>) {
 
     let profiler = Profiler::builder().testing().build();
     let answer = match admit(body, |_| namespace, &policy) {
-        Ok(admission) => admission.answer,
+        Ok(admission) => admission.response,
         Err(error) => error.to_string().into_bytes(),
     };
     let stats = HeapStats::get();

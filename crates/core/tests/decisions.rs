@@ -1,5 +1,4 @@
 //! Decisions that the real reviews do not reach: the limit that applies, own values, bounds, in-place resize.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy,
@@ -9,8 +8,7 @@ use gomemlimit_core::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-mod support;
-use support::{answer, answer_in, app, patched, review_of};
+use crate::support::{answer, answer_in, app, patched, review_of};
 
 #[test]
 fn an_earlier_status_counts_once_against_the_size() {
@@ -22,7 +20,7 @@ fn an_earlier_status_counts_once_against_the_size() {
 }
 
 /// Outcome of one container of a pod: value or reason.
-fn outcome(answer: &support::Answer, container: &str) -> String {
+fn outcome(answer: &crate::support::Answer, container: &str) -> String {
     let entry = &answer.decisions["containers"][container];
     entry.get("skipped").or(entry.get("value")).unwrap().as_str().unwrap().to_owned()
 }
@@ -64,7 +62,7 @@ fn names_that_are_not_what_they_seem_are_escaped() {
     let pod = patched(&pod, &answer.patch);
     let status = pod["metadata"]["annotations"]["gomemlimit.dev/status"].as_str().unwrap();
     assert!(status.contains(r"\u202e") && !status.contains(is_hidden), "{status}");
-    assert!(support::answer(&review_of(&pod)).patch.is_empty(), "what was written is known again");
+    assert!(crate::support::answer(&review_of(&pod)).patch.is_empty(), "what was written is known again");
 }
 
 /// The worst file and the worst pods: what is not compared does not count, and the pod is decided about.

@@ -1,5 +1,4 @@
 //! What applies to the containers of a running pod, as a table.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{
     audit::{

@@ -1,12 +1,10 @@
 //! A variable that refers to `$(GOMEMLIMIT)` is expanded only if GOMEMLIMIT stands before it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{NamespaceAnnotations, Policy, Settings, settings::ValueKind};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-mod support;
-use support::{answer_in, app, patched, review_of};
+use crate::support::{answer_in, app, patched, review_of};
 
 fn env_after(env: Value, kind: ValueKind) -> Vec<Value> {
     let mut pod = app("1Gi");

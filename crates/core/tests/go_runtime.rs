@@ -1,14 +1,7 @@
 //! A real Go runtime reads every value that we emit as exactly that many bytes, and dies of every text
-//! that we call malformed: `cargo test -p gomemlimit-core --test go_runtime -- --ignored`.
+//! that we call malformed: `cargo test --test core_integration -- --ignored go_runtime`.
 //!
 //! Uses the `go` on the PATH, whichever release it is, offline. Put another one first to ask that.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
 use std::{
     collections::BTreeSet,

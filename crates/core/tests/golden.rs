@@ -2,15 +2,13 @@
 //!
 //! `golden/expected.tsv` is written by hand from the rules: reason and value for every container.
 //! `golden/answers/` is the whole answer, decoded; `UPDATE_GOLDEN=1 cargo test` rewrites it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{fs, path::PathBuf};
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-mod support;
-use support::{answer, containers, patched};
+use crate::support::{answer, containers, patched};
 
 struct Expected {
     container: String,
@@ -48,7 +46,7 @@ fn real_review(#[files("tests/golden/reviews/*.json")] path: PathBuf) {
     // Answering the patched pod changes nothing.
     let mut again = document.clone();
     again["request"]["object"] = after;
-    let again = support::answer(&serde_json::to_vec(&again).unwrap());
+    let again = crate::support::answer(&serde_json::to_vec(&again).unwrap());
     assert_eq!(again.patch, Vec::<Value>::new());
 }
 
@@ -103,7 +101,7 @@ fn check_only_ours_changed(case: &str, before: &Value, after: &Value) {
     assert_eq!(containers(after).count(), containers(before).count());
 }
 
-fn check_whole_answer(case: &str, answer: &support::Answer) {
+fn check_whole_answer(case: &str, answer: &crate::support::Answer) {
     let mut patch = answer.patch.clone();
     // The status as JSON is easier to review than as a string of JSON.
     for operation in &mut patch {

@@ -1,5 +1,4 @@
 //! Volumes in memory count against the limit: a warning if they and GOMEMLIMIT are more than it, and never another value.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Settings,
@@ -10,8 +9,7 @@ use gomemlimit_core::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-mod support;
-use support::{Answer, answer_in, app, review_of};
+use crate::support::{Answer, answer_in, app, review_of};
 
 fn ask(pod: &Value, policy: &Policy) -> Answer {
     answer_in(&review_of(pod), &NamespaceAnnotations::new(), policy)

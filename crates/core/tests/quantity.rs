@@ -1,11 +1,4 @@
 //! Quantities agree with Kubernetes' own parser (golden values of k8s.io/apimachinery v0.37.2).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
 use gomemlimit_core::quantity::{QuantityError, parse, suggestion, too_small};
 

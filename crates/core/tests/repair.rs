@@ -1,5 +1,4 @@
 //! `repair: fix`: what is broken is replaced by what would have been injected, everything else is left.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Rules, Settings,
@@ -8,8 +7,7 @@ use gomemlimit_core::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-mod support;
-use support::{Answer, answer_in, app, patched, review_of};
+use crate::support::{Answer, answer_in, app, patched, review_of};
 
 const STATUS: &str = "gomemlimit.dev/status";
 const SOUND: &str = "966367641";

@@ -1,5 +1,4 @@
 //! Reviews of every wrong form, settings and their precedence, warnings and their bounds.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Review, Settings,
@@ -9,8 +8,7 @@ use gomemlimit_core::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-mod support;
-use support::{answer, answer_in, app, patched, review_of};
+use crate::support::{answer, answer_in, app, patched, review_of};
 
 #[rstest]
 #[case::empty("")]

@@ -1,12 +1,10 @@
 //! Rules of a policy file: what they match, which of them counts, and the built-in ones.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{NamespaceAnnotations, Pod, PodContext, Policy, Rules, decide, settings::BUILT_IN};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-mod support;
-use support::{Answer, answer_in, review_of};
+use crate::support::{Answer, answer_in, review_of};
 
 fn rules(file: Value) -> Rules {
     serde_json::from_value(file).unwrap()

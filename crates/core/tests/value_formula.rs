@@ -1,5 +1,4 @@
 //! The formulas of the value, ratios, and the grammar of GOMEMLIMIT, case by case.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::value::{GoLimit, Malformed, Ratio, RatioError, headroom_fits, literal_value};
 

@@ -1,5 +1,4 @@
 //! `value: track`: where a value follows the limit by itself, and how it comes and goes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Settings, names::MIB_DIVISOR, quantity, settings::ValueKind, value,
@@ -8,8 +7,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-mod support;
-use support::{Answer, answer_in, app, patched, review_of};
+use crate::support::{Answer, answer_in, app, patched, review_of};
 
 const STATUS: &str = "gomemlimit.dev/status";
 const TRACKING: &str = "$(GOMEMLIMIT_MIB)000000";

@@ -3,6 +3,15 @@
 //! A command reads whatever `open(2)` opens: `--policy-file <(helm template …)` names a pipe. A pipe that nobody writes
 //! to keeps it waiting, as it keeps `cat` waiting, until Ctrl-C. The server waits for nobody: it reads regular files only,
 //! and opens them without blocking.
+//!
+//! ```
+//! use gomemlimit_files::{FileError, Kinds, read};
+//!
+//! let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+//! assert!(read(path.as_ref(), Kinds::Regular, 1 << 20)?.starts_with(b"[package]"));
+//! assert!(matches!(read(path.as_ref(), Kinds::Regular, 7), Err(FileError::TooLarge(7))));
+//! # Ok::<(), FileError>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,14 @@
-//! The policy file: from YAML to the rules of the core, with errors that say where and what.
+//! The policy file: from YAML to the rules of the core, with errors that show the line and the problem.
+//!
+//! ```
+//! use gomemlimit_policy_file::parse;
+//!
+//! let text = b"rules:\n- name: caches\n  match: {containers: ['*-cache']}\n  set: {ratio: 0.8}\n";
+//! assert_eq!(parse("policy.yaml".as_ref(), text)?.len(), 1);
+//! let error = parse("policy.yaml".as_ref(), b"rules: 7").unwrap_err();
+//! assert!(error.to_string().starts_with("policy file policy.yaml, line 1"));
+//! # Ok::<(), gomemlimit_policy_file::PolicyFileError>(())
+//! ```
 
 use std::path::{Path, PathBuf};
 

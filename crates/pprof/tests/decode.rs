@@ -1,6 +1,5 @@
 //! Real profiles are read exactly; whatever else comes is one clear sentence, and never more memory than
 //! its size allows.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::cast_possible_truncation, reason = "bytes of numbers")]
 
 use std::{
@@ -15,7 +14,7 @@ use gomemlimit_pprof::{
 use proptest::prelude::*;
 use rstest::rstest;
 
-/// Captured from tests/diagnose/programs, built with Go 1.27.3 and -trimpath; the second five seconds later.
+/// Captured from tests/cli/diagnose/programs, built with Go 1.27.3 and -trimpath; the second five seconds later.
 const FIRST: &[u8] = include_bytes!("data/heap-1.pb.gz");
 const SECOND: &[u8] = include_bytes!("data/heap-2.pb.gz");
 const GOROUTINE_PROFILE: &[u8] = include_bytes!("data/goroutine.pb.gz");

@@ -1,14 +1,7 @@
 //! Totals and figures of every function are those of `go tool pprof -top`, to the byte:
-//! `cargo test -p gomemlimit-pprof --test go_pprof -- --ignored`.
+//! `cargo test --test pprof_integration -- --ignored go_pprof`.
 //!
 //! Three releases of Go each build a program, write profiles and judge them; tests/go/toolchain fetches them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,4 @@
 //! Every verdict from the least evidence that makes it, what goes before what, and what is not concluded.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fmt::Write as _;
 

@@ -2,7 +2,7 @@
 //!
 //! A large body has a mapping of its own. With `Vec<u8>`, glibc's `malloc` raises its threshold for mappings after the
 //! first large block is freed (`M_MMAP_THRESHOLD` in mallopt(3)) and takes the next ones from arenas that it does not
-//! shrink: `hostile_bodies_stay_within_the_memory` in tests/program.rs then measures 122 MiB instead of 36. The variable
+//! shrink: `hostile_bodies_stay_within_the_memory` in tests/webhook/serve.rs then measures 122 MiB instead of 36. The variable
 //! `MALLOC_MMAP_THRESHOLD_` prevents it, too, but a program cannot set it for itself.
 
 use std::{io, ops::Deref};

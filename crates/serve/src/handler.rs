@@ -35,9 +35,6 @@ use super::{
 };
 use crate::metrics::{Metrics, REQUEST_CODES};
 
-/// Default path of the webhook.
-pub const PATH: &str = "/mutate";
-
 /// Minimum size of a body, in bytes, that is parsed off the threads that serve connections: it takes milliseconds.
 const LARGE_BODY: usize = 256 << 10;
 
@@ -85,7 +82,7 @@ pub(crate) fn router(
 
 async fn mutate(State(handler): State<Arc<Handler>>, request: Request) -> Response {
     let started = Instant::now();
-    let response = match handler.clone().answer(request).await {
+    let response = match handler.clone().receive(request).await {
         Ok(json) => response(StatusCode::OK, "application/json", json.into()),
         Err(rejection) => rejection.into_response(),
     };
@@ -151,7 +148,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl Handler {
-    async fn answer(self: Arc<Self>, request: Request) -> Result<Bytes, Rejection> {
+    /// Reads the body of a request within the budget, and admits its review.
+    async fn receive(self: Arc<Self>, request: Request) -> Result<Bytes, Rejection> {
         if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
             return Err(Rejection::NoHost);
         }
@@ -161,28 +159,28 @@ impl Handler {
         let client = request.extensions().get::<Arc<ConnectionState>>().cloned();
         let body = self.bodies.read(request.into_body(), client).await.map_err(Rejection::Body)?;
         if body.bytes.len() < LARGE_BODY {
-            return self.review(body);
+            return self.admit(body);
         }
-        let review = tokio::task::spawn_blocking(move || self.review(body));
-        review.await.unwrap_or(Err(Rejection::Panicked))
+        let admission = tokio::task::spawn_blocking(move || self.admit(body));
+        admission.await.unwrap_or(Err(Rejection::Panicked))
     }
 
-    /// Answers one review; a panic is contained.
-    fn review(&self, BufferedBody { bytes: body, permit, client }: BufferedBody) -> Result<Bytes, Rejection> {
-        let answered = catch_unwind(AssertUnwindSafe(|| {
+    /// Admits one review; a panic is contained.
+    fn admit(&self, BufferedBody { bytes: body, permit, client }: BufferedBody) -> Result<Bytes, Rejection> {
+        let admitted = catch_unwind(AssertUnwindSafe(|| {
             let namespace = |name: &str| self.namespaces.annotations(name);
-            let Admission { review, outcome, answer } =
+            let Admission { review, outcome, response } =
                 admit(&body, namespace, &self.policy.load()).map_err(|error| self.reject(&error))?;
-            let answer =
-                self.bodies.charge_response(answer, permit, client.as_ref()).map_err(Rejection::Body)?;
+            let response =
+                self.bodies.charge_response(response, permit, client.as_ref()).map_err(Rejection::Body)?;
             // Not before the client is sure to get it.
             self.metrics.count_decision(&outcome.decision);
             log(&review, &outcome);
-            Ok(answer)
+            Ok(response)
         }));
-        answered.unwrap_or_else(|_| {
+        admitted.unwrap_or_else(|_| {
             self.metrics.count_panic();
-            answer_failure(&body)
+            respond_after_panic(&body)
         })
     }
 
@@ -195,8 +193,8 @@ impl Handler {
     }
 }
 
-/// The answer after a panic: the pod stays unchanged. No answer if the panic came before the uid was known.
-fn answer_failure(body: &[u8]) -> Result<Bytes, Rejection> {
+/// The response after a panic: the pod stays unchanged. None if the panic came before the uid was known.
+fn respond_after_panic(body: &[u8]) -> Result<Bytes, Rejection> {
     let Ok(Ok(review)) = catch_unwind(|| Review::parse(body)) else { return Err(Rejection::Panicked) };
     error!(uid = review.uid(), namespace = review.namespace(), "failed; the pod was left unchanged");
     Ok(respond_failure(review.uid()).into())

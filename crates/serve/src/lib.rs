@@ -6,9 +6,10 @@
 //! ```
 //! use std::{sync::Arc, time::Duration};
 //!
+//! use gomemlimit_core::names::DEFAULT_PATH;
 //! use gomemlimit_serve::{
 //!     BodyLimits, Components, Options,
-//!     handler::{NoNamespaces, PATH},
+//!     handler::NoNamespaces,
 //!     lifecycle::Signal,
 //!     listener::{ConnectionLimits, Eviction},
 //!     metrics::Metrics,
@@ -25,7 +26,7 @@
 //! let second = Duration::from_secs(1);
 //! let options = Options {
 //!     policy: gomemlimit_core::Policy::default(),
-//!     paths: [PATH.parse()?].into(),
+//!     paths: [DEFAULT_PATH.parse()?].into(),
 //!     connections: ConnectionLimits {
 //!         connections: 512,
 //!         eviction: Eviction::IdleFirst { silent: second / 4, sending: second },
@@ -73,7 +74,7 @@
 //!         "uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "operation": "CREATE",
 //!         "object": {"spec": {"containers": [{"name": "api", "resources": {"limits": {"memory": "1Gi"}}}]}}}}"#;
 //!     let length = review.len();
-//!     let head = format!("POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n");
+//!     let head = format!("POST {DEFAULT_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n");
 //!     stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n{review}").as_bytes()).await?;
 //!     let mut response = String::new();
 //!     stream.read_to_string(&mut response).await?;

@@ -1,7 +1,8 @@
-//! One admission review, from the bytes of the request to the bytes of the answer.
+//! One admission review, from the bytes of the request to the bytes of the response.
 //!
-//! [`admit`] is the whole way, and each stage has one type: [`Review`] → [`ReviewOutcome`], with a [`PodDecision`] of one
-//! [`ContainerDecision`](crate::decision::ContainerDecision) per container → [`Patch`] → the answer.
+//! [`admit`] is the whole way, top to bottom, and each stage has one type: [`Review::parse`] → [`ReviewOutcome`], with the
+//! [`PodDecision`] of [`decide`], one [`ContainerDecision`](crate::decision::ContainerDecision) per container → [`Patch::new`] →
+//! [`respond`].
 
 use std::borrow::Cow;
 
@@ -24,7 +25,7 @@ use crate::{
     warning::{Warning, WarningKind},
 };
 
-/// The answer to one review, and how it came about.
+/// The response to one review, with what it was decided by.
 #[derive(Debug)]
 pub struct Admission<'a> {
     /// The request.
@@ -32,14 +33,14 @@ pub struct Admission<'a> {
     /// The decision about its pod.
     pub outcome: ReviewOutcome<'a>,
     /// The body of the response: an AdmissionReview as JSON, always `allowed`.
-    pub answer: Vec<u8>,
+    pub response: Vec<u8>,
 }
 
 /// Answers the review in `body`, the JSON of an AdmissionReview of `admission.k8s.io/v1`. `namespace` looks up the
 /// annotations of the namespace that the review names.
 ///
 /// # Errors
-/// If the body has no uid that could be answered to. Any other problem becomes a warning of the answer.
+/// If the body has no uid that could be answered to. Any other problem becomes a warning of the response.
 pub fn admit<'a>(
     body: &'a [u8],
     namespace: impl FnOnce(&str) -> NamespaceAnnotations,
@@ -47,11 +48,11 @@ pub fn admit<'a>(
 ) -> Result<Admission<'a>, ReviewError> {
     let review = Review::parse(body)?;
     let annotations = namespace(review.namespace());
-    let mut outcome = ReviewOutcome::new(&review, &annotations, policy);
+    let mut outcome = ReviewOutcome::decide(&review, &annotations, policy);
     let Patch { operations, warning } = Patch::new(&outcome.decision);
     outcome.decision.warnings.extend(warning);
-    let answer = respond(review.uid(), &outcome.decision, &operations);
-    Ok(Admission { review, outcome, answer })
+    let response = respond(review.uid(), &outcome.decision, &operations);
+    Ok(Admission { review, outcome, response })
 }
 
 /// The decision about the pod of one review.
@@ -65,7 +66,7 @@ pub struct ReviewOutcome<'a> {
 
 impl<'a> ReviewOutcome<'a> {
     /// Decides by what the request is about. Never fails: a request that cannot be understood changes nothing.
-    fn new(review: &Review<'a>, annotations: &NamespaceAnnotations, policy: &Policy) -> Self {
+    fn decide(review: &Review<'a>, annotations: &NamespaceAnnotations, policy: &Policy) -> Self {
         let request = match review.request() {
             Ok(request) => request,
             Err(problem) => return Self::unchanged(Reason::NotAPod, Some(problem.to_owned())),

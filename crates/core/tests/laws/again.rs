@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use gomemlimit_core::{quantity, value::Ratio};
 use serde_json::{Value, json};
 
-use crate::{STATUS, TRACKING, support::containers};
+use super::{STATUS, TRACKING};
+use crate::support::containers;
 
 /// Every env entry named GOMEMLIMIT of a container.
 pub(crate) fn limits(container: &Value) -> Vec<&Value> {

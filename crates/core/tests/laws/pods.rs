@@ -3,7 +3,7 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
-use crate::{
+use super::{
     STATUS, TRACKING,
     policies::{annotation_key, setting_text},
 };

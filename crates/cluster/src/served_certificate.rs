@@ -1,0 +1,145 @@
+//! The certificate that a pod of the webhook really serves, through a port-forward: off the cluster its addresses
+//! mean nothing, or something else.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use gomemlimit_tls::provider;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use thiserror::Error;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{
+    api::Cluster,
+    portforward::{Forward, ForwardError},
+};
+use crate::{asked::Asked, causes::with_causes};
+
+/// How long a handshake through the API server and the kubelet may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Why no certificate was seen.
+#[derive(Debug, Error)]
+pub enum ServedError {
+    /// The port-forward was refused, which tells nothing about the webhook.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+    /// Nobody listens, or not with TLS.
+    #[error("port {port} does not answer with TLS: {problem}")]
+    Handshake {
+        /// The container's port.
+        port: u16,
+        /// What happened.
+        problem: String,
+    },
+}
+
+/// What a server shows to a client that has no certificate.
+#[derive(Debug)]
+pub struct Served {
+    /// The server's chain, its own certificate first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Whether it asks for a client certificate.
+    pub asks: bool,
+}
+
+/// What the pod serves for `server_name`.
+pub async fn served(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &str,
+    port: u16,
+    server_name: &str,
+) -> Result<Served, ServedError> {
+    let handshake = |problem: String| ServedError::Handshake { port, problem };
+    let name = ServerName::try_from(server_name.to_owned()).map_err(|error| handshake(error.to_string()))?;
+    let (stream, explanation) = Forward::open(&cluster.client, namespace, pod, port).await?.split();
+    match timeout(HANDSHAKE, look(stream, name)).await {
+        Err(_) => Err(handshake(format!("no answer within {} s", HANDSHAKE.as_secs()))),
+        Ok(Err(problem)) => {
+            // The error of the kubelet is clearer than the end of a stream.
+            let said = explanation.get().await;
+            Err(handshake(said.map_or(problem, |said| said.trim().to_owned())))
+        }
+        Ok(Ok(served)) => Ok(served),
+    }
+}
+
+/// What a server shows over a stream that is open already. A server that refuses a client without a certificate has
+/// shown its own before that.
+///
+/// # Errors
+/// Why there is no certificate.
+pub async fn look(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    name: ServerName<'static>,
+) -> Result<Served, String> {
+    let (seen, asked) = (Arc::new(LookOnly::default()), Arc::new(Asked::default()));
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(seen.clone())
+        .with_client_cert_resolver(asked.clone());
+    let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    match (connected, seen.0.get()) {
+        (Ok(_), Some(chain)) => Ok(Served { chain: chain.clone(), asks: asked.is_asked() }),
+        // TLS 1.2 has the server's verdict within the handshake.
+        (Err(_), Some(chain)) if asked.is_asked() => Ok(Served { chain: chain.clone(), asks: true }),
+        (Err(problem), _) => Err(with_causes(&problem)),
+        (Ok(_), None) => Err("it shows no certificate".to_owned()),
+    }
+}
+
+/// Takes every certificate and keeps the chain: it is judged afterwards, and nothing is sent over the connection.
+#[derive(Debug, Default)]
+struct LookOnly(OnceLock<Vec<CertificateDer<'static>>>);
+
+impl ServerCertVerifier for LookOnly {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let chain = std::iter::once(end_entity).chain(intermediates).cloned();
+        let _ = self.0.set(chain.map(CertificateDer::into_owned).collect());
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        provider().signature_verification_algorithms.supported_schemes()
+    }
+}

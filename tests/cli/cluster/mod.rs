@@ -1,0 +1,13 @@
+//! `check`, `explain` and `audit` of clusters that a test cannot get from a real server on demand: several releases,
+//! missing rights, objects that vanish meanwhile, servers that fall silent. The program and the sockets are real.
+
+mod check;
+mod engine;
+mod explain;
+mod gates;
+mod installations;
+mod names;
+mod releases;
+mod rights;
+mod rows;
+mod watch;
