@@ -8,7 +8,6 @@ pub(crate) mod cluster_state;
 #[cfg(feature = "cli")]
 mod credentials;
 pub(crate) mod error;
-pub(crate) mod installation;
 #[cfg(feature = "cli")]
 pub(crate) mod keeper;
 pub(crate) mod kubeconfig;
@@ -28,6 +27,7 @@ pub mod served_certificate;
 #[cfg(feature = "cli")]
 pub(crate) mod stats;
 pub(crate) mod target;
+pub(crate) mod webhook_configuration;
 pub mod webhook_objects;
 pub(crate) mod webhook_policy;
 #[cfg(feature = "cli")]

@@ -1,7 +1,8 @@
-//! How gomemlimit is installed in a cluster: its webhook configuration and whom that calls.
+//! The webhook configuration of gomemlimit, its entries, and the Service that they call.
 
-use gomemlimit_core::audit::{LabelSelector, Selection, WebhookEntry};
+use gomemlimit_core::audit::{EntrySelectors, LabelSelector, Selection};
 use serde::Deserialize;
+use thiserror::Error;
 
 use super::{
     api::Cluster,
@@ -16,22 +17,25 @@ const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 /// Path of webhook configurations.
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
-/// Ending of the names of our entries, whatever the release is called.
+/// Ending of the names of gomemlimit's entries, whatever the release is called.
 pub(crate) const ENTRY_ENDING: &str = ".gomemlimit.dev";
 
 /// A `MutatingWebhookConfiguration`, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Configuration {
+pub(crate) struct WebhookConfiguration {
     /// Name and labels.
     pub(crate) metadata: ObjectMeta,
-    pub(crate) webhooks: Vec<Webhook>,
+    pub(crate) webhooks: Vec<WebhookEntry>,
 }
 
-/// One entry of a webhook configuration.
+/// One entry of a webhook configuration (`MutatingWebhook` of `admissionregistration.k8s.io/v1`).
+///
+/// Another field of the API is one more line here, named as there in snake case. Without a value in the object it is the
+/// default of its type; a default of Kubernetes is given by an `Option` and a method, as in [`ServiceReference::port`].
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Webhook {
+pub(crate) struct WebhookEntry {
     pub(crate) name: String,
     /// Whom to call.
     pub(crate) client_config: ClientConfig,
@@ -45,6 +49,14 @@ pub(crate) struct Webhook {
     pub(crate) match_conditions: Vec<MatchCondition>,
     /// `Ignore` or `Fail`.
     pub(crate) failure_policy: String,
+}
+
+impl WebhookEntry {
+    /// Whether it is an entry of gomemlimit, by its name.
+    #[must_use]
+    pub(crate) fn is_of_gomemlimit(&self) -> bool {
+        self.name.ends_with(ENTRY_ENDING)
+    }
 }
 
 /// Whom the API server calls.
@@ -124,11 +136,11 @@ pub(crate) struct MatchCondition {
     pub(crate) expression: String,
 }
 
-impl Configuration {
+impl WebhookConfiguration {
     /// The configurations of the cluster that the chart made or that have its entries.
     pub(crate) async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         let mut found: Collected<Self> = Listing::all(CONFIGURATIONS).collect(cluster).await?;
-        found.items.retain(Self::is_ours);
+        found.items.retain(Self::is_of_gomemlimit);
         Ok(found)
     }
 
@@ -139,24 +151,24 @@ impl Configuration {
 
     /// By its labels or its entries: either may have been damaged.
     #[must_use]
-    pub(crate) fn is_ours(&self) -> bool {
-        self.metadata.is_of_the_chart() || self.ours().next().is_some()
+    pub(crate) fn is_of_gomemlimit(&self) -> bool {
+        self.metadata.is_of_the_chart() || self.own_entries().next().is_some()
     }
 
-    /// Our entries.
-    pub(crate) fn ours(&self) -> impl Iterator<Item = &Webhook> {
-        self.webhooks.iter().filter(|entry| entry.name.ends_with(ENTRY_ENDING))
+    /// The entries of gomemlimit.
+    pub(crate) fn own_entries(&self) -> impl Iterator<Item = &WebhookEntry> {
+        self.webhooks.iter().filter(|entry| entry.is_of_gomemlimit())
     }
 
-    /// Our entries that are asked about the creation of pods.
-    pub(crate) fn pod_entries(&self) -> impl Iterator<Item = &Webhook> {
-        self.ours().filter(|entry| entry.rules.iter().any(Rule::is_pod_creation))
+    /// The entries of gomemlimit that are asked about the creation of pods.
+    pub(crate) fn pod_entries(&self) -> impl Iterator<Item = &WebhookEntry> {
+        self.own_entries().filter(|entry| entry.rules.iter().any(Rule::is_pod_creation))
     }
 
     /// The pods that these entries select; `None` if none is about the creation of pods.
     #[must_use]
     pub(crate) fn selection(&self) -> Option<Selection> {
-        let entries = self.pod_entries().map(|entry| WebhookEntry {
+        let entries = self.pod_entries().map(|entry| EntrySelectors {
             namespaces: entry.namespace_selector.clone(),
             objects: entry.object_selector.clone(),
         });
@@ -165,14 +177,20 @@ impl Configuration {
     }
 
     /// The Service that they name, if the release can have it: what runs behind any other tells nothing about the
-    /// release. The error is the reason why there is none.
-    pub(crate) fn called(&self) -> Result<&ServiceReference, String> {
-        let reference = self.service().ok_or("it names a URL instead of a Service")?;
+    /// release.
+    ///
+    /// # Errors
+    /// If they name no Service, or one in another namespace than that of the release.
+    pub(crate) fn called(&self) -> Result<&ServiceReference, CalledError> {
+        let reference = self.service().ok_or(CalledError::Url)?;
         match self.metadata.origin() {
-            Origin::Helm { namespace, .. } if namespace != reference.namespace => Err(format!(
-                "it calls service {} in namespace {}, and its release is in namespace {namespace}",
-                reference.name, reference.namespace
-            )),
+            Origin::Helm { namespace, .. } if namespace != reference.namespace => {
+                Err(CalledError::OutsideRelease {
+                    service: reference.name.clone(),
+                    namespace: reference.namespace.clone(),
+                    release_namespace: namespace,
+                })
+            }
             _ => Ok(reference),
         }
     }
@@ -189,9 +207,20 @@ impl Configuration {
     /// The Service that they name.
     #[must_use]
     pub(crate) fn service(&self) -> Option<&ServiceReference> {
-        let mut entries = self.pod_entries().chain(self.ours());
+        let mut entries = self.pod_entries().chain(self.own_entries());
         entries.find_map(|entry| entry.client_config.service.as_ref())
     }
+}
+
+/// Why a webhook configuration calls no Service of its release.
+#[derive(Clone, Debug, Error)]
+pub(crate) enum CalledError {
+    #[error("it names a URL instead of a Service")]
+    Url,
+    #[error(
+        "it calls service {service} in namespace {namespace}, and its release is in namespace {release_namespace}"
+    )]
+    OutsideRelease { service: String, namespace: String, release_namespace: String },
 }
 
 /// Metadata of what the chart's `ClusterRole`s are made of: a release without a webhook configuration is known by them.

@@ -8,8 +8,8 @@ use std::{
 
 use gomemlimit::{
     certs::{
-        CaCertificate, CertificateSettings, Contents, Fingerprint, Machine, SecretData, SignReason, Step,
-        StoreReason, WebhookEntry, WriteTarget,
+        CaCertificate, CertificateSettings, Contents, EntryBundle, Fingerprint, Machine, SecretData,
+        SignReason, Step, StoreReason, WriteTarget,
     },
     serve::tls::{Credentials, provider},
 };
@@ -63,7 +63,7 @@ pub struct Cluster {
     /// Counts every change of either object.
     pub version: u64,
     pub secret: (u64, Option<SecretData>),
-    pub configuration: (u64, Option<Vec<WebhookEntry>>),
+    pub configuration: (u64, Option<Vec<EntryBundle>>),
     /// What replicas mount, where they do.
     pub serving: (u64, Option<SecretData>),
     /// What the Secret held at earlier times.
@@ -117,7 +117,7 @@ impl Cluster {
     pub fn write_bundles(&mut self, bundle: &[u8]) {
         self.version += 1;
         let entries = ["namespaces", "resize"]
-            .map(|entry| WebhookEntry { name: format!("{entry}.gomemlimit.dev"), bundle: bundle.to_vec() });
+            .map(|entry| EntryBundle { name: format!("{entry}.gomemlimit.dev"), bundle: bundle.to_vec() });
         self.configuration = (self.version, Some(entries.to_vec()));
     }
 }
@@ -255,7 +255,7 @@ impl Replica {
                 if why != SignReason::Renewed {
                     let leaf = Credentials::from_pem(&data["tls.crt"], &data["tls.key"], now).unwrap();
                     let entries = cluster.configuration.1.as_ref().unwrap();
-                    let is_trusted = |entry: &WebhookEntry| accepts(&entry.bundle, NAME, &leaf, cluster.now);
+                    let is_trusted = |entry: &EntryBundle| accepts(&entry.bundle, NAME, &leaf, cluster.now);
                     // Its own clock may be wrong.
                     let is_right = self.skew == 0;
                     assert!(

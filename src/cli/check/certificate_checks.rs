@@ -6,46 +6,47 @@ use tokio::time::timeout;
 
 use super::{
     ca,
+    checks::{Cause, Check},
+    finding::{Finding, State},
     installation::Installation,
-    link::{Finding, Link, State},
 };
-use crate::cli::shell::quote;
 use crate::{
     certs::{CaCertificate, VerifyError, verify},
+    cli::shell::quote,
     cluster::{
-        installation::{ServiceReference, Webhook},
         served_certificate::{self, ServedError},
+        webhook_configuration::ServiceReference,
         webhook_objects::{Service, WebhookPod},
     },
 };
 
-/// So many pods are asked for their certificate; each has its own.
-const MOST_PODS: usize = 5;
+/// Maximum number of pods that are asked for their certificate; each has its own.
+const MAX_PODS: usize = 5;
 
-/// How long a port-forward and the handshake through it may take.
-const FORWARD: Duration = Duration::from_secs(30);
+/// Maximum duration of a port-forward and the handshake through it.
+const FORWARD_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Installation<'_> {
     /// The CA bundle of each entry, and the certificates that pods serve.
     pub(super) async fn certificates(&self, reference: &ServiceReference, service: &Service) -> Vec<Finding> {
         let mut bundles = Vec::new();
-        for entry in self.configuration.ours() {
-            match bundle(entry) {
+        for entry in self.configuration.own_entries() {
+            match ca::bundle(entry) {
                 Ok(bundle) => bundles.push((entry.name.as_str(), bundle)),
                 Err(problem) => {
-                    let trouble = self.all_trouble(reference).await;
-                    let what = format!("entry {}: {problem}{trouble}{}", entry.name, self.keeper_said());
-                    return vec![Finding::broken(Link::CaBundle, what, self.mend_bundle(reference))];
+                    let notes = self.first_readyz_note(reference).await + &self.keeper_note();
+                    let cause = Cause::CaBundleUnusable { entry: entry.name.clone(), problem, notes };
+                    return vec![Finding::broken(cause, self.fix_bundle(reference))];
                 }
             }
         }
         let port = service.spec.ports.iter().find(|one| one.port == reference.port());
         let ready: Vec<_> = self.pods.iter().filter(|pod| pod.is_ready()).collect();
         let (mut verified, mut asking, mut problems) = (0, 0, Vec::new());
-        for pod in ready.iter().take(MOST_PODS) {
+        for pod in ready.iter().take(MAX_PODS) {
             let Some(port) = port.and_then(|port| pod.target_port(port)) else {
-                let what = format!("the Service's target port is none of pod {}", pod.metadata.name);
-                return vec![Finding::broken(Link::Endpoints, what, self.release.restore_service(reference))];
+                let cause = Cause::TargetPortMissing { pod: pod.metadata.name.clone() };
+                return vec![Finding::broken(cause, self.release.restore_service(reference))];
             };
             match self.certificate(reference, pod, port, &bundles).await {
                 Ok(asks) => {
@@ -55,32 +56,33 @@ impl Installation<'_> {
                 Err(problem) => problems.push(problem),
             }
         }
-        // What is broken is worth more than what could not be seen.
-        problems.sort_by_key(|problem| problem.state != State::Broken);
+        // A broken one matters more than one that could not be seen.
+        problems.sort_by_key(|problem| problem.state() != State::Broken);
         let cas = ca::list(self.is_self_managed(), self.ca_life(), &reference.server_name(), &bundles);
-        let bundle = Finding { cas: cas.clone(), ..Finding::ok(Link::CaBundle, certificates(&bundles)) };
+        let bundle = Finding { cas: cas.clone(), ..Finding::ok(Check::CaBundle, certificates(&bundles)) };
         match problems.into_iter().next() {
-            Some(problem) if problem.link == Link::CaBundle => vec![Finding { cas, ..problem }],
+            Some(problem) if problem.check == Check::CaBundle => vec![Finding { cas, ..problem }],
             Some(problem) => vec![bundle, problem],
             None if verified == 0 => {
-                vec![bundle, Finding::unknown(Link::Certificate, "no pod is ready to be asked for it")]
+                vec![bundle, Finding::unknown(Check::Certificate, "no pod is ready to be asked for it")]
             }
-            None => {
-                let server = reference.server_name();
-                let of = if ready.len() > verified { format!(" of {}", ready.len()) } else { String::new() };
-                let asks = if asking > 0 { "; callers need a client certificate" } else { "" };
-                let what =
-                    format!("{verified}{of} pods serve one for {server} that the CA bundle verifies{asks}");
-                let what = match &self.keeper {
-                    None => what,
-                    // Pods get their values until it expires.
-                    Some(keeper) => {
-                        format!("{what}, but nobody renews it: {}: {}", keeper.what, keeper.command)
-                    }
-                };
-                vec![bundle, Finding::ok(Link::Certificate, what)]
-            }
+            None => vec![bundle, self.verified(reference, verified, ready.len(), asking > 0)],
         }
+    }
+
+    /// Every certificate that was seen is verified.
+    fn verified(&self, reference: &ServiceReference, verified: usize, ready: usize, asks: bool) -> Finding {
+        let of = if ready > verified { format!(" of {ready}") } else { String::new() };
+        let asks = if asks { "; callers need a client certificate" } else { "" };
+        // Without the keeper, pods get their values until the certificate expires.
+        let keeper = self.keeper.as_ref();
+        let keeper = keeper.map(|one| format!(", but nobody renews it: {}: {}", one.what, one.fix));
+        let server = reference.server_name();
+        let what = format!(
+            "{verified}{of} pods serve one for {server} that the CA bundle verifies{asks}{}",
+            keeper.unwrap_or_default()
+        );
+        Finding::ok(Check::Certificate, what)
     }
 
     /// Whether one pod asks for a client certificate; or what is wrong with its own.
@@ -92,58 +94,47 @@ impl Installation<'_> {
         bundles: &[(&str, Vec<CaCertificate>)],
     ) -> Result<bool, Finding> {
         let (name, server) = (&pod.metadata.name, reference.server_name());
-        let seen = served_certificate::served(self.cluster, &reference.namespace, name, port, &server);
-        let Ok(seen) = timeout(FORWARD, seen).await else {
-            let what = format!("pod {name} cannot be asked: no answer within {} s", FORWARD.as_secs());
-            return Err(Finding::unknown(Link::Certificate, what));
+        let unknown = |what: String| Err(Finding::unknown(Check::Certificate, what));
+        let served = served_certificate::served(self.cluster, &reference.namespace, name, port, &server);
+        let Ok(served) = timeout(FORWARD_TIMEOUT, served).await else {
+            let seconds = FORWARD_TIMEOUT.as_secs();
+            return unknown(format!("pod {name} cannot be asked: no answer within {seconds} s"));
         };
-        let shown = match seen {
+        let shown = match served {
             Ok(shown) => shown,
-            Err(error @ ServedError::Forward(_)) => {
-                return Err(Finding::unknown(Link::Certificate, format!("pod {name}: {error}")));
-            }
+            Err(error @ ServedError::Forward(_)) => return unknown(format!("pod {name}: {error}")),
             Err(error) => {
-                let what = format!("pod {name}: {error}");
-                return Err(Finding::broken(Link::Endpoints, what, self.release.restore_service(reference)));
+                let cause = Cause::NoTls { pod: name.clone(), problem: error.to_string() };
+                return Err(Finding::broken(cause, self.release.restore_service(reference)));
             }
         };
         let Some((leaf, intermediates)) = shown.chain.split_first() else {
-            return Err(Finding::unknown(Link::Certificate, format!("pod {name} serves none")));
+            return unknown(format!("pod {name} serves none"));
         };
         let now = SystemTime::now();
         for (entry, bundle) in bundles {
-            // Go trusts a certificate that stands in the bundle itself.
+            // Go trusts a certificate that is itself in the bundle.
             if bundle.iter().any(|trusted| trusted.der == *leaf) {
                 continue;
             }
             if let Err(problem) = verify(bundle, leaf, intermediates, &server, now) {
-                let trouble = self.trouble(&reference.namespace, pod).await;
-                let keeper = self.keeper_said();
-                let what = format!(
-                    "entry {entry} does not verify the certificate of pod {name}: {problem}{trouble}{keeper}"
-                );
-                let link = match problem {
-                    VerifyError::UnknownIssuer => Link::CaBundle,
-                    VerifyError::Other(_) => Link::Certificate,
+                let notes = self.readyz_note(&reference.namespace, pod).await + &self.keeper_note();
+                let (entry, pod) = ((*entry).to_owned(), name.clone());
+                let cause = match problem {
+                    VerifyError::UnknownIssuer => Cause::CertificateOfUnknownIssuer { entry, pod, notes },
+                    VerifyError::Other(problem) => Cause::CertificateInvalid { entry, pod, problem, notes },
                 };
-                return Err(Finding::broken(link, what, self.mend_bundle(reference)));
+                return Err(Finding::broken(cause, self.fix_bundle(reference)));
             }
         }
         Ok(shown.asks)
     }
 
-    async fn all_trouble(&self, reference: &ServiceReference) -> String {
-        match self.pods.first() {
-            Some(pod) => self.trouble(&reference.namespace, pod).await,
-            None => String::new(),
-        }
-    }
-
-    /// Whoever keeps the bundle has to do it again. Empty where it is not known where the CA stands.
-    fn mend_bundle(&self, reference: &ServiceReference) -> String {
+    /// The command that makes the keeper of the bundle write it again. Empty if it is not known where the CA is.
+    fn fix_bundle(&self, reference: &ServiceReference) -> String {
         let metadata = &self.configuration.metadata;
         if let Some(keeper) = &self.keeper {
-            return keeper.command.clone();
+            return keeper.fix.clone();
         }
         if self.is_self_managed() {
             // It does so by itself, unless a right or the Secret is missing, which the chart brings back.
@@ -165,9 +156,8 @@ impl Installation<'_> {
         if self.release.is_helm() {
             return self.release.upgrade(&format!("--set webhook.caBundle=\"{ca}\""));
         }
-        let is_ours = |name: &str| self.configuration.ours().any(|entry| entry.name == name);
-        let entries =
-            self.configuration.webhooks.iter().enumerate().filter(|(_, entry)| is_ours(&entry.name));
+        let entries = self.configuration.webhooks.iter().enumerate();
+        let entries = entries.filter(|(_, entry)| entry.is_of_gomemlimit());
         let operations = entries.map(|(index, _)| {
             format!(r#"{{"op":"add","path":"/webhooks/{index}/clientConfig/caBundle","value":"'"{ca}"'"}}"#)
         });
@@ -177,22 +167,6 @@ impl Installation<'_> {
             quote(&metadata.name)
         )
     }
-}
-
-/// The certificates of an entry's CA bundle that are valid now.
-fn bundle(entry: &Webhook) -> Result<Vec<CaCertificate>, String> {
-    let bytes = entry.client_config.ca_bundle.as_ref().map(|bundle| bundle.0.as_slice()).unwrap_or_default();
-    if bytes.is_empty() {
-        return Err("the CA bundle is empty".to_owned());
-    }
-    let all = CaCertificate::all_from_pem(bytes);
-    if all.is_empty() {
-        return Err("there is no certificate in the CA bundle".to_owned());
-    }
-    if !all.iter().any(|one| one.is_valid_at(SystemTime::now())) {
-        return Err("every certificate of the CA bundle has expired or is not valid yet".to_owned());
-    }
-    Ok(all)
 }
 
 fn certificates(bundles: &[(&str, Vec<CaCertificate>)]) -> String {

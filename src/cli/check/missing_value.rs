@@ -1,71 +1,72 @@
-//! What is left to blame where a pod got no value and no link is broken.
-
-use std::collections::BTreeSet;
-
-use crate::cli::shell::quote;
+//! The cause of a missing value if no other check is broken.
 
 use super::{
-    installation::DRY_RUN_TELLS,
-    link::{Finding, Link, State},
-    opted_in::NO_VALUE,
+    checks::{Cause, Check, RuledOut},
+    finding::{Detail, Finding, State},
     release::Release,
 };
+use crate::cli::shell::quote;
 
 /// What decides about new pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Decides {
-    /// A webhook.
+pub(super) enum Engine {
     Webhook,
-    /// The API server itself, by a policy; the command restores the policy.
-    Policy { restore: String },
-    /// Nothing does, or it is not known what does.
-    NotKnown,
+    /// A policy that the API server evaluates; the command restores it.
+    Policy {
+        restore: String,
+    },
+    /// Nothing, or it is not known.
+    Unknown,
 }
 
-/// Where a pod got no value and nothing else is broken, conditions that are not the chart's are to blame, or else
-/// the way from the API server to the webhook, which only the API server sees.
-pub(super) fn eliminate(findings: &mut [Finding], decides: &Decides, release: &Release) {
-    let is_without_value =
-        |one: &Finding| one.state == State::Broken && one.link == Link::DryRun && one.what == NO_VALUE;
-    let has_other = findings.iter().any(|one| one.state == State::Broken && !is_without_value(one));
-    if has_other || !findings.iter().any(is_without_value) {
+/// If a pod got no value and nothing else that could keep it from one is broken: names the conditions that are not the
+/// chart's, or else the way from the API server to the webhook, which only the API server sees.
+pub(super) fn attribute_missing_value(findings: &mut [Finding], engine: &Engine, release: &Release) {
+    let is_missing = |one: &Finding| matches!(one.detail, Detail::Broken(Cause::NoValue));
+    let explains =
+        |one: &Finding| one.state() == State::Broken && one.check.can_withhold_value() && !is_missing(one);
+    if findings.iter().any(explains) || !findings.iter().any(is_missing) {
         return;
     }
-    let is_conditions =
-        |one: &Finding| one.link == Link::MatchConditions && one.what.ends_with(DRY_RUN_TELLS);
-    let unseen: BTreeSet<_> = findings
-        .iter()
-        .filter(|one| one.state == State::Unknown && !is_conditions(one))
-        .map(|one| one.link.as_str())
-        .collect();
-    let fine = if unseen.is_empty() {
-        "although all else is fine".to_owned()
-    } else {
-        let unseen = unseen.into_iter().collect::<Vec<_>>().join(", ");
-        format!("although all else that could be looked at is fine, and {unseen} could not be looked at")
+    let is_suspected = |one: &Finding| matches!(one.detail, Detail::Suspected(_));
+    let is_unknown = |one: &&Finding| {
+        one.state() == State::Unknown && !is_suspected(one) && one.check.can_withhold_value()
     };
-    if let Some(conditions) = findings.iter_mut().find(|one| is_conditions(one)) {
-        conditions.state = State::Broken;
-        conditions.what = conditions.what.replace(DRY_RUN_TELLS, &format!(", and a pod got no value {fine}"));
+    let ruled_out = RuledOut { unknown: findings.iter().filter(is_unknown).map(|one| one.check).collect() };
+    let suspected = findings.iter_mut().find_map(|one| match &one.detail {
+        Detail::Suspected(cause) => Some((cause.clone(), &mut one.detail)),
+        _ => None,
+    });
+    if let Some((mut cause, detail)) = suspected {
+        if let Cause::ForeignConditions { ruled_out: others, .. } = &mut cause {
+            *others = Some(ruled_out);
+        }
+        *detail = Detail::Broken(cause);
         return;
     }
-    let (why, command) = match decides {
-        Decides::Webhook => (
-            "the API server did not reach the webhook (a NetworkPolicy, firewall or proxy between them), or the \
-             webhook was too slow; its log, and that of the API server, say more",
+    let (cause, fix) = match engine {
+        Engine::Webhook => (
+            Cause::WebhookNotReached { ruled_out },
             format!(
                 "kubectl logs -n {} -l app.kubernetes.io/component=webhook --tail=50",
                 quote(&release.namespace)
             ),
         ),
-        Decides::Policy { restore } => (
-            "an expression of the policy was changed or failed; the log of the API server says more",
-            restore.clone(),
-        ),
-        Decides::NotKnown => ("what decides about new pods is not known", String::new()),
+        Engine::Policy { restore } => (Cause::PolicyFailed { ruled_out }, restore.clone()),
+        Engine::Unknown => (Cause::NoValueUnexplained { ruled_out }, String::new()),
     };
-    for finding in findings.iter_mut().filter(|one| is_without_value(one)) {
-        finding.what = format!("{NO_VALUE} {fine}: {why}");
-        finding.command.clone_from(&command);
+    for finding in findings.iter_mut().filter(|one| is_missing(one)) {
+        finding.detail = Detail::Broken(cause.clone());
+        finding.fix.clone_from(&fix);
+    }
+}
+
+/// Takes back what keeps the namespace from a value, since a pod got one: it does not do so, or something else gave it.
+pub(super) fn refute(findings: &mut [Finding]) {
+    let checks = [Check::NamespaceLabel, Check::NamespaceSelector, Check::ObjectSelector];
+    for finding in findings.iter_mut().filter(|one| checks.contains(&one.check)) {
+        if let Detail::Broken(cause) = &finding.detail {
+            finding.detail = Detail::Refuted(cause.clone());
+        }
     }
 }

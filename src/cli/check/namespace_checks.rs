@@ -1,4 +1,4 @@
-//! The links of one namespace: its label, the selectors, the settings, and a pod created by dry run.
+//! The checks of one namespace: its label, the selectors, the settings, and a pod created by dry run.
 
 use gomemlimit_core::{
     NamespaceAnnotations, Pod, PodContext, Policy, Reason,
@@ -10,48 +10,33 @@ use kube::{api::PostParams, core::Request};
 use serde_json::{Value, json};
 
 use super::{
-    link::{Finding, Link, State},
+    checks::{Cause, Check},
+    criteria::{Criteria, ENABLED},
+    finding::{Finding, State},
+    missing_value::refute,
     release::Release,
 };
 use crate::cli::{sample, shell::quote};
 use crate::cluster::{
     api::{ApiError, Cluster, path_of},
     cluster_state::NamespaceFacts,
-    installation::ENTRY_ENDING,
+    webhook_configuration::ENTRY_ENDING,
 };
 
-/// What is said of a pod without a value.
-pub(super) const NO_VALUE: &str = "a pod created by dry run got no value";
-
-/// What opts in by default.
-const ENABLED: &str = "enabled";
-
-/// What decides about the pods of namespaces, webhook or policy.
-#[derive(Debug, Default)]
-pub(super) struct Target {
-    /// Which pods; `None` where that is not known.
-    pub(super) selection: Option<Selection>,
-    /// Restores the selectors.
-    pub(super) restore: String,
-    /// The selector of namespaces that the release was installed with, where its pods say so.
-    pub(super) asked: Option<String>,
-    /// The policy, and whether annotations of namespaces count.
-    pub(super) effective_policy: Option<(Policy, bool)>,
-    /// Where the settings stand, for people.
-    pub(super) flags: &'static str,
-}
-
-/// What the links of a namespace are judged by.
-pub(super) struct OptedIn<'c> {
+/// The checks of namespaces, and what they compare with.
+pub(super) struct NamespaceChecks<'c> {
     pub(super) cluster: &'c Cluster,
     pub(super) release: &'c Release,
-    pub(super) target: &'c Target,
+    pub(super) criteria: &'c Criteria,
     pub(super) dry_run: bool,
 }
 
-impl OptedIn<'_> {
-    /// What is found of a namespace; without `facts` it could not be read, and only a dry run shows anything.
-    pub(super) async fn walk(
+impl NamespaceChecks<'_> {
+    /// Runs the checks of a namespace. Without `facts` it could not be read, and only a dry run shows anything.
+    ///
+    /// # Errors
+    /// If the API server does not answer.
+    pub(super) async fn run(
         &self,
         name: &str,
         facts: Option<&NamespaceFacts>,
@@ -63,8 +48,8 @@ impl OptedIn<'_> {
         }
         if self.dry_run {
             let pod = self.pod(name).await?;
-            if pod.state == State::Ok {
-                doubt(&mut findings);
+            if pod.state() == State::Ok {
+                refute(&mut findings);
             }
             findings.push(pod);
         }
@@ -74,14 +59,14 @@ impl OptedIn<'_> {
     /// The namespace's label, and what selects by it.
     fn selectors(&self, name: &str, labels: &Labels) -> Vec<Finding> {
         let is_labelled = labels.get(INJECT_LABEL).is_some_and(|value| value == ENABLED);
-        let label = told(INJECT_LABEL, ENABLED);
-        let Some(selection) = &self.target.selection else {
+        let label = format!("{INJECT_LABEL}={ENABLED}");
+        let Some(selection) = &self.criteria.selection else {
             return vec![if is_labelled {
-                Finding::ok(Link::NamespaceLabel, label)
+                Finding::ok(Check::NamespaceLabel, label)
             } else {
                 let what =
                     format!("label {label} is missing, and it is not known whether that is what opts in");
-                Finding::unknown(Link::NamespaceLabel, what)
+                Finding::unknown(Check::NamespaceLabel, what)
             }];
         };
         let selecting: Vec<_> =
@@ -89,16 +74,18 @@ impl OptedIn<'_> {
         if selecting.is_empty() {
             return vec![self.unselected(name, labels, selection)];
         }
-        let said = if is_labelled { label } else { "selected".to_owned() };
-        let mut findings =
-            vec![Finding::ok(Link::NamespaceLabel, said), Finding::ok(Link::NamespaceSelector, "selects it")];
+        let what = if is_labelled { label } else { "selected".to_owned() };
+        let mut findings = vec![
+            Finding::ok(Check::NamespaceLabel, what),
+            Finding::ok(Check::NamespaceSelector, "selects it"),
+        ];
         let pod = Labels::new();
         let unmet: Vec<_> = selecting.iter().filter_map(|entry| entry.objects.unmet(&pod)).collect();
         findings.push(match unmet.first().filter(|_| unmet.len() == selecting.len()) {
-            None => Finding::ok(Link::ObjectSelector, "selects pods without labels of ours"),
+            None => Finding::ok(Check::ObjectSelector, "selects pods without labels of gomemlimit"),
             Some(unmet) => {
-                let what = format!("the objectSelector leaves out pods without labels of ours: {unmet}");
-                Finding::broken(Link::ObjectSelector, what, &*self.target.restore)
+                let cause = Cause::PodsNotSelected { mismatch: unmet.to_string() };
+                Finding::broken(cause, &*self.criteria.restore)
             }
         });
         findings
@@ -106,63 +93,55 @@ impl OptedIn<'_> {
 
     /// Why no entry selects the namespace.
     fn unselected(&self, name: &str, labels: &Labels, selection: &Selection) -> Finding {
-        // Where the release was installed to ask for another label, somebody has changed the selector since.
-        let is_asked = |key: &str| self.target.asked.as_ref().is_none_or(|asked| asked.contains(key));
-        let missing = selection.missing_label(labels).filter(|(key, _)| is_asked(key));
+        // If the release was installed to ask for another label, somebody has changed the selector since.
+        let is_installed =
+            |key: &str| self.criteria.installed_selector.as_ref().is_none_or(|one| one.contains(key));
+        let missing = selection.missing_label(labels).filter(|(key, _)| is_installed(key));
         if let Some((key, value)) = missing {
-            let what = format!("the namespace has not opted in: label {} is missing", told(&key, &value));
-            let command = format!(
+            let fix = format!(
                 "kubectl label namespace {} {}={} --overwrite",
                 quote(name),
                 quote(&key),
                 quote(&value)
             );
-            return Finding::broken(Link::NamespaceLabel, what, command);
+            return Finding::broken(Cause::NotOptedIn { label: format!("{key}={value}") }, fix);
         }
         let unmet = selection.opting_in().find_map(|entry| entry.namespaces.unmet(labels));
-        let unmet = unmet.unwrap_or_default();
-        if unmet.contains("NotIn") {
-            let what = format!("the namespace is one that is never asked about ({unmet}); use another");
-            return Finding::broken(Link::NamespaceSelector, what, "");
+        let mismatch = unmet.as_ref().map(ToString::to_string).unwrap_or_default();
+        if unmet.is_some_and(|unmet| unmet.is_exclusion) {
+            return Finding::broken(Cause::NamespaceExcluded { mismatch }, "");
         }
-        let what = format!("the namespaceSelector leaves it out: {unmet}");
-        Finding::broken(Link::NamespaceSelector, what, &*self.target.restore)
+        Finding::broken(Cause::NamespaceNotSelected { mismatch }, &*self.criteria.restore)
     }
 
-    /// Whether what is set lets an ordinary pod have a value.
+    /// Whether the settings let an ordinary pod have a value.
     fn settings(&self, name: &str, annotations: &NamespaceAnnotations) -> Option<Finding> {
-        let (policy, follows) = self.target.effective_policy.as_ref()?;
+        let (policy, follows) = self.criteria.effective_policy.as_ref()?;
         let none = NamespaceAnnotations::new();
         let annotations = if *follows { annotations } else { &none };
         let (reason, rule) = outcome(name, annotations, policy)?;
         if reason.is_set() {
-            return Some(Finding::ok(Link::Settings, "an ordinary pod gets a value"));
+            return Some(Finding::ok(Check::Settings, "an ordinary pod gets a value"));
         }
         let culprit = annotations.keys().find(|key| {
             let mut others = annotations.clone();
             others.remove(*key);
             outcome(name, &others, policy).is_some_and(|(reason, _)| reason.is_set())
         });
-        Some(match culprit {
-            Some(key) => Finding::broken(
-                Link::Settings,
-                format!("the namespace's annotation {key} keeps pods from a value: {reason}"),
+        Some(match (culprit, rule) {
+            (Some(key), _) => Finding::broken(
+                Cause::AnnotationWithholdsValue { key: key.clone(), reason },
                 format!("kubectl annotate namespace {} {}-", quote(name), quote(key)),
             ),
-            None if rule.is_some() => Finding::broken(
-                Link::Settings,
-                format!(
-                    "rule {} of the policy file keeps pods from a value: {reason}",
-                    rule.unwrap_or_default()
-                ),
+            (None, Some(rule)) => Finding::broken(
+                Cause::RuleWithholdsValue { rule, reason },
                 match self.release.upgrade("") {
                     upgrade if upgrade.is_empty() => upgrade,
                     upgrade => format!("{upgrade}, after a correction of policy.rules in its values"),
                 },
             ),
-            None => Finding::broken(
-                Link::Settings,
-                format!("{} keep pods from a value: {reason}", self.target.flags),
+            (None, None) => Finding::broken(
+                Cause::SettingsWithholdValue { settings: self.criteria.settings_origin, reason },
                 self.release.upgrade("--set settings.mode=inject,settings.minLimit=32Mi"),
             ),
         })
@@ -175,52 +154,41 @@ impl OptedIn<'_> {
         let answer = self.cluster.text(request.create(&params, sample_pod().to_string().into_bytes())).await;
         let text = match answer {
             Ok(text) => text,
-            Err(ApiError::Other(said)) if said.contains(FAILED) => return Ok(failed(&said)),
+            Err(ApiError::Other(problem)) if problem.contains(CALL_FAILED) => {
+                return Ok(failed_call(problem));
+            }
             Err(error) if error.is_of_all_calls() => return Err(error),
             // The namespace may have gone meanwhile, and a busy API server says nothing about the others.
             Err(error) => {
-                let what = format!("the API server takes no pod of ours: {error}");
-                return Ok(Finding::unknown(Link::DryRun, what));
+                let what = format!("the API server refuses the pod of the dry run: {error}");
+                return Ok(Finding::unknown(Check::DryRun, what));
             }
         };
         let pod: Value = serde_json::from_str(&text).unwrap_or_default();
         let env = pod.pointer("/spec/containers/0/env").and_then(Value::as_array);
-        let ours = env.into_iter().flatten().find(|env| env.get("name") == Some(&json!(GOMEMLIMIT)));
-        Ok(match ours.and_then(|env| env.get("value")).and_then(Value::as_str) {
-            Some(value) => Finding::ok(Link::DryRun, format!("a pod with 1Gi gets {GOMEMLIMIT}={value}")),
-            None => Finding::broken(Link::DryRun, NO_VALUE, ""),
+        let variable = env.into_iter().flatten().find(|env| env.get("name") == Some(&json!(GOMEMLIMIT)));
+        Ok(match variable.and_then(|env| env.get("value")).and_then(Value::as_str) {
+            Some(value) => Finding::ok(Check::DryRun, format!("a pod with 1Gi gets {GOMEMLIMIT}={value}")),
+            None => Finding::broken(Cause::NoValue, ""),
         })
     }
 }
 
-/// What the API server says of a webhook that it cannot call, before the name of its entry.
-const FAILED: &str = "failed calling webhook";
+/// What the API server answers if it cannot call a webhook, before the name of its entry (`k8s.io/apiserver`,
+/// `admission/plugin/webhook/generic`).
+const CALL_FAILED: &str = "failed calling webhook";
 
-/// A webhook that must be called and cannot be: ours, or somebody else's that nothing is known about.
-fn failed(said: &str) -> Finding {
-    let name = said.split(FAILED).nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or_default();
+/// A webhook that must be called and cannot be: gomemlimit's, or another that nothing is known about.
+fn failed_call(problem: String) -> Finding {
+    let name = problem.split(CALL_FAILED).nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or_default();
     if name.ends_with(ENTRY_ENDING) {
-        return Finding::broken(Link::DryRun, said, "");
+        return Finding::broken(Cause::WebhookCallFailed { problem }, "");
     }
-    let what = format!("another webhook, {name}, keeps pods from being created: {said}");
-    Finding::unknown(Link::DryRun, what)
+    let what = format!("another webhook, {name}, keeps pods from being created: {problem}");
+    Finding::unknown(Check::DryRun, what)
 }
 
-/// Where a pod has a value, what keeps the namespace from one does not do so, or something else gave it.
-fn doubt(findings: &mut [Finding]) {
-    let links = [Link::NamespaceLabel, Link::NamespaceSelector, Link::ObjectSelector];
-    let is_refuted = |one: &&mut Finding| one.state == State::Broken && links.contains(&one.link);
-    for finding in findings.iter_mut().filter(is_refuted) {
-        finding.state = State::Unknown;
-        finding.what += "; a pod created by dry run got a value all the same";
-    }
-}
-
-fn told(key: &str, value: &str) -> String {
-    format!("{key}={value}")
-}
-
-/// What becomes of an ordinary pod in a namespace, and the rule that says so, if it is one.
+/// The decision about an ordinary pod in a namespace, and the rule that leads to it, if one does.
 fn outcome(
     namespace: &str,
     annotations: &NamespaceAnnotations,
@@ -228,12 +196,12 @@ fn outcome(
 ) -> Option<(Reason, Option<String>)> {
     let text = sample_pod().to_string();
     let pod = Pod::parse(&text).ok()?;
-    let verdict = decide(&pod, PodContext { namespace, annotations, owner: None }, policy);
-    let container = verdict.containers.first()?;
+    let decision = decide(&pod, PodContext { namespace, annotations, owner: None }, policy);
+    let container = decision.containers.first()?;
     Some((container.outcome.reason, container.rule().map(str::to_owned)))
 }
 
-/// An ordinary pod that fits where pods are restricted, and that nothing would start.
+/// An ordinary pod that the restricted Pod Security Standard allows, and that nothing would start.
 fn sample_pod() -> Value {
     let container = json!({
         "image": "gomemlimit.invalid/check:1",

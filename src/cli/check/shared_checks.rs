@@ -1,18 +1,13 @@
-//! The links that all namespaces share: from the webhook configuration to the certificate that is served.
+//! The checks that all namespaces share, in order, and those of the entries of the webhook configuration.
 
 use super::{
-    keeper::KeeperTrouble,
-    link::{Finding, Link, note},
-    release::Release,
+    checks::{Cause, Check},
+    finding::{Finding, note},
+    installation::Installation,
+    service_checks::endpoints,
 };
-use crate::cli::shell::quote;
-use crate::{
-    cli::listen::parse_listen,
-    cluster::{
-        api::{ApiError, Cluster, path_of},
-        installation::{Configuration, ServiceReference},
-        webhook_objects::{Deployment, Service, WebhookPod, ready_endpoints},
-    },
+use crate::cluster::{
+    api::ApiError, webhook_configuration::ServiceReference, webhook_objects::ready_endpoints,
 };
 
 /// The chart's own conditions: name and expression.
@@ -24,133 +19,87 @@ pub(super) const CONDITIONS: [(&str, &str); 2] = [
     ("not-windows", "!has(object.spec.os) || object.spec.os.name != 'windows'"),
 ];
 
-/// How the names of the entries begin that are about resizes, and not about the creation of pods.
+/// Beginning of the names of the entries that are about resizes, and not about the creation of pods.
 const RESIZE: &str = "resize";
 
-/// Conditions are CEL, which only the API server evaluates.
-pub(super) const DRY_RUN_TELLS: &str = "; the dry run tells what they do";
-
-/// What is there, link by link.
-pub(super) struct Installation<'c> {
-    pub(super) cluster: &'c Cluster,
-    pub(super) release: Release,
-    pub(super) configuration: Configuration,
-    /// The webhook's Deployments in the namespace of its Service; `None` where they may not be read.
-    pub(super) deployments: Option<Vec<Deployment>>,
-    pub(super) pods: Vec<WebhookPod>,
-    /// A pod of its own keeps the certificates.
-    pub(super) is_kept: bool,
-    /// The life of a CA that it makes, as it was told.
-    pub(super) kept_ca_life: Option<String>,
-    /// What is wrong with that pod.
-    pub(super) keeper: Option<KeeperTrouble>,
-    /// Which Deployments were left out.
-    unreadable: Option<String>,
-}
-
-impl<'c> Installation<'c> {
-    pub(super) fn new(cluster: &'c Cluster, release: Release, configuration: Configuration) -> Self {
-        let (deployments, pods, keeper, unreadable) = (None, Vec::new(), None, None);
-        Self {
-            cluster,
-            release,
-            configuration,
-            deployments,
-            pods,
-            is_kept: false,
-            kept_ca_life: None,
-            keeper,
-            unreadable,
-        }
-    }
-
-    /// Walks from the rules to the certificate.
-    pub(super) async fn walk(&mut self) -> Result<Vec<Finding>, ApiError> {
+impl Installation<'_> {
+    /// Runs the checks from the webhook configuration to the certificate that is served.
+    ///
+    /// # Errors
+    /// If the API server does not answer.
+    pub(super) async fn run_shared_checks(&mut self) -> Result<Vec<Finding>, ApiError> {
         let name = &self.configuration.metadata.name;
         let mut findings =
-            vec![Finding::ok(Link::Configuration, format!("mutatingwebhookconfiguration {name}"))];
+            vec![Finding::ok(Check::Configuration, format!("mutatingwebhookconfiguration {name}"))];
         findings.push(self.rules());
         findings.push(self.conditions());
         let Some(reference) = self.configuration.service().cloned() else {
             let what = "the configuration names a URL instead of a Service; its certificate is not looked at";
-            findings.push(Finding::unknown(Link::Service, what));
+            findings.push(Finding::unknown(Check::Service, what));
             return Ok(findings);
         };
         if let Err(problem) = self.configuration.called() {
-            let command = self.release.restore_configuration(&self.configuration);
-            let what = format!("{problem}; what answers there is not looked at");
-            findings.push(Finding::broken(Link::Service, what, command));
+            let cause = Cause::ServiceOutsideRelease { problem: problem.to_string() };
+            findings.push(Finding::broken(cause, self.restore_configuration()));
             return Ok(findings);
         }
         let service = self.service(&reference).await;
-        let (service, found) = note(service, Link::Service, &mut findings)?.unzip();
+        let (service, found) = note(service, Check::Service, &mut findings)?.unzip();
         findings.extend(found);
-        let service_at = findings.len();
         if let Some(service) = service.flatten() {
             let pods = self.pods(&reference, &service).await;
-            let pods = note(pods, Link::Pods, &mut findings)?;
+            let pods = note(pods, Check::Pods, &mut findings)?;
             findings.extend(pods.into_iter().flatten());
-            let endpoints = ready_endpoints(self.cluster, &reference).await;
-            let endpoints = note(endpoints, Link::Endpoints, &mut findings)?;
-            findings.extend(endpoints.map(|ready| endpoints_finding(ready, &reference)));
+            let ready = ready_endpoints(self.cluster, &reference).await;
+            let ready = note(ready, Check::Endpoints, &mut findings)?;
+            findings.extend(ready.map(|ready| endpoints(ready, &reference)));
             findings.extend(self.certificates(&reference, &service).await);
         }
-        // Where pods answer is known from them.
-        findings.splice(service_at..service_at, self.strays(&reference));
+        // The pods show at which paths they answer.
+        findings.extend(self.mismatched_entries(&reference));
         Ok(findings)
     }
 
     fn rules(&self) -> Finding {
-        let is_for_creation = |name: &str| !name.starts_with(RESIZE);
-        let restore = || self.release.restore_configuration(&self.configuration);
-        if self.configuration.pod_entries().next().is_none() {
-            let what = "no entry of the configuration has a rule for CREATE of pods";
-            return Finding::broken(Link::Rules, what, restore());
-        }
         let with: Vec<_> = self.configuration.pod_entries().map(|entry| entry.name.as_str()).collect();
-        let without = self.configuration.ours().map(|entry| entry.name.as_str());
-        match without.filter(|name| is_for_creation(name)).find(|name| !with.contains(name)) {
-            None => Finding::ok(Link::Rules, "CREATE of pods"),
+        if with.is_empty() {
+            return Finding::broken(Cause::NoCreateRule, self.restore_configuration());
+        }
+        let mut names = self.configuration.own_entries().map(|entry| entry.name.as_str());
+        match names.find(|name| !name.starts_with(RESIZE) && !with.contains(name)) {
+            None => Finding::ok(Check::Rules, "CREATE of pods"),
             Some(name) => {
-                let what = format!("entry {name} has no rule for CREATE of pods");
-                Finding::broken(Link::Rules, what, restore())
+                let cause = Cause::EntryWithoutCreateRule { entry: name.to_owned() };
+                Finding::broken(cause, self.restore_configuration())
             }
         }
     }
 
-    /// Entries that do not call what the others call, or not where the webhook answers.
-    fn strays(&self, reference: &ServiceReference) -> Vec<Finding> {
-        let told = |one: &ServiceReference| {
+    /// Entries that call another Service than the others, or a path that the webhook does not answer at.
+    fn mismatched_entries(&self, reference: &ServiceReference) -> Vec<Finding> {
+        let describe = |one: &ServiceReference| {
             format!("service {} in {}, port {}", one.name, one.namespace, one.port())
         };
-        let strays = self.configuration.ours().filter_map(|entry| {
-            let name = &entry.name;
-            let what = match &entry.client_config.service {
-                None => {
-                    let what = format!(
-                        "entry {name} names a URL instead of a Service; what answers there is not looked at"
-                    );
-                    return Some(Finding::unknown(Link::Service, what));
-                }
-                Some(other) if told(other) != told(reference) => {
-                    format!("entry {name} calls {}, and not {}", told(other), told(reference))
-                }
-                // Both may be secrets.
-                Some(one) => match self.pods.iter().find(|pod| !pod.answers_at(one.path())) {
-                    Some(pod) => {
-                        let pod = &pod.metadata.name;
-                        format!("entry {name} calls a path that pod {pod} does not answer at (serve --path)")
-                    }
-                    None => return None,
-                },
+        let expected = describe(reference);
+        let mismatched = self.configuration.own_entries().filter_map(|entry| {
+            let name = entry.name.clone();
+            let Some(called) = &entry.client_config.service else {
+                let what = format!(
+                    "entry {name} names a URL instead of a Service; what answers there is not looked at"
+                );
+                return Some(Finding::unknown(Check::Service, what));
             };
-            Some(Finding::broken(
-                Link::Service,
-                what,
-                self.release.restore_configuration(&self.configuration),
-            ))
+            let service = describe(called);
+            let cause = if service != expected {
+                Cause::EntryCallsOtherService { entry: name, service, expected: expected.clone() }
+            } else {
+                // Both paths may be secrets.
+                let pod = self.pods.iter().find(|pod| !pod.answers_at(called.path()))?;
+                Cause::PathNotServed { entry: name, pod: pod.metadata.name.clone() }
+            };
+            Some(Finding::broken(cause, self.restore_configuration()))
         });
-        strays.collect()
+        mismatched.collect()
     }
 
     fn conditions(&self) -> Finding {
@@ -160,144 +109,10 @@ impl<'c> Installation<'c> {
             .map(|one| one.name.as_str())
             .collect();
         if foreign.is_empty() {
-            return Finding::ok(Link::MatchConditions, "the chart's own");
+            return Finding::ok(Check::MatchConditions, "the chart's own");
         }
-        let what = format!("there are others than the chart's: {}{DRY_RUN_TELLS}", foreign.join(", "));
-        let command = self.release.restore_configuration(&self.configuration);
-        Finding { command, ..Finding::unknown(Link::MatchConditions, what) }
+        let cause =
+            Cause::ForeignConditions { expected: "the chart's", names: foreign.join(", "), ruled_out: None };
+        Finding::suspected(cause, self.restore_configuration())
     }
-
-    /// The Deployment of this release, where there are several.
-    fn own_deployment<'d>(&self, deployments: &'d [Deployment]) -> Option<&'d Deployment> {
-        let instance = |one: &&Deployment| {
-            one.metadata.labels.get("app.kubernetes.io/instance") == Some(&self.release.name)
-        };
-        deployments.iter().find(instance).or(deployments.first())
-    }
-
-    async fn service(
-        &mut self,
-        reference: &ServiceReference,
-    ) -> Result<(Option<Service>, Finding), ApiError> {
-        let path = path_of("/api/v1", Some(&reference.namespace), "services");
-        let service: Option<Service> = self.cluster.find(&path, &reference.name).await?;
-        let place = format!("service {} in {}", reference.name, reference.namespace);
-        let Some(service) = service else {
-            // The chart calls both by one name: where they differ, the configuration was changed.
-            let command = if reference.name == self.configuration.metadata.name {
-                self.release.upgrade("")
-            } else {
-                self.release.restore_configuration(&self.configuration)
-            };
-            let what = format!("{place}, which the configuration names, does not exist");
-            return Ok((None, Finding::broken(Link::Service, what, command)));
-        };
-        let restore = || self.release.restore_service(reference);
-        let port = reference.port();
-        if !service.spec.ports.iter().any(|one| one.port == port) {
-            let what = format!("{place} has no port {port}, which the configuration names");
-            return Ok((None, Finding::broken(Link::Service, what, restore())));
-        }
-        self.deployments = match Deployment::find(self.cluster, Some(&reference.namespace)).await {
-            Ok(found) => {
-                self.unreadable = found.unreadable;
-                Some(found.items)
-            }
-            // The pods say as much.
-            Err(ApiError::Forbidden(_)) => None,
-            Err(error) => return Err(error),
-        };
-        let deployments = self.deployments.as_deref().unwrap_or_default();
-        // Another release in the namespace has pods that are none of this Service's.
-        let is_selected = |one: &Deployment| one.unmatched(&service).is_none();
-        if !deployments.iter().any(is_selected)
-            && let Some(deployment) = self.own_deployment(deployments)
-            && let Some((key, value)) = deployment.unmatched(&service)
-        {
-            let name = &deployment.metadata.name;
-            let what =
-                format!("{place} selects {key}={value}, which the pods of deployment {name} do not have");
-            return Ok((None, Finding::broken(Link::Service, what, restore())));
-        }
-        Ok((Some(service), Finding::ok(Link::Service, format!("{place}, port {port}"))))
-    }
-
-    async fn pods(
-        &mut self,
-        reference: &ServiceReference,
-        service: &Service,
-    ) -> Result<Vec<Finding>, ApiError> {
-        let found = WebhookPod::of(self.cluster, &reference.namespace, service).await?;
-        self.pods = found.items;
-        self.look_at_keeper(reference).await?;
-        let unreadable = self.unreadable.take().into_iter().chain(found.unreadable);
-        let mut findings: Vec<_> = unreadable.map(|problem| Finding::unknown(Link::Pods, problem)).collect();
-        if self.pods.is_empty() && !findings.is_empty() {
-            return Ok(findings);
-        }
-        let (ready, all) = (self.pods.iter().filter(|pod| pod.is_ready()).count(), self.pods.len());
-        let finding = if ready > 0 {
-            Finding::ok(Link::Pods, format!("{ready} of {all} ready"))
-        } else if let Some(pod) = self.pods.first() {
-            let (name, namespace) = (&pod.metadata.name, &reference.namespace);
-            let said = self.trouble(namespace, pod).await;
-            let keeper = self.keeper_said();
-            let what = format!("none of {all} is ready; {name}: {}{said}{keeper}", pod.trouble());
-            let describe = || format!("kubectl describe pod {} -n {}", quote(name), quote(namespace));
-            // They wait for what it has to sign.
-            let command = self.keeper.as_ref().map_or_else(describe, |keeper| keeper.command.clone());
-            Finding::broken(Link::Pods, what, command)
-        } else {
-            self.no_pods(&reference.namespace, service)
-        };
-        findings.push(finding);
-        Ok(findings)
-    }
-
-    /// Why the Service has no pods.
-    fn no_pods(&self, namespace: &str, service: &Service) -> Finding {
-        let Some(deployments) = &self.deployments else {
-            let what = "the Service selects no pods, and Deployments may not be read";
-            return Finding::broken(Link::Pods, what, "");
-        };
-        match deployments.iter().find(|one| one.unmatched(service).is_none()) {
-            Some(deployment) if deployment.spec.replicas == Some(0) => {
-                let name = &deployment.metadata.name;
-                let command =
-                    format!("kubectl scale deployment/{} -n {} --replicas=2", quote(name), quote(namespace));
-                Finding::broken(Link::Pods, format!("deployment {name} is scaled to 0"), command)
-            }
-            Some(deployment) => {
-                let name = &deployment.metadata.name;
-                let command = format!("kubectl describe replicasets -n {}", quote(namespace));
-                Finding::broken(Link::Pods, format!("deployment {name} has no pods"), command)
-            }
-            None => {
-                Finding::broken(Link::Pods, "there is no Deployment of the webhook", self.release.upgrade(""))
-            }
-        }
-    }
-
-    /// What `/readyz` of a pod says is wrong; empty where it cannot be asked.
-    pub(super) async fn trouble(&self, namespace: &str, pod: &WebhookPod) -> String {
-        let address = pod.serve_flag("--admin-listen").and_then(|address| parse_listen(address).ok());
-        let port = address.map_or(8081, |address| address.port());
-        let said = self.cluster.ask_pod(namespace, &pod.metadata.name, port, "/readyz").await;
-        said.unwrap_or_default()
-            .lines()
-            .filter(|line| line.starts_with("trouble: "))
-            .fold(String::new(), |all, line| all + "; " + line)
-    }
-}
-
-fn endpoints_finding(ready: usize, reference: &ServiceReference) -> Finding {
-    if ready > 0 {
-        return Finding::ok(Link::Endpoints, format!("{ready} ready"));
-    }
-    let command = format!(
-        "kubectl delete endpointslices -n {} -l kubernetes.io/service-name={}",
-        quote(&reference.namespace),
-        quote(&reference.name)
-    );
-    Finding::broken(Link::Endpoints, "the Service has no ready endpoint", command)
 }
