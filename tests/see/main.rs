@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod check;
+mod check_certificates;
+mod check_commands;
+mod check_entries;
 mod engine;
 mod explain;
 mod gates;

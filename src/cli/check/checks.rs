@@ -4,25 +4,25 @@
 use std::collections::BTreeSet;
 
 use gomemlimit_core::{Reason, addresses};
-use strum::{IntoStaticStr, VariantArray, VariantNames};
+use strum::IntoStaticStr;
 use thiserror::Error;
 
 use super::{ca::BundleError, release::NAME_IT};
 use crate::certs::VerifyError;
 
-/// A check. Its word is the name of the variant in kebab case, and its comment is its row in the table of docs/check.md;
-/// a test compares the two.
+/// A check. The word in the output is the name of the variant in kebab case; its comment is its row in the table of
+/// docs/check.md, which a test compares.
 ///
 /// The order is that of the output and of the table, and the order in which broken checks are to be fixed; see
 /// [`Check::rank`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
-#[cfg_attr(test, derive(strum::EnumMessage))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[cfg_attr(test, derive(strum::EnumMessage, strum::VariantArray))]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum Check {
-    /// There is a MutatingWebhookConfiguration of gomemlimit, found by its labels and entries (or `--webhook-config`)
+    /// There is a `MutatingWebhookConfiguration` of gomemlimit, found by its labels and entries (or `--webhook-config`)
     Configuration,
     /// Only with [`engine: policy`](policy-engine.md), if a policy of the API server decides and there is no webhook: a
-    /// MutatingAdmissionPolicyBinding names it. Selectors and settings are then those of the binding and the policy
+    /// `MutatingAdmissionPolicyBinding` names it. Selectors and settings are then those of the binding and the policy
     Binding,
     /// The namespace has the label that the configuration asks for. Entries for pods that opt in by themselves
     /// (`podOptIn`) do not count
@@ -56,9 +56,6 @@ pub(super) enum Check {
 }
 
 impl Check {
-    /// Every check, in order.
-    pub(super) const ALL: &[Self] = Self::VARIANTS;
-
     /// The word in the output.
     pub(super) fn as_str(self) -> &'static str {
         self.into()
@@ -94,7 +91,8 @@ impl Check {
 /// Why a check is broken. `Display` is the sentence for people.
 ///
 /// The name of the variant in kebab case is the id in the output, and a heading of docs/check.md. Both are stable.
-#[derive(Clone, Debug, Error, IntoStaticStr, VariantNames)]
+#[derive(Clone, Debug, Error, IntoStaticStr)]
+#[cfg_attr(test, derive(strum::VariantNames))]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum Cause {
     #[error("gomemlimit is not installed in this cluster")]
@@ -254,5 +252,58 @@ impl RuledOut {
         }
         let unknown = self.unknown.iter().map(|check| check.as_str()).collect::<Vec<_>>().join(", ");
         format!("although all else that could be looked at is fine, and {unknown} could not be looked at")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use strum::{EnumMessage, VariantArray, VariantNames};
+
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/check.md");
+
+    fn section(heading: &str) -> &str {
+        let (_, text) = PAGE.split_once(&format!("\n## {heading}\n")).unwrap();
+        text.split("\n## ").next().unwrap()
+    }
+
+    /// The table of the page has the comments of the variants, in their order.
+    #[test]
+    fn the_page_has_a_row_for_every_check() {
+        let rows = Check::VARIANTS.iter().map(|check| {
+            let comment = check.get_documentation().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("| `{}` | {comment} |\n", check.as_str())
+        });
+        let table = format!("\n| Check | Ok means |\n|---|---|\n{}", rows.collect::<String>());
+        assert!(section("Checks").contains(&table), "docs/check.md, \"Checks\", lacks this table:\n{table}");
+    }
+
+    /// Only a binding is not shown: it is checked instead of a webhook.
+    #[test]
+    fn the_sample_on_the_page_has_a_line_for_every_check() {
+        let (_, sample) = PAGE.split_once("\nCHECK ").unwrap();
+        let lines = sample.lines().skip(1).take_while(|line| !line.is_empty());
+        let shown: Vec<_> = lines.map(|line| line.split(' ').next().unwrap()).collect();
+        let checks = Check::VARIANTS.iter().filter(|check| **check != Check::Binding);
+        assert_eq!(
+            shown,
+            checks.map(|check| check.as_str()).collect::<Vec<_>>(),
+            "first output of docs/check.md"
+        );
+    }
+
+    /// The address of every cause leads somewhere, and nothing is explained that is no cause.
+    #[test]
+    fn the_page_explains_every_cause() {
+        let mut sections =
+            section("Causes").split("\n### `").skip(1).map(|text| text.split_once('`').unwrap());
+        let (mut explained, mut expected): (Vec<_>, _) = (Vec::new(), Cause::VARIANTS.to_vec());
+        assert!(sections.clone().all(|(_, text)| text.trim().len() > 40), "a section says nothing");
+        explained.extend(sections.by_ref().map(|(id, _)| id));
+        explained.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(explained, expected, "\"Causes\" of docs/check.md, by id");
     }
 }

@@ -116,3 +116,17 @@ impl Installation<'_> {
         Finding::suspected(cause, self.restore_configuration())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CONDITIONS;
+
+    /// Else `check` would take the chart's own conditions for somebody else's.
+    #[test]
+    fn the_chart_has_these_conditions() {
+        let chart = include_str!("../../../charts/gomemlimit/templates/_helpers.tpl");
+        for text in CONDITIONS.iter().flat_map(|(name, expression)| [name, expression]) {
+            assert!(chart.contains(text), "{text}");
+        }
+    }
+}
