@@ -1,6 +1,6 @@
 //! `check` names the check that is broken, its cause and where it is explained, and no other check.
 
-use gomemlimit_core::addresses::{chart, docs};
+use gomemlimit_core::addresses::docs;
 use serde_json::{Value, json};
 
 use gomemlimit_fake_api_server::{

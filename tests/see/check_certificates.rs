@@ -8,7 +8,7 @@ use gomemlimit_core::addresses::{VERSION, chart};
 use rstest::rstest;
 use serde_json::json;
 
-use gomemlimit_fake_api_server::cluster_fixture::{ClusterFixture, DEPLOYMENTS, PODS, entry, findings};
+use gomemlimit_fake_api_server::cluster_fixture::{ClusterFixture, DEPLOYMENTS, PODS, findings};
 
 /// The command that brings back what is missing of a release of this version.
 fn upgrade(version: &str) -> String {

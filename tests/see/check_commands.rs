@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use gomemlimit_fake_api_server::cluster_fixture::{
-    CONFIGURATIONS, ClusterFixture, DEPLOYMENTS, NAMESPACES, PODS, SERVICES, entry, namespace,
+    CONFIGURATIONS, ClusterFixture, DEPLOYMENTS, NAMESPACES, PODS, SERVICES, namespace,
 };
 
 /// The command that brings back what is missing of a release of this version.

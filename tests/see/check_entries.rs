@@ -5,8 +5,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use gomemlimit_fake_api_server::cluster_fixture::{
-    CONFIGURATIONS, ClusterFixture, PODS, configuration, entry, findings, namespace, requirement, state,
-    with_pod_opt_in,
+    CONFIGURATIONS, ClusterFixture, PODS, configuration, entry, findings, requirement, with_pod_opt_in,
 };
 
 /// The command that brings back what is missing of a release of this version.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod check;
+mod check_causes;
 mod check_certificates;
 mod check_commands;
 mod check_entries;

@@ -1,6 +1,6 @@
 //! `check` with partial rights: what may not be read is unknown, and the walk goes on.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use gomemlimit_fake_api_server::cluster_fixture::{
     BINDINGS, CLUSTER_ROLES, CONFIG_MAPS, CONFIGURATIONS, ClusterFixture, DEPLOYMENTS, NAMESPACES, PODS,

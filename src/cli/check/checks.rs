@@ -258,6 +258,8 @@ impl RuledOut {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::{fs, path::Path};
+
     use strum::{EnumMessage, VariantArray, VariantNames};
 
     use super::*;
@@ -305,5 +307,26 @@ mod tests {
         explained.sort_unstable();
         expected.sort_unstable();
         assert_eq!(explained, expected, "\"Causes\" of docs/check.md, by id");
+    }
+
+    /// Every cause and every check is in a test, as a word in quotes.
+    #[test]
+    fn every_check_and_every_cause_has_a_test() {
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];
+        let mut texts = String::new();
+        while let Some(folder) = folders.pop() {
+            for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|ending| ending == "rs") {
+                    texts += &fs::read_to_string(path).unwrap();
+                }
+            }
+        }
+        let words = Check::VARIANTS.iter().map(|check| check.as_str()).chain(Cause::VARIANTS.iter().copied());
+        let mut untested: Vec<_> = words.filter(|word| !texts.contains(&format!("\"{word}\""))).collect();
+        // The tests of crates/certs have certificates that are not valid, and no fake API server forwards TLS.
+        untested.retain(|word| *word != "certificate-invalid");
+        assert!(untested.is_empty(), "no test in tests/ names {untested:?}");
     }
 }

@@ -36,16 +36,16 @@ fn patch_service(patch: &Value) {
     in_release(&["patch", "service", FULLNAME, "--type=merge", "-p", &patch.to_string()]);
 }
 
-/// Something that is broken, the check that has to be named, and a fix if the printed command is none.
+/// Something that is broken, the cause that has to be named, and a fix if the printed command is none.
 struct Breakage<'a> {
     what: &'a str,
-    check: &'a str,
+    cause: &'a str,
     damage: Box<dyn Fn() + 'a>,
     fix: Option<Box<dyn Fn() + 'a>>,
 }
 
-fn breakage<'a>(what: &'a str, check: &'a str, damage: impl Fn() + 'a) -> Breakage<'a> {
-    Breakage { what, check, damage: Box::new(damage), fix: None }
+fn breakage<'a>(what: &'a str, cause: &'a str, damage: impl Fn() + 'a) -> Breakage<'a> {
+    Breakage { what, cause, damage: Box::new(damage), fix: None }
 }
 
 fn breakages<'a>(name: &'a str, foreign: &'a str) -> Vec<Breakage<'a>> {
@@ -53,54 +53,60 @@ fn breakages<'a>(name: &'a str, foreign: &'a str) -> Vec<Breakage<'a>> {
     let (namespace, pods) = (elsewhere.clone(), elsewhere);
     let never = json!({"name": "never", "expression": "false"});
     vec![
-        breakage("the namespace's label is removed", "namespace-label", || {
+        breakage("the namespace's label is removed", "not-opted-in", || {
             kubectl(&["label", "namespace", name, "gomemlimit.dev/inject-"]);
         }),
-        breakage("an annotation switches the namespace off", "settings", || {
+        breakage("an annotation switches the namespace off", "annotation-withholds-value", || {
             kubectl(&["annotate", "namespace", name, "gomemlimit.dev/mode=off"]);
         }),
-        breakage("the configuration is deleted", "configuration", || {
+        breakage("the configuration is deleted", "configuration-missing", || {
             kubectl(&["delete", "mutatingwebhookconfiguration", FULLNAME]);
         }),
-        breakage("the namespaceSelector selects others", "namespace-selector", move || {
+        breakage("the namespaceSelector selects others", "namespace-not-selected", move || {
             replace("namespaceSelector", &namespace);
         }),
-        breakage("the objectSelector selects others", "object-selector", move || {
+        breakage("the objectSelector selects others", "pods-not-selected", move || {
             replace("objectSelector", &pods);
         }),
-        breakage("the rules are about updates", "rules", || {
+        breakage("the rules are about updates", "no-create-rule", || {
             replace("rules/0/operations", &json!(["UPDATE"]));
         }),
-        breakage("a condition is never met", "match-conditions", move || {
+        breakage("a condition is never met", "foreign-conditions", move || {
             configuration(&json!([{"op": "add", "path": "/webhooks/0/matchConditions/-", "value": never}]));
         }),
-        breakage("the configuration names another Service", "service", || {
+        breakage("the configuration names another Service", "service-missing", || {
             replace("clientConfig/service/name", &json!("other"));
         }),
-        breakage("the Service is deleted", "service", || in_release(&["delete", "service", FULLNAME])),
-        breakage("the Service has another port", "service", || {
+        breakage("the Service is deleted", "service-missing", || {
+            in_release(&["delete", "service", FULLNAME])
+        }),
+        breakage("the Service has another port", "service-port-missing", || {
             patch_service(
                 &json!({"spec": {"ports": [{"name": "https", "port": 444, "targetPort": "https"}]}}),
             );
         }),
-        breakage("the Service selects other pods", "service", || {
+        breakage("the Service selects other pods", "service-selects-no-pods", || {
             patch_service(&json!({"spec": {"selector": {"app.kubernetes.io/component": "other"}}}));
         }),
-        breakage("the Service goes to a port that nobody listens on", "endpoints", || {
+        breakage("the Service goes to a port that nobody listens on", "no-tls", || {
             patch_service(&json!({"spec": {"ports": [{"name": "https", "port": 443, "targetPort": 10999}]}}));
         }),
-        breakage("the Deployment is scaled to nothing", "pods", || {
+        breakage("the Deployment is scaled to nothing", "scaled-to-zero", || {
             in_release(&["scale", "deployment", FULLNAME, "--replicas=0"]);
         }),
-        breakage("the CA bundle is another's, and the right to mend it is gone", "ca-bundle", move || {
-            kubectl(&["delete", "clusterrole", FULLNAME]);
-            // Until the API server knows, the bundle would be mended at once.
-            std::thread::sleep(std::time::Duration::from_secs(2));
-            replace("clientConfig/caBundle", &json!(foreign));
-        }),
+        breakage(
+            "the CA bundle is another's, and the right to fix it is gone",
+            "certificate-of-unknown-issuer",
+            move || {
+                kubectl(&["delete", "clusterrole", FULLNAME]);
+                // Until the API server knows, the bundle would be mended at once.
+                std::thread::sleep(std::time::Duration::from_secs(2));
+                replace("clientConfig/caBundle", &json!(foreign));
+            },
+        ),
         Breakage {
             what: "no pod is ready",
-            check: "pods",
+            cause: "pods-not-ready",
             damage: Box::new(|| {
                 let image = "webhook=gomemlimit.invalid/missing:1";
                 in_release(&[
@@ -134,15 +140,15 @@ async fn the_broken_check_is_named_and_the_printed_command_fixes_it() {
     for one in breakages(name, &foreign) {
         let started = Instant::now();
         (one.damage)();
-        let broken = wait_for(&format!("{} is named: {}", one.check, one.what), LONG, async || {
+        let broken = wait_for(&format!("{} is named: {}", one.cause, one.what), LONG, async || {
             let (code, report) = report(name);
-            check(code == 1 && report["broken"]["check"] == one.check, || report.to_string())?;
+            check(code == 1 && report["broken"]["cause"] == one.cause, || report.to_string())?;
             Ok(report["broken"].clone())
         })
         .await;
         let seconds = started.elapsed().as_secs_f64();
         let command = broken["command"].as_str().unwrap();
-        println!("check: {}: {}: {}: {command} ({seconds:.1} s)", one.what, one.check, broken["what"]);
+        println!("check: {}: {}: {}: {command} ({seconds:.1} s)", one.what, one.cause, broken["what"]);
         if let Some(fix) = &one.fix {
             fix();
         } else {
