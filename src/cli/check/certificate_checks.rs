@@ -60,7 +60,7 @@ impl Installation<'_> {
         problems.sort_by_key(|problem| problem.state() != State::Broken);
         let cas = ca::list(self.is_self_managed(), self.ca_life(), &reference.server_name(), &bundles);
         let bundle = Finding { cas: cas.clone(), ..Finding::ok(Check::CaBundle, certificates(&bundles)) };
-        match problems.into_iter().next() {
+        match problems.into_iter().next().map(|problem| *problem) {
             Some(problem) if problem.check == Check::CaBundle => vec![Finding { cas, ..problem }],
             Some(problem) => vec![bundle, problem],
             None if verified == 0 => {
@@ -92,20 +92,20 @@ impl Installation<'_> {
         pod: &WebhookPod,
         port: u16,
         bundles: &[(&str, Vec<CaCertificate>)],
-    ) -> Result<bool, Finding> {
+    ) -> Result<bool, Box<Finding>> {
         let (name, server) = (&pod.metadata.name, reference.server_name());
-        let unknown = |what: String| Err(Finding::unknown(Check::Certificate, what));
-        let served = served_certificate::served(self.cluster, &reference.namespace, name, port, &server);
-        let Ok(served) = timeout(FORWARD_TIMEOUT, served).await else {
+        let unknown = |what: String| Err(Finding::unknown(Check::Certificate, what).into());
+        let handshake = served_certificate::served(self.cluster, &reference.namespace, name, port, &server);
+        let Ok(seen) = timeout(FORWARD_TIMEOUT, handshake).await else {
             let seconds = FORWARD_TIMEOUT.as_secs();
             return unknown(format!("pod {name} cannot be asked: no answer within {seconds} s"));
         };
-        let shown = match served {
+        let shown = match seen {
             Ok(shown) => shown,
             Err(error @ ServedError::Forward(_)) => return unknown(format!("pod {name}: {error}")),
             Err(error) => {
                 let cause = Cause::NoTls { pod: name.clone(), problem: error.to_string() };
-                return Err(Finding::broken(cause, self.release.restore_service(reference)));
+                return Err(Finding::broken(cause, self.release.restore_service(reference)).into());
             }
         };
         let Some((leaf, intermediates)) = shown.chain.split_first() else {
@@ -124,7 +124,7 @@ impl Installation<'_> {
                     VerifyError::UnknownIssuer => Cause::CertificateOfUnknownIssuer { entry, pod, notes },
                     VerifyError::Other(problem) => Cause::CertificateInvalid { entry, pod, problem, notes },
                 };
-                return Err(Finding::broken(cause, self.fix_bundle(reference)));
+                return Err(Finding::broken(cause, self.fix_bundle(reference)).into());
             }
         }
         Ok(shown.asks)

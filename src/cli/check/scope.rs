@@ -143,8 +143,8 @@ impl Scope {
         };
         let mut releases: BTreeMap<_, _> =
             roles.iter().map(|metadata| (metadata.origin(), Release::of(metadata, None))).collect();
-        let named = self.release_namespace.as_deref();
-        if let Some(namespace) = named {
+        let namespace = self.release_namespace.as_deref();
+        if let Some(namespace) = namespace {
             releases.retain(|_, one| one.is_helm() && one.namespace == namespace);
         }
         if let Some(name) = &self.release {
@@ -162,12 +162,12 @@ impl Scope {
         if let Some((_, release)) = releases.pop_first() {
             return Ok(release);
         }
-        let deployments = match Deployment::find(cluster, named).await {
+        let deployments = match Deployment::find(cluster, namespace).await {
             Ok(found) => found.items,
             Err(ApiError::Forbidden(_)) => return Ok(Release::unknown()),
             Err(error) => return Err(error.into()),
         };
-        Ok(match named {
+        Ok(match namespace {
             Some(namespace) if !deployments.is_empty() => Release::named(self.release.as_deref(), namespace),
             Some(namespace) if !others.is_empty() => {
                 bail!(
@@ -176,7 +176,7 @@ impl Scope {
                 )
             }
             None if !deployments.is_empty() => Release::unknown(),
-            _ => Release::absent(self.release.as_deref(), named),
+            _ => Release::absent(self.release.as_deref(), namespace),
         })
     }
 

@@ -90,12 +90,12 @@ impl Installation<'_> {
                 return Some(Finding::unknown(Check::Service, what));
             };
             let service = describe(called);
-            let cause = if service != expected {
-                Cause::EntryCallsOtherService { entry: name, service, expected: expected.clone() }
-            } else {
+            let cause = if service == expected {
                 // Both paths may be secrets.
                 let pod = self.pods.iter().find(|pod| !pod.answers_at(called.path()))?;
                 Cause::PathNotServed { entry: name, pod: pod.metadata.name.clone() }
+            } else {
+                Cause::EntryCallsOtherService { entry: name, service, expected: expected.clone() }
             };
             Some(Finding::broken(cause, self.restore_configuration()))
         });
