@@ -18,7 +18,7 @@ const REVIEWS: [(&str, &str); 3] = [
 ];
 
 fn answer(body: &[u8], namespace: &NamespaceAnnotations, policy: &Policy) -> Vec<u8> {
-    admit(body, |_| namespace.clone(), policy).unwrap().answer
+    admit(body, |_| namespace.clone(), policy).unwrap().response
 }
 
 fn reviews(criterion: &mut Criterion) {

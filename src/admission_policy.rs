@@ -187,9 +187,9 @@ mod tests {
 
     #[test]
     fn the_printed_policy_is_known_by_its_variables() {
-        assert!(found("", &json!({})).is_ours());
-        assert!(!found("plans", &json!({})).is_ours());
-        assert!(found("plans", &json!({"helm.sh/chart": "gomemlimit-0.1.0"})).is_ours());
+        assert!(found("", &json!({})).is_of_gomemlimit());
+        assert!(!found("plans", &json!({})).is_of_gomemlimit());
+        assert!(found("plans", &json!({"helm.sh/chart": "gomemlimit-0.1.0"})).is_of_gomemlimit());
     }
 
     #[test]

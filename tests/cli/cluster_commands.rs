@@ -142,37 +142,6 @@ fn the_page_of_audit_has_every_word_and_every_field() {
     }
 }
 
-#[test]
-fn the_page_of_check_has_every_link_in_order() {
-    let page = include_str!("../../docs/check.md");
-    let source = include_str!("../../src/cli/check/link.rs");
-    let links: Vec<_> = source
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => \""))
-        .map(|(_, rest)| rest.trim_end_matches("\","))
-        .take(14)
-        .collect();
-    assert_eq!((links.first(), links.last()), (Some(&"configuration"), Some(&"dry-run")));
-    let places: Vec<_> = links
-        .iter()
-        .map(|link| page.find(&format!("| `{link}` |")).unwrap_or_else(|| panic!("{link}")))
-        .collect();
-    assert!(places.is_sorted(), "{places:?}");
-}
-
-/// The chart renders the conditions that `check` takes for the chart's own.
-#[test]
-fn the_chart_has_the_conditions_that_check_knows() {
-    let chart = include_str!("../../charts/gomemlimit/templates/_helpers.tpl");
-    let source = include_str!("../../src/cli/check/installation.rs");
-    let known = source.split("CONDITIONS: [(&str, &str); 2] = [").nth(1).unwrap().split("];").next().unwrap();
-    let texts: Vec<_> = known.split('"').skip(1).step_by(2).collect();
-    assert_eq!(texts.len(), 4, "{texts:?}");
-    for text in texts {
-        assert!(chart.contains(text), "{text}");
-    }
-}
-
 fn complete(words: &[&str]) -> Vec<String> {
     let index = (words.len() - 1).to_string();
     let environment = [("COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", index.as_str()), ("_CLAP_IFS", "\n")];

@@ -11,7 +11,7 @@
 //! ```
 //! use std::time::{Duration, SystemTime};
 //!
-//! use gomemlimit_certs::{CertificateSettings, Machine, SecretData, Step, StoreReason, WebhookEntry};
+//! use gomemlimit_certs::{CertificateSettings, Machine, SecretData, Step, StoreReason, EntryBundle};
 //!
 //! let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
 //! let mut machine = Machine::new(CertificateSettings {
@@ -22,7 +22,7 @@
 //! });
 //! // As `helm install` leaves it: an empty Secret, and a webhook configuration without a CA bundle.
 //! machine.observe_secret(Some(SecretData::new()));
-//! let entry = WebhookEntry { name: "pods.gomemlimit.dev".to_owned(), bundle: Vec::new() };
+//! let entry = EntryBundle { name: "pods.gomemlimit.dev".to_owned(), bundle: Vec::new() };
 //! machine.observe_configuration(Some(vec![entry]));
 //! let Ok(Some(Step::StoreCa(data, StoreReason::Created(_)))) = machine.step(now) else { unreachable!() };
 //! machine.observe_secret(Some(data));
@@ -52,6 +52,6 @@ pub use self::{
     leaf::{LEAF_KEYS, Leaf, SignReason},
     machine::{CertificateSettings, Machine},
     origin::{OriginError, check_origin},
-    step::{Problem, Step, StoreReason, WebhookEntry, WriteTarget},
+    step::{EntryBundle, Problem, Step, StoreReason, WriteTarget},
     verify::{VerifyError, verify},
 };

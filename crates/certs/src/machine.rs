@@ -20,7 +20,7 @@ use crate::{
     data::SecretData,
     fingerprint::Fingerprint,
     leaf::{Leaf, SignReason},
-    step::{Step, StoreReason, WebhookEntry, WriteTarget},
+    step::{EntryBundle, Step, StoreReason, WriteTarget},
 };
 
 /// Settings that do not change while the process runs.
@@ -48,7 +48,7 @@ struct BundledSince {
 pub struct Machine {
     settings: CertificateSettings,
     secret: Observed<SecretData>,
-    configuration: Observed<Vec<WebhookEntry>>,
+    configuration: Observed<Vec<EntryBundle>>,
     live: LiveBundles,
     /// The contents that were parsed last, and the data that they were parsed from.
     parsed: Option<(SecretData, Contents)>,
@@ -104,7 +104,7 @@ impl Machine {
     }
 
     /// Takes over the entries of the webhook configuration as they are now; `None` if there is none.
-    pub fn observe_configuration(&mut self, entries: Option<Vec<WebhookEntry>>) {
+    pub fn observe_configuration(&mut self, entries: Option<Vec<EntryBundle>>) {
         self.live = LiveBundles::of(entries.as_deref().unwrap_or_default());
         self.configuration = entries.into();
     }
@@ -355,7 +355,7 @@ impl Machine {
             return Vec::new();
         };
         let bundle = contents.bundle();
-        let differs = |entry: &WebhookEntry| entry.bundle != bundle.as_bytes();
+        let differs = |entry: &EntryBundle| entry.bundle != bundle.as_bytes();
         let entries = entries.iter().enumerate().filter(|(_, entry)| differs(entry));
         entries.map(|(index, entry)| (index, entry.name.clone())).collect()
     }

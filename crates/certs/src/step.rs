@@ -6,9 +6,9 @@ use gomemlimit_tls::Credentials;
 
 use crate::{data::SecretData, leaf::SignReason};
 
-/// One entry of the webhook configuration.
+/// The CA bundle of one entry of the webhook configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebhookEntry {
+pub struct EntryBundle {
     /// Name of the entry.
     pub name: String,
     /// CA bundle of the entry, PEM text.

@@ -14,10 +14,10 @@ use serde::Deserialize;
 use super::{
     api::{Cluster, path_of},
     error::ApiError,
-    installation::Configuration,
     object_meta::ObjectMeta,
     pages::{Collected, Listing},
     policy_engine::AdmissionPolicy,
+    webhook_configuration::WebhookConfiguration,
     webhook_objects::{Service, WebhookPod},
     webhook_policy::{PolicyText, PolicyTextError, policy_text},
 };
@@ -99,7 +99,7 @@ pub struct InstallationSettings {
 /// The settings of an installation.
 #[derive(Clone, Debug)]
 pub struct ServeSettings {
-    /// Where they stand, for people.
+    /// Origin of the settings, for people.
     pub origin: String,
     /// The arguments of `serve`.
     pub args: Vec<String>,
@@ -183,7 +183,7 @@ impl ClusterState {
     }
 
     async fn read_installations(&mut self, cluster: &Cluster) -> Result<(), ApiError> {
-        let found = Configuration::find(cluster).await;
+        let found = WebhookConfiguration::find(cluster).await;
         let what =
             "the webhook configuration, so the chart's selectors and this program's settings are assumed";
         let Some(found) = self.note(found, what)? else { return Ok(()) };
@@ -219,11 +219,11 @@ impl ClusterState {
     async fn read_settings(
         &mut self,
         cluster: &Cluster,
-        configuration: &Configuration,
+        configuration: &WebhookConfiguration,
     ) -> Result<Result<Option<ServeSettings>, String>, ApiError> {
         let reference = match configuration.called() {
             Ok(reference) => reference,
-            Err(problem) => return Ok(Err(problem)),
+            Err(problem) => return Ok(Err(problem.to_string())),
         };
         let place = format!("service {} in {}", reference.name, reference.namespace);
         let path = path_of("/api/v1", Some(&reference.namespace), "services");

@@ -27,7 +27,6 @@ pub mod cluster_state;
 #[cfg(feature = "cli")]
 mod credentials;
 pub mod error;
-pub mod installation;
 #[cfg(feature = "cli")]
 pub mod keeper;
 pub mod kubeconfig;
@@ -47,6 +46,7 @@ pub mod served_certificate;
 #[cfg(feature = "cli")]
 pub mod stats;
 pub mod target;
+pub mod webhook_configuration;
 pub mod webhook_objects;
 pub mod webhook_policy;
 #[cfg(feature = "cli")]

@@ -1,16 +1,16 @@
 //! Policies of the API server that decide as the webhook does: what `gomemlimit policy` prints, or the chart with
 //! `engine: policy`. Clusters before 1.36 have none.
 
-use gomemlimit_core::audit::{LabelSelector, Selection, WebhookEntry};
+use gomemlimit_core::audit::{EntrySelectors, LabelSelector, Selection};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
     api::Cluster,
     error::ApiError,
-    installation::MatchCondition,
     object_meta::ObjectMeta,
     pages::{Collected, Listing},
+    webhook_configuration::MatchCondition,
 };
 
 const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies";
@@ -63,14 +63,14 @@ struct MatchResources {
 }
 
 impl AdmissionPolicy {
-    /// The policies of the cluster that are ours.
+    /// The policies of gomemlimit in the cluster.
     ///
     /// # Errors
-    /// Where policies cannot be read.
+    /// If policies cannot be read.
     pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         match Listing::all(POLICIES).collect::<Self>(cluster).await {
             Ok(mut found) => {
-                found.items.retain(Self::is_ours);
+                found.items.retain(Self::is_of_gomemlimit);
                 Ok(found)
             }
             Err(ApiError::NotFound(_)) => Ok(Collected { items: Vec::new(), unreadable: None }),
@@ -80,7 +80,7 @@ impl AdmissionPolicy {
 
     /// Whether it belongs to gomemlimit: labels of the chart, or the variables of the policy that `gomemlimit policy` prints.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
+    pub fn is_of_gomemlimit(&self) -> bool {
         let has = |name: &&str| self.spec.variables.iter().any(|variable| variable.name == *name);
         self.metadata.is_of_the_chart() || VARIABLES.iter().all(has)
     }
@@ -89,14 +89,14 @@ impl AdmissionPolicy {
     /// bindings were left out.
     ///
     /// # Errors
-    /// Where bindings cannot be read.
+    /// If bindings cannot be read.
     pub async fn selection(
         &self,
         cluster: &Cluster,
     ) -> Result<(Option<Selection>, Option<String>), ApiError> {
         let bindings = Listing::all(BINDINGS).collect::<Binding>(cluster).await?;
         let own = bindings.items.into_iter().filter(|one| one.spec.policy_name == self.metadata.name);
-        let entries = own.map(|one| one.spec.match_resources).map(|resources| WebhookEntry {
+        let entries = own.map(|one| one.spec.match_resources).map(|resources| EntrySelectors {
             namespaces: resources.namespace_selector,
             objects: resources.object_selector,
         });

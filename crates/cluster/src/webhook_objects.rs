@@ -8,10 +8,10 @@ use serde::Deserialize;
 use super::{
     api::{Cluster, path_of},
     error::ApiError,
-    installation::{Configuration, ServiceReference},
     object_meta::ObjectMeta,
     pages::{Collected, Listing},
     pod_object::{Container, PodSpec, PodStatus, Volume},
+    webhook_configuration::{ServiceReference, WebhookConfiguration},
 };
 use gomemlimit_core::names::DEFAULT_PATH;
 
@@ -196,7 +196,7 @@ impl WebhookPod {
 
     /// Why it is not ready.
     #[must_use]
-    pub fn trouble(&self) -> String {
+    pub fn not_ready_reason(&self) -> String {
         let reason = self.status.container_statuses.iter().find_map(|status| status.state.reason());
         let reason = reason.map(str::to_owned);
         let conditions = self.status.conditions.iter();
@@ -210,7 +210,7 @@ impl WebhookPod {
     /// # Errors
     /// If webhook configurations or pods cannot be read.
     pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
-        let Collected { items: configurations, mut unreadable } = Configuration::find(cluster).await?;
+        let Collected { items: configurations, mut unreadable } = WebhookConfiguration::find(cluster).await?;
         let services = configurations.iter().filter_map(|one| one.called().ok());
         let namespaces: BTreeSet<_> = services.map(|service| service.namespace.as_str()).collect();
         let mut items = Vec::new();

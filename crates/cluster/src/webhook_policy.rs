@@ -45,7 +45,7 @@ struct ConfigMap {
 /// The policy file of the webhook's pod in `namespace`; `None` if it runs without one.
 ///
 /// # Errors
-/// Where the `ConfigMap` cannot be read, or the file is not one that a `ConfigMap` holds.
+/// If the `ConfigMap` cannot be read, or the file is not one that a `ConfigMap` holds.
 pub async fn policy_text(
     cluster: &Cluster,
     namespace: &str,

@@ -1,14 +1,14 @@
-//! The release that is checked, and the commands that mend it.
+//! The release that is checked, and the commands that restore it.
 
 use gomemlimit_core::addresses::{VERSION, chart, manifest};
 
 use crate::cli::shell::quote;
 use crate::cluster::{
-    installation::{Configuration, ServiceReference},
     object_meta::{ObjectMeta, Origin},
+    webhook_configuration::{ServiceReference, WebhookConfiguration},
 };
 
-/// What the chart is called by default, and its release in the README.
+/// Default name of the chart, and of its release in the README.
 const DEFAULT: &str = "gomemlimit";
 
 /// How to name a release that no object of the whole cluster names.
@@ -25,7 +25,7 @@ pub(super) struct Release {
     pub(super) name: String,
     pub(super) namespace: String,
     kind: Kind,
-    /// That of its objects' labels, or else that of this program.
+    /// Version in the labels of its objects, or else that of this program.
     version: String,
 }
 
@@ -49,7 +49,7 @@ impl Release {
         }
     }
 
-    /// That of an object of the whole cluster. Without Helm its namespace is that of `service`.
+    /// The release of an object of the whole cluster. Without Helm its namespace is that of `service`.
     pub(super) fn of(metadata: &ObjectMeta, service: Option<&ServiceReference>) -> Self {
         let instance = metadata.labels.get("app.kubernetes.io/instance").map(String::as_str);
         let service = service.map(|service| &*service.namespace);
@@ -61,17 +61,17 @@ impl Release {
         Self { version: metadata.version().unwrap_or(VERSION).to_owned(), ..release }
     }
 
-    /// That which the user names.
+    /// The release that the user names.
     pub(super) fn named(name: Option<&str>, namespace: &str) -> Self {
         Self::new(Kind::Helm, name, Some(namespace))
     }
 
-    /// There is none.
+    /// No release.
     pub(super) fn absent(name: Option<&str>, namespace: Option<&str>) -> Self {
         Self::new(Kind::Absent, name, namespace)
     }
 
-    /// There may be one, and nothing says which.
+    /// A release that nothing names, or none.
     pub(super) fn unknown() -> Self {
         Self::new(Kind::Unknown, None, None)
     }
@@ -88,7 +88,8 @@ impl Release {
         self.kind == Kind::Helm
     }
 
-    /// Restores what is missing; empty if nothing says of what. More arguments only where Helm is there to take them.
+    /// The command that restores what is missing; empty if the release is not known. Only Helm takes `arguments`, such as
+    /// `--set KEY=VALUE`.
     pub(super) fn upgrade(&self, arguments: &str) -> String {
         let (name, namespace, version) = (quote(&self.name), quote(&self.namespace), quote(&self.version));
         let chart = format!("{} --version {version} -n {namespace}", chart());
@@ -101,21 +102,26 @@ impl Release {
         command.trim_end().to_owned()
     }
 
-    /// Restores an object that somebody changed: Helm leaves alone what others own.
-    pub(super) fn restore(&self, object: &str) -> String {
-        match self.upgrade("") {
+    /// The command that restores an object that somebody changed: Helm does not overwrite fields that others own.
+    pub(super) fn restore(&self, object: &str, arguments: &str) -> String {
+        match self.upgrade(arguments) {
             upgrade if upgrade.is_empty() => upgrade,
             upgrade => format!("kubectl delete {object} && {upgrade}"),
         }
     }
 
-    /// Restores the webhook configuration.
-    pub(super) fn restore_configuration(&self, configuration: &Configuration) -> String {
-        self.restore(&format!("mutatingwebhookconfiguration {}", quote(&configuration.metadata.name)))
+    /// The command that restores the webhook configuration.
+    pub(super) fn restore_configuration(
+        &self,
+        configuration: &WebhookConfiguration,
+        arguments: &str,
+    ) -> String {
+        let object = format!("mutatingwebhookconfiguration {}", quote(&configuration.metadata.name));
+        self.restore(&object, arguments)
     }
 
-    /// Restores the Service.
+    /// The command that restores the Service.
     pub(super) fn restore_service(&self, service: &ServiceReference) -> String {
-        self.restore(&format!("service {} -n {}", quote(&service.name), quote(&service.namespace)))
+        self.restore(&format!("service {} -n {}", quote(&service.name), quote(&service.namespace)), "")
     }
 }

@@ -9,7 +9,7 @@ use kube::runtime::watcher::{self, Event};
 use serde_json::json;
 
 use crate::{
-    certs::{SecretData, WebhookEntry},
+    certs::{EntryBundle, SecretData},
     controller::watch_backoff::WatchUpdate,
 };
 
@@ -43,10 +43,10 @@ pub(super) fn data(secret: &Secret) -> SecretData {
     data.map(|(key, value)| (key.clone(), value.0.clone())).collect()
 }
 
-pub(super) fn entries(configuration: &MutatingWebhookConfiguration) -> Vec<WebhookEntry> {
+pub(super) fn entries(configuration: &MutatingWebhookConfiguration) -> Vec<EntryBundle> {
     let entries = configuration.webhooks.iter().flatten();
     entries
-        .map(|entry| WebhookEntry {
+        .map(|entry| EntryBundle {
             name: entry.name.clone(),
             bundle: entry.client_config.ca_bundle.as_ref().map(|bundle| bundle.0.clone()).unwrap_or_default(),
         })

@@ -18,18 +18,14 @@ fn with_policy() -> ClusterFixture {
     fixture
 }
 
-async fn check(fixture: &ClusterFixture, arguments: &[&str]) -> (i32, Value) {
-    fixture.serve().json(&[&["check"], arguments].concat()).await
-}
-
 #[tokio::test]
 async fn a_sound_policy_has_no_broken_link() {
-    let (code, report) = check(&with_policy(), &[]).await;
+    let (code, report) = with_policy().check(&[]).await;
     assert_eq!((code, &report["broken"]), (0, &Value::Null), "{report:#}");
-    for link in
+    for check in
         ["configuration", "binding", "namespace-label", "object-selector", "match-conditions", "settings"]
     {
-        assert_eq!(state(&report, link), "ok", "{link}: {report:#}");
+        assert_eq!(state(&report, check), "ok", "{check}: {report:#}");
     }
 }
 
@@ -41,8 +37,8 @@ async fn a_policy_that_is_not_ours_decides_nothing() {
         "spec": {"matchConditions": [{"name": "x", "expression": "object.metadata.labels['gomemlimit.dev/inject'] == 'x'"}]},
     });
     fixture.put(POLICIES, &[foreign]);
-    let (code, report) = check(&fixture, &[]).await;
-    assert_eq!((code, &report["broken"]["link"]), (1, &json!("configuration")), "{report:#}");
+    let (code, report) = fixture.check(&[]).await;
+    assert_eq!((code, &report["broken"]["check"]), (1, &json!("configuration")), "{report:#}");
     assert_eq!(report["broken"]["what"], "gomemlimit is not installed in this cluster");
 }
 
@@ -51,8 +47,8 @@ async fn a_policy_without_its_binding_is_the_broken_link() {
     let mut fixture = with_policy();
     fixture.put(BINDINGS, &[]);
     fixture.dry_run("shop", None);
-    let (code, report) = check(&fixture, &[]).await;
-    assert_eq!((code, &report["broken"]["link"]), (1, &json!("binding")), "{report:#}");
+    let (code, report) = fixture.check(&[]).await;
+    assert_eq!((code, &report["broken"]["check"]), (1, &json!("binding")), "{report:#}");
     assert_eq!(report["broken"]["command"], "gomemlimit policy --name gomemlimit | kubectl apply -f -");
 }
 
@@ -62,8 +58,8 @@ async fn the_binding_selects_namespaces() {
     fixture.object(BINDINGS, 0)["spec"]["matchResources"]["namespaceSelector"] =
         json!({"matchLabels": {"team": "go"}});
     fixture.dry_run("shop", None);
-    let (code, report) = check(&fixture, &["-n", "shop"]).await;
-    assert_eq!((code, &report["broken"]["link"]), (1, &json!("namespace-label")), "{report:#}");
+    let (code, report) = fixture.check(&["-n", "shop"]).await;
+    assert_eq!((code, &report["broken"]["check"]), (1, &json!("namespace-label")), "{report:#}");
     assert_eq!(report["broken"]["command"], "kubectl label namespace shop team=go --overwrite");
 }
 
@@ -71,8 +67,8 @@ async fn the_binding_selects_namespaces() {
 async fn without_a_value_no_webhook_is_blamed() {
     let mut fixture = with_policy();
     fixture.dry_run("shop", None);
-    let (code, report) = check(&fixture, &[]).await;
-    assert_eq!((code, &report["broken"]["link"]), (1, &json!("dry-run")), "{report:#}");
+    let (code, report) = fixture.check(&[]).await;
+    assert_eq!((code, &report["broken"]["check"]), (1, &json!("dry-run")), "{report:#}");
     let text = report["broken"].to_string();
     assert!(!text.contains("webhook") && text.contains("an expression of the policy"), "{text}");
     // Its settings are as good as flags.
@@ -80,8 +76,8 @@ async fn without_a_value_no_webhook_is_blamed() {
     let settings = variables.iter_mut().find(|one| one["name"] == "settings").unwrap();
     let off = settings["expression"].as_str().unwrap().replace("\"mode\":\"inject\"", "\"mode\":\"off\"");
     settings["expression"] = off.into();
-    let (_, report) = check(&fixture, &[]).await;
-    assert_eq!(report["broken"]["link"], "settings", "{report:#}");
+    let (_, report) = fixture.check(&[]).await;
+    assert_eq!(report["broken"]["check"], "settings", "{report:#}");
 }
 
 #[tokio::test]

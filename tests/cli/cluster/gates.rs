@@ -197,7 +197,7 @@ async fn a_watch_of_nothing_is_no_gate() {
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
 
-/// Every link but what is forbidden is fine, and there is no dry run to prove that pods get a value.
+/// Every check but what is forbidden is fine, and there is no dry run to prove that pods get a value.
 #[tokio::test]
 async fn a_check_that_knows_only_a_part_does_not_pass() {
     let mut fixture = ClusterFixture::sound();
@@ -205,12 +205,12 @@ async fn a_check_that_knows_only_a_part_does_not_pass() {
     let server = fixture.serve();
     let (code, stdout, stderr) = server.run(&["check", "-n", "shop", "--no-dry-run"]).await;
     assert_eq!(code, 2, "{stdout}{stderr}");
-    assert!(stdout.starts_with("LINK ") && stdout.contains("service"), "{stdout}");
+    assert!(stdout.starts_with("CHECK ") && stdout.contains("service"), "{stdout}");
     assert!(stderr.starts_with("error: it is not known whether pods get a value: "), "{stderr}");
     assert!(stderr.contains("service"), "{stderr}");
     let (code, report) = server.json(&["check", "-n", "shop", "--no-dry-run"]).await;
     assert_eq!((code, &report["verified"], &report["broken"]), (2, &json!(false), &json!(null)), "{report}");
-    // A pod that got a value has been through all links.
+    // A pod that got a value has passed all checks.
     let (code, report) = server.json(&["check", "-n", "shop"]).await;
     assert_eq!((code, &report["verified"]), (0, &json!(true)), "{report}");
     // No namespace was looked at.
@@ -326,7 +326,7 @@ async fn a_check_of_a_namespace_that_may_not_be_read_creates_a_pod() {
     // A pod without a value: there is something to mend.
     fixture.dry_run("shop", None);
     let (code, report) = fixture.serve().json(&["check", "-n", "shop"]).await;
-    assert_eq!((code, &report["broken"]["link"]), (1, &json!("dry-run")), "{report:#}");
+    assert_eq!((code, &report["broken"]["check"]), (1, &json!("dry-run")), "{report:#}");
 }
 
 #[tokio::test]

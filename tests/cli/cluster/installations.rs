@@ -64,9 +64,9 @@ async fn each_pod_is_judged_by_the_installation_that_selects_it() {
     fixture.dry_run("early", Some("966367641"));
     let (code, report) = fixture.serve().json(&["check", "--webhook-config", "gomemlimit-canary"]).await;
     let namespaces: Vec<_> =
-        report["links"].as_array().unwrap().iter().map(|one| &one["namespace"]).collect();
+        report["checks"].as_array().unwrap().iter().map(|one| &one["namespace"]).collect();
     assert!(!namespaces.contains(&&json!("shop")), "{report:#}");
-    assert_eq!(report["broken"]["link"], "settings", "{code}: {report:#}");
+    assert_eq!(report["broken"]["check"], "settings", "{code}: {report:#}");
 }
 
 /// Whatever keeps the settings from being known is told.

@@ -2,6 +2,10 @@
 //! missing rights, objects that vanish meanwhile, servers that fall silent. The program and the sockets are real.
 
 mod check;
+mod check_causes;
+mod check_certificates;
+mod check_commands;
+mod check_entries;
 mod engine;
 mod explain;
 mod gates;

@@ -36,14 +36,10 @@ fn stopped() -> ClusterFixture {
     fixture
 }
 
-async fn check(fixture: &ClusterFixture, arguments: &[&str]) -> (i32, Value) {
-    fixture.serve().json(&[&["check"], arguments].concat()).await
-}
-
-/// The broken link is the configuration, the command is this one, and nothing of the tenant's is printed.
+/// The broken check is the configuration, the command is this one, and nothing of the tenant's is printed.
 async fn mends_with(fixture: &ClusterFixture, arguments: &[&str], command: &str) -> String {
-    let (code, report) = check(fixture, arguments).await;
-    assert_eq!((code, &report["broken"]["link"]), (1, &json!("configuration")), "{report:#}");
+    let (code, report) = fixture.check(arguments).await;
+    assert_eq!((code, &report["broken"]["check"]), (1, &json!("configuration")), "{report:#}");
     assert_eq!(report["broken"]["command"], command, "{report:#}");
     for evil in [TENANT, "gomemlimit-prod", "9.9.9"] {
         assert!(!report.to_string().contains(evil), "{report:#}");
@@ -120,14 +116,14 @@ async fn annotations_that_are_not_helms_name_no_release(#[case] annotations: Val
     let mut fixture = ClusterFixture::sound();
     fixture.put("/api/v1/namespaces/gomemlimit/services", &[]);
     fixture.object(CONFIGURATIONS, 0)["metadata"]["labels"]["app.kubernetes.io/instance"] = "other".into();
-    let (_, report) = check(&fixture, &[]).await;
+    let (_, report) = fixture.check(&[]).await;
     assert_eq!(report["broken"]["command"], upgrade("gomemlimit", "gomemlimit"), "{report:#}");
     fixture.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = annotations;
-    let (code, report) = check(&fixture, &[]).await;
-    assert_eq!((code, &report["broken"]["link"]), (1, &json!("service")), "{report:#}");
+    let (code, report) = fixture.check(&[]).await;
+    assert_eq!((code, &report["broken"]["check"]), (1, &json!("service")), "{report:#}");
     assert_eq!(report["broken"]["command"], "", "{report:#}");
-    assert!(report["links"].to_string().contains("name it with --release-namespace"), "{report:#}");
-    let (_, report) = check(&fixture, &["--release-namespace", "gomemlimit"]).await;
+    assert!(report["checks"].to_string().contains("name it with --release-namespace"), "{report:#}");
+    let (_, report) = fixture.check(&["--release-namespace", "gomemlimit"]).await;
     assert_eq!(report["broken"]["command"], upgrade("gomemlimit", "gomemlimit"), "{report:#}");
 }
 
@@ -135,7 +131,7 @@ async fn annotations_that_are_not_helms_name_no_release(#[case] annotations: Val
 #[tokio::test]
 async fn a_service_outside_of_the_releases_namespace_is_not_believed() {
     let mut fixture = ClusterFixture::sound();
-    for entry in fixture.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap() {
+    for entry in fixture.entries() {
         entry["clientConfig"]["service"]["namespace"] = TENANT.into();
     }
     for (from, to) in [("services", "services"), ("pods", "pods")] {
@@ -144,7 +140,7 @@ async fn a_service_outside_of_the_releases_namespace_is_not_believed() {
     }
     fixture.object(&format!("/api/v1/namespaces/{TENANT}/pods"), 0)["spec"]["containers"][0]["args"] =
         json!(["serve", "--mode=off"]);
-    let (code, report) = check(&fixture, &[]).await;
+    let (code, report) = fixture.check(&[]).await;
     assert_eq!((code, state(&report, "service")), (1, "broken"), "{report:#}");
     let what = "it calls service gomemlimit in namespace a-tenant, and its release is in namespace gomemlimit; what \
                 answers there is not looked at";

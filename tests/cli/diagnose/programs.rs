@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use gomemlimit_pprof::Verdict;
 use serde_json::Value;
 
 /// The oldest release that is supported for building, and the newest.
@@ -38,7 +39,7 @@ const fn case(name: &'static str, mode: &'static str, live_mib: &'static str, wa
     Case { name, mode, live_mib, environment: "", limit: LIMIT, wanted }
 }
 
-const CASES: [Case; 15] = [
+const CASES: &[Case] = &[
     case("stable, half of the limit, garbage", "tuning", "135", "tuning"),
     case("stable, 78 % of the limit", "undersized", "200", "undersized"),
     case("map that only grows", "heap-leak-map", "40", "heap-leak"),
@@ -149,6 +150,26 @@ fn judge_all(jobs: &[(&Path, &Case)]) -> Vec<Value> {
         }
     });
     reports.into_inner().unwrap()
+}
+
+#[test]
+fn every_verdict_has_a_program_and_the_page_has_every_program() {
+    for verdict in Verdict::ALL {
+        assert!(CASES.iter().any(|case| case.wanted == verdict.as_str()), "no case wants {verdict}");
+    }
+    let programs = ["leaks", "steady", "cgo"].map(|name| {
+        let path = format!("tests/diagnose/programs/{name}.go");
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    });
+    let (programs, page) = (programs.concat(), include_str!("../../../docs/diagnose.md"));
+    for Case { name, mode, wanted, .. } in CASES {
+        assert!(programs.contains(&format!("conditions[\"{mode}\"]")), "no program has the mode {mode}");
+        let row = format!("| {name} | `{wanted}` | {wanted} ");
+        assert!(
+            page.contains(&row),
+            "docs/diagnose.md lacks the row that tests/diagnose/matrix prints: {row}"
+        );
+    }
 }
 
 #[test]

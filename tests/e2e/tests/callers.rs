@@ -106,9 +106,9 @@ async fn only_the_api_server_is_answered() {
     assert_eq!(values(&pod, "app"), [VALUE_1GI]);
     let ran = gomemlimit(&["check", "--webhook-config", FULLNAME, "-n", &namespace.name, "-o", "json"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-    let links = ran.json()["links"].as_array().cloned().unwrap_or_default();
+    let checks = ran.json()["checks"].as_array().cloned().unwrap_or_default();
     let certificate =
-        links.iter().find(|one| one["link"] == "certificate").and_then(|one| one["what"].as_str());
+        checks.iter().find(|one| one["check"] == "certificate").and_then(|one| one["what"].as_str());
     assert!(certificate.unwrap().ends_with("; callers need a client certificate"), "{certificate:?}");
     // `check` itself is a stranger.
     assert!(refusals(&release).await >= before);

@@ -318,7 +318,7 @@ async fn the_chart_installs_the_policy_and_takes_it_away() {
     assert!(!walked.stdout.contains("unknown"), "{}", walked.stdout);
     kubectl(&["delete", "mutatingadmissionpolicybinding", "gomemlimit"]);
     let walked = gomemlimit(&["check", "-n", &namespace.name]);
-    assert!(walked.stdout.contains("The first broken link is binding: "), "{}", walked.stdout);
+    assert!(walked.stdout.contains("The first failed check is binding: "), "{}", walked.stdout);
     println!("policy: the first value {:.1} s after helm install began", started.elapsed().as_secs_f64());
     Release::remove(&client).await;
     let left = kubectl(&["get", "mutatingadmissionpolicies,mutatingadmissionpolicybindings", "-o", "name"]);

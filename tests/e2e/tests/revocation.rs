@@ -17,9 +17,10 @@ const GAP: Duration = Duration::from_secs(5);
 /// The CAs of the live CA bundle, as `check` lists them.
 fn listed(namespace: &str) -> Vec<Value> {
     let report = gomemlimit(&["check", "-n", namespace, "-o", "json"]).json();
-    let links = report["links"].as_array().unwrap();
-    let link = links.iter().find(|link| link["link"] == "ca-bundle").unwrap_or_else(|| panic!("{report:#}"));
-    link["certificates"].as_array().cloned().unwrap_or_else(|| panic!("{report:#}"))
+    let checks = report["checks"].as_array().unwrap();
+    let check =
+        checks.iter().find(|check| check["check"] == "ca-bundle").unwrap_or_else(|| panic!("{report:#}"));
+    check["certificates"].as_array().cloned().unwrap_or_else(|| panic!("{report:#}"))
 }
 
 fn patch_secret(patch: &Value) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use gomemlimit::{
-    certs::{CaCertificate, CertificateSettings, Fingerprint, SecretData, WebhookEntry},
+    certs::{CaCertificate, CertificateSettings, Fingerprint, SecretData, EntryBundle},
     serve::tls::{Credentials, provider},
 };
 use rustls::{
@@ -64,7 +64,7 @@ pub struct Cluster {
     /// Counts every change of either object.
     pub version: u64,
     pub secret: (u64, Option<SecretData>),
-    pub configuration: (u64, Option<Vec<WebhookEntry>>),
+    pub configuration: (u64, Option<Vec<EntryBundle>>),
     /// What replicas mount, where they do.
     pub serving: (u64, Option<SecretData>),
     /// What the Secret held at earlier times.
@@ -118,7 +118,7 @@ impl Cluster {
     pub fn write_bundles(&mut self, bundle: &[u8]) {
         self.version += 1;
         let entries = ["namespaces", "resize"]
-            .map(|entry| WebhookEntry { name: format!("{entry}.gomemlimit.dev"), bundle: bundle.to_vec() });
+            .map(|entry| EntryBundle { name: format!("{entry}.gomemlimit.dev"), bundle: bundle.to_vec() });
         self.configuration = (self.version, Some(entries.to_vec()));
     }
 }

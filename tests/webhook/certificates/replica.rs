@@ -6,7 +6,7 @@ use std::{
 };
 
 use gomemlimit::{
-    certs::{Machine, SecretData, SignReason, Step, StoreReason, WebhookEntry, WriteTarget},
+    certs::{Machine, SecretData, SignReason, Step, StoreReason, EntryBundle, WriteTarget},
     serve::tls::Credentials,
 };
 
@@ -145,7 +145,7 @@ impl Replica {
                 if why != SignReason::Renewed {
                     let leaf = Credentials::from_pem(&data["tls.crt"], &data["tls.key"], now).unwrap();
                     let entries = cluster.configuration.1.as_ref().unwrap();
-                    let is_trusted = |entry: &WebhookEntry| accepts(&entry.bundle, NAME, &leaf, cluster.now);
+                    let is_trusted = |entry: &EntryBundle| accepts(&entry.bundle, NAME, &leaf, cluster.now);
                     // Its own clock may be wrong.
                     let is_right = self.skew == 0;
                     assert!(

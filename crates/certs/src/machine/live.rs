@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::{
-    ca_certificate::CaCertificate, leaf::Leaf, origin::check_origin, step::WebhookEntry, verify::verifies,
+    ca_certificate::CaCertificate, leaf::Leaf, origin::check_origin, step::EntryBundle, verify::verifies,
 };
 
 /// One CA bundle per entry of the webhook configuration.
@@ -11,7 +11,7 @@ use crate::{
 pub(super) struct LiveBundles(Vec<Vec<CaCertificate>>);
 
 impl LiveBundles {
-    pub(super) fn of(entries: &[WebhookEntry]) -> Self {
+    pub(super) fn of(entries: &[EntryBundle]) -> Self {
         Self(entries.iter().map(|entry| CaCertificate::all_from_pem(&entry.bundle)).collect())
     }
 

@@ -9,4 +9,4 @@ mod selection;
 pub use assess::assess;
 pub use coverage::{AuditFinding, ContainerCoverage, Coverage, LimitSource, UncoveredReason};
 pub use effective::{Effective, EffectiveGomemlimit, EffectiveLimit, effective};
-pub use selection::{LabelSelector, Labels, Selected, Selection, WebhookEntry};
+pub use selection::{EntrySelectors, LabelSelector, Labels, Mismatch, Selected, Selection};

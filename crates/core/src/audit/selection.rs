@@ -1,7 +1,7 @@
 //! The pods that the API server sends to the webhook: label selectors, as in
 //! `k8s.io/apimachinery/pkg/apis/meta/v1.LabelSelector`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;
 
@@ -46,11 +46,26 @@ impl Requirement {
         }
     }
 
-    fn describe_mismatch(&self, labels: &Labels) -> String {
+    fn mismatch(&self, labels: &Labels) -> Mismatch {
         let has =
             labels.get(&self.key).map_or_else(|| "is not there".to_owned(), |value| format!("is {value:?}"));
         let values = self.values.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", ");
-        format!("label {} {has}, wanted: {} {values}", self.key, self.operator).trim_end().to_owned()
+        let text = format!("label {} {has}, wanted: {} {values}", self.key, self.operator);
+        Mismatch { text: text.trim_end().to_owned(), is_exclusion: self.operator == "NotIn" }
+    }
+}
+
+/// A requirement that labels do not meet. `Display` describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    text: String,
+    /// Whether it excludes objects with this value of the label (`NotIn`).
+    pub is_exclusion: bool,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -68,16 +83,16 @@ impl LabelSelector {
             || self.match_expressions.iter().flatten().any(|one| one.key == key)
     }
 
-    /// The first requirement that these labels do not meet, in words.
+    /// The first requirement that these labels do not meet.
     #[must_use]
-    pub fn unmet(&self, labels: &Labels) -> Option<String> {
+    pub fn unmet(&self, labels: &Labels) -> Option<Mismatch> {
         let equal = self.match_labels.iter().flatten().map(|(key, value)| Requirement {
             key: key.clone(),
             operator: "In".to_owned(),
             values: Some(vec![value.clone()]),
         });
         let expressions = self.match_expressions.iter().flatten().cloned();
-        equal.chain(expressions).find(|one| !one.is_met(labels)).map(|one| one.describe_mismatch(labels))
+        equal.chain(expressions).find(|one| !one.is_met(labels)).map(|one| one.mismatch(labels))
     }
 
     /// The same as the API server takes it in the parameter `labelSelector` (`k8s.io/apimachinery/pkg/labels`,
@@ -121,16 +136,16 @@ fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte)) && !text.starts_with('-')
 }
 
-/// One entry of the webhook configuration that asks about the creation of pods.
+/// What one entry of a webhook configuration, or one binding of a policy, selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WebhookEntry {
+pub struct EntrySelectors {
     /// Which namespaces.
     pub namespaces: LabelSelector,
     /// Which pods in them.
     pub objects: LabelSelector,
 }
 
-impl WebhookEntry {
+impl EntrySelectors {
     /// Whether it is about ordinary pods. One that is not looks for pods that opt in by themselves, in namespaces
     /// that have not: that it selects a namespace does not opt the namespace in.
     fn takes_ordinary_pods(&self) -> bool {
@@ -159,20 +174,20 @@ pub enum Selected {
 /// The entries of the webhook configuration, by default those of the chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    entries: Vec<WebhookEntry>,
+    entries: Vec<EntrySelectors>,
 }
 
 impl Selection {
     /// The selection by these entries of the webhook configuration.
     #[must_use]
-    pub fn new(entries: Vec<WebhookEntry>) -> Self {
+    pub fn new(entries: Vec<EntrySelectors>) -> Self {
         Self { entries }
     }
 
     /// The entries that opt a namespace in: those about ordinary pods. If none is, the selectors of pods
     /// are an own choice, and all of them count.
-    pub fn opting_in(&self) -> impl Iterator<Item = &WebhookEntry> {
-        let has_any = self.entries.iter().any(WebhookEntry::takes_ordinary_pods);
+    pub fn opting_in(&self) -> impl Iterator<Item = &EntrySelectors> {
+        let has_any = self.entries.iter().any(EntrySelectors::takes_ordinary_pods);
         self.entries.iter().filter(move |entry| !has_any || entry.takes_ordinary_pods())
     }
 
@@ -225,7 +240,7 @@ impl Default for Selection {
         };
         let selector =
             |requirements| LabelSelector { match_labels: None, match_expressions: Some(requirements) };
-        Self::new(vec![WebhookEntry {
+        Self::new(vec![EntrySelectors {
             namespaces: selector(vec![
                 requirement(INJECT_LABEL, "In", &["enabled"]),
                 requirement(NAME_LABEL, "NotIn", &NEVER),
@@ -250,7 +265,7 @@ mod tests {
     /// What the chart makes with `podOptIn`.
     fn with_pod_opt_in() -> Selection {
         let mut selection = Selection::default();
-        selection.entries.push(WebhookEntry {
+        selection.entries.push(EntrySelectors {
             namespaces: selector(
                 r#"{"matchExpressions": [{"key": "gomemlimit.dev/inject", "operator": "NotIn", "values": ["enabled", "disabled"]}]}"#,
             ),

@@ -97,6 +97,11 @@ impl ClusterFixture {
         &mut objects[index]
     }
 
+    /// The entries of the first webhook configuration, to damage.
+    pub fn entries(&mut self) -> &mut Vec<Value> {
+        self.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap()
+    }
+
     /// Service, Deployment and a ready pod of a release in the namespace gomemlimit.
     pub fn release(&mut self, name: &str, args: &[&str]) {
         let labels = json!({
@@ -128,6 +133,11 @@ impl ClusterFixture {
         let env = value.map_or(json!([]), |value| json!([{"name": "GOMEMLIMIT", "value": value}]));
         let pod = json!({"spec": {"containers": [{"name": "check", "env": env}]}});
         self.answer(&format!("POST /api/v1/namespaces/{namespace}/pods"), (201, pod.to_string()));
+    }
+
+    /// Exit code and JSON of `gomemlimit check` with these arguments.
+    pub async fn check(&self, arguments: &[&str]) -> (i32, Value) {
+        self.serve().json(&[&["check"], arguments].concat()).await
     }
 
     pub fn serve(&self) -> ScriptedServer {
@@ -197,7 +207,7 @@ pub fn entry(name: &str, release: &str, namespaces: &Value, objects: &Value, res
             "apiGroups": [""], "apiVersions": ["v1"], "operations": [operation], "resources": [resource],
             "scope": "Namespaced",
         }],
-        "failurePolicy": "Ignore",
+        "failurePolicy": "Ignore", "timeoutSeconds": 3,
     })
 }
 
@@ -253,15 +263,15 @@ fn bundle() -> String {
     STANDARD.encode(certificate.pem())
 }
 
-/// The findings of a report about a link.
-pub fn links<'r>(report: &'r Value, link: &str) -> Vec<&'r Value> {
-    report["links"].as_array().unwrap().iter().filter(|one| one["link"] == link).collect()
+/// The findings of a report about a check.
+pub fn findings<'r>(report: &'r Value, check: &str) -> Vec<&'r Value> {
+    report["checks"].as_array().unwrap().iter().filter(|one| one["check"] == check).collect()
 }
 
-/// The state of the only finding about a link.
-pub fn state<'r>(report: &'r Value, link: &str) -> &'r str {
-    match links(report, link)[..] {
+/// The state of the only finding about a check.
+pub fn state<'r>(report: &'r Value, check: &str) -> &'r str {
+    match findings(report, check)[..] {
         [one] => one["state"].as_str().unwrap(),
-        _ => panic!("not one {link} in {report:#}"),
+        _ => panic!("not one {check} in {report:#}"),
     }
 }

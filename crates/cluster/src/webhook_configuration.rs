@@ -1,7 +1,8 @@
-//! How gomemlimit is installed in a cluster: its webhook configuration and whom that calls.
+//! The webhook configuration of gomemlimit, its entries, and the Service that they call.
 
-use gomemlimit_core::audit::{LabelSelector, Selection, WebhookEntry};
+use gomemlimit_core::audit::{EntrySelectors, LabelSelector, Selection};
 use serde::Deserialize;
+use thiserror::Error;
 
 use super::{
     api::Cluster,
@@ -16,23 +17,26 @@ const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 /// Path of webhook configurations.
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
-/// Ending of the names of our entries, whatever the release is called.
+/// Ending of the names of gomemlimit's entries, whatever the release is called.
 pub const ENTRY_ENDING: &str = ".gomemlimit.dev";
 
 /// A `MutatingWebhookConfiguration`, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Configuration {
+pub struct WebhookConfiguration {
     /// Name and labels.
     pub metadata: ObjectMeta,
     /// Its entries; each selects objects by itself.
-    pub webhooks: Vec<Webhook>,
+    pub webhooks: Vec<WebhookEntry>,
 }
 
-/// One entry of a webhook configuration.
+/// One entry of a webhook configuration (`MutatingWebhook` of `admissionregistration.k8s.io/v1`).
+///
+/// Another field of the API is one more line here, named as there in snake case. Without a value in the object it is the
+/// default of its type; a default of Kubernetes is given by an `Option` and a method, as in [`ServiceReference::port`].
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Webhook {
+pub struct WebhookEntry {
     /// Its name, unique within the configuration.
     pub name: String,
     /// Whom to call.
@@ -47,6 +51,14 @@ pub struct Webhook {
     pub match_conditions: Vec<MatchCondition>,
     /// `Ignore` or `Fail`.
     pub failure_policy: String,
+}
+
+impl WebhookEntry {
+    /// Whether it is an entry of gomemlimit, by its name.
+    #[must_use]
+    pub fn is_of_gomemlimit(&self) -> bool {
+        self.name.ends_with(ENTRY_ENDING)
+    }
 }
 
 /// Whom the API server calls.
@@ -131,11 +143,11 @@ pub struct MatchCondition {
     pub expression: String,
 }
 
-impl Configuration {
+impl WebhookConfiguration {
     /// The configurations of the cluster that the chart made or that have its entries.
     pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         let mut found: Collected<Self> = Listing::all(CONFIGURATIONS).collect(cluster).await?;
-        found.items.retain(Self::is_ours);
+        found.items.retain(Self::is_of_gomemlimit);
         Ok(found)
     }
 
@@ -146,24 +158,24 @@ impl Configuration {
 
     /// By its labels or its entries: either may have been damaged.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
-        self.metadata.is_of_the_chart() || self.ours().next().is_some()
+    pub fn is_of_gomemlimit(&self) -> bool {
+        self.metadata.is_of_the_chart() || self.own_entries().next().is_some()
     }
 
-    /// Our entries.
-    pub fn ours(&self) -> impl Iterator<Item = &Webhook> {
-        self.webhooks.iter().filter(|entry| entry.name.ends_with(ENTRY_ENDING))
+    /// The entries of gomemlimit.
+    pub fn own_entries(&self) -> impl Iterator<Item = &WebhookEntry> {
+        self.webhooks.iter().filter(|entry| entry.is_of_gomemlimit())
     }
 
-    /// Our entries that are asked about the creation of pods.
-    pub fn pod_entries(&self) -> impl Iterator<Item = &Webhook> {
-        self.ours().filter(|entry| entry.rules.iter().any(Rule::is_pod_creation))
+    /// The entries of gomemlimit that are asked about the creation of pods.
+    pub fn pod_entries(&self) -> impl Iterator<Item = &WebhookEntry> {
+        self.own_entries().filter(|entry| entry.rules.iter().any(Rule::is_pod_creation))
     }
 
     /// The pods that these entries select; `None` if none is about the creation of pods.
     #[must_use]
     pub fn selection(&self) -> Option<Selection> {
-        let entries = self.pod_entries().map(|entry| WebhookEntry {
+        let entries = self.pod_entries().map(|entry| EntrySelectors {
             namespaces: entry.namespace_selector.clone(),
             objects: entry.object_selector.clone(),
         });
@@ -172,14 +184,20 @@ impl Configuration {
     }
 
     /// The Service that they name, if the release can have it: what runs behind any other tells nothing about the
-    /// release. The error is the reason why there is none.
-    pub fn called(&self) -> Result<&ServiceReference, String> {
-        let reference = self.service().ok_or("it names a URL instead of a Service")?;
+    /// release.
+    ///
+    /// # Errors
+    /// If they name no Service, or one in another namespace than that of the release.
+    pub fn called(&self) -> Result<&ServiceReference, CalledError> {
+        let reference = self.service().ok_or(CalledError::Url)?;
         match self.metadata.origin() {
-            Origin::Helm { namespace, .. } if namespace != reference.namespace => Err(format!(
-                "it calls service {} in namespace {}, and its release is in namespace {namespace}",
-                reference.name, reference.namespace
-            )),
+            Origin::Helm { namespace, .. } if namespace != reference.namespace => {
+                Err(CalledError::OutsideRelease {
+                    service: reference.name.clone(),
+                    namespace: reference.namespace.clone(),
+                    release_namespace: namespace,
+                })
+            }
             _ => Ok(reference),
         }
     }
@@ -196,9 +214,29 @@ impl Configuration {
     /// The Service that they name.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceReference> {
-        let mut entries = self.pod_entries().chain(self.ours());
+        let mut entries = self.pod_entries().chain(self.own_entries());
         entries.find_map(|entry| entry.client_config.service.as_ref())
     }
+}
+
+/// Why a webhook configuration calls no Service of its release.
+#[derive(Clone, Debug, Error)]
+pub enum CalledError {
+    /// A URL instead of a Service.
+    #[error("it names a URL instead of a Service")]
+    Url,
+    /// A Service in another namespace than that of the release.
+    #[error(
+        "it calls service {service} in namespace {namespace}, and its release is in namespace {release_namespace}"
+    )]
+    OutsideRelease {
+        /// Name of the Service.
+        service: String,
+        /// Namespace of the Service.
+        namespace: String,
+        /// Namespace of the release.
+        release_namespace: String,
+    },
 }
 
 /// Metadata of what the chart's `ClusterRole`s are made of: a release without a webhook configuration is known by them.
