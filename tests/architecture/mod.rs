@@ -300,7 +300,7 @@ fn the_picture_of_a_review_has_functions_that_exist() {
         assert!(is_there, "{path} has no function {name}");
         count += 1;
     }
-    assert_eq!(count, 15);
+    assert_eq!(count, 16);
 }
 
 /// Every path of the page outside of the map.
