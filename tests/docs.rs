@@ -1,6 +1,6 @@
 //! The documentation says what the program does: names, defaults and examples are checked, not copied.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use gomemlimit_core::{Reason, Settings, settings::Setting, value::Ratio, warning::WarningKind};
 use gomemlimit_manifest::WorkloadKind;
