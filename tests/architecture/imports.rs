@@ -26,15 +26,16 @@ struct File {
 }
 
 /// Every path of a file outside of tests: of `use` declarations, and of its code, in the order of the alphabet.
-pub(crate) fn paths(source: &str) -> BTreeSet<Path> {
-    let file = File::parse(source);
+pub(crate) fn paths(name: &str, source: &str) -> BTreeSet<Path> {
+    let file = File::parse(name, source);
     file.names.into_iter().map(|(_, path, _)| path).chain(file.globs).chain(file.paths).collect()
 }
 
 impl File {
-    fn parse(source: &str) -> Self {
+    fn parse(name: &str, source: &str) -> Self {
+        let tokens = TokenStream::from_str(source).unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut file = Self::default();
-        file.read(&tokens(source), &[]);
+        file.read(&tokens.into_iter().collect::<Vec<_>>(), &[]);
         file
     }
 
@@ -161,10 +162,6 @@ fn outside(mut path: Path, inside: &[String]) -> Option<Path> {
     }
 }
 
-fn tokens(source: &str) -> Vec<TokenTree> {
-    TokenStream::from_str(source).unwrap().into_iter().collect()
-}
-
 fn contents(group: &Group) -> Vec<TokenTree> {
     group.stream().into_iter().collect()
 }
@@ -197,7 +194,7 @@ impl Crate {
             if module.last().is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str())) {
                 module.pop();
             }
-            (module, (name.to_owned(), File::parse(text)))
+            (module, (name.to_owned(), File::parse(name, text)))
         });
         Self { files: files.collect() }
     }

@@ -3,6 +3,7 @@
 mod imports;
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -88,6 +89,13 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
+/// The names of what a package depends on, but for its tests.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let (_, section) = manifest.split_once("\n[dependencies]\n").unwrap_or_default();
+    let section = section.split("\n[").next().unwrap();
+    section.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect()
+}
+
 fn lines(path: &Path) -> usize {
     read(path).lines().count()
 }
@@ -166,16 +174,13 @@ fn a_circle_of_imports_is_found() {
 #[test]
 fn pure_crates_depend_on_nothing_that_does_io() {
     for (name, wanted) in PURE {
-        let manifest = read(format!("crates/{name}/Cargo.toml"));
-        let (_, section) = manifest.split_once("\n[dependencies]\n").unwrap_or_default();
-        let section = section.split("\n[").next().unwrap();
-        let found: Vec<_> = section.lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+        let found = dependencies(&read(format!("crates/{name}/Cargo.toml")));
         assert_eq!(found, wanted, "crates/{name}");
         for path in sources(format!("crates/{name}/src")) {
             if path.components().any(|part| part.as_os_str().to_str().unwrap().starts_with("tests")) {
                 continue;
             }
-            for used in imports::paths(&read(&path)) {
+            for used in imports::paths(path.to_str().unwrap(), &read(&path)) {
                 let is_impure =
                     |impure: &&[&str]| used.windows(impure.len()).any(|part| part.iter().eq(impure.iter()));
                 assert!(!IMPURE.iter().any(is_impure), "{}: {}", path.display(), used.join("::"));
@@ -238,10 +243,72 @@ fn every_crate_begins_with_an_example() {
     }
 }
 
-/// Every path of the map and of the tables.
+/// The folders and files of the map: a folder of crates and of `src` is at the beginning of a line, what is in it below.
+#[test]
+fn the_map_shows_what_exists() {
+    let (_, map) = ARCHITECTURE.split_once("\n```\n").unwrap();
+    let (map, _) = map.split_once("\n```\n").unwrap();
+    let mut folder = "";
+    let mut crates = Vec::new();
+    for line in map.lines() {
+        let path = line.split_whitespace().next().unwrap().trim_end_matches(',');
+        if !line.starts_with(' ') {
+            folder = path;
+            crates.extend(path.strip_prefix("crates/").map(|name| format!("crates/{name}src")));
+        }
+        let path = if line.starts_with(' ') { format!("{folder}{path}") } else { path.to_owned() };
+        assert!(root().join(&path).exists(), "ARCHITECTURE.md: {path}");
+    }
+    crates.sort();
+    let wanted = folders().into_iter().filter(|folder| folder.starts_with("crates"));
+    assert_eq!(crates, wanted.map(|folder| folder.display().to_string()).collect::<Vec<_>>());
+}
+
+/// The pictures, the second and the third block of ARCHITECTURE.md.
+fn pictures() -> Vec<&'static str> {
+    let pictures = ARCHITECTURE.split("\n```mermaid\n").skip(1);
+    pictures.map(|rest| rest.split("\n```\n").next().unwrap()).collect()
+}
+
+#[test]
+fn the_picture_of_crates_has_their_dependencies() {
+    let mut shown = BTreeSet::new();
+    for line in pictures()[0].lines().filter(|line| line.contains("-->")) {
+        let name = |node: &str| node.split('[').next().unwrap().trim().replace('_', "-");
+        let (from, to) = line.split_once(" --> ").unwrap();
+        shown.extend(to.split(" & ").map(|to| (name(from), name(to))));
+    }
+    let mut real = BTreeSet::new();
+    for folder in folders() {
+        let folder = folder.parent().unwrap();
+        let from = folder.file_name().map_or("program", |name| name.to_str().unwrap());
+        let used = dependencies(&read(folder.join("Cargo.toml")));
+        let used = used.iter().filter_map(|name| name.strip_prefix("gomemlimit-"));
+        real.extend(used.map(|to| (from.to_owned(), to.to_owned())));
+    }
+    assert_eq!(shown, real);
+}
+
+#[test]
+fn the_picture_of_a_review_has_functions_that_exist() {
+    let mut count = 0;
+    for node in pictures()[1].split("[\"").skip(1) {
+        let (path, rest) = node.split_once("<br/>").unwrap();
+        let name = rest.split('"').next().unwrap().rsplit("::").next().unwrap();
+        let text = read(path);
+        let is_there = ["(", "<"].iter().any(|after| text.contains(&format!("fn {name}{after}")));
+        assert!(is_there, "{path} has no function {name}");
+        count += 1;
+    }
+    assert_eq!(count, 16);
+}
+
+/// Every path of the page outside of the map.
 #[test]
 fn every_path_of_the_architecture_exists() {
-    let words = ARCHITECTURE.split(|c: char| c.is_whitespace() || "()[]`,;|<>\"".contains(c));
+    let (before, rest) = ARCHITECTURE.split_once("\n```\n").unwrap();
+    let text = before.to_owned() + rest.split_once("\n```\n").unwrap().1;
+    let words = text.split(|c: char| c.is_whitespace() || "()[]`,;|<>\"".contains(c));
     let mut count = 0;
     for word in words.map(|word| word.trim_end_matches(['.', ':'])) {
         let path = word.split("::").next().unwrap();

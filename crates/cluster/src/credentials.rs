@@ -42,7 +42,7 @@ pub(super) enum PluginError {
     NotInstalled {
         /// The command.
         command: String,
-        /// Where to get it, in the words of the kubeconfig.
+        /// The hint of the kubeconfig how to install it.
         hint: String,
     },
     /// The command cannot be run.
@@ -57,7 +57,7 @@ pub(super) enum PluginError {
     /// It runs for too long.
     #[error("the credential plugin {0} did not end within {1} s")]
     Slow(String, u64),
-    /// What it wrote is not an `ExecCredential`.
+    /// Its output is not an `ExecCredential`.
     #[error("the output of the credential plugin {0} is not an ExecCredential: {1}")]
     Unreadable(String, String),
 }

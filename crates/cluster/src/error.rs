@@ -29,7 +29,7 @@ pub enum ApiError {
     Auth {
         /// Where.
         url: String,
-        /// What happened.
+        /// The problem as a sentence.
         problem: String,
     },
     /// The API server is there, and its certificate is not what the kubeconfig asks for.
@@ -40,7 +40,7 @@ pub enum ApiError {
     Tls {
         /// Where.
         url: String,
-        /// What is wrong with its certificate.
+        /// The problem of its certificate.
         problem: String,
     },
     /// The API server is not there, or does not answer in time.
@@ -50,7 +50,7 @@ pub enum ApiError {
     Unreachable {
         /// Where.
         url: String,
-        /// What happened.
+        /// The problem as a sentence.
         problem: String,
     },
     /// 401.
@@ -74,7 +74,7 @@ pub enum ApiError {
     TooLarge {
         /// Where.
         url: String,
-        /// What was asked for.
+        /// Path of the request.
         path: String,
         /// The largest answer that is read, bytes.
         max: usize,

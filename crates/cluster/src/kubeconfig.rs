@@ -135,7 +135,7 @@ fn choose(kubeconfig: &Kubeconfig, target: &Target) -> Result<Config, ConfigErro
     Ok(config)
 }
 
-/// Where the cluster is, and what its certificate is verified by.
+/// Address of the API server, and the certificate authorities that verify it.
 fn of_cluster(cluster: &Cluster, name: &str, target: &Target) -> Result<Config, ConfigError> {
     let unusable = |problem: String| ConfigError::Unusable { entry: format!("cluster {name}"), problem };
     let server = target.server.as_ref().or(cluster.server.as_ref()).filter(|server| !server.is_empty());
@@ -231,7 +231,7 @@ fn names<'n>(names: impl Iterator<Item = &'n String>) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// What is wrong with an entry, without kube's quotes around its quotes.
+/// The problem of an entry, without kube's quotes around its quotes.
 pub(super) fn problem(error: &KubeconfigError) -> String {
     let what = match error {
         KubeconfigError::LoadCertificateAuthority(_) => "its certificate authority",

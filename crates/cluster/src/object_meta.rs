@@ -6,7 +6,7 @@ use gomemlimit_core::{audit::Labels, names::is_object_name};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// What Helm writes on every object of a release (`setReleaseAnnotations` in Helm's `pkg/action/validate.go`).
+/// Annotations of every object of a Helm release (`setReleaseAnnotations` in Helm's `pkg/action/validate.go`).
 const RELEASE_NAME: &str = "meta.helm.sh/release-name";
 const RELEASE_NAMESPACE: &str = "meta.helm.sh/release-namespace";
 

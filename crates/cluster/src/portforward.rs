@@ -33,7 +33,7 @@ pub enum ForwardError {
     Other {
         /// The pod.
         pod: String,
-        /// What happened.
+        /// The problem as a sentence.
         problem: String,
     },
 }

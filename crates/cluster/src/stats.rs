@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Usage {
     /// Namespace, pod and container.
     pub of: [String; 3],
-    /// What the limit is compared with, without page cache that can be dropped: bytes.
+    /// Memory that the kubelet compares with the limit, in bytes: without page cache that can be dropped.
     pub working_set: Option<u64>,
     /// Anonymous memory, bytes; only the kubelet knows.
     pub rss: Option<u64>,

@@ -43,7 +43,7 @@ pub enum ConfigError {
     Unreadable {
         /// Its path.
         path: PathBuf,
-        /// What happened.
+        /// The problem as a sentence.
         problem: String,
     },
     /// Kubeconfigs that do not fit together.
@@ -57,7 +57,7 @@ pub enum ConfigError {
     Unknown {
         /// `context`, `cluster` or `user`.
         kind: &'static str,
-        /// What was asked for.
+        /// Name that was asked for.
         name: String,
         /// The names that it has.
         known: String,
@@ -67,7 +67,7 @@ pub enum ConfigError {
     Unusable {
         /// Kind and name of the entry.
         entry: String,
-        /// What is wrong with it.
+        /// The problem as a sentence.
         problem: String,
     },
     /// A value of the environment or of a flag.

@@ -1,7 +1,7 @@
 //! The webhook server: HTTPS with limits for connections and bodies, and a plain port for probes and metrics.
 //!
-//! `listener → tls → handler → core → response`, one way. Listeners and signals are arguments, so tests run the whole
-//! server in their own process:
+//! `Listener::run` → `Connection::http` → `handler::mutate` → `admit` of the core, one way; ARCHITECTURE.md has the picture.
+//! Listeners and signals are arguments, so tests run the whole server in their own process:
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
