@@ -9,7 +9,7 @@ use gomemlimit_core::{
     settings::{Mode, Repair},
 };
 
-use super::{cluster_args::parse_name, format::Format, output, policy_args::PolicyArgs};
+use super::{cluster_args::parse_name, format::Format, output, settings_args::SettingsArgs};
 use crate::admission_policy::{AdmissionPolicy, LIMITS};
 
 /// Print a MutatingAdmissionPolicy that decides like the webhook, for Kubernetes 1.36 and later
@@ -33,7 +33,7 @@ use crate::admission_policy::{AdmissionPolicy, LIMITS};
     --set engine=policy", chart()))]
 pub(super) struct PolicyCommandArgs {
     #[command(flatten)]
-    settings: PolicyArgs,
+    settings: SettingsArgs,
     /// Do not take annotations of namespaces for settings
     #[arg(long)]
     ignore_namespace_annotations: bool,
@@ -60,7 +60,7 @@ impl PolicyCommandArgs {
                 "a MutatingAdmissionPolicy has no rules of a policy file; leave --policy-file to the webhook"
             );
         }
-        let policy = self.settings.told_policy()?;
+        let policy = self.settings.policy_with_lints()?;
         let (mode, repair) = (policy.defaults.mode, policy.defaults.repair);
         let objects = AdmissionPolicy {
             name: self.name,

@@ -121,7 +121,7 @@ def program_flags(command):
         text = subprocess.run([binary, command, "--help"], capture_output=True, text=True, check=True).stdout
         return set(re.findall(r"--[a-z][a-z-]+", text))
     # The arguments of `serve` are spread over files that it flattens.
-    names = {"serve": ["cli/serve.rs", "cli/policy_args.rs", "cli/certificate_args.rs", "logging.rs"], "certificates": ["cli/certificates.rs", "cli/certificate_args.rs", "logging.rs"], "probe": ["cli/probe.rs"], "audit": ["cli/audit.rs", "cli/cluster_args.rs"]}
+    names = {"serve": ["cli/serve.rs", "cli/settings_args.rs", "cli/certificate_args.rs", "logging.rs"], "certificates": ["cli/certificates.rs", "cli/certificate_args.rs", "logging.rs"], "probe": ["cli/probe.rs"], "audit": ["cli/audit.rs", "cli/cluster_args.rs"]}
     found = set()
     for name in names[command]:
         path = ROOT / "src" / name
@@ -185,7 +185,7 @@ POLICIES = [
 
 
 def policies(checks, chart):
-    """The chart installs what `gomemlimit policy` prints; tests/policy.rs says that the file is that."""
+    """The chart installs what `gomemlimit policy` prints; tests/admission_policy.rs says that the file is that."""
     file = documents(chart.read("files/policy.yaml"))
     defaults = settings_of(file[0])
     core = ROOT / "crates" / "core" / "src"

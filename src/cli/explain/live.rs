@@ -83,7 +83,7 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
         };
         let (objects, cluster_state) =
             progress::shown(&progress::spinner("Reading the cluster"), read).await?;
-        let resolver = PolicyResolver::new(cluster_state, args.manifests.policy_args(), policy_is_given)?;
+        let resolver = PolicyResolver::new(cluster_state, args.manifests.settings_args(), policy_is_given)?;
         let mut all = Vec::new();
         for text in &objects {
             all.extend(explain(text, &namespace, &resolver)?);

@@ -16,7 +16,7 @@ use crate::policy_file::{self, Kinds, PolicyFileError};
 /// Defaults, for what no annotation sets.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Settings, where no annotation says otherwise")]
-pub(super) struct PolicyArgs {
+pub(super) struct SettingsArgs {
     /// Share of the memory limit: 0.10 to 0.98, or a percentage
     #[arg(long, value_name = "RATIO", default_value = "0.90", value_parser = parse_ratio)]
     ratio: Ratio,
@@ -45,7 +45,7 @@ pub(super) struct PolicyArgs {
     policy_file: Option<PathBuf>,
 }
 
-impl PolicyArgs {
+impl SettingsArgs {
     /// With the rules of the policy file.
     pub(super) fn policy(&self) -> Result<Policy, PolicyFileError> {
         let rules = match self.policy_file() {
@@ -56,7 +56,7 @@ impl PolicyArgs {
     }
 
     /// The same, for commands that ask once: says on stderr what is unlikely to be meant.
-    pub(super) fn told_policy(&self) -> Result<Policy, PolicyFileError> {
+    pub(super) fn policy_with_lints(&self) -> Result<Policy, PolicyFileError> {
         let policy = self.policy()?;
         for lint in policy.lints() {
             super::output::warning(&lint);
@@ -111,7 +111,7 @@ fn policy_file_help() -> String {
 
 /// Whether one of these flags stands on the command line.
 pub(super) fn are_given(matches: &ArgMatches) -> bool {
-    let flags = PolicyArgs::augment_args(Command::new(""));
+    let flags = SettingsArgs::augment_args(Command::new(""));
     let mut ids = flags.get_arguments().map(clap::Arg::get_id);
     ids.any(|id| {
         matches.ids().any(|other| other == id)

@@ -199,7 +199,7 @@ fn the_charts_file_is_what_the_command_prints() {
         fs::write(&path, &printed).unwrap();
     }
     let stored = fs::read_to_string(&path).unwrap();
-    assert_eq!(stored, printed, "write it anew: UPDATE_GOLDEN=1 cargo test --test policy");
+    assert_eq!(stored, printed, "write it anew: UPDATE_GOLDEN=1 cargo test --test admission_policy");
 }
 
 #[test]
