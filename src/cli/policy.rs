@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 use gomemlimit_core::{
+    Settings,
     addresses::chart,
-    settings::{Mode, Repair},
+    settings::{Engines, Mode, Setting},
 };
 
 use super::{cluster_args::parse_name, format::Format, output, settings_args::SettingsArgs};
@@ -61,7 +62,7 @@ impl PolicyCommandArgs {
             );
         }
         let policy = self.settings.policy_with_lints()?;
-        let (mode, repair) = (policy.defaults.mode, policy.defaults.repair);
+        let defaults = policy.defaults;
         let objects = AdmissionPolicy {
             name: self.name,
             policy,
@@ -75,11 +76,13 @@ impl PolicyCommandArgs {
         for limit in LIMITS {
             output::message(&format!("- {limit}"));
         }
-        if mode != Mode::Inject {
+        if defaults.mode != Mode::Inject {
             output::note("with this --mode only containers whose annotations say mode: inject get a value");
         }
-        if repair != Repair::default() {
-            output::note("--repair has no effect on a policy");
+        for &setting in Setting::ALL.iter().filter(|setting| setting.engines() == Engines::Webhook) {
+            if defaults.text(setting) != Settings::default().text(setting) {
+                output::note(&format!("--{} has no effect on a policy", setting.as_str()));
+            }
         }
         Ok(output::stdout(text.as_bytes()))
     }

@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgMatches, Args, Command, ValueEnum, parser::ValueSource};
+use clap::{
+    Arg, ArgMatches, Args, Command, FromArgMatches,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser, ValueParser},
+    error::ErrorKind,
+    parser::ValueSource,
+};
 use gomemlimit_core::{
     Policy, Rules, Settings,
     addresses::docs,
     quantity,
-    settings::{EnvFrom, InitContainers, Mode, Repair, ValueKind},
-    value::{Ratio, RatioError},
+    settings::{EnvFrom, Form, InitContainers, Setting, Words},
+    value::Ratio,
 };
 
 use crate::policy_file::{self, Kinds, PolicyFileError};
@@ -17,30 +22,14 @@ use crate::policy_file::{self, Kinds, PolicyFileError};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Settings, where no annotation says otherwise")]
 pub(super) struct SettingsArgs {
-    /// Share of the memory limit: 0.10 to 0.98, or a percentage
-    #[arg(long, value_name = "RATIO", default_value = "0.90", value_parser = parse_ratio)]
-    ratio: Ratio,
-    /// Least memory to leave free below the limit, as a quantity
-    #[arg(long, value_name = "QUANTITY", default_value = "0", value_parser = parse_quantity)]
-    headroom: u64,
-    /// Leave containers with a smaller memory limit alone, as a quantity
-    #[arg(long, value_name = "QUANTITY", default_value = "32Mi", value_parser = parse_quantity)]
-    min_limit: u64,
-    /// Inject, only report, or leave alone
-    #[arg(long, value_enum, default_value_t = ModeArg::Inject)]
-    mode: ModeArg,
-    /// Write bytes, or let the value follow the limit at every restart of the container
-    #[arg(long, value_enum, default_value_t = ValueArg::Literal)]
-    value: ValueArg,
-    /// What to do about a GOMEMLIMIT of the user that hurts
-    #[arg(long, value_enum, default_value_t = RepairArg::Report)]
-    repair: RepairArg,
+    #[command(flatten)]
+    defaults: SettingFlags,
     /// What an envFrom means, which may define GOMEMLIMIT: env wins over it
-    #[arg(long, value_enum, default_value_t = EnvFromArg::Inject)]
-    env_from: EnvFromArg,
+    #[arg(long, default_value = EnvFrom::default().as_str(), value_parser = word::<EnvFrom>())]
+    env_from: EnvFrom,
     /// Which init containers get a value
-    #[arg(long, value_enum, default_value_t = InitContainersArg::Sidecars)]
-    init_containers: InitContainersArg,
+    #[arg(long, default_value = InitContainers::default().as_str(), value_parser = word::<InitContainers>())]
+    init_containers: InitContainers,
     #[arg(long, value_name = "FILE", help = policy_file_help())]
     policy_file: Option<PathBuf>,
 }
@@ -55,7 +44,7 @@ impl SettingsArgs {
         Ok(self.policy_with(rules))
     }
 
-    /// The same, for commands that ask once: says on stderr what is unlikely to be meant.
+    /// The same, for commands that ask once: prints on stderr what is unlikely to be meant.
     pub(super) fn policy_with_lints(&self) -> Result<Policy, PolicyFileError> {
         let policy = self.policy()?;
         for lint in policy.lints() {
@@ -70,38 +59,8 @@ impl SettingsArgs {
 
     /// With these rules instead of those of the policy file.
     pub(super) fn policy_with(&self, rules: Rules) -> Policy {
-        let Self { ratio, headroom, min_limit, mode, value, repair, env_from, init_containers, .. } =
-            self.clone();
-        Policy {
-            defaults: Settings {
-                ratio,
-                headroom,
-                min_limit,
-                mode: match mode {
-                    ModeArg::Inject => Mode::Inject,
-                    ModeArg::Audit => Mode::Audit,
-                    ModeArg::Off => Mode::Off,
-                },
-                value: match value {
-                    ValueArg::Literal => ValueKind::Literal,
-                    ValueArg::Track => ValueKind::Track,
-                },
-                repair: match repair {
-                    RepairArg::Off => Repair::Off,
-                    RepairArg::Report => Repair::Report,
-                    RepairArg::Fix => Repair::Fix,
-                },
-            },
-            env_from: match env_from {
-                EnvFromArg::Inject => EnvFrom::Inject,
-                EnvFromArg::Skip => EnvFrom::Skip,
-            },
-            init_containers: match init_containers {
-                InitContainersArg::Sidecars => InitContainers::Sidecars,
-                InitContainersArg::All => InitContainers::All,
-            },
-            rules,
-        }
+        let Self { defaults: SettingFlags(defaults), env_from, init_containers, .. } = *self;
+        Policy { defaults, env_from, init_containers, rules }
     }
 }
 
@@ -109,62 +68,79 @@ fn policy_file_help() -> String {
     format!("Rules for namespaces, labels, owners, containers and images; see {}", docs("policy-file"))
 }
 
-/// Whether one of these flags stands on the command line.
+/// Whether one of these flags is on the command line.
 pub(super) fn are_given(matches: &ArgMatches) -> bool {
     let flags = SettingsArgs::augment_args(Command::new(""));
-    let mut ids = flags.get_arguments().map(clap::Arg::get_id);
+    let mut ids = flags.get_arguments().map(Arg::get_id);
     ids.any(|id| {
         matches.ids().any(|other| other == id)
             && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
     })
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModeArg {
-    /// Patch
-    Inject,
-    /// Decide and report, patch nothing
-    Audit,
-    /// Leave alone
-    Off,
+/// A flag for each setting of the table: name, help, values and default are those of the core.
+#[derive(Clone, Copy, Debug)]
+struct SettingFlags(Settings);
+
+impl Args for SettingFlags {
+    fn augment_args(command: Command) -> Command {
+        command.args(Setting::ALL.iter().map(|&setting| flag(setting)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum RepairArg {
-    /// Say nothing
-    Off,
-    /// Warn
-    Report,
-    /// Replace it by what would be injected
-    Fix,
+impl FromArgMatches for SettingFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = Self(Settings::default());
+        flags.update_from_arg_matches(matches)?;
+        Ok(flags)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for &setting in Setting::ALL {
+            let Some(text) = matches.get_one::<String>(setting.as_str()) else { continue };
+            self.0.set(setting, text).map_err(|problem| {
+                clap::Error::raw(
+                    ErrorKind::ValueValidation,
+                    format!("--{} {text}: {problem}\n", setting.as_str()),
+                )
+            })?;
+        }
+        Ok(())
+    }
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ValueArg {
-    /// As bytes
-    Literal,
-    /// By the downward API: 95.37 % of the limit
-    Track,
+fn flag(setting: Setting) -> Arg {
+    let name = setting.as_str();
+    let default = Settings::default().text(setting);
+    let arg = Arg::new(name).long(name).help(setting.help());
+    match setting.form() {
+        Form::Ratio => arg
+            .value_name("RATIO")
+            // Two decimals, as in the texts.
+            .default_value(format!("{default:0<4}"))
+            .value_parser(|text: &str| text.parse::<Ratio>().map(|_| text.to_owned())),
+        Form::Quantity => arg
+            .value_name("QUANTITY")
+            .default_value(default)
+            .value_parser(|text: &str| parse_quantity(text).map(|_| text.to_owned())),
+        Form::Words(words) => arg
+            .value_name(name.to_ascii_uppercase().replace('-', "_"))
+            .default_value(default)
+            .value_parser(possible_values(words)),
+    }
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum EnvFromArg {
-    /// Inject over it
-    Inject,
-    /// Leave the container alone
-    Skip,
+fn possible_values(words: Vec<(&'static str, &'static str)>) -> PossibleValuesParser {
+    words.into_iter().map(|(word, help)| PossibleValue::new(word).help(help)).into()
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum InitContainersArg {
-    /// Native sidecars only (restartPolicy: Always)
-    Sidecars,
-    /// All of them
-    All,
-}
-
-fn parse_ratio(text: &str) -> Result<Ratio, RatioError> {
-    text.parse()
+/// Reads one of the words of the core.
+fn word<T: Words + Send + Sync + 'static>() -> ValueParser {
+    possible_values(T::documented()).try_map(|text| T::read_word(&text)).into()
 }
 
 /// Bytes of a quantity. One that is probably a mistake in the unit is refused: `256` is 256 bytes.
