@@ -192,9 +192,10 @@ mod tests {
     }
 
     /// The names in `variables.settings['…']` and the like.
-    fn read<'t>(text: &'t str, from: &str) -> BTreeSet<&'t str> {
-        let reads = text.split(&format!("{from}['")).skip(1);
-        reads.filter_map(|rest| rest.split('\'').next()).collect()
+    fn read(text: &str, from: &str) -> BTreeSet<String> {
+        let before = format!("{from}['");
+        let reads = text.split(&before).skip(1);
+        reads.filter_map(|rest| rest.split('\'').next()).map(str::to_owned).collect()
     }
 
     #[test]
@@ -207,10 +208,10 @@ mod tests {
     fn cel_reads_every_setting_of_the_map_and_no_other() {
         let policy = AdmissionPolicy { name: "x".into(), policy: Policy::default(), follow_namespaces: true };
         let map = policy.settings();
-        assert_eq!(read(&text(), "variables.settings"), map.keys().copied().collect());
+        assert_eq!(read(&text(), "variables.settings"), map.keys().map(|&name| name.to_owned()).collect());
         // What the levels give is used, beyond being collected.
         let used = read(&text(), "x");
-        let followed: BTreeSet<_> = followed().map(Setting::as_str).collect();
+        let followed: BTreeSet<_> = followed().map(|setting| setting.as_str().to_owned()).collect();
         assert_eq!(used, followed, "`plans` of src/admission_policy.yaml");
         for &setting in Setting::ALL {
             let is_followed = setting.engines() == Engines::All;
