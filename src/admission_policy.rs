@@ -10,8 +10,7 @@ use gomemlimit_core::{
         AUTO_GOMEMLIMIT_FLAG, AUTOMEMLIMIT, DOMAIN, GOMEMLIMIT, GOMEMLIMIT_MIB, INJECT_LABEL, LIMITS_MEMORY,
         MIB_DIVISOR, MIRROR_ANNOTATION, NO_AUTO_GOMEMLIMIT_FLAG, OPTED_OUT, OS_LABEL, TRACKING_VALUE,
     },
-    settings::{BUILT_IN, EnvFrom, InitContainers, Mode, Setting},
-    units::quantity,
+    settings::{BUILT_IN, Engines, Form, Setting},
     value::{MIB, MIN_TRACKED_LIMIT, Ratio},
 };
 use gomemlimit_manifest::{self as manifest, ManifestError};
@@ -61,22 +60,34 @@ impl AdmissionPolicy {
     }
 
     fn fill(&self, template: &str) -> String {
-        let mut text = template.to_owned();
-        for &setting in Setting::ALL {
+        let lines = template.split_inclusive('\n');
+        let mut text: String = lines.filter(|line| !line.starts_with("##")).collect();
+        for setting in followed() {
             let constant = setting.as_str().to_ascii_uppercase().replace('-', "_");
-            text = text.replace(&format!("${{CHAIN({constant})}}"), &levels(setting));
             text = text.replace(&format!("${{{constant}}}"), setting.as_str());
         }
         let settings = json!(self.settings()).to_string();
+        let [levels, quantities, defaults, of_namespace] = [
+            each(followed(), ",\n          ", |name| format!("'{name}': {}", levels(name))),
+            each(quantities(), "|", str::to_owned),
+            each(quantities(), ", ", |name| format!("variables.settings['{name}']")),
+            each(quantities(), " +\n          ", |name| {
+                format!("[variables.of_namespace[?'{DOMAIN}/{name}'].orValue('')]")
+            }),
+        ];
         // A list in both YAML and CEL.
         let opted_out = json!(OPTED_OUT).to_string();
-        let [least, most] = [Ratio::MIN, Ratio::MAX].map(|ratio| ratio.ppm().to_string());
+        let [min_ratio, max_ratio] = [Ratio::MIN, Ratio::MAX].map(|ratio| ratio.ppm().to_string());
         let [mib, min_tracked_limit] = [MIB, MIN_TRACKED_LIMIT].map(|bytes| bytes.to_string());
         for (name, value) in [
             ("NAME", &*self.name),
             ("SETTINGS", &settings),
-            ("LEAST_RATIO", &least),
-            ("MOST_RATIO", &most),
+            ("LEVELS", &levels),
+            ("QUANTITIES", &quantities),
+            ("QUANTITIES_BY_DEFAULT", &defaults),
+            ("QUANTITIES_OF_NAMESPACE", &of_namespace),
+            ("MIN_RATIO", &min_ratio),
+            ("MAX_RATIO", &max_ratio),
             ("DOMAIN", DOMAIN),
             ("BUILT_IN", &built_in()),
             ("MIB", &mib),
@@ -101,37 +112,37 @@ impl AdmissionPolicy {
 
     /// A literal of both JSON and CEL, so that the chart can change single settings.
     fn settings(&self) -> BTreeMap<&'static str, String> {
-        let defaults = self.policy.defaults;
-        let mode = match defaults.mode {
-            Mode::Inject => "inject",
-            Mode::Audit => "audit",
-            Mode::Off => "off",
-        };
-        let env_from = match self.policy.env_from {
-            EnvFrom::Inject => "inject",
-            EnvFrom::Skip => "skip",
-        };
-        let init_containers = match self.policy.init_containers {
-            InitContainers::Sidecars => "sidecars",
-            InitContainers::All => "all",
-        };
-        let namespaces = if self.follow_namespaces { "follow" } else { "ignore" };
-        BTreeMap::from([
-            (Setting::Ratio.as_str(), defaults.ratio.to_string()),
-            (Setting::Headroom.as_str(), quantity(defaults.headroom)),
-            (Setting::MinLimit.as_str(), quantity(defaults.min_limit)),
-            (Setting::Mode.as_str(), mode.to_owned()),
-            (Setting::Value.as_str(), defaults.value.as_str().to_owned()),
-            ("env-from", env_from.to_owned()),
-            ("init-containers", init_containers.to_owned()),
-            ("namespace-annotations", namespaces.to_owned()),
-        ])
+        let text = |setting: Setting| (setting.as_str(), self.policy.defaults.text(setting));
+        let mut settings: BTreeMap<_, _> = followed().map(text).collect();
+        settings.extend([
+            ("env-from", self.policy.env_from.as_str().to_owned()),
+            ("init-containers", self.policy.init_containers.as_str().to_owned()),
+            ("namespace-annotations", if self.follow_namespaces { "follow" } else { "ignore" }.to_owned()),
+        ]);
+        settings
     }
 }
 
-/// CEL for the value of a setting at each level, the strongest first, `''` for none.
-fn levels(setting: Setting) -> String {
-    let name = setting.as_str();
+/// The settings that a policy follows.
+fn followed() -> impl Iterator<Item = Setting> {
+    Setting::ALL.iter().copied().filter(|setting| setting.engines() == Engines::All)
+}
+
+/// Those of them that are bytes.
+fn quantities() -> impl Iterator<Item = Setting> {
+    followed().filter(|setting| setting.form() == Form::Quantity)
+}
+
+fn each(
+    settings: impl Iterator<Item = Setting>,
+    separator: &str,
+    text: impl Fn(&'static str) -> String,
+) -> String {
+    settings.map(|setting| text(setting.as_str())).collect::<Vec<_>>().join(separator)
+}
+
+/// CEL for the value of the setting `name` at each level, the strongest first, `''` for none.
+fn levels(name: &str) -> String {
     format!(
         "dyn([
             variables.annotations[?'{name}.{DOMAIN}/' + x.name].orValue(''),
@@ -173,6 +184,8 @@ fn regex(patterns: &[&str]) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::cluster::policy_engine::AdmissionPolicy as FoundPolicy;
 
@@ -201,9 +214,35 @@ mod tests {
         }
     }
 
+    fn text() -> String {
+        AdmissionPolicy { name: "x".into(), policy: Policy::default(), follow_namespaces: true }.yaml()
+    }
+
+    /// The names in `variables.settings['…']` and the like.
+    fn read(text: &str, from: &str) -> BTreeSet<String> {
+        let before = format!("{from}['");
+        let reads = text.split(&before).skip(1);
+        reads.filter_map(|rest| rest.split('\'').next()).map(str::to_owned).collect()
+    }
+
     #[test]
     fn nothing_is_left_to_fill_in() {
+        assert!(!text().contains("${"), "{}", text());
+    }
+
+    /// CEL that reads a key that is not in the map fails for every pod, which only a real API server shows.
+    #[test]
+    fn cel_reads_every_setting_of_the_map_and_no_other() {
         let policy = AdmissionPolicy { name: "x".into(), policy: Policy::default(), follow_namespaces: true };
-        assert!(!policy.yaml().contains("${"), "{}", policy.yaml());
+        let map = policy.settings();
+        assert_eq!(read(&text(), "variables.settings"), map.keys().map(|&name| name.to_owned()).collect());
+        // What the levels give is used, beyond being collected.
+        let used = read(&text(), "x");
+        let followed: BTreeSet<_> = followed().map(|setting| setting.as_str().to_owned()).collect();
+        assert_eq!(used, followed, "`plans` of src/admission_policy.yaml");
+        for &setting in Setting::ALL {
+            let is_followed = setting.engines() == Engines::All;
+            assert_eq!(map.contains_key(setting.as_str()), is_followed, "{}", setting.as_str());
+        }
     }
 }

@@ -10,8 +10,7 @@ use gomemlimit::admission_policy::LIMITS;
 use gomemlimit_core::{
     Settings,
     names::{OPTED_IN, OPTED_OUT},
-    quantity,
-    settings::Setting,
+    settings::{Engines, Setting},
 };
 use rstest::rstest;
 use serde_json::Value;
@@ -78,13 +77,10 @@ fn what_it_cannot_do_is_said_on_stderr_in_comments_and_on_the_page() {
 fn the_defaults_are_those_of_the_core() {
     let settings = settings(&[]);
     let defaults = Settings::default();
-    assert_eq!(settings["ratio"].as_str().unwrap().parse(), Ok(defaults.ratio));
-    assert_eq!(quantity::parse(settings["headroom"].as_str().unwrap()), Ok(defaults.headroom));
-    assert_eq!(quantity::parse(settings["min-limit"].as_str().unwrap()), Ok(defaults.min_limit));
-    assert_eq!(
-        [&settings["mode"], &settings["value"], &settings["env-from"], &settings["init-containers"]],
-        ["inject", "literal", "inject", "sidecars"]
-    );
+    for setting in Setting::ALL.iter().filter(|setting| setting.engines() == Engines::All) {
+        assert_eq!(settings[setting.as_str()], defaults.text(*setting), "{setting:?}");
+    }
+    assert_eq!([&settings["env-from"], &settings["init-containers"]], ["inject", "sidecars"]);
 }
 
 #[rstest]
@@ -206,7 +202,9 @@ fn the_charts_file_is_what_the_command_prints() {
 
 #[test]
 fn the_pages_output_is_real() {
-    let shown = "$ gomemlimit policy --ratio 85% --headroom 64Mi 2>/dev/null | grep -A 3 'name: settings'\n";
-    let shown = PAGE.split(shown).nth(1).unwrap().split("```").next().unwrap();
-    assert!(policy(&["--ratio", "85%", "--headroom", "64Mi"]).stdout.contains(shown), "{shown}");
+    let shown = PAGE.split("$ gomemlimit policy --ratio 85% --headroom 64Mi 2>/dev/null | grep -Eo").nth(1);
+    let shown = shown.unwrap().split("```").next().unwrap();
+    let output = policy(&["--ratio", "85%", "--headroom", "64Mi"]).stdout;
+    let lines: Vec<_> = shown.lines().skip(1).collect();
+    assert!(lines.len() == 2 && lines.iter().all(|line| output.contains(line)), "{lines:?}");
 }

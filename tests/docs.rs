@@ -1,6 +1,6 @@
 //! The documentation says what the program does: names, defaults and examples are checked, not copied.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use gomemlimit_core::{Reason, Settings, settings::Setting, value::Ratio, warning::WarningKind};
 use gomemlimit_manifest::WorkloadKind;
@@ -79,6 +79,37 @@ fn the_readme_lists_every_reason_and_setting_with_its_default() {
     assert!(README.contains("`min-limit`: a quantity | 32Mi |"));
 }
 
+/// The chart passes each value on as the flag of its name: what is missing in the chart nobody can set by it.
+#[test]
+fn every_setting_has_a_flag_and_a_value_of_the_chart() {
+    let help = run(&["serve", "--help"], "");
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../charts/gomemlimit/values.schema.json")).unwrap();
+    let values = gomemlimit_manifest::parse(include_str!("../charts/gomemlimit/values.yaml")).unwrap();
+    let values = &values[0].value["settings"];
+    let keys = |object: &serde_json::Value| -> BTreeSet<String> {
+        object.as_object().unwrap().keys().cloned().collect()
+    };
+    let mut all = BTreeSet::new();
+    for setting in Setting::ALL {
+        assert!(help.contains(&format!("--{} <", setting.as_str())), "serve --help: {setting:?}");
+        all.insert(setting.camel_case());
+    }
+    let of_rules = &schema["properties"]["policy"]["properties"]["rules"]["items"]["properties"]["set"];
+    assert_eq!(keys(&of_rules["properties"]), all, "`set` in charts/gomemlimit/values.schema.json");
+    all.extend(["envFrom".to_owned(), "initContainers".to_owned()]);
+    let of_chart = &schema["properties"]["settings"]["properties"];
+    assert_eq!(keys(of_chart), all, "`settings` in charts/gomemlimit/values.schema.json");
+    assert_eq!(keys(values), all, "`settings` in charts/gomemlimit/values.yaml");
+    for key in &all {
+        let row = format!("| `settings.{key}` |");
+        let command = "python3 tests/chart/values_table.py";
+        assert!(include_str!("../charts/gomemlimit/README.md").contains(&row), "{row}: {command}");
+        let file = include_str!("../charts/gomemlimit/ci/settings-values.yaml");
+        assert!(file.contains(&format!("\n  {key}: ")), "charts/gomemlimit/ci/settings-values.yaml: {key}");
+    }
+}
+
 #[test]
 fn the_metrics_page_lists_every_kind_of_warning() {
     for kind in WarningKind::NAMES {
@@ -103,7 +134,7 @@ fn the_defaults_of_the_flags_are_those_of_the_core() {
     let report = run(&["explain", "-f", "-", "-o", "json"], manifest);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let containers = &report["objects"][0]["containers"];
-    assert_eq!(containers[0]["value"], (Settings::DEFAULT_MIN_LIMIT * 9 / 10).to_string());
+    assert_eq!(containers[0]["value"], (Settings::default().min_limit * 9 / 10).to_string());
     assert_eq!(containers[1]["reason"], "below-minimum");
 }
 

@@ -5,20 +5,23 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use gomemlimit_core::{NamespaceAnnotations, Policy, admission::{Admission, MAX_UID_BYTES, admit}};
+use gomemlimit_core::{NamespaceAnnotations, Policy, admission::{Admission, MAX_UID_BYTES, admit}, settings::{Form, Setting}};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 /// Something at the level of the namespace, so that precedence takes part.
 static NAMESPACE: LazyLock<NamespaceAnnotations> = LazyLock::new(|| {
-    [
-        ("gomemlimit.dev/ratio", "0.8"),
-        ("gomemlimit.dev/headroom", "16Mi"),
-        ("gomemlimit.dev/mode", "inject"),
-        ("gomemlimit.dev/repair", "fix"),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .into()
+    let annotation = |setting: &Setting| {
+        let text = match setting.form() {
+            Form::Ratio => "0.8",
+            Form::Quantity => "16Mi",
+            // `mode: inject`, `value: track`, `repair: fix`.
+            Form::Words(_) if *setting == Setting::Mode => "inject",
+            Form::Words(words) => words.last().map_or("", |(word, _)| word),
+        };
+        (format!("gomemlimit.dev/{}", setting.as_str()), text.to_owned())
+    };
+    Setting::ALL.iter().map(annotation).collect()
 });
 
 fuzz_target!(|body: &[u8]| {

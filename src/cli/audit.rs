@@ -27,9 +27,9 @@ use super::{
     format::{FOR_PEOPLE, Format},
     listen::parse_listen,
     output::{self, Line},
-    policy_args::PolicyArgs,
     policy_resolver::PolicyResolver,
     progress,
+    settings_args::SettingsArgs,
 };
 use crate::cluster::{
     api::{ApiError, Cluster, path_of},
@@ -125,7 +125,7 @@ pub(super) struct AuditArgs {
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
-    policy: PolicyArgs,
+    policy: SettingsArgs,
 }
 
 impl AuditArgs {

@@ -22,7 +22,7 @@ use super::{
     complete,
     manifest_files::{Found, Source, find},
     output,
-    policy_args::PolicyArgs,
+    settings_args::SettingsArgs,
 };
 
 /// The manifests, and the settings for them.
@@ -38,7 +38,7 @@ pub(super) struct ManifestArgs {
     #[arg(short = 'n', long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
     namespace: Option<String>,
     #[command(flatten)]
-    policy: PolicyArgs,
+    policy: SettingsArgs,
 }
 
 /// One input as it was read.
@@ -109,7 +109,7 @@ impl ManifestArgs {
     }
 
     /// The flags for settings that no annotation has.
-    pub(super) fn policy_args(&self) -> &PolicyArgs {
+    pub(super) fn settings_args(&self) -> &SettingsArgs {
         &self.policy
     }
 
@@ -131,7 +131,7 @@ impl ManifestArgs {
             inputs.push(Input { source, text, file, documents });
         }
         let namespaces = namespace_annotations(&inputs);
-        let policy = self.policy.told_policy()?;
+        let policy = self.policy.policy_with_lints()?;
         let mut decided = Vec::new();
         for (index, input) in inputs.iter().enumerate() {
             for document in &input.documents {

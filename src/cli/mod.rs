@@ -38,7 +38,6 @@ mod output;
 mod own_metrics;
 mod plugin;
 mod policy;
-mod policy_args;
 mod policy_resolver;
 mod probe;
 #[cfg(feature = "cli")]
@@ -50,6 +49,7 @@ mod progress;
 mod same_file;
 mod sample;
 mod serve;
+mod settings_args;
 #[cfg(feature = "cli")]
 mod shell;
 mod version;
@@ -107,7 +107,7 @@ pub fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return output::usage(error),
     };
-    let policy_is_given = matches.subcommand().is_some_and(|(_, matches)| policy_args::are_given(matches));
+    let policy_is_given = matches.subcommand().is_some_and(|(_, matches)| settings_args::are_given(matches));
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => return output::usage(error),

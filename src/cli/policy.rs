@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 use gomemlimit_core::{
+    Settings,
     addresses::chart,
-    settings::{Mode, Repair},
+    settings::{Engines, Mode, Setting},
 };
 
-use super::{cluster_args::parse_name, format::Format, output, policy_args::PolicyArgs};
+use super::{cluster_args::parse_name, format::Format, output, settings_args::SettingsArgs};
 use crate::admission_policy::{AdmissionPolicy, LIMITS};
 
 /// Print a MutatingAdmissionPolicy that decides like the webhook, for Kubernetes 1.36 and later
@@ -33,7 +34,7 @@ use crate::admission_policy::{AdmissionPolicy, LIMITS};
     --set engine=policy", chart()))]
 pub(super) struct PolicyCommandArgs {
     #[command(flatten)]
-    settings: PolicyArgs,
+    settings: SettingsArgs,
     /// Do not take annotations of namespaces for settings
     #[arg(long)]
     ignore_namespace_annotations: bool,
@@ -60,8 +61,8 @@ impl PolicyCommandArgs {
                 "a MutatingAdmissionPolicy has no rules of a policy file; leave --policy-file to the webhook"
             );
         }
-        let policy = self.settings.told_policy()?;
-        let (mode, repair) = (policy.defaults.mode, policy.defaults.repair);
+        let policy = self.settings.policy_with_lints()?;
+        let defaults = policy.defaults;
         let objects = AdmissionPolicy {
             name: self.name,
             policy,
@@ -75,11 +76,13 @@ impl PolicyCommandArgs {
         for limit in LIMITS {
             output::message(&format!("- {limit}"));
         }
-        if mode != Mode::Inject {
+        if defaults.mode != Mode::Inject {
             output::note("with this --mode only containers whose annotations say mode: inject get a value");
         }
-        if repair != Repair::default() {
-            output::note("--repair has no effect on a policy");
+        for &setting in Setting::ALL.iter().filter(|setting| setting.engines() == Engines::Webhook) {
+            if defaults.text(setting) != Settings::default().text(setting) {
+                output::note(&format!("--{} has no effect on a policy", setting.as_str()));
+            }
         }
         Ok(output::stdout(text.as_bytes()))
     }

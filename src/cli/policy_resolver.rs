@@ -9,7 +9,7 @@ use gomemlimit_core::{
     pod::LivePod,
 };
 
-use super::{policy_args::PolicyArgs, serve::ServeArgs};
+use super::{serve::ServeArgs, settings_args::SettingsArgs};
 use crate::{
     cluster::{
         cluster_state::{ClusterState, InstallationSettings},
@@ -45,7 +45,7 @@ impl PolicyResolver {
     /// If the policy file that `flags` name cannot be read.
     pub(super) fn new(
         mut cluster_state: ClusterState,
-        flags: &PolicyArgs,
+        flags: &SettingsArgs,
         are_given: bool,
     ) -> Result<Self, PolicyFileError> {
         let has_several = cluster_state.installations.len() > 1;

@@ -14,8 +14,8 @@ use super::{
     duration::{parse_delay, parse_duration, parse_poll},
     listen::{listen, parse_listen},
     output::{self, Line},
-    policy_args::{PolicyArgs, parse_quantity},
     sample,
+    settings_args::{SettingsArgs, parse_quantity},
 };
 use crate::{
     causes::with_causes,
@@ -87,7 +87,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
-    policy: PolicyArgs,
+    policy: SettingsArgs,
     /// How often to look at the policy file
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_poll, requires = "policy_file")]
     policy_poll: Duration,

@@ -111,7 +111,9 @@ def flags(checks, chart):
                 for flag in (argument.split("=")[0] for argument in arguments):
                     used.add(flag)
                     checks.check(flag in known[command], f"{name}: {pod} passes {flag}, which `gomemlimit {command}` does not know")
-    for flag in ("--ratio", "--max-bodies", "--tls-secret", "--serving-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--value", "--listen", "--interval", "--path", "--client-ca-file", "--client-name", "--client-cert", "--expect-refusal"):
+    for key in settings(chart):
+        checks.check(f"--{kebab(key)}" in used, f"settings.{key}: --{kebab(key)} is passed by some ci file")
+    for flag in ("--max-bodies", "--tls-secret", "--serving-secret", "--tls-cert", "--namespace-selector", "--ca-file", "--metrics-url", "--policy-file", "--listen", "--interval", "--path", "--client-ca-file", "--client-name", "--client-cert", "--expect-refusal"):
         checks.check(flag in used, f"{flag} is passed by some ci file")
 
 
@@ -121,8 +123,9 @@ def program_flags(command):
         text = subprocess.run([binary, command, "--help"], capture_output=True, text=True, check=True).stdout
         return set(re.findall(r"--[a-z][a-z-]+", text))
     # The arguments of `serve` are spread over files that it flattens.
-    names = {"serve": ["cli/serve.rs", "cli/policy_args.rs", "cli/certificate_args.rs", "logging.rs"], "certificates": ["cli/certificates.rs", "cli/certificate_args.rs", "logging.rs"], "probe": ["cli/probe.rs"], "audit": ["cli/audit.rs", "cli/cluster_args.rs"]}
-    found = set()
+    names = {"serve": ["cli/serve.rs", "cli/settings_args.rs", "cli/certificate_args.rs", "logging.rs"], "certificates": ["cli/certificates.rs", "cli/certificate_args.rs", "logging.rs"], "probe": ["cli/probe.rs"], "audit": ["cli/audit.rs", "cli/cluster_args.rs"]}
+    table = (ROOT / "crates/core/src/settings/table.rs").read_text()
+    found = {f"--{kebab(variant[0].lower() + variant[1:])}" for variant in re.findall(r"^    ([A-Z]\w+), \w+: ", table, re.M)}
     for name in names[command]:
         path = ROOT / "src" / name
         text = path.read_text() if path.exists() else ""
@@ -173,26 +176,28 @@ def troubleshooting(checks, chart, readme):
             checks.check(part.strip() in said, f"nobody says {part.strip()!r}")
 
 
-# Values of a release with `engine: policy`, the flags of `gomemlimit policy` that say the same, and what both make of it.
-POLICIES = [
-    ({}, [], {}),
-    ({"settings": {"ratio": 0.8}}, ["--ratio=0.8"], {"ratio": "0.8"}),
-    ({"settings": {"headroom": "64Mi", "minLimit": "1Gi"}}, ["--headroom=64Mi", "--min-limit=1Gi"], {"headroom": "64Mi", "min-limit": "1Gi"}),
-    ({"settings": {"mode": "off", "value": "track"}}, ["--mode=off", "--value=track"], {"mode": "off", "value": "track"}),
-    ({"settings": {"envFrom": "skip", "initContainers": "all"}}, ["--env-from=skip", "--init-containers=all"], {"env-from": "skip", "init-containers": "all"}),
-    ({"namespaceSettings": False}, ["--ignore-namespace-annotations"], {"namespace-annotations": "ignore"}),
-]
+def kebab(key):
+    """The name of a setting, of its key in the values."""
+    return re.sub("[A-Z]", lambda letter: f"-{letter[0].lower()}", key)
+
+
+def settings(chart):
+    """Key in the values -> an example that is not the default."""
+    forms = load(chart.path / "values.schema.json")["properties"]["settings"]["properties"]
+    examples = {"#/definitions/ratio": 0.8, "#/definitions/quantity": "64Mi"}
+    return {key: examples[form["$ref"]] if "$ref" in form else form["enum"][-1] for key, form in forms.items()}
 
 
 def policies(checks, chart):
     """The chart installs what `gomemlimit policy` prints; tests/admission_policy.rs says that the file is that."""
     file = documents(chart.read("files/policy.yaml"))
     defaults = settings_of(file[0])
-    core = ROOT / "crates" / "core" / "src"
-    ratio = int(re.search(r"DEFAULT: Self = Self\(([\d_]+)\)", (core / "value" / "ratio.rs").read_text())[1].replace("_", "")) / 1_000_000
-    floor = int(re.search(r"DEFAULT_MIN_LIMIT: u64 = (\d+) << 20", (core / "settings" / "mod.rs").read_text())[1])
-    checks.equal((defaults["ratio"], defaults["min-limit"]), (f"{ratio}", f"{floor}Mi"), "the policy's defaults")
-    for values, flags, changed in POLICIES:
+    # Values of a release with `engine: policy`, the flags of `gomemlimit policy` that say the same, and what both make of it.
+    cases = [({}, [], {}), ({"namespaceSettings": False}, ["--ignore-namespace-annotations"], {"namespace-annotations": "ignore"})]
+    for key, example in settings(chart).items():
+        if kebab(key) in defaults:
+            cases.append(({"settings": {key: example}}, [f"--{kebab(key)}={example}"], {kebab(key): f"{example}"}))
+    for values, flags, changed in cases:
         expected = copy.deepcopy(file)
         of_release(expected, {**defaults, **changed})
         rendered = chart.objects(values={"engine": "policy", **values})

@@ -48,7 +48,9 @@ def table(chart):
 
 
 def defaults(chart):
-    return json.dumps({path: value for path, value, _ in documented(chart)}, indent=1) + "\n"
+    # Settings have an effect in every installation, so no template asks for their defaults.
+    known = {path: value for path, value, _ in documented(chart) if not path.startswith("settings.")}
+    return json.dumps(known, indent=1) + "\n"
 
 
 def rewritten(chart):

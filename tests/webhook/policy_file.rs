@@ -66,7 +66,7 @@ fn the_pages_output_is_real() {
     let explained = "$ gomemlimit explain -f shop.yaml --policy-file policy.yaml";
     assert_eq!(text(&output.stdout), shown(explained));
 
-    let broken = "rules:\n  - name: a\n    set:\n      ratio: 0.8\n      min-limit: 64Mi\n";
+    let broken = "rules:\n  - name: a\n    set:\n      ratio: 0.8\n      minLimit: 64MB\n";
     let arguments = ["explain", "-f", "shop.yaml", "--policy-file", "broken.yaml"];
     let output = run(&arguments, &[("broken.yaml", broken)]);
     assert_eq!(text(&output.stderr), shown("$ gomemlimit explain -f shop.yaml --policy-file broken.yaml"));
@@ -111,9 +111,6 @@ fn the_charts_example_is_a_policy_file() {
     assert_eq!(rules.len(), 3);
     for field in ["namespaces", "podLabels", "owners", "containers", "images", "withoutArguments"] {
         assert!(policy.contains(field) && PAGE.contains(&format!("| `{field}` |")), "{field}");
-    }
-    for setting in ["ratio", "headroom", "minLimit", "mode", "value", "repair"] {
-        assert!(policy.contains(setting) && PAGE.contains(&format!("`{setting}`")), "{setting}");
     }
 }
 

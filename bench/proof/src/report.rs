@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
-use gomemlimit_core::value::{self, Ratio};
+use gomemlimit_core::value::Recipe;
 use gomemlimit_plot::{COLOURS, Level, Line, Panel, draw};
 
 use crate::record::{Arm, Experiment, MIB};
@@ -62,7 +62,7 @@ pub fn markdown(experiment: &Experiment) -> Result<String> {
     let Experiment { settings, machine, .. } = experiment;
     let (steady, leak) = (experiment.pair(false)?, experiment.pair(true)?);
     let mut out = String::new();
-    let value = value::literal_value(settings.limit_bytes, Ratio::DEFAULT, 0).unwrap_or_default();
+    let value = Recipe::default().bytes(settings.limit_bytes).unwrap_or_default();
     write!(
         out,
         "# The proof: OOMKilled before, stable after\n\n\

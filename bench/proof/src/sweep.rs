@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use gomemlimit_core::value::{self, Ratio};
+use gomemlimit_core::value::Recipe;
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -198,7 +198,7 @@ async fn measure(args: &SweepArgs, live: u64, ratio: u64) -> Result<Cell> {
     let gomemlimit = match ratio {
         0 => None,
         100 => Some(LIMIT),
-        ratio => value::literal_value(LIMIT, format!("{ratio}%").parse::<Ratio>()?, 0),
+        ratio => Recipe { ratio: format!("{ratio}%").parse()?, ..Recipe::default() }.bytes(LIMIT),
     };
     let result = measure_in(args, &cgroup, live, ratio, gomemlimit).await;
     // The processes of a dropped child end at once, but not at this very moment.

@@ -10,7 +10,7 @@ the first rule that is for a value counts. With `isSafe` nobody is less safe tha
 {{- $network := .Values.networkPolicy.enabled -}}
 {{- $budget := and .Values.podDisruptionBudget.enabled (gt (include "gomemlimit.minReplicas" . | int) 1) -}}
 {{- $usesApi := or (include "gomemlimit.usesApi" .) (include "gomemlimit.hasKeeper" .) $coverage -}}
-{{- $selecting := list "nameOverride" "fullnameOverride" "commonLabels" "engine" "settings" "policy" "namespaceSettings" "webhook.failurePolicy" "webhook.reinvocationPolicy" "webhook.optInLabel" "webhook.namespaceSelector" "webhook.extraExcludedNamespaces" "webhook.objectSelector" "webhook.matchConditions" "webhook.podOptIn" "coverage" "extraObjects" -}}
+{{- $selecting := list "nameOverride" "fullnameOverride" "commonLabels" "engine" "policy" "namespaceSettings" "webhook.failurePolicy" "webhook.reinvocationPolicy" "webhook.optInLabel" "webhook.namespaceSelector" "webhook.extraExcludedNamespaces" "webhook.objectSelector" "webhook.matchConditions" "webhook.podOptIn" "coverage" "extraObjects" -}}
 {{- $counting := list "image" "imagePullSecrets" "server.bindAddress" "server.adminPort" "service.ipFamil" "serviceAccount.create" "serviceAccount.annotations" "rbac" "revisionHistoryLimit" "priorityClassName" "nodeSelector" "tolerations" "podSecurityContext" "securityContext" "readinessProbe" "livenessProbe" "runtimeClassName" "hostUsers" "dnsPolicy" "deploymentAnnotations" "podAnnotations" "podLabels" "extraEnv" "networkPolicy.enabled" "networkPolicy.metricsFrom" "networkPolicy.apiServer" "metrics.serviceMonitor" "metrics.podMonitor" -}}
 {{- list
   (dict "is" (and $policy (not $coverage)) "of" $counting "why" "without engine: webhook or coverage.enabled")

@@ -2,7 +2,7 @@
 
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::settings::{Level, Setting};
+use crate::settings::{level::Level, table::Setting};
 
 /// The closed list of kinds of warning; each is a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantNames)]

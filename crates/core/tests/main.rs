@@ -8,13 +8,13 @@
 )]
 
 mod audit;
-mod decisions;
 mod effective;
 mod env_order;
 mod go_runtime;
 mod golden;
 mod label_selectors;
 mod laws;
+mod limits_and_ownership;
 mod memory_volumes;
 mod quantity;
 mod repair;

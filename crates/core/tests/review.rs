@@ -3,7 +3,7 @@
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Review, Settings,
     admission::{Patch, admit},
-    settings::{EnvFrom, Repair},
+    settings::{EnvFrom, Form, Level, Repair, Setting},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -353,4 +353,53 @@ fn a_default_headroom_too_large_for_a_small_pod_falls_back_to_none() {
     let answer = answer_in(&review_of(&app("1Gi")), &NamespaceAnnotations::new(), &policy);
     assert_eq!(answer.decisions["containers"]["app"]["value"], "966367641");
     assert_eq!(answer.warnings.len(), 1);
+}
+
+/// The containers of the pod after the answer, with a setting at one level.
+fn spec_with(pod: &Value, level: Level, setting: Setting, text: &str) -> Value {
+    let (mut pod, mut namespace, mut policy) = (pod.clone(), NamespaceAnnotations::new(), Policy::default());
+    let name = setting.as_str();
+    match level {
+        Level::Container => {
+            pod["metadata"]["annotations"] = json!({format!("{name}.gomemlimit.dev/app"): text});
+        }
+        Level::Pod => pod["metadata"]["annotations"] = json!({format!("gomemlimit.dev/{name}"): text}),
+        Level::Rule => {
+            let rules = json!({"rules": [{"name": "r", "set": {setting.camel_case(): text}}]});
+            policy.rules = serde_json::from_value(rules).unwrap();
+        }
+        Level::Namespace => {
+            namespace.insert(format!("gomemlimit.dev/{name}"), text.to_owned());
+        }
+        Level::Default => policy.defaults.set(setting, text).unwrap(),
+    }
+    let patch = answer_in(&review_of(&pod), &namespace, &policy).patch;
+    patched(&pod, &patch)["spec"].clone()
+}
+
+#[test]
+fn every_setting_counts_at_every_level() {
+    let mut broken = app("1Gi");
+    broken["spec"]["containers"][0]["env"] = json!([{"name": "GOMEMLIMIT", "value": "900Mi"}]);
+    for &setting in Setting::ALL {
+        let texts = match setting.form() {
+            Form::Ratio => vec!["0.5"],
+            Form::Quantity => vec!["300Mi", "2Gi"],
+            Form::Words(words) => words.into_iter().map(|(word, _)| word).collect(),
+        };
+        let default = Settings::default().text(setting);
+        let mut counts = false;
+        for (pod, text) in
+            [app("1Gi"), broken.clone()].iter().flat_map(|pod| texts.iter().map(move |text| (pod, text)))
+        {
+            let without = spec_with(pod, Level::Default, setting, &default);
+            let [first, others @ ..] = Level::ALL else { unreachable!() };
+            let spec = spec_with(pod, *first, setting, text);
+            counts |= spec != without;
+            for level in others {
+                assert_eq!(spec_with(pod, *level, setting, text), spec, "{setting:?}: {text} at {level:?}");
+            }
+        }
+        assert!(counts, "{setting:?} changes nothing");
+    }
 }

@@ -1,10 +1,10 @@
 //! The formulas of the value, ratios, and the grammar of GOMEMLIMIT, case by case.
 
-use gomemlimit_core::value::{GoLimit, Malformed, Ratio, RatioError, headroom_fits, literal_value};
-
-fn ratio(text: &str) -> Ratio {
-    text.parse().unwrap()
-}
+use gomemlimit_core::{
+    settings::Setting,
+    value::{GoLimit, Malformed, Ratio, RatioError, Recipe, headroom_fits},
+};
+use serde_json::json;
 
 #[test]
 fn values() {
@@ -21,11 +21,33 @@ fn values() {
         (10, "0.9", 10, None),
         (10, "0.9", 11, None),
     ] {
-        assert_eq!(
-            literal_value(limit, ratio(ratio_text), headroom),
-            wanted,
-            "{limit} × {ratio_text} − {headroom}"
-        );
+        let recipe: Recipe =
+            serde_json::from_value(json!({"ratio": ratio_text, "headroom": headroom})).unwrap();
+        assert_eq!(recipe.bytes(limit), wanted, "{limit} × {ratio_text} − {headroom}");
+    }
+}
+
+#[test]
+fn the_setting_that_made_a_value() {
+    for (limit, ratio, headroom, wanted) in [
+        (1 << 30, "0.9", 0, Setting::Ratio),
+        (256 << 20, "0.9", 64 << 20, Setting::Headroom),
+        (256 << 20, "0.7", 64 << 20, Setting::Ratio),
+        (1000, "0.9", 99, Setting::Ratio),
+        (1000, "0.9", 100, Setting::Headroom),
+    ] {
+        let recipe: Recipe = serde_json::from_value(json!({"ratio": ratio, "headroom": headroom})).unwrap();
+        assert_eq!(recipe.made_by(limit), wanted, "{limit} × {ratio} − {headroom}");
+    }
+}
+
+/// `explain` looks for the level of each number by its name, and annotations of earlier releases are still read.
+#[test]
+fn a_recipe_is_made_of_settings_and_shows_what_is_not_the_default() {
+    let recipe = json!(Recipe::default());
+    assert_eq!(recipe, json!({"ratio": "0.9", "headroom": 0}));
+    for name in recipe.as_object().unwrap().keys() {
+        assert!(name.parse::<Setting>().is_ok(), "{name}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! From figures to a verdict: what holds, and which of it comes first.
 
-use gomemlimit_core::value::{self, Ratio};
+use gomemlimit_core::value::Recipe;
 use serde::Serialize;
 use strum::VariantArray as _;
 use thiserror::Error;
@@ -308,7 +308,7 @@ impl Rules<'_> {
 
     fn recommended_gomemlimit(&self) -> Option<u64> {
         let limit = self.limit()?;
-        value::literal_value(limit, Ratio::DEFAULT, self.figures.off_heap.unwrap_or(0))
+        Recipe { headroom: self.figures.off_heap.unwrap_or(0), ..Recipe::default() }.bytes(limit)
     }
 
     /// The limit at which the live heap takes 60 %, with what is off the heap; whole mebibytes.

@@ -33,8 +33,8 @@ use super::{
     object_ref::{ObjectRef, ObjectRefError, is_other_type},
     out_file::OutFile,
     output,
-    policy_args::parse_quantity,
     same_file::{is_same_file, refuse_kubeconfig},
+    settings_args::parse_quantity,
 };
 
 /// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do

@@ -8,9 +8,11 @@ use gomemlimit_core::{
     audit::{ContainerCoverage, Selected, UncoveredReason},
     names::STATUS_ANNOTATION,
     pod::LivePod,
+    value::Recipe,
 };
 use gomemlimit_manifest::{PodLocation, pod_locations};
 use kube::{api::GetParams, core::Request};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -62,9 +64,8 @@ impl Explained {
         if text("kind") == Some("track") {
             return Some(format!("tracks the limit, {limit} ({level}) at its creation"));
         }
-        let headroom = entry.get("headroom").and_then(Value::as_u64).filter(|bytes| *bytes > 0);
-        let headroom = headroom.map(|bytes| format!(", headroom {}", quantity(bytes))).unwrap_or_default();
-        Some(format!("ratio {}{headroom} of {limit} ({level}) at its creation", text("ratio")?))
+        let recipe = Recipe::deserialize(entry).ok()?;
+        Some(format!("{recipe} of {limit} ({level}) at its creation"))
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
         };
         let (objects, cluster_state) =
             progress::shown(&progress::spinner("Reading the cluster"), read).await?;
-        let resolver = PolicyResolver::new(cluster_state, args.manifests.policy_args(), policy_is_given)?;
+        let resolver = PolicyResolver::new(cluster_state, args.manifests.settings_args(), policy_is_given)?;
         let mut all = Vec::new();
         for text in &objects {
             all.extend(explain(text, &namespace, &resolver)?);

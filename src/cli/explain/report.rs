@@ -1,6 +1,7 @@
 //! The JSON of a container, for programs.
 
 use gomemlimit_core::decision::{ComputedValue, ContainerDecision, NotTracked};
+use gomemlimit_core::settings::Setting;
 use serde_json::{Value, json};
 
 /// Version of the schema of `-o json`; fields are added without a new one.
@@ -25,15 +26,18 @@ pub(super) fn container_report(container: &ContainerDecision<'_>) -> Value {
 }
 
 fn basis(plan: &ComputedValue) -> Value {
-    json!({
+    let mut basis = json!({
         "podLimit": plan.from_pod_limit,
         "kind": plan.kind.as_str(),
-        "kindFrom": plan.kind_level.as_str(),
+        "kindFrom": plan.levels.of(Setting::Value).as_str(),
         "notTracked": plan.not_tracked.map(NotTracked::explanation),
-        "ratio": plan.ratio.to_string(),
-        "ratioFrom": plan.ratio_level.as_str(),
-        "headroom": plan.headroom,
-        "headroomFrom": plan.headroom_level.as_str(),
         "setting": plan.made_by().as_str(),
-    })
+    });
+    // Each number of the recipe has the name of its setting.
+    for (name, number) in json!(plan.recipe).as_object().into_iter().flatten() {
+        let level = name.parse().map(|setting| plan.levels.of(setting).as_str());
+        basis[format!("{name}From")] = level.ok().into();
+        basis[name] = number.clone();
+    }
+    basis
 }

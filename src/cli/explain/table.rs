@@ -60,8 +60,10 @@ fn why(container: &ContainerDecision<'_>) -> String {
     let of = if plan.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
     let value = match plan.made_by() {
         Setting::Value => format!("tracks the limit: 95.37 % of it ({level})"),
-        Setting::Headroom => format!("headroom {} ({level}){not_tracked}", output::quantity(plan.headroom)),
-        _ => format!("ratio {} {of} ({level}){not_tracked}", plan.ratio),
+        Setting::Headroom => {
+            format!("headroom {} ({level}){not_tracked}", output::quantity(plan.recipe.headroom))
+        }
+        _ => format!("ratio {} {of} ({level}){not_tracked}", plan.recipe.ratio),
     };
     // The problem of the value that it replaces.
     let replaced = container.existing.as_ref().map(|_| format!("; {}", container.explanation()));

@@ -1,6 +1,7 @@
 //! Pods that a generator makes up: settings that make sense or not, limits of every form, everything that keeps a
 //! container from a value.
 
+use gomemlimit_core::settings::{Engines, Form, Setting};
 use serde_json::{Map, Value, json};
 
 const RATIOS: &[&str] = &[
@@ -28,8 +29,6 @@ const RATIOS: &[&str] = &[
     "0.980001",
     "5e-1",
 ];
-const MODES: &[&str] = &["inject", "inject", "audit", "off", "no", ""];
-const KINDS: &[&str] = &["literal", "track", "track", "tracked"];
 const IMAGES: &[&str] = &[
     "gomemlimit.invalid/pause:1",
     "gomemlimit.invalid/pause:1",
@@ -91,6 +90,18 @@ const FLAGS: &[&str] = &[
     "/app",
 ];
 
+/// Texts that make sense for a setting, or not.
+fn texts(setting: Setting) -> Vec<&'static str> {
+    match setting.form() {
+        Form::Ratio => RATIOS.to_vec(),
+        Form::Quantity => QUANTITIES.to_vec(),
+        // The first word twice: without `inject` there is no value.
+        Form::Words(words) => {
+            words.iter().take(1).chain(&words).map(|(word, _)| *word).chain(["no", ""]).collect()
+        }
+    }
+}
+
 /// The same pods for the same seed.
 pub struct RandomPods {
     state: u64,
@@ -120,17 +131,13 @@ impl RandomPods {
 
     fn annotations(&mut self, containers: &[&str]) -> Value {
         let mut annotations = Map::new();
-        for (setting, texts) in [
-            ("ratio", RATIOS),
-            ("mode", MODES),
-            ("headroom", QUANTITIES),
-            ("min-limit", QUANTITIES),
-            ("value", KINDS),
-        ] {
+        for setting in Setting::ALL.iter().filter(|setting| setting.engines() == Engines::All) {
+            let texts = texts(*setting);
+            let setting = setting.as_str();
             let of_containers = containers.iter().map(|name| format!("{setting}.gomemlimit.dev/{name}"));
             for key in of_containers.chain([format!("gomemlimit.dev/{setting}")]) {
                 if self.happens(25) {
-                    annotations.insert(key, self.one(texts).into());
+                    annotations.insert(key, self.one(&texts).into());
                 }
             }
         }

@@ -12,7 +12,8 @@ use crate::{
     },
     printable::escape_json,
     reason::Reason,
-    settings::EnvFrom,
+    settings::words::EnvFrom,
+    value::recipe::Recipe,
 };
 
 /// Version of the schema that this release writes.
@@ -98,7 +99,7 @@ impl<'v> Entry<'v> {
     }
 }
 
-/// A value of this program. One that tracks has no ratio and headroom.
+/// A value of this program. One that tracks has no recipe.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SetEntry<'v> {
@@ -110,10 +111,8 @@ struct SetEntry<'v> {
     limit: u64,
     #[serde(skip_serializing_if = "is_false")]
     pod_limit: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ratio: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    headroom: Option<u64>,
+    #[serde(flatten)]
+    recipe: Option<Recipe>,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'static str>,
@@ -145,19 +144,16 @@ impl<'v> SetEntry<'v> {
     }
 
     fn of(source: &ValueSource, limit: u64) -> Self {
-        let (bytes, ratio, headroom, note) = match *source {
-            ValueSource::Literal { ratio, headroom, .. } => {
-                (None, Some(ratio.to_string()), Some(headroom), None)
-            }
-            ValueSource::Track { bytes } => (Some(bytes), None, None, Some(TRACKING_NOTE)),
+        let (bytes, recipe, note) = match *source {
+            ValueSource::Literal { recipe, .. } => (None, Some(recipe), None),
+            ValueSource::Track { bytes } => (Some(bytes), None, Some(TRACKING_NOTE)),
         };
         Self {
             value: source.text(),
             bytes,
             limit,
             pod_limit: false,
-            ratio,
-            headroom,
+            recipe,
             kind: source.kind().as_str(),
             source: None,
             not_tracked: None,

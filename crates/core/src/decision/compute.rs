@@ -7,8 +7,8 @@ use crate::{
     },
     pod::{containers::Container, env::MibVariable},
     reason::Reason,
-    settings::{Level, ValueKind, precedence::Precedence},
-    value::{formula, limit::Limit},
+    settings::{level::Levels, precedence::Precedence, table::Setting, words::ValueKind},
+    value::{formula, limit::Limit, recipe::Recipe},
     warning::Warning,
 };
 
@@ -30,33 +30,24 @@ pub(super) fn compute(
     if bytes < precedence.min_limit().0 {
         return Err(Reason::BelowMinimum);
     }
-    let (wanted, kind_level) = precedence.value();
+    let mut levels = Levels::default();
+    let wanted = levels.note(Setting::Value, precedence.first(|set| set.value, |defaults| defaults.value));
     let not_tracked = match wanted {
         ValueKind::Literal => None,
         ValueKind::Track => not_tracked(container, limit, own),
     };
     let kind = if not_tracked.is_some() { ValueKind::Literal } else { wanted };
-    let (ratio, ratio_level) = precedence.ratio();
-    let (value, headroom, headroom_level) = match kind {
-        ValueKind::Track => (formula::tracking_value(bytes), 0, Level::Default),
+    let ratio = levels.note(Setting::Ratio, precedence.first(|set| set.ratio, |defaults| defaults.ratio));
+    let mut recipe = Recipe { ratio, ..Recipe::default() };
+    let value = match kind {
+        ValueKind::Track => formula::tracking_value(bytes),
         ValueKind::Literal => {
-            let (headroom, level) = precedence.headroom(bytes, &container.name, warnings);
-            let value = formula::literal_value(bytes, ratio, headroom).ok_or(Reason::BelowMinimum)?;
-            (value, headroom, level)
+            let headroom = precedence.headroom(bytes, &container.name, warnings);
+            recipe.headroom = levels.note(Setting::Headroom, headroom);
+            recipe.bytes(bytes).ok_or(Reason::BelowMinimum)?
         }
     };
-    Ok(ComputedValue {
-        bytes: value,
-        limit: bytes,
-        from_pod_limit,
-        kind,
-        kind_level,
-        not_tracked,
-        ratio,
-        ratio_level,
-        headroom,
-        headroom_level,
-    })
+    Ok(ComputedValue { bytes: value, limit: bytes, from_pod_limit, kind, not_tracked, recipe, levels })
 }
 
 /// The reason for a literal value instead of one that tracks.

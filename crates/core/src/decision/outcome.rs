@@ -12,8 +12,12 @@ use crate::{
     json::text::Text,
     pod::env::Opaque,
     reason::Reason,
-    settings::{EnvFrom, Level, Setting, ValueKind},
-    value::ratio::Ratio,
+    settings::{
+        level::{Level, Levels},
+        table::Setting,
+        words::{EnvFrom, ValueKind},
+    },
+    value::recipe::Recipe,
     warning::Warning,
 };
 
@@ -193,18 +197,12 @@ pub struct ComputedValue {
     pub from_pod_limit: bool,
     /// The form of the value.
     pub kind: ValueKind,
-    /// The level of the kind.
-    pub kind_level: Level,
     /// The reason for a literal value instead of one that tracks.
     pub not_tracked: Option<NotTracked>,
-    /// The share of the limit; has no part in a value that tracks, and neither has the headroom.
-    pub ratio: Ratio,
-    /// The level of the ratio.
-    pub ratio_level: Level,
-    /// Bytes to leave free.
-    pub headroom: u64,
-    /// The level of the headroom.
-    pub headroom_level: Level,
+    /// The recipe of a literal value; has no part in a value that tracks.
+    pub recipe: Recipe,
+    /// The levels of the form and of the recipe.
+    pub levels: Levels,
 }
 
 impl ComputedValue {
@@ -216,17 +214,9 @@ impl ComputedValue {
 
     pub(crate) fn source(&self) -> ValueSource {
         match self.kind {
-            ValueKind::Literal => {
-                ValueSource::Literal { bytes: self.bytes, ratio: self.ratio, headroom: self.headroom }
-            }
+            ValueKind::Literal => ValueSource::Literal { bytes: self.bytes, recipe: self.recipe },
             ValueKind::Track => ValueSource::Track { bytes: self.bytes },
         }
-    }
-
-    /// Whether the headroom, not the ratio, made the value.
-    #[must_use]
-    pub fn is_by_headroom(&self) -> bool {
-        self.kind == ValueKind::Literal && self.bytes == self.limit.saturating_sub(self.headroom)
     }
 
     /// The setting that made the value.
@@ -234,19 +224,14 @@ impl ComputedValue {
     pub fn made_by(&self) -> Setting {
         match self.kind {
             ValueKind::Track => Setting::Value,
-            ValueKind::Literal if self.is_by_headroom() => Setting::Headroom,
-            ValueKind::Literal => Setting::Ratio,
+            ValueKind::Literal => self.recipe.made_by(self.limit),
         }
     }
 
     /// The level of the setting that made the value.
     #[must_use]
     pub fn level(&self) -> Level {
-        match self.made_by() {
-            Setting::Value => self.kind_level,
-            Setting::Headroom => self.headroom_level,
-            _ => self.ratio_level,
-        }
+        self.levels.of(self.made_by())
     }
 }
 

@@ -12,17 +12,17 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    json::text::Key,
+    json::{self, text::Key},
     names::TRACKING_VALUE,
-    settings::ValueKind,
-    value::{formula, ratio::Ratio},
+    settings::words::ValueKind,
+    value::{formula, recipe::Recipe},
 };
 
 /// The inputs that a value is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueSource {
-    /// Bytes, and the settings that yield them.
-    Literal { bytes: u64, ratio: Ratio, headroom: u64 },
+    /// Bytes, and the recipe that yields them.
+    Literal { bytes: u64, recipe: Recipe },
     /// The limit alone, which yields these bytes.
     Track { bytes: u64 },
 }
@@ -96,8 +96,8 @@ impl Repaired {
 pub(crate) struct OwnedValues(HashMap<String, OwnedValue>);
 
 impl OwnedValues {
-    /// Reads an annotation that anybody may have written. A value counts as owned only if the recorded limit, ratio and
-    /// headroom yield exactly that value.
+    /// Reads an annotation that anybody may have written. A value counts as owned only if the recorded recipe makes exactly
+    /// that value of the recorded limit.
     pub(crate) fn read(annotation: Option<&str>, containers: &[&str]) -> Self {
         #[derive(Deserialize)]
         struct Document<'a> {
@@ -152,9 +152,8 @@ impl<'de> Visitor<'de> for OwnedValuesVisitor<'_> {
 #[derive(Deserialize)]
 struct OwnedValueEntry<'a> {
     value: String,
-    limit: Bytes,
-    ratio: Option<String>,
-    headroom: Option<Bytes>,
+    #[serde(deserialize_with = "json::bytes")]
+    limit: u64,
     kind: Option<String>,
     #[serde(borrow)]
     repaired: Option<&'a RawValue>,
@@ -162,46 +161,17 @@ struct OwnedValueEntry<'a> {
 
 impl OwnedValueEntry<'_> {
     fn parse(json: &str) -> Option<OwnedValue> {
-        let entry: OwnedValueEntry<'_> = serde_json::from_str(json).ok()?;
-        let limit = entry.limit.0?;
-        let source = match entry.kind.as_deref() {
+        let OwnedValueEntry { value, limit, kind, repaired } = serde_json::from_str(json).ok()?;
+        let source = match kind.as_deref() {
             None | Some("literal") => {
-                let (ratio, headroom) = (entry.ratio?.parse().ok()?, entry.headroom?.0?);
-                ValueSource::Literal {
-                    bytes: formula::literal_value(limit, ratio, headroom)?,
-                    ratio,
-                    headroom,
-                }
+                // Beside the other fields, which a raw value among them keeps from being flattened.
+                let recipe: Recipe = serde_json::from_str(json).ok()?;
+                ValueSource::Literal { bytes: recipe.bytes(limit)?, recipe }
             }
             Some("track") => ValueSource::Track { bytes: formula::tracking_value(limit) },
             Some(_) => return None,
         };
-        let repaired = entry.repaired.and_then(|json| Repaired::parse(json.get()));
-        (entry.value == source.text()).then_some(OwnedValue { source, limit, repaired })
-    }
-}
-
-/// A number, or digits in a string; anything else is no number.
-struct Bytes(Option<u64>);
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BytesVisitor;
-        impl Visitor<'_> for BytesVisitor {
-            type Value = Bytes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes")
-            }
-
-            fn visit_u64<E>(self, bytes: u64) -> Result<Bytes, E> {
-                Ok(Bytes(Some(bytes)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
-                Ok(Bytes(text.parse().ok()))
-            }
-        }
-        deserializer.deserialize_any(BytesVisitor)
+        let repaired = repaired.and_then(|json| Repaired::parse(json.get()));
+        (value == source.text()).then_some(OwnedValue { source, limit, repaired })
     }
 }

@@ -8,7 +8,10 @@ use crate::{
     names::{DOMAIN, INJECT_LABEL, STATUS_ANNOTATION, is_own_key},
     quote::quote,
     settings::{
-        Level, Setting, Settings, layer::PartialSettings, precedence::Precedence, rules::MatchedRules,
+        level::Level,
+        precedence::Precedence,
+        rules::MatchedRules,
+        table::{PartialSettings, Setting, Settings},
     },
     warning::{Warning, WarningKind},
 };

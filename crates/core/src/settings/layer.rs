@@ -1,14 +1,15 @@
-//! The settings of one level.
+//! The settings of one level: read from an annotation or a rule, and filled from a weaker level.
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-use thiserror::Error;
-
 use crate::{
-    quantity::{self, HintedError},
     quote::quote,
-    settings::{Level, Mode, Repair, Setting, UnknownWord, ValueKind},
-    value::ratio::{LOW_RATIO, Ratio, RatioError},
+    settings::{
+        level::Level,
+        table::{PartialSettings, RuleTexts, Setting},
+        types::SettingError,
+    },
+    value::ratio::Ratio,
     warning::{Warning, WarningKind},
 };
 
@@ -19,32 +20,6 @@ pub(crate) enum SettingKey {
     Setting(Setting),
 }
 
-/// The settings of one level; `None` if the level does not set it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PartialSettings {
-    /// `ratio: off`.
-    pub(super) is_off: bool,
-    pub(super) ratio: Option<Ratio>,
-    pub(super) headroom: Option<u64>,
-    pub(super) min_limit: Option<u64>,
-    pub(super) mode: Option<Mode>,
-    pub(super) value: Option<ValueKind>,
-    pub(super) repair: Option<Repair>,
-}
-
-/// The problem of a text as the value of a setting.
-#[derive(Debug, Error)]
-enum SettingError {
-    #[error("has spaces around it")]
-    Spaces,
-    #[error(transparent)]
-    Ratio(#[from] RatioError),
-    #[error(transparent)]
-    Quantity(#[from] HintedError),
-    #[error(transparent)]
-    Word(#[from] UnknownWord),
-}
-
 impl PartialSettings {
     /// Stores `text` as the value of `setting`.
     fn put(&mut self, setting: Setting, text: &str) -> Result<(), SettingError> {
@@ -52,51 +27,25 @@ impl PartialSettings {
         if text != text.trim() {
             return Err(SettingError::Spaces);
         }
-        match setting {
-            Setting::Ratio if text == "off" => self.is_off = true,
-            Setting::Ratio => self.ratio = Some(text.parse()?),
-            Setting::Headroom => self.headroom = Some(quantity::parse_hinted(text)?),
-            Setting::MinLimit => self.min_limit = Some(quantity::parse_hinted(text)?),
-            Setting::Mode => self.mode = Some(text.parse()?),
-            Setting::Value => self.value = Some(text.parse()?),
-            Setting::Repair => self.repair = Some(text.parse()?),
+        if setting == Setting::Ratio && text == "off" {
+            self.is_off = true;
+            return Ok(());
         }
-        Ok(())
+        self.set(setting, text)
     }
 
     /// Takes the settings that are missing here from `weaker`, each by itself; returns those that it took.
-    pub(crate) fn fill_from(&mut self, weaker: &Self) -> impl Iterator<Item = SettingKey> {
-        fn fill<T: Copy>(own: &mut Option<T>, other: Option<T>) -> bool {
-            let takes = own.is_none() && other.is_some();
-            *own = own.or(other);
-            takes
-        }
+    pub(crate) fn fill_from(&mut self, weaker: &Self) -> impl Iterator<Item = SettingKey> + use<> {
         let takes_off = weaker.is_off && !self.is_off && self.ratio.is_none() && self.mode.is_none();
         self.is_off |= takes_off;
-        let taken = [
-            (SettingKey::Off, takes_off),
-            (SettingKey::Setting(Setting::Ratio), fill(&mut self.ratio, weaker.ratio)),
-            (SettingKey::Setting(Setting::Headroom), fill(&mut self.headroom, weaker.headroom)),
-            (SettingKey::Setting(Setting::MinLimit), fill(&mut self.min_limit, weaker.min_limit)),
-            (SettingKey::Setting(Setting::Mode), fill(&mut self.mode, weaker.mode)),
-            (SettingKey::Setting(Setting::Value), fill(&mut self.value, weaker.value)),
-            (SettingKey::Setting(Setting::Repair), fill(&mut self.repair, weaker.repair)),
-        ];
-        taken.into_iter().filter_map(|(key, takes)| takes.then_some(key))
+        let taken = self.fill_each(weaker).filter(|(_, takes)| *takes);
+        let off = takes_off.then_some(SettingKey::Off);
+        off.into_iter().chain(taken.map(|(setting, _)| SettingKey::Setting(setting)))
     }
 
     /// The ratio, if it leaves so much unused that it is unlikely to be meant.
     pub(crate) fn doubtful_ratio(&self) -> Option<Ratio> {
         self.ratio.filter(|ratio| ratio.is_low())
-    }
-
-    /// The doubt about a setting that is followed but unlikely to be meant.
-    fn doubt(&self, setting: Setting, text: &str) -> Option<String> {
-        match setting {
-            Setting::Ratio => self.doubtful_ratio().map(|_| format!("{} {LOW_RATIO}", quote(text))),
-            Setting::Headroom | Setting::MinLimit => quantity::too_small(text),
-            _ => None,
-        }
     }
 
     /// Reads one annotation into the layer, reporting what cannot be followed.
@@ -113,7 +62,7 @@ impl PartialSettings {
                 WarningKind::BadSetting(setting, level),
                 format!("{place} {}: {} {problem}; ignored", quote(key), quote(text)),
             )),
-            Ok(()) => warnings.extend(self.doubt(setting, text).map(|doubt| {
+            Ok(()) => warnings.extend(setting.doubt(text).map(|doubt| {
                 Warning::new(WarningKind::DoubtfulSetting, format!("{place} {}: {doubt}", quote(key)))
             })),
         }
@@ -121,32 +70,12 @@ impl PartialSettings {
 }
 
 impl<'de> Deserialize<'de> for PartialSettings {
-    /// The settings of a rule; in YAML `minLimit` is written as Kubernetes writes names.
+    /// The settings of a rule.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Default, Deserialize)]
-        #[serde(default, deny_unknown_fields, rename_all = "camelCase", rename = "set")]
-        struct Written {
-            ratio: Option<String>,
-            headroom: Option<String>,
-            min_limit: Option<String>,
-            mode: Option<String>,
-            value: Option<String>,
-            repair: Option<String>,
-        }
-        let Written { ratio, headroom, min_limit, mode, value, repair } = Written::deserialize(deserializer)?;
         let mut layer = Self::default();
-        let texts = [
-            (Setting::Ratio, ratio),
-            (Setting::Headroom, headroom),
-            (Setting::MinLimit, min_limit),
-            (Setting::Mode, mode),
-            (Setting::Value, value),
-            (Setting::Repair, repair),
-        ];
-        for (setting, text) in texts {
-            let Some(text) = text else { continue };
+        for (setting, text) in RuleTexts::deserialize(deserializer)?.given() {
             layer.put(setting, &text).map_err(|problem| {
-                D::Error::custom(format!("{}: {} {problem}", setting.as_str(), quote(&text)))
+                D::Error::custom(format!("{}: {} {problem}", setting.camel_case(), quote(&text)))
             })?;
         }
         Ok(layer)

@@ -3,12 +3,14 @@
 use crate::{
     quote::quote,
     settings::{
-        Level, Mode, Repair, Setting, Settings, ValueKind,
-        layer::{PartialSettings, SettingKey},
+        layer::SettingKey,
+        level::Level,
         rules::MatchedRules,
+        table::{PartialSettings, Setting, Settings},
+        words::{Mode, Repair},
     },
     units::human,
-    value::{formula, ratio::Ratio},
+    value::formula,
     warning::{Warning, WarningKind},
 };
 
@@ -42,8 +44,14 @@ impl<'s> Precedence<'s> {
         self.layers.iter().flatten().copied()
     }
 
-    fn first<T>(&self, get: impl Fn(&PartialSettings) -> Option<T>) -> Option<(T, Level)> {
-        self.layers().find_map(|(level, layer)| Some((get(layer)?, level)))
+    /// The strongest level that gives a setting: what it gives, and which it is.
+    pub(crate) fn first<T>(
+        &self,
+        given: impl Fn(&PartialSettings) -> Option<T>,
+        default: impl Fn(&Settings) -> T,
+    ) -> (T, Level) {
+        let first = self.layers().find_map(|(level, layer)| Some((given(layer)?, level)));
+        first.unwrap_or_else(|| (default(self.defaults), Level::Default))
     }
 
     /// `ratio: off` is short for `mode: off`, unless a stronger level gives a ratio or a mode.
@@ -60,14 +68,6 @@ impl<'s> Precedence<'s> {
         }
         let mode = self.defaults.mode;
         ChosenMode { mode, level: Level::Default, by: SettingKey::Setting(Setting::Mode) }
-    }
-
-    pub(crate) fn ratio(&self) -> (Ratio, Level) {
-        self.first(|layer| layer.ratio).unwrap_or((self.defaults.ratio, Level::Default))
-    }
-
-    pub(crate) fn value(&self) -> (ValueKind, Level) {
-        self.first(|layer| layer.value).unwrap_or((self.defaults.value, Level::Default))
     }
 
     /// The first headroom that leaves at least 10 % of `limit`; the others are reported. None: zero.
@@ -96,12 +96,13 @@ impl<'s> Precedence<'s> {
     }
 
     pub(crate) fn min_limit(&self) -> (u64, Level) {
-        self.first(|layer| layer.min_limit).unwrap_or((self.defaults.min_limit, Level::Default))
+        self.first(|set| set.min_limit, |defaults| defaults.min_limit)
     }
 
     pub(crate) fn repair(&self) -> (Repair, Level) {
-        self.first(|layer| layer.repair).unwrap_or((self.defaults.repair, Level::Default))
+        self.first(|set| set.repair, |defaults| defaults.repair)
     }
+
     /// The name of the rule that gave the mode, if one did.
     pub(crate) fn rule_of_mode(&self) -> Option<&'s str> {
         let chosen = self.mode();

@@ -8,7 +8,7 @@ use crate::{
     glob::{Glob, Work},
     pod::{Pod, containers::Container, env::Automemlimit},
     quote::quote,
-    settings::layer::PartialSettings,
+    settings::table::PartialSettings,
 };
 
 /// Maximum length of the name of a rule, in bytes; names go into the status annotation.

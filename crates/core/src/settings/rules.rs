@@ -13,10 +13,10 @@ use crate::{
     pod::containers::Container,
     quote::quote,
     settings::{
-        Setting,
         builtin::{BUILT_IN, BuiltIn},
-        layer::{PartialSettings, SettingKey},
+        layer::SettingKey,
         rule::{Any, Program, Rule, Selector, Target},
+        table::{PartialSettings, Setting},
     },
     value::ratio::LOW_RATIO,
     warning::{Warning, WarningKind},

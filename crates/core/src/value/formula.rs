@@ -1,6 +1,6 @@
-//! The value of GOMEMLIMIT for a memory limit.
+//! Values that track a memory limit, and the bound of a headroom.
 
-use crate::value::ratio::{MILLION, Ratio};
+use crate::value::ratio::MILLION;
 
 /// One MiB in bytes, the unit of the downward API that a tracking value is made of.
 pub const MIB: u64 = 1 << 20;
@@ -17,17 +17,6 @@ pub fn headroom_fits(limit: u64, headroom: u64) -> bool {
     limit
         .checked_sub(headroom)
         .is_some_and(|left| u128::from(left) * u128::from(MIN_SHARE_AFTER_HEADROOM) >= u128::from(limit))
-}
-
-/// `min(floor(limit × ratio), limit − headroom)` in bytes; `None` if that would be zero.
-///
-/// Always below `limit`, since a ratio is at most 0.98.
-#[must_use]
-pub fn literal_value(limit: u64, ratio: Ratio, headroom: u64) -> Option<u64> {
-    let share = u128::from(limit) * u128::from(ratio.ppm()) / u128::from(MILLION);
-    let share = u64::try_from(share).ok()?;
-    let bytes = share.min(limit.checked_sub(headroom)?);
-    (bytes > 0).then_some(bytes)
 }
 
 /// The bytes of a tracking value for a limit of `limit` bytes: kubelet rounds the limit up to whole MiB, and as many

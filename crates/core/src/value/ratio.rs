@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 /// One million: ratios are parts per million, so that no float touches bytes.
@@ -59,6 +60,25 @@ impl Ratio {
     #[must_use]
     pub const fn is_low(self) -> bool {
         self.0 < Self::LOW.0
+    }
+}
+
+impl Default for Ratio {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// As its text.
+impl Serialize for Ratio {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ratio {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gomemlimit_core::{quantity, value::Ratio};
+use gomemlimit_core::{quantity, value::Recipe};
 use serde_json::{Value, json};
 
 use super::{STATUS, TRACKING};
@@ -211,12 +211,10 @@ pub(crate) fn is_provably_ours(pod: &Value, container: &Value) -> bool {
         }
         let status: Value = serde_json::from_str(pod["metadata"]["annotations"][STATUS].as_str()?).ok()?;
         let entry = &status["containers"][container["name"].as_str()?];
-        let (limit, headroom) =
-            (i128::from(entry["limit"].as_u64()?), i128::from(entry["headroom"].as_u64()?));
-        let ratio: Ratio = entry["ratio"].as_str()?.parse().ok()?;
-        let value = (limit * i128::from(ratio.ppm()) / 1_000_000).min(limit - headroom);
+        let recipe: Recipe = serde_json::from_value(entry.clone()).ok()?;
+        let value = recipe.bytes(entry["limit"].as_u64()?)?;
         let text = variable["value"].as_str()?;
-        (value > 0 && text == value.to_string() && entry["value"] == text).then_some(())
+        (text == value.to_string() && entry["value"] == text).then_some(())
     };
     check().is_some()
 }

@@ -3,10 +3,7 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
-use super::{
-    STATUS, TRACKING,
-    policies::{annotation_key, setting_text},
-};
+use super::{STATUS, TRACKING, policies::annotation};
 
 /// Makes the first container one that an earlier answer has set, with the limit of then 1 GiB.
 fn plant_own_value(pod: &mut Value, ratio: &str, value: u64) {
@@ -183,7 +180,7 @@ fn container(list: &'static str) -> impl Strategy<Value = Value> {
 }
 
 fn metadata() -> impl Strategy<Value = Option<Value>> {
-    let annotations = (vec((annotation_key(), setting_text()), 0..4), option::of(status()));
+    let annotations = (vec(annotation(), 0..4), option::of(status()));
     let label = option::weighted(0.2, select(vec!["enabled", "disabled", "true", "false", "no"]));
     let owner = option::of(select(vec!["Job", "ReplicaSet"]));
     let full = (annotations, label, owner).prop_map(|((entries, status), label, owner)| {

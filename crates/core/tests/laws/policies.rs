@@ -2,11 +2,11 @@
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy, Rules, Settings,
-    settings::{EnvFrom, InitContainers, Mode, Repair, ValueKind},
+    settings::{EnvFrom, Form, InitContainers, Setting},
     value::Ratio,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What a rule matches: everything, what occurs, and what never does.
 fn selector() -> impl Strategy<Value = Value> {
@@ -26,20 +26,39 @@ fn selector() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// What a rule gives; together with `is` it never says nothing.
+/// Texts of a setting that are of its form.
+fn text(setting: Setting) -> BoxedStrategy<String> {
+    match setting.form() {
+        Form::Ratio => prop_oneof![
+            Just("0.9".to_owned()),
+            (100_000..=980_000_u32).prop_map(|ppm| Ratio::from_ppm(ppm).unwrap().to_string()),
+        ]
+        .boxed(),
+        Form::Quantity => prop_oneof![
+            9 => select(vec!["0", "0", "1", "32Mi", "64Mi"]).prop_map(str::to_owned),
+            1 => (0..=u64::MAX >> 1).prop_map(|bytes| bytes.to_string()),
+        ]
+        .boxed(),
+        // The first one more often: without `inject` there is no value.
+        Form::Words(words) => {
+            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            prop_oneof![Just(words[0].to_owned()), select(words).prop_map(str::to_owned)].boxed()
+        }
+    }
+}
+
+/// What a rule gives; together with `is` it is never empty.
 fn set() -> impl Strategy<Value = Value> {
-    select(vec![
-        json!({"mode": "inject"}),
-        json!({"mode": "audit"}),
-        json!({"mode": "off"}),
-        json!({"ratio": "off"}),
-        json!({"ratio": "off", "repair": "fix"}),
-        json!({"ratio": "0.7", "mode": "inject"}),
-        json!({"value": "track"}),
-        json!({"repair": "fix", "ratio": "0.7"}),
-        json!({"headroom": "64Mi", "minLimit": "1"}),
-        json!({"minLimit": "600Mi"}),
-    ])
+    let given = |setting: &Setting| {
+        let off = if *setting == Setting::Ratio { 1 } else { 0 };
+        option::weighted(0.3, prop_oneof![3 => text(*setting), off => Just("off".to_owned())])
+    };
+    Setting::ALL.iter().map(given).collect::<Vec<_>>().prop_map(|texts| {
+        let given =
+            Setting::ALL.iter().zip(texts).filter_map(|(setting, text)| Some((setting.camel_case(), text?)));
+        let set: Map<_, Value> = given.map(|(key, text)| (key, text.into())).collect();
+        if set.is_empty() { json!({"mode": "inject"}) } else { set.into() }
+    })
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
@@ -54,45 +73,50 @@ fn rules() -> impl Strategy<Value = Rules> {
     })
 }
 
+fn defaults() -> impl Strategy<Value = Settings> {
+    Setting::ALL.iter().map(|setting| text(*setting)).collect::<Vec<_>>().prop_map(|texts| {
+        let mut defaults = Settings::default();
+        for (setting, text) in Setting::ALL.iter().zip(texts) {
+            defaults.set(*setting, &text).unwrap();
+        }
+        defaults
+    })
+}
+
 prop_compose! {
     pub(crate) fn policy()(
-        ppm in prop_oneof![Just(900_000_u32), 100_000..=980_000_u32],
-        headroom in prop_oneof![Just(0), Just(64_u64 << 20), any::<u64>()],
-        min_limit in prop_oneof![Just(32_u64 << 20), Just(0), Just(1)],
-        mode in select(vec![Mode::Inject, Mode::Inject, Mode::Inject, Mode::Audit, Mode::Off]),
-        value in select(vec![ValueKind::Literal, ValueKind::Track]),
-        repair in select(vec![Repair::Off, Repair::Report, Repair::Fix, Repair::Fix]),
-        env_from in select(vec![EnvFrom::Inject, EnvFrom::Skip]),
-        init_containers in select(vec![InitContainers::Sidecars, InitContainers::All]),
+        defaults in defaults(),
+        env_from in select(EnvFrom::ALL),
+        init_containers in select(InitContainers::ALL),
         rules in rules(),
     ) -> Policy {
-        let ratio = Ratio::from_ppm(ppm).unwrap();
-        let defaults = Settings { ratio, headroom, min_limit, mode, value, repair };
         Policy { defaults, env_from, init_containers, rules }
     }
 }
 
 pub(crate) fn namespace() -> impl Strategy<Value = NamespaceAnnotations> {
-    vec((annotation_key(), setting_text()), 0..3).prop_map(|entries| entries.into_iter().collect())
+    vec(annotation(), 0..3).prop_map(|entries| entries.into_iter().collect())
 }
 
+/// Of the form of any setting, or of none.
 pub(crate) fn setting_text() -> impl Strategy<Value = String> {
     prop_oneof![
-        4 => select(vec![
-            "0.85", "50%", "0.3", "off", "inject", "audit", "64Mi", "1", "0", "report", "fix", "literal", "track",
-        ]).prop_map(str::to_owned),
-        1 => select(vec!["", "1.2", "ninety", "-5Mi", "8Ei", "\n", "0.85 "]).prop_map(str::to_owned),
+        4 => select(Setting::ALL).prop_flat_map(text),
+        1 => select(vec!["off", "50%", "0.3", "", "1.2", "ninety", "-5Mi", "8Ei", "\n", "0.85 "]).prop_map(str::to_owned),
         1 => ".{0,20}",
     ]
 }
 
-pub(crate) fn annotation_key() -> impl Strategy<Value = String> {
-    let setting = select(vec!["ratio", "headroom", "min-limit", "mode", "value", "repair", "colour"]);
-    prop_oneof![
+/// An annotation that is a setting or not, with a text that fits it or not.
+pub(crate) fn annotation() -> impl Strategy<Value = (String, String)> {
+    let names = Setting::ALL.iter().map(|setting| setting.as_str()).chain(["colour"]);
+    let setting = select(names.collect::<Vec<_>>());
+    let key = prop_oneof![
         setting.clone().prop_map(|setting| format!("gomemlimit.dev/{setting}")),
         (setting, select(vec!["i0", "i1", "c0", "c1", "nope"]))
             .prop_map(|(setting, name)| format!("{setting}.gomemlimit.dev/{name}")),
         select(vec!["app/x", "gomemlimit.dev/inject", "gomemlimit.dev/", ".gomemlimit.dev/c0"])
             .prop_map(str::to_owned),
-    ]
+    ];
+    (key, setting_text())
 }
