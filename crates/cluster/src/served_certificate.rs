@@ -1,5 +1,5 @@
-//! The certificate that a pod of the webhook really serves, through a port-forward: off the cluster its addresses
-//! mean nothing, or something else.
+//! The certificate that a pod of the webhook really serves, seen through a port-forward: outside of the cluster its
+//! addresses mean nothing, or something else.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -25,13 +25,13 @@ use super::{
 };
 use crate::{asked::Asked, causes::with_causes};
 
-/// How long a handshake through the API server and the kubelet may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Maximum duration of a handshake through the API server and the kubelet.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why no certificate was seen.
 #[derive(Debug, Error)]
 pub enum ServedError {
-    /// The port-forward was refused, which tells nothing about the webhook.
+    /// The port-forward was refused, which shows nothing about the webhook.
     #[error(transparent)]
     Forward(#[from] ForwardError),
     /// Nobody listens, or not with TLS.
@@ -64,8 +64,8 @@ pub async fn served(
     let handshake = |problem: String| ServedError::Handshake { port, problem };
     let name = ServerName::try_from(server_name.to_owned()).map_err(|error| handshake(error.to_string()))?;
     let (stream, explanation) = Forward::open(&cluster.client, namespace, pod, port).await?.split();
-    match timeout(HANDSHAKE, look(stream, name)).await {
-        Err(_) => Err(handshake(format!("no answer within {} s", HANDSHAKE.as_secs()))),
+    match timeout(HANDSHAKE_TIMEOUT, read_certificate(stream, name)).await {
+        Err(_) => Err(handshake(format!("no answer within {} s", HANDSHAKE_TIMEOUT.as_secs()))),
         Ok(Err(problem)) => {
             // The error of the kubelet is clearer than the end of a stream.
             let said = explanation.get().await;
@@ -80,11 +80,11 @@ pub async fn served(
 ///
 /// # Errors
 /// Why there is no certificate.
-pub async fn look(
+pub async fn read_certificate(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     name: ServerName<'static>,
 ) -> Result<Served, String> {
-    let (seen, asked) = (Arc::new(LookOnly::default()), Arc::new(Asked::default()));
+    let (seen, asked) = (Arc::new(RecordingVerifier::default()), Arc::new(Asked::default()));
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
@@ -103,9 +103,9 @@ pub async fn look(
 
 /// Takes every certificate and keeps the chain: it is judged afterwards, and nothing is sent over the connection.
 #[derive(Debug, Default)]
-struct LookOnly(OnceLock<Vec<CertificateDer<'static>>>);
+struct RecordingVerifier(OnceLock<Vec<CertificateDer<'static>>>);
 
-impl ServerCertVerifier for LookOnly {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -96,7 +96,7 @@ impl ServiceReference {
         format!("{}.{}.svc", self.name, self.namespace)
     }
 
-    /// Where the webhook is called.
+    /// Path that the webhook is called at.
     #[must_use]
     pub fn path(&self) -> &str {
         self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/")
@@ -183,7 +183,7 @@ impl WebhookConfiguration {
         (!entries.is_empty()).then(|| Selection::new(entries))
     }
 
-    /// The Service that they name, if the release can have it: what runs behind any other tells nothing about the
+    /// The Service that they name, if the release can have it: what runs behind any other shows nothing about the
     /// release.
     ///
     /// # Errors

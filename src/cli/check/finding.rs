@@ -106,7 +106,7 @@ impl Finding {
         match &self.detail {
             Detail::Ok(what) | Detail::Unknown(what) => what.clone(),
             Detail::Broken(cause) => cause.to_string(),
-            Detail::Suspected(cause) => format!("{cause}; the dry run tells what they do"),
+            Detail::Suspected(cause) => format!("{cause}; the dry run shows what they do"),
             Detail::Refuted(cause) => {
                 format!("{cause}; a pod created by dry run got a value all the same")
             }

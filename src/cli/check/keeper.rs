@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl Installation<'_> {
-    /// Looks for the keeper if pods mount the Secret that the chart makes for it. What may not be read is not known.
-    pub(super) async fn look_at_keeper(&mut self, reference: &ServiceReference) -> Result<(), ApiError> {
+    /// Reads the keeper if pods mount the Secret that the chart makes for it. What may not be read is not known.
+    pub(super) async fn read_keeper(&mut self, reference: &ServiceReference) -> Result<(), ApiError> {
         // As the chart names it: there is no other sign of it once its Deployment is gone.
         self.is_kept = self.mounted_secret() == Some(&format!("{}-serving", reference.name));
         if !self.is_kept {

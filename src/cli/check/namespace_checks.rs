@@ -158,7 +158,7 @@ impl NamespaceChecks<'_> {
                 return Ok(failed_call(problem));
             }
             Err(error) if error.is_of_all_calls() => return Err(error),
-            // The namespace may have gone meanwhile, and a busy API server says nothing about the others.
+            // The namespace may have gone meanwhile, and an error of a busy API server is not about the others.
             Err(error) => {
                 let what = format!("the API server refuses the pod of the dry run: {error}");
                 return Ok(Finding::unknown(Check::DryRun, what));

@@ -40,7 +40,7 @@ pub(super) async fn run_policy_checks(
             print.clone()
         }
     };
-    let what = format!("the MutatingAdmissionPolicy {name} decides; there is no webhook to walk to");
+    let what = format!("the MutatingAdmissionPolicy {name} decides; there is no webhook to check");
     findings.push(Finding::ok(Check::Configuration, what));
     if policies.len() > 1 {
         let others: Vec<_> = policies.iter().skip(1).map(|one| one.metadata.name.as_str()).collect();

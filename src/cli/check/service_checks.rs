@@ -87,7 +87,7 @@ impl Installation<'_> {
     ) -> Result<Vec<Finding>, ApiError> {
         let found = WebhookPod::of(self.cluster, &reference.namespace, service).await?;
         self.pods = found.items;
-        self.look_at_keeper(reference).await?;
+        self.read_keeper(reference).await?;
         let unreadable = self.unreadable.take().into_iter().chain(found.unreadable);
         let mut findings: Vec<_> = unreadable.map(|problem| Finding::unknown(Check::Pods, problem)).collect();
         if self.pods.is_empty() && !findings.is_empty() {

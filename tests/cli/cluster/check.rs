@@ -12,7 +12,7 @@ use gomemlimit_fake_api_server::{
 };
 
 #[tokio::test]
-async fn a_sound_installation_has_no_broken_link() {
+async fn a_sound_installation_has_no_broken_check() {
     let (code, report) = ClusterFixture::sound().check(&[]).await;
     assert_eq!((code, &report["broken"]), (0, &Value::Null), "{report:#}");
     for check in
@@ -81,7 +81,7 @@ async fn another_release_in_the_namespace_breaks_nothing() {
     assert_eq!((code, &report["broken"]["check"]), (1, &json!("pods")), "{report:#}");
     assert_eq!(report["broken"]["command"], "kubectl scale deployment/gomemlimit -n gomemlimit --replicas=2");
 
-    // Where none of them has what the Service selects, the Service is to blame.
+    // If none of them has what the Service selects, the Service is the cause.
     fixture.object(SERVICES, 0)["spec"]["selector"] = json!({"app.kubernetes.io/component": "other"});
     let (code, report) = fixture.check(&[]).await;
     assert_eq!((code, state(&report, "service")), (1, "broken"), "{report:#}");
@@ -138,7 +138,7 @@ async fn a_namespace_that_goes_away_meanwhile_does_not_take_the_others_with_it()
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_not_ours_is_not_our_broken_link() {
+async fn another_webhook_that_cannot_be_called_makes_the_dry_run_unknown() {
     let said = |name: &str| {
         failure(500, &format!("Internal error occurred: failed calling webhook \"{name}\": no endpoints"))
     };

@@ -41,7 +41,7 @@ fn kept(keeper: Option<(u32, u32)>) -> ClusterFixture {
     fixture
 }
 
-/// Nobody but the keeper can mend the CA bundle, or fill the Secret that pods wait for.
+/// Nobody but the keeper can restore the CA bundle, or fill the Secret that pods wait for.
 #[rstest]
 #[case::gone(None, upgrade(VERSION), "there is no keeper of certificates")]
 #[case::scaled(

@@ -35,21 +35,21 @@ async fn the_command_for_an_empty_bundle_fits_the_installation() {
     let command = report["broken"]["command"].as_str().unwrap();
     assert!(command.starts_with("kubectl patch mutatingwebhookconfiguration gomemlimit --type=json -p '["));
     assert!(command.contains("/webhooks/1/clientConfig/caBundle") && command.contains(ca), "{command}");
-    // What is missing comes back as deploy/README.md says.
+    // What is missing comes back as in deploy/README.md.
     fixture.put(SERVICES, &[]);
     let (_, report) = fixture.check(&[]).await;
     assert_eq!(report["broken"]["command"], format!("kubectl apply --server-side -f {}", manifest(VERSION)));
 }
 
 #[tokio::test]
-async fn a_terminal_does_not_obey_what_stands_in_objects() {
+async fn a_terminal_does_not_obey_texts_of_objects() {
     let mut fixture = ClusterFixture::sound();
     fixture.object(PODS, 0)["status"] = json!({"conditions": [{"type": "Ready", "status": "False", "message": "\u{1b}[2Jall is well\u{202e}"}]});
     let (_, stdout, stderr) = fixture.serve().run(&["check"]).await;
     assert!(!(stdout + &stderr).contains(['\u{1b}', '\u{202e}']));
 }
 
-/// A release of another version is mended with its own chart.
+/// A release of another version is restored with its own chart.
 #[tokio::test]
 async fn what_is_missing_comes_back_in_the_version_that_is_installed() {
     let mut fixture = ClusterFixture::sound();
@@ -104,7 +104,7 @@ async fn names_of_a_cluster_are_quoted_in_commands() {
     runs_nothing_else(&fixture, "kubectl annotate namespace shop gomemlimit.dev/mode-").await;
 }
 
-/// What is no name of Kubernetes may be an option of a program, or a path: such an object is left out and told of.
+/// What is no name of Kubernetes may be an option of a program, or a path: such an object is left out, and shown.
 #[rstest]
 #[case("$(touch x)`touch x`; touch x\ntouch x'\"")]
 #[case("--all")]

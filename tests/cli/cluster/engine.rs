@@ -1,4 +1,4 @@
-//! `check` and `audit` where the API server decides by a policy, and there is no webhook to blame.
+//! `check` and `audit` if the API server decides by a policy, and there is no webhook to blame.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn with_policy() -> ClusterFixture {
 }
 
 #[tokio::test]
-async fn a_sound_policy_has_no_broken_link() {
+async fn a_sound_policy_has_no_broken_check() {
     let (code, report) = with_policy().check(&[]).await;
     assert_eq!((code, &report["broken"]), (0, &Value::Null), "{report:#}");
     for check in
@@ -43,7 +43,7 @@ async fn a_policy_that_is_not_ours_decides_nothing() {
 }
 
 #[tokio::test]
-async fn a_policy_without_its_binding_is_the_broken_link() {
+async fn a_policy_without_its_binding_is_the_broken_check() {
     let mut fixture = with_policy();
     fixture.put(BINDINGS, &[]);
     fixture.dry_run("shop", None);

@@ -1,4 +1,4 @@
-//! `check` with partial rights: what may not be read is unknown, and the walk goes on.
+//! `check` with partial rights: what may not be read is unknown, and the other checks go on.
 
 use serde_json::json;
 
@@ -73,7 +73,7 @@ async fn a_policy_file_that_may_not_be_read_is_not_an_empty_one() {
     fixture.forbid(CONFIG_MAPS);
     let (code, report) = fixture.check(&[]).await;
     assert_eq!((code, state(&report, "settings")), (0, "unknown"), "{report:#}");
-    // Where it can be read, it is what decides.
+    // If it can be read, it is what decides.
     let rules = "rules: [{name: java, is: not-go}]\n";
     fixture.put(
         CONFIG_MAPS,
@@ -92,7 +92,7 @@ async fn flags_that_cannot_be_read_are_told() {
 }
 
 #[tokio::test]
-async fn without_deployments_the_rest_of_the_way_is_walked() {
+async fn without_deployments_the_other_checks_go_on() {
     let mut fixture = ClusterFixture::sound();
     fixture.forbid(DEPLOYMENTS);
     let (code, report) = fixture.check(&[]).await;

@@ -99,7 +99,7 @@ fn breakages<'a>(name: &'a str, foreign: &'a str) -> Vec<Breakage<'a>> {
             "certificate-of-unknown-issuer",
             move || {
                 kubectl(&["delete", "clusterrole", FULLNAME]);
-                // Until the API server knows, the bundle would be mended at once.
+                // Until the API server knows, the bundle would be restored at once.
                 std::thread::sleep(std::time::Duration::from_secs(2));
                 replace("clientConfig/caBundle", &json!(foreign));
             },
