@@ -63,20 +63,20 @@ impl NamespaceFacts {
     }
 }
 
-/// What is known.
+/// The facts about a cluster that decisions depend on.
 #[derive(Debug, Default)]
 pub struct ClusterState {
     /// The namespaces that could be read.
     pub namespaces: HashMap<String, NamespaceFacts>,
-    /// What decides about new pods: one for each webhook configuration, or one that assumes defaults.
+    /// Settings of each webhook configuration; one entry with the defaults if there is none.
     pub installations: Vec<InstallationSettings>,
-    /// What could not be read, and what is assumed instead.
+    /// Sentences about objects that could not be read, each with the default that replaces them.
     pub unknown: Vec<String>,
     /// Which of it decisions depend on.
     pub unread: Unread,
 }
 
-/// What could not be read, or not all of it.
+/// Kinds of objects of which not all could be read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unread {
     /// Namespaces: their labels and annotations.
@@ -85,7 +85,7 @@ pub struct Unread {
     pub installations: bool,
 }
 
-/// What decides about new pods.
+/// Selection and settings of one installation.
 #[derive(Clone, Debug, Default)]
 pub struct InstallationSettings {
     /// The webhook configuration or the policy; empty if there is none.
@@ -114,6 +114,9 @@ struct Object {
 
 impl ClusterState {
     /// Reads what may be read about `namespace`, or about all.
+    ///
+    /// # Errors
+    /// [`ApiError`] if the API server cannot be asked at all; what may not be read becomes an entry of `unknown`.
     pub async fn read(cluster: &Cluster, namespace: Option<&str>) -> Result<Self, ApiError> {
         let mut known = Self::default();
         known.read_installations(cluster).await?;
@@ -161,6 +164,9 @@ impl ClusterState {
     }
 
     /// Reads one namespace, or all: of their labels those that `selections` ask for.
+    ///
+    /// # Errors
+    /// [`ApiError`] if the API server cannot be asked at all.
     pub async fn read_namespaces(
         &mut self,
         cluster: &Cluster,

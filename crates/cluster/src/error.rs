@@ -215,6 +215,7 @@ pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
 }
 
 /// A failed call of the controller in one line, for a log and for `/readyz`.
+#[must_use]
 pub fn describe(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => answered(status),
@@ -228,6 +229,7 @@ pub fn describe(error: &kube::Error) -> String {
 }
 
 /// A failed watch of the controller in one line.
+#[must_use]
 pub fn describe_watch(error: &watcher::Error) -> String {
     match error {
         watcher::Error::InitialListFailed(error)
@@ -239,6 +241,7 @@ pub fn describe_watch(error: &watcher::Error) -> String {
 }
 
 /// A call of the controller whose deadline has passed.
+#[must_use]
 pub fn no_answer() -> String {
     format!("no answer from the API server within {CONTROLLER_CALL:?}")
 }

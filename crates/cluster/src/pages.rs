@@ -102,6 +102,9 @@ impl Listing {
     }
 
     /// Reads the list; the version of it, for a watch.
+    ///
+    /// # Errors
+    /// [`ApiError`] of the first page that cannot be read; the items before it are reported.
     pub async fn read(
         &self,
         cluster: &Cluster,
@@ -118,6 +121,9 @@ impl Listing {
     }
 
     /// Reads the whole list, each item as `T`. One of a shape that surprises us does not end the list.
+    ///
+    /// # Errors
+    /// [`ApiError`] if a page cannot be read.
     pub async fn collect<T: DeserializeOwned>(&self, cluster: &Cluster) -> Result<Collected<T>, ApiError> {
         self.collect_as(cluster, |item| serde_json::from_str(item)).await
     }
@@ -215,6 +221,9 @@ impl Listing {
 
     /// Follows changes from `version` on until the API server ends the watch, or `changed` wants no more. An error
     /// says why it ended early.
+    ///
+    /// # Errors
+    /// [`ApiError`] if the watch cannot begin, or ends with an error.
     pub async fn watch(
         &self,
         cluster: &Cluster,

@@ -28,6 +28,9 @@ pub struct Usage {
 }
 
 /// All containers of a node, by its kubelet, which looks every ten to fifteen seconds. Takes `get` on nodes/proxy.
+///
+/// # Errors
+/// [`ApiError`] if the kubelet cannot be asked through the API server.
 pub async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>, ApiError> {
     let summary: Summary = get(cluster, &format!("/api/v1/nodes/{node}/proxy/stats/summary")).await?;
     let of_pod = |stats: PodStats| {
@@ -43,6 +46,9 @@ pub async fn of_node(cluster: &Cluster, node: &str) -> Result<Vec<Usage>, ApiErr
 
 /// The containers of pods by metrics.k8s.io, which is a minute late at times; one request for all of them. Takes `get`
 /// on pods of metrics.k8s.io for one that is named, `list` for those that a selector selects.
+///
+/// # Errors
+/// [`ApiError`] if metrics.k8s.io cannot be asked.
 pub async fn of_pods(cluster: &Cluster, namespace: &str, pods: &Pods) -> Result<Vec<Usage>, ApiError> {
     let path = path_of("/apis/metrics.k8s.io/v1beta1", Some(namespace), "pods");
     let found = match pods {

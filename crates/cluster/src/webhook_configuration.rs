@@ -39,7 +39,7 @@ pub struct WebhookConfiguration {
 pub struct WebhookEntry {
     /// Its name, unique within the configuration.
     pub name: String,
-    /// Whom to call.
+    /// The Service or URL that is called.
     pub client_config: ClientConfig,
     /// Which namespaces.
     pub namespace_selector: LabelSelector,
@@ -61,7 +61,7 @@ impl WebhookEntry {
     }
 }
 
-/// Whom the API server calls.
+/// The Service or URL that the API server calls.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ClientConfig {
@@ -145,6 +145,9 @@ pub struct MatchCondition {
 
 impl WebhookConfiguration {
     /// The configurations of the cluster that the chart made or that have its entries.
+    ///
+    /// # Errors
+    /// [`ApiError`] if configurations cannot be listed.
     pub async fn find(cluster: &Cluster) -> Result<Collected<Self>, ApiError> {
         let mut found: Collected<Self> = Listing::all(CONFIGURATIONS).collect(cluster).await?;
         found.items.retain(Self::is_of_gomemlimit);
@@ -152,6 +155,9 @@ impl WebhookConfiguration {
     }
 
     /// The one with this name, whosever it is.
+    ///
+    /// # Errors
+    /// [`ApiError`] if it cannot be read; a missing one is `None`.
     pub async fn named(cluster: &Cluster, name: &str) -> Result<Option<Self>, ApiError> {
         cluster.find(CONFIGURATIONS, name).await
     }
@@ -240,6 +246,9 @@ pub enum CalledError {
 }
 
 /// Metadata of what the chart's `ClusterRole`s are made of: a release without a webhook configuration is known by them.
+///
+/// # Errors
+/// [`ApiError`] if cluster roles cannot be listed.
 pub async fn cluster_roles(cluster: &Cluster) -> Result<Vec<ObjectMeta>, ApiError> {
     #[derive(Deserialize)]
     struct Role {

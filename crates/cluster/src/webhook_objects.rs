@@ -40,7 +40,7 @@ pub struct ServiceSpec {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ServicePort {
-    /// What clients connect to.
+    /// Port that clients connect to.
     pub port: u16,
     /// Number or name of the container's port.
     pub target_port: serde_json::Value,

@@ -24,6 +24,9 @@ pub enum Pods {
 
 impl Pods {
     /// Those of a workload, by its selector; `None` if it has none, as a `CronJob`.
+    ///
+    /// # Errors
+    /// [`ApiError`] if the object cannot be read; a missing one is `None`.
     pub async fn of(
         cluster: &Cluster,
         namespace: &str,
@@ -64,6 +67,9 @@ impl Pods {
     }
 
     /// Those that there are now.
+    ///
+    /// # Errors
+    /// [`ApiError`] if the pods cannot be listed.
     pub async fn read(&self, cluster: &Cluster, namespace: &str) -> Result<Vec<PodView>, ApiError> {
         let path = path_of("/api/v1", Some(namespace), "pods");
         let selector = match self {
