@@ -8,10 +8,11 @@ use tracing::info;
 
 use super::{
     certificate_args::{LifeArgs, Objects},
-    cluster_args::{parse_name, runtime},
+    cluster_args::parse_name,
     duration::parse_duration,
     listen::{listen, parse_listen},
     output::{self, Line},
+    runtime::runtime,
 };
 use crate::{
     causes::with_causes,

@@ -24,10 +24,11 @@ use self::{
     walk::Walked,
 };
 use super::{
-    cluster_args::{ClusterArgs, parse_name, runtime},
+    cluster_args::{ClusterArgs, parse_name},
     complete,
     format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
     output, progress,
+    runtime::runtime,
 };
 
 /// Version of the schema of `-o json`; fields are added without a new one.

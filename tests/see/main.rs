@@ -11,4 +11,3 @@ mod names;
 mod releases;
 mod rights;
 mod rows;
-mod watch;

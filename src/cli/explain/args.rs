@@ -4,7 +4,7 @@ use std::{process::ExitCode, str::FromStr};
 
 use anyhow::ensure;
 use clap::{ArgGroup, Args};
-use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
+use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{PodDecision, Reason};
 
 use crate::cli::{
@@ -30,7 +30,7 @@ use crate::cli::{
 #[command(group = ArgGroup::new("input").args(["filenames", "targets"]).required(true))]
 pub(in crate::cli) struct ExplainArgs {
     /// Pods and workloads of a cluster, as `kubectl get -o name` prints them; a name alone is of a pod
-    #[arg(value_name = "TYPE/NAME", add = ArgValueCompleter::new(complete::targets))]
+    #[arg(value_name = "TYPE/NAME", add = ArgValueCandidates::new(complete::kinds))]
     pub(super) targets: Vec<String>,
     #[command(flatten)]
     pub(super) manifests: ManifestArgs,

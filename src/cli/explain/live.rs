@@ -21,13 +21,13 @@ use super::{
 use crate::{
     cli::{
         audit::{painted_status, value, why},
-        cluster_args::runtime,
         format::Format,
         manifests::decide_at,
         object_ref::{ObjectRef, ObjectRefError, or_files},
         output::{self, quantity},
         policy_resolver::PolicyResolver,
         progress,
+        runtime::runtime,
     },
     cluster::{
         api::{ApiError, Cluster, path_of},

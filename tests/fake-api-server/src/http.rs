@@ -18,8 +18,6 @@ pub enum Answer {
     Body(u16, String),
     /// None, until the client closes the connection.
     Never,
-    /// A watch: this text, and then silence until the client closes the connection.
-    Silent(String),
     /// Another protocol on this connection.
     Upgrade(Box<dyn FnOnce(Replayed) + Send>),
 }
@@ -119,14 +117,6 @@ fn serve(mut stream: Box<dyn Stream>, answer: &Handler) {
                 body.len()
             ),
             Answer::Never => return wait_for_end(&mut stream),
-            Answer::Silent(body) => {
-                let chunk = format!("{:x}\r\n{body}\r\n", body.len());
-                let head =
-                    "HTTP/1.1 200 X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-                let chunk = if body.is_empty() { "" } else { &chunk };
-                let _ = stream.write_all((head.to_owned() + chunk).as_bytes()).and_then(|()| stream.flush());
-                return wait_for_end(&mut stream);
-            }
             Answer::Upgrade(run) => return run(Replayed { head: io::Cursor::new(head.0), stream }),
         };
         let mut body = vec![0; head.content_length()];

@@ -32,5 +32,5 @@ pub use self::{
     in_memory::FakeApiServer,
     pod_server::{PodServer, status},
     program::{CommandOutput, kubeconfig, program_path},
-    scripted::{NEVER, Query, SILENT, ScriptedServer, event, failure, forbidden, list, pod, pod_with},
+    scripted::{NEVER, Query, ScriptedServer, failure, forbidden, list, pod, pod_with},
 };
