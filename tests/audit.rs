@@ -352,7 +352,7 @@ async fn large_objects_of_tenants_take_no_memory() {
     let (child, mut lines) = listen(&server, &["-A", "--interval", "1h"]);
     // The last line of an audit.
     lines_until(&mut lines, "Decided by ").await;
-    let peak = gomemlimit_proc::Process(child.id().unwrap()).status("VmHWM").unwrap() >> 10;
+    let peak = gomemlimit_procfs::Process(child.id().unwrap()).status("VmHWM").unwrap() >> 10;
     assert!(peak < 70, "{peak} MiB");
     let limits: Vec<_> = {
         let asked = server.asked.lock().unwrap();

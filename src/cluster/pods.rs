@@ -260,7 +260,7 @@ fn gomemlimit(gomemlimit: EffectiveGomemlimit) -> Gomemlimit {
 const LOG: Duration = Duration::from_secs(5);
 
 /// Whether the log of the incarnation that ended reports a malformed GOMEMLIMIT; no, if it may not be read. It is the current log until the next incarnation starts.
-pub(crate) async fn log_says_malformed(
+pub(crate) async fn log_shows_malformed(
     cluster: &Cluster,
     namespace: &str,
     pod: &str,

@@ -22,7 +22,7 @@ fn an_earlier_status_counts_once_against_the_size() {
 }
 
 /// Outcome of one container of a pod: value or reason.
-fn outcome(answer: &support::Answer, container: &str) -> String {
+fn outcome(answer: &support::DecodedResponse, container: &str) -> String {
     let entry = &answer.decisions["containers"][container];
     entry.get("skipped").or(entry.get("value")).unwrap().as_str().unwrap().to_owned()
 }

@@ -11,9 +11,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 mod support;
-use support::{Answer, answer_in, app, review_of};
+use support::{DecodedResponse, answer_in, app, review_of};
 
-fn ask(pod: &Value, policy: &Policy) -> Answer {
+fn ask(pod: &Value, policy: &Policy) -> DecodedResponse {
     answer_in(&review_of(pod), &NamespaceAnnotations::new(), policy)
 }
 

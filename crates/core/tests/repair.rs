@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 mod support;
-use support::{Answer, answer_in, app, patched, review_of};
+use support::{DecodedResponse, answer_in, app, patched, review_of};
 
 const STATUS: &str = "gomemlimit.dev/status";
 const SOUND: &str = "966367641";
@@ -18,7 +18,7 @@ fn fixing() -> Policy {
     Policy { defaults: Settings { repair: Repair::Fix, ..Settings::default() }, ..Policy::default() }
 }
 
-fn ask(pod: &Value, policy: &Policy) -> Answer {
+fn ask(pod: &Value, policy: &Policy) -> DecodedResponse {
     answer_in(&review_of(pod), &NamespaceAnnotations::new(), policy)
 }
 

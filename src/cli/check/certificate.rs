@@ -57,7 +57,7 @@ impl Installation<'_> {
         }
         // What is broken is worth more than what could not be seen.
         problems.sort_by_key(|problem| problem.state != State::Broken);
-        let cas = ca::list(self.is_self_managed(), self.ca_life(), &reference.server_name(), &bundles);
+        let cas = ca::list(self.is_self_managed(), self.ca_lifetime(), &reference.server_name(), &bundles);
         let bundle = Finding { cas: cas.clone(), ..Finding::ok(Link::CaBundle, certificates(&bundles)) };
         match problems.into_iter().next() {
             Some(problem) if problem.link == Link::CaBundle => vec![Finding { cas, ..problem }],

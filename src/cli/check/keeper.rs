@@ -22,7 +22,7 @@ impl Installation<'_> {
     }
 
     /// How long the CAs live that they make.
-    pub(super) fn ca_life(&self) -> Option<Duration> {
+    pub(super) fn ca_lifetime(&self) -> Option<Duration> {
         let of_replicas = self.pods.iter().find_map(|pod| pod.serve_flag("--ca-duration"));
         humantime::parse_duration(self.kept_ca_life.as_deref().or(of_replicas)?).ok()
     }

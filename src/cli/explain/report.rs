@@ -7,33 +7,33 @@ use serde_json::{Value, json};
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
 pub(super) fn container_report(container: &ContainerDecision<'_>) -> Value {
-    let decision = container.outcome;
+    let outcome = container.outcome;
     json!({
         "name": container.name(),
         "list": container.list.as_str(),
-        "decision": decision.reason.decision(),
-        "reason": decision.reason.as_str(),
+        "decision": outcome.reason.decision(),
+        "reason": outcome.reason.as_str(),
         "explanation": container.explanation(),
-        "limit": decision.limit,
-        "value": decision.value.map(|plan| plan.text()),
-        "bytes": decision.value.map(|plan| plan.bytes),
+        "limit": outcome.limit,
+        "value": outcome.value.map(|value| value.text()),
+        "bytes": outcome.value.map(|value| value.bytes),
         "existing": container.existing,
         "rule": container.rule(),
         "repaired": container.repaired(),
-        "basis": decision.value.as_ref().map(basis),
+        "basis": outcome.value.as_ref().map(basis),
     })
 }
 
-fn basis(plan: &ComputedValue) -> Value {
+fn basis(value: &ComputedValue) -> Value {
     json!({
-        "podLimit": plan.from_pod_limit,
-        "kind": plan.kind.as_str(),
-        "kindFrom": plan.kind_level.as_str(),
-        "notTracked": plan.not_tracked.map(NotTracked::explanation),
-        "ratio": plan.ratio.to_string(),
-        "ratioFrom": plan.ratio_level.as_str(),
-        "headroom": plan.headroom,
-        "headroomFrom": plan.headroom_level.as_str(),
-        "setting": plan.made_by().as_str(),
+        "podLimit": value.from_pod_limit,
+        "kind": value.kind.as_str(),
+        "kindFrom": value.kind_level.as_str(),
+        "notTracked": value.not_tracked.map(NotTracked::explanation),
+        "ratio": value.ratio.to_string(),
+        "ratioFrom": value.ratio_level.as_str(),
+        "headroom": value.headroom,
+        "headroomFrom": value.headroom_level.as_str(),
+        "setting": value.made_by().as_str(),
     })
 }

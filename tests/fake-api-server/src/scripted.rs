@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Answer, Head, listen},
+    http::{Head, Reply, listen},
     program::{kubeconfig, program_path},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 pub type Query = HashMap<String, String>;
 
 /// Paths that were asked for, with their queries.
-type Asked = Arc<Mutex<Vec<(String, Query)>>>;
+type Requests = Arc<Mutex<Vec<(String, Query)>>>;
 
 /// An answer with this status never comes.
 pub const NEVER: u16 = 0;
@@ -26,13 +26,13 @@ pub const NEVER: u16 = 0;
 /// with its method.
 pub struct ScriptedServer {
     pub kubeconfig: tempfile::NamedTempFile,
-    pub asked: Asked,
+    pub asked: Requests,
 }
 
 impl ScriptedServer {
     /// Answers with status and body.
     pub fn start(answer: impl Fn(&str, &Query) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let asked = Asked::default();
+        let asked = Requests::default();
         let log = asked.clone();
         let port = listen(None, move |head: &Head| {
             let query = query(head.query());
@@ -42,8 +42,8 @@ impl ScriptedServer {
             };
             log.lock().unwrap().push((path.clone(), query.clone()));
             match answer(&path, &query) {
-                (NEVER, _) => Answer::Never,
-                (status, body) => Answer::Body(status, body),
+                (NEVER, _) => Reply::Never,
+                (status, body) => Reply::Body(status, body),
             }
         });
         let file = tempfile::NamedTempFile::new().unwrap();
