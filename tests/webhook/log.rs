@@ -58,7 +58,7 @@ async fn a_log_that_nobody_reads_holds_nothing_up(#[case] format: &str) {
     wait_until_ready(&running).await;
     assert_eq!(metric(running.admin, DROPPED).await, 0);
     // Each makes a line of nearly 16 KiB.
-    let review = gomemlimit_bombs::answered_at_length();
+    let review = gomemlimit_adversarial_reviews::answered_at_length();
     let started = Instant::now();
     while metric(running.admin, DROPPED).await == 0 {
         assert_reviews(&running, review.as_bytes(), 20).await;
@@ -127,7 +127,7 @@ async fn a_line_is_within_what_cri_takes_as_one(#[case] format: &str) {
         std::process::Stdio::piped(),
     );
     running.wait_until_ready().await;
-    assert_reviews(&running, gomemlimit_bombs::answered_at_length().as_bytes(), 1).await;
+    assert_reviews(&running, gomemlimit_adversarial_reviews::answered_at_length().as_bytes(), 1).await;
     running.signal("TERM");
     let (_, log) = running.exit().await;
     let line = log.lines().find(|line| line.contains("injected")).unwrap();
