@@ -1,7 +1,9 @@
 //! The JSON of a container, for programs.
 
-use gomemlimit_core::decision::{ComputedValue, ContainerDecision, NotTracked};
-use gomemlimit_core::settings::Setting;
+use gomemlimit_core::{
+    decision::{ComputedValue, ContainerDecision, NotTracked},
+    settings::{Level, Setting},
+};
 use serde_json::{Value, json};
 
 /// Version of the schema of `-o json`; fields are added without a new one.
@@ -26,18 +28,18 @@ pub(super) fn container_report(container: &ContainerDecision<'_>) -> Value {
 }
 
 fn basis(plan: &ComputedValue) -> Value {
-    let mut basis = json!({
-        "podLimit": plan.from_pod_limit,
-        "kind": plan.kind.as_str(),
-        "kindFrom": plan.levels.of(Setting::Value).as_str(),
-        "notTracked": plan.not_tracked.map(NotTracked::explanation),
-        "setting": plan.made_by().as_str(),
-    });
+    let fields = [
+        ("podLimit", json!(plan.from_pod_limit)),
+        ("kind", json!(plan.kind.as_str())),
+        ("kindFrom", json!(plan.levels.of(Setting::Value).as_str())),
+        ("notTracked", json!(plan.not_tracked.map(NotTracked::explanation))),
+        ("setting", json!(plan.made_by().as_str())),
+    ];
     // Each number of the recipe has the name of its setting.
-    for (name, number) in json!(plan.recipe).as_object().into_iter().flatten() {
-        let level = name.parse().map(|setting| plan.levels.of(setting).as_str());
-        basis[format!("{name}From")] = level.ok().into();
-        basis[name] = number.clone();
-    }
-    basis
+    let recipe = json!(plan.recipe);
+    let numbers = recipe.as_object().into_iter().flatten().flat_map(|(name, number)| {
+        let level = name.parse().map_or(Level::Default, |setting| plan.levels.of(setting));
+        [(name.clone(), number.clone()), (format!("{name}From"), json!(level.as_str()))]
+    });
+    fields.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(numbers).collect()
 }
