@@ -1,7 +1,9 @@
 //! The JSON of a container, for programs.
 
-use gomemlimit_core::decision::{ComputedValue, ContainerDecision, NotTracked};
-use gomemlimit_core::settings::Setting;
+use gomemlimit_core::{
+    decision::{ComputedValue, ContainerDecision, NotTracked},
+    settings::{Level, Setting},
+};
 use serde_json::{Value, json};
 
 /// Version of the schema of `-o json`; fields are added without a new one.
@@ -25,19 +27,19 @@ pub(super) fn container_report(container: &ContainerDecision<'_>) -> Value {
     })
 }
 
-fn basis(value: &ComputedValue) -> Value {
-    let mut basis = json!({
-        "podLimit": value.from_pod_limit,
-        "kind": value.kind.as_str(),
-        "kindFrom": value.levels.of(Setting::Value).as_str(),
-        "notTracked": value.not_tracked.map(NotTracked::explanation),
-        "setting": value.made_by().as_str(),
-    });
+fn basis(chosen: &ComputedValue) -> Value {
+    let fields = [
+        ("podLimit", json!(chosen.from_pod_limit)),
+        ("kind", json!(chosen.kind.as_str())),
+        ("kindFrom", json!(chosen.levels.of(Setting::Value).as_str())),
+        ("notTracked", json!(chosen.not_tracked.map(NotTracked::exchosenation))),
+        ("setting", json!(chosen.made_by().as_str())),
+    ];
     // Each number of the recipe has the name of its setting.
-    for (name, number) in json!(value.recipe).as_object().into_iter().flatten() {
-        let level = name.parse().map(|setting| value.levels.of(setting).as_str());
-        basis[format!("{name}From")] = level.ok().into();
-        basis[name] = number.clone();
-    }
-    basis
+    let recipe = json!(chosen.recipe);
+    let numbers = recipe.as_object().into_iter().flatten().flat_map(|(name, number)| {
+        let level = name.parse().map_or(Level::Default, |setting| chosen.levels.of(setting));
+        [(name.clone(), number.clone()), (format!("{name}From"), json!(level.as_str()))]
+    });
+    fields.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(numbers).collect()
 }
