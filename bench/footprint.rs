@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gomemlimit_proc::Process;
+use gomemlimit_procfs::Process;
 
 const RUNS: usize = 20;
 

@@ -49,13 +49,13 @@ fn check_document(document: &Value) {
     assert_eq!(again.patch, None, "nothing is left to do");
 }
 
-struct Answer {
+struct Response {
     uid: String,
     patch: Option<Value>,
 }
 
 /// Answers and checks what the API server checks; `None` where there is no uid to answer to.
-fn answer(body: &[u8]) -> Option<Answer> {
+fn answer(body: &[u8]) -> Option<Response> {
     let Admission { review, answer, .. } = match admit(body, |_| NAMESPACE.clone(), &Policy::default()) {
         Ok(admission) => admission,
         Err(error) => {
@@ -82,7 +82,7 @@ fn answer(body: &[u8]) -> Option<Answer> {
         }
         _ => panic!("patch and patchType come together or not at all: {response}"),
     };
-    Some(Answer { uid: review.uid().to_owned(), patch })
+    Some(Response { uid: review.uid().to_owned(), patch })
 }
 
 fn check_warnings(response: &Value) {

@@ -1,34 +1,34 @@
-//! `gomemlimit audit`: what GOMEMLIMIT means in every container of a cluster.
+//! `gomemlimit audit`: the effect of GOMEMLIMIT in every container of a cluster.
 
-mod fleet;
-mod gate;
+mod audit_report;
+mod fail_on;
 mod publish;
-mod report;
-mod watch;
+mod render;
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{audit::AuditFinding, pod::LivePod};
 
-pub(super) use self::report::{painted_status, value, why};
+pub(super) use self::render::{painted_status, value, why};
 
 use self::{
-    fleet::{Fleet, Keep},
-    gate::Gate,
-    report::Style,
+    audit_report::{AuditReport, RowFilter},
+    fail_on::FailOn,
+    render::Style,
 };
 use super::{
-    cluster_args::{ClusterArgs, ScopeArgs, runtime},
+    cluster_args::{ClusterArgs, ScopeArgs},
     complete,
     duration::parse_audit_interval,
-    format::{FOR_PEOPLE, Format},
+    format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
     listen::parse_listen,
     output::{self, Line},
     policy_resolver::PolicyResolver,
     progress,
+    runtime::runtime,
     settings_args::SettingsArgs,
 };
 use crate::cluster::{
@@ -39,7 +39,7 @@ use crate::cluster::{
 
 /// Show what GOMEMLIMIT means in every container of a cluster, against the memory limit that really applies
 ///
-/// Needs the right to list pods (and to watch them, with --watch). With the right to read namespaces it knows
+/// Needs the right to list pods. With the right to read namespaces it knows
 /// which have opted in; with the right to read the installation, the webhook's selectors and flags.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -54,8 +54,6 @@ use crate::cluster::{
   gomemlimit audit -n shop -o wide
   # The pods that were OOM-killed, for another command
   gomemlimit audit -n shop --only oom-killed -o name
-  # Go on, and print what changes
-  gomemlimit audit -n shop --watch
   # Metrics for Prometheus at http://127.0.0.1:9090/metrics, counted every
   # minute; in the cluster the chart's coverage.enabled does that
   gomemlimit audit -A --listen 127.0.0.1:9090
@@ -74,7 +72,7 @@ pub(super) struct AuditArgs {
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
     /// Print only containers for which one of these words holds; the summary counts all
-    #[arg(long, value_name = "WORD", value_delimiter = ',', add = ArgValueCandidates::new(complete::words))]
+    #[arg(long, value_name = "WORD", value_delimiter = ',', add = ArgValueCandidates::new(complete::audit_findings))]
     only: Vec<AuditFinding>,
     /// Print only the summary
     #[arg(long)]
@@ -83,20 +81,17 @@ pub(super) struct AuditArgs {
     #[arg(long)]
     finished: bool,
     /// Exit with 1 if one of these words holds for a container, and with 2 if there is none to judge
-    #[arg(long, value_name = "WORD", value_delimiter = ',', add = ArgValueCandidates::new(complete::words))]
+    #[arg(long, value_name = "WORD", value_delimiter = ',', add = ArgValueCandidates::new(complete::audit_findings))]
     fail_on: Vec<AuditFinding>,
     /// Let --fail-on pass if there are no pods
     #[arg(long, requires = "fail_on")]
     allow_empty: bool,
-    /// Go on until interrupted, and print what changes
-    #[arg(short, long, conflicts_with = "summary")]
-    watch: bool,
     /// Go on until interrupted, and publish the counts at this address as metrics for Prometheus (/metrics)
     #[arg(
         long,
         value_name = "ADDRESS",
         value_parser = parse_listen,
-        conflicts_with_all = ["watch", "output", "only", "summary", "fail_on"]
+        conflicts_with_all = ["output", "only", "summary", "fail_on"]
     )]
     listen: Option<SocketAddr>,
     /// Time from one audit to the next
@@ -111,7 +106,7 @@ pub(super) struct AuditArgs {
             (Format::Table, FOR_PEOPLE),
             (Format::Wide, "For people, with exact bytes, and what to do in each row"),
             (Format::Name, "The pods, as pod/NAME"),
-            (Format::Json, "For programs; with --watch one object a line"),
+            (Format::Json, FOR_PROGRAMS),
             (Format::Prometheus, "Counts as metrics in the text format of Prometheus"),
         ])
     )]
@@ -130,85 +125,75 @@ pub(super) struct AuditArgs {
 
 impl AuditArgs {
     pub(super) fn run(self, policy_is_given: bool) -> anyhow::Result<ExitCode> {
-        match self.output {
-            Format::Prometheus | Format::Name if self.watch => {
-                bail!("--watch prints changes, which -o prometheus and -o name have no form for; use -o json")
-            }
-            Format::Name if self.summary => bail!("--summary has no pods for -o name to print"),
-            _ => {}
-        }
-        let runtime = runtime()?;
-        runtime.block_on(async {
-            let polls = self.watch || self.listen.is_some();
-            let cluster =
-                if polls { self.cluster.open_to_poll().await? } else { self.cluster.open().await? };
-            let namespace = self.scope.namespace(&cluster);
-            let listing = Listing {
-                path: path_of("/api/v1", namespace.as_deref(), "pods"),
-                selector: self.selector.clone(),
-                chunk: self.chunk_size,
+        ensure!(self.output != Format::Name || !self.summary, "--summary has no pods for -o name to print");
+        runtime()?.block_on(async {
+            let Some(address) = self.listen else {
+                let cluster = self.cluster.open().await?;
+                return self.run_once(&cluster, policy_is_given).await;
             };
-            if let Some(address) = self.listen {
-                let audit = async || {
-                    let resolver =
-                        self.policy_resolver(&cluster, namespace.as_deref(), policy_is_given).await?;
-                    let (fleet, _) = self.list(&cluster, &listing, &resolver).await?;
-                    Ok((fleet, resolver))
-                };
-                return publish::run(address, self.interval, audit).await;
-            }
-            let resolver = self.policy_resolver(&cluster, namespace.as_deref(), policy_is_given).await?;
-            if self.watch {
-                let namespace = namespace.as_deref();
-                let scope = watch::Scope { cluster: &cluster, listing: &listing, namespace, policy_is_given };
-                return watch::run(&self, resolver, scope).await;
-            }
-            let (fleet, _) = self.list(&cluster, &listing, &resolver).await?;
-            let printed = self.print(&fleet, &resolver, namespace.as_deref());
-            let mut gate = Gate::new(&self.fail_on, self.allow_empty);
-            gate.judge(&fleet, resolver.are_settings_known());
-            let has_failed = gate.has_failed(&self.no_pods(namespace.as_deref()))?;
-            Ok(if has_failed && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
+            let cluster = self.cluster.open_to_poll().await?;
+            publish::run(address, self.interval, async || self.audit(&cluster, policy_is_given).await).await
         })
     }
 
-    async fn policy_resolver(
-        &self,
-        cluster: &Cluster,
-        namespace: Option<&str>,
-        policy_is_given: bool,
-    ) -> anyhow::Result<PolicyResolver> {
-        let read = ClusterState::read(cluster, namespace);
-        let bar = progress::spinner("Reading the cluster");
-        let read = if self.listen.is_some() { read.await } else { progress::shown(&bar, read).await };
-        let cluster_state = read?;
-        Ok(PolicyResolver::new(cluster_state, &self.policy, policy_is_given)?)
+    async fn run_once(&self, cluster: &Cluster, policy_is_given: bool) -> anyhow::Result<ExitCode> {
+        let (report, resolver) = self.audit(cluster, policy_is_given).await?;
+        let namespace = self.scope.namespace(cluster);
+        let printed = self.print(&report, &resolver, namespace.as_deref());
+        let fail_on = FailOn {
+            findings: &self.fail_on,
+            allow_empty: self.allow_empty,
+            are_settings_known: resolver.are_settings_known(),
+        };
+        let has_failed = fail_on.has_failed(&report, &self.no_pods(namespace.as_deref()))?;
+        Ok(if has_failed && printed == ExitCode::SUCCESS { ExitCode::FAILURE } else { printed })
     }
 
-    /// Every pod, page by page, and the version of the list.
+    /// One audit, with the policies that it was made with.
+    async fn audit(
+        &self,
+        cluster: &Cluster,
+        policy_is_given: bool,
+    ) -> anyhow::Result<(AuditReport, PolicyResolver)> {
+        let namespace = self.scope.namespace(cluster);
+        let cluster_state = self
+            .with_progress(
+                &progress::spinner("Reading the cluster"),
+                ClusterState::read(cluster, namespace.as_deref()),
+            )
+            .await?;
+        let resolver = PolicyResolver::new(cluster_state, &self.policy, policy_is_given)?;
+        let listing = Listing {
+            path: path_of("/api/v1", namespace.as_deref(), "pods"),
+            selector: self.selector.clone(),
+            chunk: self.chunk_size,
+        };
+        let report = self.list(cluster, &listing, &resolver).await?;
+        Ok((report, resolver))
+    }
+
+    /// Does the work, with a progress bar unless the program is a server.
+    async fn with_progress<T>(&self, bar: &progress::Bar, work: impl Future<Output = T>) -> T {
+        if self.listen.is_some() { work.await } else { progress::shown(bar, work).await }
+    }
+
+    /// Reads every pod, page by page.
     async fn list(
         &self,
         cluster: &Cluster,
         listing: &Listing,
         resolver: &PolicyResolver,
-    ) -> anyhow::Result<(Fleet, String)> {
+    ) -> anyhow::Result<AuditReport> {
         let is_counted_only = self.summary || self.listen.is_some() || self.output == Format::Prometheus;
-        let keep = if is_counted_only {
-            Keep::None
-        } else if self.watch {
-            // What is not printed now may be later.
-            Keep::All
-        } else {
-            Keep::only(&self.only)
-        };
-        let mut fleet = Fleet::new(keep);
+        let filter = if is_counted_only { RowFilter::None } else { RowFilter::Only(self.only.clone()) };
+        let mut report = AuditReport::new(filter);
         let bar = progress::bar("Reading pods");
         let read = listing.read(cluster, |event| match event {
-            ListEvent::Begin => fleet.clear(),
+            ListEvent::Begin => report.clear(),
             ListEvent::Item(json) => match LivePod::parse(json) {
-                Ok(pod) if pod.has_succeeded() && !self.finished => fleet.finished += 1,
-                Ok(pod) => fleet.add(&pod, resolver.assess(&pod)),
-                Err(error) => fleet.add_unreadable(&error),
+                Ok(pod) if pod.has_succeeded() && !self.finished => report.finished += 1,
+                Ok(pod) => report.add(&pod, resolver.assess(&pod)),
+                Err(error) => report.add_unreadable(&error),
             },
             ListEvent::Page { seen, left } => {
                 if let Some(left) = left {
@@ -217,29 +202,28 @@ impl AuditArgs {
                 bar.set_position(seen);
             }
         });
-        let version = if self.listen.is_some() { read.await } else { progress::shown(&bar, read).await };
-        match version {
-            Ok(version) => Ok((fleet, version)),
+        match self.with_progress(&bar, read).await {
+            Ok(()) => Ok(report),
             Err(ApiError::Forbidden(problem)) => {
-                bail!(
-                    "{problem}; grant get and list on pods (and watch, for --watch), or name a namespace with -n"
-                )
+                bail!("{problem}; grant get and list on pods, or name a namespace with -n")
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn print(&self, fleet: &Fleet, resolver: &PolicyResolver, namespace: Option<&str>) -> ExitCode {
+    fn print(&self, report: &AuditReport, resolver: &PolicyResolver, namespace: Option<&str>) -> ExitCode {
         if self.output != Format::Json {
-            Told::default().tell(fleet, resolver);
-            tell_nothing(fleet, namespace);
+            notes(report, resolver).iter().for_each(Line::print);
+            if report.is_empty() {
+                print_empty(report, namespace);
+            }
         }
         let text = match self.output {
-            Format::Name => report::names(fleet),
-            Format::Json => output::json_text(&report::json(fleet, resolver, self.summary)),
-            Format::Prometheus => report::prometheus(fleet),
-            _ if self.summary => report::summary(fleet, &self.style(namespace)),
-            _ => report::tables(fleet, &self.style(namespace)),
+            Format::Name => render::names(report),
+            Format::Json => output::json_text(&render::json(report, resolver, self.summary)),
+            Format::Prometheus => render::prometheus(report),
+            _ if self.summary => render::summary(report, &self.style(namespace)),
+            _ => render::tables(report, &self.style(namespace)),
         };
         if matches!(self.output, Format::Table | Format::Wide) {
             output::text(&text)
@@ -256,7 +240,7 @@ impl AuditArgs {
         }
     }
 
-    /// What there is none of, if there is nothing to judge.
+    /// The sentence for a report without pods.
     fn no_pods(&self, namespace: Option<&str>) -> String {
         let selector =
             self.selector.as_ref().map(|labels| format!(" with labels {labels}")).unwrap_or_default();
@@ -265,42 +249,20 @@ impl AuditArgs {
     }
 }
 
-/// Says that there was nothing to judge, as kubectl does.
-fn tell_nothing(fleet: &Fleet, namespace: Option<&str>) {
-    if !fleet.is_empty() {
-        return;
-    }
+/// Prints that there are no pods, as kubectl does.
+fn print_empty(report: &AuditReport, namespace: Option<&str>) {
     let place = namespace.map(|name| format!(" in {name} namespace")).unwrap_or_default();
-    let finished = match fleet.finished {
+    let finished = match report.finished {
         0 => String::new(),
         count => format!(" Pods that have ended well: {count}; --finished shows them."),
     };
     output::message(&format!("No resources found{place}.{finished}"));
 }
 
-/// What was told last on stderr.
-#[derive(Debug, Default)]
-struct Told(Vec<Line>);
-
-impl Told {
-    /// Tells what is new on stderr.
-    fn tell(&mut self, fleet: &Fleet, resolver: &PolicyResolver) {
-        for line in self.news(fleet, resolver) {
-            line.print();
-        }
-    }
-
-    /// What the reader has to know besides the data, unless that was told last: what is not known, and what is
-    /// decided by. One line each.
-    fn news(&mut self, fleet: &Fleet, resolver: &PolicyResolver) -> Vec<Line> {
-        let unknown = resolver.cluster_state.unknown.iter().cloned().chain(fleet.unreadable());
-        let unknown = unknown.map(|unknown| Line::warning(&unknown));
-        let source = Line::message(&format!("Decided by {}.", resolver.source));
-        let now: Vec<_> = unknown.chain([source]).collect();
-        if self.0 == now {
-            return Vec::new();
-        }
-        self.0.clone_from(&now);
-        now
-    }
+/// The lines on stderr beside the data: what could not be read, and the origin of the settings.
+fn notes(report: &AuditReport, resolver: &PolicyResolver) -> Vec<Line> {
+    let unknown = resolver.cluster_state.unknown.iter().cloned().chain(report.unreadable());
+    let unknown = unknown.map(|unknown| Line::warning(&unknown));
+    let source = Line::message(&format!("Decided by {}.", resolver.source));
+    unknown.chain([source]).collect()
 }

@@ -1,4 +1,4 @@
-//! Where `serve` has its certificate from: files, a CA that it keeps itself, or none of both.
+//! The certificate of `serve`: from files, from a CA that it keeps itself, or self-signed in memory.
 
 use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -8,12 +8,12 @@ use kube::Client;
 
 use super::{
     cluster_args::parse_name,
-    duration::{parse_duration, parse_life, parse_poll},
+    duration::{parse_duration, parse_lifetime, parse_poll},
 };
 use crate::{
     certs::CertificateSettings,
     cluster::client::for_controller,
-    controller::certificates::{CertificateKeeper, ObjectNames, Outlet},
+    controller::certificates::{CertificateKeeper, LeafDestination, ObjectNames},
     metrics::Metrics,
     serve::{
         Reloaded,
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Certificate files, or the objects that self-managed certificates live in.
+/// Certificate files, or the objects that hold self-managed certificates.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Certificates (default: self-signed, in memory)")]
 pub(super) struct CertificateArgs {
@@ -58,24 +58,24 @@ pub(super) struct CertificateArgs {
     /// `MutatingWebhookConfiguration` whose CA bundle is kept right
     #[arg(long, value_name = "NAME", value_parser = parse_name, requires = "tls_secret")]
     webhook_config: Option<String>,
-    /// Service that the API server reaches us by
+    /// Service by which the API server reaches the webhook
     #[arg(long, value_name = "NAME", value_parser = parse_name, requires = "tls_secret")]
     service: Option<String>,
     /// Namespace of the Secret and the Service; default: that of the pod or the kubeconfig
     #[arg(long, value_name = "NAMESPACE", value_parser = parse_name, requires = "tls_secret")]
     namespace: Option<String>,
     #[command(flatten)]
-    lives: LifeArgs,
+    lifetimes: LifetimeArgs,
 }
 
-/// How long certificates live that this program makes.
+/// Lifetimes of the certificates that this program makes.
 #[derive(Args, Debug)]
-pub(super) struct LifeArgs {
-    /// Life of the CA; the next one is published after two thirds of it
-    #[arg(long, value_name = "DURATION", default_value = "8760h", value_parser = parse_life)]
+pub(super) struct LifetimeArgs {
+    /// Lifetime of the CA; the next one is published after two thirds of it
+    #[arg(long, value_name = "DURATION", default_value = "8760h", value_parser = parse_lifetime)]
     ca_duration: Duration,
-    /// Life of the certificate that is served; renewed after two thirds of it
-    #[arg(long, value_name = "DURATION", default_value = "168h", value_parser = parse_life)]
+    /// Lifetime of the certificate that is served; renewed after two thirds of it
+    #[arg(long, value_name = "DURATION", default_value = "168h", value_parser = parse_lifetime)]
     leaf_duration: Duration,
     /// How long a CA is in the CA bundle before it signs
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration, hide = true)]
@@ -85,7 +85,7 @@ pub(super) struct LifeArgs {
     certificate_tick: Duration,
 }
 
-/// What serves, and what keeps it current.
+/// The certificate that is served, and the tasks that keep it current.
 pub(super) struct Certificates {
     pub(super) serving: Arc<Serving>,
     pub(super) files: Option<Reloaded<CertificateFiles>>,
@@ -99,7 +99,11 @@ impl CertificateArgs {
         self.tls_poll
     }
 
-    /// Who may call; `None`: everybody.
+    /// The CA of the callers; `None` if everybody may call.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
     pub(super) fn callers(&self, metrics: &Metrics) -> anyhow::Result<Option<ClientCa>> {
         let Some(path) = self.client_ca_file.clone() else { return Ok(None) };
         let opened = ClientCa::open(path, self.client_names.clone(), metrics.clone());
@@ -119,8 +123,8 @@ impl CertificateArgs {
         {
             let serving = Serving::none_yet(metrics.clone());
             let objects = Objects { secret, configuration, service, namespace: self.namespace.as_deref() };
-            let outlet = Outlet::Served(serving.clone());
-            let keeper = self.lives.keeper(&objects, outlet, Duration::ZERO, metrics)?;
+            let destination = LeafDestination::Served(serving.clone());
+            let keeper = self.lifetimes.keeper(&objects, destination, Duration::ZERO, metrics)?;
             return Ok(Certificates { serving, files: None, keeper: Some(keeper), ephemeral: false });
         }
         let serving = Serving::new(ephemeral(listen)?, metrics.clone());
@@ -128,7 +132,7 @@ impl CertificateArgs {
     }
 }
 
-/// The objects that self-managed certificates live in, by name.
+/// Names of the objects that hold self-managed certificates.
 pub(super) struct Objects<'a> {
     /// The Secret of the CA.
     pub(super) secret: &'a str,
@@ -136,24 +140,24 @@ pub(super) struct Objects<'a> {
     pub(super) configuration: &'a str,
     /// The Service.
     pub(super) service: &'a str,
-    /// Of the Secrets and the Service; `None` for that of the pod or the kubeconfig.
+    /// Namespace of the Secrets and the Service; `None` for that of the pod or the kubeconfig.
     pub(super) namespace: Option<&'a str>,
 }
 
-impl LifeArgs {
-    /// A keeper that has not begun. Replicas serve what is signed at most `refresh` later.
+impl LifetimeArgs {
+    /// A keeper that has not begun. `refresh` is the maximum time until replicas serve a new certificate.
     ///
     /// # Errors
-    /// If the lives are too short, or there is no cluster.
+    /// If the lifetimes are too short, or there is no cluster.
     pub(super) fn keeper(
         &self,
         objects: &Objects<'_>,
-        outlet: Outlet,
+        destination: LeafDestination,
         refresh: Duration,
         metrics: &Metrics,
     ) -> anyhow::Result<CertificateKeeper> {
-        let third = |life: Duration| humantime::format_duration(life / 3);
-        // The next CA has the last third of the present one's life to be published in.
+        let third = |lifetime: Duration| humantime::format_duration(lifetime / 3);
+        // The next CA has the last third of the current one's lifetime to be published in.
         if self.ca_publish_delay + self.certificate_tick * 2 + refresh > self.ca_duration / 3 {
             let third = third(self.ca_duration);
             bail!("--ca-duration is too short: a third of it, {third}, has to hold --ca-publish-delay");
@@ -161,7 +165,7 @@ impl LifeArgs {
         if self.leaf_duration > self.ca_duration {
             bail!("--leaf-duration cannot be longer than --ca-duration");
         }
-        // A renewed certificate has the last third of the present one's life to arrive in.
+        // A renewed certificate has the last third of the current one's lifetime to arrive in.
         if !refresh.is_zero() && self.certificate_tick * 2 + refresh > self.leaf_duration / 3 {
             let (third, refresh) = (third(self.leaf_duration), humantime::format_duration(refresh));
             bail!(
@@ -174,8 +178,8 @@ impl LifeArgs {
             objects.namespace.map_or_else(|| client.default_namespace().to_owned(), str::to_owned);
         let settings = CertificateSettings {
             server_name: format!("{}.{namespace}.svc", objects.service),
-            ca_life: self.ca_duration,
-            leaf_life: self.leaf_duration,
+            ca_lifetime: self.ca_duration,
+            leaf_lifetime: self.leaf_duration,
             publish_delay: self.ca_publish_delay,
         };
         let names = ObjectNames {
@@ -183,7 +187,14 @@ impl LifeArgs {
             secret: objects.secret.to_owned(),
             configuration: objects.configuration.to_owned(),
         };
-        Ok(CertificateKeeper::new(client, settings, names, self.certificate_tick, outlet, metrics.clone()))
+        Ok(CertificateKeeper::new(
+            client,
+            settings,
+            names,
+            self.certificate_tick,
+            destination,
+            metrics.clone(),
+        ))
     }
 }
 
@@ -198,7 +209,11 @@ fn parse_caller(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// A client of the cluster that we run in, or that KUBECONFIG names.
+/// A client of the cluster that the program runs in, or that KUBECONFIG names.
+///
+/// # Errors
+///
+/// If there is no such cluster; the message names `flag`.
 pub(super) fn client(flag: &str) -> anyhow::Result<Client> {
     for_controller().with_context(|| format!("{flag} needs a cluster"))
 }

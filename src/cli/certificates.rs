@@ -7,15 +7,16 @@ use clap::Args;
 use tracing::info;
 
 use super::{
-    certificate_args::{LifeArgs, Objects},
-    cluster_args::{parse_name, runtime},
+    certificate_args::{LifetimeArgs, Objects},
+    cluster_args::parse_name,
     duration::parse_duration,
     listen::{listen, parse_listen},
     output::{self, Line},
+    runtime::{install_crypto, runtime},
 };
 use crate::{
     causes::with_causes,
-    controller::certificates::{CertificateKeeper, Outlet},
+    controller::certificates::{CertificateKeeper, LeafDestination},
     logging::{self, LineQueue, LogArgs},
     metrics::Metrics,
     serve::{
@@ -23,7 +24,6 @@ use crate::{
         lifecycle,
         listener::{Listener, Stop},
         readiness::{Condition, NotReady, Readiness},
-        tls::provider,
     },
 };
 
@@ -59,7 +59,7 @@ pub(super) struct CertificatesArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081", value_parser = parse_listen)]
     admin_listen: SocketAddr,
     #[command(flatten)]
-    lives: LifeArgs,
+    lifetimes: LifetimeArgs,
     /// How long replicas may serve what the Secret held before: the kubelet brings changes into pods every minute, from
     /// what it knows, which may be a minute old
     #[arg(long, value_name = "DURATION", default_value = "2m30s", value_parser = parse_duration, hide = true)]
@@ -89,8 +89,7 @@ impl CertificatesArgs {
     }
 
     fn run_with(&self, metrics: &Metrics) -> anyhow::Result<()> {
-        // kube takes the provider of the process.
-        let _ = rustls::crypto::CryptoProvider::install_default((*provider()).clone());
+        install_crypto();
         let runtime = runtime()?;
         let ended = runtime.block_on(async {
             let keeper = self.keeper(metrics)?;
@@ -108,11 +107,11 @@ impl CertificatesArgs {
             service: &self.service,
             namespace: self.namespace.as_deref(),
         };
-        let outlet = Outlet::Secret(self.serving_secret.clone());
-        self.lives.keeper(&objects, outlet, self.refresh_delay, metrics)
+        let destination = LeafDestination::Secret(self.serving_secret.clone());
+        self.lifetimes.keeper(&objects, destination, self.refresh_delay, metrics)
     }
 
-    /// Until SIGTERM or SIGINT.
+    /// Keeps certificates until SIGTERM or SIGINT.
     async fn keep(&self, keeper: CertificateKeeper, metrics: &Metrics) -> anyhow::Result<()> {
         let mut signals = lifecycle::signals().context("cannot listen for signals")?;
         let tcp = listen("--admin-listen", self.admin_listen)?;

@@ -28,9 +28,10 @@ use self::{
     scope::Scope,
 };
 use super::{
-    cluster_args::{ClusterArgs, runtime},
+    cluster_args::ClusterArgs,
     format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
     output, progress,
+    runtime::runtime,
 };
 
 /// Find out why pods get no GOMEMLIMIT: name the first failed check, and the command that fixes it

@@ -1,19 +1,15 @@
-//! Which cluster and which namespace, with the flags of kubectl.
+//! The flags of kubectl that select a cluster and a namespace.
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::Context;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::names::is_object_name;
 
-use super::{complete, duration::parse_delay};
-use crate::{
-    cluster::{api::Cluster, target::Target},
-    serve::tls::provider,
-};
+use super::{complete, duration::parse_delay, runtime::install_crypto};
+use crate::cluster::{api::Cluster, target::Target};
 
-/// Which cluster, and as whom. `-h` leaves out what is rarely used.
+/// The flags that select a cluster and a user. `-h` leaves out those that are rarely used.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ClusterArgs {
@@ -63,12 +59,20 @@ impl ClusterArgs {
         }
     }
 
-    /// A connection that sends nothing yet.
+    /// Opens a connection, which sends nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// If the kubeconfig cannot be read, or has no such context, cluster or user.
     pub(super) async fn open(&self) -> anyhow::Result<Cluster> {
         Self::connect(&self.target()).await
     }
 
-    /// The same for commands that ask again and again: a failed call is told at once, and repeated when its time comes.
+    /// Opens a connection for a command that polls: a failed call is an error at once, and the next poll repeats it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::open`].
     pub(super) async fn open_to_poll(&self) -> anyhow::Result<Cluster> {
         Self::connect(&Target { polls: true, ..self.target() }).await
     }
@@ -79,17 +83,12 @@ impl ClusterArgs {
     }
 }
 
-/// kube takes the provider of the process.
-pub(super) fn install_crypto() {
-    let _ = rustls::crypto::CryptoProvider::install_default((*provider()).clone());
-}
-
-/// As kubectl: a number alone is of seconds, and 0 leaves the default.
+/// Reads a duration as kubectl does: a number alone is in seconds, and 0 means the default.
 fn parse_timeout(text: &str) -> Result<Duration, String> {
     text.parse().map_or_else(|_| parse_delay(text), |seconds| Ok(Duration::from_secs(seconds)))
 }
 
-/// Which namespaces.
+/// The flags that select namespaces.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ScopeArgs {
     /// Namespace; default: that of the context
@@ -108,7 +107,7 @@ impl ScopeArgs {
     }
 }
 
-/// A name that an object of the API can have (RFC 1123 subdomain): it becomes part of a path.
+/// Reads the name of an API object (RFC 1123 subdomain), which becomes part of a path.
 pub(super) fn parse_name(text: &str) -> Result<String, String> {
     if is_object_name(text) {
         Ok(text.to_owned())
@@ -116,9 +115,4 @@ pub(super) fn parse_name(text: &str) -> Result<String, String> {
         Err("is not a name of Kubernetes: small letters, digits, dashes and dots only, as in the name of every object"
             .to_owned())
     }
-}
-
-/// A runtime for a command that waits for one thing at a time.
-pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }

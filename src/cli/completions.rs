@@ -11,8 +11,8 @@ pub(super) const VARIABLE: &str = "COMPLETE";
 
 /// Print a completion script for a shell
 ///
-/// The script asks this program whenever something is to be completed, so it knows flags and values of the
-/// version that is installed, and contexts, namespaces, pods and workloads of the cluster.
+/// The script asks this program for every completion: flags and values of the version that is installed, contexts
+/// of the kubeconfig, and namespaces of the cluster.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   gomemlimit completions bash > /etc/bash_completion.d/gomemlimit

@@ -7,13 +7,13 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     not_zero(parse_delay(text)?)
 }
 
-/// The time from one look at a file, a clock or a pod to the next: what is looked at more often only takes processor
-/// time, here or of the API server.
+/// The interval of a poll of a file, a clock or a pod, at least 100 ms: shorter ones only take processor time, here or of
+/// the API server.
 pub(super) fn parse_poll(text: &str) -> Result<Duration, String> {
     at_least(text, Duration::from_millis(100))
 }
 
-/// The time from one audit of a whole cluster to the next.
+/// The interval between two audits of a cluster, at least 1 s.
 pub(super) fn parse_audit_interval(text: &str) -> Result<Duration, String> {
     at_least(text, Duration::from_secs(1))
 }
@@ -23,14 +23,14 @@ pub(super) fn parse_delay(text: &str) -> Result<Duration, String> {
     at_most(text, Duration::from_hours(24), "24h")
 }
 
-/// The life of a certificate, at most ten years.
-pub(super) fn parse_life(text: &str) -> Result<Duration, String> {
+/// The lifetime of a certificate, at most ten years.
+pub(super) fn parse_lifetime(text: &str) -> Result<Duration, String> {
     not_zero(at_most(text, Duration::from_hours(87_600), "87600h")?)
 }
 
-fn at_most(text: &str, most: Duration, said: &str) -> Result<Duration, String> {
+fn at_most(text: &str, max: Duration, max_text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration > most { Err(format!("must be at most {said}")) } else { Ok(duration) }
+    if duration > max { Err(format!("must be at most {max_text}")) } else { Ok(duration) }
 }
 
 fn at_least(text: &str, min: Duration) -> Result<Duration, String> {

@@ -1,4 +1,4 @@
-//! Where pprof is: a URL, or a port inside a pod; one connection for each request.
+//! The address of pprof: a URL, or a port inside a pod; one connection for each request.
 
 use std::time::Duration;
 
@@ -15,21 +15,21 @@ use crate::cluster::portforward::Forward;
 /// Maximum size of an answer, and of a file that holds one, in bytes: a heap profile of a very large program, compressed,
 /// or its goroutines as text.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// How long a connection may take.
+/// Maximum time to connect.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long an answer may take: a collection of a heap of many gigabytes comes first.
+/// Maximum time of an answer, which follows a collection of a heap of many gigabytes.
 const ANSWER: Duration = Duration::from_secs(90);
-/// Where `net/http/pprof` puts itself.
+/// Path of `net/http/pprof`.
 const PPROF: &str = "/debug/pprof";
 
-/// Something that answers GET.
+/// A program that answers GET.
 pub(super) struct Endpoint {
-    place: Place,
+    address: Address,
     /// Path of pprof, without a slash at its end.
     base: String,
 }
 
-enum Place {
+enum Address {
     Tcp { host: String, port: u16 },
     Pod { client: Client, namespace: String, pod: String, port: u16 },
 }
@@ -46,34 +46,43 @@ impl Endpoint {
         let path = url.path().trim_end_matches('/');
         let path = ["/heap", "/allocs"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
         let base = if path.is_empty() { PPROF } else { path }.to_owned();
-        Ok(Self { place: Place::Tcp { host, port: url.port_u16().unwrap_or(80) }, base })
+        Ok(Self { address: Address::Tcp { host, port: url.port_u16().unwrap_or(80) }, base })
     }
 
     /// A port inside a pod.
     pub(super) fn pod(client: Client, namespace: String, pod: String, port: u16) -> Self {
-        Self { place: Place::Pod { client, namespace, pod, port }, base: PPROF.to_owned() }
+        Self { address: Address::Pod { client, namespace, pod, port }, base: PPROF.to_owned() }
     }
 
-    /// One profile, such as `heap?gc=1`; `None` where pprof does not have it.
+    /// One profile, such as `heap?gc=1`; `None` if pprof does not have it.
+    ///
+    /// # Errors
+    ///
+    /// If the program does not answer, or not with 200 or 404.
     pub(super) async fn profile(&self, name: &str) -> anyhow::Result<Option<Bytes>> {
         self.page(&format!("{}/{name}", self.base)).await
     }
 
-    /// Any page of the program; `None` where it does not have it.
+    /// Any page of the program; `None` if it does not have it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::profile`].
     pub(super) async fn page(&self, path: &str) -> anyhow::Result<Option<Bytes>> {
         let answer = self.get(path).await?;
         match answer.status {
             StatusCode::OK => Ok(Some(answer.body)),
             StatusCode::NOT_FOUND => Ok(None),
             status => {
-                let said = String::from_utf8_lossy(&answer.body);
-                let said = said.lines().next().unwrap_or_default().chars().take(200).collect::<String>();
-                bail!("{} answered with HTTP {status}: {said}", self.name_of(path))
+                let message = String::from_utf8_lossy(&answer.body);
+                let message =
+                    message.lines().next().unwrap_or_default().chars().take(200).collect::<String>();
+                bail!("{} answered with HTTP {status}: {message}", self.name_of(path))
             }
         }
     }
 
-    /// The program's own metrics, where it has them on the same port.
+    /// The program's own metrics; `None` if it has none on this port.
     pub(super) async fn metrics(&self) -> Option<String> {
         let body = self.page("/metrics").await.ok()??;
         Some(String::from_utf8_lossy(&body).into_owned())
@@ -81,18 +90,18 @@ impl Endpoint {
 
     /// For sentences: `http://host:port`, or `port 6060 of pod shop/api`.
     pub(super) fn name(&self) -> String {
-        match &self.place {
-            Place::Tcp { host, port } if host.contains(':') => format!("http://[{host}]:{port}"),
-            Place::Tcp { host, port } => format!("http://{host}:{port}"),
-            Place::Pod { namespace, pod, port, .. } => format!("port {port} of pod {namespace}/{pod}"),
+        match &self.address {
+            Address::Tcp { host, port } if host.contains(':') => format!("http://[{host}]:{port}"),
+            Address::Tcp { host, port } => format!("http://{host}:{port}"),
+            Address::Pod { namespace, pod, port, .. } => format!("port {port} of pod {namespace}/{pod}"),
         }
     }
 
     /// The same for a page.
     fn name_of(&self, path: &str) -> String {
-        match self.place {
-            Place::Tcp { .. } => format!("{}{path}", self.name()),
-            Place::Pod { .. } => format!("{path} on {}", self.name()),
+        match self.address {
+            Address::Tcp { .. } => format!("{}{path}", self.name()),
+            Address::Pod { .. } => format!("{path} on {}", self.name()),
         }
     }
 
@@ -105,8 +114,8 @@ impl Endpoint {
 
     async fn answer(&self, path: &str) -> anyhow::Result<HttpResponse> {
         let what = || self.name_of(path);
-        match &self.place {
-            Place::Tcp { host, port } => {
+        match &self.address {
+            Address::Tcp { host, port } => {
                 let stream = timeout(CONNECT, TcpStream::connect((host.as_str(), *port))).await;
                 let stream = stream.map_err(|_| anyhow!("no connection within {} s", CONNECT.as_secs()));
                 let stream = stream.and_then(|stream| Ok(stream?));
@@ -115,7 +124,7 @@ impl Endpoint {
                 let host = host.trim_start_matches("http://");
                 http_request(stream, request(path, host)?, MAX_BYTES).await.with_context(what)
             }
-            Place::Pod { client, namespace, pod, port } => {
+            Address::Pod { client, namespace, pod, port } => {
                 let (stream, explanation) = Forward::open(client, namespace, pod, *port).await?.split();
                 let answer =
                     http_request(stream, request(path, &format!("127.0.0.1:{port}"))?, MAX_BYTES).await;
@@ -127,18 +136,18 @@ impl Endpoint {
         }
     }
 
-    /// The kubelet knows why a stream ended; the HTTP client only that it did.
+    /// The error with the explanation of the kubelet, which knows why a stream ended.
     fn explained(&self, error: anyhow::Error, explanation: Option<String>) -> anyhow::Error {
         let explanation = explanation.unwrap_or_default();
-        let place = self.name();
+        let name = self.name();
         if explanation.contains("refused") {
             return anyhow!(
-                "nothing listens on {place}; import net/http/pprof and listen on 127.0.0.1:6060, or say --port"
+                "nothing listens on {name}; import net/http/pprof and listen on 127.0.0.1:6060, or name it with --port"
             );
         }
         match explanation.lines().next() {
-            Some(line) if !line.is_empty() => anyhow!("{place}: {line}"),
-            _ => error.context(format!("{place} does not answer as HTTP")),
+            Some(line) if !line.is_empty() => anyhow!("{name}: {line}"),
+            _ => error.context(format!("{name} does not answer as HTTP")),
         }
     }
 }

@@ -29,7 +29,7 @@ impl ExplainArgs {
         let has_pods = !manifests.decided.is_empty();
         let nothing =
             if has_pods { "containers in the pods of these manifests" } else { "pods in these manifests" };
-        let has_failed = self.has_failed(manifests.decided.iter().map(|one| &one.verdict), nothing)?;
+        let has_failed = self.has_failed(manifests.decided.iter().map(|one| &one.decision), nothing)?;
         ensure!(
             has_failed || self.fail_on.is_empty() || !manifests.is_partial,
             "some of these files are left out, so --fail-on cannot judge them; name what is to be judged"
@@ -42,7 +42,7 @@ impl ExplainArgs {
             format => {
                 let code = output::text(&table(&manifests, format));
                 for one in &manifests.decided {
-                    warn(&one.object(), &one.verdict);
+                    warn(&one.object(), &one.decision);
                 }
                 code
             }
@@ -56,7 +56,7 @@ fn table(manifests: &Manifests, format: Format) -> String {
         return String::new();
     }
     let all = manifests.decided.iter();
-    decisions(&all.map(|one| (one.object(), &one.verdict)).collect::<Vec<_>>(), format)
+    decisions(&all.map(|one| (one.object(), &one.decision)).collect::<Vec<_>>(), format)
 }
 
 fn report(manifests: &Manifests) -> Value {
@@ -65,7 +65,7 @@ fn report(manifests: &Manifests) -> Value {
         .decided
         .iter()
         .map(|one| {
-            for container in &one.verdict.containers {
+            for container in &one.decision.containers {
                 *summary.entry(container.outcome.reason.as_str()).or_default() += 1;
             }
             let source = manifests.inputs.get(one.input).map(|input| input.source.to_string());
@@ -76,8 +76,8 @@ fn report(manifests: &Manifests) -> Value {
                 "kind": one.location.kind,
                 "namespace": one.namespace,
                 "name": one.location.name,
-                "containers": one.verdict.containers.iter().map(container_report).collect::<Vec<_>>(),
-                "warnings": one.verdict.warnings.iter().map(|warning| &warning.text).collect::<Vec<_>>(),
+                "containers": one.decision.containers.iter().map(container_report).collect::<Vec<_>>(),
+                "warnings": one.decision.warnings.iter().map(|warning| &warning.text).collect::<Vec<_>>(),
             })
         })
         .collect();

@@ -96,15 +96,15 @@ fn report(decided: &[Decided]) {
 
 /// Reports the change of each container of a pod, and every warning.
 fn report_one(one: &Decided) {
-    for container in &one.verdict.containers {
+    for container in &one.decision.containers {
         let reason = container.outcome.reason;
         let outcome = match container.outcome.value.filter(|_| reason.is_set()) {
-            Some(plan) => format!("GOMEMLIMIT={} ({reason})", plan.text()),
-            None => format!("unchanged ({reason}: {})", explanation(container, &one.verdict.warnings)),
+            Some(value) => format!("GOMEMLIMIT={} ({reason})", value.text()),
+            None => format!("unchanged ({reason}: {})", explanation(container, &one.decision.warnings)),
         };
         output::message(&format!("{}, container {}: {outcome}", one.object(), container.name()));
     }
-    for warning in &one.verdict.warnings {
+    for warning in &one.decision.warnings {
         output::warning(&format!("{}: {}", one.object(), warning.text));
     }
 }
@@ -112,9 +112,9 @@ fn report_one(one: &Decided) {
 /// The explanation of the reason for the container; without the problem of its value, which a warning shows.
 fn explanation<'c>(container: &'c ContainerDecision<'_>, warnings: &[Warning]) -> &'c str {
     let text = container.explanation();
-    let is_told =
+    let is_shown =
         |warning: &Warning| warning.kind == WarningKind::BrokenValue && warning.text.ends_with(text);
-    if warnings.iter().any(is_told) { container.outcome.reason.explanation() } else { text }
+    if warnings.iter().any(is_shown) { container.outcome.reason.explanation() } else { text }
 }
 
 /// Writes the files that are changed, after a look at all of them; never through a link. If one cannot be written, only

@@ -58,7 +58,7 @@ pub(super) struct Decided {
     pub(super) document: usize,
     pub(super) location: PodLocation,
     pub(super) namespace: String,
-    pub(super) verdict: PodDecision<'static>,
+    pub(super) decision: PodDecision<'static>,
     operations: Vec<Operation>,
 }
 
@@ -162,10 +162,10 @@ impl ManifestArgs {
             annotations: namespaces.get(&namespace).unwrap_or(&none),
             owner: location.pods_owner(),
         };
-        let mut verdict = decide_at(&document.value, &location, context, policy)?;
-        let Patch { operations, warning } = Patch::new(&verdict);
-        verdict.warnings.extend(warning);
-        Ok(Decided { input, document: document.index, location, namespace, verdict, operations })
+        let mut decision = decide_at(&document.value, &location, context, policy)?;
+        let Patch { operations, warning } = Patch::new(&decision);
+        decision.warnings.extend(warning);
+        Ok(Decided { input, document: document.index, location, namespace, decision, operations })
     }
 }
 
@@ -206,11 +206,7 @@ pub(super) fn decide_at(
     context: PodContext<'_>,
     policy: &Policy,
 ) -> Result<PodDecision<'static>, UnreadablePod> {
-    let pod = location.path.iter().try_fold(object, |value, token| match value {
-        Value::Array(items) => items.get(token.parse::<usize>().ok()?),
-        value => value.get(token),
-    });
-    let value = pod.unwrap_or(&Value::Null);
+    let value = object.pointer(&location.pointer()).unwrap_or(&Value::Null);
     let json = value.to_string();
     let pod = Pod::parse(&json).map_err(|error| UnreadablePod::new(location, value, &error))?;
     Ok(decide(&pod, context, policy).into_owned())

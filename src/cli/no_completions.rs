@@ -4,18 +4,15 @@ use std::ffi::OsStr;
 
 use clap_complete::engine::CompletionCandidate;
 
-pub(super) fn words() -> Vec<CompletionCandidate> {
+fn no_candidates() -> Vec<CompletionCandidate> {
     Vec::new()
 }
 
-pub(super) fn reasons() -> Vec<CompletionCandidate> {
-    Vec::new()
-}
-
-pub(super) fn nothing(_current: &OsStr) -> Vec<CompletionCandidate> {
+fn no_values(_current: &OsStr) -> Vec<CompletionCandidate> {
     Vec::new()
 }
 
 pub(super) use self::{
-    nothing as clusters, nothing as contexts, nothing as namespaces, nothing as targets, nothing as users,
+    no_candidates as audit_findings, no_candidates as kinds, no_candidates as reasons, no_values as clusters,
+    no_values as contexts, no_values as namespaces, no_values as users,
 };

@@ -86,11 +86,6 @@ pub(super) fn json_text(value: &Value) -> String {
     escape_json(&format!("{value:#}\n")).into_owned()
 }
 
-/// JSON on one line, with its line end.
-pub(super) fn json_line(value: &Value) -> String {
-    escape_json(&format!("{value}\n")).into_owned()
-}
-
 /// Writes data to stdout, byte by byte as it is.
 ///
 /// # Errors
@@ -254,12 +249,11 @@ mod tests {
         let hostile =
             ('\0'..=char::MAX).filter(|c| is_hidden(*c)).collect::<String>() + "größer \"漢\\u0041\" 🙂\n";
         let value = serde_json::json!({&hostile: [hostile, 1, null], "b": {}});
-        for (text, lines) in [(json_text(&value), 8), (json_line(&value), 1)] {
-            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
-            assert_eq!(text.chars().filter(|c| is_hidden(*c)).collect::<String>(), "\n".repeat(lines));
-            assert!(text.contains("\\u009b") && text.contains("\\u202e"), "{text}");
-            assert!(text.contains("\\udb40\\udc41") && text.contains("größer"), "{text}");
-        }
+        let text = json_text(&value);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        assert_eq!(text.chars().filter(|c| is_hidden(*c)).collect::<String>(), "\n".repeat(8));
+        assert!(text.contains("\\u009b") && text.contains("\\u202e"), "{text}");
+        assert!(text.contains("\\udb40\\udc41") && text.contains("größer"), "{text}");
     }
 
     #[test]

@@ -36,7 +36,7 @@ use super::{
     sample::{self, LIMIT_BYTES},
 };
 use crate::{
-    asked::{Asked, is_certificate_required},
+    asked::{ClientCertificateRequest, is_certificate_required},
     causes::{chain, with_causes},
     serve::tls::{explain, provider},
 };
@@ -149,20 +149,20 @@ impl ProbeArgs {
     }
 
     async fn review(&self, url: &Uri, ca_file: &Path) -> anyhow::Result<HttpResponse> {
-        let asked = Arc::new(Asked::default());
-        let stream = self.connect(url, ca_file, &asked).await?;
+        let request = Arc::new(ClientCertificateRequest::default());
+        let stream = self.connect(url, ca_file, &request).await?;
         let answer = async { send(stream.context("TLS handshake")?, url, Some(sample_review())).await };
-        answer.await.map_err(|error| explained(error, asked.is_asked()))
+        answer.await.map_err(|error| explained(error, request.is_received()))
     }
 
     /// Whether a caller without a certificate is refused; the outer error: it cannot be reached.
     async fn refusal(&self, url: &Uri, ca_file: &Path) -> anyhow::Result<anyhow::Result<String>> {
-        let asked = Arc::new(Asked::default());
-        let refused = match self.connect(url, ca_file, &asked).await? {
+        let request = Arc::new(ClientCertificateRequest::default());
+        let refused = match self.connect(url, ca_file, &request).await? {
             // Nothing is sent, so that what the server has to say arrives.
-            Ok(mut stream) if asked.is_asked() => stream.read(&mut [0; 1]).await.map(|_| ()),
+            Ok(mut stream) if request.is_received() => stream.read(&mut [0; 1]).await.map(|_| ()),
             Ok(_) => Ok(()),
-            Err(error) if asked.is_asked() && !is_not_trusted(&error) => Err(error),
+            Err(error) if request.is_received() && !is_not_trusted(&error) => Err(error),
             Err(error) => return Err(explained(anyhow!(error).context("TLS handshake"), false)),
         };
         Ok(match refused {
@@ -179,7 +179,7 @@ impl ProbeArgs {
         &self,
         url: &Uri,
         ca_file: &Path,
-        asked: &Arc<Asked>,
+        request: &Arc<ClientCertificateRequest>,
     ) -> anyhow::Result<std::io::Result<TlsStream<TcpStream>>> {
         ensure!(url.scheme_str() == Some("https"), "is not an https:// URL");
         let pem = read_pem(ca_file)?;
@@ -198,7 +198,7 @@ impl ProbeArgs {
                 let (chain, key) = client_certificate(chain, key)?;
                 config.with_client_auth_cert(chain, key).context("--client-cert, --client-key")?
             }
-            _ => config.with_client_cert_resolver(asked.clone()),
+            _ => config.with_client_cert_resolver(request.clone()),
         };
         let host = host(url)?;
         let name = self.server_name.clone().unwrap_or_else(|| host.to_owned());

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use indicatif::{ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::output;
+
+pub(super) use indicatif::ProgressBar as Bar;
 
 /// Time after which work gets a bar.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -14,20 +16,20 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(200);
 
 /// A bar that is not shown yet, for work whose size becomes known on the way.
-pub(super) fn bar(what: &str) -> ProgressBar {
+pub(super) fn bar(what: &str) -> Bar {
     hidden(&format!("{what} {{bar:40}} {{pos}}/{{len}}"))
 }
 
 /// The same for work of unknown size.
-pub(super) fn spinner(what: &str) -> ProgressBar {
+pub(super) fn spinner(what: &str) -> Bar {
     hidden(&format!("{what} {{spinner}} {{elapsed}}"))
 }
 
-fn hidden(template: &str) -> ProgressBar {
-    styled(ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden()), template)
+fn hidden(template: &str) -> Bar {
+    styled(Bar::with_draw_target(Some(0), ProgressDrawTarget::hidden()), template)
 }
 
-fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+fn styled(bar: Bar, template: &str) -> Bar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
@@ -35,7 +37,7 @@ fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
 }
 
 /// Does the work, with the bar once it takes long.
-pub(super) async fn shown<T>(bar: &ProgressBar, work: impl Future<Output = T>) -> T {
+pub(super) async fn shown<T>(bar: &Bar, work: impl Future<Output = T>) -> T {
     let Some(target) = output::bars() else { return work.await };
     let mut work = std::pin::pin!(work);
     let done = if let Ok(done) = timeout(PATIENCE, &mut work).await {
@@ -51,15 +53,15 @@ pub(super) async fn shown<T>(bar: &ProgressBar, work: impl Future<Output = T>) -
 
 /// A bar of seconds up to `time`, with a message before it. It goes away
 /// with its last owner. Nothing is drawn if stderr is not a terminal.
-pub(super) fn countdown(time: Duration) -> ProgressBar {
+pub(super) fn countdown(time: Duration) -> Bar {
     let target = output::bars().unwrap_or_else(ProgressDrawTarget::hidden);
-    let bar = ProgressBar::with_draw_target(Some(time.as_secs().max(1)), target)
-        .with_finish(ProgressFinish::AndClear);
+    let bar =
+        Bar::with_draw_target(Some(time.as_secs().max(1)), target).with_finish(ProgressFinish::AndClear);
     styled(bar, "{msg} {wide_bar} {pos}/{len} s")
 }
 
 /// Waits until `due`, while the bar goes on from `begin`.
-pub(super) async fn wait_until(bar: &ProgressBar, begin: Instant, due: Instant) {
+pub(super) async fn wait_until(bar: &Bar, begin: Instant, due: Instant) {
     let step = Duration::from_millis(500);
     while Instant::now() < due {
         sleep_until(due.min(Instant::now() + step)).await;

@@ -14,6 +14,7 @@ use super::{
     duration::{parse_delay, parse_duration, parse_poll},
     listen::{listen, parse_listen},
     output::{self, Line},
+    runtime::install_crypto,
     sample,
     settings_args::{SettingsArgs, parse_quantity},
 };
@@ -31,7 +32,6 @@ use crate::{
         policy::PolicyFile,
         readiness::{Condition, NotReady},
         serve,
-        tls::provider,
     },
 };
 
@@ -156,8 +156,7 @@ impl ServeArgs {
     /// The inner error is an unclean shutdown, the outer one a failed start.
     fn run_with(&self, metrics: Metrics) -> anyhow::Result<Result<(), ServeError>> {
         let options = self.options()?;
-        // kube takes the provider of the process.
-        let _ = rustls::crypto::CryptoProvider::install_default((*provider()).clone());
+        install_crypto();
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)

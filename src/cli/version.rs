@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{
-    cluster_args::{ClusterArgs, runtime},
+    cluster_args::ClusterArgs,
     format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
     output,
+    runtime::runtime,
 };
 use crate::cluster::{policy_engine::AdmissionPolicy, webhook_objects::WebhookPod};
 

@@ -63,27 +63,27 @@ pub struct ObjectNames {
 
 /// The destination of certificates that are signed.
 #[derive(Clone, Debug)]
-pub enum Outlet {
+pub enum LeafDestination {
     /// They are served by this process.
     Served(Arc<Serving>),
     /// They are written into the Secret of this name, which replicas mount.
     Secret(String),
 }
 
-/// Keeps the certificates of one replica, or of all that mount a Secret, right for as long as it runs.
+/// Keeps the certificates of one replica, or of all replicas that mount a Secret, current as long as it runs.
 pub struct CertificateKeeper {
     machine: Machine,
     names: ObjectNames,
     secrets: Api<Secret>,
     configurations: Api<MutatingWebhookConfiguration>,
-    /// The Secret in the version that was read last.
+    /// The Secret of the CA, in the version that was read last.
     secret: Option<Secret>,
-    /// The Secret that replicas mount, likewise.
+    /// The Secret that replicas mount, in the version that was read last.
     serving_secret: Option<Secret>,
-    outlet: Outlet,
+    destination: LeafDestination,
     /// Set once the API server trusts what is served.
     pub trusted: Flag,
-    /// What is wrong at the moment.
+    /// The current problems, a sentence each.
     pub degraded: Degraded,
     watching: BTreeMap<Watch, String>,
     writing: BTreeMap<WriteTarget, String>,
@@ -93,27 +93,28 @@ pub struct CertificateKeeper {
 }
 
 impl CertificateKeeper {
-    /// Nothing is read or written before [`CertificateKeeper::run`].
+    /// A keeper that reads and writes nothing before [`CertificateKeeper::run`]. `tick` is the time between two looks at the
+    /// clock.
     #[must_use]
     pub fn new(
         client: Client,
         settings: CertificateSettings,
         names: ObjectNames,
         tick: Duration,
-        outlet: Outlet,
+        destination: LeafDestination,
         metrics: Metrics,
     ) -> Self {
         Self {
-            machine: match outlet {
-                Outlet::Served(_) => Machine::new(settings),
-                Outlet::Secret(_) => Machine::for_keeper(settings),
+            machine: match destination {
+                LeafDestination::Served(_) => Machine::new(settings),
+                LeafDestination::Secret(_) => Machine::for_keeper(settings),
             },
             secrets: Api::namespaced(client.clone(), &names.namespace),
             configurations: Api::all(client),
             names,
             secret: None,
             serving_secret: None,
-            outlet,
+            destination,
             trusted: Flag::default(),
             degraded: Degraded::default(),
             watching: BTreeMap::new(),
@@ -133,9 +134,11 @@ impl CertificateKeeper {
             with_backoff(watcher(self.configurations.clone(), only(&self.names.configuration)));
         let mut secrets = std::pin::pin!(single(secrets));
         let mut configurations = std::pin::pin!(single(configurations));
-        let mut serving: BoxStream<'_, _> = match &self.outlet {
-            Outlet::Served(_) => stream::pending().boxed(),
-            Outlet::Secret(name) => single(with_backoff(watcher(self.secrets.clone(), only(name)))).boxed(),
+        let mut serving: BoxStream<'_, _> = match &self.destination {
+            LeafDestination::Served(_) => stream::pending().boxed(),
+            LeafDestination::Secret(name) => {
+                single(with_backoff(watcher(self.secrets.clone(), only(name)))).boxed()
+            }
         };
         // Replicas that start together do not tick together.
         let first = Instant::now() + self.tick.mul_f64(fraction());
@@ -145,13 +148,13 @@ impl CertificateKeeper {
         loop {
             let due = retry.into_iter().chain(self.renewal()).min();
             tokio::select! {
-                Some(secret) = secrets.next() => self.see(Watch::Secret, secret, Self::see_secret),
+                Some(secret) = secrets.next() => self.observe(Watch::Secret, secret, Self::observe_secret),
                 Some(secret) = serving.next() => {
-                    self.see(Watch::ServingSecret, secret, Self::see_serving_secret);
+                    self.observe(Watch::ServingSecret, secret, Self::observe_serving_secret);
                 }
                 Some(configuration) = configurations.next() => {
-                    self.see(Watch::WebhookConfiguration, configuration, |this, object| {
-                        this.see_configuration(object.as_ref());
+                    self.observe(Watch::WebhookConfiguration, configuration, |this, object| {
+                        this.observe_configuration(object.as_ref());
                     });
                 }
                 _ = ticks.tick() => {}
@@ -162,21 +165,21 @@ impl CertificateKeeper {
         }
     }
 
-    /// When our own certificate is renewed, which no watch and no tick may be there to notice. What
-    /// cannot be renewed when it should be waits for the next tick.
+    /// The time at which the certificate of this process is renewed, since no watch and no tick may come at that time; `None`
+    /// if it has passed: the next tick renews it.
     fn renewal(&self) -> Option<Instant> {
         let left = self.machine.renew_at()?.duration_since(SystemTime::now()).ok()?;
         Instant::now().checked_add(left)
     }
 
-    fn see<T>(
+    fn observe<T>(
         &mut self,
         watch: Watch,
-        seen: Result<WatchUpdate<Option<T>>, watcher::Error>,
+        update: Result<WatchUpdate<Option<T>>, watcher::Error>,
         take: impl FnOnce(&mut Self, Option<T>),
     ) {
-        self.metrics.watch_up(watch, seen.is_ok());
-        match seen {
+        self.metrics.watch_up(watch, update.is_ok());
+        match update {
             Ok(update) => {
                 self.watching.remove(&watch);
                 if let WatchUpdate::Event(object) = update {
@@ -192,7 +195,7 @@ impl CertificateKeeper {
         }
     }
 
-    fn see_secret(&mut self, secret: Option<Secret>) {
+    fn observe_secret(&mut self, secret: Option<Secret>) {
         let annotations = secret.as_ref().map(ResourceExt::annotations);
         self.machine
             .observe_revoked(annotations.and_then(|all| all.get(REVOKED_ANNOTATION)).map(String::as_str));
@@ -200,19 +203,19 @@ impl CertificateKeeper {
         self.secret = secret;
     }
 
-    fn see_serving_secret(&mut self, secret: Option<Secret>) {
+    fn observe_serving_secret(&mut self, secret: Option<Secret>) {
         self.machine.observe_serving_secret(secret.as_ref().map(data));
         self.serving_secret = secret;
     }
 
-    fn see_configuration(&mut self, configuration: Option<&MutatingWebhookConfiguration>) {
+    fn observe_configuration(&mut self, configuration: Option<&MutatingWebhookConfiguration>) {
         self.machine.observe_configuration(configuration.map(entries));
     }
 
-    /// Takes steps until nothing is left to do, or only what failed. When to try again if something has to be
-    /// written and may not be yet; everything else waits for an event or the next tick.
+    /// Takes steps until nothing is left to do, or only writes that failed. Returns the time of the next attempt if something
+    /// has to be written and may not be yet; everything else waits for an event or the next tick.
     async fn reconcile(&mut self) -> Option<Instant> {
-        // What cannot be written now, and when to try again. It does not keep the rest from being written.
+        // Targets that cannot be written now, with the time of the next attempt. The others are written all the same.
         let mut later = BTreeMap::new();
         for _ in 0..MAX_STEPS {
             let blocked = later.keys().copied().collect();
@@ -229,7 +232,7 @@ impl CertificateKeeper {
             };
             let target = step.target();
             if let Some(target) = target
-                && let Err(at) = self.backoff(target).ask()
+                && let Err(at) = self.backoff(target).try_write()
             {
                 later.insert(target, at);
                 continue;
@@ -259,7 +262,7 @@ impl CertificateKeeper {
         self.backoffs.entry(target).or_insert_with(|| WriteBackoff::new(self.tick))
     }
 
-    /// Each problem is logged once. When to try again.
+    /// Records a failed write, and logs its problem once. Returns the time of the next attempt.
     fn failed(&mut self, target: WriteTarget, problem: String) -> Instant {
         if self.writing.get(&target) != Some(&problem) {
             warn!(%problem, "cannot bring the certificates up to date; going on, trying again");
@@ -269,7 +272,7 @@ impl CertificateKeeper {
     }
 
     fn serve(&self, credentials: Credentials) {
-        let Outlet::Served(serving) = &self.outlet else { return };
+        let LeafDestination::Served(serving) = &self.destination else { return };
         let expires = humantime::format_rfc3339_seconds(credentials.not_after());
         serving.replace(credentials);
         self.metrics.count_rotation(Rotation::Leaf, true);
@@ -283,10 +286,10 @@ impl CertificateKeeper {
         self.metrics.ca_bundle_out_of_sync.set(i64::from(!self.machine.out_of_sync().is_empty()));
         self.metrics.ca_bundle_certificates.set(i64::try_from(self.machine.trusted()).unwrap_or(i64::MAX));
         self.metrics.ca_expiry.set(seconds_of(self.machine.ca_expires()));
-        if matches!(self.outlet, Outlet::Secret(_)) {
+        if matches!(self.destination, LeafDestination::Secret(_)) {
             self.metrics.certificate_expiry.set(seconds_of(self.machine.leaf_expires()));
         }
-        let missing = self.machine.problems().into_iter().map(|trouble| trouble.to_string());
+        let missing = self.machine.problems().into_iter().map(|problem| problem.to_string());
         let failing = self.watching.values().cloned().chain(self.writing.values().cloned());
         self.degraded.store(Arc::new(missing.chain(failing).collect()));
     }

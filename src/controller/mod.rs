@@ -1,4 +1,4 @@
-//! What `serve` and `certificates` run against the API server for as long as the process lives: the certificate keeper
+//! The tasks of `serve` and `certificates` against the API server, which run as long as the process: the certificate keeper
 //! and the watch of namespaces.
 
 pub mod certificates;

@@ -97,7 +97,7 @@ mod tests {
             failing.next().await.unwrap().unwrap_err();
             pauses.push(before.elapsed());
         }
-        assert!(pauses[0] < FIRST_PAUSE, "the first error is told at once: {pauses:?}");
+        assert!(pauses[0] < FIRST_PAUSE, "the first error is reported at once: {pauses:?}");
         assert!(pauses[1] >= FIRST_PAUSE && pauses[1] <= 2 * FIRST_PAUSE, "{pauses:?}");
         assert!(pauses[2..].iter().all(|pause| *pause >= 2 * FIRST_PAUSE), "{pauses:?}");
         assert!(pauses.iter().all(|pause| *pause <= 2 * MAX_PAUSE), "{pauses:?}");

@@ -27,8 +27,12 @@ impl WriteBackoff {
         Self { max_pause, writes: 0, failures: 0, not_before: Instant::now() }
     }
 
-    /// `Ok` to write now; otherwise when to ask again, which is not before some time has passed.
-    pub(super) fn ask(&mut self) -> Result<(), Instant> {
+    /// Whether a write may happen now.
+    ///
+    /// # Errors
+    ///
+    /// The time at which to ask again, if it may not.
+    pub(super) fn try_write(&mut self) -> Result<(), Instant> {
         let now = Instant::now();
         if now < self.not_before {
             return Err(self.not_before);
@@ -43,7 +47,7 @@ impl WriteBackoff {
         Ok(())
     }
 
-    /// The write did not succeed: when to ask again.
+    /// Records a write that failed. Returns the time at which to ask again.
     pub(super) fn failed(&mut self) -> Instant {
         self.not_before = self.not_before.max(Instant::now() + self.pause(self.failures));
         self.failures += 1;
@@ -65,36 +69,36 @@ mod tests {
     async fn rare_writes_are_free_and_many_in_a_row_are_slowed_down() {
         let mut backoff = WriteBackoff::new(Duration::from_secs(30));
         for _ in 0..FREE {
-            assert_eq!(backoff.ask(), Ok(()));
+            assert_eq!(backoff.try_write(), Ok(()));
         }
         let mut writes = 0;
         for _ in 0..600 {
             advance(Duration::from_millis(100)).await;
-            writes += i32::from(backoff.ask().is_ok());
+            writes += i32::from(backoff.try_write().is_ok());
         }
         // After 0.2 + 0.4 + … + 25.6 s
         assert_eq!(writes, 8, "in a minute of undoing");
         advance(Duration::from_mins(2)).await;
         for _ in 0..FREE {
-            assert_eq!(backoff.ask(), Ok(()), "forgotten after a quiet time");
+            assert_eq!(backoff.try_write(), Ok(()), "forgotten after a quiet time");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn failures_are_tried_again_with_pauses_that_grow_and_stay_long() {
-        let longest = Duration::from_secs(30);
-        let mut backoff = WriteBackoff::new(longest);
-        let mut waited = Vec::new();
+        let max_pause = Duration::from_secs(30);
+        let mut backoff = WriteBackoff::new(max_pause);
+        let mut pauses = Vec::new();
         for _ in 0..30 {
-            assert_eq!(backoff.ask(), Ok(()));
+            assert_eq!(backoff.try_write(), Ok(()));
             // As long as a call may take.
             advance(Duration::from_secs(10)).await;
             let (now, at) = (Instant::now(), backoff.failed());
-            assert_eq!(backoff.ask(), Err(at));
-            waited.push(at - now);
+            assert_eq!(backoff.try_write(), Err(at));
+            pauses.push(at - now);
             sleep_until(at).await;
         }
-        assert_eq!(waited[..4], [200, 400, 800, 1600].map(Duration::from_millis));
-        assert!(waited[8..].iter().all(|pause| *pause == longest), "{waited:?}");
+        assert_eq!(pauses[..4], [200, 400, 800, 1600].map(Duration::from_millis));
+        assert!(pauses[8..].iter().all(|pause| *pause == max_pause), "{pauses:?}");
     }
 }

@@ -5,12 +5,16 @@
 use std::{
     process::{Command, Stdio},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use gomemlimit_fake_api_server::{ScriptedServer, failure, forbidden, list, pod};
+use gomemlimit_fake_api_server::{ScriptedServer, cluster_fixture::namespace, failure, forbidden, list, pod};
+
+/// Maximum time for anything that the program does in these tests.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn pages_that_expire_are_read_again_from_the_beginning() {
@@ -122,66 +126,29 @@ async fn the_labels_selector_is_the_api_servers() {
     assert_eq!(query["labelSelector"], "app%3Dapi");
 }
 
-#[tokio::test]
-async fn a_watch_that_has_expired_lists_again_and_tells_only_what_changed() {
-    let lists = Mutex::new(0);
-    let server = ScriptedServer::start(move |path, query| match (path, query.get("watch")) {
-        ("/api/v1/namespaces/shop/pods", None) => {
-            let mut lists = lists.lock().unwrap();
-            *lists += 1;
-            let mut changed = pod("b");
-            if *lists > 1 {
-                changed["spec"]["containers"][0]["env"][0]["value"] = "512Mi".into();
-            }
-            list(&[pod("a"), changed], "")
-        }
-        ("/api/v1/namespaces/shop/pods", Some(_)) => {
-            let event =
-                |kind: &str, object: &Value| json!({"type": kind, "object": object}).to_string() + "\n";
-            let expired = json!({"kind": "Status", "code": 410, "message": "too old resource version"});
-            (200, event("ADDED", &pod("c")) + &event("ERROR", &expired))
-        }
-        (path, _) => forbidden(path),
-    });
-    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-        .args(["audit", "--watch", "--fail-on", "malformed"])
-        .env("KUBECONFIG", server.kubeconfig.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines =
-        tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stdout.take().unwrap()));
-    let mut seen = Vec::new();
-    while seen.len() < 3 {
-        let line = lines.next_line().await.unwrap().unwrap();
-        if line.starts_with("shop/") {
-            seen.push(line);
-        }
-    }
-    assert!(seen[0].starts_with("shop/c app: covered, "), "{seen:?}");
-    assert!(seen[1].starts_with("shop/b app: malformed, "), "{seen:?}");
-    assert_eq!(seen[2], "shop/c: gone");
-    // An interrupted watch says whether there was anything to fail on.
-    let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+type StderrLines = tokio::io::Lines<tokio::io::BufReader<tokio::process::ChildStderr>>;
+
+/// `audit --listen` with these arguments, and its lines on stderr.
+fn listen(server: &ScriptedServer, arguments: &[&str]) -> (tokio::process::Child, StderrLines) {
+    let mut command = server.command(&[&["audit", "--listen", "127.0.0.1:0"], arguments].concat());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let stderr = child.stderr.take().unwrap();
+    (child, tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(stderr)))
 }
 
-/// `audit --listen` and the address it listens on.
+/// Waits for a line on stderr, and returns the lines up to it.
+async fn lines_until(lines: &mut StderrLines, text: &str) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    while !seen.last().is_some_and(|line| line.contains(text)) {
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        seen.push(line.expect("a line").unwrap().expect("more lines"));
+    }
+    seen
+}
+
+/// `audit --listen` with an interval of 1 s, and its address.
 async fn publish(server: &ScriptedServer) -> (tokio::process::Child, String) {
-    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-        .args(["audit", "--listen", "127.0.0.1:0", "--interval", "1s"])
-        .env("KUBECONFIG", server.kubeconfig.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let stderr = child.stderr.take().unwrap();
-    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(stderr));
+    let (child, mut lines) = listen(server, &["--interval", "1s"]);
     let line = lines.next_line().await.unwrap().unwrap();
     let url = line.strip_prefix("Publishing at ").and_then(|line| line.strip_suffix("/metrics every 1s."));
     let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
@@ -189,6 +156,48 @@ async fn publish(server: &ScriptedServer) -> (tokio::process::Child, String) {
     #[expect(clippy::disallowed_methods, reason = "the test's tasks end with its runtime")]
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     (child, url)
+}
+
+/// A failed call of `--listen` is logged at once, and repeated at the next interval; a command that asks once may wait.
+#[tokio::test]
+async fn a_busy_server_is_asked_again_only_by_commands_that_ask_once() {
+    let pods = "/api/v1/namespaces/shop/pods";
+    let busy = || failure(503, "the server is currently unable to handle the request");
+    let server = ScriptedServer::start(move |path, _| if path == pods { busy() } else { forbidden(path) });
+    let (_child, mut lines) = listen(&server, &["--interval", "1h"]);
+    let seen = lines_until(&mut lines, "currently unable").await;
+    assert!(seen.last().unwrap().ends_with("; trying again every 1h"), "{seen:?}");
+    assert_eq!(server.count(pods), 1);
+    let requests = Mutex::new(0);
+    let server = ScriptedServer::start(move |path, _| {
+        let mut requests = requests.lock().unwrap();
+        *requests += usize::from(path == pods);
+        match path {
+            _ if path == pods && *requests < 3 => busy(),
+            _ if path == pods => list(&[pod("a")], ""),
+            path => forbidden(path),
+        }
+    });
+    let (code, _, stderr) = server.run(&["audit"]).await;
+    assert_eq!((code, server.count(pods)), (0, 3), "{stderr}");
+}
+
+#[tokio::test]
+async fn the_notes_of_an_audit_are_logged_again_only_if_they_change() {
+    let namespaces = Mutex::new(0);
+    let server = ScriptedServer::start(move |path, _| match path {
+        "/api/v1/namespaces/shop/pods" => list(&[pod("a")], ""),
+        "/api/v1/namespaces/shop" => {
+            let mut namespaces = namespaces.lock().unwrap();
+            *namespaces += 1;
+            if *namespaces > 2 { forbidden(path) } else { (200, namespace("shop", &json!({})).to_string()) }
+        }
+        path => forbidden(path),
+    });
+    let (_child, mut lines) = listen(&server, &["--interval", "1s"]);
+    let seen = lines_until(&mut lines, "cannot read namespaces").await;
+    assert_eq!(seen.iter().filter(|line| line.starts_with("Decided by ")).count(), 1, "{seen:?}");
+    assert_eq!(server.count("/api/v1/namespaces/shop"), 3);
 }
 
 #[tokio::test]
@@ -295,12 +304,11 @@ async fn publishing_goes_on_although_nobody_reads_what_it_tells() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    let patience = std::time::Duration::from_secs(30);
-    let metrics = tokio::time::timeout(patience, is_counted).await.expect("counted");
+    let metrics = tokio::time::timeout(PATIENCE, is_counted).await.expect("counted");
     assert!(metrics.contains("\ngomemlimit_log_lines_dropped_total 0\n"), "{metrics}");
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let ended = tokio::time::timeout(patience, child.wait()).await.expect("ended");
+    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("ended");
     assert_eq!(ended.unwrap().code(), Some(0));
 }
 
@@ -340,20 +348,10 @@ async fn large_objects_of_tenants_take_no_memory() {
         "/api/v1/pods" => page(query, 32, |_| large.clone()),
         path => forbidden(path),
     });
-    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-        .args(["audit", "-A", "--listen", "127.0.0.1:0", "--interval", "1h"])
-        .env("KUBECONFIG", server.kubeconfig.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let stderr = child.stderr.take().unwrap();
-    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(stderr));
-    // It is said at the end of an audit.
-    while !lines.next_line().await.unwrap().expect("an audit").starts_with("Decided by ") {}
-    let peak = gomemlimit_proc::Process(child.id().unwrap()).status("VmHWM").unwrap() >> 10;
+    let (child, mut lines) = listen(&server, &["-A", "--interval", "1h"]);
+    // The last line of an audit.
+    lines_until(&mut lines, "Decided by ").await;
+    let peak = gomemlimit_procfs::Process(child.id().unwrap()).status("VmHWM").unwrap() >> 10;
     assert!(peak < 70, "{peak} MiB");
     let limits: Vec<_> = {
         let asked = server.asked.lock().unwrap();
@@ -369,11 +367,9 @@ async fn what_cannot_be_published_is_refused() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for (arguments, said) in [
-        (["--listen", "127.0.0.1:0", "--watch"].as_slice(), "cannot be used with"),
-        (&["--listen", "127.0.0.1:0", "--fail-on", "stale"], "cannot be used with"),
+        (["--listen", "127.0.0.1:0", "--fail-on", "stale"].as_slice(), "cannot be used with"),
         (&["--listen", "127.0.0.1:0", "-o", "json"], "cannot be used with"),
         (&["--allow-empty"], "--fail-on"),
-        (&["--watch", "-o", "name"], "use -o json"),
         (&["--summary", "-o", "name"], "--summary has no pods"),
         (&["--interval", "1m"], "--listen"),
         (&["--listen", "127.0.0.1:0", "--interval", "0s"], "must be more than 0s"),

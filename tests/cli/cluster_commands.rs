@@ -34,7 +34,6 @@ fn run(arguments: &[&str]) -> CommandOutput {
 
 #[rstest]
 #[case(&["audit"])]
-#[case(&["audit", "-A", "--watch"])]
 #[case(&["check"])]
 #[case(&["explain", "api"])]
 #[case(&["observe", "deployment/api"])]
@@ -83,7 +82,6 @@ fn a_server_that_does_not_answer_is_told_with_its_address(#[case] arguments: &[&
 #[case(&["audit", "--chunk-size", "0"], "0 is not in 1..=5000")]
 #[case(&["audit", "-n", "../secrets"], "is not a name of Kubernetes")]
 #[case(&["audit", "-n", "shop", "-A"], "cannot be used with")]
-#[case(&["audit", "--watch", "-o", "prometheus"], "--watch prints changes")]
 #[case(&["check", "-o", "yaml"], "possible values: table, json")]
 #[case(&["check", "--release-namespace", "a/b"], "is not a name of Kubernetes")]
 #[case(&["explain"], "required arguments were not provided")]
@@ -130,7 +128,7 @@ fn the_page_of_audit_has_every_word_and_every_field() {
     {
         assert!(page.contains(&format!("`{word}`")), "{word}");
     }
-    let source = include_str!("../../src/cli/audit/report.rs");
+    let source = include_str!("../../src/cli/audit/render.rs");
     let fields = source
         .lines()
         .filter_map(|line| line.trim().strip_prefix('"')?.split_once("\":"))

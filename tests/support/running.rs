@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gomemlimit_proc::Process;
+use gomemlimit_procfs::Process;
 use gomemlimit_test_server::{LONG, Pair, read_response, send};
 use tokio::{
     io::AsyncReadExt,

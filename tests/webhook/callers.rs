@@ -29,9 +29,8 @@ async fn a_client_without_a_certificate_sees_that_of_the_server() {
     replace_file(&file, authority.pem());
     for (asks, server) in [(true, guarded(&file, &[]).await), (false, Setup::default().start().await)] {
         let stream = TcpStream::connect(server.webhook).await.unwrap();
-        let served = served_certificate::read_certificate(stream, ServerName::try_from("localhost").unwrap())
-            .await
-            .unwrap();
+        let served =
+            served_certificate::read_chain(stream, ServerName::try_from("localhost").unwrap()).await.unwrap();
         let own = CertificateDer::from_pem_slice(server.pair.certificate.as_bytes()).unwrap();
         assert_eq!((served.asks, &*served.chain), (asks, &[own][..]));
     }
@@ -54,7 +53,7 @@ async fn a_client_without_a_certificate_sees_that_of_the_server() {
         let stream = listener.accept().await.unwrap().0;
         TlsAcceptor::from(Arc::new(config)).accept(stream).await.map(drop)
     };
-    let look = served_certificate::read_certificate(stream, ServerName::try_from("localhost").unwrap());
+    let look = served_certificate::read_chain(stream, ServerName::try_from("localhost").unwrap());
     let (served, accepted) = tokio::join!(look, accept);
     assert!(accepted.is_err());
     let served = served.unwrap();
@@ -63,8 +62,7 @@ async fn a_client_without_a_certificate_sees_that_of_the_server() {
     // Nor is a server without TLS shown in the words of rustls.
     let (stream, mut plain) = tokio::io::duplex(64 << 10);
     plain.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
-    let served =
-        served_certificate::read_certificate(stream, ServerName::try_from("localhost").unwrap()).await;
+    let served = served_certificate::read_chain(stream, ServerName::try_from("localhost").unwrap()).await;
     assert_eq!(served.unwrap_err(), "it does not speak TLS");
 }
 

@@ -58,11 +58,12 @@ async fn a_log_that_nobody_reads_holds_nothing_up(#[case] format: &str) {
     wait_until_ready(&running).await;
     assert_eq!(metric(running.admin, DROPPED).await, 0);
     // Each makes a line of nearly 16 KiB.
-    let review = gomemlimit_bombs::answered_at_length();
+    let review = gomemlimit_adversarial_reviews::answered_at_length();
     let started = Instant::now();
     while metric(running.admin, DROPPED).await == 0 {
         assert_reviews(&running, review.as_bytes(), 20).await;
-        assert!(started.elapsed() < LONG, "no line is dropped");
+        // Some hundred reviews of 1 MiB, which a busy machine answers slowly.
+        assert!(started.elapsed() < 10 * LONG, "no line is dropped");
     }
     assert_reviews(&running, REVIEW, 100).await;
     for path in ["/livez", "/readyz"] {
@@ -127,7 +128,7 @@ async fn a_line_is_within_what_cri_takes_as_one(#[case] format: &str) {
         std::process::Stdio::piped(),
     );
     running.wait_until_ready().await;
-    assert_reviews(&running, gomemlimit_bombs::answered_at_length().as_bytes(), 1).await;
+    assert_reviews(&running, gomemlimit_adversarial_reviews::answered_at_length().as_bytes(), 1).await;
     running.signal("TERM");
     let (_, log) = running.exit().await;
     let line = log.lines().find(|line| line.contains("injected")).unwrap();

@@ -295,7 +295,7 @@ async fn hostile_bodies_stay_within_the_memory() {
     ]);
     running.wait_until_ready().await;
     let before = running.peak_kib();
-    let bombs = gomemlimit_bombs::all();
+    let bombs = gomemlimit_adversarial_reviews::all();
     let bodies = bombs.iter().filter(|bomb| bomb.is_review).map(|bomb| request(bomb.body.as_bytes()));
     let bodies: Vec<_> = bodies.collect();
     let count = 2 * bodies.len();

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use gomemlimit_proc::Process;
+use gomemlimit_procfs::Process;
 use tempfile::TempDir;
 
 use crate::record::{FLOOR, OURS, PEER};

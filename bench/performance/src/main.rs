@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 use self::{
     candidates::{LOOPBACK, Paths, Programs},
-    measure::Plan,
+    measure::Schedule,
     pods::Extent,
 };
 
@@ -101,8 +101,8 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Measure { paths, seconds, rounds, short, out } => {
             let programs = Programs::new(paths, LOOPBACK)?;
-            let plan = if short { Plan::short() } else { Plan::whole(seconds, rounds) };
-            let results = measure::run(&programs, &plan)?;
+            let schedule = if short { Schedule::short() } else { Schedule::whole(seconds, rounds) };
+            let results = measure::run(&programs, &schedule)?;
             save(&out, &results)?;
             print!("{}", report::markdown(&results));
         }

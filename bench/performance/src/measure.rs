@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use gomemlimit_proc::{Cpu, Machine, quantile};
+use gomemlimit_procfs::{Cpu, Machine, quantile};
 use serde_json::Value;
 
 use crate::{
@@ -37,14 +37,14 @@ const OPEN: [(&str, u32); 5] =
     [("3 KB", 100), ("3 KB", 1000), ("3 KB", 2000), ("100 KB", 50), ("534 KB", 20)];
 
 /// What is measured, and how long.
-pub struct Plan {
+pub struct Schedule {
     closed: Vec<(&'static str, u32, bool)>,
     open: Vec<(&'static str, u32)>,
     seconds: u32,
     rounds: usize,
 }
 
-impl Plan {
+impl Schedule {
     pub fn whole(seconds: u32, rounds: usize) -> Self {
         Self { closed: CLOSED.into(), open: OPEN.into(), seconds, rounds }
     }
@@ -60,10 +60,10 @@ impl Plan {
 }
 
 /// All of it.
-pub fn run(programs: &Programs, plan: &Plan) -> Result<Results> {
+pub fn run(programs: &Programs, schedule: &Schedule) -> Result<Results> {
     let folder = programs.folder();
     let reviews = reviews::write(folder)?;
-    let Plan { seconds, rounds, .. } = *plan;
+    let Schedule { seconds, rounds, .. } = *schedule;
     let answers = answers(programs, &reviews)?;
     let of = |name: &str| {
         reviews.iter().zip(&answers).find(|(review, _)| review.name == name).context(name.to_owned())
@@ -72,7 +72,7 @@ pub fn run(programs: &Programs, plan: &Plan) -> Result<Results> {
     for kind in Kind::ALL {
         candidates.push(candidate(kind, programs, &answers[0], rounds)?);
     }
-    for &(name, connections, keep_alive) in &plan.closed {
+    for &(name, connections, keep_alive) in &schedule.closed {
         let (review, answer) = of(name)?;
         let mut runs = Vec::new();
         for _ in 0..rounds {
@@ -85,7 +85,7 @@ pub fn run(programs: &Programs, plan: &Plan) -> Result<Results> {
         }
         all_closed.extend(Kind::ALL.map(|kind| median_closed(&runs, kind.name())));
     }
-    for &(name, rate) in &plan.open {
+    for &(name, rate) in &schedule.open {
         let (review, answer) = of(name)?;
         let mut runs = Vec::new();
         for _ in 0..rounds {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use gomemlimit_proc::quantile;
+use gomemlimit_procfs::quantile;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt, api::PostParams};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! What was measured, as it is saved.
 
-use gomemlimit_proc::Machine;
+use gomemlimit_procfs::Machine;
 use serde::{Deserialize, Serialize};
 
 // How candidates are called.

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use crate::{
     cgroup::Cgroup,
     memory::Source,
-    objects::{self, LABELLED, LOAD_NAMESPACE, PLANS, Plan, UNLABELLED},
+    objects::{self, LABELLED, LOAD_NAMESPACE, UNLABELLED, VARIANTS, Variant},
     record::{Arm, Experiment, Load, Machine, Settings},
     recorder::Recorder,
     runtime::Runtime,
@@ -120,16 +120,16 @@ async fn measure(
         })
         .await?;
     }
-    for plan in PLANS {
-        let namespace = plan.namespace();
-        create::<Service>(&Api::namespaced(client.clone(), namespace), objects::service(plan)).await?;
+    for variant in VARIANTS {
+        let namespace = variant.namespace();
+        create::<Service>(&Api::namespaced(client.clone(), namespace), objects::service(variant)).await?;
         let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-        create(&deployments, objects::deployment(plan, settings, &args.image)).await?;
+        create(&deployments, objects::deployment(variant, settings, &args.image)).await?;
     }
-    for plan in PLANS {
-        let deployments: Api<Deployment> = Api::namespaced(client.clone(), plan.namespace());
-        wait_for(&format!("{}/{} is ready", plan.namespace(), plan.service()), async || {
-            let status = deployments.get(plan.service()).await?.status.unwrap_or_default();
+    for variant in VARIANTS {
+        let deployments: Api<Deployment> = Api::namespaced(client.clone(), variant.namespace());
+        wait_for(&format!("{}/{} is ready", variant.namespace(), variant.service()), async || {
+            let status = deployments.get(variant.service()).await?.status.unwrap_or_default();
             Ok(status.ready_replicas == Some(1))
         })
         .await?;
@@ -138,19 +138,19 @@ async fn measure(
     // Time for the loads' own pods to start.
     let start = SystemTime::now() + Duration::from_secs(8);
     let start_millis = start.duration_since(UNIX_EPOCH)?.as_millis();
-    for plan in PLANS {
-        let services: Api<Service> = Api::namespaced(client.clone(), plan.namespace());
-        let spec = services.get(plan.service()).await?.spec.unwrap_or_default();
+    for variant in VARIANTS {
+        let services: Api<Service> = Api::namespaced(client.clone(), variant.namespace());
+        let spec = services.get(variant.service()).await?.spec.unwrap_or_default();
         let address = spec.cluster_ip.context("a Service without an address")?;
-        let load = objects::load(plan, settings, &args.image, &address, start_millis);
+        let load = objects::load(variant, settings, &args.image, &address, start_millis);
         create::<Job>(&Api::namespaced(client.clone(), LOAD_NAMESPACE), load).await?;
     }
     let mut recorders = JoinSet::new();
-    for (place, plan) in PLANS.into_iter().enumerate() {
-        let recorder = Recorder::new(client, source, plan, start);
+    for (place, variant) in VARIANTS.into_iter().enumerate() {
+        let recorder = Recorder::new(client, source, variant, start);
         let (client, duration) = (client.clone(), Duration::from_secs(settings.seconds));
         recorders.spawn(async move {
-            let runtime = Runtime::record(&client, plan, start, duration);
+            let runtime = Runtime::record(&client, variant, start, duration);
             let (recorder, runtime) = tokio::join!(recorder.run(duration), runtime);
             (place, recorder, runtime)
         });
@@ -171,8 +171,8 @@ async fn measure(
 
     let mut arms: Vec<Arm> = Vec::new();
     for (place, recorder, runtime) in recorded {
-        let plan = PLANS.get(place).copied().context("an arm")?;
-        arms.push(recorder.into_arm(runtime, outcome(client, plan).await?));
+        let variant = VARIANTS.get(place).copied().context("an arm")?;
+        arms.push(recorder.into_arm(runtime, outcome(client, variant).await?));
     }
     Ok(Experiment {
         date: date(),
@@ -196,19 +196,19 @@ async fn progress(start: SystemTime, seconds: u64) {
 }
 
 /// What the load of an arm says in the end.
-async fn outcome(client: &Client, plan: Plan) -> Result<Load> {
+async fn outcome(client: &Client, variant: Variant) -> Result<Load> {
     let jobs: Api<Job> = Api::namespaced(client.clone(), LOAD_NAMESPACE);
-    wait_for(&format!("the load {} has ended", plan.load()), async || {
-        let status = jobs.get(&plan.load()).await?.status.unwrap_or_default();
-        ensure!(status.failed.unwrap_or(0) == 0, "the load {} failed", plan.load());
+    wait_for(&format!("the load {} has ended", variant.load()), async || {
+        let status = jobs.get(&variant.load()).await?.status.unwrap_or_default();
+        ensure!(status.failed.unwrap_or(0) == 0, "the load {} failed", variant.load());
         Ok(status.succeeded == Some(1))
     })
     .await?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), LOAD_NAMESPACE);
-    let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={}", plan.load()));
+    let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={}", variant.load()));
     let pod = pods.list(&of_job).await?.items.into_iter().next().context("the load's pod is gone")?;
     let text = pods.logs(&pod.name_any(), &LogParams::default()).await?;
-    serde_json::from_str(&text).with_context(|| format!("the load {} said: {text}", plan.load()))
+    serde_json::from_str(&text).with_context(|| format!("the load {} said: {text}", variant.load()))
 }
 
 async fn machine(client: &Client, source: &Source) -> Result<Machine> {

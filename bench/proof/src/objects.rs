@@ -15,20 +15,20 @@ pub const LABELLED: &str = "gomemlimit-proof-with";
 
 /// A Deployment of the demo under its own load.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct Variant {
     pub labelled: bool,
     pub leaking: bool,
 }
 
 /// The same service with and without the label, and one that leaks.
-pub const PLANS: [Plan; 4] = [
-    Plan { labelled: false, leaking: false },
-    Plan { labelled: true, leaking: false },
-    Plan { labelled: false, leaking: true },
-    Plan { labelled: true, leaking: true },
+pub const VARIANTS: [Variant; 4] = [
+    Variant { labelled: false, leaking: false },
+    Variant { labelled: true, leaking: false },
+    Variant { labelled: false, leaking: true },
+    Variant { labelled: true, leaking: true },
 ];
 
-impl Plan {
+impl Variant {
     pub const fn namespace(self) -> &'static str {
         if self.labelled { LABELLED } else { UNLABELLED }
     }
@@ -55,10 +55,13 @@ pub fn namespace(name: &str) -> Value {
 }
 
 /// The same for an arm with the label and for one without.
-pub fn deployment(plan: Plan, settings: &Settings, image: &str) -> Value {
-    let name = plan.service();
-    let (live, leak) =
-        if plan.leaking { (settings.leaking_live_mib, settings.leak_bytes) } else { (settings.live_mib, 0) };
+pub fn deployment(variant: Variant, settings: &Settings, image: &str) -> Value {
+    let name = variant.service();
+    let (live, leak) = if variant.leaking {
+        (settings.leaking_live_mib, settings.leak_bytes)
+    } else {
+        (settings.live_mib, 0)
+    };
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": name, "labels": {"app": name}},
@@ -94,8 +97,8 @@ pub fn deployment(plan: Plan, settings: &Settings, image: &str) -> Value {
 }
 
 /// How the load reaches an arm, as users would.
-pub fn service(plan: Plan) -> Value {
-    let name = plan.service();
+pub fn service(variant: Variant) -> Value {
+    let name = variant.service();
     json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"name": name},
@@ -104,11 +107,17 @@ pub fn service(plan: Plan) -> Value {
 }
 
 /// The load of an arm. `address` is its Service's: not every cluster has DNS.
-pub fn load(plan: Plan, settings: &Settings, image: &str, address: &str, start_at_millis: u128) -> Value {
+pub fn load(
+    variant: Variant,
+    settings: &Settings,
+    image: &str,
+    address: &str,
+    start_at_millis: u128,
+) -> Value {
     let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
     json!({
         "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": plan.load()},
+        "metadata": {"name": variant.load()},
         "spec": {
             "backoffLimit": 0,
             "template": {"spec": {
@@ -117,7 +126,7 @@ pub fn load(plan: Plan, settings: &Settings, image: &str, address: &str, start_a
                 "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
                 "containers": [{
                     "name": "load", "image": image, "imagePullPolicy": "IfNotPresent",
-                    "args": ["load", format!("-url=http://{host}/work"), format!("-rate={}", plan.rate(settings)),
+                    "args": ["load", format!("-url=http://{host}/work"), format!("-rate={}", variant.rate(settings)),
                              format!("-for={}s", settings.seconds), format!("-start-at={start_at_millis}")],
                     "securityContext": {
                         "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
@@ -139,8 +148,8 @@ mod tests {
         let settings = Length::Long.settings();
         for leaking in [false, true] {
             let [without, with] = [false, true].map(|labelled| {
-                let plan = Plan { labelled, leaking };
-                (deployment(plan, &settings, "image"), service(plan), plan.rate(&settings))
+                let variant = Variant { labelled, leaking };
+                (deployment(variant, &settings, "image"), service(variant), variant.rate(&settings))
             });
             assert_eq!(without, with);
         }
@@ -152,8 +161,8 @@ mod tests {
 
     #[test]
     fn nothing_but_the_webhook_sets_the_variable() {
-        for plan in PLANS {
-            let text = deployment(plan, &Length::Short.settings(), "image").to_string();
+        for variant in VARIANTS {
+            let text = deployment(variant, &Length::Short.settings(), "image").to_string();
             assert!(!text.contains("GOMEMLIMIT") && !text.contains("\"env\""), "{text}");
         }
     }

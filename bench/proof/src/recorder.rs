@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     memory::Source,
-    objects::Plan,
+    objects::Variant,
     record::{Arm, Death, Load, Sample},
     runtime::Runtime,
 };
@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(250);
 pub struct Recorder {
     client: Client,
     source: Source,
-    plan: Plan,
+    variant: Variant,
     /// Seconds since 1970 at which the load begins.
     began: f64,
     deaths: BTreeMap<String, Death>,
@@ -36,11 +36,11 @@ pub struct Recorder {
 
 impl Recorder {
     /// For an arm whose load begins at `began`.
-    pub fn new(client: &Client, source: &Source, plan: Plan, began: SystemTime) -> Self {
+    pub fn new(client: &Client, source: &Source, variant: Variant, began: SystemTime) -> Self {
         Self {
             client: client.clone(),
             source: source.clone(),
-            plan,
+            variant,
             began: seconds(began),
             deaths: BTreeMap::new(),
             restarts: BTreeMap::new(),
@@ -78,9 +78,9 @@ impl Recorder {
     /// What was recorded, with what the load says.
     pub fn into_arm(self, runtime: Runtime, load: Load) -> Arm {
         Arm {
-            namespace: self.plan.namespace().to_owned(),
-            labelled: self.plan.labelled,
-            leaking: self.plan.leaking,
+            namespace: self.variant.namespace().to_owned(),
+            labelled: self.variant.labelled,
+            leaking: self.variant.leaking,
             restarts: self.restarts.values().sum(),
             deaths: {
                 let mut deaths: Vec<_> = self.deaths.into_values().collect();
@@ -103,7 +103,7 @@ impl Recorder {
     }
 
     async fn pod(&self) -> Option<Pod> {
-        pod(&self.client, self.plan).await
+        pod(&self.client, self.variant).await
     }
 
     fn look_at_status(&mut self, pod: &Pod) {
@@ -119,9 +119,9 @@ impl Recorder {
 }
 
 /// The arm's pod; there is only one at a time.
-pub async fn pod(client: &Client, plan: Plan) -> Option<Pod> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), plan.namespace());
-    let labels = format!("app={}", plan.service());
+pub async fn pod(client: &Client, variant: Variant) -> Option<Pod> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), variant.namespace());
+    let labels = format!("app={}", variant.service());
     pods.list(&ListParams::default().labels(&labels)).await.ok()?.items.into_iter().next()
 }
 

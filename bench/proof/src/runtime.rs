@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::{
     exposition::{CpuSum, Scrape},
-    objects::Plan,
+    objects::Variant,
     record::{Life, Sample},
     recorder::{pod, seconds},
 };
@@ -35,7 +35,7 @@ pub struct Runtime {
 
 impl Runtime {
     /// Looks once a second for `duration` from the beginning of the load.
-    pub async fn record(client: &Client, plan: Plan, began: SystemTime, duration: Duration) -> Self {
+    pub async fn record(client: &Client, variant: Variant, began: SystemTime, duration: Duration) -> Self {
         let mut runtime = Self::default();
         let now = || seconds(SystemTime::now()) - seconds(began);
         tokio::time::sleep(Duration::from_secs_f64((-now()).max(0.0))).await;
@@ -43,8 +43,8 @@ impl Runtime {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while now() < duration.as_secs_f64() {
             ticks.tick().await;
-            let Some(pod) = pod(client, plan).await else { continue };
-            let Some(scrape) = scrape(client, plan, &pod).await else { continue };
+            let Some(pod) = pod(client, variant).await else { continue };
+            let Some(scrape) = scrape(client, variant, &pod).await else { continue };
             runtime.live_heap.push(Sample { t: now(), bytes: scrape.live_heap });
             runtime.cpu.add(scrape);
             if let Some(life) = life(&pod, scrape) {
@@ -55,8 +55,8 @@ impl Runtime {
     }
 }
 
-async fn scrape(client: &Client, plan: Plan, pod: &Pod) -> Option<Scrape> {
-    let (namespace, name) = (plan.namespace(), pod.name_any());
+async fn scrape(client: &Client, variant: Variant, pod: &Pod) -> Option<Scrape> {
+    let (namespace, name) = (variant.namespace(), pod.name_any());
     let path = format!("/api/v1/namespaces/{namespace}/pods/{name}:8080/proxy/metrics");
     let request = Request::get(path).body(Vec::new()).ok()?;
     Scrape::read(&timeout(PATIENCE, client.request_text(request)).await.ok()?.ok()?)

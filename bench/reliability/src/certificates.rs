@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(10);
 const HEALED: Duration = Duration::from_mins(1);
 
 /// How the API server fails.
-struct Plan {
+struct FaultCase {
     /// In the words of the page.
     fault: &'static str,
     replicas: usize,
@@ -33,7 +33,7 @@ struct Plan {
     then: fn(FakeApiServer) -> BoxFuture<'static, ()>,
 }
 
-impl Plan {
+impl FaultCase {
     const fn new(fault: &'static str, replicas: usize, rule: fn(&Call) -> Option<Fault>) -> Self {
         Self { fault, replicas, rule, then: |_| async {}.boxed() }
     }
@@ -43,16 +43,16 @@ fn is_first_patch(call: &Call) -> bool {
     call.verb == Verb::Patch && call.resource == Resource::Configurations && call.before == 0
 }
 
-fn plans() -> Vec<Plan> {
+fn cases() -> Vec<FaultCase> {
     vec![
-        Plan::new("nothing", 1, |_| None),
-        Plan::new("the first write of the CA bundle is done, and answered with 500", 1, |call| {
+        FaultCase::new("nothing", 1, |_| None),
+        FaultCase::new("the first write of the CA bundle is done, and answered with 500", 1, |call| {
             is_first_patch(call).then_some(Fault::AnswerLost(500, "leader changed"))
         }),
-        Plan::new("the first write of the CA bundle is not done, and answered with 500", 2, |call| {
+        FaultCase::new("the first write of the CA bundle is not done, and answered with 500", 2, |call| {
             is_first_patch(call).then_some(Fault::Refused(500, "leader changed"))
         }),
-        Plan {
+        FaultCase {
             then: |api| {
                 async move {
                     for _ in 0..12 {
@@ -62,9 +62,9 @@ fn plans() -> Vec<Plan> {
                 }
                 .boxed()
             },
-            ..Plan::new("the CA bundle is overwritten 12 times, a second apart", 2, |_| None)
+            ..FaultCase::new("the CA bundle is overwritten 12 times, a second apart", 2, |_| None)
         },
-        Plan {
+        FaultCase {
             then: |api| {
                 async move {
                     api.fail(|_| Some(Fault::Broken(io::ErrorKind::ConnectionReset)));
@@ -74,9 +74,9 @@ fn plans() -> Vec<Plan> {
                 }
                 .boxed()
             },
-            ..Plan::new("every connection breaks for 8 s", 2, |_| None)
+            ..FaultCase::new("every connection breaks for 8 s", 2, |_| None)
         },
-        Plan::new("every watch ends at once, all the time", 1, |call| {
+        FaultCase::new("every watch ends at once, all the time", 1, |call| {
             (call.verb == Verb::Watch).then_some(Fault::Ended)
         }),
     ]
@@ -84,19 +84,19 @@ fn plans() -> Vec<Plan> {
 
 /// All of them at the same time: they wait most of it.
 pub async fn run(binary: &Path) -> Result<Vec<Rest>> {
-    try_join_all(plans().into_iter().map(|plan| play(binary, plan))).await
+    try_join_all(cases().into_iter().map(|case| play(binary, case))).await
 }
 
-async fn play(binary: &Path, plan: Plan) -> Result<Rest> {
+async fn play(binary: &Path, case: FaultCase) -> Result<Rest> {
     let api = FakeApiServer::default();
-    api.fail(plan.rule);
+    api.fail(case.rule);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let kubeconfig = kubeconfig(&listener)?;
     let mut serving = JoinSet::new();
     serving.spawn(api.clone().serve(listener));
-    let replicas = (0..plan.replicas).map(|_| Program::start_in(binary, kubeconfig.path()));
+    let replicas = (0..case.replicas).map(|_| Program::start_in(binary, kubeconfig.path()));
     let replicas = try_join_all(replicas).await?;
-    (plan.then)(api.clone()).await;
+    (case.then)(api.clone()).await;
     let mut violations: Vec<_> = heal(&api, &replicas).await.err().into_iter().collect();
 
     let ticks = || replicas.iter().map(|replica| Ok(replica.cpu_time()?.as_millis() / TICK.as_millis()));
@@ -109,9 +109,9 @@ async fn play(binary: &Path, plan: Plan) -> Result<Rest> {
     if ticks.iter().any(|ticks| *ticks > MAX_TICKS) {
         violations.push(format!("{ticks:?} ticks in {REST:?} at rest, which is more than {MAX_TICKS}"));
     }
-    println!("certificates: {}: {ticks:?} ticks, {calls} calls at rest", plan.fault);
-    let (fault, seconds) = (plan.fault.to_owned(), REST.as_secs());
-    Ok(Rest { fault, replicas: plan.replicas, seconds, ticks, calls, violations })
+    println!("certificates: {}: {ticks:?} ticks, {calls} calls at rest", case.fault);
+    let (fault, seconds) = (case.fault.to_owned(), REST.as_secs());
+    Ok(Rest { fault, replicas: case.replicas, seconds, ticks, calls, violations })
 }
 
 /// Waits until all is well, and a moment more; or says what is not.

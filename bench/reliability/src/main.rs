@@ -28,7 +28,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use gomemlimit_proc::Machine;
+use gomemlimit_procfs::Machine;
 use gomemlimit_reliability::{
     page,
     process::{self, Process},

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use gomemlimit_fake_api_server::{CONFIGURATION, NAMESPACE, SECRET};
-use gomemlimit_proc::Process;
+use gomemlimit_procfs::Process;
 use gomemlimit_reliability::process::Sample;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

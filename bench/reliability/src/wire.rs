@@ -16,14 +16,14 @@ pub struct Ending {
 }
 
 /// One answer of a server that speaks HTTP.
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub body: Vec<u8>,
 }
 
 impl Ending {
     /// The answers among the bytes received, without interim ones such as 100.
-    pub fn answers(&self) -> Vec<Answer> {
+    pub fn answers(&self) -> Vec<Response> {
         let (mut rest, mut answers) = (&*self.received, Vec::new());
         while let Some(end) = rest.windows(4).position(|window| window == b"\r\n\r\n") {
             let (head, behind) = rest.split_at(end + 4);
@@ -33,7 +33,7 @@ impl Ending {
             let (body, next) = behind.split_at(length.unwrap_or(0).min(behind.len()));
             let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
             if status / 100 != 1 {
-                answers.push(Answer { status, body: body.to_vec() });
+                answers.push(Response { status, body: body.to_vec() });
             }
             rest = next;
         }
@@ -66,7 +66,7 @@ pub async fn read_to_end(stream: &mut (impl AsyncRead + Unpin), patience: Durati
 }
 
 /// Sends all of it while reading what comes back, then reads on. A refusal may come half-way.
-pub async fn exchange(stream: impl AsyncRead + AsyncWrite, bytes: &[u8], patience: Duration) -> Ending {
+pub async fn send_and_read(stream: impl AsyncRead + AsyncWrite, bytes: &[u8], patience: Duration) -> Ending {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let sending = async {
         // The other side may have had enough.

@@ -71,11 +71,11 @@ impl Authority {
     ///
     /// # Errors
     /// If the library refuses.
-    pub fn generate(server_name: &str, now: SystemTime, life: Duration) -> Result<Self, AuthorityError> {
+    pub fn generate(server_name: &str, now: SystemTime, lifetime: Duration) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate()?;
         let mut params = ca_params();
         params.not_before = OffsetDateTime::from(VALID_FROM);
-        params.not_after = OffsetDateTime::from(now + life);
+        params.not_after = OffsetDateTime::from(now + lifetime);
         // RFC 5280, 4.2.1.10: a stolen key is of no use for any other name.
         params.name_constraints = Some(NameConstraints {
             permitted_subtrees: vec![GeneralSubtree::DnsName(server_name.to_owned())],
@@ -123,8 +123,13 @@ impl Authority {
     ///
     /// # Errors
     /// If the library refuses, or what it makes cannot be served.
-    pub fn sign(&self, server_name: &str, now: SystemTime, life: Duration) -> Result<Leaf, AuthorityError> {
-        self.sign_key(&KeyPair::generate()?, server_name, now, life)
+    pub fn sign(
+        &self,
+        server_name: &str,
+        now: SystemTime,
+        lifetime: Duration,
+    ) -> Result<Leaf, AuthorityError> {
+        self.sign_key(&KeyPair::generate()?, server_name, now, lifetime)
     }
 
     /// Signs a certificate with a new key; both as the data of the serving Secret.
@@ -132,10 +137,10 @@ impl Authority {
         &self,
         server_name: &str,
         now: SystemTime,
-        life: Duration,
+        lifetime: Duration,
     ) -> Result<SecretData, AuthorityError> {
         let key = KeyPair::generate()?;
-        let leaf = self.sign_key(&key, server_name, now, life)?;
+        let leaf = self.sign_key(&key, server_name, now, lifetime)?;
         Ok(leaf.to_data(&key.serialize_pem()))
     }
 
@@ -144,13 +149,13 @@ impl Authority {
         key: &KeyPair,
         server_name: &str,
         now: SystemTime,
-        life: Duration,
+        lifetime: Duration,
     ) -> Result<Leaf, AuthorityError> {
         let mut params = CertificateParams::new(vec![server_name.to_owned()])?;
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "gomemlimit");
         params.not_before = OffsetDateTime::from(VALID_FROM);
-        let not_after = (now + life).min(self.certificate.not_after);
+        let not_after = (now + lifetime).min(self.certificate.not_after);
         params.not_after = OffsetDateTime::from(not_after);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -168,10 +173,10 @@ impl Authority {
         })
     }
 
-    /// The time from which another CA should take over: after two thirds of a CA's `life`.
+    /// The time from which another CA should take over: after two thirds of a CA's `lifetime`.
     #[must_use]
-    pub fn replace_at(&self, life: Duration) -> SystemTime {
-        self.certificate.not_after - life / 3
+    pub fn replace_at(&self, lifetime: Duration) -> SystemTime {
+        self.certificate.not_after - lifetime / 3
     }
 
     /// The private key as PEM text (PKCS #8).

@@ -52,7 +52,7 @@ pub(crate) enum UnusableLeaf {
 pub enum SignReason {
     /// There was no certificate that can be served, for this reason.
     New(String),
-    /// The current one has reached two thirds of its life.
+    /// The current one has reached two thirds of its lifetime.
     Renewed,
     /// Another CA signs from now on.
     OtherCa,
@@ -71,13 +71,13 @@ impl fmt::Display for SignReason {
 impl Leaf {
     /// Reads the serving Secret. One of `signers` has to have signed the certificate for `server_name`.
     ///
-    /// It has no beginning that would tell its life, so it is renewed a third of `life` before its end.
+    /// It has no beginning that would tell its lifetime, so it is renewed a third of `lifetime` before its end.
     pub(crate) fn from_data(
         data: &SecretData,
         mut signers: impl Iterator<Item = CaCertificate>,
         server_name: &str,
         now: SystemTime,
-        life: Duration,
+        lifetime: Duration,
     ) -> Result<Self, UnusableLeaf> {
         let part = |key: &str| data.get(key).filter(|value| !value.is_empty()).ok_or(UnusableLeaf::Missing);
         let credentials = Credentials::from_pem(part(CERTIFICATE)?, part(KEY)?, now)?;
@@ -85,7 +85,7 @@ impl Leaf {
         let has_signed =
             |ca: &CaCertificate| verifies(std::slice::from_ref(ca), &certificate, server_name, now);
         let signer = signers.find(has_signed).ok_or(UnusableLeaf::NotTrusted)?;
-        let renew_at = credentials.not_after() - life / 3;
+        let renew_at = credentials.not_after() - lifetime / 3;
         Ok(Self { credentials, certificate, signer, renew_at })
     }
 

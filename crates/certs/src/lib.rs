@@ -16,8 +16,8 @@
 //! let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
 //! let mut machine = Machine::new(CertificateSettings {
 //!     server_name: "gomemlimit.gomemlimit.svc".to_owned(),
-//!     ca_life: Duration::from_hours(8760),
-//!     leaf_life: Duration::from_hours(168),
+//!     ca_lifetime: Duration::from_hours(8760),
+//!     leaf_lifetime: Duration::from_hours(168),
 //!     publish_delay: Duration::from_mins(10),
 //! });
 //! // As `helm install` leaves it: an empty Secret, and a webhook configuration without a CA bundle.

@@ -29,9 +29,9 @@ pub struct CertificateSettings {
     /// The one name that the API server calls the webhook by: `<service>.<namespace>.svc`.
     pub server_name: String,
     /// Life of a CA.
-    pub ca_life: Duration,
+    pub ca_lifetime: Duration,
     /// Life of the certificate that is served.
-    pub leaf_life: Duration,
+    pub leaf_lifetime: Duration,
     /// Time that a CA has to be seen in the CA bundle before it signs.
     pub publish_delay: Duration,
 }
@@ -70,7 +70,7 @@ impl Machine {
     /// Knows nothing yet.
     #[must_use]
     pub fn new(settings: CertificateSettings) -> Self {
-        let admission = Admission::new(settings.ca_life, settings.leaf_life);
+        let admission = Admission::new(settings.ca_lifetime, settings.leaf_lifetime);
         Self {
             settings,
             secret: Observed::Unknown,
@@ -165,7 +165,7 @@ impl Machine {
             Err(unusable) => return self.without_usable_secret(&unusable, now),
         };
         // Somebody put another CA there: the certificate that is served stays trusted until it is replaced.
-        let served = self.served.missing_in(&contents, self.settings.leaf_life, now);
+        let served = self.served.missing_in(&contents, self.settings.leaf_lifetime, now);
         if !served.is_empty() {
             contents.retired.extend(served);
             self.prune(&mut contents, now);
@@ -173,7 +173,7 @@ impl Machine {
         self.admission.replace(self.contents.as_ref(), &contents, now);
         self.contents = Some(contents.clone());
         self.note_bundled(&contents, now);
-        if now >= contents.current.replace_at(self.settings.ca_life) {
+        if now >= contents.current.replace_at(self.settings.ca_lifetime) {
             match &contents.next {
                 None => {
                     let next = Some(self.generate(now)?);
@@ -243,7 +243,7 @@ impl Machine {
     }
 
     fn generate(&self, now: SystemTime) -> Result<Authority, AuthorityError> {
-        Authority::generate(&self.settings.server_name, now, self.settings.ca_life)
+        Authority::generate(&self.settings.server_name, now, self.settings.ca_lifetime)
     }
 
     /// Notes since when every entry of the live configuration has had the next CA.
@@ -267,11 +267,11 @@ impl Machine {
     /// Takes over the certificate of the serving Secret. If that is deleted, replicas go on with what they have mounted.
     fn read_leaf(&mut self, now: SystemTime) {
         let Some(Observed::Present(data)) = &self.serving_secret else { return };
-        let CertificateSettings { server_name, leaf_life, .. } = &self.settings;
+        let CertificateSettings { server_name, leaf_lifetime, .. } = &self.settings;
         let known = self.contents.iter().flat_map(Contents::trusted);
         let signers = known.chain(self.live.made_for(server_name));
         let signers = signers.filter(|ca| !self.admission.is_revoked(ca)).cloned();
-        match Leaf::from_data(data, signers, server_name, now, *leaf_life) {
+        match Leaf::from_data(data, signers, server_name, now, *leaf_lifetime) {
             Ok(leaf) => self.note_served(leaf, now),
             Err(unusable) => {
                 self.unusable_leaf = unusable.to_string();
@@ -298,17 +298,17 @@ impl Machine {
             // Nothing that it signs would be trusted; a new CA cannot be stored before this function is reached.
             return Ok(None);
         }
-        let CertificateSettings { server_name, leaf_life, .. } = &self.settings;
+        let CertificateSettings { server_name, leaf_lifetime, .. } = &self.settings;
         match &self.serving_secret {
             None if self.is_due(&signer.certificate, now) => {
-                let leaf = signer.sign(server_name, now, *leaf_life)?;
+                let leaf = signer.sign(server_name, now, *leaf_lifetime)?;
                 let credentials = leaf.credentials.clone();
                 self.note_served(leaf, now);
                 Ok(Some(Step::Serve(credentials)))
             }
             Some(Observed::Present(_)) => match self.is_due_in_secret(&signer.certificate, now) {
                 Some(why) => {
-                    Ok(Some(Step::StoreLeaf(signer.sign_as_data(server_name, now, *leaf_life)?, why)))
+                    Ok(Some(Step::StoreLeaf(signer.sign_as_data(server_name, now, *leaf_lifetime)?, why)))
                 }
                 None => Ok(None),
             },

@@ -149,10 +149,6 @@ impl Cluster {
             Err(error) => Err(error),
         }
     }
-
-    pub(super) fn unreachable(&self, problem: String) -> ApiError {
-        self.url.unreachable(problem)
-    }
 }
 
 fn get(path: &str) -> Result<hyper::Request<Vec<u8>>, String> {

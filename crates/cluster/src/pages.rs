@@ -1,16 +1,8 @@
-//! Lists in pages, and watches, item by item as raw JSON: memory is that of one page, whatever the cluster's size and
-//! that of its objects.
+//! Lists in pages, item by item as raw JSON: memory is that of one page, however large the cluster and its objects are.
 
-use std::{io, time::Duration};
-
-use futures::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
-use kube::{
-    api::{ListParams, WatchParams},
-    core::Request,
-};
+use kube::{api::ListParams, core::Request};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
-use tokio::time::timeout;
 
 use super::{
     api::{Cluster, MAX_ANSWER},
@@ -36,20 +28,14 @@ const MAX_ITEMS: u64 = 1_000_000;
 /// Maximum number of pages of a list that have no items and are not the last.
 const MAX_EMPTY_PAGES: u64 = 1000;
 
-/// The API server ends a watch after so many seconds; then all is listed again.
-const WATCH_SECONDS: u32 = 290;
-
-/// A watch that is silent for longer has lost its API server.
-const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
-
-/// What to list.
+/// A list of the API server.
 #[derive(Clone, Debug)]
 pub struct Listing {
     /// `/api/v1/pods` or the like.
     pub path: String,
-    /// Selects by labels.
+    /// Label selector.
     pub selector: Option<String>,
-    /// Items a page.
+    /// Maximum number of items in a page.
     pub chunk: u32,
 }
 
@@ -63,7 +49,7 @@ pub enum ListEvent<'a> {
     Page {
         /// Number of items since the beginning.
         seen: u64,
-        /// Number of items that are left, if the API server tells.
+        /// Number of items that are left, if the API server reports it.
         left: Option<u64>,
     },
 }
@@ -71,9 +57,9 @@ pub enum ListEvent<'a> {
 /// A whole list.
 #[derive(Clone, Debug)]
 pub struct Collected<T> {
-    /// What could be read.
+    /// The items that could be read.
     pub items: Vec<T>,
-    /// How many could not, and why; they are left out.
+    /// The number of items that are left out because they could not be read, with the first cause.
     pub unreadable: Option<String>,
 }
 
@@ -91,25 +77,25 @@ struct ListMeta {
     #[serde(rename = "continue")]
     next: Option<String>,
     remaining_item_count: Option<u64>,
-    resource_version: Option<String>,
 }
 
 impl Listing {
-    /// Everything in `path`.
+    /// All items of `path`, in pages of 250.
     #[must_use]
     pub fn all(path: impl Into<String>) -> Self {
         Self { path: path.into(), selector: None, chunk: 250 }
     }
 
-    /// Reads the list; the version of it, for a watch.
+    /// Reads the list.
     ///
     /// # Errors
-    /// [`ApiError`] of the first page that cannot be read; the items before it are reported.
+    ///
+    /// If the API server refuses, if the list expires too often, or if it does not end.
     pub async fn read(
         &self,
         cluster: &Cluster,
         mut report: impl FnMut(ListEvent<'_>),
-    ) -> Result<String, ApiError> {
+    ) -> Result<(), ApiError> {
         let mut restarts = 0;
         loop {
             match self.read_once(cluster, &mut report).await {
@@ -120,15 +106,23 @@ impl Listing {
         }
     }
 
-    /// Reads the whole list, each item as `T`. One of a shape that surprises us does not end the list.
+    /// Reads the whole list, each item as `T`. An item of an unknown shape does not end the list.
     ///
     /// # Errors
-    /// [`ApiError`] if a page cannot be read.
-    pub async fn collect<T: DeserializeOwned>(&self, cluster: &Cluster) -> Result<Collected<T>, ApiError> {
+    ///
+    /// As for [`Self::read`].
+    pub async fn collect<T: DeserializeOwned>(
+        &self,
+        cluster: &Cluster,
+    ) -> Result<Collected<T>, ApiError> {
         self.collect_as(cluster, |item| serde_json::from_str(item)).await
     }
 
-    /// The same for items that read themselves.
+    /// Reads the whole list, each item by `parse`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::read`].
     pub(crate) async fn collect_as<T>(
         &self,
         cluster: &Cluster,
@@ -161,7 +155,7 @@ impl Listing {
         &self,
         cluster: &Cluster,
         report: &mut impl FnMut(ListEvent<'_>),
-    ) -> Result<String, ApiError> {
+    ) -> Result<(), ApiError> {
         report(ListEvent::Begin);
         let (mut seen, mut empty_pages, mut next) = (0_u64, 0, None);
         let mut chunk = self.chunk;
@@ -182,7 +176,7 @@ impl Listing {
             report(ListEvent::Page { seen, left: page.metadata.remaining_item_count });
             empty_pages += u64::from(seen == before);
             let Some(token) = page.metadata.next.filter(|token| !token.is_empty()) else {
-                return Ok(page.metadata.resource_version.unwrap_or_default());
+                return Ok(());
             };
             if next.as_ref() == Some(&token) {
                 return Err(self.endless("the next page is the page itself"));
@@ -218,87 +212,6 @@ impl Listing {
             self.path
         ))
     }
-
-    /// Follows changes from `version` on until the API server ends the watch, or `changed` wants no more. An error
-    /// says why it ended early.
-    ///
-    /// # Errors
-    /// [`ApiError`] if the watch cannot begin, or ends with an error.
-    pub async fn watch(
-        &self,
-        cluster: &Cluster,
-        version: &str,
-        mut changed: impl FnMut(Change, &str) -> bool,
-    ) -> Result<(), ApiError> {
-        let mut params = WatchParams::default().timeout(WATCH_SECONDS).disable_bookmarks();
-        params.label_selector.clone_from(&self.selector);
-        let request = Request::new(&*self.path).watch(&params, version);
-        let request = request.map_err(|error| ApiError::Other(error.to_string()))?;
-        let stream = cluster.within(CALL, cluster.client.request_stream(request)).await?;
-        let mut stream = std::pin::pin!(stream);
-        loop {
-            let line = timeout(SILENCE, read_line(&mut stream)).await;
-            let line = line.map_err(|_| cluster.unreachable("the watch has become silent".to_owned()))?;
-            let line = line.map_err(|error| cluster.unreachable(error.to_string()))?;
-            let Some(line) = line else { return Ok(()) };
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            let event: Event<'_> = serde_json::from_slice(&line).map_err(|error| unreadable(&error))?;
-            let goes_on = match event.kind {
-                "ADDED" | "MODIFIED" => changed(Change::Put, event.object.get()),
-                "DELETED" => changed(Change::Gone, event.object.get()),
-                "ERROR" => {
-                    let status: Status = serde_json::from_str(event.object.get()).unwrap_or_default();
-                    return Err(match status.code {
-                        410 => ApiError::Gone(status.message),
-                        _ => ApiError::Other(status.message),
-                    });
-                }
-                _ => true,
-            };
-            if !goes_on {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// The next line, of [`MAX_ANSWER`] at most; `None` at the end.
-async fn read_line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
-    let (mut line, max) = (Vec::new(), MAX_ANSWER as u64);
-    stream.take(max).read_until(b'\n', &mut line).await?;
-    if line.len() as u64 == max {
-        return Err(io::Error::other(format!(
-            "an event of the watch has more than {} MiB",
-            MAX_ANSWER >> 20
-        )));
-    }
-    Ok((!line.is_empty()).then_some(line))
-}
-
-/// What happened to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It is there, new or different.
-    Put,
-    /// It is no longer there.
-    Gone,
-}
-
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(borrow)]
-    object: &'a RawValue,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Status {
-    code: u16,
-    message: String,
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The certificate that a pod of the webhook really serves, seen through a port-forward: outside of the cluster its
-//! addresses mean nothing, or something else.
+//! The certificate that a pod of the webhook serves, read through a port-forward: outside of the cluster its addresses mean
+//! nothing, or something else.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -23,12 +23,12 @@ use super::{
     api::Cluster,
     portforward::{Forward, ForwardError},
 };
-use crate::{asked::Asked, causes::with_causes};
+use crate::{asked::ClientCertificateRequest, causes::with_causes};
 
 /// Maximum duration of a handshake through the API server and the kubelet.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why no certificate was seen.
+/// Reason for which no certificate was read.
 #[derive(Debug, Error)]
 pub enum ServedError {
     /// The port-forward was refused, which shows nothing about the webhook.
@@ -39,24 +39,21 @@ pub enum ServedError {
     Handshake {
         /// The container's port.
         port: u16,
-        /// What happened.
+        /// The cause.
         problem: String,
     },
 }
 
-/// What a server shows to a client that has no certificate.
+/// The certificate chain of a server, as a client without a certificate sees it.
 #[derive(Debug)]
 pub struct Served {
     /// The server's chain, its own certificate first.
     pub chain: Vec<CertificateDer<'static>>,
-    /// Whether it asks for a client certificate.
+    /// Whether it requests a client certificate.
     pub asks: bool,
 }
 
-/// What the pod serves for `server_name`.
-///
-/// # Errors
-/// [`ServedError`] if the port-forward or the handshake fails.
+/// Reads the certificate chain that the pod serves for `server_name`.
 pub async fn served(
     cluster: &Cluster,
     namespace: &str,
@@ -67,48 +64,50 @@ pub async fn served(
     let handshake = |problem: String| ServedError::Handshake { port, problem };
     let name = ServerName::try_from(server_name.to_owned()).map_err(|error| handshake(error.to_string()))?;
     let (stream, explanation) = Forward::open(&cluster.client, namespace, pod, port).await?.split();
-    match timeout(HANDSHAKE_TIMEOUT, read_certificate(stream, name)).await {
+    match timeout(HANDSHAKE_TIMEOUT, read_chain(stream, name)).await {
         Err(_) => Err(handshake(format!("no answer within {} s", HANDSHAKE_TIMEOUT.as_secs()))),
         Ok(Err(problem)) => {
             // The error of the kubelet is clearer than the end of a stream.
-            let said = explanation.get().await;
-            Err(handshake(said.map_or(problem, |said| said.trim().to_owned())))
+            let cause = explanation.get().await;
+            Err(handshake(cause.map_or(problem, |cause| cause.trim().to_owned())))
         }
         Ok(Ok(served)) => Ok(served),
     }
 }
 
-/// What a server shows over a stream that is open already. A server that refuses a client without a certificate has
-/// shown its own before that.
+/// Reads the certificate chain of a server over an open stream. A server that refuses a client without a certificate has
+/// sent its own chain before.
 ///
 /// # Errors
-/// Why there is no certificate.
-pub async fn read_certificate(
+///
+/// If the handshake ends without a chain: its causes on one line.
+pub async fn read_chain(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     name: ServerName<'static>,
 ) -> Result<Served, String> {
-    let (seen, asked) = (Arc::new(RecordingVerifier::default()), Arc::new(Asked::default()));
+    let verifier = Arc::new(ChainRecorder::default());
+    let request = Arc::new(ClientCertificateRequest::default());
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(seen.clone())
-        .with_client_cert_resolver(asked.clone());
+        .with_custom_certificate_verifier(verifier.clone())
+        .with_client_cert_resolver(request.clone());
     let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    match (connected, seen.0.get()) {
-        (Ok(_), Some(chain)) => Ok(Served { chain: chain.clone(), asks: asked.is_asked() }),
-        // TLS 1.2 has the server's verdict within the handshake.
-        (Err(_), Some(chain)) if asked.is_asked() => Ok(Served { chain: chain.clone(), asks: true }),
+    match (connected, verifier.0.get()) {
+        (Ok(_), Some(chain)) => Ok(Served { chain: chain.clone(), asks: request.is_received() }),
+        // With TLS 1.2 the server refuses the client within the handshake.
+        (Err(_), Some(chain)) if request.is_received() => Ok(Served { chain: chain.clone(), asks: true }),
         (Err(problem), _) => Err(with_causes(&problem)),
         (Ok(_), None) => Err("it shows no certificate".to_owned()),
     }
 }
 
-/// Takes every certificate and keeps the chain: it is judged afterwards, and nothing is sent over the connection.
+/// Accepts every certificate and keeps the chain, which is checked later; nothing is sent over the connection.
 #[derive(Debug, Default)]
-struct RecordingVerifier(OnceLock<Vec<CertificateDer<'static>>>);
+struct ChainRecorder(OnceLock<Vec<CertificateDer<'static>>>);
 
-impl ServerCertVerifier for RecordingVerifier {
+impl ServerCertVerifier for ChainRecorder {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -61,7 +61,7 @@ fn peak_heap_stays_small() {
     assert!(ordinary < 16 * KIB, "{ordinary}");
     let huge = peak_heap_of("054-create-huge-40-containers-60-env.json");
     assert!(huge < 1024 * KIB, "{huge}");
-    for bomb in gomemlimit_bombs::all() {
+    for bomb in gomemlimit_adversarial_reviews::all() {
         let (peak, _) = peak_heap(bomb.name, bomb.body.as_bytes());
         // Memory for bodies is bounded, so this must be small beside it.
         assert!(peak < MAX_BOMB_HEAP_BYTES, "{}: {peak} bytes of heap", bomb.name);

@@ -101,7 +101,7 @@ fn check_only_ours_changed(case: &str, before: &Value, after: &Value) {
     assert_eq!(containers(after).count(), containers(before).count());
 }
 
-fn check_whole_answer(case: &str, answer: &crate::support::Answer) {
+fn check_whole_answer(case: &str, answer: &crate::support::DecodedResponse) {
     let mut patch = answer.patch.clone();
     // The status as JSON is easier to review than as a string of JSON.
     for operation in &mut patch {

@@ -20,7 +20,7 @@ fn an_earlier_status_counts_once_against_the_size() {
 }
 
 /// Outcome of one container of a pod: value or reason.
-fn outcome(answer: &crate::support::Answer, container: &str) -> String {
+fn outcome(answer: &crate::support::DecodedResponse, container: &str) -> String {
     let entry = &answer.decisions["containers"][container];
     entry.get("skipped").or(entry.get("value")).unwrap().as_str().unwrap().to_owned()
 }

@@ -9,9 +9,9 @@ use gomemlimit_core::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, answer_in, app, review_of};
+use crate::support::{DecodedResponse, answer_in, app, review_of};
 
-fn ask(pod: &Value, policy: &Policy) -> Answer {
+fn ask(pod: &Value, policy: &Policy) -> DecodedResponse {
     answer_in(&review_of(pod), &NamespaceAnnotations::new(), policy)
 }
 

@@ -7,7 +7,7 @@ use gomemlimit_core::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, answer_in, app, patched, review_of};
+use crate::support::{DecodedResponse, answer_in, app, patched, review_of};
 
 const STATUS: &str = "gomemlimit.dev/status";
 const SOUND: &str = "966367641";
@@ -16,7 +16,7 @@ fn fixing() -> Policy {
     Policy { defaults: Settings { repair: Repair::Fix, ..Settings::default() }, ..Policy::default() }
 }
 
-fn ask(pod: &Value, policy: &Policy) -> Answer {
+fn ask(pod: &Value, policy: &Policy) -> DecodedResponse {
     answer_in(&review_of(pod), &NamespaceAnnotations::new(), policy)
 }
 

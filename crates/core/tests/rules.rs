@@ -4,7 +4,7 @@ use gomemlimit_core::{NamespaceAnnotations, Pod, PodContext, Policy, Rules, deci
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, answer_in, review_of};
+use crate::support::{DecodedResponse, answer_in, review_of};
 
 fn rules(file: Value) -> Rules {
     serde_json::from_value(file).unwrap()
@@ -24,11 +24,11 @@ fn pod() -> Value {
     })
 }
 
-fn ask(pod: &Value, namespace: &NamespaceAnnotations, rules: Rules) -> Answer {
+fn ask(pod: &Value, namespace: &NamespaceAnnotations, rules: Rules) -> DecodedResponse {
     answer_in(&review_of(pod), namespace, &Policy { rules, ..Policy::default() })
 }
 
-fn outcome(answer: &Answer) -> String {
+fn outcome(answer: &DecodedResponse) -> String {
     let app = &answer.decisions["containers"]["app"];
     let outcome = app.get("skipped").or(app.get("value")).unwrap().as_str().unwrap();
     match outcome.parse::<u64>() {

@@ -40,6 +40,7 @@ mod compose;
 mod documents;
 mod edit;
 mod error;
+mod json_pointer;
 mod kubectl;
 mod pod_location;
 mod position;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::workload_kind::WorkloadKind;
+use crate::{json_pointer::json_pointer, workload_kind::WorkloadKind};
 
 /// A pod or pod template in a document, and the object that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,12 @@ pub struct PodLocation {
 }
 
 impl PodLocation {
+    /// The path of the pod as a JSON pointer.
+    #[must_use]
+    pub fn pointer(&self) -> String {
+        json_pointer(&self.path)
+    }
+
     /// Kind of the object that owns the pods of this template, as a rule about owners matches it once they are created.
     /// `None` for a pod, which has its own owner references.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{documents, text, tree::Node};
+use crate::{documents, json_pointer::json_pointer, text, tree::Node};
 
 /// Line and column, both from 1, of the value at `path` in a document (from 0); of its parent if it is not written
 /// there itself, as after a merge key. `None` if there is no such document.
@@ -27,11 +27,12 @@ fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {
 pub fn first_bad(value: &Value, is_good: impl Fn(&Value) -> bool) -> Vec<String> {
     let (mut value, mut path) = (value.clone(), Vec::new());
     loop {
-        let tokens = at(&mut value, &path).map(|value| tokens(value)).unwrap_or_default();
+        let pointer = json_pointer(&path);
+        let tokens = value.pointer(&pointer).map(tokens).unwrap_or_default();
         // The value with only its first children.
         let with = |count: usize| {
             let mut value = value.clone();
-            if let Some(value) = at(&mut value, &path) {
+            if let Some(value) = value.pointer_mut(&pointer) {
                 truncate(value, count);
             }
             value
@@ -48,13 +49,6 @@ pub fn first_bad(value: &Value, is_good: impl Fn(&Value) -> bool) -> Vec<String>
         value = with(bad);
         path.push(token);
     }
-}
-
-fn at<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
-    path.iter().try_fold(value, |value, token| match value {
-        Value::Array(items) => items.get_mut(token.parse::<usize>().ok()?),
-        value => value.get_mut(token),
-    })
 }
 
 fn tokens(value: &Value) -> Vec<String> {

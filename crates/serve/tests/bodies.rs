@@ -239,7 +239,7 @@ async fn an_answer_for_which_there_is_no_room_is_not_kept() {
     // A quarter has 350 KiB, and the answer 400.
     (setup.options.bodies.one, setup.options.bodies.all) = (1 << 20, 1400 << 10);
     let server = setup.start().await;
-    let review = gomemlimit_bombs::answered_at_length();
+    let review = gomemlimit_adversarial_reviews::answered_at_length();
     let greedy = server.begin(1 << 20, &vec![b' '; 20 << 10]).await;
     server.wait_for_metric(BODIES, 1 << 20).await;
     let refused = server.review(review.as_bytes()).await;
@@ -263,7 +263,7 @@ async fn an_answer_for_which_there_is_no_room_is_not_kept() {
 #[tokio::test]
 async fn an_answer_that_is_larger_than_the_budget_takes_all_of_it() {
     let mut setup = Setup::default();
-    let review = gomemlimit_bombs::answered_at_length();
+    let review = gomemlimit_adversarial_reviews::answered_at_length();
     setup.options.bodies.one = review.len();
     setup.options.bodies.all = review.len() / 3 * 4 + 4096;
     let budget = setup.options.bodies.all;

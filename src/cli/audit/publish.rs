@@ -1,4 +1,4 @@
-//! `audit --listen`: audits again and again, and serves the counts to Prometheus.
+//! `audit --listen`: repeats the audit at an interval, and serves the counts to Prometheus.
 
 use std::{
     fmt::Write,
@@ -23,9 +23,9 @@ use axum::{
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
-    Told,
-    fleet::Fleet,
-    report::{head, prometheus},
+    audit_report::AuditReport,
+    notes,
+    render::{head, prometheus},
 };
 use crate::{
     causes::with_causes,
@@ -42,71 +42,75 @@ use crate::{
     },
 };
 
-/// The text format of Prometheus.
+/// Content type of the text format of Prometheus.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is served.
+/// The state that the routes serve.
 #[derive(Debug, Default)]
-struct Published {
-    /// The counts of the latest audit that succeeded, and when they were taken.
+struct Metrics {
+    /// The metrics of the latest audit that succeeded.
     counts: Option<String>,
     failures: u64,
-    /// Why the latest audit failed, or why there was none yet.
+    /// The cause of the failure of the latest audit; `None` if it succeeded.
     problem: Option<String>,
-    /// What is scraped, shared by all that scrape: clients that never read must not take a text each.
+    /// The answer to a scrape, shared by all responses: clients that never read must not take a copy each.
     text: Bytes,
-    /// The failures and the dropped lines in it.
+    /// The numbers of failures and of dropped lines in `text`; `None` if `text` is out of date.
     events: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Shared {
-    published: Arc<Mutex<Published>>,
+    metrics: Arc<Mutex<Metrics>>,
     dropped_lines: Arc<AtomicU64>,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Published> {
-        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Metrics> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn succeeded(&self, fleet: &Fleet, took: Duration, ended: SystemTime) {
-        let mut counts = prometheus(fleet);
+    fn succeeded(&self, report: &AuditReport, took: Duration, ended: SystemTime) {
+        let mut counts = prometheus(report);
         let ended = ended.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         for (series, seconds) in [(LAST_SUCCESS, ended), (DURATION, took)] {
             head(&mut counts, &series);
             // Writing to a String cannot fail.
             let _ = writeln!(counts, "{} {:.3}", series.name, seconds.as_secs_f64());
         }
-        let mut published = self.lock();
-        published.counts = Some(counts);
-        published.problem = None;
-        published.events = None;
+        let mut metrics = self.lock();
+        metrics.counts = Some(counts);
+        metrics.problem = None;
+        metrics.events = None;
     }
 
-    /// Whether this problem is another one than before.
+    /// Counts the failure; whether its problem differs from that of the audit before.
     fn failed(&self, problem: String) -> bool {
-        let mut published = self.lock();
-        published.failures += 1;
-        let is_new = published.problem.as_ref() != Some(&problem);
-        published.problem = Some(problem);
+        let mut metrics = self.lock();
+        metrics.failures += 1;
+        let is_new = metrics.problem.as_ref() != Some(&problem);
+        metrics.problem = Some(problem);
         is_new
     }
 }
 
-/// Audits at every interval until SIGTERM or SIGINT. A failed audit is told, counted and tried again: the cluster may
-/// be away for a while, and rights may be given later.
+/// Audits at every interval until SIGTERM or SIGINT. A failed audit is logged, counted and repeated: the cluster may be
+/// away for a while, and rights may be granted later.
+///
+/// # Errors
+///
+/// If the address cannot be listened on, or the process has no threads or signals left.
 pub(super) async fn run(
     address: SocketAddr,
     every: Duration,
-    audit: impl AsyncFn() -> anyhow::Result<(Fleet, PolicyResolver)>,
+    audit: impl AsyncFn() -> anyhow::Result<(AuditReport, PolicyResolver)>,
 ) -> anyhow::Result<ExitCode> {
     let mut signals = lifecycle::signals().context("cannot listen for signals")?;
     let tcp = listen("--listen", address)?;
     let address = tcp.local_addr()?;
     let shared = Shared::default();
     let dropped = shared.dropped_lines.clone();
-    // Nobody may be reading, which must not hold up audits, probes and the end.
+    // Audits, probes and the end must not wait for a reader of stderr.
     let on_drop = move |lines| {
         dropped.fetch_add(lines, Ordering::Relaxed);
     };
@@ -117,41 +121,43 @@ pub(super) async fn run(
     );
     let stop = Stop::default();
     let listener = Listener::admin(tcp, router(shared.clone()), stop.clone());
-    let auditing = audit_again_and_again(&shared, &stderr, every, audit);
+    let audits = audit_repeatedly(&shared, &stderr, every, audit);
     tokio::select! {
         _ = signals.recv() => stop.stopped.cancel(),
         () = listener.run() => {}
-        () = auditing => {}
+        () = audits => {}
     }
     stderr.flush();
     Ok(ExitCode::SUCCESS)
 }
 
-async fn audit_again_and_again(
+async fn audit_repeatedly(
     shared: &Shared,
     stderr: &LineQueue,
     every: Duration,
-    audit: impl AsyncFn() -> anyhow::Result<(Fleet, PolicyResolver)>,
+    audit: impl AsyncFn() -> anyhow::Result<(AuditReport, PolicyResolver)>,
 ) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = Told::default();
+    let mut printed = Vec::new();
     loop {
         ticks.tick().await;
         let started = Instant::now();
         match audit().await {
-            Ok((fleet, resolver)) => {
-                for line in told.news(&fleet, &resolver) {
-                    stderr.push(line.as_bytes());
+            Ok((report, resolver)) => {
+                let notes = notes(&report, &resolver);
+                if notes != printed {
+                    notes.iter().for_each(|line| stderr.push(line.as_bytes()));
+                    printed = notes;
                 }
-                shared.succeeded(&fleet, started.elapsed(), SystemTime::now());
+                shared.succeeded(&report, started.elapsed(), SystemTime::now());
             }
             Err(error) => {
                 let problem = with_causes(error.as_ref());
                 if shared.failed(problem.clone()) {
                     let every = humantime::format_duration(every);
                     stderr.push(Line::warning(&format!("{problem}; trying again every {every}")).as_bytes());
-                    told = Told::default();
+                    printed.clear();
                 }
             }
         }
@@ -166,11 +172,11 @@ fn router(shared: Shared) -> Router {
         .with_state(shared)
 }
 
-/// Ready once there is something to scrape; what fails later is said and shows in the metrics.
+/// Ready once an audit has succeeded. A later failure is shown here and counted in the metrics.
 async fn readyz(State(shared): State<Shared>) -> Response {
-    let published = shared.lock();
-    let problem = published.problem.as_deref();
-    if published.counts.is_none() {
+    let metrics = shared.lock();
+    let problem = metrics.problem.as_deref();
+    if metrics.counts.is_none() {
         let why = problem.unwrap_or("the first audit has not ended yet");
         return (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response();
     }
@@ -183,7 +189,7 @@ async fn scrape(State(shared): State<Shared>) -> Response {
     ([(CONTENT_TYPE, TEXT)], shared.lock().text(dropped)).into_response()
 }
 
-impl Published {
+impl Metrics {
     fn text(&mut self, dropped_lines: u64) -> Bytes {
         let events = (self.failures, dropped_lines);
         if self.events != Some(events) {

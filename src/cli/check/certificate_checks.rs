@@ -58,7 +58,7 @@ impl Installation<'_> {
         }
         // A broken one matters more than one that could not be seen.
         problems.sort_by_key(|problem| problem.state() != State::Broken);
-        let cas = ca::list(self.is_self_managed(), self.ca_life(), &reference.server_name(), &bundles);
+        let cas = ca::list(self.is_self_managed(), self.ca_lifetime(), &reference.server_name(), &bundles);
         let bundle = Finding { cas: cas.clone(), ..Finding::ok(Check::CaBundle, certificates(&bundles)) };
         match problems.into_iter().next().map(|problem| *problem) {
             Some(problem) if problem.check == Check::CaBundle => vec![Finding { cas, ..problem }],

@@ -30,7 +30,7 @@ pub(super) struct Installation<'c> {
     /// Whether a pod of its own keeps the certificates.
     pub(super) is_kept: bool,
     /// The `--ca-duration` of that pod.
-    pub(super) kept_ca_life: Option<String>,
+    pub(super) kept_ca_lifetime: Option<String>,
     /// What is wrong with that pod.
     pub(super) keeper: Option<KeeperProblem>,
     /// Which Deployments were left out.
@@ -47,7 +47,7 @@ impl<'c> Installation<'c> {
             deployments,
             pods,
             is_kept: false,
-            kept_ca_life: None,
+            kept_ca_lifetime: None,
             keeper,
             unreadable,
         }
@@ -64,9 +64,9 @@ impl<'c> Installation<'c> {
     }
 
     /// How long the CAs live that they make.
-    pub(super) fn ca_life(&self) -> Option<Duration> {
+    pub(super) fn ca_lifetime(&self) -> Option<Duration> {
         let of_replicas = self.pods.iter().find_map(|pod| pod.serve_flag("--ca-duration"));
-        humantime::parse_duration(self.kept_ca_life.as_deref().or(of_replicas)?).ok()
+        humantime::parse_duration(self.kept_ca_lifetime.as_deref().or(of_replicas)?).ok()
     }
 
     /// The Secret that the webhook's pods have their certificate from.

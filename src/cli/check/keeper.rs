@@ -20,7 +20,7 @@ impl Installation<'_> {
         self.keeper = match found {
             Ok(None) => problem("there is no keeper of certificates".to_owned(), self.release.upgrade("")),
             Ok(Some(keeper)) => {
-                self.kept_ca_life = keeper.flag("--ca-duration").map(str::to_owned);
+                self.kept_ca_lifetime = keeper.flag("--ca-duration").map(str::to_owned);
                 let name = keeper.name();
                 let object = format!("deployment/{} -n {}", quote(name), quote(namespace));
                 if keeper.is_scaled_to_nothing() {

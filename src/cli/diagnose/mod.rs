@@ -15,7 +15,7 @@ use gomemlimit_core::value::GoLimit;
 use gomemlimit_pprof::{Diagnosis, Gomemlimit, Verdict, diagnose};
 use hyper::Uri;
 
-use clap_complete::engine::ArgValueCompleter;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
 pub(super) use self::series::uptime;
 use self::{
@@ -24,7 +24,7 @@ use self::{
     store::{Captured, Store},
 };
 use super::{
-    cluster_args::{ClusterArgs, parse_name, runtime},
+    cluster_args::{ClusterArgs, parse_name},
     complete,
     duration::parse_duration,
     endpoint::Endpoint,
@@ -33,6 +33,7 @@ use super::{
     object_ref::{ObjectRef, ObjectRefError, is_other_type},
     out_file::OutFile,
     output,
+    runtime::runtime,
     same_file::{is_same_file, refuse_kubeconfig},
     settings_args::parse_quantity,
 };
@@ -68,7 +69,7 @@ burst, healthy, inconclusive.
 Exit codes: 0 a verdict, 1 one of those that --fail-on names, 2 no verdict.")]
 pub(super) struct DiagnoseArgs {
     /// A pod, or a workload for a pod of it, as `kubectl get -o name` prints it; a name alone is of a pod
-    #[arg(value_name = "TYPE/NAME", add = ArgValueCompleter::new(complete::targets))]
+    #[arg(value_name = "TYPE/NAME", add = ArgValueCandidates::new(complete::kinds))]
     targets: Vec<String>,
     /// A program that serves net/http/pprof, such as `http://127.0.0.1:6060`
     #[arg(long)]

@@ -79,7 +79,8 @@ impl PodRequest<'_> {
         // One that runs has been mended since.
         if is_young(&facts) && facts.last_end.as_ref().is_some_and(|end| end.exit_code == pods::GO_FATAL) {
             let ContainerTarget { cluster, namespace, pod, .. } = &container;
-            evidence.history.malformed = pods::log_says_malformed(cluster, namespace, pod, &facts.name).await;
+            evidence.history.malformed =
+                pods::log_shows_malformed(cluster, namespace, pod, &facts.name).await;
         }
         if evidence.history.malformed || matches!(evidence.gomemlimit, Gomemlimit::Malformed(_)) {
             // It does not run, and it never will.

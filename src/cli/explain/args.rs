@@ -4,7 +4,7 @@ use std::{process::ExitCode, str::FromStr};
 
 use anyhow::ensure;
 use clap::{ArgGroup, Args};
-use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
+use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{PodDecision, Reason};
 
 use crate::cli::{
@@ -16,7 +16,7 @@ use crate::cli::{
 
 /// Show what each container gets, and which setting decided: of manifests, or of pods and workloads in a cluster
 ///
-/// Of a pod in a cluster it says two things: what its GOMEMLIMIT is now and where it came from, and what a new pod
+/// Of a pod in a cluster it shows two things: what its GOMEMLIMIT is now and where it came from, and what a new pod
 /// like it would get. Annotations of namespaces count, and so do the flags that the webhook runs with.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -30,7 +30,7 @@ use crate::cli::{
 #[command(group = ArgGroup::new("input").args(["filenames", "targets"]).required(true))]
 pub(in crate::cli) struct ExplainArgs {
     /// Pods and workloads of a cluster, as `kubectl get -o name` prints them; a name alone is of a pod
-    #[arg(value_name = "TYPE/NAME", add = ArgValueCompleter::new(complete::targets))]
+    #[arg(value_name = "TYPE/NAME", add = ArgValueCandidates::new(complete::kinds))]
     pub(super) targets: Vec<String>,
     #[command(flatten)]
     pub(super) manifests: ManifestArgs,
@@ -83,13 +83,13 @@ impl ExplainArgs {
     /// If there are no containers; the message has `nothing` for their description.
     pub(super) fn has_failed<'v>(
         &self,
-        verdicts: impl Iterator<Item = &'v PodDecision<'static>>,
+        decisions: impl Iterator<Item = &'v PodDecision<'static>>,
         nothing: &str,
     ) -> anyhow::Result<bool> {
         let (mut has_judged, mut found) = (false, false);
-        for verdict in verdicts {
-            has_judged |= !verdict.containers.is_empty();
-            found |= self.fails_on(verdict);
+        for decision in decisions {
+            has_judged |= !decision.containers.is_empty();
+            found |= self.fails_on(decision);
         }
         ensure!(
             has_judged || found || self.fail_on.is_empty() || self.allow_empty,
@@ -98,11 +98,11 @@ impl ExplainArgs {
         Ok(found)
     }
 
-    fn fails_on(&self, verdict: &PodDecision<'_>) -> bool {
+    fn fails_on(&self, decision: &PodDecision<'_>) -> bool {
         self.fail_on.iter().any(|finding| match finding {
-            FailOn::Warning => !verdict.warnings.is_empty(),
+            FailOn::Warning => !decision.warnings.is_empty(),
             FailOn::Reason(reason) => {
-                verdict.containers.iter().any(|container| container.outcome.reason == *reason)
+                decision.containers.iter().any(|container| container.outcome.reason == *reason)
             }
         })
     }

@@ -23,13 +23,13 @@ use super::{
 use crate::{
     cli::{
         audit::{painted_status, value, why},
-        cluster_args::runtime,
         format::Format,
         manifests::decide_at,
         object_ref::{ObjectRef, ObjectRefError, or_files},
         output::{self, quantity},
         policy_resolver::PolicyResolver,
         progress,
+        runtime::runtime,
     },
     cluster::{
         api::{ApiError, Cluster, path_of},
@@ -41,9 +41,9 @@ use crate::{
 struct Explained {
     location: PodLocation,
     namespace: String,
-    /// About a new pod.
-    verdict: PodDecision<'static>,
-    /// About the pod that runs; empty for a workload.
+    /// The decision about a new pod.
+    decision: PodDecision<'static>,
+    /// The containers of the pod that runs; empty for a workload.
     running: Vec<ContainerCoverage>,
     /// The status annotation of the pod.
     status: Option<Value>,
@@ -90,7 +90,7 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
             all.extend(explain(text, &namespace, &resolver)?);
         }
         let has_failed =
-            args.has_failed(all.iter().map(|one| &one.verdict), "containers in these objects")?;
+            args.has_failed(all.iter().map(|one| &one.decision), "containers in these objects")?;
         let printed = match args.output {
             Format::Json => output::json(&report(&all, &resolver)),
             format => {
@@ -153,7 +153,7 @@ fn explain(text: &str, namespace: &str, resolver: &PolicyResolver) -> anyhow::Re
     let object: Value = serde_json::from_str(text).context("the API server's answer cannot be read")?;
     let mut all = Vec::new();
     for location in pod_locations(&object) {
-        let pod = location.path.iter().try_fold(&object, |value, token| value.get(token));
+        let pod = object.pointer(&location.pointer());
         let metadata = pod.and_then(|pod| pod.get("metadata"));
         let labels = metadata.and_then(|metadata| metadata.get("labels")).cloned();
         let labels =
@@ -161,11 +161,11 @@ fn explain(text: &str, namespace: &str, resolver: &PolicyResolver) -> anyhow::Re
         let Some((installation, selected)) = resolver.installation(namespace, labels) else { continue };
         let annotations = &resolver.annotations(namespace, installation);
         let context = PodContext { namespace, annotations, owner: location.pods_owner() };
-        let verdict = decide_at(&object, &location, context, &installation.policy)?;
+        let decision = decide_at(&object, &location, context, &installation.policy)?;
         let mut explained = Explained {
             selected,
             namespace: namespace.to_owned(),
-            verdict,
+            decision,
             running: Vec::new(),
             status: None,
             location,
@@ -198,7 +198,7 @@ fn tables(all: &[Explained], format: Format) -> String {
         })
     });
     let rows: Vec<_> = rows.collect();
-    let new: Vec<_> = all.iter().map(|one| (one.object(), &one.verdict)).collect();
+    let new: Vec<_> = all.iter().map(|one| (one.object(), &one.decision)).collect();
     if rows.is_empty() {
         return decisions(&new, format);
     }
@@ -212,7 +212,7 @@ fn print_messages(all: &[Explained], resolver: &PolicyResolver) {
         output::warning(unknown);
     }
     for one in all {
-        warn(&one.object(), &one.verdict);
+        warn(&one.object(), &one.decision);
         if let Some(problem) = not_called(one) {
             output::warning(&format!("{}: {problem}", one.object()));
         }
@@ -244,8 +244,8 @@ fn report(all: &[Explained], resolver: &PolicyResolver) -> Value {
             "kind": one.location.kind,
             "namespace": one.namespace,
             "name": one.location.name,
-            "containers": one.verdict.containers.iter().map(container_report).collect::<Vec<_>>(),
-            "warnings": one.verdict.warnings.iter().map(|warning| &warning.text).collect::<Vec<_>>(),
+            "containers": one.decision.containers.iter().map(container_report).collect::<Vec<_>>(),
+            "warnings": one.decision.warnings.iter().map(|warning| &warning.text).collect::<Vec<_>>(),
             "notCalled": not_called(one),
             "status": one.status,
             "running": one.running.iter().map(|found| json!({

@@ -1,43 +1,45 @@
 //! The JSON of a container, for programs.
 
-use gomemlimit_core::decision::{ComputedValue, ContainerDecision, NotTracked};
-use gomemlimit_core::settings::Setting;
+use gomemlimit_core::{
+    decision::{ComputedValue, ContainerDecision, NotTracked},
+    settings::{Level, Setting},
+};
 use serde_json::{Value, json};
 
 /// Version of the schema of `-o json`; fields are added without a new one.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
 pub(super) fn container_report(container: &ContainerDecision<'_>) -> Value {
-    let decision = container.outcome;
+    let outcome = container.outcome;
     json!({
         "name": container.name(),
         "list": container.list.as_str(),
-        "decision": decision.reason.decision(),
-        "reason": decision.reason.as_str(),
+        "decision": outcome.reason.decision(),
+        "reason": outcome.reason.as_str(),
         "explanation": container.explanation(),
-        "limit": decision.limit,
-        "value": decision.value.map(|plan| plan.text()),
-        "bytes": decision.value.map(|plan| plan.bytes),
+        "limit": outcome.limit,
+        "value": outcome.value.map(|value| value.text()),
+        "bytes": outcome.value.map(|value| value.bytes),
         "existing": container.existing,
         "rule": container.rule(),
         "repaired": container.repaired(),
-        "basis": decision.value.as_ref().map(basis),
+        "basis": outcome.value.as_ref().map(basis),
     })
 }
 
-fn basis(plan: &ComputedValue) -> Value {
-    let mut basis = json!({
-        "podLimit": plan.from_pod_limit,
-        "kind": plan.kind.as_str(),
-        "kindFrom": plan.levels.of(Setting::Value).as_str(),
-        "notTracked": plan.not_tracked.map(NotTracked::explanation),
-        "setting": plan.made_by().as_str(),
-    });
+fn basis(chosen: &ComputedValue) -> Value {
+    let fields = [
+        ("podLimit", json!(chosen.from_pod_limit)),
+        ("kind", json!(chosen.kind.as_str())),
+        ("kindFrom", json!(chosen.levels.of(Setting::Value).as_str())),
+        ("notTracked", json!(chosen.not_tracked.map(NotTracked::exchosenation))),
+        ("setting", json!(chosen.made_by().as_str())),
+    ];
     // Each number of the recipe has the name of its setting.
-    for (name, number) in json!(plan.recipe).as_object().into_iter().flatten() {
-        let level = name.parse().map(|setting| plan.levels.of(setting).as_str());
-        basis[format!("{name}From")] = level.ok().into();
-        basis[name] = number.clone();
-    }
-    basis
+    let recipe = json!(chosen.recipe);
+    let numbers = recipe.as_object().into_iter().flatten().flat_map(|(name, number)| {
+        let level = name.parse().map_or(Level::Default, |setting| chosen.levels.of(setting));
+        [(name.clone(), number.clone()), (format!("{name}From"), json!(level.as_str()))]
+    });
+    fields.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(numbers).collect()
 }

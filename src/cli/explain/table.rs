@@ -10,8 +10,8 @@ use gomemlimit_core::{
 use crate::cli::{format::Format, output};
 
 /// Prints the warnings that the table does not show: problems of values are in their rows.
-pub(super) fn warn(object: &str, verdict: &PodDecision<'_>) {
-    for warning in verdict.warnings.iter().filter(|warning| warning.kind != WarningKind::BrokenValue) {
+pub(super) fn warn(object: &str, decision: &PodDecision<'_>) {
+    for warning in decision.warnings.iter().filter(|warning| warning.kind != WarningKind::BrokenValue) {
         output::warning(&format!("{object}: {}", warning.text));
     }
 }
@@ -19,15 +19,15 @@ pub(super) fn warn(object: &str, verdict: &PodDecision<'_>) {
 /// The table of the decisions about the containers of these objects.
 pub(super) fn decisions(all: &[(String, &PodDecision<'_>)], format: Format) -> String {
     let dash = || "-".to_owned();
-    let rows = all.iter().flat_map(|(object, verdict)| {
-        verdict.containers.iter().map(|container| {
-            let decision = container.outcome;
+    let rows = all.iter().flat_map(|(object, decision)| {
+        decision.containers.iter().map(|container| {
+            let outcome = container.outcome;
             vec![
                 object.clone(),
                 container.name().to_owned(),
-                decision.limit.map_or_else(dash, |limit| format.bytes(limit)),
+                outcome.limit.map_or_else(dash, |limit| format.bytes(limit)),
                 gomemlimit(container, format).unwrap_or_else(dash),
-                decision.reason.to_string(),
+                outcome.reason.to_string(),
                 why(container),
             ]
         })
@@ -37,8 +37,8 @@ pub(super) fn decisions(all: &[(String, &PodDecision<'_>)], format: Format) -> S
 
 /// The value to inject, or that of the user as it is written.
 fn gomemlimit(container: &ContainerDecision<'_>, format: Format) -> Option<String> {
-    if let Some(plan) = container.outcome.value {
-        return Some(format.bytes(plan.bytes));
+    if let Some(value) = container.outcome.value {
+        return Some(format.bytes(value.bytes));
     }
     let existing = container.existing.as_ref()?;
     let exact = existing.bytes.filter(|_| format == Format::Wide).map(|bytes| bytes.to_string());
@@ -49,25 +49,25 @@ fn gomemlimit(container: &ContainerDecision<'_>, format: Format) -> Option<Strin
 /// The setting that made the value, or the explanation of the reason.
 fn why(container: &ContainerDecision<'_>) -> String {
     let reason = container.outcome.reason;
-    let Some(plan) = container.outcome.value else {
+    let Some(value) = container.outcome.value else {
         let rule = container.reason_rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
         return format!("{}{rule}", container.explanation());
     };
-    let level = level_text(plan.level().as_str(), container.value_rule.as_deref());
+    let level = level_text(value.level().as_str(), container.value_rule.as_deref());
     let by_rule =
         container.reason_rule.as_ref().map(|rule| format!("; {reason} by rule {rule}")).unwrap_or_default();
-    let not_tracked = plan.not_tracked.map(|why| format!("; {}", why.explanation())).unwrap_or_default();
-    let of = if plan.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
-    let value = match plan.made_by() {
+    let not_tracked = value.not_tracked.map(|cause| format!("; {}", cause.explanation())).unwrap_or_default();
+    let of = if value.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
+    let made_by = match value.made_by() {
         Setting::Value => format!("tracks the limit: 95.37 % of it ({level})"),
         Setting::Headroom => {
-            format!("headroom {} ({level}){not_tracked}", output::quantity(plan.recipe.headroom))
+            format!("headroom {} ({level}){not_tracked}", output::quantity(value.recipe.headroom))
         }
-        _ => format!("ratio {} {of} ({level}){not_tracked}", plan.recipe.ratio),
+        _ => format!("ratio {} {of} ({level}){not_tracked}", value.recipe.ratio),
     };
     // The problem of the value that it replaces.
     let replaced = container.existing.as_ref().map(|_| format!("; {}", container.explanation()));
-    value + &by_rule + &replaced.unwrap_or_default()
+    made_by + &by_rule + &replaced.unwrap_or_default()
 }
 
 /// The level of a setting, for people, by the word of the status annotation.

@@ -13,19 +13,20 @@ use std::{
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use clap_complete::engine::ArgValueCompleter;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use gomemlimit_files::Kinds;
 use serde_json::{Value, json};
 
 use self::poll::Poller;
 use super::{
-    cluster_args::{ClusterArgs, parse_name, runtime},
+    cluster_args::{ClusterArgs, parse_name},
     complete,
     duration::{parse_duration, parse_poll},
     format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
     object_ref::{ObjectRef, pods_of},
     out_file::OutFile,
     output,
+    runtime::runtime,
     same_file::{is_same_file, refuse_kubeconfig},
 };
 use crate::{
@@ -57,7 +58,7 @@ metrics.k8s.io; for the program's own figures get and create on pods/portforward
 Exit codes: 0 observed, 2 not.")]
 pub(super) struct ObserveArgs {
     /// A workload or a pod, as `kubectl get -o name` prints it; a name alone is of a pod
-    #[arg(value_name = "TYPE/NAME", required_unless_present = "selector", add = ArgValueCompleter::new(complete::targets))]
+    #[arg(value_name = "TYPE/NAME", required_unless_present = "selector", add = ArgValueCandidates::new(complete::kinds))]
     workload: Option<String>,
     /// Pods with these labels
     #[arg(short = 'l', long, conflicts_with = "workload")]

@@ -32,18 +32,17 @@ use crate::{
 const AT_ONCE: usize = 8;
 /// Timeout of the list of pods at a poll; the first list has that of every call.
 const LIST: Duration = Duration::from_secs(5);
-/// How long the last poll may take, which begins when the time is over; and how long a poll may go on that is under way
-/// then.
+/// Maximum time that polls go on after the end: of the last poll, which begins then, and of one that is under way.
 const LAST_POLL: Duration = Duration::from_secs(2);
-/// Before the first pods are asked for again.
+/// Time between two attempts to read the first pods.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Time within which the first pod of a workload must appear.
 const APPEARANCE: Duration = Duration::from_secs(10);
-/// Where Prometheus' configuration of old finds metrics.
+/// Annotations by which older configurations of Prometheus find metrics.
 const SCRAPE_PORT: &str = "prometheus.io/port";
 const SCRAPE_PATH: &str = "prometheus.io/path";
 
-/// A workload that is polled at.
+/// The polls of a workload.
 pub(super) struct Poller {
     cluster: Cluster,
     namespace: String,
@@ -93,66 +92,66 @@ impl Poller {
     }
 
     /// Polls every `interval`, and a last time when `duration` is over.
+    ///
+    /// # Errors
+    ///
+    /// If the first poll fails; later ones are counted and named in the notes.
     pub(super) async fn run(mut self, duration: Duration, interval: Duration) -> anyhow::Result<Observation> {
-        // What is wrong from the beginning is an error, and what goes wrong later is not.
         let first = self.first().await?;
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let begin = Instant::now();
-        let end = begin + duration;
         let bar = progress::countdown(duration);
-        let mut stop = std::pin::pin!(interrupt::stop());
-        let mut ended = Ended::Time;
-        let (mut found, mut due) = (Some(first), begin);
-        loop {
-            let now = Instant::now();
-            let is_last = now >= end;
-            let at = (now - begin).as_secs_f64();
-            let poll = async {
-                match found.take() {
-                    Some(found) => {
-                        self.add(at, found).await;
-                        false
-                    }
-                    None => self.poll(at).await,
-                }
-            };
-            // A poll that is interrupted does not count.
-            let polled = tokio::select! {
-                biased;
-                () = &mut stop => { ended = Ended::Interrupted; break }
-                polled = timeout_at(now.max(end) + LAST_POLL, poll) => polled,
-            };
-            match polled {
-                Ok(false) => {}
-                Ok(true) => {
-                    ended = Ended::Gone;
-                    break;
-                }
-                Err(_) => {
-                    self.failed(at, "no answer before the time was over".to_owned());
-                    break;
-                }
-            }
-            if is_last {
-                break;
-            }
-            self.show(&bar);
-            // Polls that were missed are not made up for, but for the last one.
-            while due <= Instant::now() {
-                due += interval;
-            }
-            due = due.min(end);
-            tokio::select! {
-                () = progress::wait_until(&bar, begin, due) => {}
-                () = &mut stop => { ended = Ended::Interrupted; break }
-            }
-        }
+        let ended = self.poll_until_the_end(first, duration, interval, &bar).await;
         bar.finish_and_clear();
         let Self { target, namespace, recorder, memory, missing, .. } = self;
         let observation = recorder.observation(ended);
         let notes = missing.notes(&memory, &observation);
         let interval_seconds = interval.as_secs_f64();
         Ok(Observation { target, namespace, started, interval_seconds, notes, ..observation })
+    }
+
+    /// Polls until the time is over, Ctrl-C, or the pod is gone. `first` are the containers for the first poll.
+    async fn poll_until_the_end(
+        &mut self,
+        first: Vec<Found>,
+        duration: Duration,
+        interval: Duration,
+        bar: &ProgressBar,
+    ) -> Ended {
+        let begin = Instant::now();
+        let end = begin + duration;
+        let mut stop = std::pin::pin!(interrupt::stop());
+        let (mut found, mut due) = (Some(first), begin);
+        loop {
+            let now = Instant::now();
+            let at = (now - begin).as_secs_f64();
+            // A poll that is interrupted does not count.
+            let polled = tokio::select! {
+                biased;
+                () = &mut stop => return Ended::Interrupted,
+                polled = timeout_at(now.max(end) + LAST_POLL, self.poll(at, found.take())) => polled,
+            };
+            match polled {
+                Ok(false) => {}
+                Ok(true) => return Ended::Gone,
+                Err(_) => {
+                    self.failed(at, "no answer before the time was over".to_owned());
+                    return Ended::Time;
+                }
+            }
+            if now >= end {
+                return Ended::Time;
+            }
+            self.show(bar);
+            // Polls that were missed are not made up for, except the last one.
+            while due <= Instant::now() {
+                due += interval;
+            }
+            due = due.min(end);
+            tokio::select! {
+                () = progress::wait_until(bar, begin, due) => {}
+                () = &mut stop => return Ended::Interrupted,
+            }
+        }
     }
 
     async fn first(&mut self) -> anyhow::Result<Vec<Found>> {
@@ -199,8 +198,12 @@ impl Poller {
         }
     }
 
-    /// Whether the pod that was named is gone.
-    async fn poll(&mut self, at: f64) -> bool {
+    /// Polls the containers of `found`, or of a new list of pods. Returns whether the pod that was named is gone.
+    async fn poll(&mut self, at: f64, found: Option<Vec<Found>>) -> bool {
+        if let Some(found) = found {
+            self.add(at, found).await;
+            return false;
+        }
         let pods = match timeout(LIST, self.pods.read(&self.cluster, &self.namespace)).await {
             Ok(Ok(pods)) => pods,
             Ok(Err(error)) => {
@@ -285,12 +288,12 @@ impl Poller {
             // The kubelet reports 0 for a container that has just ended.
             let working_set = usages.iter().find(is_it).and_then(|usage| usage.working_set);
             readings.working_set = working_set.filter(|bytes| *bytes > 0);
-            samples.push(self.judged(one, readings).await);
+            samples.push(self.sample(one, readings).await);
         }
         self.recorder.add(at, samples);
     }
 
-    async fn judged(&mut self, found: Found, readings: Readings) -> Sample {
+    async fn sample(&mut self, found: Found, readings: Readings) -> Sample {
         let Found { pod, is_ending, facts, probe, .. } = found;
         let is_malformed = self.is_malformed(&pod, &facts).await;
         self.probes.insert((pod.clone(), facts.name.clone()), probe);
@@ -315,12 +318,12 @@ impl Poller {
             return true;
         }
         let key = [pod, &facts.name, &end.finished_at].map(str::to_owned);
-        if let Some(said) = self.logs.get(&key) {
-            return *said;
+        if let Some(is_malformed) = self.logs.get(&key) {
+            return *is_malformed;
         }
-        let said = pods::log_says_malformed(&self.cluster, &self.namespace, pod, &facts.name).await;
-        self.logs.insert(key, said);
-        said
+        let is_malformed = pods::log_shows_malformed(&self.cluster, &self.namespace, pod, &facts.name).await;
+        self.logs.insert(key, is_malformed);
+        is_malformed
     }
 
     fn show(&self, bar: &ProgressBar) {

@@ -1,6 +1,6 @@
-//! Figures that a program serves: /metrics, else the statistics of pprof; whichever port it is on.
+//! Figures that a program serves on any of its ports: /metrics, else the statistics of pprof.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use gomemlimit_pprof::MemStats;
 use kube::Client;
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A program that does nothing but collect garbage may not answer in time; the next poll is soon.
-const PATIENCE: Duration = Duration::from_secs(3);
+const MAX_ANSWER_TIME: Duration = Duration::from_secs(3);
 /// Maximum number of polls at which a container instance is searched for figures: it may not listen yet.
 const MAX_SEARCHES: u32 = 10;
 /// Maximum number of declared ports that are asked.
@@ -24,29 +24,30 @@ const MAX_PORTS: usize = 6;
 /// The statistics as of now, without a collection: the load is not to be disturbed.
 const STATISTICS: &str = "/debug/pprof/heap?debug=1";
 
-/// Where the figures of one container are.
+/// The search for the figures of one container.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probe {
-    found: Option<Place>,
-    /// Incarnation that was searched, and how often.
+    found: Option<FigureSource>,
+    /// Container instance that was searched.
     searched: Option<String>,
+    /// Number of searches of this instance.
     searches: u32,
-    /// Which of the places is next.
+    /// Index of the next source to try.
     next: usize,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum FigureSource {
     Metrics { port: u16, path: String },
     Pprof { port: u16 },
 }
 
-/// Where to find the figures of a container.
+/// The pod of a container.
 pub(super) struct Pod<'a> {
     pub(super) client: &'a Client,
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
-    /// Of `--port`.
+    /// The argument of `--port`.
     pub(super) port: Option<u16>,
     /// `prometheus.io/port` and `prometheus.io/path`, if this is the container that they are for.
     pub(super) scraped: (Option<u16>, Option<String>),
@@ -65,8 +66,8 @@ pub(super) enum ProbeResult {
 impl Probe {
     /// The figures now.
     pub(super) async fn read(&mut self, pod: &Pod<'_>, facts: &ContainerFacts) -> ProbeResult {
-        if let Some(place) = &self.found {
-            return match ask(pod, place, facts).await {
+        if let Some(source) = &self.found {
+            return match ask(pod, source, facts).await {
                 Ok(Some(readings)) => ProbeResult::Readings(readings),
                 Ok(None) => ProbeResult::Nothing,
                 Err(problem) => ProbeResult::Forbidden(problem),
@@ -80,17 +81,17 @@ impl Probe {
         if self.searches > MAX_SEARCHES {
             return ProbeResult::Nothing;
         }
-        // One that keeps silent must not hold up the poll: the next poll goes on behind it.
+        // A source that does not answer must not hold up the poll: the next poll begins after it.
         let begin = Instant::now();
-        let places = places(pod, facts);
-        let count = places.len();
-        for (number, place) in places.into_iter().enumerate().skip(self.next) {
+        let sources = sources(pod, facts);
+        let count = sources.len();
+        for (number, source) in sources.into_iter().enumerate().skip(self.next) {
             self.next = (number + 1) % count;
-            match ask(pod, &place, facts).await {
-                Ok(None) if begin.elapsed() > PATIENCE => break,
+            match ask(pod, &source, facts).await {
+                Ok(None) if begin.elapsed() > MAX_ANSWER_TIME => break,
                 Ok(None) => {}
                 Ok(Some(readings)) => {
-                    self.found = Some(place);
+                    self.found = Some(source);
                     return ProbeResult::Readings(readings);
                 }
                 Err(problem) => return ProbeResult::Forbidden(problem),
@@ -100,35 +101,38 @@ impl Probe {
     }
 }
 
-/// All places in the order in which they are tried: /metrics has more figures than pprof.
-fn places(pod: &Pod<'_>, facts: &ContainerFacts) -> Vec<Place> {
+/// The sources in the order in which they are tried: /metrics has more figures than pprof.
+fn sources(pod: &Pod<'_>, facts: &ContainerFacts) -> Vec<FigureSource> {
     let path = pod.scraped.1.clone().unwrap_or_else(|| "/metrics".to_owned());
     if let Some(port) = pod.port {
-        return vec![Place::Metrics { port, path }, Place::Pprof { port }];
+        return vec![FigureSource::Metrics { port, path }, FigureSource::Pprof { port }];
     }
     let mut ports: Vec<u16> = pod.scraped.0.into_iter().collect();
     ports.extend(facts.ports.iter().take(MAX_PORTS));
     let pprof = facts.pprof_port.or(pod.is_main.then_some(DEFAULT_PORT));
     ports.extend(pprof);
-    let mut seen = Vec::new();
-    ports.retain(|port| {
-        !seen.contains(port) && {
-            seen.push(*port);
-            true
-        }
-    });
-    let metrics = ports.into_iter().map(|port| Place::Metrics { port, path: path.clone() });
-    metrics.chain(pprof.map(|port| Place::Pprof { port })).collect()
+    let mut unique = HashSet::new();
+    ports.retain(|port| unique.insert(*port));
+    let metrics = ports.into_iter().map(|port| FigureSource::Metrics { port, path: path.clone() });
+    metrics.chain(pprof.map(|port| FigureSource::Pprof { port })).collect()
 }
 
-/// `Ok(None)` if nothing of use answers; an error if a right is missing.
-async fn ask(pod: &Pod<'_>, place: &Place, facts: &ContainerFacts) -> Result<Option<Readings>, String> {
-    let (port, path) = match place {
-        Place::Metrics { port, path } => (*port, path.as_str()),
-        Place::Pprof { port } => (*port, STATISTICS),
+/// The figures of a source; `None` if it does not answer with any.
+///
+/// # Errors
+///
+/// If a right is missing: the message of the API server.
+async fn ask(
+    pod: &Pod<'_>,
+    source: &FigureSource,
+    facts: &ContainerFacts,
+) -> Result<Option<Readings>, String> {
+    let (port, path) = match source {
+        FigureSource::Metrics { port, path } => (*port, path.as_str()),
+        FigureSource::Pprof { port } => (*port, STATISTICS),
     };
     let endpoint = Endpoint::pod(pod.client.clone(), pod.namespace.to_owned(), pod.name.to_owned(), port);
-    let body = match timeout(PATIENCE, endpoint.page(path)).await {
+    let body = match timeout(MAX_ANSWER_TIME, endpoint.page(path)).await {
         Ok(Ok(Some(body))) => body,
         Ok(Err(error)) => {
             return match error.downcast_ref::<ForwardError>() {
@@ -139,9 +143,11 @@ async fn ask(pod: &Pod<'_>, place: &Place, facts: &ContainerFacts) -> Result<Opt
         _ => return Ok(None),
     };
     let text = String::from_utf8_lossy(&body);
-    Ok(match place {
-        Place::Metrics { .. } => of_metrics(&OwnMetrics::parse(&text), facts.started),
-        Place::Pprof { .. } => MemStats::parse(&text).ok().map(|stats| of_statistics(&stats, facts.started)),
+    Ok(match source {
+        FigureSource::Metrics { .. } => of_metrics(&OwnMetrics::parse(&text), facts.started),
+        FigureSource::Pprof { .. } => {
+            MemStats::parse(&text).ok().map(|stats| of_statistics(&stats, facts.started))
+        }
     })
 }
 
@@ -162,7 +168,7 @@ fn of_metrics(metrics: &OwnMetrics, started: Option<i64>) -> Option<Readings> {
     })
 }
 
-/// The share of the collector is of the time until the last collection.
+/// The figures of pprof. The collector's share is that of the time until the last collection.
 fn of_statistics(stats: &MemStats, started: Option<i64>) -> Readings {
     let started = started.map(real);
     let uptime = started.and_then(|started| super::super::diagnose::uptime(stats, started));

@@ -1,4 +1,4 @@
-//! The objects that certificates live in, as the state machine sees them: watched by name, read, patched.
+//! The objects that hold certificates, as the state machine reads them: watched by name, read, patched.
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::{
@@ -59,10 +59,10 @@ pub(super) fn bundle_patch(
     bundle: &str,
 ) -> Result<json_patch::Patch, serde_json::Error> {
     let bundle = ByteString(bundle.as_bytes().to_vec());
-    let operations = entries.iter().flat_map(|(place, name)| {
+    let operations = entries.iter().flat_map(|(index, name)| {
         [
-            json!({"op": "test", "path": format!("/webhooks/{place}/name"), "value": name}),
-            json!({"op": "add", "path": format!("/webhooks/{place}/clientConfig/caBundle"), "value": bundle}),
+            json!({"op": "test", "path": format!("/webhooks/{index}/name"), "value": name}),
+            json!({"op": "add", "path": format!("/webhooks/{index}/clientConfig/caBundle"), "value": bundle}),
         ]
     });
     serde_json::from_value(operations.collect())

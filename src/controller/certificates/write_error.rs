@@ -1,4 +1,4 @@
-//! Writes of the keeper that did not happen.
+//! Errors of the keeper's writes.
 
 use tokio::time::timeout;
 
@@ -7,7 +7,7 @@ use crate::cluster::{
     error::{describe, no_answer},
 };
 
-/// Why a write did not happen.
+/// The cause of a failed write.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WriteError {
     #[error("{}", describe(.0))]
@@ -16,7 +16,7 @@ pub(super) enum WriteError {
     Timeout,
     #[error("cannot build the patch: {0}")]
     Patch(#[from] serde_json::Error),
-    /// Somebody else was faster; a watch event with what was written is on its way.
+    /// Another keeper was faster; a watch event with its write follows.
     #[error("written by somebody else meanwhile")]
     Conflict,
 }

@@ -8,7 +8,7 @@ use kube::{
 use tracing::info;
 
 use super::{
-    CertificateKeeper, Outlet,
+    CertificateKeeper, LeafDestination,
     objects::bundle_patch,
     write_error::{WriteError, call},
 };
@@ -36,7 +36,7 @@ impl CertificateKeeper {
         }
         let secret = written?;
         info!(secret = %self.names.secret, %why, "wrote the certificate authority");
-        self.see_secret(Some(secret));
+        self.observe_secret(Some(secret));
         Ok(())
     }
 
@@ -45,7 +45,8 @@ impl CertificateKeeper {
         wanted: SecretData,
         why: &SignReason,
     ) -> Result<(), WriteError> {
-        let (Outlet::Secret(name), Some(secret)) = (&self.outlet, self.serving_secret.clone()) else {
+        let (LeafDestination::Secret(name), Some(secret)) = (&self.destination, self.serving_secret.clone())
+        else {
             return Ok(());
         };
         let written = self.write(name, secret, &LEAF_KEYS, wanted).await;
@@ -54,7 +55,7 @@ impl CertificateKeeper {
         }
         let secret = written?;
         info!(secret = %name, %why, "wrote the certificate that replicas serve");
-        self.see_serving_secret(Some(secret));
+        self.observe_serving_secret(Some(secret));
         Ok(())
     }
 
@@ -94,7 +95,7 @@ impl CertificateKeeper {
         let configuration = patched?;
         let entries: Vec<&str> = entries.iter().map(|(_, name)| name.as_str()).collect();
         info!(configuration = %self.names.configuration, ?entries, "published the CA bundle");
-        self.see_configuration(Some(&configuration));
+        self.observe_configuration(Some(&configuration));
         Ok(())
     }
 
@@ -105,7 +106,7 @@ impl CertificateKeeper {
         let version = |secret: &Option<Secret>| secret.as_ref().and_then(ResourceExt::resource_version);
         let changed = version(&current) != version(&self.secret);
         if changed {
-            self.see_secret(current);
+            self.observe_secret(current);
         }
         Ok(changed)
     }

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use gomemlimit_fake_api_server::{Answer, CommandOutput, Head, kubeconfig, listen};
+use gomemlimit_fake_api_server::{CommandOutput, Head, Reply, kubeconfig, listen};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -45,7 +45,7 @@ impl Server {
         let port = listen(tls, move |Head(head)| {
             heads.lock().unwrap().push(head.clone());
             let (status, body) = answer(head);
-            Answer::Body(status, body.to_string())
+            Reply::Body(status, body.to_string())
         });
         Self { port, log }
     }

@@ -85,7 +85,7 @@ async fn what_was_recorded_is_told_as_it_was_decided() {
 #[tokio::test]
 async fn a_terminal_does_not_obey_an_annotation() {
     let status = json!({"containers": {"app": {
-        "limit": 1, "ratio": "\u{1b}]0;gone\u{7}", "source": "\u{9b}2J\u{202e}", "kind": "literal",
+        "limit": 1, "ratio": "0.9", "headroom": 0, "source": "\u{1b}]0;gone\u{7}\u{9b}2J\u{202e}",
     }}});
     let server = recorded(&status.to_string()).serve();
     let (_, stdout, stderr) = server.run(&["explain", "api-0"]).await;

@@ -1,31 +1,23 @@
 //! `--fail-on` and `check` never pass on nothing: a namespace or selector with a typo, rights that are missing, pods
 //! that are gone.
 
-use std::{process::Stdio, sync::Mutex, time::Duration};
-
 use rstest::rstest;
 use serde_json::json;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
-    time::timeout,
-};
 
 use gomemlimit_fake_api_server::{
-    SILENT, ScriptedServer,
+    ScriptedServer,
     cluster_fixture::{
         CONFIGURATIONS, ClusterFixture, NAMESPACES, PODS as PODS_OF_THE_WEBHOOK, namespace, state,
     },
-    event, failure, forbidden, list, pod, pod_with,
+    failure, forbidden, list, pod, pod_with,
 };
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
-const LONG: Duration = Duration::from_secs(30);
 
 /// A server with these pods in every namespace, and no right to read anything else.
 fn server(pods: &[serde_json::Value]) -> ScriptedServer {
     let pods = list(pods, "");
-    ScriptedServer::start(move |path, query| match path {
-        _ if query.contains_key("watch") => (SILENT, String::new()),
+    ScriptedServer::start(move |path, _| match path {
         path if path.ends_with("/pods") => pods.clone(),
         path => forbidden(path),
     })
@@ -142,59 +134,6 @@ async fn settings_that_may_not_be_read_do_not_pass() {
         json!(["serve", "--from-the-future"]);
     let (code, _, stderr) = fixture.serve().run(&["audit", "--fail-on", "no-memory-limit"]).await;
     assert_eq!(code, 2, "{stderr}");
-    // A watch fails at its end.
-    let (code, said) = interrupted(&server, &["--fail-on", "below-minimum"], "Decided by").await;
-    assert!(
-        code == Some(2) && said.contains("error: --fail-on below-minimum cannot be judged: what the"),
-        "{said}"
-    );
-}
-
-/// Waits for what `audit --watch` says first, interrupts it, and takes its exit code and what it said on stderr.
-async fn interrupted(server: &ScriptedServer, arguments: &[&str], first: &str) -> (Option<i32>, String) {
-    let mut command = server.command(&[&["audit", "--watch"], arguments].concat());
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains(first) {
-        let line = timeout(LONG, stderr.read_line(&mut said)).await.expect("it says something");
-        assert_ne!(line.unwrap(), 0, "{said}");
-    }
-    let pid = child.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    timeout(LONG, stderr.read_to_string(&mut said)).await.expect("it ends").unwrap();
-    (child.wait().await.unwrap().code(), said)
-}
-
-#[tokio::test]
-async fn a_watch_of_nothing_is_no_gate() {
-    let empty = server(&[]);
-    let nothing = "No resources found in shop namespace.";
-    let (code, said) = interrupted(&empty, &["--fail-on", "stale"], nothing).await;
-    assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("error: there are no pods in namespace shop"), "{said}");
-    assert_eq!(interrupted(&empty, &["--fail-on", "stale", "--allow-empty"], nothing).await.0, Some(0));
-    assert_eq!(interrupted(&empty, &[], nothing).await.0, Some(0));
-    // One that comes later is judged.
-    let watches = Mutex::new(0);
-    let later = ScriptedServer::start(move |path, query| match (path, query.get("watch")) {
-        (PODS, None) => list(&[], ""),
-        (PODS, Some(_)) => {
-            let mut watches = watches.lock().unwrap();
-            *watches += 1;
-            let pod = if *watches == 1 { event("ADDED", &pod("a")) } else { String::new() };
-            (SILENT, pod)
-        }
-        (path, _) => forbidden(path),
-    });
-    let mut command = later.command(&["audit", "--watch", "--fail-on", "stale"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = timeout(LONG, lines.next_line()).await.expect("a line").unwrap().unwrap();
-    assert!(line.starts_with("shop/a app: covered"), "{line}");
-    let pid = child.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
 
 /// Every check but what is forbidden is fine, and there is no dry run to prove that pods get a value.

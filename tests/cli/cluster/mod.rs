@@ -14,4 +14,3 @@ mod names;
 mod releases;
 mod rights;
 mod rows;
-mod watch;

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use gomemlimit_proc::Process;
+use gomemlimit_procfs::Process;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -40,10 +40,10 @@ fn diagnose(arguments: &[&str]) -> CommandOutput {
     output.into()
 }
 
-type Answer = (u16, Vec<u8>);
+type Page = (u16, Vec<u8>);
 
 /// A server that answers each GET with what `answer` makes of its path and of how many came before.
-fn serve(answer: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static) -> String {
+fn serve(answer: impl Fn(&str, usize) -> Option<Page> + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (answer, count) = (Arc::new(answer), AtomicUsize::new(0));
@@ -65,7 +65,7 @@ fn serve(answer: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static)
 }
 
 /// What a real program answers, but for the heap profile.
-fn pprof(path: &str, heap: &[u8]) -> Answer {
+fn pprof(path: &str, heap: &[u8]) -> Page {
     let body = match path {
         "/debug/pprof/heap?gc=1&debug=1" => STATISTICS.as_bytes(),
         "/debug/pprof/heap" => heap,

@@ -1,11 +1,6 @@
-//! `audit` with few rights, over many pods, and while the API server is away.
+//! `audit` with few rights, and over many pods.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use futures::{StreamExt, stream};
 use serde_json::Value;
@@ -32,7 +27,7 @@ async fn an_audit_needs_no_more_than_to_list_pods() {
     assert!(refused.stderr.contains("cannot list resource \"pods\""), "{}", refused.stderr);
     assert!(refused.stderr.contains("grant get and list on pods"), "{}", refused.stderr);
 
-    account.may("list,watch", "pods");
+    account.may("list", "pods");
     let seen = wait_for("the right to list pods holds", LONG, async || {
         let ran = audit(&["-o", "json"]);
         check(ran.code == 0, || ran.stderr.clone())?;
@@ -95,80 +90,4 @@ async fn thousands_of_pods_take_seconds_and_little_memory() {
     }
     let ran = gomemlimit(&["audit", "-n", name, "--summary"]);
     println!("audit_many: --summary: {:.2} s, peak {} KiB resident", ran.seconds, ran.peak);
-}
-
-/// `audit --watch -o json`, until this is dropped.
-struct Watch {
-    child: Child,
-    lines: Receiver<Value>,
-}
-
-impl Watch {
-    fn start(namespace: &str) -> Self {
-        let mut child = Command::new(program())
-            .args(["audit", "-n", namespace, "--watch", "-o", "json"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (sender, lines) = channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                let line = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-                let _ = sender.send(line);
-            }
-        });
-        Self { child, lines }
-    }
-
-    /// The next line about this pod: its event and status.
-    fn next(&self, pod: &str) -> (String, String) {
-        loop {
-            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|error| panic!("{pod}: {error}"));
-            let container = &line["container"];
-            if container["pod"] == pod || line["pod"] == pod {
-                let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-                return (text(&line["event"]), text(&container["status"]));
-            }
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_tells_changes_also_after_the_api_server_was_away() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
-    let name = &namespace.name;
-    let create = async |pod: &str| {
-        wait_for("a pod is created", LONG, async || {
-            Manifest(gated_pod(pod, "1Gi")).create(&client, name).await.map_err(|error| error.to_string())
-        })
-        .await;
-    };
-    let told = |event: &str, status: &str| (event.to_owned(), status.to_owned());
-    create("first").await;
-    let watch = Watch::start(name);
-    assert_eq!(watch.next("first"), told("found", "covered"));
-    create("second").await;
-    assert_eq!(watch.next("second"), told("changed", "covered"));
-    kubectl(&["delete", "pod", "first", "-n", name, "--wait=false"]);
-    assert_eq!(watch.next("first"), told("gone", "-"));
-    if is_own_cluster("the API server is stopped and started") {
-        let started = Instant::now();
-        script("component", &["stop", "kube-apiserver"]);
-        std::thread::sleep(Duration::from_secs(3));
-        script("component", &["start", "kube-apiserver"]);
-        create("third").await;
-        assert_eq!(watch.next("third"), told("changed", "covered"));
-        println!("watch: went on {:.1?} after the API server was stopped", started.elapsed());
-    }
 }

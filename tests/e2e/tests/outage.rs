@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gomemlimit_proc::Process;
+use gomemlimit_procfs::Process;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use tokio::net::TcpStream;

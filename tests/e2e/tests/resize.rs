@@ -28,13 +28,13 @@ enum Policy {
 
 /// What the container and its runtime know at one moment, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
+struct Observed {
     restarts: i32,
     cgroup_limit: u64,
     gomemlimit: u64,
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for Observed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { restarts, cgroup_limit, gomemlimit } = *self;
         #[expect(clippy::cast_precision_loss, reason = "for people")]
@@ -70,7 +70,7 @@ async fn a_resize_leaves_a_literal_behind_and_a_pair_follows_with_a_restart() {
                 (Form::Pair, Policy::RestartContainer) => limit * 1_000_000,
             };
             for ((step, limit), seen) in (0..).zip(LIMITS).zip(seen) {
-                let wanted = Seen {
+                let wanted = Observed {
                     restarts: restarts(step),
                     cgroup_limit: limit * MIB,
                     gomemlimit: gomemlimit(limit),
@@ -82,7 +82,7 @@ async fn a_resize_leaves_a_literal_behind_and_a_pair_follows_with_a_restart() {
 }
 
 /// Takes a running pod through all limits.
-async fn follow(client: &Client, namespace: &str, form: Form, policy: Policy) -> [Seen; 3] {
+async fn follow(client: &Client, namespace: &str, form: Form, policy: Policy) -> [Observed; 3] {
     let name = format!("{form:?}-{policy:?}").to_lowercase();
     let image = demo_image();
     let env = match form {
@@ -123,7 +123,7 @@ async fn follow(client: &Client, namespace: &str, form: Form, policy: Policy) ->
 }
 
 /// What is seen once kubelet has done the resize to so many MiB, and has restarted the container as often as it has to.
-async fn settled(client: &Client, namespace: &str, name: &str, limit: u64, restarts: i32) -> Seen {
+async fn settled(client: &Client, namespace: &str, name: &str, limit: u64, restarts: i32) -> Observed {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     wait_for(&format!("{name} runs with {limit} MiB"), LONG, async || {
         let pod = pods.get(name).await.map_err(|error| error.to_string())?;
@@ -146,7 +146,7 @@ async fn settled(client: &Client, namespace: &str, name: &str, limit: u64, resta
         let bytes = |name: &str| metric(&text, name) as u64;
         let cgroup_limit = bytes("oom_demo_container_memory_limit_bytes");
         check(cgroup_limit == limit * MIB, || format!("the cgroup's limit is {cgroup_limit}"))?;
-        Ok(Seen { restarts: seen, cgroup_limit, gomemlimit: bytes("go_gc_gomemlimit_bytes") })
+        Ok(Observed { restarts: seen, cgroup_limit, gomemlimit: bytes("go_gc_gomemlimit_bytes") })
     })
     .await
 }

@@ -15,7 +15,7 @@ const MINUTE: i64 = 60;
 const DAY: i64 = 24 * 60 * MINUTE;
 const YEAR: i64 = 365 * DAY;
 
-/// Writes of the Secret that a jump costs at most: the next CA announced, promoted and tidied, or a CA minted and,
+/// Writes of the Secret that a jump costs at most: the next CA added, rotated and pruned, or a CA created and,
 /// by each of three replicas, what it still serves kept trusted; and the same once the clock is right again.
 const MAX_WRITES: usize = 8;
 
@@ -59,7 +59,7 @@ fn one_clock_jumps_and_comes_back(
     }
     fixture.check_peace("jumped");
     assert!(fixture.is_accepted(1) && fixture.is_accepted(2), "the others are trusted throughout");
-    // Behind by more than a certificate's life it cannot know that what it signs has expired.
+    // Behind by more than a certificate's lifetime it cannot know that what it signs has expired.
     if jump > -10 * MINUTE {
         assert!(fixture.is_accepted(0), "an hour or twenty years ahead, its certificate is valid now");
     }

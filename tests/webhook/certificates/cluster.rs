@@ -23,8 +23,8 @@ pub const PUBLISH_DELAY: Duration = Duration::from_mins(3);
 pub fn settings() -> CertificateSettings {
     CertificateSettings {
         server_name: NAME.to_owned(),
-        ca_life: HOUR,
-        leaf_life: Duration::from_mins(10),
+        ca_lifetime: HOUR,
+        leaf_lifetime: Duration::from_mins(10),
         publish_delay: PUBLISH_DELAY,
     }
 }

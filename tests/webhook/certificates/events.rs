@@ -115,8 +115,8 @@ impl Fixture {
             }
             Damage::Copies(minutes) => {
                 for _ in 0..17 {
-                    let life = Duration::from_mins(*minutes);
-                    let copy = Authority::generate(NAME, self.cluster.now, life).unwrap();
+                    let lifetime = Duration::from_mins(*minutes);
+                    let copy = Authority::generate(NAME, self.cluster.now, lifetime).unwrap();
                     self.append_to_bundle(&copy.certificate.to_pem());
                 }
                 return;

@@ -21,7 +21,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use gomemlimit::{
     certs::CertificateSettings,
     cluster::client::over,
-    controller::certificates::{CertificateKeeper, ObjectNames, Outlet},
+    controller::certificates::{CertificateKeeper, LeafDestination, ObjectNames},
     metrics::Metrics,
     serve::{
         readiness::{Degraded, Flag},
@@ -58,13 +58,13 @@ struct Polls {
     spins: AtomicBool,
 }
 
-struct Counted {
+struct PollCounter {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
     polls: Arc<Polls>,
     last: (Instant, usize),
 }
 
-impl Future for Counted {
+impl Future for PollCounter {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -196,8 +196,8 @@ fn start(mode: Mode, api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()
     };
     let settings = CertificateSettings {
         server_name: server_name(),
-        ca_life: DAY * 365,
-        leaf_life: DAY * 7,
+        ca_lifetime: DAY * 365,
+        leaf_lifetime: DAY * 7,
         publish_delay: Duration::from_mins(10),
     };
     let places = ObjectNames {
@@ -205,15 +205,19 @@ fn start(mode: Mode, api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()
         secret: SECRET.to_owned(),
         configuration: CONFIGURATION.to_owned(),
     };
-    let outlet = match mode {
-        Mode::Replica => Outlet::Served(Serving::none_yet(Metrics::default())),
-        Mode::Separate => Outlet::Secret(SERVING_SECRET.to_owned()),
+    let destination = match mode {
+        Mode::Replica => LeafDestination::Served(Serving::none_yet(Metrics::default())),
+        Mode::Separate => LeafDestination::Secret(SERVING_SECRET.to_owned()),
     };
     let client = over(service_fn(answer), NAMESPACE);
-    let keeper = CertificateKeeper::new(client, settings, places, TICK, outlet, Metrics::default());
+    let keeper = CertificateKeeper::new(client, settings, places, TICK, destination, Metrics::default());
     let (trusted, degraded) = (keeper.trusted.clone(), keeper.degraded.clone());
     let polls = Arc::<Polls>::default();
-    tasks.spawn(Counted { future: Box::pin(keeper.run()), polls: polls.clone(), last: (Instant::now(), 0) });
+    tasks.spawn(PollCounter {
+        future: Box::pin(keeper.run()),
+        polls: polls.clone(),
+        last: (Instant::now(), 0),
+    });
     Replica { polls, trusted, degraded }
 }
 

@@ -51,8 +51,8 @@ proptest! {
 fn three_replicas_agree_on_one_ca_and_each_signs_its_own_leaf() {
     let mut fixture = Fixture::installed(3);
     fixture.check_calm();
-    let minted = fixture.replicas.iter().flat_map(|replica| &replica.log).collect::<Vec<_>>();
-    assert_eq!(minted, [&StoreReason::Created("it is empty".to_owned())]);
+    let created = fixture.replicas.iter().flat_map(|replica| &replica.log).collect::<Vec<_>>();
+    assert_eq!(created, [&StoreReason::Created("it is empty".to_owned())]);
     let mut leaves: Vec<_> =
         fixture.replicas.iter().map(|replica| replica.serving.as_ref().unwrap().chain()[0].clone()).collect();
     leaves.dedup();
@@ -80,7 +80,7 @@ fn the_next_ca_is_trusted_for_the_delay_before_it_signs_and_the_old_one_until_it
     let mut fixture = Fixture::installed(2);
     let first = fixture.ca_certificate();
     fixture.advance(HOUR * 2 / 3);
-    let announced = fixture.cluster.now;
+    let published_at = fixture.cluster.now;
     let secret = fixture.cluster.secret.1.clone().unwrap();
     assert_eq!(secret["ca.crt"], first, "the first signs on");
     let next = secret["next.crt"].clone();
@@ -92,7 +92,7 @@ fn the_next_ca_is_trusted_for_the_delay_before_it_signs_and_the_old_one_until_it
     while fixture.ca_certificate() == first {
         fixture.advance(TICK);
     }
-    let waited = fixture.cluster.now.duration_since(announced).unwrap();
+    let waited = fixture.cluster.now.duration_since(published_at).unwrap();
     assert!(waited >= PUBLISH_DELAY && waited <= PUBLISH_DELAY + TICK * 2, "{waited:?}");
     assert_eq!(fixture.ca_certificate(), next);
     assert!(is_trusted(&fixture, &first), "replicas that did not notice yet still serve what it signed");

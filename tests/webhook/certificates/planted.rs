@@ -205,7 +205,7 @@ fn what_others_write_into_the_ca_bundle_does_not_survive() {
         fixture.settle();
         if how == Planted::TooLong {
             // It could be one of a clock that was ahead: for as long as what it signed may be served.
-            fixture.advance(settings().leaf_life + TICK);
+            fixture.advance(settings().leaf_lifetime + TICK);
         }
         assert!(!fixture.trusts(&planted), "{how:?} after a loss of memory");
     }

@@ -55,7 +55,7 @@ impl Fixture {
 }
 
 #[derive(Clone, Debug)]
-enum Befalls {
+enum KeeperEvent {
     One(Event),
     Serving(u8),
 }
@@ -66,8 +66,8 @@ proptest! {
     #[test]
     fn nothing_untrusted_is_ever_mounted(
         events in prop::collection::vec(prop_oneof![
-            6 => event().prop_map(Befalls::One),
-            1 => (0..4_u8).prop_map(Befalls::Serving),
+            6 => event().prop_map(KeeperEvent::One),
+            1 => (0..4_u8).prop_map(KeeperEvent::Serving),
         ], 1..40),
     ) {
         let mut fixture = Fixture::separate(3);
@@ -76,9 +76,9 @@ proptest! {
             match event {
                 // A keeper that has just begun knows of what was served before only what the Secrets hold, so one of
                 // three stays.
-                Befalls::One(Event::Restart(2)) => {}
-                Befalls::One(event) => fixture.befalls(event),
-                Befalls::Serving(what) => fixture.damage_serving(*what),
+                KeeperEvent::One(Event::Restart(2)) => {}
+                KeeperEvent::One(event) => fixture.befalls(event),
+                KeeperEvent::Serving(what) => fixture.damage_serving(*what),
             }
             fixture.refresh();
             fixture.check("after damage");
@@ -95,18 +95,18 @@ fn three_keepers_write_one_certificate_and_renew_it_once() {
     let mut fixture = Fixture::separate(3);
     fixture.check_mounts();
     assert_eq!(fixture.deposits(), 1);
-    // Three lives of ten minutes, each renewed after two thirds.
+    // Three lifetimes of ten minutes, each renewed after two thirds.
     fixture.advance(Duration::from_mins(20));
     assert_eq!(fixture.deposits(), 4);
 }
 
-/// The lives of the test are short: an hour for a CA, ten minutes for a certificate.
+/// The lifetimes of the test are short: an hour for a CA, ten minutes for a certificate.
 #[test]
 fn without_a_keeper_replicas_serve_on_until_the_certificate_ends() {
     let mut fixture = Fixture::separate(1);
     let keeper = std::mem::take(&mut fixture.replicas);
     let before = fixture.cluster.version;
-    // It may have been renewed a moment before its time: a third of its life is left.
+    // It may have been renewed a moment before its time: a third of its lifetime is left.
     fixture.advance(Duration::from_mins(3));
     let is_served = |fixture: &Fixture| {
         let entries = fixture.cluster.configuration.1.as_ref().unwrap();

@@ -21,7 +21,7 @@ pub enum Reply {
     Endless(&'static str),
 }
 
-type Answer = dyn Fn(&Query) -> Reply + Send + Sync;
+type Handler = dyn Fn(&Query) -> Reply + Send + Sync;
 
 /// The target of a request.
 pub struct Query(String);
@@ -62,7 +62,7 @@ impl Api {
     pub async fn start(answer: impl Fn(&Query) -> Reply + Send + Sync + 'static) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let kubeconfig = kubeconfig(&listener)?;
-        let answer: Arc<Answer> = Arc::new(answer);
+        let answer: Arc<Handler> = Arc::new(answer);
         let mut server = JoinSet::new();
         server.spawn(async move {
             let mut connections = JoinSet::new();
@@ -78,7 +78,7 @@ impl Api {
     }
 }
 
-async fn converse(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
+async fn converse(mut stream: TcpStream, answer: &Handler) -> std::io::Result<()> {
     loop {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {

@@ -15,7 +15,7 @@ use crate::{
     client::Target,
     program::{Log, Program},
     trust::{Authority, Mount},
-    wire::exchange,
+    wire::send_and_read,
 };
 
 /// What the chart gives the liveness probe.
@@ -70,7 +70,7 @@ async fn slow_policy(binary: &Path) -> Result<u64> {
         let target = target.clone();
         reviews.spawn(async move {
             let stream = target.connect().await?;
-            exchange(stream, &review_of_long_images(), Duration::from_secs(20)).await;
+            send_and_read(stream, &review_of_long_images(), Duration::from_secs(20)).await;
             Ok::<_, anyhow::Error>(())
         });
     }

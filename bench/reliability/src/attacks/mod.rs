@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use gomemlimit_proc::Process;
+use gomemlimit_procfs::Process;
 use gomemlimit_reliability::process::{Attack, Unit};
 use tokio::{
     process::{Child, Command},

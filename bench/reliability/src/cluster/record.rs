@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
 
-use gomemlimit_proc::quantile;
+use gomemlimit_procfs::quantile;
 use serde::{Deserialize, Serialize};
 
 /// Pods that were created before, during and after a fault.

@@ -4,40 +4,40 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{io::AsyncWriteExt, time::sleep};
 
-use super::{HEAD, Plan, Scene, crowd};
-use crate::wire::{Ending, exchange, trickle};
+use super::{AttackCase, HEAD, Scene, crowd};
+use crate::wire::{Ending, send_and_read, trickle};
 
 const MIB: usize = 1 << 20;
 
-pub fn plans() -> Vec<Plan> {
+pub fn cases() -> Vec<AttackCase> {
     vec![
-        Plan::new("too large, announced", "20 send 8 MiB with their length", |scene| {
+        AttackCase::new("too large, announced", "20 send 8 MiB with their length", |scene| {
             Box::pin(async move { crowd(&scene, 20, |scene, _| announced(scene)).await })
         }),
-        Plan::new("too large, in chunks", "20 send chunk after chunk without end", |scene| {
+        AttackCase::new("too large, in chunks", "20 send chunk after chunk without end", |scene| {
             Box::pin(async move { crowd(&scene, 20, |scene, _| endless_chunks(scene)).await })
         }),
-        Plan::new(
+        AttackCase::new(
             "much announced, nothing sent",
             "50 announce 8 EiB and send a byte every 100 ms",
             |scene| Box::pin(async move { crowd(&scene, 50, |scene, _| only_announced(scene)).await }),
         ),
-        Plan::new(
+        AttackCase::new(
             "reset half-way",
             "50 send half of 1 MiB and reset the connection, over and over",
             |scene| Box::pin(async move { crowd(&scene, 50, |scene, _| reset(scene)).await }),
         ),
-        Plan {
+        AttackCase {
             large_promised: true,
-            ..Plan::new(
+            ..AttackCase::new(
                 "48 places of bodies",
                 "48 send 17 KB of an announced 255 KiB, and then a byte every 100 ms",
                 |scene| Box::pin(async move { crowd(&scene, 48, |scene, _| holding(scene)).await }),
             )
         },
-        Plan {
+        AttackCase {
             large_promised: true,
-            ..Plan::new("150 places of bodies", "150 do the same", |scene| {
+            ..AttackCase::new("150 places of bodies", "150 do the same", |scene| {
                 Box::pin(async move { crowd(&scene, 150, |scene, _| holding(scene)).await })
             })
         },
@@ -57,7 +57,7 @@ async fn announced(scene: Arc<Scene>) -> Result<String, String> {
     let stream = scene.target.connect().await.map_err(|error| format!("{error:#}"))?;
     let head = format!("{HEAD}Connection: close\r\nContent-Length: {}\r\n\r\n", 8 * MIB);
     let request = [head.as_bytes(), &vec![b' '; 8 * MIB]].concat();
-    too_large(&exchange(stream, &request, scene.patience()).await)
+    too_large(&send_and_read(stream, &request, scene.patience()).await)
 }
 
 async fn endless_chunks(scene: Arc<Scene>) -> Result<String, String> {

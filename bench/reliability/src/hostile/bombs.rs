@@ -3,16 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use gomemlimit_bombs::Bomb;
+use gomemlimit_adversarial_reviews::Bomb;
 use gomemlimit_reliability::process::Case;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Found, HEAD, Plan, Scene};
-use crate::wire::{Ending, exchange};
+use super::{AttackCase, Found, HEAD, Scene};
+use crate::wire::{Ending, send_and_read};
 
-pub fn plans() -> Vec<Plan> {
-    vec![Plan::new(
+pub fn cases() -> Vec<AttackCase> {
+    vec![AttackCase::new(
         "bombs of JSON",
         "reviews of up to 7 MiB and of the worst shape, three at a time",
         |scene| Box::pin(run(scene)),
@@ -20,7 +20,7 @@ pub fn plans() -> Vec<Plan> {
 }
 
 async fn run(scene: Arc<Scene>) -> Result<Found> {
-    let bombs = Arc::new(gomemlimit_bombs::all());
+    let bombs = Arc::new(gomemlimit_adversarial_reviews::all());
     let mut found = Found::default();
     let until = Instant::now() + scene.length;
     while found.cases.is_empty() || Instant::now() < until {
@@ -48,7 +48,7 @@ async fn run(scene: Arc<Scene>) -> Result<Found> {
 async fn send(scene: &Scene, body: &str) -> Result<Ending> {
     let head = format!("{HEAD}Connection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     let stream = scene.target.connect().await?;
-    Ok(exchange(
+    Ok(send_and_read(
         stream,
         &[head.as_bytes(), body.as_bytes()].concat(),
         scene.patience() + Duration::from_secs(10),

@@ -13,23 +13,23 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Found, Plan, Scene, crowd};
+use super::{AttackCase, Found, Scene, crowd};
 use crate::wire::read_to_end;
 
 /// Clients at once; the program has 512 places by default (`--max-connections`).
 const MANY: usize = 10_000;
 
-pub fn plans() -> Vec<Plan> {
+pub fn cases() -> Vec<AttackCase> {
     vec![
-        Plan::new(
+        AttackCase::new(
             "10,000 connections",
             "10,000 connect at once and say nothing; there are 512 places",
             |scene| Box::pin(many(scene)),
         ),
-        Plan {
+        AttackCase {
             file_descriptors: Some(64),
             fresh_promised: false,
-            ..Plan::new(
+            ..AttackCase::new(
                 "no file descriptors",
                 "200 connect and say nothing to a program that has 64 file descriptors",
                 |scene| Box::pin(async move { crowd(&scene, 200, |scene, _| silent(scene)).await }),

@@ -10,14 +10,14 @@ use gomemlimit_reliability::process::Case;
 use tokio::time::Instant;
 
 use self::forms::{Expected, Form, SMUGGLED, forms};
-use super::{Found, Plan, Scene};
-use crate::wire::{Ending, exchange};
+use super::{AttackCase, Found, Scene};
+use crate::wire::{Ending, send_and_read};
 
 /// After that a connection is taken to be kept open on purpose.
 const QUIET: Duration = Duration::from_millis(700);
 
-pub fn plans() -> Vec<Plan> {
-    vec![Plan::new(
+pub fn cases() -> Vec<AttackCase> {
+    vec![AttackCase::new(
         "framing of HTTP",
         "requests that hide another one or break RFC 9112, over and over",
         |scene| Box::pin(run(scene)),
@@ -34,7 +34,9 @@ async fn run(scene: Arc<Scene>) -> Result<Found> {
             let sent = some.iter().map(|form| async {
                 // One that is refused is closed at once, or when the rest of it does not arrive.
                 let patience = if form.expected == Expected::Refused { scene.patience() } else { QUIET };
-                Ok::<_, anyhow::Error>(exchange(scene.target.connect().await?, &form.bytes, patience).await)
+                Ok::<_, anyhow::Error>(
+                    send_and_read(scene.target.connect().await?, &form.bytes, patience).await,
+                )
             });
             for (form, ending) in some.iter().zip(futures::future::join_all(sent).await) {
                 let ending = ending?;

@@ -10,17 +10,17 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Found, Plan, Scene, hello};
-use crate::wire::{exchange, read_to_end};
+use super::{AttackCase, Found, Scene, hello};
+use crate::wire::{read_to_end, send_and_read};
 
-pub fn plans() -> Vec<Plan> {
+pub fn cases() -> Vec<AttackCase> {
     vec![
-        Plan::new(
+        AttackCase::new(
             "handshakes of another time",
             "old versions and records of every wrong form, over and over",
             |scene| Box::pin(handshakes(scene)),
         ),
-        Plan::new(
+        AttackCase::new(
             "renegotiation and key updates",
             "clients that finish a handshake and want the next",
             |scene| Box::pin(after_the_handshake(scene)),
@@ -114,7 +114,7 @@ async fn handshakes(scene: Arc<Scene>) -> Result<Found> {
             // One that is served waits for the next message until its timeout.
             let patience =
                 if form.expected == Expected::Served { Duration::from_millis(300) } else { scene.patience() };
-            let ending = exchange(stream, &form.bytes, patience).await;
+            let ending = send_and_read(stream, &form.bytes, patience).await;
             let reply = hello::reply(&ending.received);
             let kept = match form.expected {
                 Expected::Served => reply == "handshake goes on",

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Result, ensure};
 
-use super::{HEAD, Plan, Scene, crowd};
+use super::{AttackCase, HEAD, Scene, crowd};
 use crate::{
     client::Client,
     program::{Log, Program},
     review::Review,
-    wire::exchange,
+    wire::send_and_read,
 };
 
 const CLIENTS: usize = 8;
@@ -21,21 +21,21 @@ const REVIEWS: usize = 250;
 /// reader, however fast the machine is.
 const LONG_REVIEWS: usize = 20;
 
-pub fn plans() -> Vec<Plan> {
-    let plan = |log, name, attack| Plan {
+pub fn cases() -> Vec<AttackCase> {
+    let case = |log, name, attack| AttackCase {
         log,
         flags: &["--shutdown-delay", "1s"],
-        ..Plan::new(name, attack, |scene| {
+        ..AttackCase::new(name, attack, |scene| {
             Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| lines(scene)).await })
         })
     };
     vec![
-        plan(
+        case(
             Log::Unread,
             "log not read",
             "8 send reviews without a pause, and nobody reads the log; then SIGTERM",
         ),
-        plan(
+        case(
             Log::ReaderGone,
             "log reader gone",
             "8 send reviews without a pause, and the log's reader has closed it; then SIGTERM",
@@ -49,10 +49,11 @@ async fn lines(scene: Arc<Scene>) -> Result<String, String> {
         for _ in 0..REVIEWS {
             client.review(&Review::next()?).await?;
         }
-        let review = gomemlimit_bombs::answered_at_length();
+        let review = gomemlimit_adversarial_reviews::answered_at_length();
         let request = |end| format!("{HEAD}{end}Content-Length: {}\r\n\r\n{review}", review.len());
         let requests = request("").repeat(LONG_REVIEWS - 1) + &request("Connection: close\r\n");
-        let ending = exchange(scene.target.connect().await?, requests.as_bytes(), scene.patience()).await;
+        let ending =
+            send_and_read(scene.target.connect().await?, requests.as_bytes(), scene.patience()).await;
         let answered = ending.answers().iter().filter(|answer| answer.status == 200).count();
         ensure!(answered == LONG_REVIEWS, ending.outcome());
         Ok(format!("times {} reviews answered", REVIEWS + LONG_REVIEWS))

@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     client::{Client, Target},
-    honest::{Manner, PATIENCE, Tally, Team},
+    honest::{Counters, Manner, PATIENCE, Team},
     program::{Log, Program, leftovers},
     review::Review,
     trust::{Authority, Mount},
@@ -89,7 +89,7 @@ impl Found {
 type Attack = fn(Arc<Scene>) -> BoxFuture<'static, Result<Found>>;
 
 /// One kind of hostility.
-pub struct Plan {
+pub struct AttackCase {
     pub name: &'static str,
     /// In the words of the page.
     pub attack: &'static str,
@@ -106,7 +106,7 @@ pub struct Plan {
     pub large_promised: bool,
 }
 
-impl Plan {
+impl AttackCase {
     pub const fn new(name: &'static str, attack: &'static str, run: Attack) -> Self {
         Self {
             name,
@@ -121,16 +121,16 @@ impl Plan {
     }
 }
 
-fn plans() -> Vec<Plan> {
-    let nobody = Plan::new("nobody", "only honest clients", |scene| {
+fn cases() -> Vec<AttackCase> {
+    let nobody = AttackCase::new("nobody", "only honest clients", |scene| {
         Box::pin(async move {
             sleep(scene.length).await;
             Ok(Found::default())
         })
     });
-    [vec![nobody], slow::plans(), bodies::plans(), bombs::plans(), pipelining::plans(), framing::plans()]
+    [vec![nobody], slow::cases(), bodies::cases(), bombs::cases(), pipelining::cases(), framing::cases()]
         .into_iter()
-        .chain([handshakes::plans(), crowd::plans(), log::plans(), plain_port::plans()])
+        .chain([handshakes::cases(), crowd::cases(), log::cases(), plain_port::cases()])
         .flatten()
         .collect()
 }
@@ -142,8 +142,8 @@ pub async fn run(binary: &Path, short: bool, scenario: &str) -> Result<Hostile> 
     // The defaults of `serve`, but for the short form.
     let (timeout, body_timeout, length) = if short { (2, 2, 3) } else { (5, 2, 15) };
     let mut scenarios = Vec::new();
-    for plan in plans().into_iter().filter(|plan| plan.name.contains(scenario)) {
-        let mut flags: Vec<String> = plan.flags.iter().map(ToString::to_string).collect();
+    for case in cases().into_iter().filter(|case| case.name.contains(scenario)) {
+        let mut flags: Vec<String> = case.flags.iter().map(ToString::to_string).collect();
         for (flag, timeout) in [
             ("--handshake-timeout", timeout),
             ("--header-timeout", timeout),
@@ -151,15 +151,15 @@ pub async fn run(binary: &Path, short: bool, scenario: &str) -> Result<Hostile> 
         ] {
             flags.extend([flag.to_owned(), format!("{timeout}s")]);
         }
-        let program = Program::start(binary, &mount, &flags, plan.file_descriptors, plan.log).await?;
+        let program = Program::start(binary, &mount, &flags, case.file_descriptors, case.log).await?;
         let scene = Scene {
             target: Target { address: program.address, tls: authority.client()? },
             admin: program.admin,
             timeout: Duration::from_secs(timeout),
             length: Duration::from_secs(length),
         };
-        let scenario = play(&plan, program, Arc::new(scene)).await?;
-        println!("{}: {}", plan.name, if scenario.violations.is_empty() { "ok" } else { "FAILED" });
+        let scenario = play(&case, program, Arc::new(scene)).await?;
+        println!("{}: {}", case.name, if scenario.violations.is_empty() { "ok" } else { "FAILED" });
         scenarios.push(scenario);
     }
     Ok(Hostile {
@@ -172,25 +172,25 @@ pub async fn run(binary: &Path, short: bool, scenario: &str) -> Result<Hostile> 
     })
 }
 
-async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Scenario> {
+async fn play(case: &AttackCase, mut program: Program, scene: Arc<Scene>) -> Result<Scenario> {
     review_anew(&scene.target).await?;
     let started = Instant::now();
     let before = program.settle(&program.sample(started).await?, false).await?;
     let cpu = program.cpu()?;
     let kept = team(&scene, KEPT, KEPT_RATE, Manner::default())?;
     let fresh = team(&scene, 1, FRESH_RATE, Manner { renew: Some(1), ..Manner::default() })?;
-    let large = plan.large_promised.then(|| {
+    let large = case.large_promised.then(|| {
         team(&scene, LARGE_RATE, LARGE_RATE, Manner { size: Some(LARGE_REVIEW), ..Manner::default() })
     });
     let (large, probes) = (large.transpose()?, Team::probes(scene.admin)?);
     let measured = Instant::now();
     // Honest clients are there first.
     sleep(LEAD).await;
-    let mut found = (plan.run)(scene.clone()).await?;
+    let mut found = (case.run)(scene.clone()).await?;
     let (kept, fresh, probes) = (kept.stop().await?, fresh.stop().await?, probes.stop().await?);
     let large = match large {
         Some(large) => large.stop().await?,
-        None => Tally::default(),
+        None => Counters::default(),
     };
     let cpu_share = (program.cpu()? - cpu) / measured.elapsed().as_secs_f64();
 
@@ -208,27 +208,27 @@ async fn play(plan: &Plan, mut program: Program, scene: Arc<Scene>) -> Result<Sc
     if let Err(error) = review_anew(&scene.target).await {
         violations.push(format!("afterwards a new client gets no answer: {error:#}"));
     }
-    if plan.log != Log::Read
+    if case.log != Log::Read
         && let Err(error) = log::judge(&mut program, &mut found.outcomes).await
     {
         violations.push(format!("{error:#}"));
     }
     let reconnects = kept.reconnects;
-    let [kept, fresh, large, probes] = [kept, fresh, large, probes].map(Tally::latency);
+    let [kept, fresh, large, probes] = [kept, fresh, large, probes].map(Counters::latency);
     for (what, latency, promised) in [
         ("requests on kept connections", &kept, true),
-        ("requests on new connections", &fresh, plan.fresh_promised),
+        ("requests on new connections", &fresh, case.fresh_promised),
         ("reviews of 200 KiB", &large, true),
         // Without a file descriptor there is no answer to them either.
-        ("probes", &probes, plan.file_descriptors.is_none()),
+        ("probes", &probes, case.file_descriptors.is_none()),
     ] {
         if promised && latency.failed() > 0 {
             violations.push(format!("{what} failed: {:?}", latency.errors));
         }
     }
     Ok(Scenario {
-        name: plan.name.to_owned(),
-        attack: plan.attack.to_owned(),
+        name: case.name.to_owned(),
+        attack: case.attack.to_owned(),
         outcomes: found.outcomes,
         cases: found.cases,
         kept,

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{HEAD, Plan, Scene, crowd};
-use crate::{review::Review, wire::exchange};
+use super::{AttackCase, HEAD, Scene, crowd};
+use crate::{review::Review, wire::send_and_read};
 
 const REQUESTS: usize = 100;
 
-pub fn plans() -> Vec<Plan> {
-    vec![Plan::new("pipelining", "4 send 100 reviews in one write, over and over", |scene| {
+pub fn cases() -> Vec<AttackCase> {
+    vec![AttackCase::new("pipelining", "4 send 100 reviews in one write, over and over", |scene| {
         Box::pin(async move { crowd(&scene, 4, |scene, _| pipelined(scene)).await })
     })]
 }
@@ -24,7 +24,7 @@ async fn pipelined(scene: Arc<Scene>) -> Result<String, String> {
         reviews.push(review);
     }
     let stream = scene.target.connect().await.map_err(|error| format!("{error:#}"))?;
-    let ending = exchange(stream, &bytes, scene.patience()).await;
+    let ending = send_and_read(stream, &bytes, scene.patience()).await;
     let answers = ending.answers();
     for (review, answer) in reviews.iter().zip(&answers) {
         review.check(&answer.body).map_err(|error| format!("pipelined: {error:#}"))?;

@@ -9,31 +9,35 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Found, HEAD, Plan, Scene, crowd};
-use crate::wire::{exchange, read_to_end, trickle};
+use super::{AttackCase, Found, HEAD, Scene, crowd};
+use crate::wire::{read_to_end, send_and_read, trickle};
 
-pub fn plans() -> Vec<Plan> {
+pub fn cases() -> Vec<AttackCase> {
     vec![
-        Plan::new(
+        AttackCase::new(
             "probe port, 450 slow heads",
             "450 send the probe port a head without end, a byte every 100 ms",
             |scene| Box::pin(async move { crowd(&scene, 450, slow_head).await }),
         ),
-        Plan::new("probe port, 2,000 slow heads", "2,000 do the same; there are 1,024 places", |scene| {
-            Box::pin(async move { crowd(&scene, 2000, slow_head).await })
-        }),
-        Plan::new("probe port, silent", "1,500 connect to the probe port and say nothing", |scene| {
+        AttackCase::new(
+            "probe port, 2,000 slow heads",
+            "2,000 do the same; there are 1,024 places",
+            |scene| Box::pin(async move { crowd(&scene, 2000, slow_head).await }),
+        ),
+        AttackCase::new("probe port, silent", "1,500 connect to the probe port and say nothing", |scene| {
             Box::pin(async move { crowd(&scene, 1500, silent).await })
         }),
-        Plan::new("probe port, never reading", "1,500 ask for the metrics and never read them", |scene| {
-            Box::pin(async move { crowd(&scene, 1500, |scene, _| never_reading(scene)).await })
-        }),
-        Plan::new("probe port, scrapes", "50 ask for the metrics, over and over", |scene| {
+        AttackCase::new(
+            "probe port, never reading",
+            "1,500 ask for the metrics and never read them",
+            |scene| Box::pin(async move { crowd(&scene, 1500, |scene, _| never_reading(scene)).await }),
+        ),
+        AttackCase::new("probe port, scrapes", "50 ask for the metrics, over and over", |scene| {
             Box::pin(async move { crowd(&scene, 50, scrape).await })
         }),
-        Plan {
+        AttackCase {
             fresh_promised: false,
-            ..Plan::new(
+            ..AttackCase::new(
                 "both ports",
                 "2,000 send the probe port slow heads, and 500 the webhook port as much of bodies as it takes",
                 |scene| Box::pin(both(scene)),
@@ -71,7 +75,7 @@ async fn never_reading(scene: Arc<Scene>) -> Result<String, String> {
 
 async fn scrape(scene: Arc<Scene>, number: usize) -> Result<String, String> {
     let stream = crowd::connect(scene.admin, number).await.map_err(|error| error.to_string())?;
-    let ending = exchange(stream, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", scene.patience()).await;
+    let ending = send_and_read(stream, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", scene.patience()).await;
     match ending.answers().first().map(|answer| answer.status) {
         Some(200) => Ok("answered 200".to_owned()),
         _ => Err(format!("a scrape: {}", ending.outcome())),

@@ -7,26 +7,26 @@ use tokio::{
     time::{Duration, Instant, sleep, timeout},
 };
 
-use super::{HEAD, Plan, Scene, crowd, hello};
+use super::{AttackCase, HEAD, Scene, crowd, hello};
 use crate::{
     review::Review,
-    wire::{Ending, closed, exchange, read_to_end, trickle},
+    wire::{Ending, closed, read_to_end, send_and_read, trickle},
 };
 
 /// As many as make a difference, and fewer than there are places.
 const CLIENTS: usize = 200;
 
-pub fn plans() -> Vec<Plan> {
+pub fn cases() -> Vec<AttackCase> {
     vec![
-        Plan::new("silent after TCP", "200 connect and say nothing", |scene| {
+        AttackCase::new("silent after TCP", "200 connect and say nothing", |scene| {
             Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| silent_after_tcp(scene)).await })
         }),
-        Plan::new("slow handshake", "200 send their ClientHello a byte every 100 ms", |scene| {
+        AttackCase::new("slow handshake", "200 send their ClientHello a byte every 100 ms", |scene| {
             Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| slow_hello(scene)).await })
         }),
-        Plan {
+        AttackCase {
             flags: &["--idle-timeout", "2s"],
-            ..Plan::new(
+            ..AttackCase::new(
                 "silent after TLS",
                 "200 finish the handshake and say nothing; idle timeout 2 s",
                 |scene| {
@@ -34,19 +34,19 @@ pub fn plans() -> Vec<Plan> {
                 },
             )
         },
-        Plan::new("slow head", "200 send a head without end, a byte every 100 ms", |scene| {
+        AttackCase::new("slow head", "200 send a head without end, a byte every 100 ms", |scene| {
             Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| slow_head(scene)).await })
         }),
-        Plan::new("slow body", "200 announce 7 MiB or 200 KiB and send a byte every 100 ms", |scene| {
+        AttackCase::new("slow body", "200 announce 7 MiB or 200 KiB and send a byte every 100 ms", |scene| {
             Box::pin(async move { crowd(&scene, CLIENTS, slow_body).await })
         }),
-        Plan {
+        AttackCase {
             large_promised: true,
-            ..Plan::new("stalled body", "100 announce 201 KiB, send 200 KiB and no more", |scene| {
+            ..AttackCase::new("stalled body", "100 announce 201 KiB, send 200 KiB and no more", |scene| {
                 Box::pin(async move { crowd(&scene, 100, |scene, _| stalled_body(scene)).await })
             })
         },
-        Plan::new("never reading", "50 send reviews without end and never read an answer", |scene| {
+        AttackCase::new("never reading", "50 send reviews without end and never read an answer", |scene| {
             Box::pin(async move {
                 crowd(&scene, 50, |scene, _| async move {
                     let review = Review::next().map_err(|error| error.to_string())?;
@@ -55,16 +55,16 @@ pub fn plans() -> Vec<Plan> {
                 .await
             })
         }),
-        Plan::new(
+        AttackCase::new(
             "never reading what is long",
             "200 send a review of 1,000 containers every second and never read an answer, which has 400 KiB",
             |scene| {
                 Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| never_reading_long(scene)).await })
             },
         ),
-        Plan {
+        AttackCase {
             flags: &["--idle-timeout", "2s"],
-            ..Plan::new(
+            ..AttackCase::new(
                 "gone without a word",
                 "200 have one request answered and are never heard of again; idle timeout 2 s",
                 |scene| Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| gone(scene)).await }),
@@ -116,7 +116,7 @@ async fn stalled_body(scene: Arc<Scene>) -> Result<String, String> {
     let stream = scene.target.connect().await.map_err(|error| format!("{error:#}"))?;
     let head = format!("{HEAD}Content-Length: {}\r\n\r\n", 201 << 10);
     let most = [head.as_bytes(), &vec![b' '; 200 << 10]].concat();
-    never_whole(&exchange(stream, &most, scene.patience()).await)
+    never_whole(&send_and_read(stream, &most, scene.patience()).await)
 }
 
 /// What becomes of a body that never arrives as a whole.
@@ -130,7 +130,12 @@ fn never_whole(ending: &Ending) -> Result<String, String> {
 }
 
 async fn never_reading_long(scene: Arc<Scene>) -> Result<String, String> {
-    never_reading(scene, gomemlimit_bombs::answered_at_length().as_bytes(), Duration::from_secs(1)).await
+    never_reading(
+        scene,
+        gomemlimit_adversarial_reviews::answered_at_length().as_bytes(),
+        Duration::from_secs(1),
+    )
+    .await
 }
 
 async fn never_reading(scene: Arc<Scene>, review: &[u8], pause: Duration) -> Result<String, String> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gomemlimit_proc::Machine;
+use gomemlimit_procfs::Machine;
 use serde::{Deserialize, Serialize};
 
 /// One run of `gomemlimit-reliability measure`.

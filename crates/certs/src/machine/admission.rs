@@ -1,9 +1,9 @@
 //! Which of the CAs that are found stay trusted.
 //!
 //! Their form is checked before ([`crate::origin`]). This part drops CAs that are revoked or that end too late. Clocks
-//! differ, and the life of CAs can be changed, so "too late" is measured by the CA that signs as well as by the clock: a CA
-//! that ends more than `ca_life` after both is not one that replicas with right or slow clocks make beside it. A later one
-//! (of a fast clock, or of an earlier and longer `ca_life`) is kept for one `leaf_life` if it has signed or is published,
+//! differ, and the lifetime of CAs can be changed, so "too late" is measured by the CA that signs as well as by the clock: a CA
+//! that ends more than `ca_lifetime` after both is not one that replicas with right or slow clocks make beside it. A later one
+//! (of a fast clock, or of an earlier and longer `ca_lifetime`) is kept for one `leaf_lifetime` if it has signed or is published,
 //! since certificates that it signed may be served until then.
 
 use std::{
@@ -25,8 +25,8 @@ const ENDS_TOO_LATE: &str = "it ends later than any CA that is made here";
 /// Revocations, CAs that were seen before, and the changes to log.
 #[derive(Debug)]
 pub(super) struct Admission {
-    ca_life: Duration,
-    leaf_life: Duration,
+    ca_lifetime: Duration,
+    leaf_lifetime: Duration,
     /// The list of revoked CAs, as it was read last.
     annotation: Option<String>,
     revocations: Revocations,
@@ -35,10 +35,10 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(ca_life: Duration, leaf_life: Duration) -> Self {
+    pub(super) fn new(ca_lifetime: Duration, leaf_lifetime: Duration) -> Self {
         Self {
-            ca_life,
-            leaf_life,
+            ca_lifetime,
+            leaf_lifetime,
             annotation: None,
             revocations: Revocations::default(),
             memory: Memory::default(),
@@ -94,7 +94,7 @@ impl Admission {
         }
         contents.next.take_if(|next| self.revocations.has(&next.certificate));
         contents.retired.retain(|ca| !self.revocations.has(ca));
-        let latest = now.max(contents.current.certificate.not_after) + self.ca_life;
+        let latest = now.max(contents.current.certificate.not_after) + self.ca_lifetime;
         let ends_too_late = |ca: &CaCertificate| ca.not_after > latest;
         if let Some(next) = contents.next.take_if(|next| ends_too_late(&next.certificate)) {
             self.journal.refuse(next.certificate, ENDS_TOO_LATE);
@@ -119,7 +119,7 @@ impl Admission {
             return false;
         }
         let kept = now.duration_since(self.memory.kept_since(ca, now)).unwrap_or_default();
-        kept < self.leaf_life
+        kept < self.leaf_lifetime
     }
 
     /// Notes that `after` are the CAs from now on, instead of `before`.

@@ -41,14 +41,14 @@ impl Served {
     }
 
     /// The CAs that have to be put back into these contents, which were read from the Secret. Nothing is served for longer
-    /// than `leaf_life`.
+    /// than `leaf_lifetime`.
     pub(super) fn missing_in(
         &mut self,
         contents: &Contents,
-        leaf_life: Duration,
+        leaf_lifetime: Duration,
         now: SystemTime,
     ) -> Vec<CaCertificate> {
-        self.replaced.retain(|one| now.duration_since(one.since).unwrap_or_default() < leaf_life);
+        self.replaced.retain(|one| now.duration_since(one.since).unwrap_or_default() < leaf_lifetime);
         let has = |ca: &CaCertificate| contents.trusted().any(|one| one == ca);
         let mut missing: Vec<_> = self.by.iter().filter(|ca| !has(ca)).cloned().collect();
         self.replaced.retain_mut(|one| {

@@ -1,4 +1,4 @@
-//! Pages that are too large, lists that do not end, and watches that fall silent, against an API server in memory.
+//! Pages that are too large, and lists that do not end, against an API server in memory.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -12,56 +12,26 @@ use hyper::{
     body::{Bytes, Frame},
 };
 use kube::{Client, client::Body};
-use tokio::time::Instant;
 
 use super::*;
 
-/// How a watch ends that is never answered, or answered with silence.
-async fn watch(is_answered: bool) -> (ApiError, Duration) {
-    let service = tower::service_fn(move |_: HttpRequest<Body>| async move {
-        if !is_answered {
-            std::future::pending::<()>().await;
-        }
-        let silence = futures::stream::pending::<Result<Frame<Bytes>, io::Error>>();
-        Ok::<_, io::Error>(Response::new(StreamBody::new(silence)))
-    });
-    let cluster = Cluster::of(Client::new(service, "shop"));
-    let started = Instant::now();
-    let ended = Listing::all("/api/v1/pods").watch(&cluster, "7", |_, _| true).await;
-    (ended.unwrap_err(), started.elapsed())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_watch_that_is_never_answered_is_given_up() {
-    let (error, waited) = watch(false).await;
-    assert!(error.to_string().contains("no answer within 1m"), "{error}");
-    assert!(waited >= CALL && waited < 2 * CALL, "{waited:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_watch_that_falls_silent_is_given_up() {
-    let (error, waited) = watch(true).await;
-    assert!(error.to_string().contains("the watch has become silent"), "{error}");
-    assert!(waited >= SILENCE && waited < SILENCE + CALL, "{waited:?}");
-}
-
-/// Limit and continue token of each request, and how many MiB were taken of all answers.
+/// Limit and continue token of each request, and the number of MiB that were read of all answers.
 #[derive(Clone, Default)]
 struct Record {
-    asked: Arc<Mutex<Vec<(usize, String)>>>,
+    requests: Arc<Mutex<Vec<(usize, String)>>>,
     taken: Arc<Mutex<usize>>,
 }
 
 /// An API server: status and body by limit and continue token, in chunks of 1 MiB.
 fn server(answer: impl Fn(usize, &str) -> (u16, Arc<str>) + Clone + Send + 'static) -> (Cluster, Record) {
-    let heard = Record::default();
-    let of_server = heard.clone();
+    let record = Record::default();
+    let of_server = record.clone();
     let service = tower::service_fn(move |request: HttpRequest<Body>| {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let value = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
         let limit = value("limit").and_then(|limit| limit.parse().ok()).unwrap_or_default();
         let token = value("continue").unwrap_or_default();
-        of_server.asked.lock().unwrap().push((limit, token.to_owned()));
+        of_server.requests.lock().unwrap().push((limit, token.to_owned()));
         let (status, body) = answer(limit, token);
         let count = of_server.taken.clone();
         let chunks = futures::stream::unfold(0, move |from| {
@@ -74,7 +44,7 @@ fn server(answer: impl Fn(usize, &str) -> (u16, Arc<str>) + Clone + Send + 'stat
         let response = Response::builder().status(status).body(StreamBody::new(chunks)).unwrap();
         std::future::ready(Ok::<_, io::Error>(response))
     });
-    (Cluster::of(Client::new(service, "shop")), heard)
+    (Cluster::of(Client::new(service, "shop")), record)
 }
 
 /// A page of `sizes`, from the index that the token is.
@@ -84,11 +54,11 @@ fn page(sizes: &[usize], limit: usize, token: &str) -> (u16, Arc<str>) {
     let items = (from..to).map(|index| format!(r#"{{"index":{index},"x":"{}"}}"#, "x".repeat(sizes[index])));
     let next = if to < sizes.len() { to.to_string() } else { String::new() };
     let items = items.collect::<Vec<_>>().join(",");
-    (200, format!(r#"{{"metadata":{{"resourceVersion":"7","continue":"{next}"}},"items":[{items}]}}"#).into())
+    (200, format!(r#"{{"metadata":{{"continue":"{next}"}},"items":[{items}]}}"#).into())
 }
 
-/// The indices of the items, and how the list ended.
-async fn read(cluster: &Cluster, chunk: u32) -> (Vec<usize>, Result<String, ApiError>) {
+/// The indices of the items, and the result of the list.
+async fn read(cluster: &Cluster, chunk: u32) -> (Vec<usize>, Result<(), ApiError>) {
     #[derive(Deserialize)]
     struct Item {
         index: usize,
@@ -96,7 +66,7 @@ async fn read(cluster: &Cluster, chunk: u32) -> (Vec<usize>, Result<String, ApiE
     let mut items = Vec::new();
     let listing = Listing { chunk, ..Listing::all("/api/v1/pods") };
     let ended = listing
-        .read(cluster, |heard| match heard {
+        .read(cluster, |event| match event {
             ListEvent::Begin => items.clear(),
             ListEvent::Item(json) => items.push(serde_json::from_str::<Item>(json).unwrap().index),
             ListEvent::Page { .. } => {}
@@ -105,35 +75,36 @@ async fn read(cluster: &Cluster, chunk: u32) -> (Vec<usize>, Result<String, ApiE
     (items, ended)
 }
 
-fn limits(heard: &Record) -> Vec<usize> {
-    heard.asked.lock().unwrap().iter().map(|(limit, _)| *limit).collect()
+fn limits(record: &Record) -> Vec<usize> {
+    record.requests.lock().unwrap().iter().map(|(limit, _)| *limit).collect()
 }
 
 #[tokio::test]
 async fn a_page_that_is_too_large_is_asked_for_in_smaller_ones() {
     const SIZE: usize = 1_200_000;
-    let (cluster, heard) = server(|limit, token| page(&[SIZE; 20], limit, token));
+    let (cluster, record) = server(|limit, token| page(&[SIZE; 20], limit, token));
     let (items, ended) = read(&cluster, 16).await;
-    assert_eq!((items, ended.unwrap().as_str()), ((0..20).collect(), "7"));
-    assert_eq!(limits(&heard), [16, 8, 4, 4, 4, 4, 4]);
+    ended.unwrap();
+    assert_eq!(items, (0..20).collect::<Vec<_>>());
+    assert_eq!(limits(&record), [16, 8, 4, 4, 4, 4, 4]);
     // Of what is too large no more than a page is taken.
     let pages = 5 * (4 * SIZE).div_ceil(1 << 20);
-    assert!(*heard.taken.lock().unwrap() <= pages + 2 * 10, "{}", heard.taken.lock().unwrap());
+    assert!(*record.taken.lock().unwrap() <= pages + 2 * 10, "{}", record.taken.lock().unwrap());
 }
 
 #[tokio::test]
 async fn pages_of_small_items_grow_again() {
     let sizes: Vec<_> = (0..120).map(|index| if index < 6 { 3_000_000 } else { 1000 }).collect();
-    let (cluster, heard) = server(move |limit, token| page(&sizes, limit, token));
+    let (cluster, record) = server(move |limit, token| page(&sizes, limit, token));
     let (items, ended) = read(&cluster, 32).await;
     assert_eq!((items, ended.is_ok()), ((0..120).collect(), true));
-    assert_eq!(limits(&heard), [32, 16, 8, 4, 2, 2, 2, 2, 4, 8, 16, 32, 32, 32]);
+    assert_eq!(limits(&record), [32, 16, 8, 4, 2, 2, 2, 2, 4, 8, 16, 32, 32, 32]);
 }
 
 #[tokio::test]
 async fn a_list_in_smaller_pages_that_expires_begins_again() {
     let gone = Arc::new(Mutex::new(2));
-    let (cluster, heard) = server(move |limit, token| {
+    let (cluster, record) = server(move |limit, token| {
         let mut gone = gone.lock().unwrap();
         if token == "4" && *gone > 0 {
             *gone -= 1;
@@ -143,21 +114,21 @@ async fn a_list_in_smaller_pages_that_expires_begins_again() {
     });
     let (items, ended) = read(&cluster, 8).await;
     assert_eq!((items, ended.is_ok()), ((0..6).collect(), true));
-    assert_eq!(limits(&heard), [8, 4, 4, 8, 4, 4, 8, 4, 4]);
+    assert_eq!(limits(&record), [8, 4, 4, 8, 4, 4, 8, 4, 4]);
 }
 
 #[tokio::test]
 async fn one_item_that_is_too_large_is_an_error_that_names_it() {
     let large: Arc<str> = "x".repeat(MAX_ANSWER + (4 << 20)).into();
-    let (cluster, heard) = server(move |_, _| (200, large.clone()));
+    let (cluster, record) = server(move |_, _| (200, large.clone()));
     let (items, ended) = read(&cluster, 2).await;
-    assert_eq!((items.len(), limits(&heard)), (0, vec![2, 1]));
+    assert_eq!((items.len(), limits(&record)), (0, vec![2, 1]));
     assert_eq!(
         ended.unwrap_err().to_string(),
         "the API server at http://test answered GET /api/v1/pods with more than 64 MiB, and the rest was not read; see \
          what is so large: kubectl get --raw '/api/v1/pods' | head -c 2000"
     );
-    assert!(*heard.taken.lock().unwrap() <= 9 + 65, "{}", heard.taken.lock().unwrap());
+    assert!(*record.taken.lock().unwrap() <= 9 + 65, "{}", record.taken.lock().unwrap());
 }
 
 /// Whatever is asked for: an object, a page of a pod, statistics of a kubelet.
@@ -189,14 +160,14 @@ async fn no_answer_is_read_beyond_its_bound() {
 #[tokio::test]
 async fn a_list_that_does_not_end_is_given_up() {
     // The same page for ever; new tokens and nothing else; new tokens and items.
-    let (cluster, heard) = server(|limit, _| page(&[1, 1], limit, "0"));
+    let (cluster, record) = server(|limit, _| page(&[1, 1], limit, "0"));
     let (_, ended) = read(&cluster, 1).await;
     let error = ended.unwrap_err().to_string();
     assert!(
         error.contains("a list of /api/v1/pods that does not end: the next page is the page itself"),
         "{error}"
     );
-    assert_eq!(limits(&heard).len(), 2);
+    assert_eq!(limits(&record).len(), 2);
 
     let endless = |items: Arc<str>| {
         let token = Mutex::new(0);
@@ -207,30 +178,17 @@ async fn a_list_that_does_not_end_is_given_up() {
             (200, format!(r#"{{"metadata":{{"continue":"{next}"}},"items":[{items}]}}"#).into())
         })
     };
-    let (cluster, heard) = endless("".into());
+    let (cluster, record) = endless("".into());
     let (_, ended) = read(&cluster, 250).await;
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("more than 1000 pages without an item"), "{error}");
-    assert_eq!(limits(&heard).len(), 1001);
+    assert_eq!(limits(&record).len(), 1001);
 
-    let (cluster, heard) = endless(vec!["0"; 300_000].join(",").into());
+    let (cluster, record) = endless(vec!["0"; 300_000].join(",").into());
     let mut count = 0;
     let listing = Listing::all("/api/v1/pods");
-    let ended = listing.read(&cluster, |heard| count += u64::from(matches!(heard, ListEvent::Item(_)))).await;
+    let ended = listing.read(&cluster, |event| count += u64::from(matches!(event, ListEvent::Item(_)))).await;
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("more than 1000000 items"), "{error}");
-    assert_eq!((count, limits(&heard).len()), (1_200_000, 4));
-}
-
-#[tokio::test]
-async fn an_event_of_a_watch_has_a_bound() {
-    let service = tower::service_fn(|_: HttpRequest<Body>| {
-        let chunk = Bytes::from(vec![b'x'; 1 << 20]);
-        let endless = futures::stream::repeat_with(move || Ok::<_, io::Error>(Frame::data(chunk.clone())));
-        std::future::ready(Ok::<_, io::Error>(Response::new(StreamBody::new(endless))))
-    });
-    let cluster = Cluster::of(Client::new(service, "shop"));
-    let ended = Listing::all("/api/v1/pods").watch(&cluster, "7", |_, _| true).await;
-    let error = ended.unwrap_err().to_string();
-    assert!(error.contains("an event of the watch has more than 64 MiB"), "{error}");
+    assert_eq!((count, limits(&record).len()), (1_200_000, 4));
 }

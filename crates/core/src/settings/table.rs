@@ -3,9 +3,9 @@
 //! A row has the help of its flag as its doc comment, then the variant of [`Setting`], the field of [`Settings`], its type,
 //! its default, and the engines that follow it. The rest comes from the row: the name in annotation keys, flags, metrics and
 //! CEL (`MinLimit` is `min-limit`), the key in `set:` of a policy file and in the chart's values (`minLimit`), how its text
-//! is read at each of the five levels and what is doubted about it (by its type, settings/types.rs), how levels fill each
-//! other, the flag with its help and default (src/cli/settings_args.rs), and the map that the CEL of a
-//! MutatingAdmissionPolicy reads (src/admission_policy.rs).
+//! is read at each of the five levels and what is doubted about it (by its type, `settings/types.rs`), how levels fill each
+//! other, the flag with its help and default (`src/cli/settings_args.rs`), and the map that the CEL of a
+//! `MutatingAdmissionPolicy` reads (`src/admission_policy.rs`).
 
 use serde::Deserialize;
 use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
@@ -21,7 +21,7 @@ use crate::{
 /// The engines that follow a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engines {
-    /// The webhook, and the MutatingAdmissionPolicy.
+    /// The webhook, and the `MutatingAdmissionPolicy`.
     All,
     /// The webhook only.
     Webhook,

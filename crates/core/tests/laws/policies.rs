@@ -50,7 +50,7 @@ fn text(setting: Setting) -> BoxedStrategy<String> {
 /// What a rule gives; together with `is` it is never empty.
 fn set() -> impl Strategy<Value = Value> {
     let given = |setting: &Setting| {
-        let off = if *setting == Setting::Ratio { 1 } else { 0 };
+        let off = u32::from(*setting == Setting::Ratio);
         option::weighted(0.3, prop_oneof![3 => text(*setting), off => Just("off".to_owned())])
     };
     Setting::ALL.iter().map(given).collect::<Vec<_>>().prop_map(|texts| {

@@ -9,7 +9,7 @@ use gomemlimit_core::{
 use serde_json::{Value, json};
 
 /// A response with everything decoded.
-pub(crate) struct Answer {
+pub(crate) struct DecodedResponse {
     pub(crate) patch: Vec<Value>,
     pub(crate) warnings: Vec<String>,
     /// The `decisions` audit annotation.
@@ -17,7 +17,7 @@ pub(crate) struct Answer {
 }
 
 /// Answers a review body, checking what the API server would check.
-pub(crate) fn answer_in(body: &[u8], namespace: &NamespaceAnnotations, policy: &Policy) -> Answer {
+pub(crate) fn answer_in(body: &[u8], namespace: &NamespaceAnnotations, policy: &Policy) -> DecodedResponse {
     let Admission { review, response: answer, .. } =
         admit(body, |_| namespace.clone(), policy).expect("a review with a uid");
     let document: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
@@ -49,10 +49,10 @@ pub(crate) fn answer_in(body: &[u8], namespace: &NamespaceAnnotations, policy: &
     assert!(decisions.is_some_and(|text| !text.contains(is_hidden)), "{decisions:?}");
     let decisions = decisions.map(serde_json::from_str);
     let decisions = decisions.expect("a decisions annotation").expect("of JSON");
-    Answer { patch, warnings, decisions }
+    DecodedResponse { patch, warnings, decisions }
 }
 
-pub(crate) fn answer(body: &[u8]) -> Answer {
+pub(crate) fn answer(body: &[u8]) -> DecodedResponse {
     answer_in(body, &NamespaceAnnotations::new(), &Policy::default())
 }
 

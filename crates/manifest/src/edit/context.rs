@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::change::Edit;
-use super::pointer;
 use super::splice::Splice;
 use crate::error::ManifestError;
+use crate::json_pointer::json_pointer;
 use crate::text;
 use crate::tree::{Node, NodeKind, Tree};
 
@@ -70,7 +70,7 @@ impl<'t> EditContext<'t> {
         ManifestError::Shared {
             document: self.edit.document + 1,
             line: text::line_number(self.source, at),
-            path: pointer::display(&self.edit.path),
+            path: json_pointer(&self.edit.path),
             what: what.to_owned(),
         }
     }
@@ -79,15 +79,12 @@ impl<'t> EditContext<'t> {
         ManifestError::Unsupported {
             document: self.edit.document + 1,
             line: text::line_number(self.source, at),
-            path: pointer::display(&self.edit.path),
+            path: json_pointer(&self.edit.path),
             what: what.to_owned(),
         }
     }
 
     pub(super) fn not_found(&self) -> ManifestError {
-        ManifestError::PathNotFound {
-            document: self.edit.document + 1,
-            path: pointer::display(&self.edit.path),
-        }
+        ManifestError::PathNotFound { document: self.edit.document + 1, path: json_pointer(&self.edit.path) }
     }
 }

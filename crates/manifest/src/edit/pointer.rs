@@ -3,12 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::change::{Change, Edit};
-use crate::error::ManifestError;
+use crate::{error::ManifestError, json_pointer::json_pointer};
 
 /// Applies `edit` to `value`. Gives back the edit to do in the text: with `-` for every append, and placed at
 /// the first value that is missing, null or empty, so that all new parents are written in one piece.
 pub(super) fn apply(value: &mut Value, edit: &Edit) -> Result<Edit, ManifestError> {
-    let not_found = || ManifestError::PathNotFound { document: edit.document + 1, path: display(&edit.path) };
+    let not_found =
+        || ManifestError::PathNotFound { document: edit.document + 1, path: json_pointer(&edit.path) };
     let mut parent = value;
     for (depth, token) in edit.path.iter().enumerate() {
         let rest = edit.path.get(depth + 1..).unwrap_or_default();
@@ -84,11 +85,4 @@ fn nested(path: &[String], value: Value) -> Option<Value> {
         index if index.bytes().all(|byte| byte.is_ascii_digit()) => None,
         key => Some(Value::Object(Map::from_iter([(key.to_owned(), value)]))),
     })
-}
-
-/// The JSON pointer of `path`.
-pub(super) fn display(path: &[String]) -> String {
-    let token = |token: &String| token.replace('~', "~0").replace('/', "~1");
-    let tokens: Vec<String> = path.iter().map(token).collect();
-    format!("/{}", tokens.join("/"))
 }

@@ -22,13 +22,13 @@ const WORKERS: u32 = 4;
 /// Creates pods until it is stopped.
 pub struct Creator {
     stop: Arc<AtomicBool>,
-    workers: JoinSet<Tally>,
+    workers: JoinSet<Outcomes>,
     namespace: Namespace,
 }
 
 /// What became of the pods.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct Outcomes {
     pub injected: usize,
     /// When pods got no value, since the start.
     pub missed: Vec<Duration>,
@@ -49,33 +49,33 @@ impl Creator {
             let mut ticks = interval(Duration::from_secs(1) * WORKERS / per_second);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
             workers.spawn(async move {
-                let mut tally = Tally::default();
+                let mut outcomes = Outcomes::default();
                 while !stop.load(Ordering::Relaxed) {
                     ticks.tick().await;
                     let sent = Instant::now();
                     let answer = manifest.dry_run(&client, &name).await;
-                    tally.slowest = tally.slowest.max(sent.elapsed());
+                    outcomes.slowest = outcomes.slowest.max(sent.elapsed());
                     match answer {
-                        Ok(pod) if values(&pod, "app") == [VALUE_1GI] => tally.injected += 1,
-                        Ok(_) => tally.missed.push(started.elapsed()),
-                        Err(error) => tally.errors.push((started.elapsed(), error.to_string())),
+                        Ok(pod) if values(&pod, "app") == [VALUE_1GI] => outcomes.injected += 1,
+                        Ok(_) => outcomes.missed.push(started.elapsed()),
+                        Err(error) => outcomes.errors.push((started.elapsed(), error.to_string())),
                     }
                 }
-                tally
+                outcomes
             });
         }
         Self { stop, workers, namespace }
     }
 
     /// Ends it.
-    pub async fn stop(self) -> Tally {
+    pub async fn stop(self) -> Outcomes {
         self.stop.store(true, Ordering::Relaxed);
-        let mut all = Tally::default();
-        for tally in self.workers.join_all().await {
-            all.injected += tally.injected;
-            all.missed.extend(tally.missed);
-            all.errors.extend(tally.errors);
-            all.slowest = all.slowest.max(tally.slowest);
+        let mut all = Outcomes::default();
+        for outcomes in self.workers.join_all().await {
+            all.injected += outcomes.injected;
+            all.missed.extend(outcomes.missed);
+            all.errors.extend(outcomes.errors);
+            all.slowest = all.slowest.max(outcomes.slowest);
         }
         all.missed.sort();
         drop(self.namespace);
@@ -83,7 +83,7 @@ impl Creator {
     }
 }
 
-impl Tally {
+impl Outcomes {
     /// Every pod was created and got its value.
     pub fn assert_all_injected(&self, at_least: usize) {
         assert!(self.missed.is_empty() && self.errors.is_empty(), "{self}\n{:#?}", self.errors);
@@ -91,7 +91,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Outcomes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (missed, errors) = (self.missed.len(), self.errors.len());
         let all = self.injected + missed + errors;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gomemlimit_proc::Process;
+use gomemlimit_procfs::Process;
 use serde_json::Value;
 
 use super::repository;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gomemlimit_proc::Process;
+use gomemlimit_procfs::Process;
 use gomemlimit_reliability::process::MAX_TICKS;
 
 use super::{RELEASE_NAMESPACE, Release, host_pid, is_own_cluster};

@@ -29,7 +29,7 @@ const AT_ONCE: usize = 8;
 
 /// What was seen so far.
 #[derive(Default)]
-struct Tally {
+struct Counts {
     accepted: usize,
     refused: BTreeMap<String, usize>,
     different: Vec<String>,
@@ -39,7 +39,7 @@ struct Tally {
     seen: BTreeSet<(String, String)>,
 }
 
-impl Tally {
+impl Counts {
     fn add(&mut self, schema: &Schema, number: u64, sent: &Value, outcome: Outcome) {
         match outcome {
             Outcome::Same { stored, values } => {
@@ -101,7 +101,7 @@ async fn both(client: &Client, pod: &Value, without: &Namespace, with: &Namespac
     compare(answers.0, answers.1, [&without.name, &with.name])
 }
 
-fn tell(record: &PodForms, tally: &Tally) {
+fn tell(record: &PodForms, counts: &Counts) {
     println!(
         "reliability: forms: seed {}: {} pods made up, {} accepted both ways, {} refused both ways, {} different, {} calls of the webhook failed; {} containers, \
          {} init containers, {} values set; {} of {} properties of the schema in accepted pods; {} s",
@@ -119,7 +119,7 @@ fn tell(record: &PodForms, tally: &Tally) {
         record.seconds
     );
     println!("reliability: forms: never accepted: {:?}", record.never);
-    let mut reasons: Vec<_> = tally.refused.iter().map(|(why, count)| (count, why)).collect();
+    let mut reasons: Vec<_> = counts.refused.iter().map(|(why, count)| (count, why)).collect();
     reasons.sort_by(|one, other| other.cmp(one));
     for (count, why) in reasons.iter().take(15) {
         println!("reliability: forms: refused {count} times: {}", why.chars().take(300).collect::<String>());
@@ -145,21 +145,21 @@ async fn pods_of_every_form_are_changed_in_our_names_only() {
             (number, pod, outcome)
         })
         .buffer_unordered(AT_ONCE);
-    let mut tally = Tally::default();
+    let mut counts = Counts::default();
     while let Some((number, pod, outcome)) = outcomes.next().await {
-        tally.add(&schema, number, &pod, outcome);
-        if tally.accepted as u64 == wanted {
+        counts.add(&schema, number, &pod, outcome);
+        if counts.accepted as u64 == wanted {
             break;
         }
     }
-    let mut record = tally.record(kubernetes(&client).await, &schema, seed, started);
+    let mut record = counts.record(kubernetes(&client).await, &schema, seed, started);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count that grows")]
     let not_asked = (failed_calls().0 - failed.0) as usize;
     record.not_asked = not_asked;
     keep(POD_FORMS, &record);
-    tell(&record, &tally);
-    assert!(tally.different.is_empty(), "{}", tally.different.join("\n\n"));
-    assert_eq!(tally.accepted as u64, wanted, "too few of them are valid");
+    tell(&record, &counts);
+    assert!(counts.different.is_empty(), "{}", counts.different.join("\n\n"));
+    assert_eq!(counts.accepted as u64, wanted, "too few of them are valid");
     assert!(record.accepted > record.refused, "more than half of them should be valid");
     assert!(record.values * 4 > record.containers, "too few values to say anything");
     assert!(record.not_asked * 100 <= record.generated, "the webhook did not see them: {}", record.not_asked);

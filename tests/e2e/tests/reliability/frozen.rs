@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gomemlimit_proc::Process;
+use gomemlimit_procfs::Process;
 
 use super::{calm, endure, seconds};
 use crate::harness::{

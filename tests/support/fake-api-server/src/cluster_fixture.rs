@@ -37,7 +37,7 @@ const SERVE: [&str; 6] = [
 #[derive(Clone)]
 enum Entry {
     Objects(Vec<Value>),
-    Answer(u16, String),
+    Response(u16, String),
 }
 
 #[derive(Clone)]
@@ -84,7 +84,7 @@ impl ClusterFixture {
     }
 
     pub fn answer(&mut self, path: &str, (status, body): (u16, String)) {
-        self.0.insert(path.to_owned(), Entry::Answer(status, body));
+        self.0.insert(path.to_owned(), Entry::Response(status, body));
     }
 
     pub fn forbid(&mut self, path: &str) {
@@ -152,7 +152,7 @@ impl ClusterFixture {
                         objects.iter().filter(|object| is_selected(object, &selector)).cloned().collect();
                     return list(&chosen, "");
                 }
-                Some(Entry::Answer(status, body)) => return (*status, body.clone()),
+                Some(Entry::Response(status, body)) => return (*status, body.clone()),
                 None => {}
             }
             let (folder, name) = path.rsplit_once('/').unwrap();
@@ -163,7 +163,7 @@ impl ClusterFixture {
                         None => failure(404, &format!("{name} not found")),
                     }
                 }
-                Some(Entry::Answer(status, body)) => (*status, body.clone()),
+                Some(Entry::Response(status, body)) => (*status, body.clone()),
                 None => failure(404, &format!("{path} not found")),
             }
         })

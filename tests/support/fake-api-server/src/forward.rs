@@ -16,7 +16,7 @@ pub(crate) struct Log {
     pub(crate) program: Vec<String>,
 }
 
-pub(crate) type Asked = Arc<Mutex<Log>>;
+pub(crate) type SharedLog = Arc<Mutex<Log>>;
 
 const HEAP: &[u8] = include_bytes!("../../../../crates/pprof/tests/data/heap-1.pb.gz");
 const STATISTICS: &str = include_str!("../../../../crates/pprof/tests/data/heap-1.txt");
@@ -47,7 +47,7 @@ pub(crate) type Pages = dyn Fn(&str, usize) -> Program + Send + Sync;
 
 /// One request to the program, as `v4.channel.k8s.io` has it: channel 0 is data and 1 is errors, and both begin with
 /// the port.
-pub(crate) fn forward(stream: Replayed, pages: &Pages, asked: &Asked) {
+pub(crate) fn forward(stream: Replayed, pages: &Pages, asked: &SharedLog) {
     #[allow(clippy::result_large_err, clippy::unnecessary_wraps, reason = "the signature is tungstenite's")]
     fn speak(_: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
         response.headers_mut().insert("Sec-WebSocket-Protocol", "v4.channel.k8s.io".parse().unwrap());

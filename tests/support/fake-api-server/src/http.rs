@@ -13,13 +13,11 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 pub struct Head(pub String);
 
 /// An answer to one request.
-pub enum Answer {
+pub enum Reply {
     /// Status and body.
     Body(u16, String),
     /// None, until the client closes the connection.
     Never,
-    /// A watch: this text, and then silence until the client closes the connection.
-    Silent(String),
     /// Another protocol on this connection.
     Upgrade(Box<dyn FnOnce(Replayed) + Send>),
 }
@@ -34,7 +32,7 @@ trait Stream: Read + Write + Send {}
 
 impl<S: Read + Write + Send> Stream for S {}
 
-type Handler = dyn Fn(&Head) -> Answer + Send + Sync;
+type Handler = dyn Fn(&Head) -> Reply + Send + Sync;
 
 impl Head {
     #[must_use]
@@ -87,7 +85,7 @@ impl Write for Replayed {
 /// Answers requests on loopback until the process ends. The port.
 pub fn listen(
     tls: Option<Arc<ServerConfig>>,
-    answer: impl Fn(&Head) -> Answer + Send + Sync + 'static,
+    answer: impl Fn(&Head) -> Reply + Send + Sync + 'static,
 ) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -114,20 +112,12 @@ pub fn listen(
 fn serve(mut stream: Box<dyn Stream>, answer: &Handler) {
     while let Some(head) = head(&mut stream).map(Head) {
         let text = match answer(&head) {
-            Answer::Body(status, body) => format!(
+            Reply::Body(status, body) => format!(
                 "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
                 body.len()
             ),
-            Answer::Never => return wait_for_end(&mut stream),
-            Answer::Silent(body) => {
-                let chunk = format!("{:x}\r\n{body}\r\n", body.len());
-                let head =
-                    "HTTP/1.1 200 X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-                let chunk = if body.is_empty() { "" } else { &chunk };
-                let _ = stream.write_all((head.to_owned() + chunk).as_bytes()).and_then(|()| stream.flush());
-                return wait_for_end(&mut stream);
-            }
-            Answer::Upgrade(run) => return run(Replayed { head: io::Cursor::new(head.0), stream }),
+            Reply::Never => return wait_for_end(&mut stream),
+            Reply::Upgrade(run) => return run(Replayed { head: io::Cursor::new(head.0), stream }),
         };
         let mut body = vec![0; head.content_length()];
         if stream.read_exact(&mut body).is_err()

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    forward::{Asked, Pages, Program, forward},
-    http::{Answer, Head, listen},
+    forward::{Pages, Program, SharedLog, forward},
+    http::{Head, Reply, listen},
     program::{CommandOutput, kubeconfig, program_path},
 };
 
@@ -22,7 +22,7 @@ type Api = dyn Fn(&str, &str, usize) -> Option<(u16, Value)> + Send + Sync;
 /// A server that answers paths, and the folder with its kubeconfig that the program runs in.
 pub struct PodServer {
     folder: TempDir,
-    asked: Asked,
+    asked: SharedLog,
 }
 
 impl PodServer {
@@ -45,7 +45,7 @@ impl PodServer {
     }
 
     fn start_serving(api: Arc<Api>, pages: Option<Arc<Pages>>) -> Self {
-        let asked = Asked::default();
+        let asked = SharedLog::default();
         let log = asked.clone();
         let port = listen(None, move |head: &Head| {
             let path = head.path();
@@ -56,11 +56,11 @@ impl PodServer {
             };
             if let (Some(pages), true) = (&pages, path.ends_with("/portforward")) {
                 let (pages, log) = (pages.clone(), log.clone());
-                return Answer::Upgrade(Box::new(move |stream| forward(stream, &*pages, &log)));
+                return Reply::Upgrade(Box::new(move |stream| forward(stream, &*pages, &log)));
             }
             let (status, body) = api(path, head.query(), count).unwrap_or_else(|| status(404, "not found"));
             // A log is text.
-            Answer::Body(status, body.as_str().map_or_else(|| body.to_string(), str::to_owned))
+            Reply::Body(status, body.as_str().map_or_else(|| body.to_string(), str::to_owned))
         });
         let folder = tempfile::tempdir().unwrap();
         let cluster = json!({"server": format!("http://127.0.0.1:{port}")});

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Answer, Head, listen},
+    http::{Head, Reply, listen},
     program::{kubeconfig, program_path},
 };
 
@@ -17,25 +17,22 @@ use crate::{
 pub type Query = HashMap<String, String>;
 
 /// Paths that were asked for, with their queries.
-type Asked = Arc<Mutex<Vec<(String, Query)>>>;
+type Requests = Arc<Mutex<Vec<(String, Query)>>>;
 
 /// An answer with this status never comes.
 pub const NEVER: u16 = 0;
-
-/// An answer with this status is a watch: its body, and then silence.
-pub const SILENT: u16 = 1;
 
 /// A server, its kubeconfig, and the paths with queries that were asked for. The path of a request that is not GET begins
 /// with its method.
 pub struct ScriptedServer {
     pub kubeconfig: tempfile::NamedTempFile,
-    pub asked: Asked,
+    pub asked: Requests,
 }
 
 impl ScriptedServer {
     /// Answers with status and body.
     pub fn start(answer: impl Fn(&str, &Query) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let asked = Asked::default();
+        let asked = Requests::default();
         let log = asked.clone();
         let port = listen(None, move |head: &Head| {
             let query = query(head.query());
@@ -45,9 +42,8 @@ impl ScriptedServer {
             };
             log.lock().unwrap().push((path.clone(), query.clone()));
             match answer(&path, &query) {
-                (NEVER, _) => Answer::Never,
-                (SILENT, body) => Answer::Silent(body),
-                (status, body) => Answer::Body(status, body),
+                (NEVER, _) => Reply::Never,
+                (status, body) => Reply::Body(status, body),
             }
         });
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -82,12 +78,9 @@ impl ScriptedServer {
         pods.map(|(_, query)| query.get("continue").cloned().unwrap_or_default()).collect()
     }
 
-    /// How often a path was asked for, with and without `watch`.
-    pub fn count(&self, wanted: &str, watch: bool) -> usize {
-        let asked = self.asked.lock().unwrap();
-        let is_wanted =
-            |(path, query): &&(String, Query)| path == wanted && query.contains_key("watch") == watch;
-        asked.iter().filter(is_wanted).count()
+    /// Number of requests for a path.
+    pub fn count(&self, wanted: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|(path, _)| path == wanted).count()
     }
 }
 
@@ -130,9 +123,4 @@ pub fn failure(code: u16, message: &str) -> (u16, String) {
 /// Everything but pods: no rights.
 pub fn forbidden(path: &str) -> (u16, String) {
     failure(403, &format!("{path} is forbidden"))
-}
-
-/// A line of a watch.
-pub fn event(kind: &str, object: &Value) -> String {
-    json!({"type": kind, "object": object}).to_string() + "\n"
 }
