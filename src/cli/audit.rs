@@ -17,7 +17,7 @@ pub(super) use self::render::{painted_status, value, why};
 use self::{
     audit_report::{AuditReport, RowFilter},
     fail_on::FailOn,
-    render::Style,
+    render::{Style, notes},
 };
 use super::{
     cluster_args::{ClusterArgs, ScopeArgs},
@@ -257,12 +257,4 @@ fn print_empty(report: &AuditReport, namespace: Option<&str>) {
         count => format!(" Pods that have ended well: {count}; --finished shows them."),
     };
     output::message(&format!("No resources found{place}.{finished}"));
-}
-
-/// The lines on stderr beside the data: what could not be read, and the origin of the settings.
-fn notes(report: &AuditReport, resolver: &PolicyResolver) -> Vec<Line> {
-    let unknown = resolver.cluster_state.unknown.iter().cloned().chain(report.unreadable());
-    let unknown = unknown.map(|unknown| Line::warning(&unknown));
-    let source = Line::message(&format!("Decided by {}.", resolver.source));
-    unknown.chain([source]).collect()
 }

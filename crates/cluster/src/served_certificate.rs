@@ -54,6 +54,9 @@ pub struct Served {
 }
 
 /// Reads the certificate chain that the pod serves for `server_name`.
+///
+/// # Errors
+/// [`ServedError`] if the port-forward or the handshake fails.
 pub async fn served(
     cluster: &Cluster,
     namespace: &str,

@@ -23,3 +23,4 @@ mod rules;
 mod support;
 mod value_formula;
 mod value_track;
+mod warning_lengths;

@@ -24,8 +24,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     audit_report::AuditReport,
-    notes,
-    render::{head, prometheus},
+    render::{head, notes, prometheus},
 };
 use crate::{
     causes::with_causes,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        output::{Cell, Colour, clean, paint, quantity, table},
+        output::{Cell, Colour, Line, clean, paint, quantity, table},
         policy_resolver::PolicyResolver,
     },
     audit_report::{AuditReport, Counts, Finding},
@@ -28,6 +28,14 @@ pub(super) struct Style {
     pub(super) has_headers: bool,
     /// Whether there is a column for the namespace, as in kubectl's output with `-A`.
     pub(super) has_namespaces: bool,
+}
+
+/// The lines on stderr beside the data: what could not be read, and the origin of the settings.
+pub(super) fn notes(report: &AuditReport, resolver: &PolicyResolver) -> Vec<Line> {
+    let unknown = resolver.cluster_state.unknown.iter().cloned().chain(report.unreadable());
+    let unknown = unknown.map(|unknown| Line::warning(&unknown));
+    let source = Line::message(&format!("Decided by {}.", resolver.source));
+    unknown.chain([source]).collect()
 }
 
 /// A table of the containers, a summary by namespace, and advice.
