@@ -99,7 +99,7 @@ pub(crate) struct InstallationSettings {
 /// The settings of an installation.
 #[derive(Clone, Debug)]
 pub(crate) struct ServeSettings {
-    /// Where they stand, for people.
+    /// Their origin, for people.
     pub(crate) origin: String,
     /// The arguments of `serve`.
     pub(crate) args: Vec<String>,

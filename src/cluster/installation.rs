@@ -164,7 +164,7 @@ impl Configuration {
         (!entries.is_empty()).then(|| Selection::new(entries))
     }
 
-    /// The Service that they name, if the release can have it: what runs behind any other tells nothing about the
+    /// The Service that they name, if the release can have it: pods behind any other show nothing about the
     /// release. The error is the reason why there is none.
     pub(crate) fn called(&self) -> Result<&ServiceReference, String> {
         let reference = self.service().ok_or("it names a URL instead of a Service")?;

@@ -128,7 +128,7 @@ async fn an_own_label_is_the_one_that_is_missing_whatever_other_label_there_is()
     configuration["webhooks"] = json!([entry("namespaces.gomemlimit.dev", "gomemlimit", &own, &pods, false)]);
     fixture.put(CONFIGURATIONS, &[configuration.clone()]);
     fixture.dry_run("shop", None);
-    // Its pods say what it was installed with.
+    // Its pods show what it was installed with.
     fixture.object(PODS, 0)["spec"]["containers"][0]["args"] =
         json!(["serve", "--namespace-settings", "--namespace-selector=team in (go)"]);
     let is_told = async |fixture: &ClusterFixture| {
@@ -343,7 +343,7 @@ async fn names_of_a_cluster_are_quoted_in_commands() {
     runs_nothing_else(&fixture, "kubectl annotate namespace shop gomemlimit.dev/mode-").await;
 }
 
-/// What is no name of Kubernetes may be an option of a program, or a path: such an object is left out and told of.
+/// What is no name of Kubernetes may be an option of a program, or a path: such an object is left out and reported.
 #[rstest]
 #[case("$(touch x)`touch x`; touch x\ntouch x'\"")]
 #[case("--all")]
@@ -401,7 +401,7 @@ async fn runs_nothing_else(fixture: &ClusterFixture, begins: &str) {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{command}");
 }
 
-/// A release whose replicas mount what a keeper signs, and the keeper with so many ready pods of so many.
+/// A release whose replicas mount what a keeper signs, and the keeper with this number of ready pods, of all.
 fn kept(keeper: Option<(u32, u32)>) -> ClusterFixture {
     let mut fixture = ClusterFixture::sound();
     let pod = &mut fixture.object(PODS, 0)["spec"];

@@ -26,7 +26,7 @@ fn selector() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// What a rule gives; together with `is` it never says nothing.
+/// The settings of a rule; together with `is` they are never empty.
 fn set() -> impl Strategy<Value = Value> {
     select(vec![
         json!({"mode": "inject"}),
