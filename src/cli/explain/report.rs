@@ -32,7 +32,7 @@ fn basis(chosen: &ComputedValue) -> Value {
         ("podLimit", json!(chosen.from_pod_limit)),
         ("kind", json!(chosen.kind.as_str())),
         ("kindFrom", json!(chosen.levels.of(Setting::Value).as_str())),
-        ("notTracked", json!(chosen.not_tracked.map(NotTracked::exchosenation))),
+        ("notTracked", json!(chosen.not_tracked.map(NotTracked::explanation))),
         ("setting", json!(chosen.made_by().as_str())),
     ];
     // Each number of the recipe has the name of its setting.

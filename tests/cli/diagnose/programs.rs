@@ -118,7 +118,7 @@ impl Drop for Program {
     }
 }
 
-/// What `gomemlimit diagnose` says of it, as JSON.
+/// The JSON of `gomemlimit diagnose` for it.
 fn diagnose(binary: &Path, case: &Case) -> Value {
     let program = Program::start(binary, case);
     let nowhere = "http://127.0.0.1:1".to_owned();
