@@ -111,10 +111,7 @@ impl Listing {
     /// # Errors
     ///
     /// As for [`Self::read`].
-    pub async fn collect<T: DeserializeOwned>(
-        &self,
-        cluster: &Cluster,
-    ) -> Result<Collected<T>, ApiError> {
+    pub async fn collect<T: DeserializeOwned>(&self, cluster: &Cluster) -> Result<Collected<T>, ApiError> {
         self.collect_as(cluster, |item| serde_json::from_str(item)).await
     }
 

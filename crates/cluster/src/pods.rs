@@ -257,12 +257,7 @@ fn gomemlimit(gomemlimit: EffectiveGomemlimit) -> Gomemlimit {
 const LOG: Duration = Duration::from_secs(5);
 
 /// Whether the log of the incarnation that ended reports a malformed GOMEMLIMIT; no, if it may not be read. It is the current log until the next incarnation starts.
-pub async fn log_shows_malformed(
-    cluster: &Cluster,
-    namespace: &str,
-    pod: &str,
-    container: &str,
-) -> bool {
+pub async fn log_shows_malformed(cluster: &Cluster, namespace: &str, pod: &str, container: &str) -> bool {
     for previous in [true, false] {
         let path = format!(
             "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&previous={previous}&tailLines=50&limitBytes=65536"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gomemlimit_core::audit::{LabelSelector, Selected, Selection, EntrySelectors};
+use gomemlimit_core::audit::{EntrySelectors, LabelSelector, Selected, Selection};
 use serde_json::{Value, json};
 
 #[test]
@@ -44,7 +44,8 @@ fn selectors_are_those_of_kubernetes() {
     for strange in [r#"{"--all":"x"}"#, r#"{"a":"$(touch x)"}"#, r#"{"a b":"c"}"#] {
         let namespaces: LabelSelector =
             serde_json::from_str(&format!(r#"{{"matchLabels":{strange}}}"#)).unwrap();
-        let selection = Selection::new(vec![EntrySelectors { namespaces, objects: LabelSelector::default() }]);
+        let selection =
+            Selection::new(vec![EntrySelectors { namespaces, objects: LabelSelector::default() }]);
         assert_eq!(selection.selects(Some(&none), no_labels), Selected::Excluded, "{strange}");
     }
     let nobody = Selection::new(Vec::<EntrySelectors>::new());

@@ -6,7 +6,7 @@ use std::{
 };
 
 use gomemlimit::{
-    certs::{CaCertificate, CertificateSettings, Fingerprint, SecretData, EntryBundle},
+    certs::{CaCertificate, CertificateSettings, EntryBundle, Fingerprint, SecretData},
     serve::tls::{Credentials, provider},
 };
 use rustls::{

@@ -6,7 +6,7 @@ use std::{
 };
 
 use gomemlimit::{
-    certs::{Machine, SecretData, SignReason, Step, StoreReason, EntryBundle, WriteTarget},
+    certs::{EntryBundle, Machine, SecretData, SignReason, Step, StoreReason, WriteTarget},
     serve::tls::Credentials,
 };
 
