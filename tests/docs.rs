@@ -1,4 +1,4 @@
-//! The documentation says what the program does: names, defaults and examples are checked, not copied.
+//! The documentation matches the program: names, defaults and examples are checked, not copied.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -236,7 +236,7 @@ fn every_flag_in_the_texts_exists() {
     }
 }
 
-/// The parts of each sentence that the README explains stand in the sources.
+/// The parts of each sentence that the README explains are in the sources.
 #[test]
 fn the_readme_explains_sentences_that_the_program_says() {
     let mut sources = String::new();

@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     if let Some(profile) = &profile {
         let stacks = profile.stacks(Kind::InuseSpace);
-        // What is only flat stands where the stack ends; a difference to itself is nothing.
+        // A flat value belongs to the end of the stack; the difference of a profile to itself is empty.
         assert_eq!(stacks.since(&stacks).total(), 0);
         assert!(stacks.since(&stacks).functions().is_empty());
     }

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 
-/// Powers of ten and of two that a suffix stands for.
+/// Powers of ten and of two that a suffix means.
 const SUFFIXES: [(&str, i32, u32); 16] = [
     ("", 0, 0),
     ("n", -9, 0),
@@ -36,17 +36,17 @@ const SPACES: [char; 18] = [
 /// Exponents beyond are not evaluated.
 const MAX_EXPONENT: u64 = 400;
 
-/// With at most so many digits, the sign of an exponent that is not evaluated settles the outcome.
+/// With at most this number of digits, the sign of an exponent that is not evaluated settles the outcome.
 const MAX_DIGITS_BEYOND: usize = 300;
 
 fuzz_target!(|text: &str| {
-    let ours = parse(text);
+    let parsed = parse(text);
     let text = text.trim_matches(SPACES);
-    if let Ok(bytes) = ours {
+    if let Ok(bytes) = parsed {
         assert!(i64::try_from(bytes).is_ok(), "{text:?}: {bytes}");
     }
     if let Some(exact) = exact(text) {
-        assert_eq!(ours, exact, "{text:?}");
+        assert_eq!(parsed, exact, "{text:?}");
     }
 });
 

@@ -132,7 +132,8 @@ impl AuditArgs {
                 return self.run_once(&cluster, policy_is_given).await;
             };
             let cluster = self.cluster.open_to_poll().await?;
-            publish::run(address, self.interval, async || self.audit(&cluster, policy_is_given).await).await
+            let audit = async || self.audit(&cluster, policy_is_given).await;
+            Box::pin(publish::run(address, self.interval, audit)).await
         })
     }
 

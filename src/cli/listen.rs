@@ -47,7 +47,7 @@ pub(super) fn listen(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListe
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.ip() == Ipv6Addr::UNSPECIFIED {
-        // IPv4, too, whatever net.ipv6.bindv6only says; Go's favoriteAddrFamily (net/ipsock_posix.go) does so.
+        // IPv4, too, whatever net.ipv6.bindv6only is; Go's favoriteAddrFamily (net/ipsock_posix.go) does so.
         socket.set_only_v6(false)?;
     }
     // A restart must not wait for connections of the process before.

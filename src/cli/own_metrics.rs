@@ -1,9 +1,9 @@
-//! What the program's own /metrics say, where it has them: names of Prometheus' Go and process collectors, and of
-//! `client_golang`'s collector of runtime/metrics.
+//! Figures of the program's own /metrics: names of Prometheus' Go and process collectors, and of `client_golang`'s
+//! collector of runtime/metrics.
 
 use gomemlimit_pprof::Gomemlimit;
 
-/// The few samples that matter.
+/// The samples that matter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct OwnMetrics {
     /// Resident memory, bytes.
@@ -12,7 +12,7 @@ pub(super) struct OwnMetrics {
     pub(super) started: Option<f64>,
     /// GOMEMLIMIT as the runtime has it.
     pub(super) gomemlimit: Option<Gomemlimit>,
-    /// What the last collection left, bytes: `/gc/heap/live:bytes`.
+    /// Heap after the last collection, bytes: `/gc/heap/live:bytes`.
     pub(super) live_heap: Option<u64>,
     /// Objects on the heap with the garbage among them, bytes.
     pub(super) heap: Option<u64>,
@@ -54,12 +54,12 @@ impl OwnMetrics {
                 _ => {}
             }
         }
-        // The classes are all of one moment, the last collection; the process's own figure is of now.
+        // The classes are all of one moment, the last collection; the process's own figure is current.
         metrics.used_cpu = total.zip(idle).map(|(total, idle)| total - idle).or(process);
         metrics
     }
 
-    /// Whether there is anything of a Go program in it.
+    /// Whether there is no metric of a Go program.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_client_golang_serves_by_default() {
+    fn metrics_of_client_golang_by_default() {
         let text = "# HELP go_memstats_heap_alloc_bytes …\ngo_memstats_heap_alloc_bytes 1.5e+06\n\
             go_gc_gomemlimit_bytes 9.223372036854776e+18\nprocess_cpu_seconds_total 12.5\n\
             process_resident_memory_bytes 3.1e+07\nprocess_start_time_seconds 1.7e+09\n\

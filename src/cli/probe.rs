@@ -41,9 +41,9 @@ use crate::{
     serve::tls::{explain, provider},
 };
 
-/// A megabyte: more than any answer or scrape.
+/// Maximum size of an answer or a scrape, in bytes: 1 MiB.
 const MAX_BYTES: usize = 1 << 20;
-/// Between two rounds of requests.
+/// Time between two rounds of requests.
 const PAUSE: Duration = Duration::from_millis(500);
 const UID: &str = "gomemlimit-probe";
 
@@ -81,19 +81,20 @@ pub(super) struct ProbeArgs {
     /// The metrics
     #[arg(long, value_name = "URL")]
     metrics_url: Option<Uri>,
-    /// How long one request may take
+    /// Maximum time of one request
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     timeout: Duration,
-    /// How long to go on trying until all is as it should be: a Service may lead to a replica that stops
+    /// Maximum time to repeat requests until all pass: a Service may lead to a replica that stops
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     wait: Option<Duration>,
 }
 
-/// What a round of requests came to.
+/// The results of a round of requests.
 #[derive(Default)]
 struct Round {
-    /// A line for each answer that is as it should be.
-    fine: String,
+    /// A line for each answer that passed.
+    passed: String,
+    /// A sentence for each answer that failed.
     findings: Vec<String>,
 }
 
@@ -112,14 +113,14 @@ impl ProbeArgs {
         for finding in &round.findings {
             output::error(finding);
         }
-        let printed = output::text(&round.fine);
+        let printed = output::text(&round.passed);
         Ok(if round.findings.is_empty() { printed } else { ExitCode::FAILURE })
     }
 
     fn round(&self, runtime: &Runtime) -> anyhow::Result<Round> {
         let mut round = Round::default();
-        let mut note = |url: &Uri, judged: anyhow::Result<String>| match judged {
-            Ok(line) => round.fine.extend([url.to_string().as_str(), ": ", &line, "\n"]),
+        let mut note = |url: &Uri, result: anyhow::Result<String>| match result {
+            Ok(line) => round.passed.extend([url.to_string().as_str(), ": ", &line, "\n"]),
             Err(problem) => round.findings.push(format!("{url}: {}", with_causes(problem.as_ref()))),
         };
         if let (Some(url), Some(ca_file)) = (&self.url, &self.ca_file) {
@@ -127,12 +128,12 @@ impl ProbeArgs {
                 note(url, self.within(runtime, url, self.refusal(url, ca_file))?);
             } else {
                 let answer = self.within(runtime, url, self.review(url, ca_file))?;
-                note(url, judge_review(&answer));
+                note(url, check_review(&answer));
             }
         }
         if let Some(url) = &self.metrics_url {
             let answer = self.within(runtime, url, scrape(url))?;
-            note(url, judge_metrics(&answer));
+            note(url, check_metrics(&answer));
         }
         Ok(round)
     }
@@ -155,11 +156,15 @@ impl ProbeArgs {
         answer.await.map_err(|error| explained(error, request.is_received()))
     }
 
-    /// Whether a caller without a certificate is refused; the outer error: it cannot be reached.
+    /// Whether the webhook refuses a caller without a certificate, as a line or an error.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be reached, or is not trusted.
     async fn refusal(&self, url: &Uri, ca_file: &Path) -> anyhow::Result<anyhow::Result<String>> {
         let request = Arc::new(ClientCertificateRequest::default());
         let refused = match self.connect(url, ca_file, &request).await? {
-            // Nothing is sent, so that what the server has to say arrives.
+            // Nothing is sent, so that the alert of the server arrives.
             Ok(mut stream) if request.is_received() => stream.read(&mut [0; 1]).await.map(|_| ()),
             Ok(_) => Ok(()),
             Err(error) if request.is_received() && !is_not_trusted(&error) => Err(error),
@@ -174,7 +179,11 @@ impl ProbeArgs {
         })
     }
 
-    /// A connection that is trusted; the inner error is that of the handshake.
+    /// Connects over TLS; the inner error is that of the handshake.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or if the webhook cannot be reached.
     async fn connect(
         &self,
         url: &Uri,
@@ -206,7 +215,7 @@ impl ProbeArgs {
             ServerName::try_from(name.clone()).with_context(|| format!("{name} is not a server name"))?;
         let stream = connect(url, 443).await?;
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        // The text of tokio-rustls says no more than that it ended.
+        // The text of tokio-rustls shows only that it ended.
         Ok(stream.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
                 io::Error::new(error.kind(), "it ended the connection; does it speak TLS?")
@@ -220,12 +229,12 @@ fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> 
     chain(error).find_map(|error| error.downcast_ref())
 }
 
-/// Whether we ended the handshake for the server's certificate.
+/// Whether this program ended the handshake because of the server's certificate.
 fn is_not_trusted(error: &io::Error) -> bool {
     matches!(tls_error(error), Some(rustls::Error::InvalidCertificate(_)))
 }
 
-/// What a connection failed for, and which flag is about it. With TLS 1.3 a server refuses a client only after the
+/// The error of a connection, with the flag that it depends on. With TLS 1.3 a server refuses a client only after the
 /// handshake, or resets the connection.
 fn explained(error: anyhow::Error, is_asked: bool) -> anyhow::Error {
     let asks = "it asks for a client certificate; see --client-cert and --client-key";
@@ -329,7 +338,7 @@ fn sample_review() -> Value {
     review
 }
 
-fn judge_review(answer: &HttpResponse) -> anyhow::Result<String> {
+fn check_review(answer: &HttpResponse) -> anyhow::Result<String> {
     ensure!(answer.status == StatusCode::OK, "answered with HTTP {}", answer.status);
     let review: Value = serde_json::from_slice(&answer.body).context("the answer is not JSON")?;
     ensure!(review.pointer("/response/uid") == Some(&json!(UID)), "the answer has another uid");
@@ -343,15 +352,15 @@ fn judge_review(answer: &HttpResponse) -> anyhow::Result<String> {
     let mut pod = sample_pod();
     json_patch::patch(&mut pod, &patch).context("the patch does not apply")?;
     let env = pod.pointer("/spec/containers/0/env").and_then(Value::as_array);
-    let ours = env.into_iter().flatten().find(|env| env.get("name") == Some(&json!("GOMEMLIMIT")));
-    let value = ours.and_then(|env| env.get("value")).and_then(Value::as_str);
+    let variable = env.into_iter().flatten().find(|env| env.get("name") == Some(&json!("GOMEMLIMIT")));
+    let value = variable.and_then(|env| env.get("value")).and_then(Value::as_str);
     let value = value.context("there is no GOMEMLIMIT in the patched pod")?;
     let below_limit = value.parse().is_ok_and(|bytes: u64| bytes < LIMIT_BYTES);
     ensure!(below_limit, "GOMEMLIMIT={value} is not a number below the limit");
     Ok(format!("injects GOMEMLIMIT={value} for 1Gi"))
 }
 
-fn judge_metrics(answer: &HttpResponse) -> anyhow::Result<String> {
+fn check_metrics(answer: &HttpResponse) -> anyhow::Result<String> {
     ensure!(answer.status == StatusCode::OK, "answered with HTTP {}", answer.status);
     let text = std::str::from_utf8(&answer.body).context("the metrics are not text")?;
     let series = text.lines().filter(|line| line.starts_with("gomemlimit_")).count();

@@ -79,7 +79,7 @@ async fn answers_that_are_not_what_was_asked_for_are_one_sentence() {
 }
 
 #[tokio::test]
-async fn a_strange_pod_is_left_out_and_told() {
+async fn a_pod_of_an_unknown_shape_is_left_out_and_reported() {
     let server = ScriptedServer::start(|path, _| match path {
         "/api/v1/namespaces/shop/pods" => {
             list(&[json!({"metadata": {"name": "strange"}, "spec": {"containers": 7}}), pod("a")], "")
@@ -272,7 +272,7 @@ async fn counts_are_published_and_outlive_a_server_that_is_away() {
 
 /// Neither audits nor probes nor the end wait for whoever reads stderr.
 #[tokio::test]
-async fn publishing_goes_on_although_nobody_reads_what_it_tells() {
+async fn publishing_goes_on_although_nobody_reads_its_log() {
     let (_unread, mut stderr) = std::io::pipe().unwrap();
     // The capacity of a pipe is 64 KiB: pipe(7).
     std::io::Write::write_all(&mut stderr, &vec![b'\n'; 64 << 10]).unwrap();
@@ -312,7 +312,7 @@ async fn publishing_goes_on_although_nobody_reads_what_it_tells() {
     assert_eq!(ended.unwrap().code(), Some(0));
 }
 
-/// The page that a request asks for, of so many items; as text, since they are large.
+/// The page that a request asks for, of `items` in all; as text, since they are large.
 fn page(
     query: &gomemlimit_fake_api_server::Query,
     items: usize,
@@ -327,7 +327,7 @@ fn page(
 }
 
 /// Memory of `audit --listen` is not that of what tenants write: pods of a megabyte, and namespaces with all annotations
-/// and labels that they can have, of ours and of others. The chart's limit is 128 MiB; a debug build takes 30 at rest.
+/// and labels that they can have, of gomemlimit.dev and of others. The chart's limit is 128 MiB; a debug build takes 30 at rest.
 #[tokio::test]
 async fn large_objects_of_tenants_take_no_memory() {
     let entries = |of: &str, count: usize, text: usize| {

@@ -1,4 +1,4 @@
-//! Hostile manifests and directories, as somebody may write them into a repository that a program of ours looks through.
+//! Hostile manifests and directories, as somebody may write them into a repository that the program reads.
 
 use std::{
     fs,
@@ -28,11 +28,11 @@ use crate::support::command::{run, run_with_stdin};
 )]
 #[case::binary("kind: !!binary UG9k\nspec: {containers: [{name: a}]}\n", "!!binary")]
 #[case::separator("null\n---\u{a0}\n{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n", "kubectl ends a document")]
-fn what_only_kubectl_sees_is_refused(#[case] text: &str, #[case] says: &str) {
+fn what_only_kubectl_sees_is_refused(#[case] text: &str, #[case] expected: &str) {
     let text = if text.starts_with("kind") { format!("apiVersion: v1\n{text}") } else { text.to_owned() };
     run_with_stdin(&["explain", "-f", "-", "--fail-on", "no-memory-limit", "--allow-empty"], &text)
-        .is_refused(says);
-    run_with_stdin(&["inject", "-f", "-"], &text).is_refused(says);
+        .is_refused(expected);
+    run_with_stdin(&["inject", "-f", "-"], &text).is_refused(expected);
 }
 
 /// `kubectl apply` creates the pods of whatever has items.
@@ -155,8 +155,8 @@ fn links_within_a_directory_are_read() {
     // Nothing is written through them.
     let target = directory.path().join("..2026/a.yaml");
     let link = directory.path().join("a.yaml");
-    let says = format!("a.yaml is a link; name {}", target.display());
-    run(&["inject", "--in-place", "-f", root]).is_refused(&says);
+    let expected = format!("a.yaml is a link; name {}", target.display());
+    run(&["inject", "--in-place", "-f", root]).is_refused(&expected);
     run(&["inject", "--in-place", "-f", link.to_str().unwrap()])
         .is_refused("is a link to ..data/a.yaml; name");
     assert_eq!(fs::read_to_string(target).unwrap(), DEPLOYMENT);
@@ -208,9 +208,9 @@ fn inputs_have_a_maximum_size() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.yaml");
     fs::File::create(&path).unwrap().set_len((64 << 20) + 1).unwrap();
-    let says = "it is larger than 64 MiB, which no manifest is; split it into several files";
+    let expected = "it is larger than 64 MiB, which no manifest is; split it into several files";
     for file in [path.to_str().unwrap(), directory.path().to_str().unwrap(), "/dev/zero"] {
-        run(&["inject", "-f", file]).is_refused(says);
+        run(&["inject", "-f", file]).is_refused(expected);
     }
 }
 

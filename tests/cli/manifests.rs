@@ -181,10 +181,10 @@ fn manifests_are_decided_like_the_reviews_of_their_pods() {
 #[case(&["explain", "-f", "-", "--headroom", "100m"], "\"100m\" is 0.1 bytes: m is milli; did you mean 100Mi?")]
 #[case(&["inject", "-f", "-", "--min-limit", "64MiB"], "is not a Kubernetes quantity such as 512Mi (did you mean 64Mi?)")]
 #[cfg_attr(feature = "cli", case(&["diagnose", "x", "--limit", "256"], "\"256\" is 256 bytes; did you mean 256Mi?"))]
-fn a_size_without_a_unit_is_refused(#[case] arguments: &[&str], #[case] says: &str) {
+fn a_size_without_a_unit_is_refused(#[case] arguments: &[&str], #[case] message: &str) {
     let output = run_with_stdin(arguments, DEPLOYMENT);
     assert_eq!(output.code, 2);
-    assert!(output.stderr.contains(says), "{}", output.stderr);
+    assert!(output.stderr.contains(message), "{}", output.stderr);
     let fine = run_with_stdin(&["explain", "-f", "-", "--headroom", "0", "--min-limit", "1Mi"], DEPLOYMENT);
     assert_eq!(fine.code, 0, "{}", fine.stderr);
 }
@@ -222,11 +222,11 @@ fn a_size_without_a_unit_is_refused(#[case] arguments: &[&str], #[case] says: &s
 fn bad_input_is_one_sentence_and_exit_code_2(
     #[case] arguments: &[&str],
     #[case] stdin: &str,
-    #[case] says: &str,
+    #[case] message: &str,
 ) {
     let output = run_with_stdin(arguments, stdin);
     assert_eq!((output.code, &*output.stdout), (2, ""), "{}", output.stderr);
-    assert!(output.stderr.starts_with("error: ") && output.stderr.contains(says), "{}", output.stderr);
+    assert!(output.stderr.starts_with("error: ") && output.stderr.contains(message), "{}", output.stderr);
 }
 
 #[test]

@@ -240,7 +240,7 @@ async fn what_a_server_answers_with_is_harmless() {
             let (_, stdout, stderr) = server.run(arguments).await;
             is_harmless(&stderr);
             is_harmless(&stdout);
-            // What is not there is told in other words.
+            // What is not there is reported in other words.
             assert!(code == 404 || [stdout, stderr].concat().contains(r"\u{1b}[2J"), "{code} {arguments:?}");
         }
     }

@@ -16,7 +16,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What the server says: the answers to lists in turn, and the events of every watch.
+/// The script of the server: the answers to lists in turn, and the events of every watch.
 struct Script {
     lists: Vec<(u16, Value)>,
     events: mpsc::UnboundedReceiver<Value>,

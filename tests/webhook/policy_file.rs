@@ -38,7 +38,7 @@ spec:
           - {name: report, image: registry.example/shop/report:1, resources: {limits: {memory: 512Mi}}}
 ";
 
-/// What stands in the page after this line, until its block ends.
+/// The page after this line, until its block ends.
 fn shown(start: &str) -> &str {
     let from = PAGE.find(start).unwrap_or_else(|| panic!("no {start} in the page"));
     let text = &PAGE[from..];
@@ -94,8 +94,8 @@ fn kinds_that_own_no_pods_are_refused_as_owners() {
             Ok(_) => assert_eq!(owner, kind.name),
             Err(error) => {
                 let error = error.to_string();
-                let says = format!("the owner of a {}'s pods is a {owner}; write that", kind.name);
-                assert!(owner != kind.name && error.contains(&says), "{error}");
+                let expected = format!("the owner of a {}'s pods is a {owner}; write that", kind.name);
+                assert!(owner != kind.name && error.contains(&expected), "{error}");
             }
         }
     }
@@ -182,7 +182,7 @@ fn inject_repairs_in_place() {
     assert_eq!(text(&run(&["inject", "-f", "p.yaml"], &[("p.yaml", BROKEN)]).stdout), BROKEN);
 }
 
-/// Once, however many pods there are; what is written on a pod is told with the pod.
+/// Once, however many pods there are; problems of a pod are reported with the pod.
 #[test]
 fn a_ratio_that_wastes_half_of_the_memory_is_told_once() {
     let rules = "rules: [{name: low, match: {containers: [api]}, set: {ratio: 0.3}}]\n";
@@ -236,7 +236,7 @@ fn the_policy_file_of_a_webhooks_pod_is_found_in_its_arguments() {
 fn a_bad_policy_file_at_start_is_an_error() {
     let arguments =
         ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--policy-file", "policy.yaml"];
-    for (files, says) in [
+    for (files, expected) in [
         (&[][..], "error: cannot read the policy file policy.yaml: No such file or directory"),
         (
             &[("policy.yaml", "rules: [{name: a, is: rust}]\n")],
@@ -247,7 +247,7 @@ fn a_bad_policy_file_at_start_is_an_error() {
         let stderr = text(&output.stderr);
         let last = stderr.lines().last().unwrap();
         assert_eq!(output.status.code(), Some(2), "{stderr}");
-        assert!(last.starts_with(says), "{stderr}");
+        assert!(last.starts_with(expected), "{stderr}");
     }
 }
 

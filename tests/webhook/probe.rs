@@ -42,7 +42,7 @@ async fn a_working_webhook_is_fine() {
     assert!(stdout.ends_with(" series\n"), "{stdout}");
 }
 
-/// `helm test` asks whether the webhook answers as it should, whatever it is told to do about other pods.
+/// `helm test` asks whether the webhook answers as it should, whatever its settings for other pods are.
 #[rstest]
 #[case::audit_mode(|policy: &mut Policy| policy.defaults.mode = Mode::Audit)]
 #[case::off(|policy: &mut Policy| policy.defaults.mode = Mode::Off)]
@@ -131,7 +131,7 @@ async fn the_port_with_tls_has_no_metrics() {
 
 #[tokio::test]
 async fn a_server_that_hangs_up_or_says_something_else_is_named() {
-    for (says, code, expected) in [
+    for (response, code, expected) in [
         ("", 2, "no answer"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 1, "there is no metric of gomemlimit"),
         ("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", 1, "answered with HTTP 503"),
@@ -142,12 +142,12 @@ async fn a_server_that_hangs_up_or_says_something_else_is_named() {
         let answer = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let _ = stream.read(&mut [0; 1024]).await;
-            stream.write_all(says.as_bytes()).await.unwrap();
+            stream.write_all(response.as_bytes()).await.unwrap();
         };
         let arguments = ["--metrics-url", &url];
         let ((got, _, stderr), ()) = tokio::join!(probe(&arguments), answer);
-        assert_eq!(got, code, "{says:?}: {stderr}");
-        assert!(stderr.contains(expected), "{says:?}: {stderr}");
+        assert_eq!(got, code, "{response:?}: {stderr}");
+        assert!(stderr.contains(expected), "{response:?}: {stderr}");
     }
 }
 
@@ -170,7 +170,7 @@ async fn with_wait_it_tries_until_all_is_as_it_should_be() {
     assert!(stdout.ends_with(": 1 series\n"), "{stdout}");
 
     let (code, _, stderr) = probe(&["--metrics-url", "http://127.0.0.1:1/metrics", "--wait", "600ms"]).await;
-    assert_eq!(code, 2, "what stays wrong is told in the end");
+    assert_eq!(code, 2, "what stays wrong is reported in the end");
     assert!(stderr.contains("cannot connect"), "{stderr}");
 }
 
@@ -184,8 +184,8 @@ async fn with_wait_it_tries_until_all_is_as_it_should_be() {
 #[case::refused(&["--metrics-url", "http://127.0.0.1:1/metrics"], "http://127.0.0.1:1/metrics: cannot connect: Connection refused")]
 #[case::not_a_url(&["--metrics-url", "http://"], "--metrics-url <URL>")]
 #[tokio::test]
-async fn what_cannot_be_reached_exits_2_and_is_named(#[case] arguments: &[&str], #[case] says: &str) {
+async fn what_cannot_be_reached_exits_2_and_is_named(#[case] arguments: &[&str], #[case] expected: &str) {
     let (code, stdout, stderr) = probe(arguments).await;
     assert_eq!((code, &*stdout), (2, ""), "{stderr}");
-    assert!(stderr.starts_with("error: ") && stderr.contains(says), "{stderr}");
+    assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{stderr}");
 }

@@ -81,10 +81,10 @@ async fn run(arguments: &[&str]) -> (i32, String, String) {
 #[case::leaf_longer_than_ca(&["--tls-secret", "ca", "--webhook-config", "a", "--service", "b", "--leaf-duration", "8761h"], "--leaf-duration cannot be longer than --ca-duration")]
 #[case::endless_ca(&["--ca-duration", "100years"], "--ca-duration <DURATION>': must be at most 87600h")]
 #[tokio::test]
-async fn a_bad_flag_exits_2_and_is_named(#[case] arguments: &[&str], #[case] says: &str) {
+async fn a_bad_flag_exits_2_and_is_named(#[case] arguments: &[&str], #[case] expected: &str) {
     let (code, stdout, stderr) = run(&[&["serve"], arguments].concat()).await;
     assert_eq!((code, &*stdout), (2, ""), "{stderr}");
-    assert!(stderr.starts_with("error: ") && stderr.contains(says), "{stderr}");
+    assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{stderr}");
 }
 
 /// The chart refuses the same, and docs/certificates.md has the figures: tests/chart/freshness.py.
@@ -94,14 +94,14 @@ async fn a_bad_flag_exits_2_and_is_named(#[case] arguments: &[&str], #[case] say
 #[case::ca_too_short(&["--leaf-duration", "30m", "--ca-duration", "40m29s"], "--ca-duration is too short")]
 #[case::least_ca(&["--leaf-duration", "30m", "--ca-duration", "40m30s"], "--tls-secret needs a cluster")]
 #[tokio::test]
-async fn a_separate_keeper_leaves_time_for_the_kubelet(#[case] lives: &[&str], #[case] says: &str) {
+async fn a_separate_keeper_leaves_time_for_the_kubelet(#[case] lives: &[&str], #[case] expected: &str) {
     let names = ["--tls-secret", "ca", "--serving-secret", "b", "--webhook-config", "c", "--service", "d"];
     let mut command = program();
     command.arg("certificates").args(names).args(lives).env("KUBECONFIG", "/nowhere/kubeconfig");
     let output = command.output().await.unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains(says), "{stderr}");
+    assert!(stderr.contains(expected), "{stderr}");
 }
 
 #[tokio::test]
@@ -136,10 +136,10 @@ async fn an_expired_certificate_is_refused_at_start() {
 #[case::zsh(&["completions", "zsh"], "#compdef gomemlimit")]
 #[case::fish(&["completions", "fish"], "complete --keep-order --exclusive --command gomemlimit")]
 #[tokio::test]
-async fn what_is_asked_for_goes_to_stdout(#[case] arguments: &[&str], #[case] says: &str) {
+async fn what_is_asked_for_goes_to_stdout(#[case] arguments: &[&str], #[case] expected: &str) {
     let (code, stdout, stderr) = run(arguments).await;
     assert_eq!((code, &*stderr), (0, ""));
-    assert!(stdout.contains(says), "{stdout}");
+    assert!(stdout.contains(expected), "{stdout}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The real program as a process, and what the kernel and its own metrics say of it.
+//! The real program as a process, with the figures of the kernel and its own metrics.
 
 use std::{
     ffi::OsString,
@@ -48,7 +48,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it on loopback with certificates of `mount`, with at most so many file descriptors.
+    /// Starts it on loopback with certificates of `mount`, with at most this number of file descriptors.
     pub async fn start(
         binary: &Path,
         mount: &Mount,
@@ -192,12 +192,12 @@ impl Program {
         }
     }
 
-    /// What it says of itself; an error where it is not ready.
+    /// Its own report; an error if it is not ready.
     pub async fn readyz(&self) -> Result<String> {
         self.get("/readyz").await
     }
 
-    /// Whether it says that it is alive.
+    /// Whether /livez reports that it is alive.
     pub async fn livez(&self) -> Result<String> {
         self.get("/livez").await
     }

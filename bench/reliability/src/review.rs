@@ -32,7 +32,7 @@ impl Review {
         Ok(Self { uid: uid.to_owned(), body: body.into() })
     }
 
-    /// Makes it so many bytes long, by blanks behind it.
+    /// Makes it this number of bytes long, by blanks behind it.
     pub fn pad(&mut self, size: usize) {
         let mut body = self.body.to_vec();
         body.resize(size.max(body.len()), b' ');

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_cert::{Certificate, der::Decode};
 
-/// The common name of every CA; which one it is the key identifiers tell.
+/// The common name of every CA; key identifiers distinguish them.
 pub(crate) const CA_NAME: &str = "gomemlimit CA";
 
 /// One CA certificate of a bundle.

@@ -71,7 +71,7 @@ impl fmt::Display for SignReason {
 impl Leaf {
     /// Reads the serving Secret. One of `signers` has to have signed the certificate for `server_name`.
     ///
-    /// It has no beginning that would tell its lifetime, so it is renewed a third of `lifetime` before its end.
+    /// It has no beginning that would show its lifetime, so it is renewed a third of `lifetime` before its end.
     pub(crate) fn from_data(
         data: &SecretData,
         mut signers: impl Iterator<Item = CaCertificate>,

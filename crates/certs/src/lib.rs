@@ -6,7 +6,7 @@
 //! instant does a replica serve a certificate that the API server does not trust. CAs that were not made here, or that
 //! somebody revoked, are neither used nor published.
 //!
-//! PURE: the caller tells [`Machine`] what the cluster looks like and what time it is, and does the next [`Step`].
+//! PURE: the caller passes the state of the cluster and the time to [`Machine`], and does the next [`Step`].
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};

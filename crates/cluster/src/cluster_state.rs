@@ -99,7 +99,7 @@ pub struct InstallationSettings {
 /// The settings of an installation.
 #[derive(Clone, Debug)]
 pub struct ServeSettings {
-    /// Origin of the settings, for people.
+    /// Their origin, for people.
     pub origin: String,
     /// The arguments of `serve`.
     pub args: Vec<String>,

@@ -112,7 +112,7 @@ pub(super) struct ContainerState {
 }
 
 impl ContainerState {
-    /// Why it does not run, if the API server tells: `CrashLoopBackOff`, `Completed` ….
+    /// Reason for which it does not run, if the API server reports it: `CrashLoopBackOff`, `Completed` ….
     pub(super) fn reason(&self) -> Option<&str> {
         let waiting = self.waiting.as_ref().and_then(|waiting| waiting.reason.as_deref());
         let terminated = self.terminated.as_ref().and_then(|terminated| terminated.reason.as_deref());

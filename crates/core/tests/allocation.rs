@@ -69,7 +69,7 @@ fn peak_heap_stays_small() {
     no_text_is_repeated();
 }
 
-/// Wherever a long text stands in a review, as a value or as a key, little of it is kept, answered or logged.
+/// Wherever a long text is in a review, as a value or as a key, little of it is kept, answered or logged.
 fn no_text_is_repeated() {
     let review = serde_json::to_string(&rich_review()).unwrap();
     let (plain, _) = peak_heap("a rich review", review.as_bytes());

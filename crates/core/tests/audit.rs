@@ -30,7 +30,7 @@ fn pod(env: &Value, spec: Option<&str>, running: Option<&str>) -> Value {
     })
 }
 
-fn ours(value: &str, limit: u64) -> Value {
+fn status_annotation(value: &str, limit: u64) -> Value {
     let status = json!({"version": 1, "containers": {"app": {
         "value": value, "limit": limit, "ratio": "0.9", "headroom": 0, "kind": "literal", "source": "default",
     }}});
@@ -157,7 +157,7 @@ fn values_of_ours(
     #[case] explanation: &str,
 ) {
     let mut pod = pod(&literal("966367641"), Some(spec), running);
-    pod["metadata"]["annotations"] = ours("966367641", GI);
+    pod["metadata"]["annotations"] = status_annotation("966367641", GI);
     let found = assess_one(&pod, &Selected::Yes);
     assert_eq!((found.status, found.explanation.as_str(), found.is_ours), (status, explanation, true));
     assert_eq!(found.advice.is_empty(), status == Coverage::Covered);
@@ -166,7 +166,7 @@ fn values_of_ours(
 #[test]
 fn a_forged_record_is_not_ours() {
     let mut pod = pod(&literal("966367642"), Some("1Gi"), Some("1Gi"));
-    pod["metadata"]["annotations"] = ours("966367642", GI);
+    pod["metadata"]["annotations"] = status_annotation("966367642", GI);
     assert!(!assess_one(&pod, &Selected::Yes).is_ours);
 }
 
@@ -277,12 +277,12 @@ fn a_part_of_the_pods_limit_is_measured_against() {
     .to_string();
     let pod = LivePod::parse(&text).unwrap();
     let found = assess(&pod, &NamespaceAnnotations::new(), &Policy::default(), &Selected::Yes);
-    let told: Vec<_> = found
+    let reported: Vec<_> = found
         .iter()
         .map(|one| (one.name.as_str(), one.status.as_str(), one.reason.map(UncoveredReason::as_str)))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("setup", "uncovered", Some("init-container")),
             ("proxy", "uncovered", Some("not-injected")),
@@ -333,7 +333,7 @@ fn strange_pods_are_errors_or_harmless() {
     }
 }
 
-/// The text of a limit that is surprisingly small says what it is, and what was probably meant.
+/// The text of a limit that is surprisingly small shows what it is, and what was probably meant.
 #[rstest]
 #[case::milli("128m", "the memory limit \"128m\" is 0.128 bytes: m is milli", "did you mean 128Mi?")]
 #[case::small(

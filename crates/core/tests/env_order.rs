@@ -1,4 +1,4 @@
-//! A variable that refers to `$(GOMEMLIMIT)` is expanded only if GOMEMLIMIT stands before it.
+//! A variable that refers to `$(GOMEMLIMIT)` is expanded only if GOMEMLIMIT comes before it.
 
 use gomemlimit_core::{NamespaceAnnotations, Policy, Settings, settings::ValueKind};
 use rstest::rstest;
@@ -37,9 +37,9 @@ fn refers(value: &str) -> Value {
 #[case::shell("$GOMEMLIMIT", false)]
 fn ours_comes_first_if_something_refers_to_it(#[case] value: &str, #[case] is_first: bool) {
     let other = json!({"name": "A", "value": "1"});
-    let ours = json!({"name": "GOMEMLIMIT", "value": "966367641"});
+    let injected = json!({"name": "GOMEMLIMIT", "value": "966367641"});
     let found = env_after(json!([other, refers(value)]), ValueKind::Literal);
-    let wanted = if is_first { [ours, other, refers(value)] } else { [other, refers(value), ours] };
+    let wanted = if is_first { [injected, other, refers(value)] } else { [other, refers(value), injected] };
     assert_eq!(found, wanted);
 }
 
@@ -50,7 +50,7 @@ fn both_variables_of_a_value_that_tracks_come_first() {
     assert_eq!(names, ["GOMEMLIMIT_MIB", "GOMEMLIMIT", "CACHE"]);
 }
 
-/// An argument sees all variables, wherever they stand.
+/// An argument sees all variables, wherever they are.
 #[test]
 fn arguments_move_nothing() {
     let mut pod = app("1Gi");

@@ -21,7 +21,7 @@ const STRCONV_MINOR: u32 = 26;
 /// The Go program, built once for all tests.
 struct Program {
     binary: PathBuf,
-    /// As `go env GOVERSION` says, such as `go1.26.8`.
+    /// Output of `go env GOVERSION`, such as `go1.26.8`.
     version: String,
     /// The 26 of it.
     minor: u32,
@@ -36,7 +36,7 @@ impl Program {
 
     fn build() -> Result<Self, String> {
         let version = go(&["env", "GOVERSION"])?.trim().to_owned();
-        let minor = minor(&version).ok_or_else(|| format!("`go env GOVERSION` says {version:?}"))?;
+        let minor = minor(&version).ok_or_else(|| format!("`go env GOVERSION` prints {version:?}"))?;
         // One file for each release, so that runs with different ones never meet.
         let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("runtime-check-1.{minor}"));
         // Without VCS stamping: it fails where git is missing or distrusts the directory.
@@ -86,7 +86,7 @@ fn minor(version: &str) -> Option<u32> {
 }
 
 /// What our own parser makes of a text, as the number that the runtime would report.
-fn ours(text: &str) -> Result<u64, Malformed> {
+fn parsed(text: &str) -> Result<u64, Malformed> {
     text.parse().map(|limit| match limit {
         GoLimit::Unlimited => UNLIMITED,
         GoLimit::Bytes(bytes) => bytes,
@@ -105,7 +105,7 @@ fn every_value_that_we_emit_is_read_as_that_many_bytes() {
     assert!(values.len() > 50, "{}", values.len());
     for text in &values {
         let bytes = text.parse().expect("we emit decimal digits");
-        assert_eq!((program.read(text), ours(text)), (Ok(bytes), Ok(bytes)), "{text:?}");
+        assert_eq!((program.read(text), parsed(text)), (Ok(bytes), Ok(bytes)), "{text:?}");
     }
     println!("{}: {} emitted values read exactly", program.version, values.len());
 }
@@ -127,7 +127,7 @@ fn every_accepted_form_is_read_as_our_parser_reads_it() {
         ("-0", 0),
     ];
     for (text, bytes) in forms {
-        assert_eq!((program.read(text), ours(text)), (Ok(bytes), Ok(bytes)), "{text:?}");
+        assert_eq!((program.read(text), parsed(text)), (Ok(bytes), Ok(bytes)), "{text:?}");
     }
     println!("{}: {} accepted forms read exactly", program.version, forms.len());
 }
@@ -145,9 +145,9 @@ fn every_malformed_text_is_refused_but_where_the_releases_differ() {
             None => unit_only.contains(&text) && program.minor < STRCONV_MINOR,
         };
         // A value that some release dies of is malformed to us.
-        assert_eq!(ours(text), Err(Malformed), "{text:?}");
+        assert_eq!(parsed(text), Err(Malformed), "{text:?}");
         if is_read {
-            let unsigned = text.strip_prefix('+').map_or(Ok(0), ours);
+            let unsigned = text.strip_prefix('+').map_or(Ok(0), parsed);
             assert_eq!(program.read(text), unsigned, "{text:?} by {}", program.version);
             differ += 1;
         } else {

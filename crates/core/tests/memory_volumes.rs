@@ -79,14 +79,14 @@ fn pod(volumes: Value, mounts: Value) -> Value {
     json!([7, "a", {"name": ["a"]}, mount("a")]), None
 )]
 #[case::no_list(json!({"name": "Memory"}), json!("Memory"), None)]
-fn what_is_told(#[case] volumes: Value, #[case] mounts: Value, #[case] says: Option<&str>) {
+fn volumes_that_are_reported(#[case] volumes: Value, #[case] mounts: Value, #[case] expected: Option<&str>) {
     let pod = pod(volumes, mounts);
     let answer = ask(&pod, &Policy::default());
     assert_eq!(answer.decisions["containers"]["app"]["value"], "966367641");
-    assert_eq!(answer.warnings.len(), usize::from(says.is_some()), "{:?}", answer.warnings);
-    if let Some(says) = says {
+    assert_eq!(answer.warnings.len(), usize::from(expected.is_some()), "{:?}", answer.warnings);
+    if let Some(expected) = expected {
         let warning = &answer.warnings[0];
-        assert!(warning.starts_with("container \"app\": ") && warning.contains(says), "{warning}");
+        assert!(warning.starts_with("container \"app\": ") && warning.contains(expected), "{warning}");
         let status = &answer.patch.last().unwrap()["value"]["gomemlimit.dev/status"];
         let status: Value = serde_json::from_str(status.as_str().unwrap()).unwrap();
         assert_eq!(status["warnings"], json!([warning]));
@@ -103,7 +103,7 @@ fn a_headroom_of_the_size_is_enough() {
     assert_eq!(answer.warnings, Vec::<String>::new());
 }
 
-/// Each container that can write to a volume may have to bear all of it, also a sidecar.
+/// Each container that can write to a volume may have to hold all of it, also a sidecar.
 #[test]
 fn every_container_that_writes_is_warned_about() {
     let mut pod = pod(json!([memory("cache", Some("700Mi"))]), json!([mount("cache")]));
@@ -127,13 +127,13 @@ fn every_container_that_writes_is_warned_about() {
 #[case::told_nothing("900MiB", Repair::Off, None)]
 #[case::broken("1GiB", Repair::Report, Some("above 98 %"))]
 #[case::off("off", Repair::Report, None)]
-fn values_of_the_user(#[case] value: &str, #[case] repair: Repair, #[case] says: Option<&str>) {
+fn values_of_the_user(#[case] value: &str, #[case] repair: Repair, #[case] expected: Option<&str>) {
     let mut pod = pod(json!([memory("cache", Some("700Mi"))]), json!([mount("cache")]));
     pod["spec"]["containers"][0]["env"] = json!([{"name": "GOMEMLIMIT", "value": value}]);
     let policy = Policy { defaults: Settings { repair, ..Settings::default() }, ..Policy::default() };
     let answer = ask(&pod, &policy);
-    assert_eq!((answer.patch.len(), answer.warnings.len()), (0, usize::from(says.is_some())));
-    assert!(says.is_none_or(|says| answer.warnings[0].contains(says)), "{:?}", answer.warnings);
+    assert_eq!((answer.patch.len(), answer.warnings.len()), (0, usize::from(expected.is_some())));
+    assert!(expected.is_none_or(|expected| answer.warnings[0].contains(expected)), "{:?}", answer.warnings);
 }
 
 #[test]

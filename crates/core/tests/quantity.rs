@@ -84,7 +84,9 @@ fn agrees_with_kubernetes() {
                     QuantityError::Malformed => 2,
                 }] += 1;
             }
-            (ours, ..) => wrong.push(format!("{text:?}: ours {ours:?}, Go {go:?} (accepted: {go_accepts})")),
+            (parsed, ..) => {
+                wrong.push(format!("{text:?}: parsed {parsed:?}, Go {go:?} (accepted: {go_accepts})"));
+            }
         }
     }
     let [negative, out_of_range, no_digit] = stricter;
@@ -169,7 +171,7 @@ fn what_was_meant() {
     ] {
         assert_eq!(suggestion(text).as_deref(), meant, "{text:?}");
     }
-    for (text, says) in [
+    for (text, expected) in [
         ("128m", Some("\"128m\" is 0.128 bytes: m is milli; did you mean 128Mi?")),
         ("1000m", Some("\"1000m\" is 1 byte: m is milli; did you mean 1000Mi?")),
         ("2500m", Some("\"2500m\" is 2.5 bytes: m is milli; did you mean 2500Mi?")),
@@ -180,6 +182,6 @@ fn what_was_meant() {
         ("1048576", None),
         ("128MiB", None),
     ] {
-        assert_eq!(too_small(text).as_deref(), says, "{text:?}");
+        assert_eq!(too_small(text).as_deref(), expected, "{text:?}");
     }
 }

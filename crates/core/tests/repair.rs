@@ -99,7 +99,7 @@ fn each_broken_kind_becomes_sound_and_ours(
     let [warning] = &answer.warnings[..] else { panic!("{:?}", answer.warnings) };
     assert!(warning.ends_with("; repaired: GOMEMLIMIT=966367641") || problem == "malformed", "{warning}");
 
-    // Now it is ours: nothing more to do, it follows the limit, and what it was is not forgotten.
+    // Now it is an own value: nothing is left to do, it follows the limit, and the old value is recorded.
     let again = ask(&after, &Policy::default());
     assert_eq!((again.patch.len(), again.warnings.len()), (0, 0), "{:?}", again.warnings);
     let mut raised = after.clone();
@@ -146,12 +146,16 @@ fn sound_and_opaque_values_are_never_touched(#[case] entries: Value, #[case] war
 #[case::malformed_without_a_limit(None, literal("900Mi"), "no memory limit")]
 #[case::below_minimum(Some("16Mi"), reference(Some("1")), "too small")]
 #[case::invalid_limit(Some("9Ei"), literal("900Mi"), "not a usable quantity")]
-fn what_cannot_be_derived_is_reported(#[case] limit: Option<&str>, #[case] entry: Value, #[case] says: &str) {
+fn what_cannot_be_derived_is_reported(
+    #[case] limit: Option<&str>,
+    #[case] entry: Value,
+    #[case] expected: &str,
+) {
     let answer = ask(&with(limit, json!([entry])), &fixing());
     assert_eq!(answer.patch.len(), 0);
     assert_eq!(answer.decisions["containers"]["app"], json!({"skipped": "already-set"}));
     let [warning] = &answer.warnings[..] else { panic!("{:?}", answer.warnings) };
-    assert!(warning.contains("; not repaired: ") && warning.contains(says), "{warning}");
+    assert!(warning.contains("; not repaired: ") && warning.contains(expected), "{warning}");
 }
 
 #[test]
@@ -165,7 +169,7 @@ fn a_program_that_would_get_no_value_is_not_repaired() {
         answer.warnings
     );
 
-    // What keeps us away before anybody looks at the value says so.
+    // A reason that comes before the value is reported.
     pod["metadata"]["labels"] = json!({"gomemlimit.dev/inject": "disabled"});
     let answer = ask(&pod, &fixing());
     assert_eq!(

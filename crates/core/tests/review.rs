@@ -48,7 +48,7 @@ fn deep_nesting_neither_overflows_nor_refuses() {
     assert!(Review::parse("[".repeat(1_000_000).as_bytes()).is_err());
 }
 
-/// A review whose uid can be read is always allowed, unchanged, and says what is wrong.
+/// A review whose uid can be read is always allowed, unchanged, with a warning about what is wrong.
 #[rstest]
 #[case::wrong_kind(json!({"kind": "Pod"}), json!({}), "expected AdmissionReview")]
 #[case::wrong_version(json!({"apiVersion": "admission.k8s.io/v1beta1"}), json!({}), "v1beta1")]
@@ -66,14 +66,18 @@ fn deep_nesting_neither_overflows_nor_refuses() {
     "cannot be read"
 )]
 #[case::operation_of_wrong_type(json!({}), json!({"operation": 5}), "cannot be read")]
-fn with_a_uid_it_is_allowed_with_a_warning(#[case] outer: Value, #[case] request: Value, #[case] says: &str) {
+fn with_a_uid_it_is_allowed_with_a_warning(
+    #[case] outer: Value,
+    #[case] request: Value,
+    #[case] message: &str,
+) {
     let mut review: Value = serde_json::from_slice(&review_of(&json!({"spec": {}}))).unwrap();
     review.as_object_mut().unwrap().extend(outer.as_object().cloned().unwrap());
     review["request"].as_object_mut().unwrap().extend(request.as_object().cloned().unwrap());
     let answer = answer(&serde_json::to_vec(&review).unwrap());
     assert_eq!(answer.patch, Vec::<Value>::new());
     let [warning] = &answer.warnings[..] else { panic!("one warning, not {:?}", answer.warnings) };
-    assert!(warning.contains(says), "{warning}");
+    assert!(warning.contains(message), "{warning}");
 }
 
 #[rstest]

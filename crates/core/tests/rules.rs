@@ -328,9 +328,9 @@ fn where_the_namespace_and_the_owner_come_from() {
         decision.containers[0].outcome.value.unwrap().bytes >> 20
     };
     let mut live = pod();
-    assert_eq!(value(&live, (&none).into()), 90, "nobody says where it is");
+    assert_eq!(value(&live, (&none).into()), 90, "nobody names the place");
     live["metadata"]["namespace"] = "shop".into();
-    assert_eq!(value(&live, (&none).into()), 50, "the pod says it");
+    assert_eq!(value(&live, (&none).into()), 50, "the pod names it");
     let elsewhere = PodContext { namespace: "other", annotations: &none, owner: None };
     assert_eq!(value(&live, elsewhere), 90, "the request knows better");
     let template = PodContext { owner: Some("ReplicaSet"), ..elsewhere };

@@ -82,7 +82,7 @@ pub fn open(path: &Path, kinds: Kinds) -> Result<(File, Metadata), FileError> {
     };
     let metadata = file.metadata()?;
     match kinds {
-        // Reading tells of a directory in the words of the system.
+        // The read of a directory fails with the error of the system.
         Kinds::Regular if !metadata.is_file() && !metadata.is_dir() => Err(FileError::NotRegular),
         _ if metadata.file_type().is_block_device() => Err(FileError::BlockDevice),
         _ => Ok((file, metadata)),

@@ -262,8 +262,7 @@ impl<'s> Composer<'s> {
         match tag.suffix_in_namespace(YAML_TAGS).as_deref() {
             Some("null" | "bool" | "int" | "float") => plain(),
             Some(suffix @ ("binary" | "merge")) => {
-                let message =
-                    format!("the tag !!{suffix} is not supported; write the value that it stands for");
+                let message = format!("the tag !!{suffix} is not supported; write the value that it means");
                 Err(self.syntax(at, message))
             }
             _ => Ok(string()),

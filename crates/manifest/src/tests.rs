@@ -101,7 +101,7 @@ fn a_refusal_shows_the_line_and_what_to_do() {
          it, or write it in double quotes as an escape"
     );
     assert!(parse("text: \"a\\u2028b\"\n").is_ok() && parse("{\"text\":\"a\u{2028}b\"}").is_ok());
-    for (text, says) in [
+    for (text, expected) in [
         ("kind: A\nv: !!binary UG9k\n", "document 1, line 2, column 13: the tag !!binary is not supported"),
         ("kind: A\nv: [?a]\n", "document 1, line 2, column 5: YAML parsers disagree"),
         ("null\n---\u{a0}\n{}\n", "line 2, column 1: kubectl ends a document at this line"),
@@ -112,7 +112,7 @@ fn a_refusal_shows_the_line_and_what_to_do() {
         ("a: &a:b c\n", "document 1, line 1, column 4: kubectl reads this anchor otherwise"),
         ("1e21: c\n", "document 1, line 1, column 1: kubectl writes the key 1e21 otherwise"),
     ] {
-        assert!(refusal(text).starts_with(says), "{}", refusal(text));
+        assert!(refusal(text).starts_with(expected), "{}", refusal(text));
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 
 const MIB: u64 = 1 << 20;
 
-/// A container of 256 MiB after so many restarts.
+/// A container of 256 MiB after this number of restarts.
 fn sample(pod: &str, restarts: u32, resident_mib: u64) -> Sample {
     Sample {
         pod: pod.to_owned(),
@@ -98,7 +98,7 @@ fn cpu_time_is_added_up_over_processes() {
         .map(|(at, gc, all)| with(Some(at), gc, all));
     let cpu = observed(samples).containers[0].cpu.unwrap();
     assert_eq!((cpu.gc_seconds, cpu.all_seconds), (1.0, 4.0));
-    // Where the start is not known, a counter that falls tells another process.
+    // Where the start is not known, a counter that falls shows another process.
     for hides_start in [false, true] {
         let samples = known.map(|(started, gc, all)| with(started.filter(|_| !hides_start), gc, all));
         let cpu = observed(samples).containers[0].cpu.unwrap();

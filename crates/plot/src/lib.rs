@@ -19,7 +19,7 @@
 
 use std::fmt::Write as _;
 
-/// Colours that people with any colour vision can tell apart (Okabe and Ito), the first two for before and after.
+/// Colours that people with any colour vision can distinguish (Okabe and Ito), the first two for before and after.
 pub const COLOURS: [&str; 7] = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5a5a5a"];
 const RED: &str = "#c81e1e";
 const GREY: &str = "#6e6e6e";

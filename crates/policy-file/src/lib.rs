@@ -31,7 +31,7 @@ pub enum PolicyFileError {
         /// Why.
         source: FileError,
     },
-    /// It does not say what a policy file can say.
+    /// It is not a valid policy file.
     #[error("policy file {path}, {problem}; see {docs}", path = path.display(), docs = docs("policy-file"))]
     Parse {
         /// Which.
@@ -131,10 +131,10 @@ mod tests {
     #[case::duplicate_key("rules: []\nrules: []\n", "line 2", "duplicate")]
     #[case::not_yaml("rules: [\n", "line", "")]
     #[case::two_documents("rules: []\n---\nrules: []\n", "line", "")]
-    fn errors_say_where_and_what(#[case] text: &str, #[case] place: &str, #[case] says: &str) {
+    fn errors_name_the_place_and_the_cause(#[case] text: &str, #[case] place: &str, #[case] expected: &str) {
         let error = refused(text);
         assert!(error.starts_with("policy file policy.yaml, line "), "{error}");
-        assert!(error.contains(place) && error.contains(says), "{error}");
+        assert!(error.contains(place) && error.contains(expected), "{error}");
         assert!(
             error.ends_with(&format!("; see {}", docs("policy-file"))) && !error.contains('\n'),
             "{error}"
@@ -163,8 +163,8 @@ mod tests {
         };
         assert_eq!(parse(Path::new("p"), file(511).as_bytes()).unwrap().len(), 2);
         let error = refused(&file(512));
-        let says = ": with rule \"b\" the patterns of the file have more than 65536 bytes";
-        assert!(error.contains(says), "{error}");
+        let expected = ": with rule \"b\" the patterns of the file have more than 65536 bytes";
+        assert!(error.contains(expected), "{error}");
     }
 
     #[rstest]

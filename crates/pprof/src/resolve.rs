@@ -101,7 +101,7 @@ fn index(ids: impl Iterator<Item = u64>, what: &str) -> Result<HashMap<u64, usiz
     let mut by_id = HashMap::new();
     for (at, id) in ids.enumerate() {
         if id == 0 || by_id.insert(id, at).is_some() {
-            return Err(malformed(&format!("the id of a {what} is zero or stands twice")));
+            return Err(malformed(&format!("the id of a {what} is zero or occurs twice")));
         }
     }
     Ok(by_id)

@@ -112,7 +112,7 @@ fn location(id: u8, function: u8) -> Vec<u8> {
 #[case::no_samples(profile(&[]), "is empty: the program sets runtime.MemProfileRate to 0")]
 #[case::no_location(profile(&[sample(1)]), "is not a pprof profile: a sample refers to a location that is missing")]
 #[case::no_function(profile(&[sample(1), location(1, 9)]), "is not a pprof profile: a location refers to a function that is missing")]
-#[case::twice(profile(&[sample(1), location(1, 0), location(1, 0)]), "is not a pprof profile: the id of a location is zero or stands twice")]
+#[case::twice(profile(&[sample(1), location(1, 0), location(1, 0)]), "is not a pprof profile: the id of a location is zero or occurs twice")]
 #[case::values(profile(&[nested(2, &number(1, 1)), location(1, 0)]), "is not a pprof profile: a sample has fewer or more values")]
 #[case::string(profile(&[nested(1, &[number(1, 99), number(2, 2)].concat()), sample(1)]), "is not a pprof profile: it refers to a string that is missing")]
 #[case::not_text(profile(&[nested(6, &[0xff, 0xfe])]), "is not a pprof profile: a string is not UTF-8")]
@@ -181,7 +181,7 @@ fn long(tag: u8, bytes: &[u8]) -> Vec<u8> {
     [&[tag << 3 | 2][..], &varint(bytes.len()), bytes].concat()
 }
 
-/// So many different stacks of so many frames each, of `locations` locations of one line each.
+/// Different stacks with the given number of frames each, of `locations` locations of one line each.
 fn stacks(count: usize, depth: usize, locations: usize) -> Vec<u8> {
     let location = |id: usize| {
         let line = [number(1, 1), vec![2 << 3], varint(id)].concat();

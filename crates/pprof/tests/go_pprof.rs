@@ -74,7 +74,7 @@ fn top(toolchain: &Path, kind: &str, base: Option<&Path>, profile: &Path) -> Top
     Top { shown, total, functions: functions.collect() }
 }
 
-fn ours(kind: Kind, base: Option<&Profile>, profile: &Profile) -> Top {
+fn own_top(kind: Kind, base: Option<&Profile>, profile: &Profile) -> Top {
     let mut stacks = profile.stacks(kind);
     let mut total = profile.total(kind);
     if let Some(base) = base {
@@ -112,10 +112,10 @@ fn every_figure_is_that_of_go_tool_pprof() {
                         tables += 1;
                         figures += 2 * wanted.functions.len() + 2;
                     };
-                    compare(top(&toolchain, name, None, file), ours(kind, None, profile));
+                    compare(top(&toolchain, name, None, file), own_top(kind, None, profile));
                     if step > 0 {
                         let wanted = top(&toolchain, name, Some(base_file), file);
-                        compare(wanted, ours(kind, Some(base), profile));
+                        compare(wanted, own_top(kind, Some(base), profile));
                     }
                 }
             }

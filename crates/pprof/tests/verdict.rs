@@ -161,7 +161,7 @@ fn memory_that_the_runtime_does_not_count_is_off_the_heap() {
     let said = diagnose(&mapped(60));
     assert_eq!(said.recommended_gomemlimit, Some(LIMIT - said.figures.off_heap.unwrap()));
     assert_eq!(verdict(&limited(LIMIT - 80 * MIB, mapped(60))), Verdict::Healthy, "there is room for it");
-    // Without rights the peak of the process says it, where it says anything.
+    // Without rights the peak of the process is used, if it is known.
     let peak = with(steady([40; 4]), |_, capture| {
         capture.rss = None;
         stats(capture).max_rss = 160 * MIB;

@@ -148,7 +148,7 @@ const BEGUN: usize = 17 << 10;
 /// What a client of a body does that never comes to an end.
 #[derive(Clone, Copy)]
 enum Stalling {
-    /// Sends so many bytes of a body of 255 KiB, then nothing.
+    /// Sends this number of bytes of a body of 255 KiB, then nothing.
     After(usize),
     /// Sends a byte now and then.
     Drips,

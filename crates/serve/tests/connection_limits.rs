@@ -23,7 +23,7 @@ use tokio_rustls::client::TlsStream;
 /// Shorter than any deadline of a [`Setup`], so what happens within it is not a deadline's doing.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A request whose client says nothing more.
+/// A request whose client sends nothing more.
 const HALF_A_BODY: &[u8] =
     b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
 

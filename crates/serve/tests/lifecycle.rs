@@ -30,7 +30,7 @@ async fn ready_until_sigterm_and_serving_during_the_delay() {
     assert_eq!(server.admin("/readyz").await, (503, "not ready: shutting down\n".to_owned()));
     assert_eq!(server.admin("/livez").await.0, 200);
 
-    // New and open connections are served, and told to go elsewhere next time.
+    // New and open connections are served, and closed after the response.
     let fresh = server.review(REVIEW).await;
     assert!(is_injected(&fresh) && fresh.closes());
     send(&mut kept, &request(REVIEW)).await;

@@ -40,7 +40,7 @@ async fn a_thousand_connections_leave_no_task_behind() {
     assert_eq!(server.metric("gomemlimit_connections_accepted_total").await, 1001);
 }
 
-/// Timeouts that differ enough to tell which one ended a connection.
+/// Timeouts that differ enough to show which one ended a connection.
 fn impatient() -> Setup {
     let mut setup = Setup::default();
     setup.options.connections.handshake = Duration::from_millis(200);
@@ -253,7 +253,7 @@ async fn a_certificate_swapped_by_symlink_is_served_within_one_poll() {
     let mut old_connection = server.connect().await;
 
     mount.swap(&second.certificate, &second.key);
-    // One poll is 50 ms; the counter says that it happened.
+    // One poll is 50 ms; the counter shows that it happened.
     server.wait_for_metric(r#"gomemlimit_certificate_reloads_total{result="loaded"}"#, 1).await;
     assert!(trusts(&server, &second).await);
     assert!(!trusts(&server, &first).await);

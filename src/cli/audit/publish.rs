@@ -146,7 +146,9 @@ async fn audit_repeatedly(
             Ok((report, resolver)) => {
                 let notes = notes(&report, &resolver);
                 if notes != printed {
-                    notes.iter().for_each(|line| stderr.push(line.as_bytes()));
+                    for line in &notes {
+                        stderr.push(line.as_bytes());
+                    }
                     printed = notes;
                 }
                 shared.succeeded(&report, started.elapsed(), SystemTime::now());

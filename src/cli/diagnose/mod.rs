@@ -38,7 +38,7 @@ use super::{
     settings_args::parse_quantity,
 };
 
-/// Leak or tuning? Look at the heap of a running Go program, and say what is wrong and what to do
+/// Leak or tuning? Look at the heap of a running Go program, and show what is wrong and what to do
 ///
 /// Captures heap profiles from net/http/pprof, each right after a garbage collection, and compares them.
 /// In a pod through the API server, also if pprof listens on 127.0.0.1 only: nothing is opened here,

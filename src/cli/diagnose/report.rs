@@ -32,12 +32,12 @@ pub(super) fn text(captured: &Captured, diagnosis: &Diagnosis) -> String {
     section(&mut text, "What to do", diagnosis.advice.iter().cloned());
     section(&mut text, "Goroutines that were added", goroutines(figures));
     section(&mut text, "Growing stacks (memory in use, a minute)", growing(figures));
-    section(&mut text, "Top holders (memory in use)", top_functions(figures));
+    section(&mut text, "Top functions (memory in use)", top_functions(figures));
     if figures.captures > 0 {
         section(&mut text, "Memory", memory(figures));
     }
     let saved = captured.saved.as_ref().map(|folder| {
-        format!("What was captured lies in {0}; `go tool pprof {0}/heap-1.pb.gz` opens it.", folder.display())
+        format!("The captures are in {0}; `go tool pprof {0}/heap-1.pb.gz` opens it.", folder.display())
     });
     section(&mut text, "To know", diagnosis.notes.iter().cloned().chain(saved));
     text

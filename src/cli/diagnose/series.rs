@@ -152,7 +152,7 @@ fn same_process(evidence: &Evidence, now: &MemStats) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Resident memory, and what else the program's metrics say. Who answered first is asked for all captures: a trend of
+/// Resident memory, and the other figures of the program's metrics. The source that answered first is asked for all captures: a trend of
 /// figures of two kinds is none.
 async fn resident(
     process: &mut impl ProcessInfo,

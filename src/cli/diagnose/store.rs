@@ -22,7 +22,7 @@ use crate::causes::with_causes;
 /// Maximum size of all files of a run, in bytes: 1,000 captures of 2 MiB. They may lie in memory (tmpfs).
 const MAX_RUN_BYTES: usize = 2 << 30;
 
-/// Beside the profiles: everything that they do not say themselves.
+/// The data that is saved beside the profiles, which do not have it.
 pub(super) const INDEX: &str = "capture.json";
 
 /// The content of [`INDEX`].

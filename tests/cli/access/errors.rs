@@ -1,4 +1,4 @@
-//! What errors say: their cause, once, and what to do.
+//! Errors: the cause, once, and what to do.
 
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -117,7 +117,7 @@ fn a_request_has_the_time_that_is_given() {
 fn a_list_of_files_may_name_some_that_do_not_exist() {
     let (server, home) = (Server::http(), Home::new());
     home.write("config", &two(&server).to_string());
-    // The first file that says something counts.
+    // The first file that sets a value counts.
     home.write("first", "{current-context: live, kind: Config, apiVersion: v1}");
     let list = ["nothing", "first", "config", "nowhere"].map(|name| home.path(name));
     let list = list.each_ref().map(|path| text(path)).join("::");

@@ -1,4 +1,4 @@
-//! What a kubeconfig says of the API server's certificate.
+//! Settings of a kubeconfig about the API server's certificate.
 
 use std::sync::Arc;
 

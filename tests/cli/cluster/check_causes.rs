@@ -1,5 +1,5 @@
 //! Each cause of a broken check, by the damage that leads to it. Those of served certificates need a real cluster:
-//! tests/cluster/e2e/check.rs.
+//! tests/e2e/tests/check.rs.
 
 use rstest::rstest;
 use serde_json::{Value, json};

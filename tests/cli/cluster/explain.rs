@@ -24,7 +24,7 @@ fn with_rules(rules: &Value) -> ClusterFixture {
     fixture
 }
 
-/// A pod of ours with this status annotation.
+/// An injected pod with this status annotation.
 fn recorded(status: &str) -> ClusterFixture {
     let mut fixture = ClusterFixture::sound();
     let mut pod = pod_with("api-0", Some("966367641"));

@@ -49,7 +49,7 @@ async fn an_audit_of_nothing_is_no_gate(#[case] arguments: &[&str], #[case] said
     assert!(error.contains("pass --allow-empty"), "{stderr}");
     let (code, _, stderr) = server.run(&[&gate[..], &["--allow-empty"]].concat()).await;
     assert_eq!((code, stderr.contains("error: ")), (0, false), "{stderr}");
-    // Without a gate it is what kubectl says.
+    // Without --fail-on the message is that of kubectl.
     let (code, stdout, stderr) = server.run(&[&["audit"], arguments].concat()).await;
     assert_eq!((code, stderr.contains("error: ")), (0, false), "{stdout}{stderr}");
     if !arguments.contains(&"json") {
@@ -58,7 +58,7 @@ async fn an_audit_of_nothing_is_no_gate(#[case] arguments: &[&str], #[case] said
 }
 
 #[tokio::test]
-async fn pods_that_are_left_out_are_told_of() {
+async fn pods_that_are_left_out_are_reported() {
     let server = server(&[finished("done")]);
     let (code, stdout, stderr) = server.run(&["audit"]).await;
     assert_eq!((code, stdout.as_str()), (0, ""));
@@ -122,7 +122,7 @@ async fn settings_that_may_not_be_read_do_not_pass() {
             "error: --fail-on {word} cannot be judged: what the webhook selects and decides by cannot"
         );
         assert!(stderr.lines().last().unwrap().starts_with(&said), "{stderr}");
-        // Flags stand for what the webhook runs with.
+        // Flags replace the settings of the webhook.
         assert_eq!(server.run(&["audit", "--fail-on", word, "--ratio", "0.8"]).await.0, 0);
     }
     // What a value means against the limit does not depend on them.
@@ -211,7 +211,7 @@ async fn an_explanation_by_what_is_known_passes() {
     let gate = ["explain", "api-0", "--fail-on", "no-memory-limit"];
     let (code, _, stderr) = with_pod().serve().run(&gate).await;
     assert_eq!(code, 0, "{stderr}");
-    // Flags stand for what the webhook runs with.
+    // Flags replace the settings of the webhook.
     let mut fixture = with_pod();
     fixture.forbid(CONFIGURATIONS);
     let (code, _, stderr) = fixture.serve().run(&[&gate[..], &["--ratio", "0.8"]].concat()).await;

@@ -69,7 +69,7 @@ async fn each_pod_is_judged_by_the_installation_that_selects_it() {
     assert_eq!(report["broken"]["check"], "settings", "{code}: {report:#}");
 }
 
-/// Whatever keeps the settings from being known is told.
+/// Whatever keeps the settings from being known is reported.
 #[rstest]
 #[case::no_service(|fixture: &mut ClusterFixture| fixture.put(SERVICES, &[]), "service gomemlimit in gomemlimit does not exist")]
 #[case::no_pods(|fixture: &mut ClusterFixture| fixture.put(PODS, &[]), "service gomemlimit in gomemlimit has no pods")]

@@ -127,7 +127,7 @@ async fn annotations_that_are_not_helms_name_no_release(#[case] annotations: Val
     assert_eq!(report["broken"]["command"], upgrade("gomemlimit", "gomemlimit"), "{report:#}");
 }
 
-/// What runs in a tenant's namespace shows nothing about the release, even if the configuration calls it.
+/// Pods in a tenant's namespace show nothing about the release, even if the configuration calls them.
 #[tokio::test]
 async fn a_service_outside_of_the_releases_namespace_is_not_believed() {
     let mut fixture = ClusterFixture::sound();

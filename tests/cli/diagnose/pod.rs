@@ -40,7 +40,7 @@ fn summary(rss: u64) -> Value {
                      "containers": [{"name": "app", "memory": {"rssBytes": rss, "workingSetBytes": 1}}]}]})
 }
 
-/// The kubelet says something first, and is silent or new to the pod later; one trend has figures of one kind.
+/// The kubelet answers first, and is silent or new to the pod later; one trend has figures of one kind.
 #[rstest]
 #[case::kubelet(|count| (count == 0).then(|| summary(100 << 20)), "kubelet", Value::Null)]
 #[case::metrics_server(|count| Some(if count == 0 { json!({}) } else { summary(100 << 20) }), "metrics-server", json!(7 << 20))]
@@ -343,12 +343,7 @@ fn a_signal_loses_nothing(#[case] signal: &str, #[case] more: &[&str], #[case] c
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(output.stderr, "note: interrupted; this is by the 1 capture until then\n");
     assert!(output.stdout.starts_with("inconclusive: "), "{}", output.stdout);
-    assert_eq!(
-        output.stdout.contains("What was captured lies in kept;"),
-        !more.is_empty(),
-        "{}",
-        output.stdout
-    );
+    assert_eq!(output.stdout.contains("The captures are in kept;"), !more.is_empty(), "{}", output.stdout);
     if !more.is_empty() {
         assert!(cluster.path(&format!("kept/heap-{captures}.pb.gz")).exists());
     }

@@ -118,7 +118,7 @@ impl Drop for Program {
     }
 }
 
-/// What `gomemlimit diagnose` says of it, as JSON.
+/// The JSON of `gomemlimit diagnose` for it.
 fn diagnose(binary: &Path, case: &Case) -> Value {
     let program = Program::start(binary, case);
     let nowhere = "http://127.0.0.1:1".to_owned();
@@ -158,7 +158,7 @@ fn every_verdict_has_a_program_and_the_page_has_every_program() {
         assert!(CASES.iter().any(|case| case.wanted == verdict.as_str()), "no case wants {verdict}");
     }
     let programs = ["leaks", "steady", "cgo"].map(|name| {
-        let path = format!("tests/diagnose/programs/{name}.go");
+        let path = format!("tests/cli/diagnose/programs/{name}.go");
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
     });
     let (programs, page) = (programs.concat(), include_str!("../../../docs/diagnose.md"));
@@ -167,7 +167,7 @@ fn every_verdict_has_a_program_and_the_page_has_every_program() {
         let row = format!("| {name} | `{wanted}` | {wanted} ");
         assert!(
             page.contains(&row),
-            "docs/diagnose.md lacks the row that tests/diagnose/matrix prints: {row}"
+            "docs/diagnose.md lacks the row that tests/cli/diagnose/matrix prints: {row}"
         );
     }
 }

@@ -41,7 +41,7 @@ fn pod(name: &str, restarts: usize, gomemlimit: Option<&str>) -> Value {
     })
 }
 
-/// What the kubelet says: working sets of the container of these pods.
+/// The kubelet's statistics: working sets of the container of these pods.
 fn summary(working_sets: &[(&str, u64)]) -> (u16, Value) {
     let pods = working_sets.iter().map(|(pod, mib)| {
         json!({"podRef": {"name": pod, "namespace": "shop"},

@@ -107,7 +107,7 @@ fn a_poll_that_hangs_ends_with_the_time() {
     assert!(report["notes"].to_string().contains(said), "{}", report["notes"]);
 }
 
-/// Nothing is repeated behind the back of a poll, and the cause of a failed one is told.
+/// Nothing is repeated behind the back of a poll, and the cause of a failed one is reported.
 #[test]
 fn a_list_that_fails_is_one_failed_poll() {
     let cluster = PodServer::new(|path, count| {

@@ -53,7 +53,7 @@ async fn an_audit_needs_no_more_than_to_list_pods() {
     assert!(!seen["unknown"].to_string().contains("cannot read namespaces"), "{seen}");
     kubectl(&["label", "namespace", name, "gomemlimit.dev/inject=enabled"]);
     assert_eq!(audit(&["-o", "json"]).json()["containers"][0]["reason"], "not-injected");
-    println!("rights: without pods, with pods, with namespaces: each says what it does not know");
+    println!("rights: without pods, with pods, with namespaces: each reports what is unknown");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -94,7 +94,7 @@ async fn every_pod_of_the_corpus_is_stored_with_its_value() {
         }
     }
     println!(
-        "corpus: {} manifests, {containers} containers as stored by the API server, {with_value} of them with a value of ours",
+        "corpus: {} manifests, {containers} containers as stored by the API server, {with_value} of them with an injected value",
         expected.len()
     );
     assert_eq!(containers, 110);

@@ -31,7 +31,7 @@ async fn a_leak_with_a_value_is_a_leak_and_the_estimate_is_about_right() {
     Release::shared(&client).await.assert_ready().await;
     let namespace = Namespace::labelled(&client).await;
     let name = &namespace.name;
-    // pprof listens on 127.0.0.1:6060 unless it is told otherwise.
+    // pprof listens on 127.0.0.1:6060 unless another address is configured.
     let leaking = demo_pod("leaking", &["-live=40MiB", "-garbage=64KiB", "-leak=48KiB"], LIMIT);
     let stored = Manifest(leaking).create(&client, name).await.unwrap();
     assert_eq!(values(&stored, "shop"), [VALUE]);
@@ -147,7 +147,7 @@ async fn a_malformed_value_is_told_by_the_pod_and_by_its_log() {
         assert!(ran.stdout.starts_with("misconfigured: "), "{}", ran.stdout);
         assert_eq!(gomemlimit(&arguments[..4]).code, 0);
     }
-    // Who may not read the log is told what the container does.
+    // Without the right to read the log the error shows the state of the container.
     let few = Account::new(name, "few");
     few.may("get", "pods");
     few.may("get,create", "pods/portforward");

@@ -134,7 +134,7 @@ fn image() -> String {
 }
 
 /// The report in the words of `REPORT`.
-fn told(report: &Value) -> String {
+fn summary_of(report: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let containers = report["containers"].as_array().unwrap();
     let mut lines: Vec<String> = containers
@@ -190,7 +190,7 @@ async fn a_fleet_with_every_status_is_reported_exactly() {
         Manifest(pod).create(&client, name).await.unwrap();
     }
     wait_for("the fleet is reported as it was made", LONG, async || {
-        let seen = told(&audit(name));
+        let seen = summary_of(&audit(name));
         check(seen == REPORT, || format!("\n{seen}\ninstead of\n{REPORT}"))
     })
     .await;
@@ -204,7 +204,7 @@ async fn a_fleet_with_every_status_is_reported_exactly() {
     println!("fleet:\n{}{}", table.stdout.replace(name.as_str(), "shop"), table.stderr);
 }
 
-/// What the report says is what the webhook's policy file says now.
+/// The report decides by the current policy file of the webhook.
 async fn an_edited_policy_file(release: &Release, name: &str) {
     assert_eq!(of(name, "below"), pair("uncovered", "below-minimum"));
     let edits = [(json!({"set": {"minLimit": "8Mi"}}), "not-injected"), (json!({"is": "not-go"}), "not-go")];

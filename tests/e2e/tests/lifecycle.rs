@@ -41,7 +41,7 @@ async fn helm_test_passes() {
     let client = client().await;
     let release = Release::fresh(&client, &[]).await;
     release.assert_ready().await;
-    // Whatever the webhook is told to do about other pods.
+    // Whatever the settings for other pods are.
     for settings in ["settings.mode=", "settings.mode=audit,settings.value=track,settings.minLimit=2Gi"] {
         release.upgrade(&["--set", settings]);
         let said = helm(&["test", "gomemlimit", "-n", RELEASE_NAMESPACE, "--timeout=3m"]);

@@ -25,7 +25,7 @@ async fn rules_hold_and_change_without_a_restart() {
     let pods = release.pod_names().await;
     // The first rules of a release, too, arrive without a rollout.
     release.upgrade(&["--set-json", &rules(&namespace.name, "0.8")]);
-    // Both replicas have to know: so many answers in a row.
+    // Both replicas have to know: the same answer several times in a row.
     let settled = async |wanted: &str| {
         let (started, mut in_a_row) = (Instant::now(), 0);
         wait_for(&format!("pods get {wanted}"), 2 * LONG, async || {

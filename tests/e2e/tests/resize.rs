@@ -122,7 +122,7 @@ async fn follow(client: &Client, namespace: &str, form: Form, policy: Policy) ->
     all.try_into().unwrap()
 }
 
-/// What is seen once kubelet has done the resize to so many MiB, and has restarted the container as often as it has to.
+/// What is seen once kubelet has done the resize to this number of MiB, and has restarted the container as often as it has to.
 async fn settled(client: &Client, namespace: &str, name: &str, limit: u64, restarts: i32) -> Observed {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     wait_for(&format!("{name} runs with {limit} MiB"), LONG, async || {

@@ -9,7 +9,7 @@ use crate::harness::{
     FULLNAME, LONG, RELEASE_NAMESPACE, Release, check, client, kubectl, try_kubectl, wait_for,
 };
 
-/// Where our rights stand.
+/// Files with the rights of the program.
 const ROLES: [&str; 2] = ["role", "clusterrole"];
 
 /// Who has rights: the replicas, or the keeper beside replicas without any.
@@ -64,7 +64,7 @@ impl Mode {
         .await
     }
 
-    /// With these rules it says that it may not do `verb`.
+    /// With these rules it reports that it may not do `verb`.
     async fn check_refused(
         &self,
         release: &Release,
@@ -75,7 +75,7 @@ impl Mode {
     ) {
         set_rules(kind, &self.name, fewer);
         let name = self.start_from_nothing().await;
-        // As it stands in the log, which is JSON.
+        // As in the log, which is JSON.
         let refused = format!("cannot {verb} resource \\\"{resource}\\\"");
         wait_for(&format!("a {} without {verb} {resource} says so", self.component), LONG, async || {
             let log = try_kubectl(&["logs", "-n", RELEASE_NAMESPACE, &name], "")?;

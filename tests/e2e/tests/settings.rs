@@ -1,4 +1,4 @@
-//! What a namespace says of its pods is followed while it changes, and the figures arrive through the Service.
+//! Settings of a namespace are followed while they change, and the figures arrive through the Service.
 
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ async fn settings_of_a_namespace_are_followed() {
     for (place, (change, wanted)) in steps.into_iter().enumerate() {
         change();
         let started = Instant::now();
-        // Both replicas have to know: so many answers in a row.
+        // Both replicas have to know: the same answer several times in a row.
         let mut in_a_row = 0;
         wait_for(&format!("what step {place} says holds"), LONG, async || {
             let pod = Manifest(gated_pod("settings", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();

@@ -80,7 +80,7 @@ async fn a_tracking_value_follows_a_resize_and_a_literal_is_warned_about() {
     println!("track: limit 128Mi, resized to 192Mi with a restart: the process says 192000000");
 }
 
-/// Where a value cannot track, it says why, and the API server takes it.
+/// If a value cannot track, the status shows why, and the API server accepts it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_track_is_a_literal() {
     let client = client().await;

@@ -101,7 +101,7 @@ fn a_replica_without_the_time_does_not_take_the_ca_from_the_others() {
     let mut fixture = Fixture::installed(2);
     fixture.advance(HOUR / 2);
     let ca = fixture.ca_certificate();
-    // A node that starts in 1970, until it has been told the time.
+    // A node that starts in 1970, until its clock is set.
     let now = fixture.cluster.now.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
     fixture.replicas[0].skew = -i64::try_from(now.as_secs()).unwrap();
     fixture.befalls(&Event::Restart(0));

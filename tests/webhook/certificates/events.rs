@@ -20,11 +20,11 @@ pub enum Damage {
     Removed(&'static str),
     AnotherCa,
     Backup(prop::sample::Index),
-    /// Somebody appends a CA that is not ours.
+    /// Somebody appends a foreign CA.
     Planted(Planted),
     /// The same, beside one that is there, to sign and to sign next.
     PlantedSigner(Planted),
-    /// More CAs than are kept, made as ours are, by somebody who has their keys; they end so many minutes from now.
+    /// More CAs than are kept, made exactly like own ones, by somebody who has their keys; with the minutes until they end.
     Copies(u64),
 }
 

@@ -72,7 +72,7 @@ impl Future for PollCounter {
         let now = Instant::now();
         self.last = if self.last.0 == now { (now, self.last.1 + 1) } else { (now, 1) };
         if self.last.1 > SPIN {
-            // It is left alone, so that the clock goes on and the test can say so.
+            // It is not polled, so that the clock goes on and the test can fail.
             self.polls.spins.store(true, Ordering::Relaxed);
             return Poll::Pending;
         }
@@ -103,7 +103,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// An API server that fails as `rule` says, and so many keepers that have just been started.
+    /// An API server that fails by `rule`, and this number of keepers that have just been started.
     fn start(mode: Mode, replicas: usize, rule: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Self {
         let api = FakeApiServer::default();
         api.fail(rule);
@@ -221,7 +221,7 @@ fn start(mode: Mode, api: &FakeApiServer, replica: usize, tasks: &mut JoinSet<()
     Replica { polls, trusted, degraded }
 }
 
-/// The first so many such requests of a replica.
+/// The first such requests of a replica, up to this number.
 fn first(
     times: usize,
     (replica, verb, resource): (usize, Verb, Resource),

@@ -11,7 +11,7 @@ use rstest::rstest;
 
 use super::fixture::{Fixture, HOUR, NAME, Replica, TICK, settings};
 
-/// A CA that is not ours, and in which way.
+/// A foreign CA, by what is foreign about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Planted {
     /// Another name, no constraint, until 9966.
@@ -20,7 +20,7 @@ pub enum Planted {
     Unconstrained,
     /// For another Service.
     AnotherName,
-    /// For ours, and for one more.
+    /// For the own name, and for one more.
     OneNameMore,
     /// May make CAs of its own.
     PathLength,

@@ -143,7 +143,7 @@ fn an_admin_is_obeyed_who_revokes_a_ca_that_was_put_there_by_hand() {
     let data = Contents { current: other, next: None, retired: vec![] }.to_data();
     fixture.cluster.write_secret(Some(data));
     fixture.settle();
-    assert!(fixture.is_trusted(&planted), "made as ours are, so it is taken over");
+    assert!(fixture.is_trusted(&planted), "made exactly like an own one, so it is taken over");
     fixture.revoke_one(&planted);
     fixture.settle();
     assert!(!fixture.is_trusted(&planted) && fixture.is_trusted(&first));

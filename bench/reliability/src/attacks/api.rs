@@ -37,7 +37,7 @@ impl Query {
     }
 }
 
-/// A page of a list of so many items, as the query asks for it.
+/// A page of a list of this number of items, as the query asks for it.
 pub fn page(query: &Query, count: usize, item: impl Fn(usize) -> String) -> Reply {
     let number = |name| query.get(name).and_then(|value| value.parse::<usize>().ok());
     let from = number("continue").unwrap_or(0);

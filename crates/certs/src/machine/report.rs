@@ -1,4 +1,4 @@
-//! What the machine tells about itself: changes, times, problems.
+//! The machine's report about itself: changes, times, problems.
 
 use std::time::SystemTime;
 

@@ -45,7 +45,7 @@ pub fn decide<'a, 'n>(pod: &Pod<'a>, context: impl Into<PodContext<'n>>, policy:
     let context = context.into();
     let mut warnings = Vec::new();
     let pod_reason = pod_reason(pod, &mut warnings);
-    let own = pod.annotations().map_or(&[][..], |annotations| &annotations.ours);
+    let own = pod.annotations().map_or(&[][..], |annotations| &annotations.own);
     let names: Vec<&str> = containers(pod).map(|(_, _, container)| &*container.name).collect();
     let annotations = Annotations::read(
         context.annotations.iter().map(|(key, value)| (&**key, &**value)),

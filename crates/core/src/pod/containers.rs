@@ -150,7 +150,7 @@ impl Container<'_> {
         self.env_from.may_define_name(name) || expansion::may_be_of_a_service(name)
     }
 
-    /// Whether the program sets GOMEMLIMIT itself, as far as the pod tells.
+    /// Whether the program sets GOMEMLIMIT itself, as far as the pod shows.
     pub(crate) fn is_self_managed(&self) -> bool {
         let is_refused = self.command.refuses_auto_gomemlimit || self.args.refuses_auto_gomemlimit;
         let has_flag = self.command.has_auto_gomemlimit || self.args.has_auto_gomemlimit;

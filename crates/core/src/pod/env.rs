@@ -113,7 +113,7 @@ pub(crate) struct Opaque<'a> {
     index: usize,
 }
 
-/// The sources of `EnvVarSource` of the API that the pod does not determine, and what tells one from another.
+/// The sources of `EnvVarSource` of the API that the pod does not determine, with the field that distinguishes them.
 const SOURCES: [(&str, &[&str]); 4] = [
     ("configMapKeyRef", &["name", "key"]),
     ("secretKeyRef", &["name", "key"]),

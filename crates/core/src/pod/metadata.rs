@@ -97,7 +97,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Labels<'a> {
 /// A string map of which only the entries of the domain are kept.
 #[derive(Debug, Default)]
 pub(crate) struct OwnEntries<'a> {
-    pub(crate) ours: Vec<(Text<'a>, Text<'a>)>,
+    pub(crate) own: Vec<(Text<'a>, Text<'a>)>,
     /// Size of all keys and values, kept or not, in bytes, as the API server counts them.
     pub(crate) size: usize,
     /// Whether there is a map, even an empty one.
@@ -108,7 +108,7 @@ pub(crate) struct OwnEntries<'a> {
 impl OwnEntries<'_> {
     /// The value of a key of the domain.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.ours.iter().find(|(k, _)| &**k == key).map(|(_, value)| &**value)
+        self.own.iter().find(|(k, _)| &**k == key).map(|(_, value)| &**value)
     }
 }
 
@@ -138,9 +138,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for OwnEntries<'a> {
                     entries.size += key.len() + value.len();
                     if is_own_key(&key) {
                         // A key given twice counts as its last value, as in Go's decoder.
-                        entries.ours.retain(|(earlier, _)| *earlier != key);
-                        entries.ours.push((key, value));
-                        at_most(MAX_OWN_ENTRIES, entries.ours.len(), "labels or annotations of ours")?;
+                        entries.own.retain(|(earlier, _)| *earlier != key);
+                        entries.own.push((key, value));
+                        at_most(
+                            MAX_OWN_ENTRIES,
+                            entries.own.len(),
+                            "labels or annotations of gomemlimit.dev",
+                        )?;
                     }
                 }
                 Ok(entries)

@@ -36,7 +36,7 @@ impl Ratio {
     pub const MAX: Self = Self(980_000);
     /// 0.90, the knee between GC cost and distance from the limit; also what automemlimit uses.
     pub const DEFAULT: Self = Self(900_000);
-    /// 0.50: accepted below, but with a warning, since half of the memory lies idle.
+    /// 0.50: accepted below, but with a warning, since half of the memory is unused.
     pub const LOW: Self = Self(500_000);
 
     /// The ratio of `ppm` parts per million.

@@ -45,7 +45,7 @@ pub(crate) fn without_ours(pod: &Value) -> Value {
     pod
 }
 
-/// What stands as a memory limit.
+/// The text of a memory limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Read {
     None,
@@ -202,7 +202,7 @@ pub(crate) fn is_broken(pod: &Value, list: &str, container: &Value) -> bool {
     number.starts_with(['+', '-']) || bytes > i128::from(i64::MAX) || is_bad(bytes, limit)
 }
 
-/// The rule for «ours», written down a second time.
+/// The rule for own values, written down a second time.
 pub(crate) fn is_provably_ours(pod: &Value, container: &Value) -> bool {
     let check = || {
         let [variable] = limits(container)[..] else { return None };

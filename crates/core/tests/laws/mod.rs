@@ -210,7 +210,7 @@ fn the_generators_reach_every_reason() {
             by_rules.extend(container.rule().map(|rule| (container.outcome.reason, rule.to_owned())));
         }
     }
-    // Reasons of a request as a whole stand in tests/review.rs.
+    // Reasons of a request as a whole are in the tests of reviews.
     let elsewhere = [Reason::NotAPod, Reason::NotCreate, Reason::MirrorPod];
     let missing: Vec<_> =
         Reason::ALL.iter().copied().filter(|r| !seen.contains(r) && !elsewhere.contains(r)).collect();

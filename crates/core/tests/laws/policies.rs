@@ -47,7 +47,7 @@ fn text(setting: Setting) -> BoxedStrategy<String> {
     }
 }
 
-/// What a rule gives; together with `is` it is never empty.
+/// The settings of a rule; together with `is` they are never empty.
 fn set() -> impl Strategy<Value = Value> {
     let given = |setting: &Setting| {
         let off = u32::from(*setting == Setting::Ratio);

@@ -132,7 +132,7 @@ fn fragmented_advice(of: &Conclusion<'_>) -> Vec<String> {
     if pinned > unreturned / 2 {
         return vec![
             format!(
-                "{} lies in spans that a few live objects hold: keep long-lived objects apart from short-lived ones of the \
+                "{} is in spans that a few live objects hold: keep long-lived objects apart from short-lived ones of the \
                  same size, or copy the few that survive. GOMEMLIMIT cannot give such spans back.",
                 size(pinned)
             ),

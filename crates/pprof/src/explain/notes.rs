@@ -27,7 +27,7 @@ pub(crate) fn notes(of: &Conclusion<'_>) -> Vec<String> {
         notes.push("RSS is the working set of metrics.k8s.io, which has page cache in use in it.".to_owned());
     }
     if figures.gomemlimit == Gomemlimit::Unknown {
-        notes.push("GOMEMLIMIT of the process is not known; --gomemlimit says it.".to_owned());
+        notes.push("GOMEMLIMIT of the process is not known; name it with --gomemlimit.".to_owned());
     }
     if let (Gomemlimit::Bytes(bytes), Some(limit)) = (&figures.gomemlimit, figures.limit.bytes())
         && *bytes > percent(limit, GOMEMLIMIT_USELESS_PERCENT)

@@ -50,7 +50,7 @@ impl Authority {
     }
 }
 
-/// A CA bundle as it stands in a webhook configuration.
+/// The CA bundle of a webhook configuration.
 pub fn bundle(authorities: &[&Authority]) -> String {
     let pem: String = authorities.iter().map(|authority| authority.pem()).collect();
     BASE64_STANDARD.encode(pem)

@@ -58,7 +58,7 @@ pub fn is_own_cluster(what: &str) -> bool {
     own
 }
 
-/// Asks until the answer is `Ok`; says why it was not, when the time is over.
+/// Asks until the answer is `Ok`; panics with the last error when the time is over.
 pub async fn wait_for<T>(
     what: &str,
     deadline: Duration,

@@ -1,4 +1,4 @@
-//! Manifests as JSON, and what stands in pods.
+//! Manifests as JSON, and values in pods.
 
 use kube::{
     Api, Client,
@@ -26,7 +26,7 @@ pub fn gated_pod(name: &str, limit: &str) -> Value {
     })
 }
 
-/// An object as its manifest says, nothing lost.
+/// An object with all fields of its manifest.
 pub struct Manifest(pub Value);
 
 impl Manifest {

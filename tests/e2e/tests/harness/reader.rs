@@ -24,7 +24,7 @@ pub fn reader_pod(name: &str, limit: &str, env: &Value, annotations: &Value) -> 
     })
 }
 
-/// Waits until the program says that its limit is so many bytes.
+/// Waits until the program reports this limit, in bytes.
 pub async fn wait_for_limit(namespace: &str, pod: &str, bytes: u64) {
     let wanted = format!("{bytes}\n");
     wait_for(&format!("{pod} runs with a limit of {bytes}"), LONG, async || {

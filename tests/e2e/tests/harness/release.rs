@@ -141,7 +141,7 @@ impl Release {
         pods.iter().map(|pod| (pod.name_any(), restarts(pod))).collect()
     }
 
-    /// Every replica is ready; says why not after a while.
+    /// Waits until every replica is ready; panics with the cause after a while.
     pub async fn assert_ready(&self) {
         wait_for("all replicas are ready", LONG, async || {
             let pods = self.pods().await;
@@ -234,7 +234,7 @@ pub fn metric(text: &str, series: &str) -> f64 {
     line.map_or(0.0, |value| value.trim().parse().unwrap())
 }
 
-/// The API server's counts of calls of ours that failed: let through, and refused.
+/// The API server's counts of failed calls of the webhook: let through, and refused.
 pub fn failed_calls() -> (f64, f64) {
     let text = kubectl(&["get", "--raw", "/metrics"]);
     // A count appears with the first failure.

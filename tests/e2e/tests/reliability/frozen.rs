@@ -1,4 +1,4 @@
-//! One of two replicas is frozen: it accepts connections and says nothing.
+//! One of two replicas is frozen: it accepts connections and never answers.
 
 use std::time::{Duration, Instant};
 

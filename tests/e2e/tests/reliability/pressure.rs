@@ -61,7 +61,7 @@ async fn wait_for_pressure(client: &Client, wanted: bool) {
     .await;
 }
 
-/// Pods that the kubelet has ended: those of these tests do not end by themselves. A program that ends well when it is told to
+/// Pods that the kubelet has ended: those of these tests do not end by themselves. A program that ends well at SIGTERM
 /// leaves no other trace of its eviction in the phase.
 async fn evicted(client: &Client, namespace: &str) -> usize {
     let pods = Api::<Pod>::namespaced(client.clone(), namespace).list(&ListParams::default()).await.unwrap();

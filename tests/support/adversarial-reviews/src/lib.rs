@@ -40,7 +40,7 @@ pub fn answered_at_length() -> String {
     around(&many_containers())
 }
 
-/// What stands under `object` in reviews that can be answered.
+/// The `object` of reviews that can be answered.
 fn reviews() -> Vec<(&'static str, String)> {
     let deep = |open: &str, close: &str| open.repeat(100_000) + "1" + &close.repeat(100_000);
     let escaped = r"\u0000".repeat(BYTES / 6);

@@ -36,7 +36,7 @@ pub enum Verb {
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Which replica, where the test can tell; else 0.
+    /// Number of the replica, if the test knows it; else 0.
     pub replica: usize,
     pub verb: Verb,
     pub resource: Resource,

@@ -48,7 +48,7 @@ impl Default for FakeApiServer {
 }
 
 impl FakeApiServer {
-    /// From now on requests fail as `rule` says.
+    /// From now on requests fail by `rule`.
     pub fn fail(&self, rule: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
         self.state().rule = Box::new(rule);
     }

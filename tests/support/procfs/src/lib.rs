@@ -1,4 +1,4 @@
-//! What tests and measurements have in common: what the kernel says of a process and of the machine (proc(5)), and
+//! What tests and measurements have in common: the kernel's figures of a process and of the machine (proc(5)), and
 //! quantiles.
 #![allow(missing_docs, reason = "of tests")]
 
@@ -70,7 +70,7 @@ impl Process {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.0))?.count())
     }
 
-    /// What follows its name, which stands in brackets and may hold anything.
+    /// What follows its name, which is in brackets and may hold anything.
     fn stat(self) -> io::Result<String> {
         let stat = self.read("stat")?;
         let (_, fields) = stat.rsplit_once(") ").ok_or_else(|| unknown("name"))?;
@@ -83,7 +83,7 @@ impl Process {
 }
 
 fn unknown(what: &str) -> io::Error {
-    io::Error::other(format!("the kernel says no {what} of the process"))
+    io::Error::other(format!("the kernel shows no {what} of the process"))
 }
 
 /// A machine, in the words of its kernel.

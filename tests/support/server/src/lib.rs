@@ -154,18 +154,22 @@ impl Server {
 
     /// Waits until a metric is more than 0.
     pub async fn wait_for_some(&self, series: &str) {
-        let started = Instant::now();
-        while self.metric(series).await < 1 {
-            assert!(started.elapsed() < LONG, "{series} is still 0");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        self.wait_until_metric(series, |value| value > 0).await;
     }
 
-    /// Waits until a metric has a value.
+    /// Waits until a metric has this value.
     pub async fn wait_for_metric(&self, series: &str, wanted: i64) {
+        self.wait_until_metric(series, |value| value == wanted).await;
+    }
+
+    async fn wait_until_metric(&self, series: &str, is_reached: impl Fn(i64) -> bool) {
         let started = Instant::now();
-        while self.metric(series).await != wanted {
-            assert!(started.elapsed() < LONG, "{series} is {}, not {wanted}", self.metric(series).await);
+        loop {
+            let value = self.metric(series).await;
+            if is_reached(value) {
+                return;
+            }
+            assert!(started.elapsed() < LONG, "{series} is still {value}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -58,17 +58,17 @@ fn leaf_by(ca: &Authority, name: &str) -> Value {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_a_certificate_of_ours_is_replaced_once_and_what_is_stays() {
     let cluster = Cluster::settled(Mode::Separate).await;
-    let ours = cluster.api.data(Resource::ServingSecrets);
+    let own = cluster.api.data(Resource::ServingSecrets);
     let foreign = Authority::generate(&server_name(), now(), DAY * 7).unwrap();
     let stored = cluster.api.data(Resource::Secrets);
     let ca =
         Authority::from_pem(&decoded(&stored["ca.crt"]), &decoded(&stored["ca.key"]), &server_name(), now());
     let ca = ca.unwrap();
     let mut torn = leaf_by(&ca, &server_name());
-    torn["tls.key"] = ours["tls.key"].clone();
+    torn["tls.key"] = own["tls.key"].clone();
     for (what, data) in [
         ("emptied", json!({})),
-        ("without a key", json!({"tls.crt": ours["tls.crt"]})),
+        ("without a key", json!({"tls.crt": own["tls.crt"]})),
         ("garbage", json!({"tls.crt": "Zm9yZWlnbg==", "tls.key": "Zm9yZWlnbg=="})),
         ("torn", torn),
         ("by somebody else", leaf_by(&foreign, &server_name())),
@@ -80,7 +80,7 @@ async fn what_is_not_a_certificate_of_ours_is_replaced_once_and_what_is_stays() 
         assert_eq!(cluster.writes_of_leaf() - before, 1, "{what}");
         assert_ne!(cluster.api.data(Resource::ServingSecrets), data, "{what}");
     }
-    // Of our CA, with a key beside it that is not ours.
+    // Of our CA, with a key beside it that is not its own.
     let before = cluster.writes_of_leaf();
     let mut fine = leaf_by(&ca, &server_name());
     fine["ca.crt"] = stored["ca.crt"].clone();

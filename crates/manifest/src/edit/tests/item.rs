@@ -113,9 +113,9 @@ fn flow_items() {
 
 #[test]
 fn what_is_shared_or_alone_stays() {
-    let refuse = |source: &str, edit: Edit, says: &str| {
+    let refuse = |source: &str, edit: Edit, message: &str| {
         let error = apply(source, &[edit]).unwrap_err().to_string();
-        assert!(error.contains(says), "{error}");
+        assert!(error.contains(message), "{error}");
     };
     refuse("a: [&x {b: 1}, 2]\nc: *x\n", remove("/a/0"), "anchor");
     refuse("a: [&x {b: 1}, 2]\nc: *x\n", set("/a/0"), "anchor");

@@ -89,7 +89,7 @@ fn containers(pod: &mut Value) -> impl Iterator<Item = &mut Value> {
     lists.flat_map(|(_, list)| list.as_array_mut().into_iter().flatten())
 }
 
-/// Takes away our names where the user has none of them: what stands in the user's own must not change. Counts values.
+/// Takes away our names where the user has none of them: the values of the user's own must not change. Counts values.
 fn take_ours(with: &mut Value, without: &Value) -> usize {
     if let Some(annotations) = with["metadata"]["annotations"].as_object_mut() {
         annotations.remove(STATUS);
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(seen(pod(&json!([home]), "aaaaa"), with.clone()), "1 values");
         with["metadata"]["annotations"]["other"] = "x".into();
         assert!(seen(pod(&json!([home]), "aaaaa"), with).starts_with("/metadata/annotations/other"));
-        // A value of the user's is not ours to change, nor is another variable to leave out.
+        // A value of the user's must not change, nor is another variable to leave out.
         let changed = pod(&json!([{"name": "GOMEMLIMIT", "value": "2"}]), "bbbbb");
         assert!(seen(pod(&json!([ours]), "aaaaa"), changed).starts_with("/spec/containers/0/env/0/value"));
         let lost = pod(&json!([ours]), "bbbbb");

@@ -70,22 +70,27 @@ impl Schema {
         self.kinds.iter()
     }
 
-    /// Tells of each property that stands in an object of this kind, and in what is in it.
-    pub fn visit<'s>(&'s self, kind: &'s str, object: &Value, told: &mut impl FnMut(&'s str, &'s str)) {
+    /// Calls `visitor` for each property of an object of this kind, and of the objects in it.
+    pub fn visit<'s>(&'s self, kind: &'s str, object: &Value, visitor: &mut impl FnMut(&'s str, &'s str)) {
         for property in self.properties(kind) {
             if let Some(value) = object.get(&property.name) {
-                told(kind, &property.name);
-                self.visit_shape(&property.shape, value, told);
+                visitor(kind, &property.name);
+                self.visit_shape(&property.shape, value, visitor);
             }
         }
     }
 
-    fn visit_shape<'s>(&'s self, shape: &'s Shape, value: &Value, told: &mut impl FnMut(&'s str, &'s str)) {
+    fn visit_shape<'s>(
+        &'s self,
+        shape: &'s Shape,
+        value: &Value,
+        visitor: &mut impl FnMut(&'s str, &'s str),
+    ) {
         match (shape, value) {
-            (Shape::Object(kind), value) => self.visit(kind, value, told),
+            (Shape::Object(kind), value) => self.visit(kind, value, visitor),
             (Shape::List(shape), Value::Array(values)) => {
                 for value in values {
-                    self.visit_shape(shape, value, told);
+                    self.visit_shape(shape, value, visitor);
                 }
             }
             _ => {}
@@ -98,7 +103,7 @@ fn last(path: &str) -> &str {
 }
 
 fn shape(schema: &Value, within: &mut Vec<String>) -> Shape {
-    // A `$ref` with a default or a description stands in an `allOf`.
+    // A `$ref` with a default or a description is in an `allOf`.
     let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
     if let Some(path) = reference.map(|reference| reference.trim_start_matches(PREFIX)) {
         return match last(path) {

@@ -206,7 +206,7 @@ fn variables(container: &mut Value, volumes: &[Value]) {
     }
 }
 
-/// Each reference to resources of a container, wherever it stands.
+/// Each reference to resources of a container, wherever it is.
 fn each_selector(value: &mut Value, found: &mut impl FnMut(&mut Value)) {
     match value {
         Value::Object(object) => {
