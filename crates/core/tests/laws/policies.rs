@@ -51,7 +51,7 @@ fn text(setting: Setting) -> BoxedStrategy<String> {
 fn set() -> impl Strategy<Value = Value> {
     let given = |setting: &Setting| {
         let off = u32::from(*setting == Setting::Ratio);
-        option::weighted(0.3, prop_oneof![3 => text(*setting), off => Just("off".to_owned())])
+        option::weighted(0.25, prop_oneof![3 => text(*setting), off => Just("off".to_owned())])
     };
     Setting::ALL.iter().map(given).collect::<Vec<_>>().prop_map(|texts| {
         let given =
@@ -74,7 +74,10 @@ fn rules() -> impl Strategy<Value = Rules> {
 }
 
 fn defaults() -> impl Strategy<Value = Settings> {
-    Setting::ALL.iter().map(|setting| text(*setting)).collect::<Vec<_>>().prop_map(|texts| {
+    // Mostly those of a bare installation, so that values of earlier answers are kept, however many settings there are.
+    let default =
+        |setting: &Setting| prop_oneof![2 => Just(Settings::default().text(*setting)), 1 => text(*setting)];
+    Setting::ALL.iter().map(default).collect::<Vec<_>>().prop_map(|texts| {
         let mut defaults = Settings::default();
         for (setting, text) in Setting::ALL.iter().zip(texts) {
             defaults.set(*setting, &text).unwrap();
