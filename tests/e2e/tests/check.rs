@@ -78,7 +78,7 @@ fn breakages<'a>(name: &'a str, foreign: &'a str) -> Vec<Breakage<'a>> {
             replace("clientConfig/service/name", &json!("other"));
         }),
         breakage("the Service is deleted", "service-missing", || {
-            in_release(&["delete", "service", FULLNAME])
+            in_release(&["delete", "service", FULLNAME]);
         }),
         breakage("the Service has another port", "service-port-missing", || {
             patch_service(
