@@ -62,7 +62,7 @@ async fn a_log_that_nobody_reads_holds_nothing_up(#[case] format: &str) {
     let started = Instant::now();
     while metric(running.admin, DROPPED).await == 0 {
         assert_reviews(&running, review.as_bytes(), 20).await;
-        // Some hundred reviews of 1 MiB, which a busy machine answers slowly.
+        // Hundreds of reviews with answers of 400 KiB, which a busy machine makes slowly.
         assert!(started.elapsed() < 10 * LONG, "no line is dropped");
     }
     assert_reviews(&running, REVIEW, 100).await;
