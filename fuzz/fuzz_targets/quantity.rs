@@ -34,10 +34,10 @@ const SPACES: [char; 18] = [
 ];
 
 /// Exponents beyond are not evaluated.
-const MOST_EXPONENT: u64 = 400;
+const MAX_EXPONENT: u64 = 400;
 
 /// With at most this number of digits, the sign of an exponent that is not evaluated settles the outcome.
-const MOST_DIGITS_BEYOND: usize = 300;
+const MAX_DIGITS_BEYOND: usize = 300;
 
 fuzz_target!(|text: &str| {
     let parsed = parse(text);
@@ -60,8 +60,8 @@ fn exact(text: &str) -> Option<Result<u64, QuantityError>> {
     if *number.numer() < zero {
         return Some(Err(QuantityError::Negative));
     }
-    if exponent.unsigned_abs() > MOST_EXPONENT {
-        let is_short = text.len() <= MOST_DIGITS_BEYOND;
+    if exponent.unsigned_abs() > MAX_EXPONENT {
+        let is_short = text.len() <= MAX_DIGITS_BEYOND;
         return is_short.then_some(if exponent > 0 { Err(QuantityError::OutOfRange) } else { Ok(1) });
     }
     let power = BigInt::from(10).pow(u32::try_from(exponent.unsigned_abs()).expect("at most 400"));
