@@ -4,11 +4,11 @@ use std::ffi::OsStr;
 
 use clap_complete::engine::CompletionCandidate;
 
-fn no_candidates() -> Vec<CompletionCandidate> {
+pub(super) fn no_candidates() -> Vec<CompletionCandidate> {
     Vec::new()
 }
 
-fn no_values(_current: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn no_values(_current: &OsStr) -> Vec<CompletionCandidate> {
     Vec::new()
 }
 

@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use futures::{StreamExt, stream};
-use serde_json::Value;
 
 use crate::harness::{
     Account, LONG, Manifest, Namespace, Release, VALUE_1GI, check, client, gated_pod, gomemlimit,
-    gomemlimit_with, is_long, is_own_cluster, kubectl, program, script, wait_for,
+    gomemlimit_with, is_long, kubectl, wait_for,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -28,7 +28,7 @@ pub use self::{
     namespace::Namespace,
     objects::{Manifest, VALUE_1GI, gated_pod, values},
     process::{get, helm, host_pid, kubectl, kubectl_says, repository, run, script, try_helm, try_kubectl},
-    program::{Ran, gomemlimit, gomemlimit_with, program},
+    program::{Ran, gomemlimit, gomemlimit_with},
     reader::{reader_pod, wait_for_limit},
     release::{FULLNAME, RELEASE_NAMESPACE, Release, failed_calls, metric},
     webhook::Webhook,
