@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use anyhow::Result;
+use gomemlimit_bench::http::get;
 use gomemlimit_proc::quantile;
 use gomemlimit_reliability::process::Latency;
 use tokio::{
@@ -14,7 +15,6 @@ use tokio::{
 
 use crate::{
     client::{Client, Target},
-    program::get,
     review::Review,
 };
 

@@ -1,7 +1,6 @@
 //! A server that answers paths by a script, and the program run against it.
 
 use std::{
-    collections::HashMap,
     process::Stdio,
     sync::{Arc, Mutex},
 };
@@ -9,12 +8,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Answer, Head, listen},
-    program::{kubeconfig, program_path},
+    http::{Answer, Head, Query, listen},
+    program::{kubeconfig_file, program_path},
 };
-
-/// Query parameters.
-pub type Query = HashMap<String, String>;
 
 /// Paths that were asked for, with their queries.
 type Asked = Arc<Mutex<Vec<(String, Query)>>>;
@@ -38,7 +34,7 @@ impl ScriptedServer {
         let asked = Asked::default();
         let log = asked.clone();
         let port = listen(None, move |head: &Head| {
-            let query = query(head.query());
+            let query = head.parameters();
             let path = match head.method() {
                 "GET" => head.path().to_owned(),
                 other => format!("{other} {}", head.path()),
@@ -46,14 +42,11 @@ impl ScriptedServer {
             log.lock().unwrap().push((path.clone(), query.clone()));
             match answer(&path, &query) {
                 (NEVER, _) => Answer::Never,
-                (SILENT, body) => Answer::Silent(body),
+                (SILENT, body) => Answer::Chunks(Box::new(std::iter::once(body))),
                 (status, body) => Answer::Body(status, body),
             }
         });
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let cluster = json!({"server": format!("http://127.0.0.1:{port}")});
-        std::fs::write(file.path(), kubeconfig(&cluster, &json!({}))).unwrap();
-        Self { kubeconfig: file, asked }
+        Self { kubeconfig: kubeconfig_file(port), asked }
     }
 
     pub async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
@@ -89,11 +82,6 @@ impl ScriptedServer {
             |(path, query): &&(String, Query)| path == wanted && query.contains_key("watch") == watch;
         asked.iter().filter(is_wanted).count()
     }
-}
-
-fn query(text: &str) -> Query {
-    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// A pod with a sound value.
