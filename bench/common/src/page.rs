@@ -15,7 +15,8 @@ use serde::Serialize;
 pub fn render(template: &str, record: &impl Serialize) -> Result<String> {
     let mut pages = Environment::new();
     pages.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    let syntax =
+        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     pages.set_syntax(syntax.context("the syntax of templates")?);
     pages.add_filter("fixed", |value: f64, digits: usize| format!("{value:.digits$}"));
     pages.add_filter("signed", |value: f64, digits: usize| format!("{value:+.digits$}"));
@@ -35,7 +36,8 @@ mod tests {
 
     #[test]
     fn figures_are_written_for_people() {
-        let template = "{{ x | fixed(1) }} {{ x | signed(2) }} {{ n | mib }} {{ x | duration }} {{ n | duration }}\n";
+        let template =
+            "{{ x | fixed(1) }} {{ x | signed(2) }} {{ n | mib }} {{ x | duration }} {{ n | duration }}\n";
         let page = render(template, &json!({"x": 12.345, "n": 2048})).unwrap();
         assert_eq!(page, "12.3 +12.35 2.0 MiB 12 µs 2.0 ms\n");
         assert!(render("{{ y }}", &json!({})).is_err());

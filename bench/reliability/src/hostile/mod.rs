@@ -67,6 +67,18 @@ impl Scene {
     }
 }
 
+/// The head of a review, and what it gives as the length of its body.
+pub fn head(length: usize) -> String {
+    format!("{HEAD}Content-Length: {length}\r\n\r\n")
+}
+
+/// A whole request, after which the server closes the connection if `is_last`.
+pub fn request(body: &[u8], is_last: bool) -> Vec<u8> {
+    let last = if is_last { "Connection: close\r\n" } else { "" };
+    let head = format!("{HEAD}{last}Content-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
 /// What became of hostile clients.
 #[derive(Default)]
 pub struct Found {
@@ -81,19 +93,26 @@ impl Found {
         *self.outcomes.entry(outcome).or_default() += 1;
     }
 
+    /// A form with a line of its own, the first time that it is sent.
+    pub fn case(&mut self, name: &str, outcome: String) {
+        if self.cases.iter().all(|case| case.name != name) {
+            self.cases.push(Case { name: name.to_owned(), outcome });
+        }
+    }
+
     pub fn violation(&mut self, violation: String) {
         *self.violations.entry(violation).or_default() += 1;
     }
 }
 
-type Attack = fn(Arc<Scene>) -> BoxFuture<'static, Result<Found>>;
+type Attack = dyn Fn(Arc<Scene>) -> BoxFuture<'static, Result<Found>>;
 
 /// One kind of hostility.
 pub struct Plan {
     pub name: &'static str,
     /// In the words of the page.
     pub attack: &'static str,
-    pub run: Attack,
+    pub run: Box<Attack>,
     /// Flags of the program besides the usual.
     pub flags: &'static [&'static str],
     /// File descriptors that the program gets.
@@ -107,11 +126,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub const fn new(name: &'static str, attack: &'static str, run: Attack) -> Self {
+    pub fn new<F>(name: &'static str, attack: &'static str, run: impl Fn(Arc<Scene>) -> F + 'static) -> Self
+    where
+        F: Future<Output = Result<Found>> + Send + 'static,
+    {
         Self {
             name,
             attack,
-            run,
+            run: Box::new(move |scene| Box::pin(run(scene))),
             flags: &[],
             file_descriptors: None,
             log: Log::Read,
@@ -119,14 +141,20 @@ impl Plan {
             large_promised: false,
         }
     }
+
+    /// A [`crowd`] of so many clients.
+    pub fn crowd<F>(name: &'static str, attack: &'static str, clients: usize, client: Behaviour<F>) -> Self
+    where
+        F: Future<Output = Result<String>> + Send + 'static,
+    {
+        Self::new(name, attack, move |scene| crowd(scene, clients, client))
+    }
 }
 
 fn plans() -> Vec<Plan> {
-    let nobody = Plan::new("nobody", "only honest clients", |scene| {
-        Box::pin(async move {
-            sleep(scene.length).await;
-            Ok(Found::default())
-        })
+    let nobody = Plan::new("nobody", "only honest clients", |scene| async move {
+        sleep(scene.length).await;
+        Ok(Found::default())
     });
     [vec![nobody], slow::plans(), bodies::plans(), bombs::plans(), pipelining::plans(), framing::plans()]
         .into_iter()
@@ -254,17 +282,19 @@ fn team(scene: &Scene, clients: u64, rate: u64, manner: Manner) -> Result<Team> 
     Team::start(&scene.target, (0..clients).map(|client| Manner { period, offset: offset(client), ..manner }))
 }
 
+/// What the client with this number does.
+type Behaviour<F> = fn(Arc<Scene>, usize) -> F;
+
 /// So many clients at once, each again and again until the scene's time is over; `client` says what became of it, or
 /// what promise was broken.
-pub async fn crowd<F, C>(scene: &Arc<Scene>, clients: usize, client: C) -> Result<Found>
+pub async fn crowd<F>(scene: Arc<Scene>, clients: usize, client: Behaviour<F>) -> Result<Found>
 where
-    F: Future<Output = Result<String, String>> + Send + 'static,
-    C: Fn(Arc<Scene>, usize) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<String>> + Send + 'static,
 {
     let until = Instant::now() + scene.length;
     let mut all = JoinSet::new();
     for number in 0..clients {
-        let (scene, client) = (scene.clone(), client.clone());
+        let scene = scene.clone();
         all.spawn(async move {
             let mut endings = Vec::new();
             while endings.is_empty() || Instant::now() < until {
@@ -277,7 +307,7 @@ where
     for ending in all.join_all().await.into_iter().flatten() {
         match ending {
             Ok(outcome) => found.count(outcome),
-            Err(violation) => found.violation(violation),
+            Err(violation) => found.violation(format!("{violation:#}")),
         }
     }
     Ok(found)
