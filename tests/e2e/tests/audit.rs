@@ -11,14 +11,13 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 
 use crate::harness::{
-    Account, LONG, Manifest, Namespace, Release, VALUE_1GI, check, client, gated_pod, gomemlimit,
-    gomemlimit_with, is_long, is_own_cluster, kubectl, program, script, wait_for,
+    Account, LONG, Manifest, Namespace, VALUE_1GI, check, gated_pod, gomemlimit, gomemlimit_with, is_long,
+    is_own_cluster, kubectl, program, ready, ready_with_namespace, script, wait_for,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_needs_no_more_than_to_list_pods() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
+    let (client, _) = ready().await;
     let namespace = Namespace::new(&client, &[], &[]).await;
     let name = &namespace.name;
     Manifest(gated_pod("early", "1Gi")).create(&client, name).await.unwrap();
@@ -63,9 +62,7 @@ async fn an_audit_needs_no_more_than_to_list_pods() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_pods_take_seconds_and_little_memory() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     let name = &namespace.name;
     let count = if is_long() { 5000 } else { 500 };
     let started = Instant::now();
@@ -144,9 +141,7 @@ impl Drop for Watch {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_tells_changes_also_after_the_api_server_was_away() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     let name = &namespace.name;
     let create = async |pod: &str| {
         wait_for("a pod is created", LONG, async || {

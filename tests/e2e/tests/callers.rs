@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Authority, Creator, FULLNAME, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check,
-    client, failed_calls, gated_pod, gomemlimit, helm, is_own_cluster, script, try_kubectl, values, wait_for,
+    client, failed_calls, gated_pod, gomemlimit, is_own_cluster, ready, script, try_kubectl, values,
+    wait_for, wait_for_api_server,
 };
 
 const NAME: &str = "kube-apiserver.example.com";
@@ -45,10 +46,7 @@ impl Configured {
         fs::write(&start, format!("{} \\\n  {flag}\n", before.trim_end())).unwrap();
         let configured = Self { start, before };
         script("component", &["restart", "kube-apiserver"]);
-        wait_for("the API server is back", LONG, async || {
-            try_kubectl(&["get", "--raw", "/readyz"], "").map(drop)
-        })
-        .await;
+        wait_for_api_server().await;
         configured
     }
 }
@@ -98,7 +96,7 @@ async fn only_the_api_server_is_answered() {
     assert!(failed_calls().0 > failed);
     assert!(refusals(&release).await >= 1.0);
     // The pods of `helm test` are strangers, and expect that.
-    helm(&["test", "gomemlimit", "-n", RELEASE_NAMESPACE]);
+    release.test();
 
     let configured = Configured::with(&authority).await;
     let before = refusals(&release).await;
@@ -140,9 +138,7 @@ async fn only_the_api_server_is_answered() {
 /// The token lives ten minutes, and its file is read again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_token_of_replicas_is_short() {
-    let client = client().await;
-    let release = Release::shared(&client).await;
-    release.assert_ready().await;
+    let (_, release) = ready().await;
     for pod in release.pods().await {
         let spec = serde_json::to_value(&pod.spec).unwrap();
         assert_eq!(spec["automountServiceAccountToken"], false);

@@ -46,8 +46,7 @@ async fn without_the_keeper_replicas_serve_and_start_and_check_says_who_is_missi
     .await;
     let creator = Creator::start(&client, 20).await;
     // New replicas have their certificate from the Secret.
-    kubectl(&["rollout", "restart", "deployment/gomemlimit", "-n", RELEASE_NAMESPACE]);
-    kubectl(&["rollout", "status", "deployment/gomemlimit", "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
+    release.restart();
     let tally = creator.stop().await;
     println!("keeper: away, all replicas replaced: {tally}");
     tally.assert_all_injected(50);

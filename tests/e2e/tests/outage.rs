@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use gomemlimit_proc::Process;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, ResourceExt, api::ListParams};
+use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::harness::{
-    Creator, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod, get,
-    host_pid, is_long, is_own_cluster, kubectl, metric, script, values, wait_for,
+    Creator, FULLNAME, LONG, Namespace, RELEASE_NAMESPACE, Release, check, check_injected, client, get,
+    host_pid, is_long, is_own_cluster, kubectl, metric, patch, script, wait_for, wait_for_api_server,
 };
 
 /// Shorter than the tick of the certificates, which is 30 s.
@@ -65,9 +66,7 @@ async fn unrest(client: &Client, release: &Release, namespace: &Namespace) -> Re
     }
     let (ready, replicas) = (release.ready_endpoints().await?, release.pods().await.len());
     check(ready >= replicas, || format!("{ready} endpoints of {replicas} replicas are ready"))?;
-    let pod = Manifest(gated_pod("rest", "1Gi")).dry_run(client, &namespace.name).await;
-    let pod = pod.map_err(|error| error.to_string())?;
-    check(values(&pod, "app") == [VALUE_1GI], || "a pod was not injected".to_owned())
+    check_injected(client, namespace).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,10 +120,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
     // Somebody breaks the bundle the moment the API server is back.
     drop(stopped);
     let started = Instant::now();
-    wait_for("the API server is back", LONG, async || {
-        crate::harness::try_kubectl(&["get", "--raw", "/readyz"], "").map(drop)
-    })
-    .await;
+    wait_for_api_server().await;
     let back = started.elapsed();
     // What the replicas connect to; kube-proxy has to find the API server again, too.
     let service =
@@ -136,16 +132,11 @@ async fn an_api_server_that_is_away_is_waited_for() {
     })
     .await;
     let reachable = started.elapsed();
-    let damage = r#"[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":""}]"#;
-    kubectl(&["patch", "mutatingwebhookconfiguration", "gomemlimit", "--type=json", "-p", damage]);
+    let damage = json!([{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": ""}]);
+    patch(&["mutatingwebhookconfiguration", FULLNAME], "json", &damage);
     release.wait_for_bundles().await;
     let healed = started.elapsed();
-    wait_for("pods are injected", LONG, async || {
-        let pod = Manifest(gated_pod("after", "1Gi")).dry_run(&client, &namespace.name).await;
-        let pod = pod.map_err(|error| error.to_string())?;
-        check(values(&pod, "app") == [VALUE_1GI], || "no value".to_owned())
-    })
-    .await;
+    wait_for("pods are injected", LONG, async || check_injected(&client, &namespace).await).await;
     let injecting = started.elapsed();
     for (name, address, _) in &replicas {
         wait_for("all watches are up and there is no trouble", LONG, async || {

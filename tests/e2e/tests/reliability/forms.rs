@@ -23,7 +23,7 @@ use self::{
     schema::Schema,
 };
 use super::{calm, keep, kubernetes};
-use crate::harness::{Manifest, Namespace, Release, client, failed_calls, is_long, kubectl};
+use crate::harness::{Manifest, Namespace, failed_calls, is_long, kubectl, ready};
 
 const AT_ONCE: usize = 8;
 
@@ -128,8 +128,7 @@ fn tell(record: &PodForms, tally: &Tally) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_of_every_form_are_changed_in_our_names_only() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
+    let (client, _) = ready().await;
     calm(&client).await;
     let document = kubectl(&["get", "--raw", "/openapi/v3/api/v1"]);
     let schema = Schema::read(&serde_json::from_str(&document).unwrap());

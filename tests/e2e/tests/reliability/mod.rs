@@ -19,9 +19,7 @@ use gomemlimit_reliability::cluster::save;
 use kube::Client;
 use serde::Serialize;
 
-use crate::harness::{
-    LONG, Manifest, Namespace, VALUE_1GI, check, gated_pod, is_long, repository, values, wait_for,
-};
+use crate::harness::{LONG, Namespace, check_injected, is_long, repository, wait_for};
 
 use self::{
     reckoning::{hold, reckon, tell},
@@ -53,9 +51,7 @@ async fn calm(client: &Client) {
     let namespace = Namespace::labelled(client).await;
     wait_for("pods are injected", LONG, async || {
         for _ in 0..10 {
-            let pod = Manifest(gated_pod("calm", "1Gi")).dry_run(client, &namespace.name).await;
-            let pod = pod.map_err(|error| error.to_string())?;
-            check(values(&pod, "app") == [VALUE_1GI], || "no value".to_owned())?;
+            check_injected(client, &namespace).await?;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(())
