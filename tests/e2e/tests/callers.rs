@@ -86,7 +86,6 @@ async fn only_the_api_server_is_answered() {
     let guarded = format!("tls.clientAuth.configMap={CONFIG_MAP},tls.clientAuth.names={{{NAME}}}");
     let guarded = ["--set", guarded.as_str()];
     let release = Release::fresh(&client, &guarded).await;
-    release.assert_ready().await;
     let namespace = Namespace::labelled(&client).await;
 
     // An API server without a certificate is a stranger like any other.
@@ -118,9 +117,7 @@ async fn only_the_api_server_is_answered() {
     release.upgrade(&[&guarded[..], &["--set", &other]].concat());
     let changed = format!("webhook.path={path},webhook.otherPaths={{/mutate}}");
     release.upgrade(&[&guarded[..], &["--set", &changed]].concat());
-    let tally = creator.stop().await;
-    println!("callers: the path changed in two steps; {tally}");
-    tally.assert_all_injected(100);
+    creator.stop_with_all_injected("callers: the path changed in two steps", 100).await;
     let entries = release.configuration().await.webhooks.unwrap_or_default();
     let called: Vec<_> = entries.into_iter().filter_map(|one| one.client_config.service?.path).collect();
     assert!(!called.is_empty() && called.iter().all(|one| one == path), "{called:?}");

@@ -77,7 +77,6 @@ async fn a_secret_of_the_users_is_rotated_twice() {
         )
     };
     let release = Release::fresh(&client, &["--set", &values(&[&first])]).await;
-    release.assert_ready().await;
     rotate_twice(&release, "existing-secret", secret, first, |trusted| {
         release.upgrade(&["--set", &values(trusted)]);
     })
@@ -154,7 +153,6 @@ async fn certificates_of_cert_manager_are_rotated_twice() {
     let values = repository().join("charts/gomemlimit/ci/cert-manager-values.yaml");
     assert!(fs::read_to_string(&values).unwrap().contains("mode: cert-manager"));
     let release = Release::fresh(&client, &["-f", values.to_str().unwrap()]).await;
-    release.assert_ready().await;
     publish(&[&first]);
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     rotate_twice(&release, "cert-manager", secret, first, publish).await;

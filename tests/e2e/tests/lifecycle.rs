@@ -40,7 +40,6 @@ async fn a_misspelt_value_is_refused_by_name() {
 async fn helm_test_passes() {
     let client = client().await;
     let release = Release::fresh(&client, &[]).await;
-    release.assert_ready().await;
     // Whatever the webhook is told to do about other pods.
     for settings in ["settings.mode=", "settings.mode=audit,settings.value=track,settings.minLimit=2Gi"] {
         release.upgrade(&["--set", settings]);
@@ -97,7 +96,6 @@ async fn uninstalling_leaves_nothing() {
     .await;
     let before = inventory();
     let release = Release::fresh(&client, &["--set", "webhook.podOptIn.enabled=true"]).await;
-    release.assert_ready().await;
     let installed: Vec<_> = inventory().difference(&before).cloned().collect();
     assert!(installed.len() > 10, "{installed:?}");
     release.test();

@@ -9,28 +9,12 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::harness::{
-    Creator, FULLNAME, LONG, Namespace, RELEASE_NAMESPACE, Release, check, check_injected, client, get,
-    host_pid, is_long, is_own_cluster, kubectl, metric, patch, script, wait_for, wait_for_api_server,
+    Creator, FULLNAME, LONG, Namespace, NoApiServer, RELEASE_NAMESPACE, Release, check, check_injected,
+    client, get, host_pid, is_long, is_own_cluster, kubectl, metric, patch, wait_for, wait_for_api_server,
 };
 
 /// Shorter than the tick of the certificates, which is 30 s.
 const LEAF_LIFE: Duration = Duration::from_secs(15);
-
-/// Starts it again, also when a test fails.
-struct Stopped;
-
-impl Stopped {
-    fn stop() -> Self {
-        script("component", &["stop", "kube-apiserver"]);
-        Self
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        script("component", &["start", "kube-apiserver"]);
-    }
-}
 
 /// Waits until the cluster itself has come to rest and stays so. The controllers, which were cut off like
 /// everybody, may give the node up for a moment, and then take all its pods out of their Services.
@@ -77,7 +61,6 @@ async fn an_api_server_that_is_away_is_waited_for() {
     let client = client().await;
     let lives = format!("tls.selfManaged.caDuration=1h,tls.selfManaged.leafDuration={LEAF_LIFE:?}");
     let release = Release::fresh(&client, &["--set", &lives]).await;
-    release.assert_ready().await;
     let namespace = Namespace::labelled(&client).await;
     let replicas: Vec<_> = release
         .pods()
@@ -99,7 +82,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
     }
 
     let away = Duration::from_secs(if is_long() { 60 } else { 20 });
-    let stopped = Stopped::stop();
+    let stopped = NoApiServer::begin("stop");
     tokio::time::sleep(away).await;
     for (place, (name, address, pid)) in replicas.iter().enumerate() {
         let spent = Process(*pid).cpu().unwrap().all().saturating_sub(used[place]);

@@ -11,16 +11,12 @@ async fn a_rolling_restart_and_an_upgrade_lose_no_pod() {
     release.restart();
     // The old replicas serve on for the shutdown delay.
     tokio::time::sleep(Duration::from_secs(12)).await;
-    let tally = creator.stop().await;
-    println!("rollouts: kubectl rollout restart: {tally}");
-    tally.assert_all_injected(100);
+    creator.stop_with_all_injected("rollouts: kubectl rollout restart", 100).await;
 
     let creator = Creator::start(&client, 20).await;
     release.upgrade(&["--set", "podAnnotations.e2e=upgraded"]);
     tokio::time::sleep(Duration::from_secs(12)).await;
-    let tally = creator.stop().await;
-    println!("rollouts: helm upgrade: {tally}");
-    tally.assert_all_injected(100);
+    creator.stop_with_all_injected("rollouts: helm upgrade", 100).await;
     Release::remove(&client).await;
 }
 

@@ -30,8 +30,8 @@ pub use self::{
         Manifest, VALUE_1GI, check_injected, dry_run_values, gated_pod, status_of, values, wait_for_injection,
     },
     process::{
-        get, helm, host_pid, kubectl, kubectl_json, patch, repository, resize, run, script, try_helm,
-        try_kubectl, wait_for_api_server,
+        NoApiServer, get, helm, host_pid, kubectl, kubectl_json, patch, repository, resize, run, script,
+        try_helm, try_kubectl, wait_for_api_server,
     },
     program::{Ran, gomemlimit, gomemlimit_with, program},
     reader::{reader_pod, wait_for_limit},

@@ -70,6 +70,23 @@ pub fn patch(object: &[&str], kind: &str, patch: &Value) -> String {
     kubectl(&[&["patch"], object, &arguments].concat())
 }
 
+/// The API server is away until this is dropped, also when a test fails.
+pub struct NoApiServer;
+
+impl NoApiServer {
+    /// By `stop`, after which it says goodbye, or `kill`.
+    pub fn begin(how: &str) -> Self {
+        script("component", &[how, "kube-apiserver"]);
+        Self
+    }
+}
+
+impl Drop for NoApiServer {
+    fn drop(&mut self) {
+        script("component", &["start", "kube-apiserver"]);
+    }
+}
+
 /// Waits until the API server is ready again.
 pub async fn wait_for_api_server() {
     wait_for("the API server is back", LONG, async || {

@@ -64,11 +64,13 @@ impl Release {
         release
     }
 
-    /// Installed anew; the next test does so, too.
+    /// Installed anew, with all replicas ready; the next test does so, too.
     pub async fn fresh(client: &Client, arguments: &[&str]) -> Self {
         Self::remove(client).await;
         helm(&Self::install_arguments(arguments));
-        Self { client: client.clone() }
+        let release = Self { client: client.clone() };
+        release.assert_ready().await;
+        release
     }
 
     /// `helm install --wait` as in the README.

@@ -101,24 +101,7 @@ async fn both(client: &Client, pod: &Value, without: &Namespace, with: &Namespac
     compare(answers.0, answers.1, [&without.name, &with.name])
 }
 
-fn tell(record: &PodForms, tally: &Tally) {
-    println!(
-        "reliability: forms: seed {}: {} pods made up, {} accepted both ways, {} refused both ways, {} different, {} calls of the webhook failed; {} containers, \
-         {} init containers, {} values set; {} of {} properties of the schema in accepted pods; {} s",
-        record.seed,
-        record.generated,
-        record.accepted,
-        record.refused,
-        record.different,
-        record.not_asked,
-        record.containers,
-        record.init_containers,
-        record.values,
-        record.properties_accepted,
-        record.properties,
-        record.seconds
-    );
-    println!("reliability: forms: never accepted: {:?}", record.never);
+fn tell(tally: &Tally) {
     let mut reasons: Vec<_> = tally.refused.iter().map(|(why, count)| (count, why)).collect();
     reasons.sort_by(|one, other| other.cmp(one));
     for (count, why) in reasons.iter().take(15) {
@@ -156,7 +139,7 @@ async fn pods_of_every_form_are_changed_in_our_names_only() {
     let not_asked = (failed_calls().0 - failed.0) as usize;
     record.not_asked = not_asked;
     keep(POD_FORMS, &record);
-    tell(&record, &tally);
+    tell(&tally);
     assert!(tally.different.is_empty(), "{}", tally.different.join("\n\n"));
     assert_eq!(tally.accepted as u64, wanted, "too few of them are valid");
     assert!(record.accepted > record.refused, "more than half of them should be valid");

@@ -3,24 +3,7 @@
 use std::time::Duration;
 
 use super::{endure, seconds};
-use crate::harness::{is_long, is_own_cluster, ready, script, try_kubectl, wait_for_api_server};
-
-/// Starts it again, also when a test fails.
-struct Away;
-
-impl Away {
-    /// `stop`, after which it says goodbye, or `kill`.
-    fn begin(how: &str) -> Self {
-        script("component", &[how, "kube-apiserver"]);
-        Self
-    }
-}
-
-impl Drop for Away {
-    fn drop(&mut self) {
-        script("component", &["start", "kube-apiserver"]);
-    }
-}
+use crate::harness::{NoApiServer, is_long, is_own_cluster, ready, try_kubectl, wait_for_api_server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restarts_of_the_api_server() {
@@ -31,7 +14,7 @@ async fn restarts_of_the_api_server() {
     let (times, away) = (if is_long() { 6 } else { 2 }, Duration::from_secs(2));
     endure(&client, "api-server-restarts", "API server restarts", async || {
         for time in 0..times {
-            let gone = Away::begin(if time % 2 == 0 { "stop" } else { "kill" });
+            let gone = NoApiServer::begin(if time % 2 == 0 { "stop" } else { "kill" });
             tokio::time::sleep(away).await;
             assert!(try_kubectl(&["get", "--raw", "/readyz"], "").is_err(), "it answers");
             drop(gone);
