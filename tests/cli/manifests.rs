@@ -1,39 +1,13 @@
 //! `inject` and `explain` as a user runs them.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use rstest::rstest;
 use serde_json::Value;
 
-use gomemlimit_fake_api_server::CommandOutput;
+pub(super) use crate::support::running::{run, run_with_stdin};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/manifests/cases.yaml");
-
-pub(super) fn run_with_stdin(arguments: &[&str], stdin: &str) -> CommandOutput {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut pipe = child.stdin.take().unwrap();
-    let text = stdin.to_owned();
-    let writer = std::thread::spawn(move || drop(pipe.write_all(text.as_bytes())));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    output.into()
-}
-
-pub(super) fn run(arguments: &[&str]) -> CommandOutput {
-    run_with_stdin(arguments, "")
-}
 
 pub(super) const DEPLOYMENT: &str = include_str!("inject/deployment/in.yaml");
 

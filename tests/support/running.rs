@@ -2,15 +2,17 @@
 
 use std::{
     fs,
+    io::Write,
     net::{SocketAddr, TcpListener},
     process::Stdio,
     time::{Duration, Instant},
 };
 
+use gomemlimit_fake_api_server::CommandOutput;
 use gomemlimit_proc::Process;
 use gomemlimit_test_server::{LONG, Pair, read_response, send};
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     net::TcpStream,
     process::{Child, Command},
 };
@@ -19,6 +21,44 @@ pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+/// Runs the program with this input.
+pub(crate) fn run_with_stdin(arguments: &[&str], stdin: &str) -> CommandOutput {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let text = stdin.to_owned();
+    let writer = std::thread::spawn(move || drop(pipe.write_all(text.as_bytes())));
+    let output = CommandOutput::of(child);
+    writer.join().unwrap();
+    output
+}
+
+pub(crate) fn run(arguments: &[&str]) -> CommandOutput {
+    run_with_stdin(arguments, "")
+}
+
+/// Sends a signal by the shell's own `kill`: not every machine has a program of that name.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let kill = format!("kill -{name} {pid}");
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+/// What a running `serve` prints on stdout, to the line with `curl`.
+pub(crate) async fn to_the_curl_line(arguments: &[&str]) -> (Child, String) {
+    let mut child = program().args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("curl ") {
+        assert!(lines.read_line(&mut text).await.unwrap() > 0, "{text}");
+    }
+    (child, text)
 }
 
 /// `serve` on ports of its own choice, with a certificate from files.
@@ -75,9 +115,7 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        // The shell's own `kill`: not every machine has a program of that name.
-        let kill = format!("kill -{name} {}", self.child.id().unwrap());
-        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        signal(self.child.id().unwrap(), name);
     }
 
     /// The largest resident set so far, in KiB.

@@ -85,7 +85,7 @@ async fn only_the_api_server_is_answered() {
     try_kubectl(&["apply", "-f", "-"], &ca.to_string()).unwrap();
     let guarded = format!("tls.clientAuth.configMap={CONFIG_MAP},tls.clientAuth.names={{{NAME}}}");
     let guarded = ["--set", guarded.as_str()];
-    let release = Release::fresh(&client, &guarded).await;
+    let release = Release::fresh_and_ready(&client, &guarded).await;
     let namespace = Namespace::labelled(&client).await;
 
     // An API server without a certificate is a stranger like any other.

@@ -33,7 +33,7 @@ async fn coverage_is_published_by_a_pod_that_may_only_read() {
         r#"policy.rules=[{{"name":"e2e","match":{{"namespaces":["{name}"]}},"set":{{"minLimit":"8Mi"}}}}]"#
     );
     let values = ["--set", "coverage.enabled=true,coverage.interval=1s", "--set-json", &rule];
-    Release::fresh(&client, &values).await;
+    Release::fresh_and_ready(&client, &values).await;
     for (pod, limit) in [("fits", "1Gi"), ("small", "16Mi")] {
         Manifest(gated_pod(pod, limit)).create(&client, name).await.unwrap();
     }

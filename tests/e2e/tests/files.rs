@@ -76,7 +76,7 @@ async fn a_secret_of_the_users_is_rotated_twice() {
             bundle(trusted)
         )
     };
-    let release = Release::fresh(&client, &["--set", &values(&[&first])]).await;
+    let release = Release::fresh_and_ready(&client, &["--set", &values(&[&first])]).await;
     rotate_twice(&release, "existing-secret", secret, first, |trusted| {
         release.upgrade(&["--set", &values(trusted)]);
     })
@@ -152,7 +152,7 @@ async fn certificates_of_cert_manager_are_rotated_twice() {
     };
     let values = repository().join("charts/gomemlimit/ci/cert-manager-values.yaml");
     assert!(fs::read_to_string(&values).unwrap().contains("mode: cert-manager"));
-    let release = Release::fresh(&client, &["-f", values.to_str().unwrap()]).await;
+    let release = Release::fresh_and_ready(&client, &["-f", values.to_str().unwrap()]).await;
     publish(&[&first]);
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     rotate_twice(&release, "cert-manager", secret, first, publish).await;

@@ -14,7 +14,7 @@ const SEPARATE: &str = "tls.selfManaged.keeper=separate";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_pod_misses_its_value_while_the_keeper_changes_to_and_fro() {
     let client = client().await;
-    let release = Release::fresh(&client, &["--set", QUICK]).await;
+    let release = Release::fresh_and_ready(&client, &["--set", QUICK]).await;
     let authority = release.secret_value("ca.crt").await;
     let creator = Creator::start(&client, 20).await;
     for keeper in [SEPARATE, "tls.selfManaged.keeper=replica"] {
@@ -31,7 +31,7 @@ async fn no_pod_misses_its_value_while_the_keeper_changes_to_and_fro() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_keeper_replicas_serve_and_start_and_check_says_who_is_missing() {
     let client = client().await;
-    let release = Release::fresh(&client, &["--set", QUICK, "--set", SEPARATE]).await;
+    let release = Release::fresh_and_ready(&client, &["--set", QUICK, "--set", SEPARATE]).await;
     release.assert_rest("a separate keeper installed").await;
     let keeper = ["deployment/gomemlimit-keeper", "-n", RELEASE_NAMESPACE];
     kubectl(&[&["scale"], &keeper[..], &["--replicas=0"]].concat());

@@ -39,7 +39,7 @@ async fn a_misspelt_value_is_refused_by_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn helm_test_passes() {
     let client = client().await;
-    let release = Release::fresh(&client, &[]).await;
+    let release = Release::fresh_and_ready(&client, &[]).await;
     // Whatever the webhook is told to do about other pods.
     for settings in ["settings.mode=", "settings.mode=audit,settings.value=track,settings.minLimit=2Gi"] {
         release.upgrade(&["--set", settings]);
@@ -95,7 +95,7 @@ async fn uninstalling_leaves_nothing() {
     })
     .await;
     let before = inventory();
-    let release = Release::fresh(&client, &["--set", "webhook.podOptIn.enabled=true"]).await;
+    let release = Release::fresh_and_ready(&client, &["--set", "webhook.podOptIn.enabled=true"]).await;
     let installed: Vec<_> = inventory().difference(&before).cloned().collect();
     assert!(installed.len() > 10, "{installed:?}");
     release.test();

@@ -60,7 +60,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
     }
     let client = client().await;
     let lives = format!("tls.selfManaged.caDuration=1h,tls.selfManaged.leafDuration={LEAF_LIFE:?}");
-    let release = Release::fresh(&client, &["--set", &lives]).await;
+    let release = Release::fresh_and_ready(&client, &["--set", &lives]).await;
     let namespace = Namespace::labelled(&client).await;
     let replicas: Vec<_> = release
         .pods()

@@ -89,7 +89,7 @@ impl Mode {
 
     async fn every_right_is_needed_and_there_is_no_other(&self, client: &kube::Client) {
         let one = ["--set", "replicaCount=1,minReadySeconds=0,podDisruptionBudget.enabled=false"];
-        let release = Release::fresh(client, &[&one[..], &["--set", self.values]].concat()).await;
+        let release = Release::fresh_and_ready(client, &[&one[..], &["--set", self.values]].concat()).await;
         let rules: BTreeMap<_, _> = ROLES.iter().map(|kind| (*kind, rules_of(kind, &self.name))).collect();
         let mut tried = 0;
         for (kind, rules) in &rules {
@@ -207,7 +207,7 @@ async fn the_pods_fit_into_a_restricted_namespace() {
     );
     let refused = root.unwrap_err();
     assert!(refused.contains("violates PodSecurity"), "{refused}");
-    let release = Release::fresh(&client, &[]).await;
+    let release = Release::fresh_and_ready(&client, &[]).await;
     release.test();
     label("pod-security.kubernetes.io/enforce-");
     println!("rights: Pod Security `restricted`: the release and its tests run, a plain pod is refused");

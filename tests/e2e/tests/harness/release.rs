@@ -64,11 +64,16 @@ impl Release {
         release
     }
 
-    /// Installed anew, with all replicas ready; the next test does so, too.
+    /// Installed anew; the next test does so, too.
     pub async fn fresh(client: &Client, arguments: &[&str]) -> Self {
         Self::remove(client).await;
         helm(&Self::install_arguments(arguments));
-        let release = Self { client: client.clone() };
+        Self { client: client.clone() }
+    }
+
+    /// The same, with all replicas ready.
+    pub async fn fresh_and_ready(client: &Client, arguments: &[&str]) -> Self {
+        let release = Self::fresh(client, arguments).await;
         release.assert_ready().await;
         release
     }
