@@ -1,5 +1,5 @@
 //! CPU time of answering a review, from bytes to bytes, and of reading a quantity. Reported, not
-//! asserted: `cargo bench -p gomemlimit-core --bench review`.
+//! asserted: `cargo bench --bench review`.
 //!
 //! Aims: 25 µs for a review of 3 KB, 5 ms for one of 534 KB.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

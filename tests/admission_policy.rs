@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use gomemlimit_fake_api_server::CommandOutput;
 
-use crate::support::running::run;
+use crate::support::command::run;
 
 const PAGE: &str = include_str!("../docs/policy-engine.md");
 

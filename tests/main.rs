@@ -11,4 +11,5 @@ mod admission_policy;
 mod cli;
 mod docs;
 mod support;
+mod test_files;
 mod webhook;

@@ -1,6 +1,6 @@
 //! `audit` against a scripted API server on loopback: the real program and real sockets, and answers that a test
 //! cannot get from a real server on demand (expired pages, missing rights, garbage). The real server judges the
-//! rest in tests/e2e/e2e.
+//! rest in tests/e2e/tests.
 
 use std::{
     process::{Command, Stdio},

@@ -2,7 +2,8 @@
 
 use rstest::rstest;
 
-use super::manifests::{DEPLOYMENT, run_with_stdin};
+use super::manifests::DEPLOYMENT;
+use crate::support::command::run_with_stdin;
 
 #[test]
 fn explain_prints_a_line_a_container() {

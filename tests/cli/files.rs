@@ -12,7 +12,8 @@ use std::{
 use gomemlimit_fake_api_server::CommandOutput;
 use rstest::rstest;
 
-use super::manifests::{DEPLOYMENT, run, run_with_stdin, write};
+use super::manifests::{DEPLOYMENT, write};
+use crate::support::command::{run, run_with_stdin};
 
 /// A pod whose second container, or which as a whole, only kubectl sees.
 #[rstest]

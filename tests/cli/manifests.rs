@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use rstest::rstest;
 use serde_json::Value;
 
-pub(super) use crate::support::running::{run, run_with_stdin};
+use crate::support::command::{run, run_with_stdin};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/manifests/cases.yaml");
 

@@ -13,3 +13,4 @@ mod manifests;
 mod observe;
 mod terminal;
 mod version;
+mod written_files;

@@ -8,7 +8,7 @@ use gomemlimit_fake_api_server::{
 };
 use serde_json::{Value, json};
 
-use crate::support::running::run;
+use crate::support::command::run;
 
 const ALL_PODS: &str = "/api/v1/pods";
 

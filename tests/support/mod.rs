@@ -1,4 +1,4 @@
-//! The real program as a process of a test.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! What the tests share.
 
+pub(crate) mod command;
 pub(crate) mod running;

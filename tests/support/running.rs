@@ -2,13 +2,12 @@
 
 use std::{
     fs,
-    io::Write,
     net::{SocketAddr, TcpListener},
-    process::Stdio,
+    process::{self, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
-use gomemlimit_fake_api_server::CommandOutput;
 use gomemlimit_proc::Process;
 use gomemlimit_test_server::{LONG, Pair, read_response, send};
 use tokio::{
@@ -21,27 +20,6 @@ pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
-}
-
-/// Runs the program with this input.
-pub(crate) fn run_with_stdin(arguments: &[&str], stdin: &str) -> CommandOutput {
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut pipe = child.stdin.take().unwrap();
-    let text = stdin.to_owned();
-    let writer = std::thread::spawn(move || drop(pipe.write_all(text.as_bytes())));
-    let output = CommandOutput::of(child);
-    writer.join().unwrap();
-    output
-}
-
-pub(crate) fn run(arguments: &[&str]) -> CommandOutput {
-    run_with_stdin(arguments, "")
 }
 
 /// Sends a signal by the shell's own `kill`: not every machine has a program of that name.
@@ -70,11 +48,24 @@ pub(crate) struct Running {
     _files: tempfile::TempDir,
 }
 
-/// Two ports that are free right now.
+/// First of the ports for programs that tests start. The kernel itself gives out 32768 and more, so no connection of
+/// another test takes one of them meanwhile.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 20_000;
+
+/// Two ports that are free right now, and that no other test of this process gets.
 pub(crate) fn free_ports() -> (SocketAddr, SocketAddr) {
-    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let (a, b) = (bind(), bind());
-    (a.local_addr().unwrap(), b.local_addr().unwrap())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test runs side by side begin at different ones.
+    let first = process::id().wrapping_mul(131) % u32::from(PORTS);
+    let next = || loop {
+        let port = (first + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u32::from(PORTS);
+        let address = SocketAddr::from(([127, 0, 0, 1], FIRST_PORT + u16::try_from(port).unwrap()));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    };
+    (next(), next())
 }
 
 impl Running {

@@ -1,7 +1,7 @@
 //! The webhook in a real cluster while something is broken, and pods of every form that Kubernetes allows.
 //! What the fault suite records, and the page that is made of it.
 //!
-//! `bench/reliability/run` measures; the tests on a real cluster (tests/e2e/bench/reliability) write their part with
+//! `bench/reliability/run` measures; the tests on a real cluster (tests/e2e/tests/reliability) write their part with
 //! the types of `cluster`.
 #![allow(unreachable_pub, missing_docs, reason = "of tests")]
 #![allow(

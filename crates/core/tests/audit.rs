@@ -1,17 +1,17 @@
-//! The assessment of running pods, as a table, and label selectors.
-
-use std::collections::BTreeMap;
+//! The assessment of running pods, as a table.
 
 use gomemlimit_core::{
     NamespaceAnnotations, Policy,
     audit::{
-        AuditFinding, ContainerCoverage, Coverage, EffectiveGomemlimit, LabelSelector, LimitSource, Selected,
-        Selection, UncoveredReason, WebhookEntry, assess, effective,
+        AuditFinding, ContainerCoverage, Coverage, EffectiveGomemlimit, LimitSource, Selected,
+        UncoveredReason, assess, effective,
     },
     pod::LivePod,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
+
+mod tracking;
 
 const GI: u64 = 1 << 30;
 
@@ -64,69 +64,12 @@ fn reference(resource: &str, more: &Value) -> Value {
     json!([{"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": reference}}])
 }
 
-/// A value that follows the limit is read when the container starts, and only then. That it was started again
-/// since a resize is certain where the resize itself does so.
-#[rstest]
-#[case::as_made("1Gi", json!({}), Coverage::Covered, 1_024_000_000)]
-#[case::resized("2Gi", json!({}), Coverage::Stale, 1_024_000_000)]
-#[case::restarted_at_some_time("2Gi", json!({"restarts": 1}), Coverage::Stale, 1_024_000_000)]
-#[case::lowered_long_after_a_restart("512Mi", json!({"restarts": 1}), Coverage::Stale, 1_024_000_000)]
-#[case::restarted_by_the_resize("2Gi", json!({"restarts": 1, "policy": "RestartContainer"}), Coverage::Covered, 2_048_000_000)]
-#[case::of_another_resource(
-    "2Gi", json!({"restarts": 1, "policy": "RestartContainer", "resource": "cpu"}), Coverage::Stale, 1_024_000_000
-)]
-#[case::not_required("2Gi", json!({"restarts": 1, "policy": "NotRequired"}), Coverage::Stale, 1_024_000_000)]
-#[case::changed_before_it_was_created("2Gi", json!({"generation": 1}), Coverage::Covered, 2_048_000_000)]
-#[case::changed_later("2Gi", json!({"generation": 2}), Coverage::Stale, 1_024_000_000)]
-fn values_that_track_the_limit(
-    #[case] running: &str,
-    #[case] more: Value,
-    #[case] status: Coverage,
-    #[case] bytes: u64,
-) {
-    let mut pod = pod(&tracking(), Some(running), Some(running));
-    let recorded = json!({"version": 1, "containers": {"app": {"value": TRACKING, "bytes": 1_024_000_000, "limit": GI, "kind": "track"}}});
-    pod["metadata"]["annotations"] = json!({"gomemlimit.dev/status": recorded.to_string()});
-    pod["metadata"]["generation"] = more["generation"].clone();
-    pod["status"]["containerStatuses"][0]["restartCount"] = more["restarts"].clone();
-    let resource = more["resource"].as_str().unwrap_or("memory");
-    pod["spec"]["containers"][0]["resizePolicy"] =
-        json!([{"resourceName": "other"}, {"resourceName": resource, "restartPolicy": more["policy"]}]);
-    let found = assess_one(&pod, &Selected::Yes);
-    assert_eq!(
-        (found.status, found.bytes, found.is_ours),
-        (status, Some(bytes), true),
-        "{}",
-        found.explanation
-    );
-    assert_eq!(effective_bytes(&pod), Some(bytes));
-}
-
 const TRACKING: &str = "$(GOMEMLIMIT_MIB)000000";
 
 fn tracking() -> Value {
     let mib = json!({"name": "GOMEMLIMIT_MIB", "valueFrom": {
         "resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}});
     json!([mib, {"name": "GOMEMLIMIT", "value": TRACKING}])
-}
-
-/// As a `MutatingAdmissionPolicy` writes it: without a status. It is computable, and not ours.
-#[rstest]
-#[case::fits(Some("1Gi"), Coverage::Covered, Some(1_024_000_000), "95.4 % of the limit, which it follows")]
-#[case::rounded_up(Some("1572864"), Coverage::AboveLimit, Some(2_000_000), "the OOM killer comes first")]
-#[case::node_size(None, Coverage::Uncovered, None, "the node's size")]
-#[case::of_no_usable_limit(Some("9Ei"), Coverage::Opaque, None, "not a usable quantity")]
-fn tracking_values_without_a_status(
-    #[case] limit: Option<&str>,
-    #[case] status: Coverage,
-    #[case] bytes: Option<u64>,
-    #[case] explanation: &str,
-) {
-    let pod = pod(&tracking(), limit, limit);
-    let found = assess_one(&pod, &Selected::Yes);
-    assert_eq!((found.status, found.bytes, found.is_ours), (status, bytes, false), "{found:?}");
-    assert_eq!(effective_bytes(&pod), bytes);
-    assert!(found.explanation.contains(explanation), "{found:?}");
 }
 
 /// What the pod determines is judged like a literal.
@@ -372,52 +315,6 @@ fn words_are_unique_and_read_back() {
 }
 
 #[test]
-fn selectors_are_those_of_kubernetes() {
-    let labels = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-    };
-    let selector = |value: Value| -> LabelSelector { serde_json::from_value(value).unwrap() };
-    let expression = |operator: &str, values: Value| {
-        let mut one = json!({"key": "a", "operator": operator});
-        if !values.is_null() {
-            one["values"] = values;
-        }
-        selector(json!({"matchExpressions": [one]}))
-    };
-    let (none, x, y) = (labels(&[]), labels(&[("a", "x")]), labels(&[("a", "y")]));
-    for (selector, wanted) in [
-        (selector(json!({})), [true, true, true]),
-        (selector(json!({"matchLabels": {"a": "x"}})), [false, true, false]),
-        (expression("In", json!(["x", "z"])), [false, true, false]),
-        (expression("NotIn", json!(["x"])), [true, false, true]),
-        (expression("Exists", Value::Null), [false, true, true]),
-        (expression("DoesNotExist", Value::Null), [true, false, false]),
-    ] {
-        assert_eq!([&none, &x, &y].map(|labels| selector.matches(labels)), wanted, "{selector:?}");
-    }
-    let chart = Selection::default();
-    let no_labels = BTreeMap::new;
-    let opted_in = labels(&[("gomemlimit.dev/inject", "enabled"), ("kubernetes.io/metadata.name", "shop")]);
-    assert_eq!(chart.selects(Some(&opted_in), no_labels), Selected::Yes);
-    let opted_out = || labels(&[("gomemlimit.dev/inject", "disabled")]);
-    assert_eq!(chart.selects(Some(&opted_in), opted_out), Selected::OptedOut);
-    let label = "gomemlimit.dev/inject=enabled".to_owned();
-    assert_eq!(chart.selects(Some(&none), no_labels), Selected::NotLabelled { label });
-    let system = labels(&[("kubernetes.io/metadata.name", "kube-system")]);
-    assert_eq!(chart.selects(Some(&system), no_labels), Selected::Excluded);
-    assert_eq!(chart.selects(None, no_labels), Selected::Unknown);
-    // The label goes into a command.
-    for strange in [r#"{"--all":"x"}"#, r#"{"a":"$(touch x)"}"#, r#"{"a b":"c"}"#] {
-        let namespaces: LabelSelector =
-            serde_json::from_str(&format!(r#"{{"matchLabels":{strange}}}"#)).unwrap();
-        let selection = Selection::new(vec![WebhookEntry { namespaces, objects: LabelSelector::default() }]);
-        assert_eq!(selection.selects(Some(&none), no_labels), Selected::Excluded, "{strange}");
-    }
-    let nobody = Selection::new(Vec::<WebhookEntry>::new());
-    assert_eq!(nobody.selects(Some(&opted_in), no_labels), Selected::Excluded);
-}
-
-#[test]
 fn strange_pods_are_errors_or_harmless() {
     for text in ["", "[]", "{", r#"{"status": []}"#, r#"{"status": {"containerStatuses": {}}}"#] {
         assert!(LivePod::parse(text).is_err(), "{text}");
@@ -434,22 +331,6 @@ fn strange_pods_are_errors_or_harmless() {
             assert!(assess(&pod, &[].into(), &Policy::default(), &Selected::Yes).is_empty());
         }
     }
-}
-
-#[test]
-fn a_selector_reads_as_the_api_server_takes_it() {
-    let selector: LabelSelector = serde_json::from_value(json!({
-        "matchLabels": {"app": "api", "tier": "web"},
-        "matchExpressions": [
-            {"key": "zone", "operator": "In", "values": ["a", "b"]},
-            {"key": "track", "operator": "NotIn", "values": ["canary"]},
-            {"key": "owner", "operator": "Exists"},
-            {"key": "old", "operator": "DoesNotExist", "values": []},
-        ],
-    }))
-    .unwrap();
-    assert_eq!(selector.query(), "app=api,tier=web,zone in (a,b),track notin (canary),owner,!old");
-    assert_eq!(LabelSelector::default().query(), "");
 }
 
 /// The text of a limit that is surprisingly small says what it is, and what was probably meant.

@@ -13,6 +13,7 @@ mod effective;
 mod env_order;
 mod go_runtime;
 mod golden;
+mod label_selectors;
 mod laws;
 mod memory_volumes;
 mod quantity;

@@ -2,22 +2,24 @@
 //! next: hours pass in a moment, and what happens without a reason is counted.
 
 mod deposits;
+mod revoked;
+mod watches;
 
 use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use axum::{body::Body, http::Request};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gomemlimit::{
-    certs::{CaCertificate, CertificateSettings, Fingerprint, REVOKED_ANNOTATION},
+    certs::CertificateSettings,
     cluster::client::over,
     controller::certificates::{CertificateKeeper, ObjectNames, Outlet},
     metrics::Metrics,
@@ -30,17 +32,14 @@ use gomemlimit_fake_api_server::{
     CONFIGURATION, Call, FakeApiServer, Fault, NAMESPACE, Resource, SECRET, SERVING_SECRET, Verb,
 };
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
 use tower::service_fn;
 
-use super::{
-    fixture::accepts,
-    planted::{Planted, plant},
-};
+use super::fixture::accepts;
 
 const TICK: Duration = Duration::from_secs(30);
 const DAY: Duration = Duration::from_hours(24);
@@ -360,163 +359,5 @@ async fn what_is_deleted_while_a_write_is_tried_again(
     assert!(trouble.contains("does not exist"), "{trouble}");
     cluster.rest().await;
     cluster.api.create(deleted);
-    cluster.settle_and_rest().await;
-}
-
-#[rstest]
-#[case::ended(FakeApiServer::end_watches)]
-#[case::broken(FakeApiServer::break_watches)]
-#[case::expired(FakeApiServer::expire_watches)]
-#[tokio::test(start_paused = true)]
-async fn a_watch_that_is_cut_is_resumed(
-    #[case] cut: fn(&FakeApiServer),
-    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
-) {
-    let cluster = Cluster::settled(mode).await;
-    for _ in 0..3 {
-        cut(&cluster.api);
-        cluster.api.overwrite_bundle();
-        // A longer pause than watches ever make.
-        sleep(Duration::from_secs(12)).await;
-        assert!(cluster.api.is_published(), "what happened meanwhile is seen");
-    }
-    cluster.settle_and_rest().await;
-}
-
-#[rstest]
-#[case::refused(Fault::Refused(503, "starting"), 1_000)]
-#[case::forbidden(Fault::Refused(403, "no right"), 1_000)]
-#[case::broken(Fault::Broken(io::ErrorKind::ConnectionRefused), 1_000)]
-#[case::without_an_answer(Fault::Silence, 1_000)]
-// kube's watcher asks again at once, which only the client's rate bounds.
-#[case::ended(Fault::Ended, 18_020)]
-#[tokio::test(start_paused = true)]
-async fn watches_that_always_fail_are_tried_again_with_pauses(
-    #[case] fault: Fault,
-    #[case] most: usize,
-    #[values(Verb::List, Verb::Watch)] verb: Verb,
-    #[values(Mode::Replica, Mode::Separate)] mode: Mode,
-) {
-    if (&fault, verb) == (&Fault::Ended, Verb::List) {
-        return;
-    }
-    let watches = if mode == Mode::Separate { 3 } else { 2 };
-    let cluster = Cluster::settled(mode).await;
-    let ended = fault == Fault::Ended;
-    cluster.api.fail(move |call| (call.verb == verb).then(|| fault.clone()));
-    // Then all is listed again.
-    cluster.api.expire_watches();
-    sleep(SETTLED).await;
-    let (calls, polls) = (cluster.api.calls(), cluster.polls()[0]);
-    sleep(HOUR).await;
-    let calls = cluster.api.calls() - calls;
-    assert!((240..=watches * most).contains(&calls), "{calls} calls in an hour");
-    assert_eq!(cluster.troubles().len(), if ended { 0 } else { watches }, "{:?}", cluster.troubles());
-    let polls = cluster.polls()[0] - polls;
-    assert!(polls <= 3 * calls + POLLS_AN_HOUR, "{polls} polls in an hour");
-    cluster.api.fail(|_| None);
-    cluster.settle_and_rest().await;
-}
-
-/// Everything that is logged in this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// The lines with this text since the last time.
-    fn take(&self, text: &str) -> Vec<String> {
-        let log = std::mem::take(&mut *self.0.lock().unwrap());
-        let log = String::from_utf8(log).unwrap();
-        log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
-    }
-}
-
-fn fingerprint(pem: &[u8]) -> String {
-    Fingerprint::of(&CaCertificate::all_from_pem(pem)[0]).to_string()
-}
-
-#[tokio::test(start_paused = true)]
-async fn cas_that_are_planted_and_revoked_are_logged_and_the_list_outlives_the_secret() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    // With one alone tracing asks the thread that comes first to a line whether anybody reads it, and caches the answer: other
-    // tests have no subscriber.
-    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let cluster = Cluster::settled(Mode::Replica).await;
-    let value = |key: &str| {
-        let encoded = cluster.api.secret()["data"][key].as_str().unwrap().to_owned();
-        BASE64_STANDARD.decode(encoded).unwrap()
-    };
-    let first = fingerprint(&value("ca.crt"));
-    let lines = log.take("a CA is trusted");
-    assert!(matches!(&lines[..], [line] if line.contains("INFO") && line.contains(&first)), "{lines:?}");
-
-    let (planted, _) = plant(Planted::Foreign, SystemTime::now());
-    let bundle = [value("bundle.crt"), planted.clone().into_bytes()].concat();
-    cluster.api.change_secret(|secret| secret["data"]["bundle.crt"] = BASE64_STANDARD.encode(bundle).into());
-    cluster.settle().await;
-    assert!(!value("bundle.crt").windows(planted.len()).any(|part| part == planted.as_bytes()));
-    let lines = log.take("is not used and is removed");
-    let names = |line: &str| line.contains(&fingerprint(planted.as_bytes())) && line.contains("9966-01-01");
-    assert!(matches!(&lines[..], [line] if line.contains("WARN") && names(line)), "{lines:?}");
-
-    let list = format!("{first},no fingerprint");
-    cluster.api.change_secret(|secret| secret["metadata"]["annotations"] = json!({REVOKED_ANNOTATION: list}));
-    cluster.settle().await;
-    let second = fingerprint(&value("ca.crt"));
-    assert_ne!(first, second);
-    let lines = log.take("CA");
-    let has = |parts: &[&str]| lines.iter().any(|line| parts.iter().all(|part| line.contains(part)));
-    assert!(has(&["WARN", &first, "it is revoked"]) && has(&["INFO", &second, "it signs"]), "{lines:?}");
-    assert!(has(&["WARN", "\"no fingerprint\""]), "{lines:?}");
-    assert_eq!(
-        cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION],
-        list,
-        "as somebody wrote it"
-    );
-
-    cluster.api.delete(Resource::Secrets);
-    sleep(SETTLED).await;
-    cluster.api.create(Resource::Secrets);
-    cluster.settle_and_rest().await;
-    assert_eq!(fingerprint(&value("ca.crt")), second, "from memory");
-    assert_eq!(cluster.api.secret()["metadata"]["annotations"][REVOKED_ANNOTATION], first);
-}
-
-#[tokio::test(start_paused = true)]
-async fn somebody_who_revokes_every_new_ca_is_answered_once_a_tick_in_the_end() {
-    let cluster = Cluster::settled(Mode::Replica).await;
-    let mut list = Vec::new();
-    let mut revoke = async |seconds: usize| {
-        let before = cluster.api.count(Verb::Update, Resource::Secrets);
-        for _ in 0..seconds {
-            let pem = cluster.api.secret()["data"]["ca.crt"].as_str().unwrap().to_owned();
-            let signer = fingerprint(&BASE64_STANDARD.decode(pem).unwrap());
-            if !list.contains(&signer) {
-                list.push(signer);
-                let list = list.join(",");
-                cluster.api.change_secret(|secret| {
-                    secret["metadata"]["annotations"] = json!({REVOKED_ANNOTATION: list});
-                });
-            }
-            sleep(Duration::from_secs(1)).await;
-        }
-        cluster.api.count(Verb::Update, Resource::Secrets) - before
-    };
-    revoke(120).await;
-    let writes = revoke(1200).await;
-    assert!((20..=41).contains(&writes), "{writes} new CAs in 20 minutes, a tick is {TICK:?}");
     cluster.settle_and_rest().await;
 }

@@ -8,10 +8,12 @@
 
 mod client;
 mod clocks;
+mod cluster;
 mod events;
 mod fixture;
 mod keeper;
 mod planted;
+mod replica;
 mod revoked;
 mod separate;
 

@@ -1,5 +1,4 @@
 //! What the tests of the core share: asking for an answer and reading it like the API server.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use gomemlimit_core::{
@@ -11,7 +10,6 @@ use serde_json::{Value, json};
 
 /// A response with everything decoded.
 pub(crate) struct Answer {
-    pub(crate) response: Value,
     pub(crate) patch: Vec<Value>,
     pub(crate) warnings: Vec<String>,
     /// The `decisions` audit annotation.
@@ -51,7 +49,7 @@ pub(crate) fn answer_in(body: &[u8], namespace: &NamespaceAnnotations, policy: &
     assert!(decisions.is_some_and(|text| !text.contains(is_hidden)), "{decisions:?}");
     let decisions = decisions.map(serde_json::from_str);
     let decisions = decisions.expect("a decisions annotation").expect("of JSON");
-    Answer { response, patch, warnings, decisions }
+    Answer { patch, warnings, decisions }
 }
 
 pub(crate) fn answer(body: &[u8]) -> Answer {
