@@ -148,6 +148,6 @@ async fn gone(scene: Arc<Scene>, _: usize) -> Result<String> {
     let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     stream.write_all(request).await?;
     let mut answer = [0; 1024];
-    stream.read(&mut answer).await?;
+    let _ = stream.read(&mut answer).await?;
     must_end(&read_to_end(&mut stream, scene.patience()).await)
 }
