@@ -1,10 +1,6 @@
 //! `gomemlimit policy` as a user runs it, and the chart's copy of what it prints.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path};
 
 use gomemlimit::admission_policy::LIMITS;
 use gomemlimit_core::{
@@ -17,16 +13,12 @@ use serde_json::Value;
 
 use gomemlimit_fake_api_server::CommandOutput;
 
+use crate::support::command::run;
+
 const PAGE: &str = include_str!("../docs/policy-engine.md");
 
 fn policy(arguments: &[&str]) -> CommandOutput {
-    let output = Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-        .arg("policy")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    output.into()
+    run(&[&["policy"], arguments].concat())
 }
 
 /// The policy and its binding.

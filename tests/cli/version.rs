@@ -8,6 +8,8 @@ use gomemlimit_fake_api_server::{
 };
 use serde_json::{Value, json};
 
+use crate::support::command::run;
+
 const ALL_PODS: &str = "/api/v1/pods";
 
 /// The sound installation, with these images in its pods.
@@ -104,14 +106,8 @@ async fn a_cluster_that_is_not_there_takes_nothing_away() {
         assert_eq!((code, stdout.lines().count()), (0, 1), "{stdout}");
         assert_eq!(server.asked.lock().unwrap().len(), before, "--client asks nobody");
     }
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_gomemlimit"))
-        .args(["version", "--kubeconfig", "/nonexistent"])
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(
-        stdout.contains("\nWebhook version: unknown: cannot read the kubeconfig /nonexistent: "),
-        "{stdout}"
-    );
+    let output = run(&["version", "--kubeconfig", "/nonexistent"]);
+    assert_eq!(output.code, 0);
+    let unknown = "\nWebhook version: unknown: cannot read the kubeconfig /nonexistent: ";
+    assert!(output.stdout.contains(unknown), "{}", output.stdout);
 }

@@ -11,7 +11,7 @@ use std::{
 use gomemlimit_procfs::Process;
 use gomemlimit_test_server::{LONG, Pair, read_response, send};
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     net::TcpStream,
     process::{Child, Command},
 };
@@ -20,6 +20,23 @@ pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+/// Sends a signal by the shell's own `kill`: not every machine has a program of that name.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let kill = format!("kill -{name} {pid}");
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+/// What a running `serve` prints on stdout, to the line with `curl`.
+pub(crate) async fn to_the_curl_line(arguments: &[&str]) -> (Child, String) {
+    let mut child = program().args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("curl ") {
+        assert!(lines.read_line(&mut text).await.unwrap() > 0, "{text}");
+    }
+    (child, text)
 }
 
 /// `serve` on ports of its own choice, with a certificate from files.
@@ -89,9 +106,7 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        // The shell's own `kill`: not every machine has a program of that name.
-        let kill = format!("kill -{name} {}", self.child.id().unwrap());
-        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        signal(self.child.id().unwrap(), name);
     }
 
     /// The largest resident set so far, in KiB.

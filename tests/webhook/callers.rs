@@ -13,13 +13,13 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     process::Command,
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::running::{Running, free_ports, program};
+use crate::support::running::{Running, free_ports, to_the_curl_line};
 
 /// `check` has no client certificate, and judges the server's all the same.
 #[tokio::test]
@@ -166,18 +166,9 @@ async fn a_path_is_in_neither_log_nor_metrics() {
 
 /// The first lines on stdout, to the one with `curl`.
 async fn curl_line(webhook: SocketAddr, admin: SocketAddr, arguments: &[&str]) -> String {
-    let mut child = program()
-        .args(["serve", "--listen", &webhook.to_string(), "--admin-listen", &admin.to_string()])
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let mut text = String::new();
-    while !text.contains("curl ") {
-        assert!(lines.read_line(&mut text).await.unwrap() > 0, "{text}");
-    }
+    let (webhook, admin) = (webhook.to_string(), admin.to_string());
+    let serve = ["serve", "--listen", &webhook, "--admin-listen", &admin];
+    let (mut child, text) = to_the_curl_line(&[&serve, arguments].concat()).await;
     child.kill().await.unwrap();
     text
 }

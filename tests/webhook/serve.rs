@@ -3,7 +3,6 @@
 use std::{
     fs, iter,
     net::{SocketAddr, TcpListener},
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -13,12 +12,12 @@ use gomemlimit_test_server::{
 };
 use rstest::rstest;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::AsyncWriteExt,
     net::TcpStream,
     time::{sleep, timeout},
 };
 
-use crate::support::running::{Running, free_ports, program};
+use crate::support::running::{Running, free_ports, program, to_the_curl_line};
 
 /// Runs to the end: exit code, stdout, stderr.
 async fn run(arguments: &[&str]) -> (i32, String, String) {
@@ -201,20 +200,13 @@ async fn one_log_line_a_mutation() {
 #[tokio::test]
 async fn without_flags_it_prints_a_curl_line_with_a_whole_review() {
     let (webhook, admin) = free_ports();
-    let mut child = program()
-        .args(["serve", "--listen", &webhook.to_string(), "--admin-listen", &admin.to_string()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let curl = loop {
-        let line = lines.next_line().await.unwrap().expect("a curl line");
-        if line.trim_start().starts_with("curl ") {
-            break line;
-        }
-    };
-    assert!(curl.contains(&format!("https://{webhook}/mutate")), "{curl}");
+    let addresses = ["--listen", &webhook.to_string(), "--admin-listen", &admin.to_string()];
+    let (mut child, text) = to_the_curl_line(&[&["serve"], &addresses[..]].concat()).await;
+    let curl = text.lines().last().unwrap();
+    assert!(
+        curl.trim_start().starts_with("curl ") && curl.contains(&format!("https://{webhook}/mutate")),
+        "{curl}"
+    );
     // `.ci/readme` runs the line as it is; curl is not there on every machine that has Rust.
     let review = curl.split("-d '").nth(1).unwrap().trim_end_matches('\'');
     let policy = gomemlimit_core::Policy::default();
@@ -232,19 +224,16 @@ async fn the_image_is_reached_from_outside_without_arguments() {
     let arguments: Vec<String> = serde_json::from_str(command).unwrap();
     assert!(dockerfile.contains("\nEXPOSE 8443 8081\n"));
     let (webhook, admin) = free_ports();
-    let arguments = arguments.into_iter().map(|argument| match argument.as_str() {
-        ":8443" => format!(":{}", webhook.port()),
-        ":8081" => format!(":{}", admin.port()),
-        _ => argument,
-    });
-    let mut child = program().args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let curl = loop {
-        let line = lines.next_line().await.unwrap().expect("a curl line");
-        if line.trim_start().starts_with("curl ") {
-            break line;
-        }
-    };
+    let free = [format!(":{}", webhook.port()), format!(":{}", admin.port())];
+    let arguments: Vec<&str> = arguments
+        .iter()
+        .map(|argument| match argument.as_str() {
+            ":8443" => &free[0],
+            ":8081" => &free[1],
+            other => other,
+        })
+        .collect();
+    let (mut child, curl) = to_the_curl_line(&arguments).await;
     assert!(curl.contains(&format!("https://localhost:{}/mutate", webhook.port())), "{curl}");
     // An address that a listener on 127.0.0.1 does not answer at, as that of a container is.
     for port in [webhook.port(), admin.port()] {

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use gomemlimit_bench::http::free_address;
 use gomemlimit_procfs::Process;
 use tempfile::TempDir;
 
@@ -147,8 +148,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_address(host: &str) -> Result<SocketAddr> {
-    Ok(TcpListener::bind((host, 0))?.local_addr()?)
 }

@@ -22,15 +22,17 @@ mod report;
 mod reviews;
 mod targets;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use gomemlimit_bench::record::{read, save};
 
 use self::{
     candidates::{LOOPBACK, Paths, Programs},
     measure::Schedule,
     pods::Extent,
+    record::Results,
 };
 
 #[derive(Parser)]
@@ -98,43 +100,34 @@ enum Command {
 }
 
 fn main() -> Result<()> {
-    match Cli::parse().command {
+    let results = match Cli::parse().command {
         Command::Measure { paths, seconds, rounds, short, out } => {
             let programs = Programs::new(paths, LOOPBACK)?;
             let schedule = if short { Schedule::short() } else { Schedule::whole(seconds, rounds) };
             let results = measure::run(&programs, &schedule)?;
             save(&out, &results)?;
-            print!("{}", report::markdown(&results));
+            results
         }
         Command::Pods { paths, kyverno, host, count, seconds, rounds, out } => {
             let programs = Programs::new(paths, &host)?;
-            let mut results = read(&out)?;
+            let mut results: Results = read(&out)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let extent = Extent { count, seconds, rounds };
             let run = pods::run(&programs, kyverno.as_deref(), &host, extent);
             let (creations, beside_kyverno) = runtime.block_on(run)?;
             (results.pods, results.kyverno) = (Some(creations), beside_kyverno);
             save(&out, &results)?;
-            print!("{}", report::of_cluster(&results));
+            results
         }
         Command::Profile { paths, seconds, out } => {
             let programs = Programs::new(paths, LOOPBACK)?;
-            let mut results = read(&out)?;
+            let mut results: Results = read(&out)?;
             results.profiles = profile::both(&programs, seconds)?;
             save(&out, &results)?;
-            print!("{}", report::profiles(&results.profiles));
+            results
         }
-        Command::Report { file } => print!("{}", report::markdown(&read(&file)?)),
-    }
+        Command::Report { file } => read(&file)?,
+    };
+    print!("{}", report::markdown(&results)?);
     Ok(())
-}
-
-fn read(path: &Path) -> Result<record::Results> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} has no figures", path.display()))
-}
-
-fn save(path: &Path, results: &record::Results) -> Result<()> {
-    std::fs::write(path, serde_json::to_string_pretty(results)? + "\n")
-        .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -9,7 +9,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use gomemlimit_procfs::{Cpu, Machine, quantile};
+use gomemlimit_bench::statistics::median;
+use gomemlimit_procfs::{Cpu, Machine};
 use serde_json::Value;
 
 use crate::{
@@ -209,11 +210,6 @@ fn used(before: Cpu, after: Cpu, requests: u64) -> (f64, f64) {
         after.saturating_sub(before).as_secs_f64() * 1e6 / requests.max(1) as f64
     };
     (each(before.own, after.own), each(before.kernel, after.kernel))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    quantile(&values, 0.5).unwrap_or_default()
 }
 
 /// The middle of each figure, of one candidate.

@@ -1,25 +1,21 @@
 //! What was aimed at, beside what was measured.
 
-use std::fmt::Write;
+use serde::Serialize;
 
 use crate::record::{Closed, FLOOR, OURS, Open, PEER, POLICY, Results, WHOLE_POLICY};
 
 /// One aim with its figure.
-struct Target {
+#[derive(Serialize)]
+pub struct Target {
     aim: &'static str,
     measured: String,
     is_met: bool,
 }
 
-/// The table; without the rows for which nothing was measured.
-pub fn table(results: &Results) -> String {
+/// The aims for which something was measured.
+pub fn all(results: &Results) -> Vec<Target> {
     let targets = [throughput, latency, floor, large, creation, creation_short, size, memory];
-    let mut text = String::from("| Aim | Measured | Met |\n|---|---|---|\n");
-    for Target { aim, measured, is_met } in targets.into_iter().filter_map(|target| target(results)) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "| {aim} | {measured} | {} |", if is_met { "yes" } else { "**no**" });
-    }
-    text
+    targets.into_iter().filter_map(|target| target(results)).collect()
 }
 
 fn closed<'a>(results: &'a Results, candidate: &str, review: &str, connections: u32) -> Option<&'a Closed> {

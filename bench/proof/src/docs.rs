@@ -4,8 +4,9 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 
+use gomemlimit_bench::record;
+
 use crate::{
-    record::Experiment,
     report,
     sweep_report::{self, Sweep},
 };
@@ -19,7 +20,7 @@ const END: &str = "<!-- end of proof -->\n";
 
 /// Every file that is generated, with its text.
 pub fn files(root: &Path) -> Result<Vec<(&'static str, String)>> {
-    let experiment = read(&root.join(EXPERIMENT))?;
+    let experiment = record::read(&root.join(EXPERIMENT))?;
     let sweep = Sweep::read(&text(&root.join(SWEEP))?)?;
     let [served, gc] = sweep_report::pictures(&sweep)?;
     let readme = text(&root.join(README))?;
@@ -39,11 +40,6 @@ pub fn write(root: &Path) -> Result<()> {
         fs::write(root.join(path), text).with_context(|| format!("cannot write {path}"))?;
     }
     Ok(())
-}
-
-/// A saved experiment.
-pub fn read(path: &Path) -> Result<Experiment> {
-    serde_json::from_str(&text(path)?).with_context(|| format!("{} is no saved experiment", path.display()))
 }
 
 fn text(path: &Path) -> Result<String> {

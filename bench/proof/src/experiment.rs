@@ -100,6 +100,7 @@ pub async fn run(args: ExperimentArgs) -> Result<()> {
     };
     let removed = remove(&client).await;
     let experiment = result?;
+    // Thousands of samples: on one line.
     std::fs::write(&args.out, serde_json::to_string(&experiment)? + "\n")
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     removed?;
@@ -254,15 +255,7 @@ fn judge(experiment: &Experiment, length: Length) -> Result<()> {
         Length::Long => 5,
         Length::Short => 3,
     };
-    let find = |labelled, leaking| {
-        experiment
-            .arms
-            .iter()
-            .find(|arm| arm.labelled == labelled && arm.leaking == leaking)
-            .context("an arm is missing")
-    };
-    let (without, with) = (find(false, false)?, find(true, false)?);
-    let (leak_without, leak_with) = (find(false, true)?, find(true, true)?);
+    let (without, with) = (experiment.arm(false, false)?, experiment.arm(true, false)?);
     let mut failures = Vec::new();
     let mut expect = |holds: bool, what: String| {
         if !holds {
@@ -276,8 +269,7 @@ fn judge(experiment: &Experiment, length: Length) -> Result<()> {
         deaths == 0 && restarts == 0,
         format!("the arm with the label died {deaths} times ({restarts} restarts)"),
     );
-    let first = |arm: &Arm| arm.deaths.iter().find(|death| death.reason == "OOMKilled").map(|death| death.t);
-    match (first(leak_without), first(leak_with)) {
+    match (experiment.arm(false, true)?.first_kill(), experiment.arm(true, true)?.first_kill()) {
         (Some(without), Some(with)) => {
             expect(
                 without < with,
@@ -346,6 +338,5 @@ async fn wait_for(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> R
 
 /// Today, UTC.
 pub fn date() -> String {
-    let now = time::OffsetDateTime::now_utc();
-    format!("{:04}-{:02}-{:02}", now.year(), u8::from(now.month()), now.day())
+    time::OffsetDateTime::now_utc().date().to_string()
 }

@@ -1,5 +1,7 @@
 //! What the demo's /metrics says, as far as it is needed here.
 
+use gomemlimit_bench::http::metric;
+
 /// One scrape.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Scrape {
@@ -19,10 +21,7 @@ pub struct Scrape {
 impl Scrape {
     /// Reads the Prometheus text format; `None` where a figure is missing.
     pub fn read(text: &str) -> Option<Self> {
-        let value = |name: &str| -> Option<f64> {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
-            line.trim().parse().ok()
-        };
+        let value = |name: &str| metric(text, name).ok();
         // Every figure here is below 2^53 but one limit, 2^63-1, which reads as the same on both sides.
         #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "never negative")]
         let whole = |name: &str| value(name).map(|value| value as u64);

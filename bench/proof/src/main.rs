@@ -51,7 +51,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Experiment(args) => experiment::run(args).await,
         Command::Sweep(args) => sweep::run(args).await,
         Command::Report { file } => {
-            let experiment = docs::read(&file)?;
+            let experiment = gomemlimit_bench::record::read(&file)?;
             std::fs::write(file.with_file_name("memory.svg"), report::picture(&experiment)?)?;
             println!("{}", report::markdown(&experiment)?);
             Ok(())

@@ -3,7 +3,7 @@
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::cgroup::Cgroup;
 
@@ -41,10 +41,10 @@ impl Source {
             Self::Kubelet(client) => {
                 let node = pod.spec.as_ref()?.node_name.as_deref()?;
                 let path = format!("/api/v1/nodes/{node}/proxy/stats/summary?only_cpu_and_memory=true");
-                let summary: Summary =
-                    client.request(Request::get(path).body(Vec::new()).ok()?).await.ok()?;
-                let pod = summary.pods.into_iter().find(|pod| pod.pod_ref.uid == uid)?;
-                let working_set = pod.containers.first()?.memory.as_ref()?.working_set_bytes?;
+                let summary: Value = client.request(Request::get(path).body(Vec::new()).ok()?).await.ok()?;
+                let mut pods = summary.get("pods")?.as_array()?.iter();
+                let pod = pods.find(|pod| pod.pointer("/podRef/uid").is_some_and(|one| one == uid))?;
+                let working_set = pod.pointer("/containers/0/memory/workingSetBytes")?.as_u64()?;
                 Some(Usage { working_set, peak: None })
             }
         }
@@ -58,33 +58,4 @@ fn of_container(pod: &Cgroup) -> Option<Usage> {
         .into_iter()
         .filter_map(|child| Some(Usage { working_set: child.working_set()?, peak: child.peak() }));
     usages.max_by_key(|usage| usage.working_set)
-}
-
-#[derive(Deserialize)]
-struct Summary {
-    pods: Vec<PodStats>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PodStats {
-    pod_ref: PodRef,
-    #[serde(default)]
-    containers: Vec<ContainerStats>,
-}
-
-#[derive(Deserialize)]
-struct PodRef {
-    uid: String,
-}
-
-#[derive(Deserialize)]
-struct ContainerStats {
-    memory: Option<MemoryStats>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MemoryStats {
-    working_set_bytes: Option<u64>,
 }

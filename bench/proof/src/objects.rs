@@ -74,7 +74,7 @@ pub fn deployment(variant: Variant, settings: &Settings, image: &str) -> Value {
                 "spec": {
                     "terminationGracePeriodSeconds": 1,
                     "automountServiceAccountToken": false,
-                    "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+                    "securityContext": pod_security(),
                     "containers": [{
                         "name": name, "image": image, "imagePullPolicy": "IfNotPresent",
                         "args": ["serve", format!("-live={live}MiB"), format!("-leak={leak}"),
@@ -85,15 +85,21 @@ pub fn deployment(variant: Variant, settings: &Settings, image: &str) -> Value {
                             "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 10,
                         },
                         "resources": {"limits": {"memory": settings.limit}, "requests": {"memory": "64Mi"}},
-                        "securityContext": {
-                            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
-                            "capabilities": {"drop": ["ALL"]},
-                        },
+                        "securityContext": container_security(),
                     }],
                 },
             },
         },
     })
+}
+
+/// As Pod Security's profile "restricted" wants it.
+fn pod_security() -> Value {
+    json!({"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}})
+}
+
+fn container_security() -> Value {
+    json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}})
 }
 
 /// How the load reaches an arm, as users would.
@@ -123,15 +129,12 @@ pub fn load(
             "template": {"spec": {
                 "restartPolicy": "Never",
                 "automountServiceAccountToken": false,
-                "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+                "securityContext": pod_security(),
                 "containers": [{
                     "name": "load", "image": image, "imagePullPolicy": "IfNotPresent",
                     "args": ["load", format!("-url=http://{host}/work"), format!("-rate={}", variant.rate(settings)),
                              format!("-for={}s", settings.seconds), format!("-start-at={start_at_millis}")],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
+                    "securityContext": container_security(),
                 }],
             }},
         },

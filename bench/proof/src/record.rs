@@ -1,5 +1,7 @@
 //! What an experiment was and what it measured, as it is saved. The report and the pictures are made of nothing else.
 
+use anyhow::{Context, Result};
+use gomemlimit_bench::statistics::slope;
 use serde::{Deserialize, Serialize};
 
 /// One run of the experiment.
@@ -124,10 +126,23 @@ pub struct Load {
     pub max_ms: f64,
 }
 
+impl Experiment {
+    /// The arm of a service with the label or without it.
+    pub fn arm(&self, labelled: bool, leaking: bool) -> Result<&Arm> {
+        let mut arms = self.arms.iter();
+        arms.find(|arm| arm.labelled == labelled && arm.leaking == leaking).context("an arm is missing")
+    }
+}
+
 impl Arm {
     /// How often the kernel killed it.
     pub fn oom_kills(&self) -> usize {
         self.deaths.iter().filter(|death| death.reason == "OOMKilled").count()
+    }
+
+    /// Seconds until the kernel killed it for the first time.
+    pub fn first_kill(&self) -> Option<f64> {
+        self.deaths.iter().find(|death| death.reason == "OOMKilled").map(|death| death.t)
     }
 
     /// Parts per hundred of the CPU that the process used, garbage collection in idle time included.
@@ -138,13 +153,9 @@ impl Arm {
     /// Growth of the live heap in MiB per minute, by least squares over the first life of the container.
     pub fn live_heap_growth(&self) -> f64 {
         let end = self.deaths.first().map_or(f64::INFINITY, |death| death.t);
-        let points: Vec<_> = self.live_heap.iter().filter(|sample| sample.t < end).collect();
-        let n = points.len() as f64;
-        let mean = |of: &dyn Fn(&Sample) -> f64| points.iter().map(|sample| of(sample)).sum::<f64>() / n;
-        let (t, bytes) = (mean(&|sample| sample.t), mean(&|sample| sample.bytes as f64));
-        let covariance = mean(&|sample| (sample.t - t) * (sample.bytes as f64 - bytes));
-        let variance = mean(&|sample| (sample.t - t).powi(2));
-        if points.len() < 3 || variance == 0.0 { 0.0 } else { covariance / variance * 60.0 / MIB }
+        let first_life = self.live_heap.iter().filter(|sample| sample.t < end);
+        let points: Vec<_> = first_life.map(|sample| (sample.t / 60.0, sample.bytes as f64 / MIB)).collect();
+        if points.len() < 3 { 0.0 } else { slope(&points) }
     }
 }
 

@@ -1,18 +1,20 @@
 //! The sweep: the demo in bare memory cgroups, over the size of its live data, the ratio and Go versions.
 
 use std::{
-    path::PathBuf,
+    fs::File,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use gomemlimit_bench::http;
 use gomemlimit_core::value::Recipe;
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::AsyncReadExt,
     process::{Child, Command},
     time::timeout,
 };
@@ -59,9 +61,11 @@ pub struct SweepArgs {
 pub struct Cell {
     pub go: String,
     pub seconds: u64,
-    /// Percent of the limit.
+    /// Live data in percent of the limit.
+    #[serde(rename = "live_percent")]
     pub live: u64,
-    /// Percent of the limit; 0 is none.
+    /// GOMEMLIMIT in percent of the limit; 0 is none.
+    #[serde(rename = "ratio_percent")]
     pub ratio: u64,
     /// How often the kernel killed it while it was under load.
     pub oom_kills: u64,
@@ -76,43 +80,19 @@ pub struct Cell {
 }
 
 impl Cell {
-    pub const HEADER: &str =
-        "go,seconds,live_percent,ratio_percent,oom_kills,planned,ok,p50_ms,p99_ms,peak_mib,gc_percent";
-
-    fn row(&self) -> String {
-        let Self { go, seconds, live, ratio, oom_kills, planned, ok, p50_ms, p99_ms, peak_mib, gc_percent } =
-            self;
-        format!(
-            "{go},{seconds},{live},{ratio},{oom_kills},{planned},{ok},{p50_ms:.1},{p99_ms:.1},{peak_mib},{gc_percent:.1}"
-        )
-    }
-
-    /// Reads a row.
-    pub fn read(row: &str) -> Result<Self> {
-        let fields: Vec<_> = row.split(',').collect();
-        let [go, seconds, live, ratio, oom_kills, planned, ok, p50_ms, p99_ms, peak_mib, gc_percent] =
-            fields[..]
-        else {
-            bail!("{} fields instead of 11: {row}", fields.len());
-        };
-        Ok(Self {
-            go: go.to_owned(),
-            seconds: seconds.parse()?,
-            live: live.parse()?,
-            ratio: ratio.parse()?,
-            oom_kills: oom_kills.parse()?,
-            planned: planned.parse()?,
-            ok: ok.parse()?,
-            p50_ms: p50_ms.parse()?,
-            p99_ms: p99_ms.parse()?,
-            peak_mib: peak_mib.parse()?,
-            gc_percent: gc_percent.parse()?,
-        })
-    }
-
     /// Parts of a hundred of the requests that were served.
     pub fn served_percent(&self) -> f64 {
         if self.planned == 0 { 0.0 } else { 100.0 * self.ok as f64 / self.planned as f64 }
+    }
+
+    /// Adds itself to a CSV file, which begins with the names of the columns.
+    fn add_to(&self, path: &Path) -> Result<()> {
+        let context = || format!("cannot write {}", path.display());
+        let file = File::options().create(true).append(true).open(path).with_context(context)?;
+        let is_new = file.metadata()?.len() == 0;
+        let mut rows = csv::WriterBuilder::new().has_headers(is_new).from_writer(file);
+        rows.serialize(self)?;
+        rows.flush().with_context(context)
     }
 }
 
@@ -123,10 +103,6 @@ pub async fn run(args: SweepArgs) -> Result<()> {
         "live data is 1 to 99 percent of the limit"
     );
     ensure!(args.ratio.iter().all(|ratio| *ratio <= 100), "a ratio is 0 to 100 percent of the limit");
-    let mut text = std::fs::read_to_string(&args.out).unwrap_or_default();
-    if text.is_empty() {
-        text = format!("{}\n", Cell::HEADER);
-    }
     let (cells, started) = (args.live.len() * args.ratio.len(), Instant::now());
     let mut done = 0;
     for live in &args.live {
@@ -144,9 +120,7 @@ pub async fn run(args: SweepArgs) -> Result<()> {
                 cell.p99_ms,
                 cell.gc_percent
             );
-            text += &(cell.row() + "\n");
-            std::fs::write(&args.out, &text)
-                .with_context(|| format!("cannot write {}", args.out.display()))?;
+            cell.add_to(&args.out)?;
         }
     }
     Ok(())
@@ -161,7 +135,7 @@ struct Supervised<'a> {
     child: Child,
 }
 
-const ADDRESS: &str = "127.0.0.1:18080";
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 18080);
 
 impl<'a> Supervised<'a> {
     fn start(args: &'a SweepArgs, cgroup: &'a Cgroup, live: u64, gomemlimit: Option<u64>) -> Result<Self> {
@@ -262,10 +236,10 @@ async fn measure_in(
         oom_kills: kills,
         planned: load.planned,
         ok: load.ok,
-        p50_ms: load.p50_ms,
-        p99_ms: load.p99_ms,
+        p50_ms: rounded(load.p50_ms),
+        p99_ms: rounded(load.p99_ms),
         peak_mib: peak >> 20,
-        gc_percent: if cpu.all > 0.0 { 100.0 * cpu.gc / cpu.all } else { 0.0 },
+        gc_percent: if cpu.all > 0.0 { rounded(100.0 * cpu.gc / cpu.all) } else { 0.0 },
     })
 }
 
@@ -286,20 +260,18 @@ impl CpuSum {
 
 /// What the demo answers with status 200 within a second.
 async fn get(path: &str) -> Option<String> {
-    let ask = async {
-        let mut stream = TcpStream::connect(ADDRESS).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok()?;
-        answer.starts_with("HTTP/1.1 200 ").then_some(answer)
-    };
-    timeout(Duration::from_secs(1), ask).await.ok()?
+    timeout(Duration::from_secs(1), http::get(ADDRESS, path)).await.ok()?.ok()
+}
+
+/// To a tenth.
+fn rounded(figure: f64) -> f64 {
+    (figure * 10.0).round() / 10.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sweep_report::Sweep;
 
     #[test]
     fn a_row_is_read_as_it_was_written() {
@@ -316,8 +288,14 @@ mod tests {
             peak_mib: 222,
             gc_percent: 12.5,
         };
-        assert_eq!(Cell::read(&cell.row()).unwrap(), cell);
-        assert_eq!(cell.row().split(',').count(), Cell::HEADER.split(',').count());
-        assert!(Cell::read("go1.27.3,10").unwrap_err().to_string().contains("2 fields"));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sweep.csv");
+        for _ in 0..2 {
+            cell.add_to(&file).unwrap();
+        }
+        let text = std::fs::read_to_string(file).unwrap();
+        assert_eq!(Sweep::read(&text).unwrap().0, [cell.clone(), cell]);
+        let error = Sweep::read(&(text + "go1.27.3,10\n")).err().unwrap();
+        assert!(format!("{error:#}").contains("2 fields"), "{error:#}");
     }
 }

@@ -2,11 +2,10 @@
 
 use std::{io, path::Path, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use futures::future::{BoxFuture, FutureExt, try_join_all};
-use gomemlimit_fake_api_server::{Call, FakeApiServer, Fault, Resource, Verb};
+use gomemlimit_fake_api_server::{Call, FakeApiServer, Fault, Resource, Verb, kubeconfig_file};
 use gomemlimit_reliability::process::{MAX_TICKS, Rest};
-use serde_json::json;
 use tokio::{
     net::TcpListener,
     task::JoinSet,
@@ -91,7 +90,7 @@ async fn play(binary: &Path, case: FaultCase) -> Result<Rest> {
     let api = FakeApiServer::default();
     api.fail(case.rule);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let kubeconfig = kubeconfig(&listener)?;
+    let kubeconfig = kubeconfig_file(listener.local_addr()?.port());
     let mut serving = JoinSet::new();
     serving.spawn(api.clone().serve(listener));
     let replicas = (0..case.replicas).map(|_| Program::start_in(binary, kubeconfig.path()));
@@ -135,17 +134,4 @@ async fn heal(api: &FakeApiServer, replicas: &[Program]) -> Result<(), String> {
     }
     sleep(Duration::from_secs(1)).await;
     Ok(())
-}
-
-pub fn kubeconfig(listener: &TcpListener) -> Result<tempfile::NamedTempFile> {
-    let server = format!("http://{}", listener.local_addr()?);
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": server}}],
-        "users": [{"name": "u", "user": {}}],
-    });
-    let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(file.path(), config.to_string()).context("cannot write a kubeconfig")?;
-    Ok(file)
 }

@@ -35,15 +35,20 @@ impl Target {
 
     /// With so small a window that the kernel holds little of what is not read.
     pub async fn connect_narrow(&self) -> Result<TlsStream<TcpStream>> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_recv_buffer_size(4096)?;
-        self.handshake(socket.connect(self.address).await.context("connect")?).await
+        self.handshake(narrow(self.address).await.context("connect")?).await
     }
 
     async fn handshake(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(NAME)?;
         TlsConnector::from(self.tls.clone()).connect(name, stream).await.context("TLS handshake")
     }
+}
+
+/// A connection with so small a window that the kernel holds little of what is not read.
+pub async fn narrow(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(4096)?;
+    socket.connect(address).await
 }
 
 /// A connection for one request after the other.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use anyhow::Result;
+use gomemlimit_bench::http::get;
 use gomemlimit_procfs::quantile;
 use gomemlimit_reliability::process::Latency;
 use tokio::{
@@ -14,7 +15,6 @@ use tokio::{
 
 use crate::{
     client::{Client, Target},
-    program::get,
     review::Review,
 };
 
@@ -40,7 +40,7 @@ pub struct Manner {
 
 /// What a client, or several, came to.
 #[derive(Default)]
-pub struct Counters {
+pub struct Tally {
     milliseconds: Vec<f64>,
     errors: BTreeMap<String, u64>,
     /// Connections that it opened.
@@ -49,7 +49,7 @@ pub struct Counters {
     pub reconnects: u64,
 }
 
-impl Counters {
+impl Tally {
     pub fn add(&mut self, other: Self) {
         self.milliseconds.extend(other.milliseconds);
         for (error, count) in other.errors {
@@ -76,7 +76,7 @@ impl Counters {
 /// Clients that go on until they are told to stop, on a thread of their own: hostile ones must not delay them before
 /// the program does.
 pub struct Team {
-    clients: JoinSet<Counters>,
+    clients: JoinSet<Tally>,
     stop: watch::Sender<bool>,
     runtime: Option<Runtime>,
 }
@@ -87,7 +87,7 @@ impl Team {
         Ok(Self { clients: JoinSet::new(), stop: watch::Sender::new(false), runtime: Some(runtime) })
     }
 
-    fn add(&mut self, client: impl Future<Output = Counters> + Send + 'static) {
+    fn add(&mut self, client: impl Future<Output = Tally> + Send + 'static) {
         if let Some(runtime) = &self.runtime {
             self.clients.spawn_on(client, runtime.handle());
         }
@@ -109,11 +109,11 @@ impl Team {
     }
 
     /// Lets each finish its request.
-    pub async fn stop(mut self) -> Result<Counters> {
+    pub async fn stop(mut self) -> Result<Tally> {
         self.stop.send_replace(true);
-        let mut all = Counters::default();
-        while let Some(counters) = self.clients.join_next().await {
-            all.add(counters?);
+        let mut all = Tally::default();
+        while let Some(tally) = self.clients.join_next().await {
+            all.add(tally?);
         }
         Ok(all)
     }
@@ -128,8 +128,8 @@ impl Drop for Team {
     }
 }
 
-async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -> Counters {
-    let mut counters = Counters::default();
+async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -> Tally {
+    let mut tally = Tally::default();
     let mut client = None;
     let mut ticks = interval_at(Instant::now() + manner.offset, manner.period);
     for number in 1_u64.. {
@@ -139,8 +139,8 @@ async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -
             _ = stop.changed() => break,
         };
         let answered =
-            timeout_at(due + PATIENCE, request(&target, &mut client, &mut counters, manner.size)).await;
-        counters.milliseconds.push(due.elapsed().as_secs_f64() * 1e3);
+            timeout_at(due + PATIENCE, request(&target, &mut client, &mut tally, manner.size)).await;
+        tally.milliseconds.push(due.elapsed().as_secs_f64() * 1e3);
         let error = match answered {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("{error:#}")),
@@ -150,15 +150,15 @@ async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -
             client = None;
         }
         if let Some(error) = error {
-            *counters.errors.entry(error).or_default() += 1;
+            *tally.errors.entry(error).or_default() += 1;
         }
     }
-    counters
+    tally
 }
 
 /// One probe after the other, each on a connection of its own.
-async fn probe(admin: SocketAddr, mut stop: watch::Receiver<bool>) -> Counters {
-    let mut counters = Counters::default();
+async fn probe(admin: SocketAddr, mut stop: watch::Receiver<bool>) -> Tally {
+    let mut tally = Tally::default();
     let mut ticks = interval(PROBE_PERIOD);
     for path in ["/livez", "/readyz"].into_iter().cycle() {
         tokio::select! {
@@ -171,19 +171,19 @@ async fn probe(admin: SocketAddr, mut stop: watch::Receiver<bool>) -> Counters {
             Ok(Err(error)) => Some(format!("{error:#}")),
             Err(_) => Some("not answered in time".to_owned()),
         };
-        counters.milliseconds.push(asked.elapsed().as_secs_f64() * 1e3);
+        tally.milliseconds.push(asked.elapsed().as_secs_f64() * 1e3);
         if let Some(error) = error {
-            *counters.errors.entry(error).or_default() += 1;
+            *tally.errors.entry(error).or_default() += 1;
         }
     }
-    counters
+    tally
 }
 
 /// One request. A connection that is found closed before anything was sent is replaced, as Go's client does.
 async fn request(
     target: &Target,
     kept: &mut Option<Client>,
-    counters: &mut Counters,
+    tally: &mut Tally,
     size: Option<usize>,
 ) -> Result<()> {
     let mut review = Review::next()?;
@@ -200,8 +200,8 @@ async fn request(
                 return answered;
             }
         }
-        counters.reconnects += 1;
+        tally.reconnects += 1;
     }
-    counters.handshakes += 1;
+    tally.handshakes += 1;
     kept.insert(Client::connect(target).await?).review(&review).await
 }

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
+use gomemlimit_bench::statistics::slope;
 use gomemlimit_reliability::process::{Load, Rotation, Sample};
 use rustls::pki_types::CertificateDer;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -53,6 +54,8 @@ pub async fn run(binary: &Path, length: Duration, rotation: Duration) -> Result<
         violations.push("the program ended".to_owned());
     }
     violations.extend(leftovers(&before, &after, true));
+    let second_half = samples.iter().skip(samples.len() / 2);
+    let second_half = second_half.map(|sample| (sample.seconds / 60.0, sample.resident_kib as f64));
     let resident = |sample: Option<&Sample>| sample.map_or(0, |sample| sample.resident_kib);
     Ok(Load {
         seconds: length.as_secs(),
@@ -67,7 +70,7 @@ pub async fn run(binary: &Path, length: Duration, rotation: Duration) -> Result<
         first_kib: resident(samples.first()),
         last_kib: resident(samples.last()),
         peak_kib: program.peak_kib()?,
-        slope_kib_per_minute: slope(samples.get(samples.len() / 2..).unwrap_or_default()),
+        slope_kib_per_minute: slope(&second_half.collect::<Vec<_>>()),
         cpu_us,
         samples: samples.iter().step_by(samples.len() / SAVED_SAMPLES + 1).copied().collect(),
         violations,
@@ -132,30 +135,4 @@ async fn until_served(target: &Target, certificate: &CertificateDer<'_>) -> Resu
         sleep(Duration::from_millis(50)).await;
     }
     Ok(None)
-}
-
-/// KiB a minute, by least squares.
-fn slope(samples: &[Sample]) -> f64 {
-    let count = samples.len() as f64;
-    let minutes = |sample: &Sample| sample.seconds / 60.0;
-    let kib = |sample: &Sample| sample.resident_kib as f64;
-    let middle = samples.iter().map(minutes).sum::<f64>() / count;
-    let average = samples.iter().map(kib).sum::<f64>() / count;
-    let spread: f64 = samples.iter().map(|sample| (minutes(sample) - middle).powi(2)).sum();
-    let together: f64 =
-        samples.iter().map(|sample| (minutes(sample) - middle) * (kib(sample) - average)).sum();
-    if spread == 0.0 { 0.0 } else { together / spread }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_slope_is_that_of_a_line() {
-        let at = |seconds: f64, resident_kib: u64| Sample { seconds, resident_kib, ..Sample::default() };
-        let line: Vec<Sample> = (0..10).map(|n| at(f64::from(n) * 6.0, 1000 + 5 * n as u64)).collect();
-        assert!((slope(&line) - 50.0).abs() < 1e-9);
-        assert!(slope(&[at(1.0, 3)]).abs() < 1e-9);
-    }
 }

@@ -20,19 +20,16 @@ mod trust;
 mod wire;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use gomemlimit_bench::record;
 use gomemlimit_procfs::Machine;
-use gomemlimit_reliability::{
-    page,
-    process::{self, Process},
-};
+use gomemlimit_reliability::{page, process::Process};
 
 #[derive(Parser)]
 #[command(name = "gomemlimit-reliability", about = "Load and hostile clients against the real program")]
@@ -88,11 +85,8 @@ fn measure(gomemlimit: &Path, out: &Path, short: bool, scenario: &str) -> Result
         let certificates = if only { Vec::new() } else { certificates::run(gomemlimit).await? };
         Ok::<_, anyhow::Error>(Process { machine: Machine::this()?, load, hostile, attacks, certificates })
     })?;
-    fs::create_dir_all(out)?;
-    let path = out.join("process.json");
-    fs::write(&path, serde_json::to_string_pretty(&measured)? + "\n")
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    print!("{}", process::markdown(&measured));
+    record::save(&out.join("process.json"), &measured)?;
+    print!("{}", measured.markdown()?);
     let violations = measured.violations();
     for violation in &violations {
         eprintln!("broken promise: {violation}");

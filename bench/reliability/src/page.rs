@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use gomemlimit_bench::record;
 
-use crate::{cluster, process};
+use crate::{cluster, process::Process};
 
 const HEAD: &str = "\
 # Reliability
@@ -26,14 +27,8 @@ bench/reliability/run --short    # as CI runs it
 /// # Errors
 /// If a result cannot be read.
 pub fn markdown(folder: &Path) -> Result<String> {
-    let path = folder.join("process.json");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let process =
-        serde_json::from_str(&text).with_context(|| format!("{} has no figures", path.display()))?;
-    let cluster = folder.join("cluster");
-    let cluster =
-        cluster::markdown(&cluster).with_context(|| format!("cannot read {}", cluster.display()))?;
-    Ok(HEAD.to_owned() + &process::markdown(&process) + &cluster)
+    let process: Process = record::read(&folder.join("process.json"))?;
+    Ok(HEAD.to_owned() + &process.markdown()? + &cluster::markdown(&folder.join("cluster"))?)
 }
 
 #[cfg(test)]

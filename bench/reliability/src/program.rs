@@ -3,19 +3,18 @@
 use std::{
     ffi::OsString,
     io::{PipeReader, pipe},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
     process::Stdio,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use gomemlimit_bench::http::{free_address, get, metric};
 use gomemlimit_fake_api_server::{CONFIGURATION, NAMESPACE, SECRET};
 use gomemlimit_procfs::Process;
 use gomemlimit_reliability::process::Sample;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     process::{Child, Command},
     time::{Instant, sleep, timeout},
 };
@@ -24,6 +23,9 @@ use crate::trust::Mount;
 
 /// How long the process may take to become again what it was. Threads for blocking work leave after ten idle seconds.
 const SETTLE: Duration = Duration::from_secs(25);
+
+/// Where the program listens.
+pub const LOOPBACK: &str = "127.0.0.1";
 
 /// Who reads the program's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,7 @@ impl Program {
         log: Log,
         kubeconfig: Option<&Path>,
     ) -> Result<Self> {
-        let (address, admin) = (free_address()?, free_address()?);
+        let (address, admin) = (free_address(LOOPBACK)?, free_address(LOOPBACK)?);
         let level = if log == Log::Read { "error" } else { "info" };
         let (log, stderr) = match log {
             Log::Read => (None, Stdio::inherit()),
@@ -130,7 +132,7 @@ impl Program {
 
     /// Log lines that nobody will read.
     pub async fn dropped_lines(&self) -> Result<u64> {
-        number(&self.get("/metrics").await?, "gomemlimit_log_lines_dropped_total ")
+        Ok(metric(&self.get("/metrics").await?, "gomemlimit_log_lines_dropped_total")? as u64)
     }
 
     /// Whether both probes are answered with 200.
@@ -173,8 +175,8 @@ impl Program {
             resident_kib: self.process.status("VmRSS")?,
             threads: self.process.status("Threads")?,
             file_descriptors: self.process.file_descriptors()? as u64,
-            connections: number(&metrics, "gomemlimit_connections ")?,
-            body_bytes: number(&metrics, "gomemlimit_bodies_in_flight_bytes ")?,
+            connections: metric(&metrics, "gomemlimit_connections")? as u64,
+            body_bytes: metric(&metrics, "gomemlimit_bodies_in_flight_bytes")? as u64,
         })
     }
 
@@ -209,18 +211,6 @@ impl Program {
     }
 }
 
-/// The body of a path on a second port; an error unless the answer is 200.
-pub async fn get(admin: SocketAddr, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(admin).await?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    match answer.split_once("\r\n\r\n") {
-        Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body.to_owned()),
-        _ => bail!("{path}: {answer}"),
-    }
-}
-
 /// What is left of clients that are gone, in words.
 pub fn leftovers(before: &Sample, after: &Sample, threads: bool) -> Vec<String> {
     let mut left = Vec::new();
@@ -236,14 +226,4 @@ pub fn leftovers(before: &Sample, after: &Sample, threads: bool) -> Vec<String> 
         compare("threads", before.threads, after.threads);
     }
     left
-}
-
-/// The first number behind a label at the start of a line.
-fn number(text: &str, label: &str) -> Result<u64> {
-    let value = text.lines().find_map(|line| line.strip_prefix(label)?.split_whitespace().next());
-    value.with_context(|| format!("there is no {label}"))?.parse().context(label.to_owned())
-}
-
-pub fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::{Result, ensure};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::{Instant, interval, timeout},
@@ -47,6 +48,12 @@ impl Ending {
             if statuses.is_empty() { String::new() } else { format!("answered {}, ", statuses.join(", ")) };
         answered + &if self.closed { closed(self.after) } else { "left open".to_owned() }
     }
+}
+
+/// The server has to close this connection in the end.
+pub fn must_close(ending: &Ending) -> Result<String> {
+    ensure!(ending.closed, "not closed");
+    Ok("closed".to_owned())
 }
 
 /// "closed after 5 s", and without a time where it was at once.

@@ -232,8 +232,7 @@ fn ctrl_c_ends_the_reading_of_a_pipe() {
         // For the handlers of signals.
         std::thread::sleep(Duration::from_millis(200));
         assert!(child.try_wait().unwrap().is_none(), "{arguments:?}");
-        let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        crate::support::running::signal(child.id(), "INT");
         let until = Instant::now() + Duration::from_mins(1);
         while child.try_wait().unwrap().is_none() {
             if Instant::now() > until {

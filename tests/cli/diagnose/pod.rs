@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::Path,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -332,8 +331,7 @@ fn a_signal_loses_nothing(#[case] signal: &str, #[case] more: &[&str], #[case] c
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_millis(300));
-    let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
+    crate::support::running::signal(child.id(), signal);
     let output = CommandOutput::of(child);
     let files = |path: &Path| fs::read_dir(path).unwrap().count();
     assert_eq!(files(&cluster.path("tmp")), 0, "nothing is left over");

@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -278,8 +277,7 @@ fn a_signal_ends_it_and_nothing_is_lost(#[case] signal: &str) {
         assert!(Instant::now() < until, "nothing was asked");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
+    crate::support::running::signal(child.id(), signal);
     let output = CommandOutput::of(child);
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(output.stdout.contains(", interrupted\n"), "{}", output.stdout);

@@ -5,14 +5,13 @@ use std::time::Instant;
 use futures::{StreamExt, stream};
 
 use crate::harness::{
-    Account, LONG, Manifest, Namespace, Release, VALUE_1GI, check, client, gated_pod, gomemlimit,
-    gomemlimit_with, is_long, kubectl, wait_for,
+    Account, LONG, Manifest, Namespace, VALUE_1GI, check, gated_pod, gomemlimit, gomemlimit_with, is_long,
+    kubectl, ready, ready_with_namespace, wait_for,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_needs_no_more_than_to_list_pods() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
+    let (client, _) = ready().await;
     let namespace = Namespace::new(&client, &[], &[]).await;
     let name = &namespace.name;
     Manifest(gated_pod("early", "1Gi")).create(&client, name).await.unwrap();
@@ -57,9 +56,7 @@ async fn an_audit_needs_no_more_than_to_list_pods() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_pods_take_seconds_and_little_memory() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     let name = &namespace.name;
     let count = if is_long() { 5000 } else { 500 };
     let started = Instant::now();

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Authority, Creator, FULLNAME, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check,
-    client, failed_calls, gated_pod, gomemlimit, helm, is_own_cluster, script, try_kubectl, values, wait_for,
+    client, failed_calls, gated_pod, gomemlimit, is_own_cluster, ready, script, try_kubectl, values,
+    wait_for, wait_for_api_server,
 };
 
 const NAME: &str = "kube-apiserver.example.com";
@@ -45,10 +46,7 @@ impl Configured {
         fs::write(&start, format!("{} \\\n  {flag}\n", before.trim_end())).unwrap();
         let configured = Self { start, before };
         script("component", &["restart", "kube-apiserver"]);
-        wait_for("the API server is back", LONG, async || {
-            try_kubectl(&["get", "--raw", "/readyz"], "").map(drop)
-        })
-        .await;
+        wait_for_api_server().await;
         configured
     }
 }
@@ -87,8 +85,7 @@ async fn only_the_api_server_is_answered() {
     try_kubectl(&["apply", "-f", "-"], &ca.to_string()).unwrap();
     let guarded = format!("tls.clientAuth.configMap={CONFIG_MAP},tls.clientAuth.names={{{NAME}}}");
     let guarded = ["--set", guarded.as_str()];
-    let release = Release::fresh(&client, &guarded).await;
-    release.assert_ready().await;
+    let release = Release::fresh_and_ready(&client, &guarded).await;
     let namespace = Namespace::labelled(&client).await;
 
     // An API server without a certificate is a stranger like any other.
@@ -98,7 +95,7 @@ async fn only_the_api_server_is_answered() {
     assert!(failed_calls().0 > failed);
     assert!(refusals(&release).await >= 1.0);
     // The pods of `helm test` are strangers, and expect that.
-    helm(&["test", "gomemlimit", "-n", RELEASE_NAMESPACE]);
+    release.test();
 
     let configured = Configured::with(&authority).await;
     let before = refusals(&release).await;
@@ -120,9 +117,7 @@ async fn only_the_api_server_is_answered() {
     release.upgrade(&[&guarded[..], &["--set", &other]].concat());
     let changed = format!("webhook.path={path},webhook.otherPaths={{/mutate}}");
     release.upgrade(&[&guarded[..], &["--set", &changed]].concat());
-    let tally = creator.stop().await;
-    println!("callers: the path changed in two steps; {tally}");
-    tally.assert_all_injected(100);
+    creator.stop_with_all_injected("callers: the path changed in two steps", 100).await;
     let entries = release.configuration().await.webhooks.unwrap_or_default();
     let called: Vec<_> = entries.into_iter().filter_map(|one| one.client_config.service?.path).collect();
     assert!(!called.is_empty() && called.iter().all(|one| one == path), "{called:?}");
@@ -140,9 +135,7 @@ async fn only_the_api_server_is_answered() {
 /// The token lives ten minutes, and its file is read again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_token_of_replicas_is_short() {
-    let client = client().await;
-    let release = Release::shared(&client).await;
-    release.assert_ready().await;
+    let (_, release) = ready().await;
     for pod in release.pods().await {
         let spec = serde_json::to_value(&pod.spec).unwrap();
         assert_eq!(spec["automountServiceAccountToken"], false);

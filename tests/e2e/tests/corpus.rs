@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     FULLNAME, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod,
-    host_pid, is_own_cluster, kubectl, try_kubectl, values, wait_for,
+    host_pid, is_own_cluster, kubectl, ready_with_namespace, try_kubectl, values, wait_for,
 };
 
 pub const MANIFESTS: &str = include_str!("../../manifests/cases.yaml");
@@ -163,9 +163,7 @@ async fn a_running_process_has_the_value_in_its_environment() {
     if !is_own_cluster("the environment of a running process") {
         return;
     }
-    let client = client().await;
-    Release::shared(&client).await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     let mut pod = gated_pod("running", "64Mi");
     pod["spec"].as_object_mut().unwrap().remove("schedulingGates");
     Manifest(pod).create(&client, &namespace.name).await.unwrap();

@@ -1,10 +1,10 @@
 //! The chart's pod that counts: what it publishes is what `audit` prints, with its own rights and no others.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{
     FULLNAME, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, check, client, gated_pod, gomemlimit,
-    kubectl, metric, wait_for,
+    kubectl, kubectl_json, metric, patch, wait_for,
 };
 
 /// What the pod answers, through its Service.
@@ -33,13 +33,12 @@ async fn coverage_is_published_by_a_pod_that_may_only_read() {
         r#"policy.rules=[{{"name":"e2e","match":{{"namespaces":["{name}"]}},"set":{{"minLimit":"8Mi"}}}}]"#
     );
     let values = ["--set", "coverage.enabled=true,coverage.interval=1s", "--set-json", &rule];
-    let release = Release::fresh(&client, &values).await;
-    release.assert_ready().await;
+    Release::fresh_and_ready(&client, &values).await;
     for (pod, limit) in [("fits", "1Gi"), ("small", "16Mi")] {
         Manifest(gated_pod(pod, limit)).create(&client, name).await.unwrap();
     }
     let mut broken = gated_pod("broken", "1Gi");
-    broken["spec"]["containers"][0]["env"] = serde_json::json!([{"name": "GOMEMLIMIT", "value": "512Mi"}]);
+    broken["spec"]["containers"][0]["env"] = json!([{"name": "GOMEMLIMIT", "value": "512Mi"}]);
     Manifest(broken).create(&client, name).await.unwrap();
 
     let lines = wait_for("the pods are counted as audit counts them", LONG, async || {
@@ -80,13 +79,10 @@ fn rights() {
 /// Told and counted; what was published stays, and goes on once the right is back.
 async fn a_right_that_is_taken_away() {
     let role = format!("{FULLNAME}-coverage");
-    let rules: Value = serde_json::from_str(&kubectl(&["get", "clusterrole", &role, "-o", "json"])).unwrap();
-    let patch = |rules: &Value| {
-        let patch = serde_json::json!({"rules": rules}).to_string();
-        kubectl(&["patch", "clusterrole", &role, "--type=merge", "-p", &patch]);
-    };
+    let rules: Value = kubectl_json(&["get", "clusterrole", &role]);
+    let set = |rules: &Value| patch(&["clusterrole", &role], "merge", &json!({"rules": rules}));
     let before = metric(&published("metrics"), "gomemlimit_audit_failures_total");
-    patch(&Value::Array(Vec::new()));
+    set(&Value::Array(Vec::new()));
     let text = wait_for("the failure is counted", LONG, async || {
         let text = published("metrics");
         check(metric(&text, "gomemlimit_audit_failures_total") > before, || text.clone())?;
@@ -97,7 +93,7 @@ async fn a_right_that_is_taken_away() {
     let ready = published("readyz");
     assert!(ready.starts_with("ok\ntrouble: ") && ready.contains("cannot list resource \"pods\""), "{ready}");
     println!("coverage: {ready}");
-    patch(&rules["rules"]);
+    set(&rules["rules"]);
     wait_for("audits succeed again", LONG, async || {
         let ready = published("readyz");
         check(ready == "ok\n", || ready.clone())

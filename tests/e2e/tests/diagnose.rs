@@ -7,8 +7,8 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Account, LONG, Manifest, Namespace, Release, check, client, demo_pod, gomemlimit, gomemlimit_with,
-    start_load, values, wait_for, wait_for_demo,
+    Account, LONG, Manifest, Namespace, check, client, demo_pod, gomemlimit, gomemlimit_with,
+    ready_with_namespace, start_load, values, wait_for, wait_for_demo,
 };
 
 const LIMIT: &str = "256Mi";
@@ -27,9 +27,7 @@ async fn ends(client: &Client, namespace: &str, name: &str) -> (i64, Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leak_with_a_value_is_a_leak_and_the_estimate_is_about_right() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     let name = &namespace.name;
     // pprof listens on 127.0.0.1:6060 unless another address is configured.
     let leaking = demo_pod("leaking", &["-live=40MiB", "-garbage=64KiB", "-leak=48KiB"], LIMIT);

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    LONG, Manifest, Namespace, Release, check, client, gomemlimit, is_own_cluster, kubectl, try_kubectl,
-    wait_for,
+    LONG, Manifest, Namespace, Release, check, client, gomemlimit, is_own_cluster, kubectl, resize,
+    try_kubectl, wait_for,
 };
 
 /// Pod, container, limit, GOMEMLIMIT, status, reason, what ended it. A line a container, sorted.
@@ -248,9 +248,7 @@ fn the_summary_and_the_exit_codes(name: &str) {
 
 async fn in_place_resize(name: &str) {
     let resize = |pod: &str, limit: &str, request: &str| {
-        let resources = json!({"limits": {"memory": limit}, "requests": {"memory": request}});
-        let patch = json!({"spec": {"containers": [{"name": "app", "resources": resources}]}});
-        kubectl(&["patch", "pod", pod, "-n", name, "--subresource=resize", "-p", &patch.to_string()]);
+        resize(name, pod, &json!({"limits": {"memory": limit}, "requests": {"memory": request}}));
     };
     resize("resized", "128Mi", "1Mi");
     wait_for("a resized pod is stale", LONG, async || {

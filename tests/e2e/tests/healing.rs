@@ -2,50 +2,45 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use crate::harness::{
-    Authority, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, bundle, check, client,
-    gated_pod, helm, kubectl, try_kubectl, values, wait_for,
+    Authority, FULLNAME, LONG, RELEASE_NAMESPACE, VALUE_1GI, bundle, check, dry_run_values, helm, kubectl,
+    kubectl_json, patch, ready, ready_with_namespace, try_kubectl, wait_for, wait_for_injection,
 };
 
 const GARBAGE: &str = "bm90IGEgY2VydGlmaWNhdGU=";
 
 fn bundle_patch(bundle: &str) {
-    let operation =
-        format!(r#"[{{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"{bundle}"}}]"#);
-    kubectl(&["patch", "mutatingwebhookconfiguration", "gomemlimit", "--type=json", "-p", &operation]);
+    let operation = json!({"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle});
+    patch(&["mutatingwebhookconfiguration", FULLNAME], "json", &json!([operation]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_others_do_to_the_certificates_is_mended() {
-    let client = client().await;
-    let release = Release::shared(&client).await;
-    release.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
-    let patch_secret = |patch: &str| {
-        let secret = ["patch", "secret", "gomemlimit-ca", "-n", RELEASE_NAMESPACE, "--type=merge"];
-        kubectl(&[&secret[..], &["-p", patch]].concat());
+    let (client, release, namespace) = ready_with_namespace().await;
+    let patch_secret = |data: Value| {
+        let secret = ["secret", "gomemlimit-ca", "-n", RELEASE_NAMESPACE];
+        patch(&secret, "merge", &json!({"data": data}));
     };
     let foreign = bundle(&[&Authority::new("somebody else's")]);
     let damages: [(&str, &dyn Fn()); 7] = [
         ("caBundle of another CA", &|| bundle_patch(&foreign)),
         ("caBundle overwritten with garbage", &|| bundle_patch(GARBAGE)),
         ("caBundle emptied", &|| bundle_patch("")),
-        ("Secret emptied", &|| patch_secret(r#"{"data":null}"#)),
+        ("Secret emptied", &|| patch_secret(Value::Null)),
         ("Secret filled with garbage", &|| {
-            patch_secret(&format!(
-                r#"{{"data":{{"ca.crt":"{GARBAGE}","ca.key":"{GARBAGE}","bundle.crt":"{GARBAGE}"}}}}"#
-            ));
+            patch_secret(json!({"ca.crt": GARBAGE, "ca.key": GARBAGE, "bundle.crt": GARBAGE}));
         }),
         ("configuration replaced by kubectl replace with the chart's manifest", &|| {
             let manifest = helm(&["get", "manifest", "gomemlimit", "-n", RELEASE_NAMESPACE]);
-            let all: Vec<serde_json::Value> = serde_saphyr::from_multiple(&manifest).unwrap();
+            let all: Vec<Value> = serde_saphyr::from_multiple(&manifest).unwrap();
             let ours = all.iter().find(|object| object["kind"] == "MutatingWebhookConfiguration").unwrap();
             assert!(ours["webhooks"][0]["clientConfig"]["caBundle"].is_null(), "{ours}");
             try_kubectl(&["replace", "-f", "-"], &ours.to_string()).unwrap();
         }),
         ("configuration replaced by kubectl replace with what it was", &|| {
-            let configuration = kubectl(&["get", "mutatingwebhookconfiguration", "gomemlimit", "-o", "json"]);
-            let mut configuration: serde_json::Value = serde_json::from_str(&configuration).unwrap();
+            let mut configuration = kubectl_json(&["get", "mutatingwebhookconfiguration", FULLNAME]);
             for entry in configuration["webhooks"].as_array_mut().unwrap() {
                 entry["clientConfig"].as_object_mut().unwrap().remove("caBundle");
             }
@@ -64,25 +59,19 @@ async fn what_others_do_to_the_certificates_is_mended() {
         })
         .await;
         let healed = started.elapsed();
-        wait_for("pods are injected", LONG, async || {
-            let pod = Manifest(gated_pod("after", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();
-            check(values(&pod, "app") == [VALUE_1GI], || "no value".to_owned())
-        })
-        .await;
+        wait_for_injection(&client, &namespace).await;
         let injected = started.elapsed();
         println!("healing: {what}: healed after {healed:.2?}, injecting after {injected:.2?}");
     }
     release.assert_rest("seven kinds of damage").await;
-    assert_eq!(release.restarts().await.values().sum::<i32>(), 0);
+    release.assert_not_restarted().await;
     // Helm finds its release as it was.
     release.upgrade(&[]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_who_overwrites_the_bundle_and_gives_up_leaves_no_work_behind() {
-    let client = client().await;
-    let release = Release::shared(&client).await;
-    release.assert_ready().await;
+    let (_, release) = ready().await;
     for _ in 0..12 {
         bundle_patch(GARBAGE);
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -94,10 +83,7 @@ async fn somebody_who_overwrites_the_bundle_and_gives_up_leaves_no_work_behind()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_secret_is_survived_and_helm_upgrade_restores_it() {
-    let client = client().await;
-    let release = Release::shared(&client).await;
-    release.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, release, namespace) = ready_with_namespace().await;
     let authority = release.secret_value("ca.crt").await;
     kubectl(&["delete", "secret", "gomemlimit-ca", "-n", RELEASE_NAMESPACE]);
     let names = release.pod_names().await;
@@ -108,8 +94,7 @@ async fn a_deleted_secret_is_survived_and_helm_upgrade_restores_it() {
         })
         .await;
     }
-    let pod = Manifest(gated_pod("without-secret", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();
-    assert_eq!(values(&pod, "app"), [VALUE_1GI]);
+    assert_eq!(dry_run_values(&client, &namespace).await, [VALUE_1GI]);
     let started = Instant::now();
     release.upgrade(&[]);
     release.wait_for_bundles().await;

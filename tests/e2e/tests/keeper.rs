@@ -14,8 +14,7 @@ const SEPARATE: &str = "tls.selfManaged.keeper=separate";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_pod_misses_its_value_while_the_keeper_changes_to_and_fro() {
     let client = client().await;
-    let release = Release::fresh(&client, &["--set", QUICK]).await;
-    release.assert_ready().await;
+    let release = Release::fresh_and_ready(&client, &["--set", QUICK]).await;
     let authority = release.secret_value("ca.crt").await;
     let creator = Creator::start(&client, 20).await;
     for keeper in [SEPARATE, "tls.selfManaged.keeper=replica"] {
@@ -26,16 +25,13 @@ async fn no_pod_misses_its_value_while_the_keeper_changes_to_and_fro() {
         println!("keeper: {keeper}: helm upgrade --wait took {:.1?}", started.elapsed());
         assert_eq!(release.keepers().await.len(), usize::from(keeper == SEPARATE));
     }
-    let tally = creator.stop().await;
-    println!("keeper: to a separate one and back: {tally}");
-    tally.assert_all_injected(100);
+    creator.stop_with_all_injected("keeper: to a separate one and back", 100).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_keeper_replicas_serve_and_start_and_check_says_who_is_missing() {
     let client = client().await;
-    let release = Release::fresh(&client, &["--set", QUICK, "--set", SEPARATE]).await;
-    release.assert_ready().await;
+    let release = Release::fresh_and_ready(&client, &["--set", QUICK, "--set", SEPARATE]).await;
     release.assert_rest("a separate keeper installed").await;
     let keeper = ["deployment/gomemlimit-keeper", "-n", RELEASE_NAMESPACE];
     kubectl(&[&["scale"], &keeper[..], &["--replicas=0"]].concat());
@@ -46,11 +42,8 @@ async fn without_the_keeper_replicas_serve_and_start_and_check_says_who_is_missi
     .await;
     let creator = Creator::start(&client, 20).await;
     // New replicas have their certificate from the Secret.
-    kubectl(&["rollout", "restart", "deployment/gomemlimit", "-n", RELEASE_NAMESPACE]);
-    kubectl(&["rollout", "status", "deployment/gomemlimit", "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
-    let tally = creator.stop().await;
-    println!("keeper: away, all replicas replaced: {tally}");
-    tally.assert_all_injected(50);
+    release.restart();
+    creator.stop_with_all_injected("keeper: away, all replicas replaced", 50).await;
     let said = gomemlimit(&["check"]);
     let scale = "kubectl scale deployment/gomemlimit-keeper -n gomemlimit --replicas=1";
     assert!(said.stdout.contains("nobody renews it") && said.stdout.contains(scale), "{}", said.stdout);

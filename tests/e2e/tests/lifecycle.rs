@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::harness::{
-    LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod, helm,
-    kubectl, try_helm, try_kubectl, values, wait_for,
+    LONG, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, dry_run_values, helm, kubectl,
+    ready_with_namespace, try_helm, try_kubectl, wait_for,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,27 +39,19 @@ async fn a_misspelt_value_is_refused_by_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn helm_test_passes() {
     let client = client().await;
-    let release = Release::fresh(&client, &[]).await;
-    release.assert_ready().await;
+    let release = Release::fresh_and_ready(&client, &[]).await;
     // Whatever the settings for other pods are.
     for settings in ["settings.mode=", "settings.mode=audit,settings.value=track,settings.minLimit=2Gi"] {
         release.upgrade(&["--set", settings]);
-        let said = helm(&["test", "gomemlimit", "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
-        assert_eq!(said.matches("Phase:          Succeeded").count(), 2, "{said}");
+        release.test();
     }
     println!("lifecycle: helm test: both pods succeeded, also with settings that inject nothing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_emergency_stop_ends_injection_and_nobody_undoes_it() {
-    let client = client().await;
-    let release = Release::shared(&client).await;
-    release.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
-    let created = async || {
-        let pod = Manifest(gated_pod("stopped", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();
-        values(&pod, "app")
-    };
+    let (client, release, namespace) = ready_with_namespace().await;
+    let created = async || dry_run_values(&client, &namespace).await;
     assert_eq!(created().await, [VALUE_1GI]);
     kubectl(&["delete", "mutatingwebhookconfiguration", "gomemlimit"]);
     wait_for("no pod is injected", LONG, async || {
@@ -103,11 +95,10 @@ async fn uninstalling_leaves_nothing() {
     })
     .await;
     let before = inventory();
-    let release = Release::fresh(&client, &["--set", "webhook.podOptIn.enabled=true"]).await;
-    release.assert_ready().await;
+    let release = Release::fresh_and_ready(&client, &["--set", "webhook.podOptIn.enabled=true"]).await;
     let installed: Vec<_> = inventory().difference(&before).cloned().collect();
     assert!(installed.len() > 10, "{installed:?}");
-    helm(&["test", "gomemlimit", "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
+    release.test();
     Release::remove(&client).await;
     wait_for("nothing is left", LONG, async || {
         let left: Vec<_> = inventory().difference(&before).cloned().collect();

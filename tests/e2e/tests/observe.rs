@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use k8s_openapi::api::core::v1::Service;
 
 use crate::harness::{
-    Account, LONG, Manifest, Namespace, Ran, Release, check, client, demo_spec, gomemlimit, gomemlimit_with,
-    kubectl, repository, start_load, try_kubectl, wait_for,
+    Account, LONG, Manifest, Namespace, Ran, check, demo_spec, gomemlimit, gomemlimit_with, kubectl, ready,
+    repository, start_load, try_kubectl, wait_for,
 };
 
 /// The service of the proof: more garbage than fits beside its live data.
@@ -63,8 +63,7 @@ fn keep_for_the_page(folder: &Path, namespace: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn before_and_after_the_label() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
+    let (client, _) = ready().await;
     let namespace = Namespace::new(&client, &[], &[]).await;
     let name = namespace.name.as_str();
     let folder = std::env::temp_dir().join(format!("gomemlimit-e2e-{}-observe", std::process::id()));

@@ -5,31 +5,16 @@ use std::time::{Duration, Instant};
 use gomemlimit_procfs::Process;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, ResourceExt, api::ListParams};
+use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::harness::{
-    Creator, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod, get,
-    host_pid, is_long, is_own_cluster, kubectl, metric, script, values, wait_for,
+    Creator, FULLNAME, LONG, Namespace, NoApiServer, RELEASE_NAMESPACE, Release, check, check_injected,
+    client, get, host_pid, is_long, is_own_cluster, kubectl, metric, patch, wait_for, wait_for_api_server,
 };
 
 /// Shorter than the tick of the certificates, which is 30 s.
 const LEAF_LIFE: Duration = Duration::from_secs(15);
-
-/// Starts it again, also when a test fails.
-struct Stopped;
-
-impl Stopped {
-    fn stop() -> Self {
-        script("component", &["stop", "kube-apiserver"]);
-        Self
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        script("component", &["start", "kube-apiserver"]);
-    }
-}
 
 /// Waits until the cluster itself has come to rest and stays so. The controllers, which were cut off like
 /// everybody, may give the node up for a moment, and then take all its pods out of their Services.
@@ -65,9 +50,7 @@ async fn unrest(client: &Client, release: &Release, namespace: &Namespace) -> Re
     }
     let (ready, replicas) = (release.ready_endpoints().await?, release.pods().await.len());
     check(ready >= replicas, || format!("{ready} endpoints of {replicas} replicas are ready"))?;
-    let pod = Manifest(gated_pod("rest", "1Gi")).dry_run(client, &namespace.name).await;
-    let pod = pod.map_err(|error| error.to_string())?;
-    check(values(&pod, "app") == [VALUE_1GI], || "a pod was not injected".to_owned())
+    check_injected(client, namespace).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,8 +60,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
     }
     let client = client().await;
     let lives = format!("tls.selfManaged.caDuration=1h,tls.selfManaged.leafDuration={LEAF_LIFE:?}");
-    let release = Release::fresh(&client, &["--set", &lives]).await;
-    release.assert_ready().await;
+    let release = Release::fresh_and_ready(&client, &["--set", &lives]).await;
     let namespace = Namespace::labelled(&client).await;
     let replicas: Vec<_> = release
         .pods()
@@ -100,7 +82,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
     }
 
     let away = Duration::from_secs(if is_long() { 60 } else { 20 });
-    let stopped = Stopped::stop();
+    let stopped = NoApiServer::begin("stop");
     tokio::time::sleep(away).await;
     for (place, (name, address, pid)) in replicas.iter().enumerate() {
         let spent = Process(*pid).cpu().unwrap().all().saturating_sub(used[place]);
@@ -121,10 +103,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
     // Somebody breaks the bundle the moment the API server is back.
     drop(stopped);
     let started = Instant::now();
-    wait_for("the API server is back", LONG, async || {
-        crate::harness::try_kubectl(&["get", "--raw", "/readyz"], "").map(drop)
-    })
-    .await;
+    wait_for_api_server().await;
     let back = started.elapsed();
     // What the replicas connect to; kube-proxy has to find the API server again, too.
     let service =
@@ -136,16 +115,11 @@ async fn an_api_server_that_is_away_is_waited_for() {
     })
     .await;
     let reachable = started.elapsed();
-    let damage = r#"[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":""}]"#;
-    kubectl(&["patch", "mutatingwebhookconfiguration", "gomemlimit", "--type=json", "-p", damage]);
+    let damage = json!([{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": ""}]);
+    patch(&["mutatingwebhookconfiguration", FULLNAME], "json", &damage);
     release.wait_for_bundles().await;
     let healed = started.elapsed();
-    wait_for("pods are injected", LONG, async || {
-        let pod = Manifest(gated_pod("after", "1Gi")).dry_run(&client, &namespace.name).await;
-        let pod = pod.map_err(|error| error.to_string())?;
-        check(values(&pod, "app") == [VALUE_1GI], || "no value".to_owned())
-    })
-    .await;
+    wait_for("pods are injected", LONG, async || check_injected(&client, &namespace).await).await;
     let injecting = started.elapsed();
     for (name, address, _) in &replicas {
         wait_for("all watches are up and there is no trouble", LONG, async || {

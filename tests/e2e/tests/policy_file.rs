@@ -5,8 +5,8 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::harness::{
-    FULLNAME, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, check, client, gated_pod, kubectl,
-    values, wait_for,
+    FULLNAME, LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, check, client, dry_run_values,
+    gated_pod, patch, values, wait_for,
 };
 
 /// Rules for one namespace.
@@ -29,8 +29,7 @@ async fn rules_hold_and_change_without_a_restart() {
     let settled = async |wanted: &str| {
         let (started, mut in_a_row) = (Instant::now(), 0);
         wait_for(&format!("pods get {wanted}"), 2 * LONG, async || {
-            let pod = Manifest(gated_pod("policy", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();
-            let seen = values(&pod, "app");
+            let seen = dry_run_values(&client, &namespace).await;
             in_a_row = if seen == [wanted] { in_a_row + 1 } else { 0 };
             check(in_a_row == 8, || format!("{seen:?}"))
         })
@@ -46,9 +45,9 @@ async fn rules_hold_and_change_without_a_restart() {
     release.upgrade(&["--set-json", &rules(&namespace.name, "0.5")]);
     let changed = settled("536870912").await;
 
-    let bad = json!({"data": {"policy.yaml": "rules:\n- name: e2e\n  set: {ratio: 5}\n"}}).to_string();
+    let bad = json!({"data": {"policy.yaml": "rules:\n- name: e2e\n  set: {ratio: 5}\n"}});
     let config_map = format!("{FULLNAME}-policy");
-    kubectl(&["patch", "configmap", &config_map, "-n", RELEASE_NAMESPACE, "--type=merge", "-p", &bad]);
+    patch(&["configmap", &config_map, "-n", RELEASE_NAMESPACE], "merge", &bad);
     wait_for("both replicas say that the file is bad", 2 * LONG, async || {
         let out_of_date = release.metrics("gomemlimit_policy_out_of_date").await;
         check(out_of_date == [1.0, 1.0], || format!("{out_of_date:?}"))

@@ -3,11 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    LONG, Manifest, Namespace, Release, VALUE_1GI, Webhook, check, client, gated_pod, is_own_cluster, values,
-    wait_for,
+    LONG, Manifest, Webhook, check, gated_pod, is_own_cluster, ready_with_namespace, status_of, values,
+    wait_for, wait_for_injection,
 };
-
-const STATUS: &str = "gomemlimit.dev/status";
 
 /// Raises the limit of `app` to 2Gi.
 pub fn raise_limit(pod: &Value) -> Vec<Value> {
@@ -34,9 +32,7 @@ async fn values_follow_what_later_webhooks_do() {
     if !is_own_cluster("webhooks of the test's own") {
         return;
     }
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     // After `gomemlimit`.
     let vpa = Webhook::start("z-e2e-vpa", &namespace.name, raise_limit).await;
     let istio = Webhook::start("z-e2e-istio", &namespace.name, add_sidecar).await;
@@ -62,14 +58,10 @@ async fn values_follow_what_later_webhooks_do() {
     assert_eq!(app, ["1932735283"], "follows the limit");
     assert_eq!(proxy, ["241591910"], "the sidecar gets one");
     assert_eq!(user, ["700MiB"], "a user's value stays");
-    let status: Value =
-        serde_json::from_str(stored["metadata"]["annotations"][STATUS].as_str().unwrap()).unwrap();
+    let status = status_of(&stored);
     assert_eq!(status["containers"]["app"]["limit"], 2_u64 << 30, "{status}");
 
     drop((vpa, istio));
-    wait_for("the webhooks are gone", LONG, async || {
-        let pod = Manifest(gated_pod("alone", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();
-        check(values(&pod, "app") == [VALUE_1GI], || "still there".to_owned())
-    })
-    .await;
+    // The webhooks are gone.
+    wait_for_injection(&client, &namespace).await;
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    LONG, Manifest, Namespace, Release, check, client, is_own_cluster, kubectl, reader_pod, values, wait_for,
-    wait_for_limit,
+    LONG, Manifest, check, is_own_cluster, kubectl, reader_pod, ready_with_namespace, status_of, values,
+    wait_for, wait_for_limit,
 };
 
 const MIB: u64 = 1 << 20;
@@ -20,9 +20,7 @@ async fn broken_values_are_repaired_and_sound_ones_left() {
     if !is_own_cluster("an image of the test's own") {
         return;
     }
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     let fix = json!({"gomemlimit.dev/repair": "fix"});
     let whole =
         json!({"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}});
@@ -39,8 +37,7 @@ async fn broken_values_are_repaired_and_sound_ones_left() {
     for (name, env, _, problem) in &cases {
         let pod =
             Manifest(reader_pod(name, "128Mi", env, &fix)).create(&client, &namespace.name).await.unwrap();
-        let status = pod["metadata"]["annotations"]["gomemlimit.dev/status"].as_str().unwrap_or("{}");
-        let status: Value = serde_json::from_str(status).unwrap();
+        let status = status_of(&pod);
         let repaired = &status["containers"]["app"]["repaired"]["problem"];
         assert_eq!(repaired.as_str(), *problem, "{name}: {status}");
         match problem {

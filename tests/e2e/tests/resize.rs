@@ -6,9 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::harness::{
-    LONG, Manifest, Namespace, Release, check, client, demo_image, kubectl, metric, values, wait_for,
-};
+use crate::harness::{LONG, Manifest, Namespace, check, demo_image, metric, ready, resize, values, wait_for};
 
 /// How the container gets its GOMEMLIMIT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +47,7 @@ const LIMITS: [u64; 3] = [256, 512, 192];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_resize_leaves_a_literal_behind_and_a_pair_follows_with_a_restart() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
+    let (client, _) = ready().await;
     let labelled = Namespace::labelled(&client).await;
     let plain = Namespace::new(&client, &[], &[]).await;
     println!(
@@ -111,10 +108,7 @@ async fn follow(client: &Client, namespace: &str, form: Form, policy: Policy) ->
     let mut all = Vec::new();
     for (step, limit) in (0..).zip(LIMITS) {
         if step > 0 {
-            let patch = json!({"spec": {"containers": [
-                {"name": "app", "resources": {"limits": {"memory": format!("{limit}Mi")}}}]}});
-            let patch = patch.to_string();
-            kubectl(&["patch", "pod", &name, "-n", namespace, "--subresource=resize", "--patch", &patch]);
+            resize(namespace, &name, &json!({"limits": {"memory": format!("{limit}Mi")}}));
         }
         let wanted_restarts = if policy == Policy::RestartContainer { step } else { 0 };
         all.push(settled(client, namespace, &name, limit, wanted_restarts).await);

@@ -6,8 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Authority, Creator, LONG, Namespace, RELEASE_NAMESPACE, Release, check, client, gomemlimit, kubectl,
-    wait_for,
+    Authority, Creator, LONG, RELEASE_NAMESPACE, check, gomemlimit, kubectl, ready_with_namespace, wait_for,
 };
 
 /// How long pods may be created without a value around a revocation: the API server and the replicas learn of the new
@@ -24,16 +23,12 @@ fn listed(namespace: &str) -> Vec<Value> {
 }
 
 fn patch_secret(patch: &Value) {
-    let secret = ["patch", "secret", "gomemlimit-ca", "-n", RELEASE_NAMESPACE, "--type=merge", "-p"];
-    kubectl(&[&secret[..], &[&patch.to_string()]].concat());
+    crate::harness::patch(&["secret", "gomemlimit-ca", "-n", RELEASE_NAMESPACE], "merge", patch);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_planted_ca_is_refused_and_a_revoked_one_is_replaced_without_a_restart() {
-    let client = client().await;
-    let release = Release::shared(&client).await;
-    release.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, release, namespace) = ready_with_namespace().await;
     let names = release.pod_names().await;
 
     let planted = Authority::new("Innocent").pem();
@@ -74,7 +69,7 @@ async fn a_planted_ca_is_refused_and_a_revoked_one_is_replaced_without_a_restart
     let certificates = release.metrics("gomemlimit_ca_bundle_certificates").await;
     assert!(certificates.iter().all(|certificates| (*certificates - 1.0).abs() < 0.5), "{certificates:?}");
     assert_eq!(release.pod_names().await, names, "no replica was replaced");
-    assert_eq!(release.restarts().await.values().sum::<i32>(), 0);
+    release.assert_not_restarted().await;
 
     // A copy of the Secret from before does not bring it back.
     patch_secret(&json!({"data": {

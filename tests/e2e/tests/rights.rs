@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{
-    FULLNAME, LONG, RELEASE_NAMESPACE, Release, check, client, kubectl, try_kubectl, wait_for,
+    FULLNAME, LONG, RELEASE_NAMESPACE, Release, check, client, kubectl, kubectl_json, patch, try_kubectl,
+    wait_for,
 };
 
 /// Files with the rights of the program.
@@ -27,14 +28,12 @@ struct Mode {
 }
 
 fn rules_of(kind: &str, name: &str) -> Vec<PolicyRule> {
-    let role = kubectl(&["get", kind, name, "-n", RELEASE_NAMESPACE, "-o", "json"]);
-    let role: Value = serde_json::from_str(&role).unwrap();
+    let role = kubectl_json(&["get", kind, name, "-n", RELEASE_NAMESPACE]);
     serde_json::from_value(role["rules"].clone()).unwrap()
 }
 
 fn set_rules(kind: &str, name: &str, rules: &[PolicyRule]) {
-    let patch = json!({ "rules": rules }).to_string();
-    kubectl(&["patch", kind, name, "-n", RELEASE_NAMESPACE, "--type=merge", "-p", &patch]);
+    patch(&[kind, name, "-n", RELEASE_NAMESPACE], "merge", &json!({ "rules": rules }));
 }
 
 impl Mode {
@@ -49,8 +48,7 @@ impl Mode {
         // By force it would be gone from the API and restore the Secret for the time of its shutdown delay.
         kubectl(&["delete", "pods", "-n", RELEASE_NAMESPACE, "-l", &ours, "--grace-period=1", "--wait"]);
         for secret in self.secrets {
-            let patch = ["patch", "secret", secret, "-n", RELEASE_NAMESPACE, "--type=merge"];
-            kubectl(&[&patch[..], &["-p", r#"{"data":null}"#]].concat());
+            patch(&["secret", secret, "-n", RELEASE_NAMESPACE], "merge", &json!({"data": null}));
         }
         scale("1");
         wait_for("a new one runs", LONG, async || {
@@ -91,8 +89,7 @@ impl Mode {
 
     async fn every_right_is_needed_and_there_is_no_other(&self, client: &kube::Client) {
         let one = ["--set", "replicaCount=1,minReadySeconds=0,podDisruptionBudget.enabled=false"];
-        let release = Release::fresh(client, &[&one[..], &["--set", self.values]].concat()).await;
-        release.assert_ready().await;
+        let release = Release::fresh_and_ready(client, &[&one[..], &["--set", self.values]].concat()).await;
         let rules: BTreeMap<_, _> = ROLES.iter().map(|kind| (*kind, rules_of(kind, &self.name))).collect();
         let mut tried = 0;
         for (kind, rules) in &rules {
@@ -210,10 +207,8 @@ async fn the_pods_fit_into_a_restricted_namespace() {
     );
     let refused = root.unwrap_err();
     assert!(refused.contains("violates PodSecurity"), "{refused}");
-    let release = Release::fresh(&client, &[]).await;
-    release.assert_ready().await;
-    let said = crate::harness::helm(&["test", FULLNAME, "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
-    assert_eq!(said.matches("Phase:          Succeeded").count(), 2, "{said}");
+    let release = Release::fresh_and_ready(&client, &[]).await;
+    release.test();
     label("pod-security.kubernetes.io/enforce-");
     println!("rights: Pod Security `restricted`: the release and its tests run, a plain pod is refused");
 }

@@ -3,14 +3,13 @@
 use std::time::Instant;
 
 use crate::harness::{
-    LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, VALUE_1GI, check, client, gated_pod, kubectl,
-    metric, values, wait_for,
+    LONG, Manifest, Namespace, RELEASE_NAMESPACE, VALUE_1GI, check, dry_run_values, gated_pod, kubectl,
+    metric, ready, ready_with_namespace, wait_for,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_of_a_namespace_are_followed() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
+    let (client, _) = ready().await;
     let namespace =
         Namespace::new(&client, &[("gomemlimit.dev/inject", "enabled")], &[("gomemlimit.dev/ratio", "0.8")])
             .await;
@@ -31,8 +30,7 @@ async fn settings_of_a_namespace_are_followed() {
         // Both replicas have to know: the same answer several times in a row.
         let mut in_a_row = 0;
         wait_for(&format!("what step {place} says holds"), LONG, async || {
-            let pod = Manifest(gated_pod("settings", "1Gi")).dry_run(&client, &namespace.name).await.unwrap();
-            let seen = values(&pod, "app");
+            let seen = dry_run_values(&client, &namespace).await;
             in_a_row = if seen == wanted { in_a_row + 1 } else { 0 };
             check(in_a_row == 8, || format!("{seen:?}, not {wanted:?}"))
         })
@@ -47,9 +45,7 @@ async fn settings_of_a_namespace_are_followed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_arrive_through_the_service() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     let path =
         format!("/api/v1/namespaces/{RELEASE_NAMESPACE}/services/gomemlimit:http-metrics/proxy/metrics");
     wait_for("a replica that has injected is scraped", LONG, async || {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    LONG, Manifest, Namespace, Release, Webhook, check, client, gated_pod, is_own_cluster, kubectl_says,
-    reader_pod, values, wait_for, wait_for_limit,
+    LONG, Manifest, Webhook, check, gated_pod, is_own_cluster, reader_pod, ready_with_namespace, resize,
+    status_of, values, wait_for, wait_for_limit,
 };
 
 const TRACKING: &str = "$(GOMEMLIMIT_MIB)000000";
@@ -18,21 +18,12 @@ fn tracking() -> Value {
     json!({"gomemlimit.dev/value": "track"})
 }
 
-/// What kubectl prints when a pod's limit is changed in place.
-fn resize(namespace: &str, pod: &str, limit: &str) -> String {
-    let patch =
-        json!({"spec": {"containers": [{"name": "app", "resources": {"limits": {"memory": limit}}}]}});
-    kubectl_says(&["patch", "pod", pod, "-n", namespace, "--subresource", "resize", "-p", &patch.to_string()])
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tracking_value_follows_a_later_webhook() {
     if !is_own_cluster("a webhook and an image of the test's own") {
         return;
     }
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     // After `gomemlimit`.
     let vpa = Webhook::start("z-e2e-raise", &namespace.name, raise_limit).await;
     let pod = Manifest(reader_pod("raised", "128Mi", &json!([]), &tracking()));
@@ -44,8 +35,7 @@ async fn a_tracking_value_follows_a_later_webhook() {
     .await;
     let stored = pod.create(&client, &namespace.name).await.unwrap();
     assert_eq!(values(&stored, "app"), [TRACKING]);
-    let status = stored["metadata"]["annotations"]["gomemlimit.dev/status"].as_str().unwrap();
-    let status: Value = serde_json::from_str(status).unwrap();
+    let status = status_of(&stored);
     assert_eq!(status["containers"]["app"]["limit"], 256 << 20, "{status}");
     wait_for_limit(&namespace.name, "raised", 256_000_000).await;
     println!("track: limit 128Mi, raised to 256Mi by a later webhook: the process says 256000000");
@@ -57,9 +47,7 @@ async fn a_tracking_value_follows_a_resize_and_a_literal_is_warned_about() {
     if !is_own_cluster("an image of the test's own") {
         return;
     }
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     let pods = [("follows", tracking(), 128_000_000), ("stays", json!({}), 120_795_955)];
     for (name, annotations, _) in &pods {
         let pod = reader_pod(name, "128Mi", &json!([]), annotations);
@@ -68,8 +56,8 @@ async fn a_tracking_value_follows_a_resize_and_a_literal_is_warned_about() {
     for (name, _, bytes) in &pods {
         wait_for_limit(&namespace.name, name, *bytes).await;
     }
-    let (follows, stays) =
-        (resize(&namespace.name, "follows", "192Mi"), resize(&namespace.name, "stays", "192Mi"));
+    let raised = json!({"limits": {"memory": "192Mi"}});
+    let [follows, stays] = ["follows", "stays"].map(|pod| resize(&namespace.name, pod, &raised));
     println!("$ kubectl patch pod follows --subresource resize -p …192Mi…\n{follows}");
     println!("$ kubectl patch pod stays --subresource resize -p …192Mi…\n{stays}");
     assert!(!follows.contains("Warning"), "{follows}");
@@ -83,9 +71,7 @@ async fn a_tracking_value_follows_a_resize_and_a_literal_is_warned_about() {
 /// If a value cannot track, the status shows why, and the API server accepts it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_track_is_a_literal() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
-    let namespace = Namespace::labelled(&client).await;
+    let (client, _, namespace) = ready_with_namespace().await;
     let mut pod = gated_pod("odd", "50000001");
     pod["metadata"]["annotations"] = tracking();
     let stored = Manifest(pod).dry_run(&client, &namespace.name).await.unwrap();

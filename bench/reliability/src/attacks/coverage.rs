@@ -3,16 +3,18 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Result, ensure};
+use gomemlimit_bench::http::{free_address, get};
+use gomemlimit_fake_api_server::Reply;
 use gomemlimit_reliability::process::{Attack, Unit};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
     COMMAND_KIB, COVERAGE_KIB, PATIENCE, Run,
-    api::{Api, Reply, list, page},
+    api::{self, endless, list, page},
     judged,
 };
-use crate::program::{free_address, get};
+use crate::program::LOOPBACK;
 
 const PODS: &str = "/api/v1/pods";
 
@@ -26,15 +28,15 @@ pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
     let name = "an answer without end";
     if name.contains(attack) {
         let text = "an API server that answers `audit` and never stops";
-        let reply = || Reply::Endless("{\"metadata\":{\"name\":\"p\",\"namespace\":\"n\"}},");
-        let (peak, is_over) = read(binary, reply).await?;
+        let pods = || endless("{\"metadata\":{\"name\":\"p\",\"namespace\":\"n\"}},");
+        let (peak, is_over) = read(binary, pods).await?;
         rows.push(ended(judged(name, text, Unit::Kib, COMMAND_KIB, peak), is_over));
     }
     let name = "a list without end";
     if name.contains(attack) {
         let text = "an API server whose next page of pods is always the same";
         let started = Instant::now();
-        let (_, is_over) = read(binary, || Reply::Json(list("again", ""))).await?;
+        let (_, is_over) = read(binary, || list("again", "")).await?;
         let (bound, took) = (PATIENCE.as_millis() as u64, started.elapsed().as_millis() as u64);
         rows.push(ended(judged(name, text, Unit::Milliseconds, bound, took), is_over));
     }
@@ -50,20 +52,19 @@ fn ended(mut row: Attack, is_over: bool) -> Attack {
 
 /// The most memory of `audit --listen` until it has something to scrape.
 async fn audited(binary: &Path) -> Result<u64> {
-    let api = Api::start(|query| match query.path() {
-        PODS => page(query, 250, |number| {
+    let kubeconfig = api::start(|head| match head.path() {
+        PODS => page(&head.parameters(), 250, |number| {
             let container = json!({"name": "c", "env": [{"name": "LARGE", "value": "x".repeat(1_000_000)}]});
             let metadata =
                 json!({"name": format!("p-{number}"), "namespace": "n", "uid": number.to_string()});
             json!({"metadata": metadata, "spec": {"containers": [container]}, "status": {"phase": "Running"}})
                 .to_string()
         }),
-        _ => Reply::Json(list("", "")),
-    })
-    .await?;
-    let address = free_address()?;
+        _ => list("", ""),
+    });
+    let address = free_address(LOOPBACK)?;
     let arguments = ["audit", "-A", "--listen", &address.to_string(), "--interval", "1h"];
-    let run = Run::start(binary, &arguments, Some(api.kubeconfig.path()))?;
+    let run = Run::start(binary, &arguments, Some(kubeconfig.path()))?;
     let started = Instant::now();
     while get(address, "/readyz").await.is_err() {
         ensure!(started.elapsed() < PATIENCE, "audit --listen does not get ready");
@@ -72,14 +73,13 @@ async fn audited(binary: &Path) -> Result<u64> {
     Ok(run.peak_kib().unwrap_or(u64::MAX))
 }
 
-/// The most memory of `audit` where pods are answered with this, and whether it came to an end.
-async fn read(binary: &Path, reply: fn() -> Reply) -> Result<(u64, bool)> {
-    let api = Api::start(move |query| match query.path() {
-        PODS => reply(),
-        _ => Reply::Json(list("", "")),
-    })
-    .await?;
-    let mut run = Run::start(binary, &["audit", "-A"], Some(api.kubeconfig.path()))?;
+/// The most memory of `audit` if pods are answered with this, and whether it came to an end.
+async fn read(binary: &Path, pods: fn() -> Reply) -> Result<(u64, bool)> {
+    let kubeconfig = api::start(move |head| match head.path() {
+        PODS => pods(),
+        _ => list("", ""),
+    });
+    let mut run = Run::start(binary, &["audit", "-A"], Some(kubeconfig.path()))?;
     let (peak, status) = run.end().await?;
     Ok((peak, status.is_some()))
 }

@@ -13,6 +13,7 @@ use tokio::{
 use super::{COMMAND_KIB, Run, judged};
 use crate::{
     client::Target,
+    hostile,
     program::{Log, Program},
     trust::{Authority, Mount},
     wire::send_and_read,
@@ -95,10 +96,5 @@ fn review_of_long_images() -> Vec<u8> {
         "operation": "CREATE", "object": pod,
     });
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
-    let body = review.to_string();
-    format!(
-        "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+    hostile::request(review.to_string().as_bytes(), true)
 }

@@ -11,13 +11,14 @@ use std::{
 
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
+use gomemlimit_fake_api_server::{Query, Reply};
 use gomemlimit_reliability::process::{Attack, Unit};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
     PATIENCE, REPLICA_KIB,
-    api::{Api, Query, Reply, page},
+    api::{self, page},
     judged,
 };
 use crate::{
@@ -45,7 +46,7 @@ fn namespace(number: usize, version: usize, size: usize) -> String {
 
 /// Lists so many namespaces. The first watch expires at once, and the second has so many events.
 fn answer(query: &Query, (count, size): (usize, usize), events: usize, watches: &AtomicUsize) -> Reply {
-    if query.get("watch").is_none() {
+    if !query.contains_key("watch") {
         return page(query, count, |number| namespace(number, 0, size));
     }
     let watch = watches.fetch_add(1, Ordering::SeqCst);
@@ -56,11 +57,11 @@ fn answer(query: &Query, (count, size): (usize, usize), events: usize, watches: 
                 namespace(number % count, number / count + 1, size)
             )
         };
-        return Reply::Lines(Box::new((0..events).map(event)));
+        return Reply::Chunks(Box::new((0..events).map(event)));
     }
     let status =
         json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Expired", "code": 410});
-    Reply::Lines(Box::new(std::iter::once(format!("{}\n", json!({"type": "ERROR", "object": status})))))
+    Reply::Chunks(Box::new(std::iter::once(format!("{}\n", json!({"type": "ERROR", "object": status})))))
 }
 
 pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
@@ -90,21 +91,20 @@ pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
 async fn follow(binary: &Path, count: usize, size: usize) -> Result<u64> {
     let watches = Arc::new(AtomicUsize::new(0));
     let (done, seen) = (Arc::new(AtomicUsize::new(0)), watches.clone());
-    let api = {
+    let kubeconfig = {
         let done = done.clone();
-        Api::start(move |query| match answer(query, (count, size), 2 * count, &seen) {
-            Reply::Lines(lines) if seen.load(Ordering::SeqCst) > 1 => {
+        api::start(move |head| match answer(&head.parameters(), (count, size), 2 * count, &seen) {
+            Reply::Chunks(lines) if seen.load(Ordering::SeqCst) > 1 => {
                 let done = done.clone();
-                Reply::Lines(Box::new(lines.inspect(move |_| {
+                Reply::Chunks(Box::new(lines.inspect(move |_| {
                     done.fetch_add(1, Ordering::SeqCst);
                 })))
             }
             reply => reply,
         })
-        .await?
     };
     let mount = Mount::new(&Authority::new()?)?;
-    let program = Program::start_following(binary, &mount, api.kubeconfig.path()).await?;
+    let program = Program::start_following(binary, &mount, kubeconfig.path()).await?;
     let started = Instant::now();
     while done.load(Ordering::SeqCst) < 2 * count {
         ensure!(started.elapsed() < PATIENCE * 2, "the namespaces are not followed any more");

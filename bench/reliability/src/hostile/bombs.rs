@@ -2,20 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 use gomemlimit_adversarial_reviews::Bomb;
-use gomemlimit_reliability::process::Case;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{AttackCase, Found, HEAD, Scene};
+use super::{AttackCase, Found, Scene, request};
 use crate::wire::{Ending, send_and_read};
 
 pub fn cases() -> Vec<AttackCase> {
     vec![AttackCase::new(
         "bombs of JSON",
         "reviews of up to 7 MiB and of the worst shape, three at a time",
-        |scene| Box::pin(run(scene)),
+        run,
     )]
 }
 
@@ -24,7 +23,6 @@ async fn run(scene: Arc<Scene>) -> Result<Found> {
     let mut found = Found::default();
     let until = Instant::now() + scene.length;
     while found.cases.is_empty() || Instant::now() < until {
-        let first = found.cases.is_empty();
         for three in bombs.chunks(3) {
             let sent = three.iter().map(|Bomb { name, body, .. }| {
                 let scene = scene.clone();
@@ -33,12 +31,10 @@ async fn run(scene: Arc<Scene>) -> Result<Found> {
             for (name, ending) in futures::future::join_all(sent).await {
                 let ending = ending?;
                 if let Err(violation) = lawful(&ending) {
-                    found.violation(format!("{name}: {violation}"));
+                    found.violation(format!("{name}: {violation:#}"));
                 }
                 found.count(described(&ending));
-                if first {
-                    found.cases.push(Case { name: name.to_owned(), outcome: described(&ending) });
-                }
+                found.case(name, described(&ending));
             }
         }
     }
@@ -46,26 +42,21 @@ async fn run(scene: Arc<Scene>) -> Result<Found> {
 }
 
 async fn send(scene: &Scene, body: &str) -> Result<Ending> {
-    let head = format!("{HEAD}Connection: close\r\nContent-Length: {}\r\n\r\n", body.len());
-    let stream = scene.target.connect().await?;
-    Ok(send_and_read(
-        stream,
-        &[head.as_bytes(), body.as_bytes()].concat(),
-        scene.patience() + Duration::from_secs(10),
-    )
-    .await)
+    let (stream, patience) = (scene.target.connect().await?, scene.patience() + Duration::from_secs(10));
+    Ok(send_and_read(stream, &request(body.as_bytes(), true), patience).await)
 }
 
 /// One answer: either it is no review, or the pod is let through, or there is no room.
-fn lawful(ending: &Ending) -> Result<(), String> {
+fn lawful(ending: &Ending) -> Result<()> {
     match &*ending.answers() {
         [answer] if answer.status == 200 => {
-            let answer: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+            let answer: Value = serde_json::from_slice(&answer.body)?;
             let allowed = answer.pointer("/response/allowed") == Some(&Value::Bool(true));
-            if allowed { Ok(()) } else { Err("not allowed".to_owned()) }
+            ensure!(allowed, "not allowed");
+            Ok(())
         }
         [answer] if [400, 413, 503].contains(&answer.status) => Ok(()),
-        _ => Err(ending.outcome()),
+        _ => bail!(ending.outcome()),
     }
 }
 

@@ -13,8 +13,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{AttackCase, Found, Scene, crowd};
-use crate::wire::read_to_end;
+use super::{AttackCase, Found, Scene};
+use crate::wire::{must_close, read_to_end};
 
 /// Clients at once; the program has 512 places by default (`--max-connections`).
 const MANY: usize = 10_000;
@@ -24,15 +24,16 @@ pub fn cases() -> Vec<AttackCase> {
         AttackCase::new(
             "10,000 connections",
             "10,000 connect at once and say nothing; there are 512 places",
-            |scene| Box::pin(many(scene)),
+            many,
         ),
         AttackCase {
             file_descriptors: Some(64),
             fresh_promised: false,
-            ..AttackCase::new(
+            ..AttackCase::crowd(
                 "no file descriptors",
                 "200 connect and say nothing to a program that has 64 file descriptors",
-                |scene| Box::pin(async move { crowd(&scene, 200, |scene, _| silent(scene)).await }),
+                200,
+                silent,
             )
         },
     ]
@@ -73,8 +74,8 @@ pub async fn connect(address: SocketAddr, number: usize) -> std::io::Result<TcpS
     socket.connect(address).await
 }
 
-async fn silent(scene: Arc<Scene>) -> Result<String, String> {
-    let mut stream = scene.target.tcp().await.map_err(|error| error.to_string())?;
+async fn silent(scene: Arc<Scene>, _: usize) -> Result<String> {
+    let mut stream = scene.target.tcp().await?;
     let ending = read_to_end(&mut stream, scene.patience() + Duration::from_mins(1)).await;
-    if ending.closed { Ok("closed".to_owned()) } else { Err("not closed".to_owned()) }
+    must_close(&ending)
 }

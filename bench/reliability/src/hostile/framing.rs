@@ -6,7 +6,6 @@ mod forms;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use gomemlimit_reliability::process::Case;
 use tokio::time::Instant;
 
 use self::forms::{Expected, Form, SMUGGLED, forms};
@@ -20,7 +19,7 @@ pub fn cases() -> Vec<AttackCase> {
     vec![AttackCase::new(
         "framing of HTTP",
         "requests that hide another one or break RFC 9112, over and over",
-        |scene| Box::pin(run(scene)),
+        run,
     )]
 }
 
@@ -29,7 +28,6 @@ async fn run(scene: Arc<Scene>) -> Result<Found> {
     let mut found = Found::default();
     let until = Instant::now() + scene.length;
     while found.cases.is_empty() || Instant::now() < until {
-        let first = found.cases.is_empty();
         for some in forms.chunks(8) {
             let sent = some.iter().map(|form| async {
                 // One that is refused is closed at once, or when the rest of it does not arrive.
@@ -46,9 +44,7 @@ async fn run(scene: Arc<Scene>) -> Result<Found> {
                 found.count(
                     if refused(&ending) { "refused" } else { "answered once, as RFC 9112 says" }.to_owned(),
                 );
-                if first {
-                    found.cases.push(Case { name: form.name.to_owned(), outcome: ending.outcome() });
-                }
+                found.case(form.name, ending.outcome());
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::{process::Stdio, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use gomemlimit_reliability::process::Case;
 use tokio::{
     io::AsyncWriteExt,
     process::Command,
@@ -18,12 +17,12 @@ pub fn cases() -> Vec<AttackCase> {
         AttackCase::new(
             "handshakes of another time",
             "old versions and records of every wrong form, over and over",
-            |scene| Box::pin(handshakes(scene)),
+            handshakes,
         ),
         AttackCase::new(
             "renegotiation and key updates",
             "clients that finish a handshake and want the next",
-            |scene| Box::pin(after_the_handshake(scene)),
+            after_the_handshake,
         ),
     ]
 }
@@ -108,7 +107,6 @@ async fn handshakes(scene: Arc<Scene>) -> Result<Found> {
     let mut found = Found::default();
     let until = Instant::now() + scene.length;
     while found.cases.is_empty() || Instant::now() < until {
-        let first = found.cases.is_empty();
         for form in forms() {
             let stream = scene.target.tcp().await?;
             // One that is served waits for the next message until its timeout.
@@ -126,9 +124,7 @@ async fn handshakes(scene: Arc<Scene>) -> Result<Found> {
             }
             let outcome = if ending.closed { format!("{reply}, {}", ending.outcome()) } else { reply };
             found.count(if form.expected == Expected::Served { "served" } else { "refused" }.to_owned());
-            if first {
-                found.cases.push(Case { name: form.name.to_owned(), outcome });
-            }
+            found.case(form.name, outcome);
         }
     }
     Ok(found)
@@ -138,7 +134,6 @@ async fn after_the_handshake(scene: Arc<Scene>) -> Result<Found> {
     let mut found = Found::default();
     let until = Instant::now() + scene.length;
     while found.cases.is_empty() || Instant::now() < until {
-        let first = found.cases.is_empty();
         let asked = [
             ("renegotiation in TLS 1.2 (openssl)", renegotiate(&scene).await?),
             ("10,000 key updates in TLS 1.3", key_updates(&scene).await?),
@@ -148,9 +143,7 @@ async fn after_the_handshake(scene: Arc<Scene>) -> Result<Found> {
                 found.violation(format!("{name}: {outcome}"));
             }
             found.count(if refused { "refused" } else { "served" }.to_owned());
-            if first {
-                found.cases.push(Case { name: name.to_owned(), outcome });
-            }
+            found.case(name, outcome);
         }
     }
     Ok(found)

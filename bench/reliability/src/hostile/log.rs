@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Result, ensure};
 
-use super::{AttackCase, HEAD, Scene, crowd};
+use super::{AttackCase, Scene, request};
 use crate::{
     client::Client,
     program::{Log, Program},
@@ -25,9 +25,7 @@ pub fn cases() -> Vec<AttackCase> {
     let case = |log, name, attack| AttackCase {
         log,
         flags: &["--shutdown-delay", "1s"],
-        ..AttackCase::new(name, attack, |scene| {
-            Box::pin(async move { crowd(&scene, CLIENTS, |scene, _| lines(scene)).await })
-        })
+        ..AttackCase::crowd(name, attack, CLIENTS, lines)
     };
     vec![
         case(
@@ -43,22 +41,18 @@ pub fn cases() -> Vec<AttackCase> {
     ]
 }
 
-async fn lines(scene: Arc<Scene>) -> Result<String, String> {
-    let sent = async {
-        let mut client = Client::connect(&scene.target).await?;
-        for _ in 0..REVIEWS {
-            client.review(&Review::next()?).await?;
-        }
-        let review = gomemlimit_adversarial_reviews::answered_at_length();
-        let request = |end| format!("{HEAD}{end}Content-Length: {}\r\n\r\n{review}", review.len());
-        let requests = request("").repeat(LONG_REVIEWS - 1) + &request("Connection: close\r\n");
-        let ending =
-            send_and_read(scene.target.connect().await?, requests.as_bytes(), scene.patience()).await;
-        let answered = ending.answers().iter().filter(|answer| answer.status == 200).count();
-        ensure!(answered == LONG_REVIEWS, ending.outcome());
-        Ok(format!("times {} reviews answered", REVIEWS + LONG_REVIEWS))
-    };
-    sent.await.map_err(|error| format!("{error:#}"))
+async fn lines(scene: Arc<Scene>, _: usize) -> Result<String> {
+    let mut client = Client::connect(&scene.target).await?;
+    for _ in 0..REVIEWS {
+        client.review(&Review::next()?).await?;
+    }
+    let review = gomemlimit_adversarial_reviews::answered_at_length();
+    let review = |is_last| request(review.as_bytes(), is_last);
+    let requests = [review(false).repeat(LONG_REVIEWS - 1), review(true)].concat();
+    let ending = send_and_read(scene.target.connect().await?, &requests, scene.patience()).await;
+    let answered = ending.answers().iter().filter(|answer| answer.status == 200).count();
+    ensure!(answered == LONG_REVIEWS, ending.outcome());
+    Ok(format!("times {} reviews answered", REVIEWS + LONG_REVIEWS))
 }
 
 /// Whether the program is still what it was, counts what is lost, and ends; afterwards it has.

@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     client::{Client, Target},
-    honest::{Counters, Manner, PATIENCE, Team},
+    honest::{Manner, PATIENCE, Tally, Team},
     program::{Log, Program, leftovers},
     review::Review,
     trust::{Authority, Mount},
@@ -41,7 +41,7 @@ const LARGE_RATE: u64 = 5;
 const HEAD: &str = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
 
 /// What the chart gives a replica: `resources.limits.memory`.
-const MAX_MEMORY_KIB: u64 = 96 << 10;
+const MOST_MEMORY_KIB: u64 = 96 << 10;
 
 /// Bytes of a review that needs a place in the budget for bodies.
 const LARGE_REVIEW: usize = 200 << 10;
@@ -67,6 +67,18 @@ impl Scene {
     }
 }
 
+/// The head of a review, and what it gives as the length of its body.
+pub fn head(length: usize) -> String {
+    format!("{HEAD}Content-Length: {length}\r\n\r\n")
+}
+
+/// A whole request, after which the server closes the connection if `is_last`.
+pub fn request(body: &[u8], is_last: bool) -> Vec<u8> {
+    let last = if is_last { "Connection: close\r\n" } else { "" };
+    let head = format!("{HEAD}{last}Content-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
 /// What became of hostile clients.
 #[derive(Default)]
 pub struct Found {
@@ -81,19 +93,26 @@ impl Found {
         *self.outcomes.entry(outcome).or_default() += 1;
     }
 
+    /// A form with a line of its own, the first time that it is sent.
+    pub fn case(&mut self, name: &str, outcome: String) {
+        if self.cases.iter().all(|case| case.name != name) {
+            self.cases.push(Case { name: name.to_owned(), outcome });
+        }
+    }
+
     pub fn violation(&mut self, violation: String) {
         *self.violations.entry(violation).or_default() += 1;
     }
 }
 
-type Attack = fn(Arc<Scene>) -> BoxFuture<'static, Result<Found>>;
+type Attack = dyn Fn(Arc<Scene>) -> BoxFuture<'static, Result<Found>>;
 
 /// One kind of hostility.
 pub struct AttackCase {
     pub name: &'static str,
     /// In the words of the page.
     pub attack: &'static str,
-    pub run: Attack,
+    pub run: Box<Attack>,
     /// Flags of the program besides the usual.
     pub flags: &'static [&'static str],
     /// File descriptors that the program gets.
@@ -107,11 +126,14 @@ pub struct AttackCase {
 }
 
 impl AttackCase {
-    pub const fn new(name: &'static str, attack: &'static str, run: Attack) -> Self {
+    pub fn new<F>(name: &'static str, attack: &'static str, run: impl Fn(Arc<Scene>) -> F + 'static) -> Self
+    where
+        F: Future<Output = Result<Found>> + Send + 'static,
+    {
         Self {
             name,
             attack,
-            run,
+            run: Box::new(move |scene| Box::pin(run(scene))),
             flags: &[],
             file_descriptors: None,
             log: Log::Read,
@@ -119,14 +141,20 @@ impl AttackCase {
             large_promised: false,
         }
     }
+
+    /// A [`crowd`] of so many clients.
+    pub fn crowd<F>(name: &'static str, attack: &'static str, clients: usize, client: Behaviour<F>) -> Self
+    where
+        F: Future<Output = Result<String>> + Send + 'static,
+    {
+        Self::new(name, attack, move |scene| crowd(scene, clients, client))
+    }
 }
 
 fn cases() -> Vec<AttackCase> {
-    let nobody = AttackCase::new("nobody", "only honest clients", |scene| {
-        Box::pin(async move {
-            sleep(scene.length).await;
-            Ok(Found::default())
-        })
+    let nobody = AttackCase::new("nobody", "only honest clients", |scene| async move {
+        sleep(scene.length).await;
+        Ok(Found::default())
     });
     [vec![nobody], slow::cases(), bodies::cases(), bombs::cases(), pipelining::cases(), framing::cases()]
         .into_iter()
@@ -190,7 +218,7 @@ async fn play(case: &AttackCase, mut program: Program, scene: Arc<Scene>) -> Res
     let (kept, fresh, probes) = (kept.stop().await?, fresh.stop().await?, probes.stop().await?);
     let large = match large {
         Some(large) => large.stop().await?,
-        None => Counters::default(),
+        None => Tally::default(),
     };
     let cpu_share = (program.cpu()? - cpu) / measured.elapsed().as_secs_f64();
 
@@ -200,7 +228,7 @@ async fn play(case: &AttackCase, mut program: Program, scene: Arc<Scene>) -> Res
         violations.push("the program ended".to_owned());
     }
     let peak_kib = program.peak_kib()?;
-    if peak_kib > MAX_MEMORY_KIB {
+    if peak_kib > MOST_MEMORY_KIB {
         violations.push(format!("{peak_kib} KiB of memory, which is more than the chart gives"));
     }
     let after = program.settle(&before, false).await?;
@@ -214,7 +242,7 @@ async fn play(case: &AttackCase, mut program: Program, scene: Arc<Scene>) -> Res
         violations.push(format!("{error:#}"));
     }
     let reconnects = kept.reconnects;
-    let [kept, fresh, large, probes] = [kept, fresh, large, probes].map(Counters::latency);
+    let [kept, fresh, large, probes] = [kept, fresh, large, probes].map(Tally::latency);
     for (what, latency, promised) in [
         ("requests on kept connections", &kept, true),
         ("requests on new connections", &fresh, case.fresh_promised),
@@ -254,17 +282,19 @@ fn team(scene: &Scene, clients: u64, rate: u64, manner: Manner) -> Result<Team> 
     Team::start(&scene.target, (0..clients).map(|client| Manner { period, offset: offset(client), ..manner }))
 }
 
+/// What the client with this number does.
+type Behaviour<F> = fn(Arc<Scene>, usize) -> F;
+
 /// So many clients at once, each again and again until the scene's time is over; `client` says what became of it, or
 /// what promise was broken.
-pub async fn crowd<F, C>(scene: &Arc<Scene>, clients: usize, client: C) -> Result<Found>
+pub async fn crowd<F>(scene: Arc<Scene>, clients: usize, client: Behaviour<F>) -> Result<Found>
 where
-    F: Future<Output = Result<String, String>> + Send + 'static,
-    C: Fn(Arc<Scene>, usize) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<String>> + Send + 'static,
 {
     let until = Instant::now() + scene.length;
     let mut all = JoinSet::new();
     for number in 0..clients {
-        let (scene, client) = (scene.clone(), client.clone());
+        let scene = scene.clone();
         all.spawn(async move {
             let mut endings = Vec::new();
             while endings.is_empty() || Instant::now() < until {
@@ -277,7 +307,7 @@ where
     for ending in all.join_all().await.into_iter().flatten() {
         match ending {
             Ok(outcome) => found.count(outcome),
-            Err(violation) => found.violation(violation),
+            Err(violation) => found.violation(format!("{violation:#}")),
         }
     }
     Ok(found)

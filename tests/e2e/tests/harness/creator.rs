@@ -67,6 +67,13 @@ impl Creator {
         Self { stop, workers, namespace }
     }
 
+    /// Ends it. Every pod was created and got its value.
+    pub async fn stop_with_all_injected(self, what: &str, at_least: usize) {
+        let tally = self.stop().await;
+        println!("{what}: {tally}");
+        tally.assert_all_injected(at_least);
+    }
+
     /// Ends it.
     pub async fn stop(self) -> Outcomes {
         self.stop.store(true, Ordering::Relaxed);

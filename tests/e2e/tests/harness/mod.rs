@@ -26,11 +26,16 @@ pub use self::{
     demo::{demo_image, demo_pod, demo_spec, start_load, wait_for_demo},
     identity::{Authority, Identity, bundle},
     namespace::Namespace,
-    objects::{Manifest, VALUE_1GI, gated_pod, values},
-    process::{get, helm, host_pid, kubectl, kubectl_says, repository, run, script, try_helm, try_kubectl},
+    objects::{
+        Manifest, VALUE_1GI, check_injected, dry_run_values, gated_pod, status_of, values, wait_for_injection,
+    },
+    process::{
+        NoApiServer, get, helm, host_pid, kubectl, kubectl_json, patch, repository, resize, run, script,
+        try_helm, try_kubectl, wait_for_api_server,
+    },
     program::{Ran, gomemlimit, gomemlimit_with},
     reader::{reader_pod, wait_for_limit},
-    release::{FULLNAME, RELEASE_NAMESPACE, Release, failed_calls, metric},
+    release::{FULLNAME, RELEASE_NAMESPACE, Release, failed_calls, metric, ready, ready_with_namespace},
     webhook::Webhook,
 };
 

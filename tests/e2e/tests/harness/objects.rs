@@ -7,6 +7,8 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use super::{LONG, Namespace, check, wait_for};
+
 /// What 1Gi yields by default.
 pub const VALUE_1GI: &str = "966367641";
 
@@ -59,6 +61,33 @@ impl Manifest {
         let kind = GroupVersionKind::gvk(group, version, text("kind"));
         Api::namespaced_with(client.clone(), namespace, &ApiResource::from_gvk(&kind))
     }
+}
+
+/// The values that a pod of 1Gi would get now.
+pub async fn dry_run_values(client: &Client, namespace: &Namespace) -> Vec<String> {
+    let pod = Manifest(gated_pod("dry-run", "1Gi")).dry_run(client, &namespace.name).await.unwrap();
+    values(&pod, "app")
+}
+
+/// `Ok` if a pod of 1Gi would get its value now; for a cluster whose API server may be away.
+pub async fn check_injected(client: &Client, namespace: &Namespace) -> Result<(), String> {
+    let pod = Manifest(gated_pod("injected", "1Gi")).dry_run(client, &namespace.name).await;
+    let pod = pod.map_err(|error| error.to_string())?;
+    check(values(&pod, "app") == [VALUE_1GI], || "no value".to_owned())
+}
+
+/// Waits until pods get their value; none may be refused meanwhile.
+pub async fn wait_for_injection(client: &Client, namespace: &Namespace) {
+    wait_for("pods are injected", LONG, async || {
+        check(dry_run_values(client, namespace).await == [VALUE_1GI], || "no value".to_owned())
+    })
+    .await;
+}
+
+/// What the webhook has written on a pod.
+pub fn status_of(pod: &Value) -> Value {
+    let status = pod["metadata"]["annotations"]["gomemlimit.dev/status"].as_str();
+    serde_json::from_str(status.unwrap_or("{}")).unwrap()
 }
 
 /// All values of GOMEMLIMIT in a container of a pod, in order; one from elsewhere is `""`.

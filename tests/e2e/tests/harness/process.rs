@@ -2,14 +2,15 @@
 
 use std::{
     io::Write,
+    net::SocketAddr,
     path::PathBuf,
     process::{Command, Stdio},
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use gomemlimit_bench::http;
+use serde_json::{Value, json};
+
+use super::{LONG, wait_for};
 
 /// Text on stdout, or all that was said.
 type Said = Result<String, String>;
@@ -58,10 +59,52 @@ pub fn kubectl(arguments: &[&str]) -> String {
     try_kubectl(arguments, "").unwrap_or_else(|said| panic!("{said}"))
 }
 
-/// The same with the warnings that kubectl prints on stderr.
+/// The object that kubectl prints.
+pub fn kubectl_json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&kubectl(&[arguments, &["-o", "json"]].concat())).unwrap()
+}
+
+/// Changes an object by a patch of this type: `json`, `merge` or `strategic`.
+pub fn patch(object: &[&str], kind: &str, patch: &Value) -> String {
+    let arguments = [&format!("--type={kind}"), "-p", &patch.to_string()];
+    kubectl(&[&["patch"], object, &arguments].concat())
+}
+
+/// The API server is away until this is dropped, also when a test fails.
+pub struct NoApiServer;
+
+impl NoApiServer {
+    /// By `stop`, after which it says goodbye, or `kill`.
+    pub fn begin(how: &str) -> Self {
+        script("component", &[how, "kube-apiserver"]);
+        Self
+    }
+}
+
+impl Drop for NoApiServer {
+    fn drop(&mut self) {
+        script("component", &["start", "kube-apiserver"]);
+    }
+}
+
+/// Waits until the API server is ready again.
+pub async fn wait_for_api_server() {
+    wait_for("the API server is back", LONG, async || {
+        try_kubectl(&["get", "--raw", "/readyz"], "").map(drop)
+    })
+    .await;
+}
+
+/// kubectl, with the warnings that kubectl prints on stderr.
 pub fn kubectl_says(arguments: &[&str]) -> String {
     let shell = ["-c", "exec kubectl \"$@\" 2>&1", "kubectl"];
     run("sh", &[&shell, arguments].concat(), "").unwrap_or_else(|said| panic!("{said}"))
+}
+
+/// Asks for a resize in place of the container `app`.
+pub fn resize(namespace: &str, pod: &str, resources: &Value) -> String {
+    let patch = json!({"spec": {"containers": [{"name": "app", "resources": resources}]}}).to_string();
+    kubectl_says(&["patch", "pod", pod, "-n", namespace, "--subresource=resize", "-p", &patch])
 }
 
 /// A script of tests/e2e, which has to succeed.
@@ -83,15 +126,6 @@ pub fn repository() -> PathBuf {
 
 /// A page of the admin port of a pod, without the API server.
 pub async fn get(address: &str, path: &str) -> Result<String, String> {
-    let said = async {
-        let mut stream = TcpStream::connect((address, 8081)).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok(answer)
-    };
-    let answer: Result<String, std::io::Error> = said.await;
-    let answer = answer.map_err(|error| format!("{address}{path}: {error}"))?;
-    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).ok_or(answer)
+    let address = SocketAddr::new(address.parse().unwrap(), 8081);
+    http::get(address, path).await.map_err(|error| format!("{address}{path}: {error:#}"))
 }

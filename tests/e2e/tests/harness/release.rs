@@ -17,7 +17,7 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
-use super::{LONG, check, helm, kubectl, try_kubectl, wait_for};
+use super::{LONG, Namespace, check, client, helm, kubectl, try_kubectl, wait_for};
 
 /// Where it is installed.
 pub const RELEASE_NAMESPACE: &str = "gomemlimit";
@@ -30,6 +30,21 @@ static INSTALLED: Mutex<Option<Vec<String>>> = Mutex::new(None);
 /// An installed release.
 pub struct Release {
     pub client: Client,
+}
+
+/// The chart with its default values, all replicas ready.
+pub async fn ready() -> (Client, Release) {
+    let client = client().await;
+    let release = Release::shared(&client).await;
+    release.assert_ready().await;
+    (client, release)
+}
+
+/// The same, and a labelled namespace.
+pub async fn ready_with_namespace() -> (Client, Release, Namespace) {
+    let (client, release) = ready().await;
+    let namespace = Namespace::labelled(&client).await;
+    (client, release, namespace)
 }
 
 impl Release {
@@ -54,6 +69,13 @@ impl Release {
         Self::remove(client).await;
         helm(&Self::install_arguments(arguments));
         Self { client: client.clone() }
+    }
+
+    /// The same, with all replicas ready.
+    pub async fn fresh_and_ready(client: &Client, arguments: &[&str]) -> Self {
+        let release = Self::fresh(client, arguments).await;
+        release.assert_ready().await;
+        release
     }
 
     /// `helm install --wait` as in the README.
@@ -104,8 +126,12 @@ impl Release {
 
     /// The webhook's pods that are not about to end.
     pub async fn pods(&self) -> Vec<Pod> {
+        self.component("webhook").await
+    }
+
+    async fn component(&self, name: &str) -> Vec<Pod> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), RELEASE_NAMESPACE);
-        let ours = ListParams::default().labels("app.kubernetes.io/component=webhook");
+        let ours = ListParams::default().labels(&format!("app.kubernetes.io/component={name}"));
         let all = pods.list(&ours).await.unwrap().items;
         all.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect()
     }
@@ -117,13 +143,7 @@ impl Release {
 
     /// Names of the pods that keep certificates for all replicas.
     pub async fn keepers(&self) -> Vec<String> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), RELEASE_NAMESPACE);
-        let ours = ListParams::default().labels("app.kubernetes.io/component=keeper");
-        let all = pods.list(&ours).await.unwrap().items;
-        all.iter()
-            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-            .map(ResourceExt::name_any)
-            .collect()
+        self.component("keeper").await.iter().map(ResourceExt::name_any).collect()
     }
 
     /// Restarts of these pods' containers.
@@ -139,6 +159,25 @@ impl Release {
                 .sum()
         };
         pods.iter().map(|pod| (pod.name_any(), restarts(pod))).collect()
+    }
+
+    pub async fn assert_not_restarted(&self) {
+        assert_eq!(self.restarts().await.values().sum::<i32>(), 0);
+    }
+
+    /// Replaces all replicas.
+    #[expect(clippy::unused_self, reason = "only an installed release has it")]
+    pub fn restart(&self) {
+        let deployment = ["deployment/gomemlimit", "-n", RELEASE_NAMESPACE];
+        kubectl(&[&["rollout", "restart"], &deployment[..]].concat());
+        kubectl(&[&["rollout", "status", "--timeout=3m"], &deployment[..]].concat());
+    }
+
+    /// `helm test`, both pods of which have to succeed.
+    #[expect(clippy::unused_self, reason = "only an installed release has it")]
+    pub fn test(&self) {
+        let output = helm(&["test", FULLNAME, "-n", RELEASE_NAMESPACE, "--timeout=3m"]);
+        assert_eq!(output.matches("Phase:          Succeeded").count(), 2, "{output}");
     }
 
     /// Waits until every replica is ready; panics with the cause after a while.

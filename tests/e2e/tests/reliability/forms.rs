@@ -23,7 +23,7 @@ use self::{
     schema::Schema,
 };
 use super::{calm, keep, kubernetes};
-use crate::harness::{Manifest, Namespace, Release, client, failed_calls, is_long, kubectl};
+use crate::harness::{Manifest, Namespace, failed_calls, is_long, kubectl, ready};
 
 const AT_ONCE: usize = 8;
 
@@ -101,24 +101,7 @@ async fn both(client: &Client, pod: &Value, without: &Namespace, with: &Namespac
     compare(answers.0, answers.1, [&without.name, &with.name])
 }
 
-fn tell(record: &PodForms, counts: &Counts) {
-    println!(
-        "reliability: forms: seed {}: {} pods made up, {} accepted both ways, {} refused both ways, {} different, {} calls of the webhook failed; {} containers, \
-         {} init containers, {} values set; {} of {} properties of the schema in accepted pods; {} s",
-        record.seed,
-        record.generated,
-        record.accepted,
-        record.refused,
-        record.different,
-        record.not_asked,
-        record.containers,
-        record.init_containers,
-        record.values,
-        record.properties_accepted,
-        record.properties,
-        record.seconds
-    );
-    println!("reliability: forms: never accepted: {:?}", record.never);
+fn tell(counts: &Counts) {
     let mut reasons: Vec<_> = counts.refused.iter().map(|(why, count)| (count, why)).collect();
     reasons.sort_by(|one, other| other.cmp(one));
     for (count, why) in reasons.iter().take(15) {
@@ -128,8 +111,7 @@ fn tell(record: &PodForms, counts: &Counts) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_of_every_form_are_changed_in_our_names_only() {
-    let client = client().await;
-    Release::shared(&client).await.assert_ready().await;
+    let (client, _) = ready().await;
     calm(&client).await;
     let document = kubectl(&["get", "--raw", "/openapi/v3/api/v1"]);
     let schema = Schema::read(&serde_json::from_str(&document).unwrap());
@@ -157,7 +139,7 @@ async fn pods_of_every_form_are_changed_in_our_names_only() {
     let not_asked = (failed_calls().0 - failed.0) as usize;
     record.not_asked = not_asked;
     keep(POD_FORMS, &record);
-    tell(&record, &counts);
+    tell(&counts);
     assert!(counts.different.is_empty(), "{}", counts.different.join("\n\n"));
     assert_eq!(counts.accepted as u64, wanted, "too few of them are valid");
     assert!(record.accepted > record.refused, "more than half of them should be valid");

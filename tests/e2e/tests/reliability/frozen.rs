@@ -6,7 +6,7 @@ use gomemlimit_procfs::Process;
 
 use super::{calm, endure, seconds};
 use crate::harness::{
-    LONG, RELEASE_NAMESPACE, Release, check, client, host_pid, is_own_cluster, run, wait_for,
+    LONG, RELEASE_NAMESPACE, Release, check, host_pid, is_own_cluster, ready, run, wait_for,
 };
 
 /// A process that does not run until this is dropped.
@@ -51,9 +51,7 @@ async fn a_frozen_replica() {
     if !is_own_cluster("SIGSTOP of a replica") {
         return;
     }
-    let client = client().await;
-    let release = Release::shared(&client).await;
-    release.assert_ready().await;
+    let (client, release) = ready().await;
     let pid = host_pid(RELEASE_NAMESPACE, &busiest(&release).await, "webhook");
     endure(&client, "frozen-replica", "The busier of two replicas frozen (SIGSTOP)", async || {
         let started = Instant::now();

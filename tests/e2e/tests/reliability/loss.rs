@@ -1,7 +1,7 @@
 //! Packets between the API server and the webhook are lost.
 
 use super::{endure, seconds};
-use crate::harness::{Release, client, is_own_cluster, run};
+use crate::harness::{is_own_cluster, ready, run};
 
 /// Both ways between the node and its pods; `cni0` is the bridge of the pods. On the node itself the port is the kubelet's.
 const WAYS: [[&str; 5]; 2] =
@@ -62,9 +62,7 @@ async fn lost_packets() {
     if !is_own_cluster("iptables of the node") {
         return;
     }
-    let client = client().await;
-    let release = Release::shared(&client).await;
-    release.assert_ready().await;
+    let (client, release) = ready().await;
     for percent in [5, 20] {
         let title = format!("{percent} % of the packets to and from the webhook lost");
         endure(&client, &format!("loss-{percent:02}"), &title, async || {

@@ -13,18 +13,16 @@ mod reckoning;
 mod restarts;
 mod traffic;
 
-use std::{env, time::Duration};
+use std::{env, fmt::Debug, time::Duration};
 
 use gomemlimit_reliability::cluster::save;
 use kube::Client;
 use serde::Serialize;
 
-use crate::harness::{
-    LONG, Manifest, Namespace, VALUE_1GI, check, gated_pod, is_long, repository, values, wait_for,
-};
+use crate::harness::{LONG, Namespace, check_injected, is_long, repository, wait_for};
 
 use self::{
-    reckoning::{hold, reckon, tell},
+    reckoning::{hold, reckon},
     traffic::Traffic,
 };
 
@@ -41,8 +39,9 @@ async fn kubernetes(client: &Client) -> String {
     client.apiserver_version().await.unwrap().git_version
 }
 
-/// Saves a record where `GOMEMLIMIT_RELIABILITY` says; a relative folder is one of the repository.
-fn keep<T: Serialize>(name: &str, record: &T) {
+/// Prints a record, and saves it where `GOMEMLIMIT_RELIABILITY` says; a relative folder is one of the repository.
+fn keep<T: Debug + Serialize>(name: &str, record: &T) {
+    println!("reliability: {name}: {record:?}");
     if let Some(folder) = env::var_os("GOMEMLIMIT_RELIABILITY").filter(|folder| !folder.is_empty()) {
         save(&repository().join(folder), name, record).unwrap();
     }
@@ -53,9 +52,7 @@ async fn calm(client: &Client) {
     let namespace = Namespace::labelled(client).await;
     wait_for("pods are injected", LONG, async || {
         for _ in 0..10 {
-            let pod = Manifest(gated_pod("calm", "1Gi")).dry_run(client, &namespace.name).await;
-            let pod = pod.map_err(|error| error.to_string())?;
-            check(values(&pod, "app") == [VALUE_1GI], || "no value".to_owned())?;
+            check_injected(client, &namespace).await?;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(())
@@ -76,6 +73,5 @@ async fn endure(client: &Client, name: &str, title: &str, fault: impl AsyncFnOnc
     let (namespace, creations) = traffic.stop().await;
     let record = reckon(client, &namespace, &creations, (from, until), title, evidence).await;
     keep(name, &record);
-    tell(name, &record);
     hold(&record, &creations);
 }

@@ -8,8 +8,7 @@ use serde_json::json;
 
 use super::{endure, seconds};
 use crate::harness::{
-    LONG, Manifest, Namespace, RELEASE_NAMESPACE, Release, check, client, is_own_cluster, kubectl, script,
-    wait_for,
+    LONG, Manifest, Namespace, RELEASE_NAMESPACE, check, is_own_cluster, kubectl, ready, script, wait_for,
 };
 
 /// More than any node has. Only a soft threshold can be: a hard one is taken off what the node offers. Nobody's memory is
@@ -92,9 +91,7 @@ async fn a_node_short_of_memory() {
     if !is_own_cluster("another configuration of the kubelet") {
         return;
     }
-    let client = client().await;
-    let release = Release::shared(&client).await;
-    release.assert_ready().await;
+    let (client, release) = ready().await;
     let others = best_effort_pods(&client).await;
     endure(&client, "memory-pressure", "Node under memory pressure", async || {
         let pressure = Pressure::begin();

@@ -72,30 +72,6 @@ pub async fn reckon(
     }
 }
 
-/// Prints the figures.
-pub fn tell(name: &str, fault: &Fault) {
-    println!(
-        "reliability: {name}: {} for {} s ({}): {} pods created, {} refused, {} requests sent again, {} injected, {} reported, \
-         {} lost; every pod injected {} s after the end",
-        fault.fault,
-        fault.fault_seconds,
-        fault.evidence,
-        fault.created,
-        fault.refused,
-        fault.retried,
-        fault.injected,
-        fault.reported,
-        fault.lost,
-        fault.recovery_seconds
-    );
-    for (phase, latency) in [("before", &fault.before), ("during", &fault.during), ("after", &fault.after)] {
-        let Latency { count, injected, p50_ms, p99_ms, max_ms } = latency;
-        println!(
-            "reliability: {name}: {phase}: {injected} of {count} injected, p50 {p50_ms} ms, p99 {p99_ms} ms, slowest {max_ms} ms"
-        );
-    }
-}
-
 /// What is promised.
 pub fn hold(fault: &Fault, creations: &[Creation]) {
     let refused: Vec<_> = creations.iter().filter(|one| !one.is_acknowledged()).collect();

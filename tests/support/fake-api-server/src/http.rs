@@ -1,12 +1,17 @@
 //! The one HTTP/1.1 server behind the scripted servers: plain or TLS, a thread for each connection.
 
 use std::{
+    collections::HashMap,
     io::{self, Read, Write},
+    iter,
     net::{TcpListener, TcpStream},
     sync::Arc,
 };
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// Query parameters.
+pub type Query = HashMap<String, String>;
 
 /// The head of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +23,9 @@ pub enum Reply {
     Body(u16, String),
     /// None, until the client closes the connection.
     Never,
+    /// A watch: these texts, each made once the one before has been taken, and then silence until the client closes
+    /// the connection.
+    Chunks(Box<dyn Iterator<Item = String> + Send>),
     /// Another protocol on this connection.
     Upgrade(Box<dyn FnOnce(Replayed) + Send>),
 }
@@ -54,6 +62,13 @@ impl Head {
     #[must_use]
     pub fn query(&self) -> &str {
         self.target().split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// The parameters of the query, as they are sent.
+    #[must_use]
+    pub fn parameters(&self) -> Query {
+        let pairs = self.query().split('&').filter_map(|pair| pair.split_once('='));
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
     fn content_length(&self) -> usize {
@@ -117,6 +132,19 @@ fn serve(mut stream: Box<dyn Stream>, answer: &Handler) {
                 body.len()
             ),
             Reply::Never => return wait_for_end(&mut stream),
+            Reply::Chunks(chunks) => {
+                let head =
+                    "HTTP/1.1 200 X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+                // An empty one would be the end.
+                let chunks = chunks.filter(|chunk| !chunk.is_empty());
+                let chunks = chunks.map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len()));
+                for text in iter::once(head.to_owned()).chain(chunks) {
+                    if stream.write_all(text.as_bytes()).and_then(|()| stream.flush()).is_err() {
+                        return;
+                    }
+                }
+                return wait_for_end(&mut stream);
+            }
             Reply::Upgrade(run) => return run(Replayed { head: io::Cursor::new(head.0), stream }),
         };
         let mut body = vec![0; head.content_length()];

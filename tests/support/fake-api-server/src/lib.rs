@@ -28,9 +28,9 @@ mod state;
 pub use self::{
     call::{CONFIGURATION, Call, Fault, NAMESPACE, Resource, SECRET, SERVING_SECRET, Verb},
     forward::{Program, program},
-    http::{Head, Reply, head, listen},
+    http::{Head, Query, Reply, head, listen},
     in_memory::FakeApiServer,
     pod_server::{PodServer, status},
-    program::{CommandOutput, kubeconfig, program_path},
-    scripted::{NEVER, Query, ScriptedServer, failure, forbidden, list, pod, pod_with},
+    program::{CommandOutput, kubeconfig, kubeconfig_file, program_path},
+    scripted::{NEVER, ScriptedServer, failure, forbidden, list, pod, pod_with},
 };

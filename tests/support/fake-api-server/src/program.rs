@@ -27,6 +27,15 @@ pub fn kubeconfig(cluster: &Value, user: &Value) -> String {
     .to_string()
 }
 
+/// A kubeconfig of a server on a port of loopback, without TLS.
+#[must_use]
+pub fn kubeconfig_file(port: u16) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let cluster = json!({"server": format!("http://127.0.0.1:{port}")});
+    std::fs::write(file.path(), kubeconfig(&cluster, &json!({}))).unwrap();
+    file
+}
+
 /// What a run of the program left.
 pub struct CommandOutput {
     /// Exit code; -1 after a signal, for which no test waits.

@@ -1,7 +1,6 @@
 //! A server that answers paths by a script, and the program run against it.
 
 use std::{
-    collections::HashMap,
     process::Stdio,
     sync::{Arc, Mutex},
 };
@@ -9,12 +8,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Head, Reply, listen},
-    program::{kubeconfig, program_path},
+    http::{Head, Query, Reply, listen},
+    program::{kubeconfig_file, program_path},
 };
-
-/// Query parameters.
-pub type Query = HashMap<String, String>;
 
 /// Paths that were asked for, with their queries.
 type Requests = Arc<Mutex<Vec<(String, Query)>>>;
@@ -35,7 +31,7 @@ impl ScriptedServer {
         let asked = Requests::default();
         let log = asked.clone();
         let port = listen(None, move |head: &Head| {
-            let query = query(head.query());
+            let query = head.parameters();
             let path = match head.method() {
                 "GET" => head.path().to_owned(),
                 other => format!("{other} {}", head.path()),
@@ -46,10 +42,7 @@ impl ScriptedServer {
                 (status, body) => Reply::Body(status, body),
             }
         });
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let cluster = json!({"server": format!("http://127.0.0.1:{port}")});
-        std::fs::write(file.path(), kubeconfig(&cluster, &json!({}))).unwrap();
-        Self { kubeconfig: file, asked }
+        Self { kubeconfig: kubeconfig_file(port), asked }
     }
 
     pub async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
@@ -82,11 +75,6 @@ impl ScriptedServer {
     pub fn count(&self, wanted: &str) -> usize {
         self.asked.lock().unwrap().iter().filter(|(path, _)| path == wanted).count()
     }
-}
-
-fn query(text: &str) -> Query {
-    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// A pod with a sound value.

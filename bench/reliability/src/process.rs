@@ -1,7 +1,9 @@
-//! What was measured, as it is saved.
+//! The program alone, on loopback: what was measured, as it is saved, and its part of the page.
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
+use gomemlimit_bench::page;
 use gomemlimit_procfs::Machine;
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +14,9 @@ pub struct Process {
     pub load: Load,
     pub hostile: Hostile,
     /// Empty in results of before this was measured, as the next.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub attacks: Vec<Attack>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub certificates: Vec<Rest>,
 }
 
@@ -22,18 +24,29 @@ impl Process {
     /// Every promise that was broken; none of them is a matter of speed.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
-        let load = self.load.violations.iter().map(|violation| format!("load: {violation}"));
-        let hostile = self.hostile.scenarios.iter().flat_map(|scenario| {
-            scenario.violations.iter().map(|violation| format!("{}: {violation}", scenario.name))
-        });
-        let certificates = self
-            .certificates
-            .iter()
-            .flat_map(|rest| rest.violations.iter().map(|violation| format!("{}: {violation}", rest.fault)));
-        let attacks = self.attacks.iter().flat_map(|attack| {
-            attack.violations.iter().map(|violation| format!("{}: {violation}", attack.name))
-        });
-        load.chain(hostile).chain(attacks).chain(certificates).collect()
+        let load = [("load", &self.load.violations)].into_iter();
+        let hostile = self.hostile.scenarios.iter().map(|scenario| (&*scenario.name, &scenario.violations));
+        let attacks = self.attacks.iter().map(|attack| (&*attack.name, &attack.violations));
+        let certificates = self.certificates.iter().map(|rest| (&*rest.fault, &rest.violations));
+        load.chain(hostile)
+            .chain(attacks)
+            .chain(certificates)
+            .flat_map(|(name, all)| all.iter().map(move |violation| format!("{name}: {violation}")))
+            .collect()
+    }
+
+    /// "Under load", "Hostile clients", "Hostile objects, files and answers" and "An API server that fails".
+    ///
+    /// # Errors
+    /// If the template does not fit the records.
+    pub fn markdown(&self) -> Result<String> {
+        #[derive(Serialize)]
+        struct Part<'r> {
+            #[serde(flatten)]
+            process: &'r Process,
+            max_ticks: u128,
+        }
+        page::render(include_str!("process.md.jinja"), &Part { process: self, max_ticks: MAX_TICKS })
     }
 }
 
@@ -124,7 +137,7 @@ pub struct Hostile {
 }
 
 /// One kind of hostility, and how honest clients fared meanwhile.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Scenario {
     pub name: String,
     /// What the hostile clients do.
@@ -207,4 +220,63 @@ pub struct Rest {
     /// Calls of the API server meanwhile, of all replicas.
     pub calls: usize,
     pub violations: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn saved() -> Process {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reliability");
+        gomemlimit_bench::record::read(&docs.join("process.json")).unwrap()
+    }
+
+    #[test]
+    fn an_attack_is_shown_with_its_bound_and_figure() {
+        let attack = |violations| Attack {
+            name: "fat pods".to_owned(),
+            attack: "250 pods of 1 MB".to_owned(),
+            unit: Unit::Kib,
+            bound: 128 << 10,
+            figure: 100 << 9,
+            violations,
+        };
+        let page = |attacks| Process { attacks, certificates: Vec::new(), ..saved() }.markdown().unwrap();
+        let text = page(vec![attack(Vec::new())]);
+        assert!(
+            text.contains("| **fat pods**: 250 pods of 1 MB | most memory | 128.0 MiB | 50.0 MiB |\n"),
+            "{text}"
+        );
+        assert!(!text.contains("Broken"));
+        let broken = page(vec![attack(vec!["more".to_owned()])]);
+        assert!(broken.ends_with("MiB |\n\n**Broken promises**:\n\n- more\n"), "{broken}");
+        assert!(!page(Vec::new()).contains("## Hostile objects"));
+        assert_eq!(Unit::Milliseconds.text(12), "12 ms");
+    }
+
+    #[test]
+    fn failures_are_told_by_whose_they_are() {
+        let mut scenario: Scenario = serde_json::from_str(
+            r#"{"name": "", "attack": "", "outcomes": {}, "cases": [], "reconnects": 0, "peak_kib": 0, "cpu_share": 0.0,
+                "kept": {"requests": 1, "errors": {}, "p50_ms": 0.0, "p99_ms": 0.0, "max_ms": 0.0},
+                "fresh": {"requests": 1, "errors": {}, "p50_ms": 0.0, "p99_ms": 0.0, "max_ms": 0.0},
+                "before": {"seconds": 0.0, "resident_kib": 0, "file_descriptors": 0, "threads": 0, "connections": 0, "body_bytes": 0},
+                "after": {"seconds": 0.0, "resident_kib": 0, "file_descriptors": 0, "threads": 0, "connections": 0, "body_bytes": 0},
+                "violations": []}"#,
+        )
+        .expect("results of before there were probes");
+        let mut process = saved();
+        let mut page = |scenario| {
+            process.hostile.scenarios = vec![scenario];
+            process.markdown().unwrap()
+        };
+        let text = page(scenario.clone());
+        assert!(text.contains("0.0, 0.0, 0 ms | – | – | 0 | 0.0 MiB |"), "{text}");
+        scenario.probes.errors.insert("not answered in time".to_owned(), 2);
+        scenario.kept.errors.insert("answered 503".to_owned(), 1);
+        let text = page(scenario);
+        assert!(text.contains("| – | – | 1 on kept, 2 probes | 0.0 MiB |"), "{text}");
+    }
 }
