@@ -190,6 +190,7 @@ fn every_flag_in_the_texts_exists() {
     .concat();
     // Flags of other programs, and removed ones, which CHANGELOG.md names.
     let foreign = [
+        "--follow",
         "--watch",
         "--clusters",
         "--ignored",
@@ -273,6 +274,7 @@ fn every_file_in_the_texts_exists() {
             let places = [
                 "",
                 "src",
+                "crates/core",
                 "crates/core/src",
                 "crates/core/tests",
                 "crates/pprof/src",

@@ -2,12 +2,12 @@
 //! pages of objects as raw JSON, pods with their memory, and how gomemlimit is installed.
 //!
 //! ```no_run
-//! use gomemlimit_cluster::{api::Cluster, installation::Configuration, target::Target};
+//! use gomemlimit_cluster::{api::Cluster, webhook_configuration::WebhookConfiguration, target::Target};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), gomemlimit_cluster::api::ApiError> {
 //! let cluster = Cluster::open(&Target::default()).await?;
-//! for configuration in Configuration::find(&cluster).await?.items {
+//! for configuration in WebhookConfiguration::find(&cluster).await?.items {
 //!     println!("{}", configuration.metadata.name);
 //! }
 //! # Ok(())

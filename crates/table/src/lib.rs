@@ -5,7 +5,7 @@
 //! ```
 //! use gomemlimit_table::{clean, columns};
 //!
-//! let table = columns(&["NAME", "LIMIT"], [vec!["api", "1Gi"], vec!["database", "512Mi"]]);
+//! let table = columns(&["NAME", "LIMIT"], [["api", "1Gi"], ["database", "512Mi"]].map(|row| row.map(String::from).to_vec()));
 //! assert_eq!(table, "NAME      LIMIT\napi       1Gi\ndatabase  512Mi\n");
 //! assert!(!clean("\u{1b}[2J").contains('\u{1b}'));
 //! ```

@@ -41,7 +41,7 @@ const LARGE_RATE: u64 = 5;
 const HEAD: &str = "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
 
 /// What the chart gives a replica: `resources.limits.memory`.
-const MOST_MEMORY_KIB: u64 = 96 << 10;
+const MAX_MEMORY_KIB: u64 = 96 << 10;
 
 /// Bytes of a review that needs a place in the budget for bodies.
 const LARGE_REVIEW: usize = 200 << 10;
@@ -228,7 +228,7 @@ async fn play(case: &AttackCase, mut program: Program, scene: Arc<Scene>) -> Res
         violations.push("the program ended".to_owned());
     }
     let peak_kib = program.peak_kib()?;
-    if peak_kib > MOST_MEMORY_KIB {
+    if peak_kib > MAX_MEMORY_KIB {
         violations.push(format!("{peak_kib} KiB of memory, which is more than the chart gives"));
     }
     let after = program.settle(&before, false).await?;
