@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use gomemlimit_fake_api_server::{ScriptedServer, cluster_fixture::namespace, failure, forbidden, list, pod};
 
 /// Maximum time for anything that the program does in these tests.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn pages_that_expire_are_read_again_from_the_beginning() {
@@ -140,7 +140,7 @@ fn listen(server: &ScriptedServer, arguments: &[&str]) -> (tokio::process::Child
 async fn lines_until(lines: &mut StderrLines, text: &str) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();
     while !seen.last().is_some_and(|line| line.contains(text)) {
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        let line = tokio::time::timeout(TIMEOUT, lines.next_line()).await;
         seen.push(line.expect("a line").unwrap().expect("more lines"));
     }
     seen
@@ -304,11 +304,11 @@ async fn publishing_goes_on_although_nobody_reads_its_log() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    let metrics = tokio::time::timeout(PATIENCE, is_counted).await.expect("counted");
+    let metrics = tokio::time::timeout(TIMEOUT, is_counted).await.expect("counted");
     assert!(metrics.contains("\ngomemlimit_log_lines_dropped_total 0\n"), "{metrics}");
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("ended");
+    let ended = tokio::time::timeout(TIMEOUT, child.wait()).await.expect("ended");
     assert_eq!(ended.unwrap().code(), Some(0));
 }
 

@@ -284,8 +284,11 @@ async fn hostile_bodies_stay_within_the_memory() {
     ]);
     running.wait_until_ready().await;
     let before = running.peak_kib();
-    let bombs = gomemlimit_adversarial_reviews::all();
-    let bodies = bombs.iter().filter(|bomb| bomb.is_review).map(|bomb| request(bomb.body.as_bytes()));
+    let adversarial_reviews = gomemlimit_adversarial_reviews::all();
+    let bodies = adversarial_reviews
+        .iter()
+        .filter(|review| review.is_review)
+        .map(|review| request(review.body.as_bytes()));
     let bodies: Vec<_> = bodies.collect();
     let count = 2 * bodies.len();
     let mut set = tokio::task::JoinSet::new();

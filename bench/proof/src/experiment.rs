@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Long enough for anything that a busy machine does before the load.
-const PATIENCE: Duration = Duration::from_mins(3);
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// What is run.
 #[derive(Args, Debug)]
@@ -281,9 +281,9 @@ fn judge(experiment: &Experiment, length: Length) -> Result<()> {
         }
     }
     for arm in experiment.arms.iter().filter(|arm| arm.labelled) {
-        expect(!arm.lives.is_empty(), "an injected arm was never scraped".to_owned());
-        for life in arm.lives.iter().filter(|life| !life.agrees()) {
-            expect(false, format!("value, limit and runtime do not agree: {life:?}"));
+        expect(!arm.instances.is_empty(), "an injected arm was never scraped".to_owned());
+        for instance in arm.instances.iter().filter(|instance| !instance.agrees()) {
+            expect(false, format!("value, limit and runtime do not agree: {instance:?}"));
         }
     }
     ensure!(
@@ -328,8 +328,8 @@ async fn remove(client: &Client) -> Result<()> {
 async fn wait_for(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
     let started = Instant::now();
     while !holds().await? {
-        if started.elapsed() > PATIENCE {
-            bail!("not within {PATIENCE:?}: {what}");
+        if started.elapsed() > TIMEOUT {
+            bail!("not within {TIMEOUT:?}: {what}");
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -38,7 +38,7 @@ impl Scrape {
     }
 }
 
-/// Adds up CPU over the lives of a container, from one scrape to the next.
+/// Adds up CPU over the instances of a container, from one scrape to the next.
 #[derive(Debug, Default)]
 pub struct CpuSum {
     last: Option<Scrape>,
@@ -52,7 +52,7 @@ impl CpuSum {
         let from = match self.last {
             None => scrape,
             Some(last) if last.started_millis == scrape.started_millis => last,
-            // A new life began at zero.
+            // A new instance began at zero.
             Some(_) => Scrape::default(),
         };
         self.gc += scrape.gc_cpu - from.gc_cpu;

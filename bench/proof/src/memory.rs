@@ -51,7 +51,7 @@ impl Source {
     }
 }
 
-/// The container is the child that uses most: the other one is the pod's sandbox, and those of earlier lives go.
+/// The container is the child that uses most: the other one is the pod's sandbox, and those of earlier instances go.
 fn of_container(pod: &Cgroup) -> Option<Usage> {
     let usages = pod
         .children()

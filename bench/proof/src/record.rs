@@ -76,8 +76,8 @@ pub struct Arm {
     pub memory: Vec<Sample>,
     /// Live heap after the last collection in bytes over time.
     pub live_heap: Vec<Sample>,
-    /// What the runtime of each life of the container read; the last that was seen.
-    pub lives: Vec<Life>,
+    /// What the runtime of each instance of the container read; the last that was seen.
+    pub instances: Vec<ContainerInstance>,
 }
 
 /// A value at a time.
@@ -99,7 +99,7 @@ pub struct Death {
 
 /// What a container was given, and what its runtime made of it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Life {
+pub struct ContainerInstance {
     pub pod: String,
     /// Milliseconds since 1970 at which the program started.
     pub started_millis: u64,
@@ -150,7 +150,7 @@ impl Arm {
         if self.cpu_seconds > 0.0 { 100.0 * self.gc_cpu_seconds / self.cpu_seconds } else { 0.0 }
     }
 
-    /// Growth of the live heap in MiB per minute, by least squares over the first life of the container.
+    /// Growth of the live heap in MiB per minute, by least squares over the first instance of the container.
     pub fn live_heap_growth(&self) -> f64 {
         let end = self.deaths.first().map_or(f64::INFINITY, |death| death.t);
         let first_life = self.live_heap.iter().filter(|sample| sample.t < end);
@@ -159,7 +159,7 @@ impl Arm {
     }
 }
 
-impl Life {
+impl ContainerInstance {
     /// Whether everything that names a limit of the runtime names the same one, and the limit of the container is the cgroup's.
     pub fn agrees(&self) -> bool {
         let runtime = self.runtime.to_string();
@@ -189,7 +189,7 @@ mod tests {
             load: Load::default(),
             memory: Vec::new(),
             live_heap,
-            lives: Vec::new(),
+            instances: Vec::new(),
         }
     }
 
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_life_agrees_when_all_four_do() {
-        let life = Life {
+        let instance = ContainerInstance {
             pod: String::new(),
             started_millis: 0,
             env: Some("241591910".to_owned()),
@@ -222,18 +222,18 @@ mod tests {
             cgroup_limit: Some(256 << 20),
             runtime: 241_591_910,
         };
-        assert!(life.agrees());
-        let wrong: [fn(&mut Life); 5] = [
-            |life| life.env = None,
-            |life| life.annotation = Some("1".to_owned()),
-            |life| life.cgroup_limit = None,
-            |life| life.limit += 1,
-            |life| life.runtime = u64::MAX >> 1,
+        assert!(instance.agrees());
+        let wrong: [fn(&mut ContainerInstance); 5] = [
+            |instance| instance.env = None,
+            |instance| instance.annotation = Some("1".to_owned()),
+            |instance| instance.cgroup_limit = None,
+            |instance| instance.limit += 1,
+            |instance| instance.runtime = u64::MAX >> 1,
         ];
         for change in wrong {
-            let mut life = life.clone();
-            change(&mut life);
-            assert!(!life.agrees(), "{life:?}");
+            let mut instance = instance.clone();
+            change(&mut instance);
+            assert!(!instance.agrees(), "{instance:?}");
         }
     }
 }

@@ -93,7 +93,7 @@ impl Recorder {
             load,
             memory: self.memory,
             live_heap: runtime.live_heap,
-            lives: runtime.lives.into_values().collect(),
+            instances: runtime.instances.into_values().collect(),
         }
     }
 

@@ -6,7 +6,7 @@ use gomemlimit_core::value::Recipe;
 use gomemlimit_plot::{COLOURS, Level, Line, Panel, draw};
 use serde::Serialize;
 
-use crate::record::{Arm, Experiment, Life, MIB};
+use crate::record::{Arm, ContainerInstance, Experiment, MIB};
 
 /// An arm, and what its figures come to.
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ struct Pair<'e> {
 #[derive(Serialize)]
 struct Start<'e> {
     #[serde(flatten)]
-    life: &'e Life,
+    instance: &'e ContainerInstance,
     agrees: bool,
 }
 
@@ -42,7 +42,7 @@ struct Page<'e> {
     steady: Pair<'e>,
     leak: Pair<'e>,
     /// Of the injected containers.
-    lives: Vec<Start<'e>>,
+    instances: Vec<Start<'e>>,
     limit_mib: u64,
     /// What 90 % of the limit is.
     value: u64,
@@ -70,13 +70,13 @@ pub fn table(experiment: &Experiment) -> Result<String> {
 /// The whole report.
 pub fn markdown(experiment: &Experiment) -> Result<String> {
     let limit = experiment.settings.limit_bytes;
-    let injected = experiment.arms.iter().filter(|arm| arm.labelled).flat_map(|arm| &arm.lives);
+    let injected = experiment.arms.iter().filter(|arm| arm.labelled).flat_map(|arm| &arm.instances);
     let page = Page {
         experiment,
         table: table(experiment)?,
         steady: experiment.pair(false)?,
         leak: experiment.pair(true)?,
-        lives: injected.map(|life| Start { life, agrees: life.agrees() }).collect(),
+        instances: injected.map(|instance| Start { instance, agrees: instance.agrees() }).collect(),
         limit_mib: limit >> 20,
         value: Recipe::default().bytes(limit).unwrap_or_default(),
     };
@@ -88,7 +88,7 @@ pub fn picture(experiment: &Experiment) -> Result<String> {
     let limit = experiment.settings.limit_bytes as f64 / MIB;
     let panel = |leaking: bool, title: &str| -> Result<Panel> {
         let (plain, labelled) = (experiment.arm(false, leaking)?, experiment.arm(true, leaking)?);
-        let value = labelled.lives.first().map(|life| life.runtime as f64 / MIB);
+        let value = labelled.instances.first().map(|instance| instance.runtime as f64 / MIB);
         let mut levels = vec![Level::limit(format!("memory limit, {limit:.0} MiB"), limit)];
         levels.extend(value.map(|value| Level::grey(format!("GOMEMLIMIT, {value:.1} MiB"), value)));
         Ok(Panel {

@@ -15,21 +15,21 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::{
     exposition::{CpuSum, Scrape},
     objects::Variant,
-    record::{Life, Sample},
+    record::{ContainerInstance, Sample},
     recorder::{pod, seconds},
 };
 
 const TICK: Duration = Duration::from_secs(1);
 /// A service that does nothing but collect garbage may not answer in time; the next look is soon.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Runtime {
     /// Live heap after the last collection over time.
     pub live_heap: Vec<Sample>,
-    /// By the time at which each life began, in milliseconds since 1970.
-    pub lives: BTreeMap<u64, Life>,
+    /// By the time at which each instance began, in milliseconds since 1970.
+    pub instances: BTreeMap<u64, ContainerInstance>,
     pub cpu: CpuSum,
 }
 
@@ -47,8 +47,8 @@ impl Runtime {
             let Some(scrape) = scrape(client, variant, &pod).await else { continue };
             runtime.live_heap.push(Sample { t: now(), bytes: scrape.live_heap });
             runtime.cpu.add(scrape);
-            if let Some(life) = life(&pod, scrape) {
-                runtime.lives.insert(scrape.started_millis, life);
+            if let Some(instance) = instance(&pod, scrape) {
+                runtime.instances.insert(scrape.started_millis, instance);
             }
         }
         runtime
@@ -59,11 +59,11 @@ async fn scrape(client: &Client, variant: Variant, pod: &Pod) -> Option<Scrape> 
     let (namespace, name) = (variant.namespace(), pod.name_any());
     let path = format!("/api/v1/namespaces/{namespace}/pods/{name}:8080/proxy/metrics");
     let request = Request::get(path).body(Vec::new()).ok()?;
-    Scrape::read(&timeout(PATIENCE, client.request_text(request)).await.ok()?.ok()?)
+    Scrape::read(&timeout(TIMEOUT, client.request_text(request)).await.ok()?.ok()?)
 }
 
 /// What the pod says was given to its container, and what the runtime read.
-fn life(pod: &Pod, scrape: Scrape) -> Option<Life> {
+fn instance(pod: &Pod, scrape: Scrape) -> Option<ContainerInstance> {
     let container = pod.spec.as_ref()?.containers.first()?;
     let env = container.env.iter().flatten().find(|variable| variable.name == "GOMEMLIMIT");
     let status: Option<Value> =
@@ -72,7 +72,7 @@ fn life(pod: &Pod, scrape: Scrape) -> Option<Life> {
         Some(status.get("containers")?.get(&container.name)?.get("value")?.as_str()?.to_owned())
     });
     let limit = container.resources.as_ref()?.limits.as_ref()?.get("memory")?;
-    Some(Life {
+    Some(ContainerInstance {
         pod: pod.name_any(),
         started_millis: scrape.started_millis,
         env: env.map(|variable| variable.value.clone().unwrap_or_default()),

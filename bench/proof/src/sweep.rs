@@ -194,9 +194,9 @@ async fn measure_in(
     gomemlimit: Option<u64>,
 ) -> Result<Cell> {
     let mut demo = Supervised::start(args, cgroup, LIMIT * live / 100, gomemlimit)?;
-    let patience = Instant::now();
+    let started = Instant::now();
     // One that dies while it loads its data never gets ready; its load begins all the same.
-    while get("/healthz").await.is_none() && patience.elapsed() < Duration::from_secs(10) {
+    while get("/healthz").await.is_none() && started.elapsed() < Duration::from_secs(10) {
         demo.revive()?;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

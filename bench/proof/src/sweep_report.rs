@@ -37,8 +37,8 @@ impl Sweep {
 
     /// The largest live data, in percent of the limit, up to which this ratio had no kill at all.
     fn safe_up_to(&self, go: &str, ratio: u64) -> Option<u64> {
-        let lives = self.values(go, |cell| cell.live);
-        let safe = lives
+        let live_sizes = self.values(go, |cell| cell.live);
+        let safe = live_sizes
             .into_iter()
             .take_while(|live| self.cell(go, *live, ratio).is_some_and(|cell| cell.oom_kills == 0));
         safe.last()
@@ -50,7 +50,7 @@ impl Sweep {
 struct Version<'s> {
     go: &'s str,
     cells: Vec<&'s Cell>,
-    lives: BTreeSet<u64>,
+    live_sizes: BTreeSet<u64>,
     ratios: BTreeSet<u64>,
 }
 
@@ -75,7 +75,7 @@ pub fn markdown(sweep: &Sweep) -> Result<String> {
     let version = |go| Version {
         go,
         cells: sweep.0.iter().filter(|cell| cell.go == go).collect(),
-        lives: sweep.values(go, |cell| cell.live),
+        live_sizes: sweep.values(go, |cell| cell.live),
         ratios: sweep.values(go, |cell| cell.ratio),
     };
     let versions: Vec<_> = sweep.versions().into_iter().map(version).collect();
@@ -90,8 +90,8 @@ pub fn markdown(sweep: &Sweep) -> Result<String> {
         versions: &versions,
         safe_without: sweep.safe_up_to(newest.go, 0),
         safe: sweep.safe_up_to(newest.go, 90),
-        shaky: newest.lives.iter().copied().find(|live| holds(live, |cell| cell.oom_kills > 0)),
-        hopeless: newest.lives.iter().rev().take_while(loses).last().copied(),
+        shaky: newest.live_sizes.iter().copied().find(|live| holds(live, |cell| cell.oom_kills > 0)),
+        hopeless: newest.live_sizes.iter().rev().take_while(loses).last().copied(),
     };
     page::render(include_str!("sweep.md.jinja"), &page)
 }
@@ -100,10 +100,10 @@ pub fn markdown(sweep: &Sweep) -> Result<String> {
 pub fn pictures(sweep: &Sweep) -> Result<[String; 2]> {
     let go = *sweep.versions().first().context("an empty sweep")?;
     let panel = |title: String, y_label: &'static str, y_max: f64, of: fn(&Cell) -> f64| {
-        let lives = sweep.values(go, |cell| cell.live);
-        let edges = (lives.first().copied().unwrap_or(0), lives.last().copied().unwrap_or(1));
+        let live_sizes = sweep.values(go, |cell| cell.live);
+        let edges = (live_sizes.first().copied().unwrap_or(0), live_sizes.last().copied().unwrap_or(1));
         let points = |ratio: u64| {
-            let cells = lives.iter();
+            let cells = live_sizes.iter();
             cells.filter_map(|live| Some((*live as f64, of(sweep.cell(go, *live, ratio)?)))).collect()
         };
         let line = |(ratio, colour): (u64, &&'static str)| Line {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// After that the API server gives up: the chart's `webhook.timeoutSeconds`.
-pub const PATIENCE: Duration = Duration::from_secs(3);
+pub const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the chart gives the readiness probe, and how often it is sent here.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,7 +40,7 @@ pub struct Manner {
 
 /// What a client, or several, came to.
 #[derive(Default)]
-pub struct Tally {
+pub struct ClientCounts {
     milliseconds: Vec<f64>,
     errors: BTreeMap<String, u64>,
     /// Connections that it opened.
@@ -49,7 +49,7 @@ pub struct Tally {
     pub reconnects: u64,
 }
 
-impl Tally {
+impl ClientCounts {
     pub fn add(&mut self, other: Self) {
         self.milliseconds.extend(other.milliseconds);
         for (error, count) in other.errors {
@@ -76,7 +76,7 @@ impl Tally {
 /// Clients that go on until they are told to stop, on a thread of their own: hostile ones must not delay them before
 /// the program does.
 pub struct Team {
-    clients: JoinSet<Tally>,
+    clients: JoinSet<ClientCounts>,
     stop: watch::Sender<bool>,
     runtime: Option<Runtime>,
 }
@@ -87,7 +87,7 @@ impl Team {
         Ok(Self { clients: JoinSet::new(), stop: watch::Sender::new(false), runtime: Some(runtime) })
     }
 
-    fn add(&mut self, client: impl Future<Output = Tally> + Send + 'static) {
+    fn add(&mut self, client: impl Future<Output = ClientCounts> + Send + 'static) {
         if let Some(runtime) = &self.runtime {
             self.clients.spawn_on(client, runtime.handle());
         }
@@ -109,11 +109,11 @@ impl Team {
     }
 
     /// Lets each finish its request.
-    pub async fn stop(mut self) -> Result<Tally> {
+    pub async fn stop(mut self) -> Result<ClientCounts> {
         self.stop.send_replace(true);
-        let mut all = Tally::default();
-        while let Some(tally) = self.clients.join_next().await {
-            all.add(tally?);
+        let mut all = ClientCounts::default();
+        while let Some(counts) = self.clients.join_next().await {
+            all.add(counts?);
         }
         Ok(all)
     }
@@ -128,8 +128,8 @@ impl Drop for Team {
     }
 }
 
-async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -> Tally {
-    let mut tally = Tally::default();
+async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -> ClientCounts {
+    let mut counts = ClientCounts::default();
     let mut client = None;
     let mut ticks = interval_at(Instant::now() + manner.offset, manner.period);
     for number in 1_u64.. {
@@ -139,8 +139,8 @@ async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -
             _ = stop.changed() => break,
         };
         let answered =
-            timeout_at(due + PATIENCE, request(&target, &mut client, &mut tally, manner.size)).await;
-        tally.milliseconds.push(due.elapsed().as_secs_f64() * 1e3);
+            timeout_at(due + TIMEOUT, request(&target, &mut client, &mut counts, manner.size)).await;
+        counts.milliseconds.push(due.elapsed().as_secs_f64() * 1e3);
         let error = match answered {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("{error:#}")),
@@ -150,15 +150,15 @@ async fn work(target: Target, manner: Manner, mut stop: watch::Receiver<bool>) -
             client = None;
         }
         if let Some(error) = error {
-            *tally.errors.entry(error).or_default() += 1;
+            *counts.errors.entry(error).or_default() += 1;
         }
     }
-    tally
+    counts
 }
 
 /// One probe after the other, each on a connection of its own.
-async fn probe(admin: SocketAddr, mut stop: watch::Receiver<bool>) -> Tally {
-    let mut tally = Tally::default();
+async fn probe(admin: SocketAddr, mut stop: watch::Receiver<bool>) -> ClientCounts {
+    let mut counts = ClientCounts::default();
     let mut ticks = interval(PROBE_PERIOD);
     for path in ["/livez", "/readyz"].into_iter().cycle() {
         tokio::select! {
@@ -171,19 +171,19 @@ async fn probe(admin: SocketAddr, mut stop: watch::Receiver<bool>) -> Tally {
             Ok(Err(error)) => Some(format!("{error:#}")),
             Err(_) => Some("not answered in time".to_owned()),
         };
-        tally.milliseconds.push(asked.elapsed().as_secs_f64() * 1e3);
+        counts.milliseconds.push(asked.elapsed().as_secs_f64() * 1e3);
         if let Some(error) = error {
-            *tally.errors.entry(error).or_default() += 1;
+            *counts.errors.entry(error).or_default() += 1;
         }
     }
-    tally
+    counts
 }
 
 /// One request. A connection that is found closed before anything was sent is replaced, as Go's client does.
 async fn request(
     target: &Target,
     kept: &mut Option<Client>,
-    tally: &mut Tally,
+    counts: &mut ClientCounts,
     size: Option<usize>,
 ) -> Result<()> {
     let mut review = Review::next()?;
@@ -200,8 +200,8 @@ async fn request(
                 return answered;
             }
         }
-        tally.reconnects += 1;
+        counts.reconnects += 1;
     }
-    tally.handshakes += 1;
+    counts.handshakes += 1;
     kept.insert(Client::connect(target).await?).review(&review).await
 }

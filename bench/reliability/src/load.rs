@@ -42,9 +42,9 @@ pub async fn run(binary: &Path, length: Duration, rotation: Duration) -> Result<
     let team = Team::start(&target, (0..CONNECTIONS).map(manner))?;
     let Course { samples, rotations, mut violations } =
         Course::run(&program, &target, (mount, &authority), length, rotation).await?;
-    let tally = team.stop().await?;
-    let handshakes = tally.handshakes;
-    let latency = tally.latency();
+    let counts = team.stop().await?;
+    let handshakes = counts.handshakes;
+    let latency = counts.latency();
     let cpu_us = (program.cpu()? - cpu) * 1e6 / latency.requests as f64;
     let after = program.settle(&before, true).await?;
     if latency.failed() > 0 {

@@ -11,7 +11,7 @@ use tokio::{
 /// What a connection came to.
 pub struct Ending {
     pub received: Vec<u8>,
-    /// Else it was still open when patience ran out.
+    /// Else it was still open when timeout ran out.
     pub closed: bool,
     pub after: Duration,
 }
@@ -65,29 +65,29 @@ pub fn closed(after: Duration) -> String {
 }
 
 /// Reads until the other side closes. An abrupt end is an end.
-pub async fn read_to_end(stream: &mut (impl AsyncRead + Unpin), patience: Duration) -> Ending {
+pub async fn read_to_end(stream: &mut (impl AsyncRead + Unpin), timeout: Duration) -> Ending {
     let started = Instant::now();
     let mut received = Vec::new();
-    let closed = timeout(patience, stream.read_to_end(&mut received)).await.is_ok();
+    let closed = timeout(timeout, stream.read_to_end(&mut received)).await.is_ok();
     Ending { received, closed, after: started.elapsed() }
 }
 
 /// Sends all of it while reading what comes back, then reads on. A refusal may come half-way.
-pub async fn send_and_read(stream: impl AsyncRead + AsyncWrite, bytes: &[u8], patience: Duration) -> Ending {
+pub async fn send_and_read(stream: impl AsyncRead + AsyncWrite, bytes: &[u8], timeout: Duration) -> Ending {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let sending = async {
         // The other side may have had enough.
         let _ = writer.write_all(bytes).await;
         let _ = writer.flush().await;
     };
-    tokio::join!(read_to_end(&mut reader, patience), sending).0
+    tokio::join!(read_to_end(&mut reader, timeout), sending).0
 }
 
 /// Sends a byte every tenth of a second until the other side has had enough.
 pub async fn trickle(
     stream: impl AsyncRead + AsyncWrite,
     bytes: impl Iterator<Item = u8>,
-    patience: Duration,
+    timeout: Duration,
 ) -> Ending {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let sending = async {
@@ -101,8 +101,8 @@ pub async fn trickle(
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        ending = read_to_end(&mut reader, patience) => ending,
-        () = sending => Ending { received: Vec::new(), closed: false, after: patience },
+        ending = read_to_end(&mut reader, timeout) => ending,
+        () = sending => Ending { received: Vec::new(), closed: false, after: timeout },
     }
 }
 

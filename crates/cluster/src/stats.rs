@@ -14,7 +14,7 @@ use super::{
 };
 
 /// How long an answer may take: the kubelet of a node that is gone never answers.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Memory of one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub async fn of_pods(cluster: &Cluster, namespace: &str, pods: &Pods) -> Result<
         Pods::Selected(selector) => {
             let request = Request::new(path).list(&ListParams::default().labels(selector));
             let request = request.map_err(|error| ApiError::Other(error.to_string()))?;
-            let text = cluster.within(PATIENCE, cluster.client.request_text(request)).await?;
+            let text = cluster.within(TIMEOUT, cluster.client.request_text(request)).await?;
             let list: PodMetricsList = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
             list.items
         }
@@ -75,7 +75,7 @@ pub async fn of_pods(cluster: &Cluster, namespace: &str, pods: &Pods) -> Result<
 }
 
 async fn get<T: DeserializeOwned>(cluster: &Cluster, path: &str) -> Result<T, ApiError> {
-    let text = cluster.text_at(path, PATIENCE).await?;
+    let text = cluster.text_at(path, TIMEOUT).await?;
     serde_json::from_str(&text).map_err(|error| unreadable(&error))
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    COMMAND_KIB, COVERAGE_KIB, PATIENCE, Run,
+    COMMAND_KIB, COVERAGE_KIB, Run, TIMEOUT,
     api::{self, endless, list, page},
     judged,
 };
@@ -37,7 +37,7 @@ pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
         let text = "an API server whose next page of pods is always the same";
         let started = Instant::now();
         let (_, is_over) = read(binary, || list("again", "")).await?;
-        let (bound, took) = (PATIENCE.as_millis() as u64, started.elapsed().as_millis() as u64);
+        let (bound, took) = (TIMEOUT.as_millis() as u64, started.elapsed().as_millis() as u64);
         rows.push(ended(judged(name, text, Unit::Milliseconds, bound, took), is_over));
     }
     Ok(rows)
@@ -45,7 +45,7 @@ pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
 
 fn ended(mut row: Attack, is_over: bool) -> Attack {
     if !is_over {
-        row.violations.push(format!("it goes on after {PATIENCE:?}"));
+        row.violations.push(format!("it goes on after {TIMEOUT:?}"));
     }
     row
 }
@@ -67,7 +67,7 @@ async fn audited(binary: &Path) -> Result<u64> {
     let run = Run::start(binary, &arguments, Some(kubeconfig.path()))?;
     let started = Instant::now();
     while get(address, "/readyz").await.is_err() {
-        ensure!(started.elapsed() < PATIENCE, "audit --listen does not get ready");
+        ensure!(started.elapsed() < TIMEOUT, "audit --listen does not get ready");
         sleep(Duration::from_millis(20)).await;
     }
     Ok(run.peak_kib().unwrap_or(u64::MAX))

@@ -31,7 +31,7 @@ const COMMAND_KIB: u64 = 256 << 10;
 const VIRTUAL_KIB: u64 = 4 << 20;
 
 /// How long a command may take before it is taken for one that never ends.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
     // At the same time: most of them are about memory.
@@ -89,7 +89,7 @@ impl Run {
     /// Waits for its end: the most resident memory that was seen, and how it ended, unless it goes on.
     pub async fn end(&mut self) -> Result<(u64, Option<ExitStatus>)> {
         let (started, mut peak) = (Instant::now(), 0);
-        while started.elapsed() < PATIENCE {
+        while started.elapsed() < TIMEOUT {
             peak = self.peak_kib().unwrap_or(0).max(peak);
             if let Some(status) = self.child.try_wait()? {
                 return Ok((peak, Some(status)));

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    PATIENCE, REPLICA_KIB,
+    REPLICA_KIB, TIMEOUT,
     api::{self, page},
     judged,
 };
@@ -107,7 +107,7 @@ async fn follow(binary: &Path, count: usize, size: usize) -> Result<u64> {
     let program = Program::start_following(binary, &mount, kubeconfig.path()).await?;
     let started = Instant::now();
     while done.load(Ordering::SeqCst) < 2 * count {
-        ensure!(started.elapsed() < PATIENCE * 2, "the namespaces are not followed any more");
+        ensure!(started.elapsed() < TIMEOUT * 2, "the namespaces are not followed any more");
         sleep(Duration::from_millis(20)).await;
     }
     // The last of them is on its way.

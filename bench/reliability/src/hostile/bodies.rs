@@ -58,7 +58,7 @@ fn too_large(ending: &Ending) -> Result<String> {
 
 async fn announced(scene: Arc<Scene>, _: usize) -> Result<String> {
     let stream = scene.target.connect().await?;
-    too_large(&send_and_read(stream, &request(&vec![b' '; 8 * MIB], true), scene.patience()).await)
+    too_large(&send_and_read(stream, &request(&vec![b' '; 8 * MIB], true), scene.deadline()).await)
 }
 
 async fn endless_chunks(scene: Arc<Scene>, _: usize) -> Result<String> {
@@ -74,14 +74,14 @@ async fn endless_chunks(scene: Arc<Scene>, _: usize) -> Result<String> {
             }
         }
     };
-    let reading = read_to_end(&mut reader, scene.patience());
+    let reading = read_to_end(&mut reader, scene.deadline());
     too_large(&tokio::join!(reading, sending).0)
 }
 
 async fn only_announced(scene: Arc<Scene>, _: usize) -> Result<String> {
     let mut stream = scene.target.connect().await?;
     stream.write_all(head(1 << 63).as_bytes()).await?;
-    too_large(&trickle(stream, std::iter::repeat(b' '), scene.patience()).await)
+    too_large(&trickle(stream, std::iter::repeat(b' '), scene.deadline()).await)
 }
 
 async fn reset(scene: Arc<Scene>, _: usize) -> Result<String> {
@@ -100,7 +100,7 @@ async fn holding(scene: Arc<Scene>, _: usize) -> Result<String> {
     let mut stream = scene.target.connect().await?;
     let begun = [head(255 << 10).as_bytes(), &vec![b' '; 17_000]].concat();
     stream.write_all(&begun).await?;
-    let ending = trickle(stream, std::iter::repeat(b' '), scene.patience()).await;
+    let ending = trickle(stream, std::iter::repeat(b' '), scene.deadline()).await;
     match ending.answers().first().map(|answer| answer.status) {
         None | Some(408 | 503) if ending.closed => Ok("closed".to_owned()),
         _ => bail!("a body that never arrived: {}", ending.outcome()),

@@ -76,6 +76,6 @@ pub async fn connect(address: SocketAddr, number: usize) -> std::io::Result<TcpS
 
 async fn silent(scene: Arc<Scene>, _: usize) -> Result<String> {
     let mut stream = scene.target.tcp().await?;
-    let ending = read_to_end(&mut stream, scene.patience() + Duration::from_mins(1)).await;
+    let ending = read_to_end(&mut stream, scene.deadline() + Duration::from_mins(1)).await;
     must_close(&ending)
 }

@@ -31,9 +31,9 @@ async fn run(scene: Arc<Scene>) -> Result<Found> {
         for some in forms.chunks(8) {
             let sent = some.iter().map(|form| async {
                 // One that is refused is closed at once, or when the rest of it does not arrive.
-                let patience = if form.expected == Expected::Refused { scene.patience() } else { QUIET };
+                let timeout = if form.expected == Expected::Refused { scene.deadline() } else { QUIET };
                 Ok::<_, anyhow::Error>(
-                    send_and_read(scene.target.connect().await?, &form.bytes, patience).await,
+                    send_and_read(scene.target.connect().await?, &form.bytes, timeout).await,
                 )
             });
             for (form, ending) in some.iter().zip(futures::future::join_all(sent).await) {

@@ -110,9 +110,9 @@ async fn handshakes(scene: Arc<Scene>) -> Result<Found> {
         for form in forms() {
             let stream = scene.target.tcp().await?;
             // One that is served waits for the next message until its timeout.
-            let patience =
-                if form.expected == Expected::Served { Duration::from_millis(300) } else { scene.patience() };
-            let ending = send_and_read(stream, &form.bytes, patience).await;
+            let timeout =
+                if form.expected == Expected::Served { Duration::from_millis(300) } else { scene.deadline() };
+            let ending = send_and_read(stream, &form.bytes, timeout).await;
             let reply = hello::reply(&ending.received);
             let kept = match form.expected {
                 Expected::Served => reply == "handshake goes on",
@@ -162,7 +162,7 @@ async fn renegotiate(scene: &Scene) -> Result<(bool, String)> {
     let mut input = client.stdin.take().context("there is no stdin")?;
     sleep(Duration::from_millis(500)).await;
     input.write_all(b"R\n").await?;
-    let output = timeout(scene.patience(), client.wait_with_output()).await;
+    let output = timeout(scene.deadline(), client.wait_with_output()).await;
     drop(input);
     let Ok(output) = output else { return Ok((false, "the connection went on".to_owned())) };
     let output = output?;
@@ -182,6 +182,6 @@ async fn key_updates(scene: &Scene) -> Result<(bool, String)> {
             return Ok((true, format!("closed after {sent} at most")));
         }
     }
-    let ending = read_to_end(&mut stream, scene.patience()).await;
+    let ending = read_to_end(&mut stream, scene.deadline()).await;
     Ok((ending.closed, ending.outcome()))
 }

@@ -49,7 +49,7 @@ async fn lines(scene: Arc<Scene>, _: usize) -> Result<String> {
     let review = gomemlimit_adversarial_reviews::answered_at_length();
     let review = |is_last| request(review.as_bytes(), is_last);
     let requests = [review(false).repeat(LONG_REVIEWS - 1), review(true)].concat();
-    let ending = send_and_read(scene.target.connect().await?, &requests, scene.patience()).await;
+    let ending = send_and_read(scene.target.connect().await?, &requests, scene.deadline()).await;
     let answered = ending.answers().iter().filter(|answer| answer.status == 200).count();
     ensure!(answered == LONG_REVIEWS, ending.outcome());
     Ok(format!("times {} reviews answered", REVIEWS + LONG_REVIEWS))

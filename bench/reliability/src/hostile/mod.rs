@@ -1,7 +1,7 @@
 //! Clients that mean harm, each kind against a process of its own, while honest ones are measured.
 
+mod adversarial_reviews;
 mod bodies;
-mod bombs;
 mod crowd;
 mod framing;
 mod handshakes;
@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     client::{Client, Target},
-    honest::{Manner, PATIENCE, Tally, Team},
+    honest::{ClientCounts, Manner, TIMEOUT, Team},
     program::{Log, Program, leftovers},
     review::Review,
     trust::{Authority, Mount},
@@ -54,15 +54,15 @@ pub struct Scene {
     pub target: Target,
     /// The port for probes and metrics.
     pub admin: SocketAddr,
-    /// What the program gives a handshake, a head and a body to arrive in.
+    /// Timeout of the program for a handshake, a head and a body.
     pub timeout: Duration,
     /// Until when clients come again.
     pub length: Duration,
 }
 
 impl Scene {
-    /// How long to wait for a connection to be closed before saying that it is not.
-    pub fn patience(&self) -> Duration {
+    /// Maximum time to wait for a connection to be closed.
+    pub fn deadline(&self) -> Duration {
         self.timeout * 2 + Duration::from_secs(20)
     }
 }
@@ -156,11 +156,18 @@ fn cases() -> Vec<AttackCase> {
         sleep(scene.length).await;
         Ok(Found::default())
     });
-    [vec![nobody], slow::cases(), bodies::cases(), bombs::cases(), pipelining::cases(), framing::cases()]
-        .into_iter()
-        .chain([handshakes::cases(), crowd::cases(), log::cases(), plain_port::cases()])
-        .flatten()
-        .collect()
+    [
+        vec![nobody],
+        slow::cases(),
+        bodies::cases(),
+        adversarial_reviews::cases(),
+        pipelining::cases(),
+        framing::cases(),
+    ]
+    .into_iter()
+    .chain([handshakes::cases(), crowd::cases(), log::cases(), plain_port::cases()])
+    .flatten()
+    .collect()
 }
 
 /// All scenarios with this in their name.
@@ -218,7 +225,7 @@ async fn play(case: &AttackCase, mut program: Program, scene: Arc<Scene>) -> Res
     let (kept, fresh, probes) = (kept.stop().await?, fresh.stop().await?, probes.stop().await?);
     let large = match large {
         Some(large) => large.stop().await?,
-        None => Tally::default(),
+        None => ClientCounts::default(),
     };
     let cpu_share = (program.cpu()? - cpu) / measured.elapsed().as_secs_f64();
 
@@ -242,7 +249,7 @@ async fn play(case: &AttackCase, mut program: Program, scene: Arc<Scene>) -> Res
         violations.push(format!("{error:#}"));
     }
     let reconnects = kept.reconnects;
-    let [kept, fresh, large, probes] = [kept, fresh, large, probes].map(Tally::latency);
+    let [kept, fresh, large, probes] = [kept, fresh, large, probes].map(ClientCounts::latency);
     for (what, latency, promised) in [
         ("requests on kept connections", &kept, true),
         ("requests on new connections", &fresh, case.fresh_promised),
@@ -273,7 +280,7 @@ async fn play(case: &AttackCase, mut program: Program, scene: Arc<Scene>) -> Res
 }
 
 async fn review_anew(target: &Target) -> Result<()> {
-    timeout(PATIENCE, async { Client::connect(target).await?.review(&Review::next()?).await }).await?
+    timeout(TIMEOUT, async { Client::connect(target).await?.review(&Review::next()?).await }).await?
 }
 
 fn team(scene: &Scene, clients: u64, rate: u64, manner: Manner) -> Result<Team> {

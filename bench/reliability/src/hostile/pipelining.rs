@@ -22,7 +22,7 @@ async fn pipelined(scene: Arc<Scene>, _: usize) -> Result<String> {
         reviews.push(review);
     }
     let stream = scene.target.connect().await?;
-    let ending = send_and_read(stream, &bytes, scene.patience()).await;
+    let ending = send_and_read(stream, &bytes, scene.deadline()).await;
     let answers = ending.answers();
     for (review, answer) in reviews.iter().zip(&answers) {
         review.check(&answer.body).context("pipelined")?;

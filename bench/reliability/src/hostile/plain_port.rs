@@ -52,13 +52,13 @@ pub fn cases() -> Vec<AttackCase> {
 async fn slow_head(scene: Arc<Scene>, number: usize) -> Result<String> {
     let stream = crowd::connect(scene.admin, number).await?;
     let begun = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Filler: ".iter().copied();
-    let ending = trickle(stream, begun.chain(iter::repeat(b'x')), scene.patience()).await;
+    let ending = trickle(stream, begun.chain(iter::repeat(b'x')), scene.deadline()).await;
     must_close(&ending)
 }
 
 async fn silent(scene: Arc<Scene>, number: usize) -> Result<String> {
     let mut stream = crowd::connect(scene.admin, number).await?;
-    let ending = read_to_end(&mut stream, scene.patience()).await;
+    let ending = read_to_end(&mut stream, scene.deadline()).await;
     must_close(&ending)
 }
 
@@ -76,7 +76,7 @@ async fn never_reading(scene: Arc<Scene>, _: usize) -> Result<String> {
 
 async fn scrape(scene: Arc<Scene>, number: usize) -> Result<String> {
     let stream = crowd::connect(scene.admin, number).await?;
-    let ending = send_and_read(stream, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", scene.patience()).await;
+    let ending = send_and_read(stream, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", scene.deadline()).await;
     match ending.answers().first().map(|answer| answer.status) {
         Some(200) => Ok("answered 200".to_owned()),
         _ => bail!("a scrape: {}", ending.outcome()),
@@ -103,10 +103,10 @@ async fn large_body(scene: Arc<Scene>, number: usize) -> Result<String> {
     let held = async {
         let mut stream = scene.target.connect().await.ok()?;
         stream.write_all(&[head(announced).as_bytes(), &vec![b' '; sent]].concat()).await.ok()?;
-        Some(read_to_end(&mut stream, scene.patience()).await)
+        Some(read_to_end(&mut stream, scene.deadline()).await)
     };
     // Those for which there is no place wait for it.
-    Ok(match timeout(scene.patience(), held).await {
+    Ok(match timeout(scene.deadline(), held).await {
         Ok(Some(_)) => "bodies closed".to_owned(),
         _ => "bodies not taken".to_owned(),
     })

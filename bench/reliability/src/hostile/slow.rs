@@ -91,37 +91,37 @@ fn must_end(ending: &Ending) -> Result<String> {
 
 async fn silent_after_tcp(scene: Arc<Scene>, _: usize) -> Result<String> {
     let mut stream = scene.target.tcp().await?;
-    must_end(&read_to_end(&mut stream, scene.patience()).await)
+    must_end(&read_to_end(&mut stream, scene.deadline()).await)
 }
 
 async fn slow_hello(scene: Arc<Scene>, _: usize) -> Result<String> {
     let stream = scene.target.tcp().await?;
     let hello = hello::client_hello(0x0303, &hello::OLD_SUITES, &[]);
-    must_end(&trickle(stream, hello::record(22, 0x0301, &hello).into_iter(), scene.patience()).await)
+    must_end(&trickle(stream, hello::record(22, 0x0301, &hello).into_iter(), scene.deadline()).await)
 }
 
 async fn silent_after_tls(scene: Arc<Scene>, _: usize) -> Result<String> {
     let mut stream = scene.target.connect().await?;
-    must_end(&read_to_end(&mut stream, scene.patience()).await)
+    must_end(&read_to_end(&mut stream, scene.deadline()).await)
 }
 
 async fn slow_head(scene: Arc<Scene>, _: usize) -> Result<String> {
     let stream = scene.target.connect().await?;
     let head = b"POST /mutate HTTP/1.1\r\nHost: localhost\r\nX-Filler: ".iter().copied();
-    must_end(&trickle(stream, head.chain(iter::repeat(b'x')), scene.patience()).await)
+    must_end(&trickle(stream, head.chain(iter::repeat(b'x')), scene.deadline()).await)
 }
 
 async fn slow_body(scene: Arc<Scene>, number: usize) -> Result<String> {
     let length = if number.is_multiple_of(2) { 7 << 20 } else { 200 << 10 };
     let mut stream = scene.target.connect().await?;
     stream.write_all(head(length).as_bytes()).await?;
-    never_whole(&trickle(stream, iter::repeat(b' '), scene.patience()).await)
+    never_whole(&trickle(stream, iter::repeat(b' '), scene.deadline()).await)
 }
 
 async fn stalled_body(scene: Arc<Scene>, _: usize) -> Result<String> {
     let stream = scene.target.connect().await?;
     let most = [head(201 << 10).as_bytes(), &vec![b' '; 200 << 10]].concat();
-    never_whole(&send_and_read(stream, &most, scene.patience()).await)
+    never_whole(&send_and_read(stream, &most, scene.deadline()).await)
 }
 
 /// What becomes of a body that never arrives as a whole.
@@ -153,7 +153,7 @@ async fn write_only(scene: Arc<Scene>, review: &[u8], pause: Duration) -> Result
             sleep(pause).await;
         }
     };
-    match timeout(scene.patience(), sending).await {
+    match timeout(scene.deadline(), sending).await {
         Ok(()) => Ok(closed(started.elapsed())),
         Err(_) => bail!("a client that never reads is served on"),
     }
@@ -165,5 +165,5 @@ async fn gone(scene: Arc<Scene>, _: usize) -> Result<String> {
     stream.write_all(request).await?;
     let mut answer = [0; 1024];
     let _ = stream.read(&mut answer).await?;
-    must_end(&read_to_end(&mut stream, scene.patience()).await)
+    must_end(&read_to_end(&mut stream, scene.deadline()).await)
 }

@@ -3,9 +3,9 @@
 /// Bytes of the repeated part of a review; the largest body that is taken has 7 MiB.
 const BYTES: usize = 6 << 20;
 
-/// A bomb.
+/// A review.
 #[derive(Clone, Debug)]
-pub struct Bomb {
+pub struct AdversarialReview {
     /// What is bad about it.
     pub name: &'static str,
     /// The whole body.
@@ -16,10 +16,13 @@ pub struct Bomb {
 
 /// All of them.
 #[must_use]
-pub fn all() -> Vec<Bomb> {
-    let review =
-        |(name, object): (&'static str, String)| Bomb { name, body: around(&object), is_review: true };
-    let mut bombs: Vec<_> = reviews().into_iter().map(review).collect();
+pub fn all() -> Vec<AdversarialReview> {
+    let review = |(name, object): (&'static str, String)| AdversarialReview {
+        name,
+        body: around(&object),
+        is_review: true,
+    };
+    let mut adversarial_reviews: Vec<_> = reviews().into_iter().map(review).collect();
     let endless_uid = around("{}").replacen(r#""uid":"1""#, &format!(r#""uid":"{}""#, "u".repeat(BYTES)), 1);
     let others = [
         ("3,000,000 arrays that never end", "[".repeat(BYTES / 2)),
@@ -30,8 +33,8 @@ pub fn all() -> Vec<Bomb> {
         ("6 MiB of blanks", format!("{}{{}}", " ".repeat(BYTES))),
         ("a uid of 6 MiB", endless_uid),
     ];
-    bombs.extend(others.map(|(name, body)| Bomb { name, body, is_review: false }));
-    bombs
+    adversarial_reviews.extend(others.map(|(name, body)| AdversarialReview { name, body, is_review: false }));
+    adversarial_reviews
 }
 
 /// The body that is answered at length: 50 KiB make 400.

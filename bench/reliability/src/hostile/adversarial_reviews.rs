@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, bail, ensure};
-use gomemlimit_adversarial_reviews::Bomb;
+use gomemlimit_adversarial_reviews::AdversarialReview;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -19,12 +19,12 @@ pub fn cases() -> Vec<AttackCase> {
 }
 
 async fn run(scene: Arc<Scene>) -> Result<Found> {
-    let bombs = Arc::new(gomemlimit_adversarial_reviews::all());
+    let adversarial_reviews = Arc::new(gomemlimit_adversarial_reviews::all());
     let mut found = Found::default();
     let until = Instant::now() + scene.length;
     while found.cases.is_empty() || Instant::now() < until {
-        for three in bombs.chunks(3) {
-            let sent = three.iter().map(|Bomb { name, body, .. }| {
+        for three in adversarial_reviews.chunks(3) {
+            let sent = three.iter().map(|AdversarialReview { name, body, .. }| {
                 let scene = scene.clone();
                 async move { (*name, send(&scene, body).await) }
             });
@@ -42,8 +42,8 @@ async fn run(scene: Arc<Scene>) -> Result<Found> {
 }
 
 async fn send(scene: &Scene, body: &str) -> Result<Ending> {
-    let (stream, patience) = (scene.target.connect().await?, scene.patience() + Duration::from_secs(10));
-    Ok(send_and_read(stream, &request(body.as_bytes(), true), patience).await)
+    let (stream, timeout) = (scene.target.connect().await?, scene.deadline() + Duration::from_secs(10));
+    Ok(send_and_read(stream, &request(body.as_bytes(), true), timeout).await)
 }
 
 /// One answer: either it is no review, or the pod is let through, or there is no room.
