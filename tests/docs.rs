@@ -158,7 +158,7 @@ fn the_pages_name_the_kinds_that_have_pods() {
 #[test]
 fn the_page_on_serve_has_the_defaults_of_the_flags() {
     let help = run(&["serve", "--help"], "");
-    let table = SERVE.split("## What it bears").nth(1).unwrap().split("\n## ").next().unwrap();
+    let table = SERVE.split("## Limits").nth(1).unwrap().split("\n## ").next().unwrap();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| `--")?.split_once("` | "));
     let mut count = 0;
     for (flag, rest) in rows {

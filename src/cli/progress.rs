@@ -10,7 +10,7 @@ use super::output;
 pub(super) use indicatif::ProgressBar as Bar;
 
 /// Time after which work gets a bar.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const DELAY: Duration = Duration::from_secs(2);
 
 /// Time between two movements of a bar.
 const TICK: Duration = Duration::from_millis(200);
@@ -40,7 +40,7 @@ fn styled(bar: Bar, template: &str) -> Bar {
 pub(super) async fn shown<T>(bar: &Bar, work: impl Future<Output = T>) -> T {
     let Some(target) = output::bars() else { return work.await };
     let mut work = std::pin::pin!(work);
-    let done = if let Ok(done) = timeout(TIMEOUT, &mut work).await {
+    let done = if let Ok(done) = timeout(DELAY, &mut work).await {
         done
     } else {
         bar.set_draw_target(target);

@@ -146,7 +146,7 @@ def dashboard(checks, chart, known):
     used = {name for expression in expressions for name in metrics_in(expression)}
     own = {name for name in own_metrics((ROOT / "docs" / "metrics.md").read_text()) if not name.endswith(("_bucket", "_sum", "_count"))}
     missing = own - used - {name.removesuffix("_bucket") for name in used} - {"gomemlimit_request_duration_seconds"}
-    checks.equal(missing, set(), "metrics of ours that the dashboard does not show")
+    checks.equal(missing, set(), "metrics of gomemlimit that the dashboard does not show")
 
 
 def honest(checks, expressions):

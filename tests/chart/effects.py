@@ -97,7 +97,7 @@ def noted_together(checks, chart, without, situation, examples):
 
 
 def effect(chart, without, situation, path, value):
-    """What becomes of a value: "rendered", "refused", "noted" or None; and what was said."""
+    """The effect of a value: "rendered", "refused", "noted" or None; and what was said."""
     name = ".".join(path)
     values = copy.deepcopy(SITUATIONS[situation])
     if get(values, path) == value:

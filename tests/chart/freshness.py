@@ -166,7 +166,7 @@ def texts(checks, chart):
 
 
 def troubleshooting(checks, chart, readme):
-    """Sentences of ours that the README explains are really said."""
+    """Sentences of the chart that the README explains are really said."""
     said = "".join(path.read_text() for path in chart.path.glob("templates/**/*.*"))
     table = readme.split("## When it says")[1].split("\n## ")[0]
     ours = [cell for cell in re.findall(r"^\| `([^`]+)` \|", table, re.M) if cell.startswith(("tls.", "webhook.", "With hostNetwork", "terminationGrace"))]

@@ -17,13 +17,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class StrictLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, which YAML forbids and PyYAML takes for the last one."""
+    """Refuses a key that occurs twice, which YAML forbids and PyYAML takes for the last one."""
 
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} occurs twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 

@@ -80,7 +80,7 @@ class Version(Copy):
         self.released("[" + self.version + "] - 2030-01-31\n\n### Added\n\n- All of it.\n")
         self.assertEqual(self.run_script("check-version", f"v{self.version}").returncode, 0)
         notes = self.run_script("check-version", "--notes", f"v{self.version}").stdout
-        # What stood under Unreleased stands below this now.
+        # The text of Unreleased is below this now.
         self.assertTrue(notes.startswith("### Added\n\n- All of it.\n"), notes)
         self.refused(f"the tag is v9.9.9, the version {self.version}", "check-version", "v9.9.9")
         self.refused("the tag is", "check-version", self.version)
@@ -97,7 +97,7 @@ class Version(Copy):
 
     def test_an_empty_section(self):
         self.released(f"[{self.version}] - 2030-01-31\n\n### Added\n\n## [0.0.1]\n")
-        self.refused("nothing stands under", "check-version", f"v{self.version}")
+        self.refused("nothing is under", "check-version", f"v{self.version}")
 
 
 class Workflows(Copy):

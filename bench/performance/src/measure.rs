@@ -177,7 +177,7 @@ fn candidate(kind: Kind, programs: &Programs, answer: &Path, rounds: usize) -> R
     })
 }
 
-/// Reviews as fast as they are answered, over so many connections that are kept or not.
+/// Reviews as fast as they are answered, over a number of connections that are kept or not.
 pub fn closed(
     name: &str,
     server: &Server,

@@ -50,7 +50,7 @@ const AREAS: [(&str, &[&str]); 6] = [
 const KERNEL: &str = "kernel";
 const REST: &str = "rest";
 
-/// Ours, and the floor with the answer of ours.
+/// gomemlimit, and the floor with gomemlimit's answer.
 pub fn both(programs: &Programs, seconds: u32) -> Result<Vec<Profile>> {
     let review = &reviews::write(programs.folder())?[0];
     let answer = programs.folder().join("answer");

@@ -48,7 +48,7 @@ fn read(name: &str) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// The same pod with so many of its containers, also in what the API server keeps about its fields, and without the copy
+/// The same pod with this number of its containers, also in what the API server keeps about its fields, and without the copy
 /// of it that kubectl keeps in an annotation.
 fn with_containers(review: &str, count: usize) -> Result<String> {
     let mut review: Value = serde_json::from_str(review)?;

@@ -62,7 +62,7 @@ impl Experiment {
     }
 }
 
-/// The table of the README: what becomes of the steady service.
+/// The table of the README: the steady service with and without the label.
 pub fn table(experiment: &Experiment) -> Result<String> {
     page::render(include_str!("table.md.jinja"), &experiment.pair(false)?)
 }

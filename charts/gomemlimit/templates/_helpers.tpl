@@ -115,7 +115,7 @@ configMap:
 
 {{/* The token of the pod's account, for pods that talk to the API server. Its life is the shortest that Kubernetes
 gives; the one that a pod gets by itself is good for a year. kubelet replaces the file in time, and the program reads
-it again each minute. Of namespace and CA there is one source each, so all three stand where a client looks for them. */}}
+it again each minute. Of namespace and CA there is one source each, so all three are where a client looks for them. */}}
 {{- define "gomemlimit.tokenVolume" -}}
 - name: kube-api-access
   projected:

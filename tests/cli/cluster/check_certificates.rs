@@ -16,7 +16,7 @@ fn upgrade(version: &str) -> String {
     format!("helm upgrade gomemlimit {chart} --version {version} -n gomemlimit --reset-then-reuse-values")
 }
 
-/// A release whose replicas mount what a keeper signs, and the keeper with so many ready pods of so many.
+/// A release whose replicas mount what a keeper signs, and the keeper with `ready` of `desired` pods ready.
 fn kept(keeper: Option<(u32, u32)>) -> ClusterFixture {
     let mut fixture = ClusterFixture::sound();
     let pod = &mut fixture.object(PODS, 0)["spec"];

@@ -191,7 +191,7 @@ fn a_malformed_value_needs_no_capture() {
     assert_eq!(diagnose(&[&arguments[..], &["--fail-on", "heap-leak"]].concat()).code, 0);
 }
 
-/// A heap profile of so many stacks of 1024 frames, all of them different, from 40 KB.
+/// A heap profile of this number of stacks of 1024 frames, all of them different, from 40 KB.
 fn deep(stacks: u32, time: u8) -> Vec<u8> {
     let nested = |tag: u8, bytes: &[u8]| {
         let len = bytes.len();
@@ -248,7 +248,7 @@ fn the_verdict_is_printed_whether_or_not_there_is_something_to_draw() {
     );
     assert!(output.stdout.starts_with("misconfigured: GOMEMLIMIT=12x is malformed"), "{}", output.stdout);
     assert_eq!(files(), 0);
-    // What an earlier run has drawn stays, whatever becomes of this one.
+    // What an earlier run has drawn stays, whatever the outcome of this one.
     fs::write(&svg, "earlier").unwrap();
     assert_eq!(diagnose(&arguments).code, 0);
     assert_eq!(diagnose(&["--url", "http://127.0.0.1:1", "--svg", svg.to_str().unwrap()]).code, 2);

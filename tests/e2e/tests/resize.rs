@@ -1,4 +1,4 @@
-//! In-place resize of running pods: what becomes of a literal value and of a pair of variables that follows the limit.
+//! In-place resize of running pods: its effect on a literal value and of a pair of variables that follows the limit.
 
 use std::fmt;
 

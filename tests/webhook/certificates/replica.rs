@@ -65,7 +65,7 @@ impl Mount {
     }
 }
 
-/// That time, so many seconds later or earlier; a clock shows no time before 1970.
+/// That time, `seconds` later or earlier; a clock shows no time before 1970.
 pub fn shifted(now: SystemTime, seconds: i64) -> SystemTime {
     let by = Duration::from_secs(seconds.unsigned_abs());
     if seconds < 0 {

@@ -10,7 +10,7 @@ pub fn start(answer: impl Fn(&Head) -> Reply + Send + Sync + 'static) -> tempfil
     kubeconfig_file(listen(None, answer))
 }
 
-/// A page of a list of so many items, as the query asks for it.
+/// A page of a list of this number of items, as the query asks for it.
 pub fn page(query: &Query, count: usize, item: impl Fn(usize) -> String) -> Reply {
     let number = |name| query.get(name).and_then(|value| value.parse::<usize>().ok());
     let from = number("continue").unwrap_or(0);

@@ -44,7 +44,7 @@ fn namespace(number: usize, version: usize, size: usize) -> String {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}).to_string()
 }
 
-/// Lists so many namespaces. The first watch expires at once, and the second has so many events.
+/// Lists `count` namespaces. The first watch expires at once, and the second has `events` events.
 fn answer(query: &Query, (count, size): (usize, usize), events: usize, watches: &AtomicUsize) -> Reply {
     if !query.contains_key("watch") {
         return page(query, count, |number| namespace(number, 0, size));

@@ -1,5 +1,5 @@
 //! Heads and bodies that two parsers might understand in two ways, which is what request smuggling lives on (RFC 9112,
-//! section 11.2). There is no second parser here, but one may stand in front of the webhook.
+//! section 11.2). There is no second parser here, but one may be in front of the webhook.
 
 mod forms;
 

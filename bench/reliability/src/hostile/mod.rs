@@ -142,7 +142,7 @@ impl AttackCase {
         }
     }
 
-    /// A [`crowd`] of so many clients.
+    /// A [`crowd`] of this number of clients.
     pub fn crowd<F>(name: &'static str, attack: &'static str, clients: usize, client: Behaviour<F>) -> Self
     where
         F: Future<Output = Result<String>> + Send + 'static,

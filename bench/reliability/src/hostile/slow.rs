@@ -124,7 +124,7 @@ async fn stalled_body(scene: Arc<Scene>, _: usize) -> Result<String> {
     never_whole(&send_and_read(stream, &most, scene.deadline()).await)
 }
 
-/// What becomes of a body that never arrives as a whole.
+/// The outcome of a body that never arrives as a whole.
 fn never_whole(ending: &Ending) -> Result<String> {
     let outcome = must_end(ending)?;
     // 503 where the budget is used up by others.

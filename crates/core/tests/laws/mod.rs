@@ -63,7 +63,7 @@ proptest! {
         }
     }
 
-    /// Whatever stood behind the first GOMEMLIMIT may expand it, and GOMEMLIMIT may expand GOMEMLIMIT_MIB.
+    /// Whatever came after the first GOMEMLIMIT may expand it, and GOMEMLIMIT may expand GOMEMLIMIT_MIB.
     #[test]
     fn order_is_kept_where_variables_expand_each_other(pod in pod(), policy in policy(), namespace in namespace()) {
         let after = patched(&pod, &answer_in(&review_of(&pod), &namespace, &policy).patch);
