@@ -314,6 +314,30 @@ fn an_upgrade_that_is_advised_keeps_the_values() {
     assert!(count >= 15, "{count}");
 }
 
+/// A key of the chart that a command of the program, of a page or of the chart sets.
+#[test]
+fn a_value_that_is_set_by_an_advised_command_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let values = gomemlimit_manifest::parse(include_str!("../charts/gomemlimit/values.yaml")).unwrap();
+    let mut files = files_of(&["src", "docs", "charts", "deploy"], &["rs", "md", "txt"]);
+    files.push(root.join("README.md"));
+    let mut count = 0;
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for rest in text.split("--set ").skip(1) {
+            let argument = rest.trim_start_matches(['"', '\'', '\\']);
+            let assignments = argument.split(|c: char| c.is_whitespace() || "\"'`{".contains(c)).next().unwrap();
+            for key in assignments.split(',').filter_map(|one| one.split_once('=')).map(|(key, _)| key) {
+                let pointer = format!("/{}", key.replace('.', "/"));
+                let exists = key == "KEY" || values[0].value.pointer(&pointer).is_some();
+                assert!(exists, "{}: the chart has no value {key}", path.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 15, "{count}");
+}
+
 /// Every Rust file in these folders.
 fn sources_of(folders: &[&str]) -> Vec<std::path::PathBuf> {
     files_of(folders, &["rs"])

@@ -1,6 +1,9 @@
 //! The weakest level of settings, as flags; the same for every command that decides.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use clap::{
     Arg, ArgMatches, Args, Command, FromArgMatches,
@@ -84,7 +87,7 @@ struct SettingFlags(Settings);
 
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
-        command.args(Setting::ALL.iter().map(|&setting| flag(setting)))
+        command.args(FLAGS.iter().map(FlagTexts::arg))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -113,24 +116,37 @@ impl FromArgMatches for SettingFlags {
     }
 }
 
-fn flag(setting: Setting) -> Arg {
-    let name = setting.as_str();
-    let default = Settings::default().text(setting);
-    let arg = Arg::new(name).long(name).help(setting.help());
-    match setting.form() {
-        Form::Ratio => arg
-            .value_name("RATIO")
+/// The texts of all flags. clap keeps texts for as long as the program runs; its feature `string`, for others, adds 50 KB.
+static FLAGS: LazyLock<Vec<FlagTexts>> =
+    LazyLock::new(|| Setting::ALL.iter().map(|&setting| FlagTexts::new(setting)).collect());
+
+struct FlagTexts {
+    setting: Setting,
+    value_name: String,
+    default: String,
+}
+
+impl FlagTexts {
+    fn new(setting: Setting) -> Self {
+        let default = Settings::default().text(setting);
+        let (value_name, default) = match setting.form() {
             // Two decimals, as in the texts.
-            .default_value(format!("{default:0<4}"))
-            .value_parser(|text: &str| text.parse::<Ratio>().map(|_| text.to_owned())),
-        Form::Quantity => arg
-            .value_name("QUANTITY")
-            .default_value(default)
-            .value_parser(|text: &str| parse_quantity(text).map(|_| text.to_owned())),
-        Form::Words(words) => arg
-            .value_name(name.to_ascii_uppercase().replace('-', "_"))
-            .default_value(default)
-            .value_parser(possible_values(words)),
+            Form::Ratio => ("RATIO".to_owned(), format!("{default:0<4}")),
+            Form::Quantity => ("QUANTITY".to_owned(), default),
+            Form::Words(_) => (setting.as_str().to_ascii_uppercase().replace('-', "_"), default),
+        };
+        Self { setting, value_name, default }
+    }
+
+    fn arg(&'static self) -> Arg {
+        let name = self.setting.as_str();
+        let arg = Arg::new(name).long(name).help(self.setting.help());
+        let arg = arg.value_name(&*self.value_name).default_value(&*self.default);
+        match self.setting.form() {
+            Form::Ratio => arg.value_parser(|text: &str| text.parse::<Ratio>().map(|_| text.to_owned())),
+            Form::Quantity => arg.value_parser(|text: &str| parse_quantity(text).map(|_| text.to_owned())),
+            Form::Words(words) => arg.value_parser(possible_values(words)),
+        }
     }
 }
 

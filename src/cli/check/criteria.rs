@@ -42,7 +42,7 @@ impl Criteria {
         let pod = installation.pods.iter().find(|pod| pod.serve_args().is_some());
         let mut criteria = Self {
             selection: installation.configuration.selection(),
-            restore: installation.restore_configuration(),
+            restore: installation.restore_configuration(""),
             installed_selector: pod.and_then(installed_selector),
             effective_policy: None,
             settings_origin: "the webhook's flags",

@@ -53,9 +53,10 @@ impl<'c> Installation<'c> {
         }
     }
 
-    /// The command that restores the webhook configuration.
-    pub(super) fn restore_configuration(&self) -> String {
-        self.release.restore_configuration(&self.configuration, "")
+    /// The command that restores the webhook configuration. `arguments` are for Helm, such as `--set KEY=VALUE` for a value
+    /// of the release that may be wrong itself.
+    pub(super) fn restore_configuration(&self, arguments: &str) -> String {
+        self.release.restore_configuration(&self.configuration, arguments)
     }
 
     /// Replicas, or a keeper, make the certificates.

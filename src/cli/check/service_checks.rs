@@ -39,7 +39,7 @@ impl Installation<'_> {
             let fix = if reference.name == self.configuration.metadata.name {
                 self.release.upgrade("")
             } else {
-                self.restore_configuration()
+                self.restore_configuration("")
             };
             return Ok((None, Finding::broken(Cause::ServiceMissing { service: name }, fix)));
         };

@@ -40,7 +40,7 @@ impl Installation<'_> {
         };
         if let Err(problem) = self.configuration.called() {
             let cause = Cause::ServiceOutsideRelease { problem: problem.to_string() };
-            findings.push(Finding::broken(cause, self.restore_configuration()));
+            findings.push(Finding::broken(cause, self.restore_configuration("")));
             return Ok(findings);
         }
         let service = self.service(&reference).await;
@@ -63,14 +63,14 @@ impl Installation<'_> {
     fn rules(&self) -> Finding {
         let with: Vec<_> = self.configuration.pod_entries().map(|entry| entry.name.as_str()).collect();
         if with.is_empty() {
-            return Finding::broken(Cause::NoCreateRule, self.restore_configuration());
+            return Finding::broken(Cause::NoCreateRule, self.restore_configuration(""));
         }
         let mut names = self.configuration.own_entries().map(|entry| entry.name.as_str());
         match names.find(|name| !name.starts_with(RESIZE) && !with.contains(name)) {
             None => Finding::ok(Check::Rules, "CREATE of pods"),
             Some(name) => {
                 let cause = Cause::EntryWithoutCreateRule { entry: name.to_owned() };
-                Finding::broken(cause, self.restore_configuration())
+                Finding::broken(cause, self.restore_configuration(""))
             }
         }
     }
@@ -97,7 +97,7 @@ impl Installation<'_> {
             } else {
                 Cause::EntryCallsOtherService { entry: name, service, expected: expected.clone() }
             };
-            Some(Finding::broken(cause, self.restore_configuration()))
+            Some(Finding::broken(cause, self.restore_configuration("")))
         });
         mismatched.collect()
     }
@@ -113,7 +113,7 @@ impl Installation<'_> {
         }
         let cause =
             Cause::ForeignConditions { expected: "the chart's", names: foreign.join(", "), ruled_out: None };
-        Finding::suspected(cause, self.restore_configuration())
+        Finding::suspected(cause, self.restore_configuration(""))
     }
 }
 

@@ -30,7 +30,7 @@ async fn the_command_for_an_empty_bundle_fits_the_installation() {
     let ca = r"$(kubectl get secret own -n gomemlimit -o jsonpath='{.data.ca\.crt}')";
     let helm = format!("{} --set webhook.caBundle=\"{ca}\"", upgrade(VERSION));
     assert_eq!(report["broken"]["command"], helm);
-    fixture.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = json!({});
+    fixture.without_helm();
     let (_, report) = fixture.check(&[]).await;
     let command = report["broken"]["command"].as_str().unwrap();
     assert!(command.starts_with("kubectl patch mutatingwebhookconfiguration gomemlimit --type=json -p '["));

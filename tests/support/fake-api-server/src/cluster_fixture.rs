@@ -102,6 +102,11 @@ impl ClusterFixture {
         self.object(CONFIGURATIONS, 0)["webhooks"].as_array_mut().unwrap()
     }
 
+    /// Makes the configuration one of deploy/install.yaml: it names no release of Helm.
+    pub fn without_helm(&mut self) {
+        self.object(CONFIGURATIONS, 0)["metadata"]["annotations"] = json!({});
+    }
+
     /// Service, Deployment and a ready pod of a release in the namespace gomemlimit.
     pub fn release(&mut self, name: &str, args: &[&str]) {
         let labels = json!({
