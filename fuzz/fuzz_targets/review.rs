@@ -56,7 +56,7 @@ struct Response {
 
 /// Answers and checks what the API server checks; `None` where there is no uid to answer to.
 fn answer(body: &[u8]) -> Option<Response> {
-    let Admission { review, answer, .. } = match admit(body, |_| NAMESPACE.clone(), &Policy::default()) {
+    let Admission { review, response: answer, .. } = match admit(body, |_| NAMESPACE.clone(), &Policy::default()) {
         Ok(admission) => admission,
         Err(error) => {
             assert!(!error.to_string().is_empty());

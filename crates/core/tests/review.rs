@@ -1,8 +1,9 @@
 //! Reviews of every wrong form, settings and their precedence, warnings and their bounds.
 
 use gomemlimit_core::{
-    NamespaceAnnotations, Policy, Review, Settings,
+    NamespaceAnnotations, Pod, Policy, Review, Settings,
     admission::{Patch, admit},
+    quantity,
     settings::{EnvFrom, Form, Level, Setting},
 };
 use rstest::rstest;
@@ -312,7 +313,7 @@ fn a_default_headroom_too_large_for_a_small_pod_falls_back_to_none() {
     assert_eq!(answer.warnings.len(), 1);
 }
 
-/// The containers of the pod after the answer, with a setting at one level.
+/// The containers of the pod after the answer, with a setting at one level, which is noted if the setting makes the value.
 fn spec_with(pod: &Value, level: Level, setting: Setting, text: &str) -> Value {
     let (mut pod, mut namespace, mut policy) = (pod.clone(), NamespaceAnnotations::new(), Policy::default());
     let name = setting.as_str();
@@ -329,6 +330,17 @@ fn spec_with(pod: &Value, level: Level, setting: Setting, text: &str) -> Value {
             namespace.insert(format!("gomemlimit.dev/{name}"), text.to_owned());
         }
         Level::Default => policy.defaults.set(setting, text).unwrap(),
+    }
+    let json = pod.to_string();
+    let decision = gomemlimit_core::decide(&Pod::parse(&json).unwrap(), (&namespace).into(), &policy);
+    if let Some(value) = decision.containers[0].outcome.value {
+        let given = match setting.form() {
+            Form::Quantity => json!(quantity::parse(text).unwrap()),
+            Form::Ratio | Form::Words(_) => json!(text),
+        };
+        if json!(value.recipe)[setting.camel_case()] == given {
+            assert_eq!(value.levels.of(setting), level, "{setting:?}: {text}");
+        }
     }
     let patch = answer_in(&review_of(&pod), &namespace, &policy).patch;
     patched(&pod, &patch)["spec"].clone()

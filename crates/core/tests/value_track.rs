@@ -57,7 +57,7 @@ fn the_divisor_is_a_mebibyte() {
 fn two_variables_in_order_and_a_status_that_says_what_they_are() {
     let after = injected(&app("1Gi"), &tracking());
     assert_eq!(env(&after), [mib(), limit(TRACKING)]);
-    let note = "95.37 % of the memory limit, read anew whenever the container starts; ratio and headroom do not apply";
+    let note = "95.37 % of the memory limit, read anew whenever the container starts; other settings of its size do not apply";
     assert_eq!(
         entry(&after),
         json!({"value": TRACKING, "bytes": 1_024_000_000_u64, "limit": 1_u64 << 30, "kind": "track", "source": "default", "note": note})

@@ -3,7 +3,7 @@
 use gomemlimit_core::{
     PodDecision,
     decision::ContainerDecision,
-    settings::{Level, Setting},
+    settings::{Level, ValueKind},
     warning::WarningKind,
 };
 
@@ -57,13 +57,12 @@ fn why(container: &ContainerDecision<'_>) -> String {
     let by_rule =
         container.reason_rule.as_ref().map(|rule| format!("; {reason} by rule {rule}")).unwrap_or_default();
     let not_tracked = value.not_tracked.map(|cause| format!("; {}", cause.explanation())).unwrap_or_default();
-    let of = if value.from_pod_limit { "of what is left of the pod's limit" } else { "of the limit" };
-    let made_by = match value.made_by() {
-        Setting::Value => format!("tracks the limit: 95.37 % of it ({level})"),
-        Setting::Headroom => {
-            format!("headroom {} ({level}){not_tracked}", output::quantity(value.recipe.headroom))
+    let limit = if value.from_pod_limit { "what is left of the pod's limit" } else { "the limit" };
+    let made_by = match value.kind {
+        ValueKind::Track => format!("tracks the limit: 95.37 % of it ({level})"),
+        ValueKind::Literal => {
+            format!("{} ({level}){not_tracked}", value.recipe.explanation(value.limit, limit))
         }
-        _ => format!("ratio {} {of} ({level}){not_tracked}", value.recipe.ratio),
     };
     // The problem of the value that it replaces.
     let replaced = container.existing.as_ref().map(|_| format!("; {}", container.explanation()));

@@ -163,8 +163,7 @@ impl<'v> SetEntry<'v> {
     }
 }
 
-const TRACKING_NOTE: &str =
-    "95.37 % of the memory limit, read anew whenever the container starts; ratio and headroom do not apply";
+const TRACKING_NOTE: &str = "95.37 % of the memory limit, read anew whenever the container starts; other settings of its size do not apply";
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_false(value: &bool) -> bool {

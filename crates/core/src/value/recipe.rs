@@ -1,5 +1,5 @@
-//! The recipe of a literal value: the numbers among the settings that it is made from. The formula is here, and so is what
-//! the status annotation and `explain` show of the recipe; a new number is a field.
+//! The recipe of a literal value: the numbers among the settings that it is made from. The formula is here, and so are all texts
+//! about it, those of the status annotation and of `explain`; a new number is a field.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     json,
     settings::table::Setting,
-    units::human,
+    units::{human, quantity},
     value::ratio::{MILLION, Ratio},
 };
 
@@ -38,6 +38,15 @@ impl Recipe {
     pub fn made_by(&self, limit: u64) -> Setting {
         let is_by_headroom = self.share(limit) >= Some(limit.saturating_sub(self.headroom));
         if is_by_headroom { Setting::Headroom } else { Setting::Ratio }
+    }
+
+    /// What made the value, for people: `ratio 0.9 of the limit`, or `headroom 64Mi`. `limit_text` is what the limit is called.
+    #[must_use]
+    pub fn explanation(&self, limit: u64, limit_text: &str) -> String {
+        match self.made_by(limit) {
+            Setting::Headroom => format!("headroom {}", quantity(self.headroom)),
+            _ => format!("ratio {} of {limit_text}", self.ratio),
+        }
     }
 
     fn share(&self, limit: u64) -> Option<u64> {

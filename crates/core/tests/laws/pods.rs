@@ -1,5 +1,6 @@
 //! Arbitrary pods: ordinary, strange and forged.
 
+use gomemlimit_core::settings::{Form, Setting};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
@@ -205,16 +206,27 @@ fn metadata() -> impl Strategy<Value = Option<Value>> {
 
 /// What somebody may have written there: garbage, other schemas, entries that do and do not add up.
 fn status() -> impl Strategy<Value = String> {
-    let entry = || {
+    let bytes = || prop_oneof![Just(0_u64), any::<u64>()];
+    let entry = move || {
+        let numbers = vec(bytes(), Setting::ALL.len());
         (
-        go_limit_text(),
-        prop_oneof![Just(1_073_741_824_u64), any::<u64>()],
-        select(vec!["0.9", "0.85", "0.1", "9", ""]),
-        prop_oneof![Just(0_u64), any::<u64>()],
-    )
-        .prop_map(|(value, limit, ratio, headroom)| {
-            json!({"value": value, "limit": limit, "ratio": ratio, "headroom": headroom, "repaired": {"was": "x"}})
-        })
+            go_limit_text(),
+            prop_oneof![Just(1_073_741_824_u64), any::<u64>()],
+            select(vec!["0.9", "0.85", "0.1", "9", ""]),
+            numbers,
+        )
+            .prop_map(|(value, limit, ratio, numbers)| {
+                let mut entry = json!({"value": value, "limit": limit, "repaired": {"was": "x"}});
+                // Every number that a recipe may have, and those that none has.
+                for (setting, number) in Setting::ALL.iter().zip(numbers) {
+                    match setting.form() {
+                        Form::Ratio => entry[setting.camel_case()] = ratio.into(),
+                        Form::Quantity => entry[setting.camel_case()] = number.into(),
+                        Form::Words(_) => {}
+                    }
+                }
+                entry
+            })
     };
     let tracking = select(vec![1_u64 << 30, 1 << 20, 0])
         .prop_map(|limit| json!({"value": TRACKING, "limit": limit, "kind": "track"}));
