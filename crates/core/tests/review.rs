@@ -332,7 +332,7 @@ fn spec_with(pod: &Value, level: Level, setting: Setting, text: &str) -> Value {
         Level::Default => policy.defaults.set(setting, text).unwrap(),
     }
     let json = pod.to_string();
-    let decision = gomemlimit_core::decide(&Pod::parse(&json).unwrap(), (&namespace).into(), &policy);
+    let decision = gomemlimit_core::decide(&Pod::parse(&json).unwrap(), &namespace, &policy);
     if let Some(value) = decision.containers[0].outcome.value {
         let given = match setting.form() {
             Form::Quantity => json!(quantity::parse(text).unwrap()),
