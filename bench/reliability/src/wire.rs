@@ -65,10 +65,10 @@ pub fn closed(after: Duration) -> String {
 }
 
 /// Reads until the other side closes. An abrupt end is an end.
-pub async fn read_to_end(stream: &mut (impl AsyncRead + Unpin), timeout: Duration) -> Ending {
+pub async fn read_to_end(stream: &mut (impl AsyncRead + Unpin), limit: Duration) -> Ending {
     let started = Instant::now();
     let mut received = Vec::new();
-    let closed = timeout(timeout, stream.read_to_end(&mut received)).await.is_ok();
+    let closed = timeout(limit, stream.read_to_end(&mut received)).await.is_ok();
     Ending { received, closed, after: started.elapsed() }
 }
 
