@@ -51,7 +51,8 @@ impl Case {
 }
 
 fn cases() -> Vec<Case> {
-    let mut folders: Vec<_> = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
+    let mut folders: Vec<_> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
     folders.into_iter().map(Case::read).collect()
 }
