@@ -123,12 +123,11 @@ def program_flags(command):
         text = subprocess.run([binary, command, "--help"], capture_output=True, text=True, check=True).stdout
         return set(re.findall(r"--[a-z][a-z-]+", text))
     # The arguments of `serve` are spread over files that it flattens.
-    names = {"serve": ["cli/serve.rs", "cli/settings_args.rs", "cli/certificate_args.rs", "logging.rs"], "certificates": ["cli/certificates.rs", "cli/certificate_args.rs", "logging.rs"], "probe": ["cli/probe.rs"], "audit": ["cli/audit.rs", "cli/cluster_args.rs"]}
+    names = {"serve": ["cli/serve.rs", "cli/settings_args.rs", "cli/certificate_args.rs", "logging/mod.rs"], "certificates": ["cli/certificates.rs", "cli/certificate_args.rs", "logging/mod.rs"], "probe": ["cli/probe.rs"], "audit": ["cli/audit/mod.rs", "cli/cluster_args.rs"]}
     table = (ROOT / "crates/core/src/settings/table.rs").read_text()
     found = {f"--{kebab(variant[0].lower() + variant[1:])}" for variant in re.findall(r"^    ([A-Z]\w+), \w+: ", table, re.M)}
     for name in names[command]:
-        path = ROOT / "src" / name
-        text = path.read_text() if path.exists() else ""
+        text = (ROOT / "src" / name).read_text()
         for attributes, field in re.findall(r"#\[arg\((.*?)\)\]\s*(?:pub(?:\(\w+\))? )?(\w+):", text, re.S):
             if named := re.search(r'\blong\b(?:\s*=\s*"([\w-]+)")?', attributes):
                 found.add("--" + (named[1] or field.replace("_", "-")))

@@ -22,7 +22,7 @@ use super::{
 use crate::causes::with_causes;
 
 /// Maximum size of an answer of the API server, and of a kubelet or a pod through it, in bytes: 64 MiB. Objects have a few MiB at most
-/// (etcd takes requests of 1.5 MiB by default), and pages of a list are smaller: `pages.rs`.
+/// (etcd takes requests of 1.5 MiB by default), and pages of a list are smaller: `pages/mod.rs`.
 pub(super) const MAX_ANSWER: usize = 64 << 20;
 
 /// Maximum size of an answer of a pod to a question about its health, in bytes: 64 KiB.

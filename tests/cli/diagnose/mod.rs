@@ -1,5 +1,5 @@
 //! `gomemlimit diagnose` as a user runs it, on files and on servers that answer what they should not.
-//! The verdicts on real programs are tested in tests/cli/diagnose/programs.rs.
+//! The verdicts on real programs are tested in tests/cli/diagnose/programs/mod.rs.
 
 use std::{
     fs,

@@ -161,7 +161,7 @@ fn every_verdict_has_a_program_and_the_page_has_every_program() {
         let path = format!("tests/cli/diagnose/programs/{name}.go");
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
     });
-    let (programs, page) = (programs.concat(), include_str!("../../../docs/diagnose.md"));
+    let (programs, page) = (programs.concat(), include_str!("../../../../docs/diagnose.md"));
     for Case { name, mode, wanted, .. } in CASES {
         assert!(programs.contains(&format!("conditions[\"{mode}\"]")), "no program has the mode {mode}");
         let row = format!("| {name} | `{wanted}` | {wanted} ");

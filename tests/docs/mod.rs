@@ -26,38 +26,38 @@ const SOURCES: [&str; 13] = [
     "crates/table/src",
     "crates/tls/src",
 ];
-const README: &str = include_str!("../README.md");
-const METRICS: &str = include_str!("../docs/metrics.md");
-const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
-const OBSERVE: &str = include_str!("../docs/observe.md");
-const DIAGNOSE: &str = include_str!("../docs/diagnose.md");
-const EXPLAIN: &str = include_str!("../docs/explain.md");
-const INJECT: &str = include_str!("../docs/inject.md");
-const SERVE: &str = include_str!("../docs/serve.md");
+const README: &str = include_str!("../../README.md");
+const METRICS: &str = include_str!("../../docs/metrics.md");
+const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+const OBSERVE: &str = include_str!("../../docs/observe.md");
+const DIAGNOSE: &str = include_str!("../../docs/diagnose.md");
+const EXPLAIN: &str = include_str!("../../docs/explain.md");
+const INJECT: &str = include_str!("../../docs/inject.md");
+const SERVE: &str = include_str!("../../docs/serve.md");
 /// Of other programs' flags, mostly.
-const RELEASE: &str = include_str!("../docs/release.md");
+const RELEASE: &str = include_str!("../../docs/release.md");
 const TEXTS: [&str; 21] = [
-    include_str!("../docs/access.md"),
-    include_str!("../docs/callers.md"),
+    include_str!("../../docs/access.md"),
+    include_str!("../../docs/callers.md"),
     INJECT,
     SERVE,
-    include_str!("../docs/probe.md"),
-    include_str!("../docs/completions.md"),
+    include_str!("../../docs/probe.md"),
+    include_str!("../../docs/completions.md"),
     README,
     METRICS,
     DIAGNOSE,
     ARCHITECTURE,
-    include_str!("../CONTRIBUTING.md"),
-    include_str!("../SECURITY.md"),
-    include_str!("../CHANGELOG.md"),
-    include_str!("../docs/certificates.md"),
-    include_str!("../docs/policy-engine.md"),
-    include_str!("../docs/policy-file.md"),
-    include_str!("../docs/audit.md"),
-    include_str!("../docs/check.md"),
+    include_str!("../../CONTRIBUTING.md"),
+    include_str!("../../SECURITY.md"),
+    include_str!("../../CHANGELOG.md"),
+    include_str!("../../docs/certificates.md"),
+    include_str!("../../docs/policy-engine.md"),
+    include_str!("../../docs/policy-file.md"),
+    include_str!("../../docs/audit.md"),
+    include_str!("../../docs/check.md"),
     EXPLAIN,
     OBSERVE,
-    include_str!("../deploy/krew/README.md"),
+    include_str!("../../deploy/krew/README.md"),
 ];
 
 fn run(arguments: &[&str], stdin: &str) -> String {
@@ -84,8 +84,8 @@ fn the_readme_lists_every_reason_and_setting_with_its_default() {
 fn every_setting_has_a_flag_and_a_value_of_the_chart() {
     let help = run(&["serve", "--help"], "");
     let schema: serde_json::Value =
-        serde_json::from_str(include_str!("../charts/gomemlimit/values.schema.json")).unwrap();
-    let values = gomemlimit_manifest::parse(include_str!("../charts/gomemlimit/values.yaml")).unwrap();
+        serde_json::from_str(include_str!("../../charts/gomemlimit/values.schema.json")).unwrap();
+    let values = gomemlimit_manifest::parse(include_str!("../../charts/gomemlimit/values.yaml")).unwrap();
     let values = &values[0].value["settings"];
     let keys = |object: &serde_json::Value| -> BTreeSet<String> {
         object.as_object().unwrap().keys().cloned().collect()
@@ -104,8 +104,8 @@ fn every_setting_has_a_flag_and_a_value_of_the_chart() {
     for key in &all {
         let row = format!("| `settings.{key}` |");
         let command = "python3 tests/chart/values_table.py";
-        assert!(include_str!("../charts/gomemlimit/README.md").contains(&row), "{row}: {command}");
-        let file = include_str!("../charts/gomemlimit/ci/settings-values.yaml");
+        assert!(include_str!("../../charts/gomemlimit/README.md").contains(&row), "{row}: {command}");
+        let file = include_str!("../../charts/gomemlimit/ci/settings-values.yaml");
         assert!(file.contains(&format!("\n  {key}: ")), "charts/gomemlimit/ci/settings-values.yaml: {key}");
     }
 }
@@ -140,7 +140,7 @@ fn the_defaults_of_the_flags_are_those_of_the_core() {
 
 #[test]
 fn the_pages_name_the_kinds_that_have_pods() {
-    let page = include_str!("../docs/access.md");
+    let page = include_str!("../../docs/access.md");
     let rows = WorkloadKind::ALL.iter().map(|kind| {
         let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
         let short = kind.short_names.first().map_or_else(String::new, |name| format!("`{name}` "));
@@ -318,7 +318,7 @@ fn an_upgrade_that_is_advised_keeps_the_values() {
 #[test]
 fn a_value_that_is_set_by_an_advised_command_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let values = gomemlimit_manifest::parse(include_str!("../charts/gomemlimit/values.yaml")).unwrap();
+    let values = gomemlimit_manifest::parse(include_str!("../../charts/gomemlimit/values.yaml")).unwrap();
     let mut files = files_of(&["src", "docs", "charts", "deploy"], &["rs", "md", "txt"]);
     files.push(root.join("README.md"));
     let mut count = 0;

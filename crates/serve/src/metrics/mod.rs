@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn documentation_lists_every_metric() {
         let text = render(&Metrics::default().registry()).unwrap();
-        let docs = include_str!("../../../docs/metrics.md");
+        let docs = include_str!("../../../../docs/metrics.md");
         let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(|line| {
             let (name, kind) = line.split_once(' ').unwrap();
             if kind == "counter" { format!("{name}_total") } else { name.to_owned() }

@@ -17,7 +17,7 @@ struct Expected {
 }
 
 fn expected(case: &str) -> Vec<Expected> {
-    let rows = include_str!("golden/expected.tsv").lines().filter(|line| !line.starts_with('#'));
+    let rows = include_str!("expected.tsv").lines().filter(|line| !line.starts_with('#'));
     rows.filter_map(|row| {
         let [of, container, reason, value] =
             row.split('\t').collect::<Vec<_>>().try_into().expect("four columns");
@@ -129,7 +129,7 @@ fn every_row_of_the_table_has_a_review() {
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     assert_eq!(cases.len(), 67);
-    for row in include_str!("golden/expected.tsv").lines().filter(|line| !line.starts_with('#')) {
+    for row in include_str!("expected.tsv").lines().filter(|line| !line.starts_with('#')) {
         let case = row.split('\t').next().unwrap();
         assert!(cases.iter().any(|known| known == case), "no review for {case}");
     }
