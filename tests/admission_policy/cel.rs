@@ -26,8 +26,8 @@ const GO: &str = "1.27.3";
 const LEVELS: [Level; 4] = [Level::Container, Level::Pod, Level::Namespace, Level::Default];
 
 /// Memory limits: round and odd ones, on both sides of the default `min-limit` and of the least limit that is tracked, and
-/// those that lose digits as a floating-point number.
-const LIMITS: [&str; 14] = [
+/// those that lose digits as a floating-point number; two between which a headroom of 300Mi begins to leave 10 %.
+const LIMITS: [&str; 15] = [
     "1Gi",
     "1000000007",
     "100M",
@@ -35,7 +35,8 @@ const LIMITS: [&str; 14] = [
     "33554431",
     "32Mi",
     "32769Ki",
-    "300Mi",
+    "349525333",
+    "349525334",
     "1.5Gi",
     "10Gi",
     "10737418239",
