@@ -60,7 +60,10 @@ fn followed() -> impl Iterator<Item = Setting> + Clone {
 
 /// A pod with a container for each limit. Two more are init containers, one of them a sidecar.
 fn pod_of_limits() -> Value {
-    let container = |name: String, limit: &str| json!({"name": name, "image": "registry.example/shop/api:1.4.2", "resources": {"limits": {"memory": limit}}});
+    let container = |name: String, limit: &str| {
+        let resources = json!({"limits": {"memory": limit}});
+        json!({"name": name, "image": "registry.example/shop/api:1.4.2", "resources": resources})
+    };
     let mut containers: Vec<_> =
         LIMITS.iter().enumerate().map(|(index, limit)| container(format!("c{index}"), limit)).collect();
     containers[0]["env"] = json!([{"name": "PORT", "value": "8080"}]);
