@@ -326,8 +326,7 @@ fn a_value_that_is_set_by_an_advised_command_exists() {
         let text = std::fs::read_to_string(&path).unwrap();
         for rest in text.split("--set ").skip(1) {
             let argument = rest.trim_start_matches(['"', '\'', '\\']);
-            let assignments =
-                argument.split(|c: char| c.is_whitespace() || "\"'`{".contains(c)).next().unwrap();
+            let assignments = argument.split(|c: char| c.is_whitespace() || "\"'`{".contains(c)).next().unwrap();
             for key in assignments.split(',').filter_map(|one| one.split_once('=')).map(|(key, _)| key) {
                 let pointer = format!("/{}", key.replace('.', "/"));
                 let exists = key == "KEY" || values[0].value.pointer(&pointer).is_some();

@@ -257,7 +257,7 @@ fn stored(cases: &[Case]) -> Vec<Value> {
         });
         json!({"policy": cases[0].printed_policy(), "pods": pods.collect::<Vec<_>>()})
     });
-    let input = Value::from_iter(input).to_string();
+    let input = input.collect::<Value>().to_string();
     let mut child = Command::new(program())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
