@@ -230,7 +230,7 @@ mod tests {
         assert!(!text().contains("${"), "{}", text());
     }
 
-    /// CEL that reads a key that is not in the map fails for every pod, which only a real API server shows.
+    /// CEL that reads a key that is not in the map fails for every pod, which only the API server's CEL shows (`tests/admission_policy/cel.rs`).
     #[test]
     fn cel_reads_every_setting_of_the_map_and_no_other() {
         let policy = AdmissionPolicy { name: "x".into(), policy: Policy::default(), follow_namespaces: true };

@@ -1,5 +1,7 @@
 //! `gomemlimit policy` as a user runs it, and the chart's copy of what it prints.
 
+mod cel;
+
 use std::{fs, path::Path};
 
 use gomemlimit::admission_policy::LIMITS;
