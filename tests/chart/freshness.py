@@ -188,7 +188,7 @@ def settings(chart):
 
 
 def policies(checks, chart):
-    """The chart installs what `gomemlimit policy` prints; tests/admission_policy.rs says that the file is that."""
+    """The chart installs what `gomemlimit policy` prints; tests/admission_policy/mod.rs says that the file is that."""
     file = documents(chart.read("files/policy.yaml"))
     defaults = settings_of(file[0])
     # Values of a release with `engine: policy`, the flags of `gomemlimit policy` that say the same, and what both make of it.

@@ -19,7 +19,7 @@ use crate::{
     reinvocation::raise_limit,
 };
 
-/// What the command prints; `tests/admission_policy.rs` holds the two together.
+/// What the command prints; `tests/admission_policy/mod.rs` holds the two together.
 const POLICY: &str = include_str!("../../../charts/gomemlimit/files/policy.yaml");
 const MORE_MANIFESTS: &str = include_str!("../../manifests/policy.yaml");
 const PAGE: &str = include_str!("../../../docs/policy-engine.md");

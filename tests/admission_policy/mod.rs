@@ -17,7 +17,7 @@ use gomemlimit_fake_api_server::CommandOutput;
 
 use crate::support::command::run;
 
-const PAGE: &str = include_str!("../docs/policy-engine.md");
+const PAGE: &str = include_str!("../../docs/policy-engine.md");
 
 fn policy(arguments: &[&str]) -> CommandOutput {
     run(&[&["policy"], arguments].concat())
@@ -170,7 +170,7 @@ fn the_labels_of_pods_are_those_of_the_core() {
     for value in OPTED_OUT {
         assert!(conditions.contains(value), "{value} is not in {conditions}");
     }
-    let chart = include_str!("../charts/gomemlimit/templates/_helpers.tpl");
+    let chart = include_str!("../../charts/gomemlimit/templates/_helpers.tpl");
     for (operator, [word, boolean]) in [("NotIn", OPTED_OUT), ("In", OPTED_IN)] {
         let requirement = format!(
             "key: gomemlimit.dev/inject\n    operator: {operator}\n    values: [{word}, {boolean:?}]\n"
