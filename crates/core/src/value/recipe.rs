@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// The numbers that make a value of a memory limit, each named as its setting. As JSON it is a part of the status annotation:
-/// a new field needs `#[serde(default, skip_serializing_if = …)]`, so that earlier annotations stay as they are.
+/// a new field of bytes needs `#[serde(default, deserialize_with = "json::bytes", skip_serializing_if = …)]`, so that earlier
+/// annotations stay as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipe {
     /// Share of the memory limit.
