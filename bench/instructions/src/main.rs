@@ -12,7 +12,7 @@ fn main() -> Result<()> {
     let (namespace, policy) = (NamespaceAnnotations::new(), Policy::default());
     for _ in 0..count.parse::<u32>().context("COUNT")? {
         let admission = admit(black_box(&review), |_| namespace.clone(), &policy);
-        black_box(admission.map_err(|error| anyhow!("{error}"))?.answer);
+        black_box(admission.map_err(|error| anyhow!("{error}"))?.response);
     }
     Ok(())
 }
