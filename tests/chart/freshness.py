@@ -219,7 +219,7 @@ def lives(checks, chart):
 
     publish, tick = default("certificate_args.rs", "ca_publish_delay"), default("certificate_args.rs", "certificate_tick")
     refresh = default("certificates.rs", "refresh_delay")
-    # As in LifeArgs::keeper.
+    # As in LifetimeArgs.
     leaf, replica, separate = 3 * (2 * tick + refresh), 3 * (publish + 2 * tick), 3 * (publish + 2 * tick + refresh)
     page = (ROOT / "docs" / "certificates.md").read_text()
     checks.check(f"`leafDuration` is {leaf // 60}m{leaf % 60}s" in page, f"docs/certificates.md: the least leafDuration, {leaf} s")

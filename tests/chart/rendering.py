@@ -120,8 +120,8 @@ def callers(checks, chart):
     checks.check(f"--path={secret},/mutate" in args(pod), f"a path that is named twice is one: {args(pod)}")
     paths, pod, (test,) = parts(chart.rendered["default"])
     checks.equal(paths, {"/mutate"}, "the default path")
-    unasked = [flag for spec in (pod, test) for flag in args(spec) if flag.startswith(("--path", "--client", "--expect"))]
-    checks.equal(unasked, [], "nothing is asked of callers by default")
+    unexpected = [flag for spec in (pod, test) for flag in args(spec) if flag.startswith(("--path", "--client", "--expect"))]
+    checks.equal(unexpected, [], "nothing is asked of callers by default")
 
 
 def coverage(checks, chart):

@@ -35,8 +35,8 @@ async fn with_pod_opt_in_a_pod_of_a_namespace_without_the_label_is_not_labelled(
     let reasons: Vec<_> =
         report["containers"].as_array().unwrap().iter().map(|one| one["reason"].clone()).collect();
     assert_eq!(reasons, ["not-labelled", "not-injected", "opted-out"], "{report:#}");
-    let todo = report["containers"][0]["advice"].as_str().unwrap();
-    assert!(todo.starts_with("kubectl label namespace bare gomemlimit.dev/inject=enabled; "), "{todo}");
+    let advice = report["containers"][0]["advice"].as_str().unwrap();
+    assert!(advice.starts_with("kubectl label namespace bare gomemlimit.dev/inject=enabled; "), "{advice}");
 }
 
 #[tokio::test]

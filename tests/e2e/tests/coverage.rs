@@ -76,7 +76,7 @@ fn rights() {
     }
 }
 
-/// Told and counted; what was published stays, and goes on once the right is back.
+/// Reported and counted; what was published stays, and goes on once the right is back.
 async fn a_right_that_is_taken_away() {
     let role = format!("{FULLNAME}-coverage");
     let rules: Value = kubectl_json(&["get", "clusterrole", &role]);
