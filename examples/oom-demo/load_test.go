@@ -22,7 +22,7 @@ func TestEveryRequestIsAccountedFor(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	got := measure(t, loadSettings{url: server.URL, rate: 400, duration: time.Second, timeout: 5 * time.Second, maxInFlight: 64})
+	got := measure(t, loadSettings{url: server.URL, rate: 400, duration: time.Second, timeout: 5 * time.Second, maxInFlight: 400})
 	if got.Planned != 400 || got.OK+got.Failed != 400 {
 		t.Errorf("%+v", got)
 	}
