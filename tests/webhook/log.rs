@@ -99,11 +99,12 @@ async fn pipes_that_are_full_from_the_start_hold_nothing_up() {
         .spawn()
         .unwrap();
     let pid = child.id().unwrap();
+    let answers = async |port| tokio::net::TcpStream::connect(port).await.is_ok();
     let is_up = async {
-        while tokio::net::TcpStream::connect(webhook).await.is_err() {
+        // Its listeners are bound before it is ready.
+        while !(answers(webhook).await && answers(admin).await && get(admin, "/readyz").await.0 == 200) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert_eq!(get(admin, "/readyz").await.0, 200);
     };
     timeout(LONG, is_up).await.expect("up although nothing can be printed");
     let started = Instant::now();
