@@ -175,6 +175,32 @@ proptest! {
     }
 
     #[test]
+    fn a_first_value_and_an_update_have_the_same_status(
+        pod in pod(), policy in policy(), namespace in namespace(), mib in 32_u64..1 << 20,
+    ) {
+        let with_limits = |pod: &Value| {
+            let mut pod = pod.clone();
+            for list in ["initContainers", "containers"] {
+                for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+                    if !container["resources"]["limits"]["memory"].is_null() {
+                        container["resources"]["limits"]["memory"] = format!("{mib}Mi").into();
+                    }
+                }
+            }
+            pod
+        };
+        let ask = |pod: &Value| answer_in(&review_of(pod), &namespace, &policy);
+        let after = patched(&pod, &ask(&pod).patch);
+        let (first, update) = (ask(&with_limits(&pod)), ask(&with_limits(&after)));
+        for ((_, before), (_, after)) in containers(&pod).zip(containers(&after)) {
+            if limits(before).is_empty() && !limits(after).is_empty() {
+                let name = before["name"].as_str().unwrap();
+                prop_assert_eq!(&update.decisions["containers"][name], &first.decisions["containers"][name]);
+            }
+        }
+    }
+
+    #[test]
     fn a_forged_status_never_makes_us_overwrite(
         bytes in 1_u64..1 << 62, limit in any::<u64>(), ratio in 100_000..=980_000_u32, headroom in any::<u64>(),
     ) {
