@@ -21,9 +21,9 @@ const (
 // Everything that is counted.
 type totals struct {
 	repositories, files, unreadable, documents, workloads, changed, hangs, differences int
-	kinds, reasons                                                                       map[string]int
-	seconds                                                                              map[string]float64
-	peaks                                                                                map[string]int64
+	kinds, reasons                                                                     map[string]int
+	seconds                                                                            map[string]float64
+	peaks                                                                              map[string]int64
 }
 
 type bench struct {
