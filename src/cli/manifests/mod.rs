@@ -39,7 +39,7 @@ use super::{
 pub(super) use self::{
     decided::{Decided, DecidedDocument, DecidedInput, decide_at},
     problem::{Problem, RunSummary, Severity},
-    reader::{Document, Edit, edit},
+    reader::{Document, edit},
 };
 
 /// The manifests, and the settings for them.
@@ -144,7 +144,7 @@ impl ManifestArgs {
         bar: &mut progress::LateBar,
     ) -> anyhow::Result<(Surroundings, Mutex<HashMap<usize, Text>>)> {
         let mut surroundings = Surroundings::default();
-        let held = Mutex::default();
+        let held: Mutex<HashMap<usize, Text>> = Mutex::default();
         let prepare = |index: usize, source: &Source| {
             let text = text_of(source);
             let objects = text.as_ref().map_or_else(|_| Vec::new(), |(text, _)| self.objects(text));

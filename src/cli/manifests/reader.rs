@@ -21,7 +21,7 @@ pub(in crate::cli) struct UnreadableDocument {
     pub(in crate::cli) error: ManifestError,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::cli) struct Edit {
     pub(in crate::cli) path: Vec<String>,
     pub(in crate::cli) change: Change,
