@@ -3,13 +3,14 @@
 use std::fs::Metadata;
 
 use gomemlimit_core::printable::escape_json;
+use gomemlimit_manifest::Document;
 use serde_json::Value;
 
 use super::{Report, yaml};
 use crate::cli::{
     diff,
-    manifest_files::Source,
-    manifests::{Decided, DecidedDocument, DecidedInput, Document, Problem, Severity, edit},
+    manifest_files::{Encoding, Problem, Severity, Source},
+    manifests::{Decided, DecidedDocument, DecidedInput, edit},
 };
 
 /// What becomes of the inputs.
@@ -26,6 +27,7 @@ pub(super) enum Mode {
 pub(super) struct Prepared {
     pub(super) source: Source,
     pub(super) file: Option<Metadata>,
+    pub(super) encoding: Encoding,
     pub(super) has_pods: bool,
     pub(super) output: Output,
     pub(super) report: Report,
@@ -110,7 +112,8 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode) -> Prepared {
         }
         Mode::InPlace => Output::File(Some(whole(input, &texts)).filter(|text| *text != input.text)),
     };
-    Prepared { source: input.source.clone(), file: input.file.take(), has_pods, output, report }
+    let (source, file, encoding) = (input.source.clone(), input.file.take(), input.encoding);
+    Prepared { source, file, encoding, has_pods, output, report }
 }
 
 fn is_json(input: &DecidedInput) -> bool {
