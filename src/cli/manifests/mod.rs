@@ -149,7 +149,7 @@ impl ManifestArgs {
             objects
         };
         in_order(sources, prepare, |_| 0, |objects| {
-            objects.iter().for_each(|object| surroundings.add(object));
+            objects.iter().for_each(|object| surroundings.add(object, self.default_namespace()));
             bar.around(|| Ok(()))
         })?;
         Ok((surroundings, held))
@@ -199,7 +199,13 @@ impl Decider<'_> {
         let mut decided = Vec::new();
         for location in manifest::pod_locations(&document.value) {
             match self.pod(&document.value, location) {
-                Ok(one) => decided.push(one),
+                Ok(one) => {
+                    if let Some(text) = one.rival_limit_ranges() {
+                        let at = input.position(&document, &one.location.path);
+                        input.add(Severity::Warning, &document, at, &text);
+                    }
+                    decided.push(one);
+                }
                 Err(error) => {
                     let at = input.position(&document, &error.path);
                     input.add(Severity::Error, &document, at, &error.to_string());
@@ -221,8 +227,12 @@ impl Decider<'_> {
             annotations: self.surroundings.annotations(&namespace),
             owner: location.pods_owner(),
         };
-        let pod: Cow<'_, Value> = Cow::Borrowed(object.pointer(&location.pointer()).unwrap_or(&Value::Null));
-        decide_one(&pod, location, context, self.policy)
+        let mut pod = Cow::Borrowed(object.pointer(&location.pointer()).unwrap_or(&Value::Null));
+        let ranges = self.surroundings.limit_ranges();
+        let given = if ranges.is_in(&namespace) { ranges.apply(&namespace, pod.to_mut()) } else { Vec::new() };
+        let mut decided = decide_one(&pod, location, context, self.policy)?;
+        decided.note_limit_ranges(&given);
+        Ok(decided)
     }
 }
 

@@ -1,8 +1,8 @@
-//! What counts for pods beside themselves: the Namespace objects among the manifests.
+//! What counts for pods beside themselves: the Namespace and LimitRange objects among the manifests.
 
 use std::{collections::HashMap, mem};
 
-use gomemlimit_core::NamespaceAnnotations;
+use gomemlimit_core::{LimitRanges, NamespaceAnnotations};
 use serde_json::{Map, Value};
 
 /// The objects that [`Surroundings::add`] takes.
@@ -13,11 +13,13 @@ const KINDS: [&str; 2] = ["Namespace", "LimitRange"];
 pub(super) struct Surroundings {
     namespaces: HashMap<String, NamespaceAnnotations>,
     no_annotations: NamespaceAnnotations,
+    limit_ranges: LimitRanges,
 }
 
 impl Surroundings {
     /// Adds an object that [`objects`] found; of several with one name the last counts.
-    pub(super) fn add(&mut self, object: &Value) {
+    pub(super) fn add(&mut self, object: &Value, default_namespace: &str) {
+        self.limit_ranges.add(object, default_namespace);
         let metadata = |key: &str| object.get("metadata")?.get(key);
         let (Some("Namespace"), Some(name)) =
             (object.get("kind").and_then(Value::as_str), metadata("name").and_then(Value::as_str))
@@ -27,6 +29,11 @@ impl Surroundings {
         let annotations = metadata("annotations").and_then(Value::as_object).into_iter().flatten();
         let texts = annotations.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
         self.namespaces.insert(name.to_owned(), texts.collect());
+    }
+
+    /// The memory that containers of a namespace get.
+    pub(super) fn limit_ranges(&self) -> &LimitRanges {
+        &self.limit_ranges
     }
 
     /// The annotations of a namespace.
@@ -110,7 +117,7 @@ mod tests {
         assert_eq!(found.len(), 3);
         assert_eq!(found[2]["metadata"]["namespace"], "shop");
         let mut surroundings = Surroundings::default();
-        found.iter().for_each(|object| surroundings.add(object));
+        found.iter().for_each(|object| surroundings.add(object, "shop"));
         let annotations = [("a".to_owned(), "b".to_owned())].into();
         assert_eq!(surroundings.annotations("typed"), &annotations);
         assert_eq!(surroundings.annotations("implied"), &annotations);
