@@ -31,7 +31,8 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum NodeKind {
     Scalar(Style),
-    Alias,
+    /// The number of the anchor that it refers to.
+    Alias(usize),
     Sequence { flow: bool, items: Vec<Node> },
     Mapping { flow: bool, pairs: Vec<Pair> },
 }

@@ -3,16 +3,17 @@
 use std::ops::Range;
 
 use super::change::Edit;
+use super::draft::Draft;
 use super::splice::Splice;
 use crate::error::ManifestError;
 use crate::json_pointer::json_pointer;
 use crate::text;
-use crate::tree::{Node, NodeKind, Tree};
+use crate::tree::{Node, NodeKind};
 
 /// One edit, with the text and the nodes around its place.
 pub(super) struct EditContext<'t> {
     pub(super) source: &'t str,
-    tree: &'t Tree,
+    draft: &'t Draft<'t>,
     edit: &'t Edit,
     /// The nodes from the root to the list or mapping that is edited.
     pub(super) trail: Vec<&'t Node>,
@@ -20,9 +21,9 @@ pub(super) struct EditContext<'t> {
 
 impl<'t> EditContext<'t> {
     /// Finds the list or mapping to edit.
-    pub(super) fn new(source: &'t str, tree: &'t Tree, edit: &'t Edit) -> Result<Self, ManifestError> {
-        let mut context = Self { source, tree, edit, trail: vec![&tree.root] };
-        context.must_be_own(&tree.root)?;
+    pub(super) fn new(draft: &'t Draft<'t>, edit: &'t Edit) -> Result<Self, ManifestError> {
+        let mut context = Self { source: &draft.text, draft, edit, trail: vec![&draft.tree.root] };
+        context.must_be_own(&draft.tree.root)?;
         for token in edit.path.iter().take(edit.path.len().saturating_sub(1)) {
             let parent = context.container()?;
             let own = parent.pairs().iter().find(|pair| pair.key == *token && !pair.merge);
@@ -49,11 +50,11 @@ impl<'t> EditContext<'t> {
 
     /// Fails if a change within `node` would change other places, too.
     pub(super) fn must_be_own(&self, node: &Node) -> Result<(), ManifestError> {
-        if matches!(node.kind, NodeKind::Alias) {
+        if matches!(node.kind, NodeKind::Alias(_)) {
             let alias = self.source.get(node.start..node.end).unwrap_or("*");
             return Err(self.shared(node.start, &format!("the alias {alias}")));
         }
-        if node.anchor != 0 && self.tree.referenced.contains(&node.anchor) {
+        if node.anchor != 0 && self.draft.tree.referenced.contains(&node.anchor) {
             return Err(self.shared(node.start, "an anchor (&) that has aliases (*)"));
         }
         Ok(())
@@ -68,8 +69,8 @@ impl<'t> EditContext<'t> {
 
     pub(super) fn shared(&self, at: usize, what: &str) -> ManifestError {
         ManifestError::Shared {
-            document: self.edit.document + 1,
-            line: text::line_number(self.source, at),
+            document: self.draft.number(),
+            line: self.draft.line(at),
             path: json_pointer(&self.edit.path),
             what: what.to_owned(),
         }
@@ -77,14 +78,14 @@ impl<'t> EditContext<'t> {
 
     pub(super) fn unsupported(&self, at: usize, what: &str) -> ManifestError {
         ManifestError::Unsupported {
-            document: self.edit.document + 1,
-            line: text::line_number(self.source, at),
+            document: self.draft.number(),
+            line: self.draft.line(at),
             path: json_pointer(&self.edit.path),
             what: what.to_owned(),
         }
     }
 
     pub(super) fn not_found(&self) -> ManifestError {
-        ManifestError::PathNotFound { document: self.edit.document + 1, path: json_pointer(&self.edit.path) }
+        ManifestError::PathNotFound { document: self.draft.number(), path: json_pointer(&self.edit.path) }
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn set(
     value: &Value,
 ) -> Result<Vec<Splice>, ManifestError> {
     // An alias itself may be replaced: the value it refers to stays.
-    if !matches!(node.kind, NodeKind::Alias) {
+    if !matches!(node.kind, NodeKind::Alias(_)) {
         context.must_be_own(node)?;
     }
     if node.tagged {

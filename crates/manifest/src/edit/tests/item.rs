@@ -114,7 +114,7 @@ fn flow_items() {
 #[test]
 fn what_is_shared_or_alone_stays() {
     let refuse = |source: &str, edit: Edit, message: &str| {
-        let error = apply(source, &[edit]).unwrap_err().to_string();
+        let error = edited(source, &[edit]).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     };
     refuse("a: [&x {b: 1}, 2]\nc: *x\n", remove("/a/0"), "anchor");
@@ -165,7 +165,7 @@ proptest! {
     fn every_style_of_list_can_be_edited(text in list(), place in 0..2usize, what in 0..3usize) {
         let path = format!("/env/{place}");
         let edit = [add(&path, variable()), set(&path), remove(&path)][what].clone();
-        let after = apply(&text, &[edit]);
+        let after = edited(&text, &[edit]);
         prop_assert!(after.is_ok(), "{}\n{}", after.unwrap_err(), text);
         let after = after.unwrap();
         prop_assert_eq!(after.matches("# outside").count(), text.matches("# outside").count());
