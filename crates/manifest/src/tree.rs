@@ -77,6 +77,11 @@ impl Node {
         if let NodeKind::Sequence { items, .. } = &self.kind { items } else { &[] }
     }
 
+    /// The values of a mapping, or the items of a list.
+    pub(crate) fn children(&self) -> impl Iterator<Item = &Self> {
+        self.pairs().iter().map(|pair| &pair.value).chain(self.items())
+    }
+
     pub(crate) fn is_flow(&self) -> bool {
         matches!(self.kind, NodeKind::Sequence { flow: true, .. } | NodeKind::Mapping { flow: true, .. })
     }

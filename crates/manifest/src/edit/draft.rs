@@ -1,6 +1,6 @@
 //! The text of one document while it is edited.
 
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 use serde_json::Value;
 
@@ -49,7 +49,8 @@ impl<'s> Draft<'s> {
     }
 
     /// Makes the replacements, and reads the text again.
-    pub(super) fn splice(&mut self, splices: Vec<Splice>) -> Result<(), ManifestError> {
+    pub(super) fn splice(&mut self, mut splices: Vec<Splice>) -> Result<(), ManifestError> {
+        splices.sort_by_key(|splice| (splice.range.start, Reverse(splice.depth)));
         let step = splices.iter().map(|splice| (splice.range.clone(), splice.text.len())).collect();
         let text = splice(&self.text, splices).ok_or_else(|| self.changed_more())?;
         self.tree = read(&text).ok_or_else(|| self.changed_more())?;

@@ -1,25 +1,31 @@
 //! Edits a manifest in place: every byte that an edit does not need to change stays as it is.
 
+mod anchors;
 mod block;
 mod change;
 mod context;
 mod draft;
+mod edit_tree;
 mod flow;
 mod item;
+mod pair;
 mod pointer;
+mod properties;
 mod quote;
 mod rounds;
+mod sharing;
 mod slot;
 mod splice;
-
-use std::cmp::Reverse;
+mod written;
 
 use crate::documents::Document;
 use crate::error::ManifestError;
 use crate::tree::NodeKind;
+use anchors::Anchors;
 use context::EditContext;
 use draft::Draft;
 use splice::Splice;
+use written::Written;
 
 pub use change::{Change, Edit};
 
@@ -49,53 +55,50 @@ pub fn edit(source: &str, document: &Document, edits: &[Edit]) -> Result<Edited,
         pending.push(pointer::apply(&mut expected, edit, document.index + 1)?);
     }
     let mut draft = Draft::new(source, document)?;
+    let mut notes = Vec::new();
     while !pending.is_empty() {
-        let (now, later) = rounds::split(pending);
+        let (mut now, later) = rounds::split(pending);
+        sharing::settle(&mut draft, &mut now, &mut expected, &mut notes)?;
         let splices = plan(&draft, &now)?;
         draft.splice(splices)?;
         pending = later;
     }
-    Ok(Edited { text: draft.finish(&expected)?, notes: Vec::new() })
+    Ok(Edited { text: draft.finish(&expected)?, notes })
 }
 
 fn plan(draft: &Draft<'_>, edits: &[Edit]) -> Result<Vec<Splice>, ManifestError> {
+    let anchors = Anchors::new(&draft.tree);
     let mut splices = Vec::new();
     for edit in edits {
-        splices.extend(plan_one(&EditContext::new(draft, edit)?, edit)?);
+        splices.extend(plan_one(&EditContext::new(draft, &anchors, edit)?, edit)?);
     }
-    splices.sort_by_key(|splice| (splice.range.start, Reverse(splice.depth)));
     Ok(splices)
 }
 
 fn plan_one(context: &EditContext<'_>, edit: &Edit) -> Result<Vec<Splice>, ManifestError> {
     let container = context.container()?;
     let last = edit.path.last().map_or("", String::as_str);
+    let value = match &edit.change {
+        Change::Add(value) | Change::Replace(value) => &Written::from(value),
+        Change::Remove => &Written::List(Vec::new()),
+    };
     match &container.kind {
-        NodeKind::Mapping { flow, pairs } => {
-            let pair = pairs.iter().find(|pair| pair.key == last && !pair.merge);
-            if let (Some(pair), Change::Add(value) | Change::Replace(value)) = (pair, &edit.change) {
-                return slot::set(context, &pair.value, Some(pair), value);
-            }
-            let merge = pairs.iter().find(|pair| pair.merge);
-            match (&edit.change, merge, flow) {
-                (Change::Add(value), _, true) => flow::insert(context, container, Some(last), value),
-                (Change::Add(value), _, false) => block::insert_pair(context, container, last, value),
-                (_, Some(merge), _) => Err(context.shared(merge.start, "the merge key <<")),
-                (_, None, _) => Err(context.not_found()),
-            }
-        }
+        NodeKind::Mapping { .. } if edit.change != Change::Remove => match context.anchors.own(container, last) {
+            Some(pair) => slot::set(context, &pair.value, Some(pair), value),
+            None => pair::insert(context, container, last, value),
+        },
         NodeKind::Sequence { flow, items } => {
             let at = last.parse::<usize>().ok().filter(|at| *at < items.len());
             match (&edit.change, at, flow) {
-                (Change::Add(value), Some(at), _) => item::insert_before(context, container, at, value),
-                (Change::Add(value), None, true) => flow::insert(context, container, None, value),
-                (Change::Add(value), None, false) => block::append_item(context, container, value),
-                (Change::Replace(value), Some(at), _) => item::replace(context, container, at, value),
+                (Change::Add(_), Some(at), _) => item::insert_before(context, container, at, value),
+                (Change::Add(_), None, true) => flow::insert(context, container, None, value),
+                (Change::Add(_), None, false) => block::append_item(context, container, value),
+                (Change::Replace(_), Some(at), _) => item::replace(context, container, at, value),
                 (Change::Remove, Some(at), _) => item::remove(context, container, at),
                 (_, None, _) => Err(context.not_found()),
             }
         }
-        NodeKind::Scalar(_) | NodeKind::Alias(_) => Err(context.not_found()),
+        _ => Err(context.not_found()),
     }
 }
 
