@@ -128,9 +128,6 @@ pub(super) fn insert_pair(
     if let Some(spec) = spec {
         return Ok(vec![insert_before(context, spec, at, &text)]);
     }
-    if ends_without_line_break(context.source, &last.value) {
-        return Ok(vec![insert_before(context, last, at, &text)]);
-    }
     let end = end_of(context.source, &last.value).ok_or_else(|| {
         context.unsupported(last.start, "the last value of this mapping is an empty block scalar")
     })?;
@@ -150,11 +147,6 @@ pub(super) fn append_item(
     let (Some((dash, gap)), Some(last)) = (dashes, sequence.items().last()) else {
         return Err(context.unsupported(sequence.start, "this list is not below a key"));
     };
-    if ends_without_line_break(context.source, last) {
-        return Err(
-            context.unsupported(last.start, "the block scalar at the end of the file lacks its line break")
-        );
-    }
     let text = if last.is_flow() && !last.pairs().is_empty() {
         FlowStyle::around(context).write(value, None)
     } else {
@@ -249,23 +241,6 @@ pub(super) fn header(source: &str, node: &Node) -> Option<(usize, usize)> {
 fn header_has(source: &str, node: &Node, indicator: char) -> bool {
     let header = header(source, node).and_then(|(start, end)| source.get(start..end));
     header.is_some_and(|header| header.contains(indicator))
-}
-
-/// Whether the value ends in a block scalar whose last line has no line break, so that adding one would
-/// change it.
-fn ends_without_line_break(source: &str, node: &Node) -> bool {
-    match &node.kind {
-        NodeKind::Sequence { flow: false, items } => {
-            items.last().is_some_and(|item| ends_without_line_break(source, item))
-        }
-        NodeKind::Mapping { flow: false, pairs } => {
-            pairs.last().is_some_and(|pair| ends_without_line_break(source, &pair.value))
-        }
-        _ => {
-            let ends_text = node.is_block_scalar() && node.end == source.len() && !source.ends_with('\n');
-            ends_text && !header_has(source, node, '-')
-        }
-    }
 }
 
 /// Puts `value` below the key of `pair`, whose own value (nothing, null, `[]`, `{}` or an alias) is taken away; its anchor and

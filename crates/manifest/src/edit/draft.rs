@@ -16,6 +16,8 @@ pub(super) struct Draft<'s> {
     document: &'s Document,
     pub(super) text: String,
     pub(super) tree: Tree,
+    /// The line break that the document lacks at its end. kubectl reads it as if it had one.
+    line_break: &'static str,
     steps: Vec<Step>,
 }
 
@@ -43,9 +45,11 @@ impl Step {
 impl<'s> Draft<'s> {
     /// Reads the document alone.
     pub(super) fn new(source: &'s str, document: &'s Document) -> Result<Self, ManifestError> {
-        let text = source.get(document.range.clone()).unwrap_or("").to_owned();
+        let text = source.get(document.range.clone()).unwrap_or("");
+        let line_break = if text.ends_with('\n') { "" } else { text::line_break(source, document.range.end) };
+        let text = format!("{text}{line_break}");
         let tree = read(&text).ok_or_else(|| changed_more(document))?;
-        Ok(Self { source, document, text, tree, steps: Vec::new() })
+        Ok(Self { source, document, text, tree, line_break, steps: Vec::new() })
     }
 
     /// Makes the replacements, and reads the text again.
@@ -61,7 +65,10 @@ impl<'s> Draft<'s> {
 
     /// The edited text, if it has the values `expected`.
     pub(super) fn finish(self, expected: &Value) -> Result<String, ManifestError> {
-        if self.tree.value == *expected { Ok(self.text) } else { Err(self.changed_more()) }
+        if self.tree.value != *expected {
+            return Err(self.changed_more());
+        }
+        Ok(self.text.strip_suffix(self.line_break).unwrap_or(&self.text).to_owned())
     }
 
     /// Number (from 1) of the document in the input.

@@ -6,6 +6,8 @@ mod flow;
 mod item;
 mod properties;
 mod refused;
+mod sharing;
+mod sharing_properties;
 mod streams;
 mod styles;
 
