@@ -138,6 +138,7 @@ impl<'t> Sites<'t> {
         match self.definition(mapping) {
             Some(definition) if definition.is_away() || definition.is_replaced() => Given::Other,
             Some(definition) => Given::Edits(definition.edits.and_then(|edits| edits.at(key))),
+            None if self.definitions.get(&mapping.anchor).is_some_and(Definition::is_away) => Given::Other,
             None if self.is_touched(value) => Given::Other,
             None => Given::Edits(None),
         }
@@ -203,8 +204,10 @@ impl<'t> Definition<'t> {
         self.change().is_some()
     }
 
-    /// Whether the anchor goes away.
+    /// Whether the anchor goes away, or may: a pair that is overridden does if the key is edited.
     fn is_away(&self) -> bool {
-        self.is_gone || self.edits.is_some_and(|edits| edits.change == Some(&Change::Remove))
+        self.is_gone
+            || self.is_overridden
+            || self.edits.is_some_and(|edits| edits.change == Some(&Change::Remove))
     }
 }
