@@ -185,8 +185,7 @@ impl UnreadablePod {
 
     /// With the position in the text of the object.
     fn at(&self, text: &str, document: &Document) -> anyhow::Error {
-        let (line, column) =
-            manifest::position(text, document.index, &self.path).unwrap_or((document.line, 1));
+        let (line, column) = manifest::position(text, document, &self.path).unwrap_or((document.line, 1));
         anyhow!("document {}, line {line}, column {column}: {self}", document.index + 1)
     }
 }

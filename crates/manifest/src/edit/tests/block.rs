@@ -410,7 +410,6 @@ fn an_empty_value_with_a_tag_is_filled() {
 }
 
 #[test]
-#[ignore = "until duplicate keys are read"]
 fn of_two_pairs_with_the_same_key_the_last_one_is_edited() {
     check(
         "spec:\n  containers:\n  - name: a\n    env: [{name: A}]\n    env:\n    - name: B\n    image: x\n",
