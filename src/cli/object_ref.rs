@@ -149,7 +149,7 @@ pub(super) async fn pods_of(cluster: &Cluster, namespace: &str, target: &ObjectR
         Ok(None) => {
             let what = if target.kind.name == "CronJob" { "one of its jobs" } else { "what it makes" };
             Err(anyhow!("{target} has no pods of its own; name {what}, or a pod"))
-        },
+        }
         Err(ApiError::NotFound(_)) => Err(target.not_found(namespace)),
         Err(ApiError::Forbidden(problem)) => {
             Err(anyhow!("{problem}; grant get on {}, or name a pod", target.kind.plural_resource()))

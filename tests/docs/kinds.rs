@@ -56,7 +56,11 @@ fn the_page_on_inject_lists_the_kinds_with_their_paths() {
         for group in kind.old_groups {
             let place = if group.is_empty() { "the core group of OpenShift 3 has" } else { group };
             let page = INJECT.split("Of older versions, ").nth(1).unwrap().split("\n\n").next().unwrap();
-            assert!(page.contains(place) && page.contains(&format!("{}s", kind.name)), "{}: {group}", kind.name);
+            assert!(
+                page.contains(place) && page.contains(&format!("{}s", kind.name)),
+                "{}: {group}",
+                kind.name
+            );
         }
     }
 }

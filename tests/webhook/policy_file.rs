@@ -102,7 +102,8 @@ fn kinds_that_own_no_pods_are_refused_as_owners() {
             }
         }
     }
-    let indirect = ["Deployment", "CronJob", "Rollout", "DeploymentConfig", "ScaledJob", "JobSet", "LeaderWorkerSet"];
+    let indirect =
+        ["Deployment", "CronJob", "Rollout", "DeploymentConfig", "ScaledJob", "JobSet", "LeaderWorkerSet"];
     assert_eq!(refused, indirect);
 }
 

@@ -33,7 +33,9 @@ pub enum CustomKindError {
     #[error("{0:?} is not a group and a kind, such as ray.io/RayCluster")]
     Name(String),
     /// Not a path.
-    #[error("{0:?} is not a path such as spec.template, spec.workers[*].template or spec.replicas.*.template")]
+    #[error(
+        "{0:?} is not a path such as spec.template, spec.workers[*].template or spec.replicas.*.template"
+    )]
     Path(String),
     /// The path of the containers, and not of the pod.
     #[error("{0:?} goes below the pod template, which has `metadata` and `spec`; write {1}")]
@@ -65,7 +67,8 @@ impl FromStr for CustomKind {
         if is_api_version(group) {
             return Err(CustomKindError::Version(name.to_owned(), format!("{kind}={path}")));
         }
-        let is_group = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+        let is_group =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
         let is_kind = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !is_kind || !is_group(group) {
             return Err(CustomKindError::Name(name.to_owned()));
@@ -75,7 +78,9 @@ impl FromStr for CustomKind {
         }
         let containers = path.strip_suffix("[*]").unwrap_or(path);
         let lists = ["containers", "initContainers"];
-        if let Some(above) = lists.iter().find_map(|list| containers.strip_suffix(list)?.strip_suffix(".spec.")) {
+        if let Some(above) =
+            lists.iter().find_map(|list| containers.strip_suffix(list)?.strip_suffix(".spec."))
+        {
             return Err(CustomKindError::TooDeep(path.to_owned(), format!("{name}={above}")));
         }
         Ok(Self { group: group.to_owned(), kind: kind.to_owned(), path: path.to_owned() })
@@ -89,8 +94,18 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("ray.io/RayCluster=spec.headGroupSpec.template", "ray.io", "RayCluster", "spec.headGroupSpec.template")]
-    #[case("kubeflow.org/MPIJob=.spec.mpiReplicaSpecs.*.template", "kubeflow.org", "MPIJob", "spec.mpiReplicaSpecs.*.template")]
+    #[case(
+        "ray.io/RayCluster=spec.headGroupSpec.template",
+        "ray.io",
+        "RayCluster",
+        "spec.headGroupSpec.template"
+    )]
+    #[case(
+        "kubeflow.org/MPIJob=.spec.mpiReplicaSpecs.*.template",
+        "kubeflow.org",
+        "MPIJob",
+        "spec.mpiReplicaSpecs.*.template"
+    )]
     #[case("Thing=template", "", "Thing", "template")]
     #[case("/Thing=template", "", "Thing", "template")]
     #[case("apps/Thing = spec.workers[*].template", "apps", "Thing", "spec.workers[*].template")]
@@ -105,14 +120,23 @@ mod tests {
     #[case("ray.io/RayCluster=", "is not GROUP/KIND=PATH")]
     #[case("=spec.template", "is not GROUP/KIND=PATH")]
     #[case("/=spec.template", "is not GROUP/KIND=PATH")]
-    #[case("ray.io/v1/RayCluster=spec.x", r#""ray.io/v1/RayCluster" has a version; every version counts: ray.io/RayCluster=spec.x"#)]
+    #[case(
+        "ray.io/v1/RayCluster=spec.x",
+        r#""ray.io/v1/RayCluster" has a version; every version counts: ray.io/RayCluster=spec.x"#
+    )]
     #[case("v1/Thing=spec.x", r#""v1/Thing" has a version; every version counts: Thing=spec.x"#)]
     #[case("a/b/C=spec.x", r#""a/b/C" is not a group and a kind"#)]
     #[case("ray.io/=spec.x", r#""ray.io/" is not a group and a kind"#)]
     #[case("ray io/Ray=spec.x", "is not a group and a kind")]
-    #[case("ray.io/Ray=spec.workers[0].template", r#""spec.workers[0].template" is not a path such as spec.template, "#)]
+    #[case(
+        "ray.io/Ray=spec.workers[0].template",
+        r#""spec.workers[0].template" is not a path such as spec.template, "#
+    )]
     #[case("ray.io/Ray={.spec.template}", "is not a path")]
-    #[case("ray.io/Ray=spec.template.spec.containers", "goes below the pod template, which has `metadata` and `spec`; write ray.io/Ray=spec.template")]
+    #[case(
+        "ray.io/Ray=spec.template.spec.containers",
+        "goes below the pod template, which has `metadata` and `spec`; write ray.io/Ray=spec.template"
+    )]
     #[case("ray.io/Ray=spec.template.spec.containers[*]", "write ray.io/Ray=spec.template")]
     fn other_texts_are_errors_with_what_to_write(#[case] text: &str, #[case] expected: &str) {
         let error = text.parse::<CustomKind>().unwrap_err().to_string();

@@ -53,7 +53,8 @@ impl WorkloadKind {
         Self::new("batch", ("CronJob", "cronjobs", "cronjob"), &["cj"])
             .with(&[template("spec.jobTemplate.spec.template", "Job")]),
         Self::new("", ("PodTemplate", "podtemplates", "podtemplate"), &[]).with(&[without_owner("template")]),
-        Self::new(ARGO, ("Rollout", "rollouts", "rollout"), &["ro"]).with(&[template(TEMPLATE, "ReplicaSet")]),
+        Self::new(ARGO, ("Rollout", "rollouts", "rollout"), &["ro"])
+            .with(&[template(TEMPLATE, "ReplicaSet")]),
         Self::new(ARGO, ("Experiment", "experiments", "experiment"), &["exp"])
             .with(&[template("spec.templates[*].template", "ReplicaSet")]),
         Self::new(ARGO, ("AnalysisTemplate", "analysistemplates", "analysistemplate"), &["at"])

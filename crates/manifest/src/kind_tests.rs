@@ -28,7 +28,8 @@ fn the_pods_of_every_case_are_found() {
         };
         let kinds = texts("kinds").iter().map(|kind| kind.parse::<CustomKind>().unwrap()).collect();
         assert_eq!(found(&object, &kinds), (texts("pods"), texts("unknown")), "{object}");
-        let owners: Vec<_> = pods(&object, &kinds).locations.iter().map(|pod| json!(pod.pods_owner())).collect();
+        let owners: Vec<_> =
+            pods(&object, &kinds).locations.iter().map(|pod| json!(pod.pods_owner())).collect();
         let of_first = owners.first().unwrap_or(&Value::Null);
         assert_eq!(of_first, expected.get("owner").unwrap_or(&Value::Null), "{object}");
     }
@@ -107,7 +108,16 @@ fn any_value() -> impl Strategy<Value = Value> {
     ];
     leaf.prop_recursive(5, 32, 4, |inner| {
         let key = prop::sample::select(vec![
-            "spec", "template", "containers", "podTemplate", "jobTemplate", "items", "objects", "tasks", "status", "values",
+            "spec",
+            "template",
+            "containers",
+            "podTemplate",
+            "jobTemplate",
+            "items",
+            "objects",
+            "tasks",
+            "status",
+            "values",
         ]);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),

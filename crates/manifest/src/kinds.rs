@@ -44,7 +44,8 @@ impl Kinds {
                 }
             });
         }
-        let custom = self.custom.iter().filter(|custom| custom.is_kind(kind, api_version)).map(|custom| &*custom.path);
+        let custom =
+            self.custom.iter().filter(|custom| custom.is_kind(kind, api_version)).map(|custom| &*custom.path);
         // A kind without a name is no object of Kubernetes, such as the values of a chart.
         let is_other = known.is_none() && !kind.is_empty() && !api_version.is_empty();
         for path in custom.chain(is_other.then_some(USUAL_PATH)) {

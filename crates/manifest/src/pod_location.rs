@@ -216,11 +216,8 @@ mod tests {
         });
         let all = locations(&json!({"items": [template, pod]}));
         let found: Vec<_> = all.iter().map(|one| (one.path.join("/"), one.namespace.as_deref())).collect();
-        let expected = [
-            ("items/0/objects/0", None),
-            ("items/0/objects/1/items/0", None),
-            ("items/1", Some("shop")),
-        ];
+        let expected =
+            [("items/0/objects/0", None), ("items/0/objects/1/items/0", None), ("items/1", Some("shop"))];
         assert_eq!(found, expected.map(|(path, namespace)| (path.to_owned(), namespace)));
     }
 

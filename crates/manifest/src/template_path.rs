@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn keys_items_and_every_key() {
-        let value = json!({"a": {"b": 1}, "l": [{"b": 2}, {"c": 3}, {"b": 4}], "m": {"x": {"b": 5}, "y": {"b": 6}}});
+        let value =
+            json!({"a": {"b": 1}, "l": [{"b": 2}, {"c": 3}, {"b": 4}], "m": {"x": {"b": 5}, "y": {"b": 6}}});
         assert_eq!(found(&value, ""), [""]);
         assert_eq!(found(&value, "a.b"), ["a/b"]);
         assert_eq!(found(&value, "l[*].b"), ["l/0/b", "l/2/b"]);

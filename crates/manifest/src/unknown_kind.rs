@@ -35,7 +35,11 @@ impl UnknownKind {
 
 impl fmt::Display for UnknownKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not looked at: the kind {} ({}) is not known", self.path, self.kind, self.api_version)?;
+        write!(
+            f,
+            "{} is not looked at: the kind {} ({}) is not known",
+            self.path, self.kind, self.api_version
+        )?;
         match self.custom_kind() {
             Some(custom) => write!(f, "; if its pods are made of this template as it is: --kind '{custom}'"),
             None => Ok(()),
@@ -62,12 +66,17 @@ const KEYS_OF_VALUES: [&str; 2] = ["values", "valuesObject"];
 /// Whether an API group may have pods that are not known here. All kinds of Kubernetes itself are known, and the groups
 /// with pods have no dot.
 fn may_have_pods(group: &str) -> bool {
-    let is_in = |other: &&str| group.strip_suffix(*other).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let is_in =
+        |other: &&str| group.strip_suffix(*other).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     group.contains('.') && !GROUPS_WITHOUT_PODS.iter().any(is_in)
 }
 
 /// Paths of the containers in an object of an unknown kind that `is_reached` does not have, each once, in their order.
-pub(crate) fn containers(object: &Value, api_version: &str, is_reached: impl Fn(&[Step<'_>]) -> bool) -> Vec<String> {
+pub(crate) fn containers(
+    object: &Value,
+    api_version: &str,
+    is_reached: impl Fn(&[Step<'_>]) -> bool,
+) -> Vec<String> {
     if !api_version.split_once('/').is_some_and(|(group, _)| may_have_pods(group)) {
         return Vec::new();
     }
@@ -100,7 +109,8 @@ impl<'v, R: Fn(&[Step<'_>]) -> bool> Scan<'v, R> {
         self.steps.push(step);
         match value {
             Value::Array(items) => {
-                if step == Step::Key("containers") && are_containers(items) && !(self.is_reached)(&self.steps) {
+                if step == Step::Key("containers") && are_containers(items) && !(self.is_reached)(&self.steps)
+                {
                     let path = path(&self.steps);
                     if self.seen.insert(path.clone()) {
                         self.paths.push(path);

@@ -77,7 +77,8 @@ impl WorkloadKind {
     #[must_use]
     pub fn named(word: &str) -> Option<&'static Self> {
         let word = word.to_ascii_lowercase();
-        let (name, rest) = word.split_once('.').map_or((word.as_str(), None), |(name, rest)| (name, Some(rest)));
+        let (name, rest) =
+            word.split_once('.').map_or((word.as_str(), None), |(name, rest)| (name, Some(rest)));
         Self::ALL.iter().find(|kind| {
             let has_name = kind.plural == name || kind.singular == name || kind.short_names.contains(&name);
             has_name
@@ -111,7 +112,11 @@ impl WorkloadKind {
     /// The name that `kubectl get -o name` prints, such as `deployment.apps` or `pod`.
     #[must_use]
     pub fn resource(&self) -> String {
-        if self.group.is_empty() { self.singular.to_owned() } else { format!("{}.{}", self.singular, self.group) }
+        if self.group.is_empty() {
+            self.singular.to_owned()
+        } else {
+            format!("{}.{}", self.singular, self.group)
+        }
     }
 
     /// The name of a role's rule in a sentence, such as `deployments` or `rollouts.argoproj.io`.
@@ -219,7 +224,10 @@ mod tests {
         for kind in WorkloadKind::ALL {
             for template in kind.templates {
                 let owner = template.pods_owner.map(|owner| {
-                    WorkloadKind::ALL.iter().find(|one| one.name == owner).unwrap_or_else(|| panic!("{owner}"))
+                    WorkloadKind::ALL
+                        .iter()
+                        .find(|one| one.name == owner)
+                        .unwrap_or_else(|| panic!("{owner}"))
                 });
                 let is_direct = owner.is_none_or(|owner| {
                     owner.templates.iter().all(|template| template.pods_owner == Some(owner.name))

@@ -208,7 +208,8 @@ fn no_template(target: &ObjectRef, text: &str, namespace: &str) -> String {
         kind: String,
         name: String,
     }
-    let Ok(Object { spec: Spec { workload_ref: Workload { kind, name } } }) = serde_json::from_str(text) else {
+    let Ok(Object { spec: Spec { workload_ref: Workload { kind, name } } }) = serde_json::from_str(text)
+    else {
         return format!("{target} has no pod template");
     };
     let workload = ObjectRef::parse(&format!("{kind}/{name}"));

@@ -30,7 +30,11 @@ fn rollout(spec: &Value) -> Value {
 /// A cluster with this Rollout.
 fn with_rollout(spec: &Value) -> ClusterFixture {
     let mut fixture = ClusterFixture::sound();
-    serve_group(&mut fixture, "argoproj.io", &[("v1alpha1", &["analysisruns", "rollouts", "rollouts/status"])]);
+    serve_group(
+        &mut fixture,
+        "argoproj.io",
+        &[("v1alpha1", &["analysisruns", "rollouts", "rollouts/status"])],
+    );
     fixture.put(ROLLOUTS, &[rollout(spec)]);
     fixture
 }
@@ -45,7 +49,10 @@ async fn a_rollout_is_explained(#[case] target: &str) {
     let server = with_rollout(&spec).serve();
     let (code, report) = server.json(&["explain", target, "-n", "shop"]).await;
     let object = &report["objects"][0];
-    assert_eq!((code, &object["kind"], &object["apiVersion"]), (0, &json!("Rollout"), &json!("argoproj.io/v1alpha1")));
+    assert_eq!(
+        (code, &object["kind"], &object["apiVersion"]),
+        (0, &json!("Rollout"), &json!("argoproj.io/v1alpha1"))
+    );
     assert_eq!(object["containers"][0]["value"], "966367641");
     let (_, stdout, _) = server.run(&["explain", target, "-n", "shop"]).await;
     assert!(stdout.contains("\nRollout shop/api  app "), "{stdout}");
@@ -54,7 +61,8 @@ async fn a_rollout_is_explained(#[case] target: &str) {
 #[tokio::test]
 async fn a_kind_that_the_cluster_does_not_have_is_an_error() {
     for command in ["explain", "observe", "diagnose"] {
-        let (code, stdout, stderr) = ClusterFixture::sound().serve().run(&[command, "rollout/api", "-n", "shop"]).await;
+        let (code, stdout, stderr) =
+            ClusterFixture::sound().serve().run(&[command, "rollout/api", "-n", "shop"]).await;
         let expected = "error: the API server does not have a resource type \"rollouts.argoproj.io\"; \
                         kubectl api-resources lists those that it has\n";
         assert_eq!((code, &*stdout, &*stderr), (2, "", expected), "{command}");
@@ -63,7 +71,10 @@ async fn a_kind_that_the_cluster_does_not_have_is_an_error() {
     let mut fixture = ClusterFixture::sound();
     serve_group(&mut fixture, "argoproj.io", &[("v1alpha1", &["applications"])]);
     let (code, _, stderr) = fixture.serve().run(&["explain", "rollout/api"]).await;
-    assert!(code == 2 && stderr.contains("does not have a resource type \"rollouts.argoproj.io\""), "{stderr}");
+    assert!(
+        code == 2 && stderr.contains("does not have a resource type \"rollouts.argoproj.io\""),
+        "{stderr}"
+    );
 }
 
 #[tokio::test]
@@ -76,7 +87,8 @@ async fn an_object_that_is_not_there_is_named() {
 #[tokio::test]
 async fn the_version_that_has_the_kind_is_asked() {
     let mut fixture = ClusterFixture::sound();
-    let versions: &[(&str, &[&str])] = &[("v1beta1", &["statefulsets"]), ("v1alpha1", &["clonesets", "statefulsets"])];
+    let versions: &[(&str, &[&str])] =
+        &[("v1beta1", &["statefulsets"]), ("v1alpha1", &["clonesets", "statefulsets"])];
     serve_group(&mut fixture, "apps.kruise.io", versions);
     let object = json!({
         "apiVersion": "apps.kruise.io/v1alpha1", "kind": "CloneSet", "metadata": {"name": "api", "namespace": "shop"},
@@ -145,7 +157,8 @@ async fn every_kind_of_the_table_is_explained() {
     let others: Vec<_> = WorkloadKind::ALL.iter().filter(|kind| !kind.is_built_in()).collect();
     let mut arguments = vec!["explain".to_owned()];
     for kind in &others {
-        let of_group: Vec<_> = others.iter().filter(|one| one.group == kind.group).map(|one| one.plural).collect();
+        let of_group: Vec<_> =
+            others.iter().filter(|one| one.group == kind.group).map(|one| one.plural).collect();
         serve_group(&mut fixture, kind.group, &[("v2", &of_group)]);
         let namespaces = if kind.is_cluster_scoped { "" } else { "namespaces/shop/" };
         fixture.put(&format!("/apis/{}/v2/{namespaces}{}", kind.group, kind.plural), &[object(kind, "v2")]);
@@ -184,7 +197,13 @@ async fn pods_of_workloads_are_found(
     fixture.put("/api/v1/namespaces/shop/pods", &[]);
     let server = fixture.serve();
     let (code, _, stderr) = server.run(&["diagnose", target, "-n", "shop"]).await;
-    assert!(code == 2 && stderr.contains(&format!("no pod of {target} runs in namespace shop").replace("dc/", "deploymentconfig/")), "{stderr}");
+    assert!(
+        code == 2
+            && stderr.contains(
+                &format!("no pod of {target} runs in namespace shop").replace("dc/", "deploymentconfig/")
+            ),
+        "{stderr}"
+    );
     let asked = server.asked.lock().unwrap();
     let of_pods = asked.iter().find(|(path, _)| path.ends_with("/pods")).unwrap();
     let query = of_pods.1["labelSelector"].replace("%3D", "=").replace("%2F", "/");
@@ -201,9 +220,7 @@ fn owned(name: &str, owner: &Value, labels: &Value) -> Value {
 /// Without a right to read anything but pods.
 #[tokio::test]
 async fn an_audit_names_what_made_the_owner_of_a_pod() {
-    let owner = |api_version: &str, kind: &str, name: &str| {
-        json!({"apiVersion": api_version, "kind": kind, "name": name, "controller": true})
-    };
+    let owner = |api_version: &str, kind: &str, name: &str| json!({"apiVersion": api_version, "kind": kind, "name": name, "controller": true});
     let replica_set = owner("apps/v1", "ReplicaSet", "api-5d");
     let controller = owner("v1", "ReplicationController", "api-3");
     let pods = [
@@ -217,18 +234,20 @@ async fn an_audit_names_what_made_the_owner_of_a_pod() {
     ];
     let mut fixture = ClusterFixture::sound();
     fixture.answer("/api/v1/namespaces/shop/pods", list(&pods, ""));
-    fixture.put(
-        "/api/v1/namespaces",
-        &[namespace("shop", &json!({"gomemlimit.dev/inject": "enabled"}))],
-    );
+    fixture.put("/api/v1/namespaces", &[namespace("shop", &json!({"gomemlimit.dev/inject": "enabled"}))]);
     let server = fixture.serve();
     let (_, report) = server.json(&["audit", "-n", "shop"]).await;
-    let rows: Vec<_> = report["containers"].as_array().unwrap().iter().map(|row| {
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let workload = &row["workload"];
-        let group = text(&workload["group"]);
-        (group, format!("{} {}", text(&workload["kind"]), text(&workload["name"])), text(&row["advice"]))
-    }).collect();
+    let rows: Vec<_> = report["containers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let workload = &row["workload"];
+            let group = text(&workload["group"]);
+            (group, format!("{} {}", text(&workload["kind"]), text(&workload["name"])), text(&row["advice"]))
+        })
+        .collect();
     let expected = [
         ("argoproj.io", "Rollout api", "kubectl argo rollouts restart api -n shop"),
         ("apps", "Deployment api", "kubectl rollout restart deployment/api -n shop"),
@@ -238,7 +257,8 @@ async fn an_audit_names_what_made_the_owner_of_a_pod() {
         ("apps.kruise.io", "StatefulSet db", "kubectl delete pod f -n shop"),
         ("apps", "StatefulSet db", "kubectl rollout restart statefulset/db -n shop"),
     ];
-    let expected = expected.map(|(group, name, advice)| (group.to_owned(), name.to_owned(), advice.to_owned()));
+    let expected =
+        expected.map(|(group, name, advice)| (group.to_owned(), name.to_owned(), advice.to_owned()));
     assert_eq!(rows, expected);
     let (_, stdout, _) = server.run(&["audit", "-n", "shop", "-o", "wide"]).await;
     assert!(stdout.lines().any(|line| line.starts_with("a ") && line.contains(" rollout/api ")), "{stdout}");
