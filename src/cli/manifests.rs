@@ -3,10 +3,9 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs::Metadata,
-    path::PathBuf,
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{
@@ -20,20 +19,15 @@ use serde_json::Value;
 use super::{
     cluster_args::parse_name,
     complete,
-    manifest_files::{Found, Source, find},
-    output,
+    manifest_files::{Content, Encoding, FileArgs, Found, Problem, Severity, Source},
     settings_args::SettingsArgs,
 };
 
 /// The manifests, and the settings for them.
 #[derive(Args, Debug)]
 pub(super) struct ManifestArgs {
-    /// File, directory (its *.yaml, *.yml and *.json) or - for stdin; may be repeated
-    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
-    filenames: Vec<PathBuf>,
-    /// Search directories within directories, too
-    #[arg(short = 'R', long)]
-    recursive: bool,
+    #[command(flatten)]
+    files: FileArgs,
     /// Namespace of objects that name none; default: `default`, or that of the context
     #[arg(short = 'n', long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
     namespace: Option<String>,
@@ -45,6 +39,7 @@ pub(super) struct ManifestArgs {
 pub(super) struct Input {
     pub(super) source: Source,
     pub(super) text: String,
+    pub(super) encoding: Encoding,
     /// The file that the text is from; none for stdin.
     pub(super) file: Option<Metadata>,
     pub(super) documents: Vec<Document>,
@@ -119,16 +114,23 @@ impl ManifestArgs {
     ///
     /// If an input or the policy file cannot be read, or if a manifest or a pod in it is invalid.
     pub(super) fn decide(&self) -> anyhow::Result<Manifests> {
-        let Found { sources, left_out } = find(&self.filenames, self.recursive)?;
-        for sentence in &left_out {
-            output::warning(sentence);
-        }
+        let Found { sources, problems, .. } = self.files.find()?;
+        problems.iter().try_for_each(report)?;
+        let mut is_partial = problems.iter().any(|problem| problem.severity == Severity::Warning);
         let mut inputs = Vec::new();
         let mut budget = AliasBudget::default();
         for source in sources {
-            let (text, file) = source.read()?;
+            let Content { text, encoding, file } = match source.read() {
+                Ok(content) => content,
+                Err(error) => {
+                    let problem = source.problem(&error);
+                    report(&problem)?;
+                    is_partial |= problem.severity == Severity::Warning;
+                    continue;
+                }
+            };
             let documents = manifest::parse_within(&text, &mut budget).with_context(|| source.to_string())?;
-            inputs.push(Input { source, text, file, documents });
+            inputs.push(Input { source, text, encoding, file, documents });
         }
         let namespaces = namespace_annotations(&inputs);
         let policy = self.policy.policy_with_lints()?;
@@ -144,7 +146,7 @@ impl ManifestArgs {
                 }
             }
         }
-        Ok(Manifests { inputs, decided, is_partial: !left_out.is_empty() })
+        Ok(Manifests { inputs, decided, is_partial })
     }
 
     fn decide_one(
@@ -189,8 +191,7 @@ impl UnreadablePod {
 
     /// With the position in the text of the object.
     fn at(&self, text: &str, document: &Document) -> anyhow::Error {
-        let (line, column) =
-            manifest::position(text, document.index, &self.path).unwrap_or((document.line, 1));
+        let (line, column) = manifest::position(text, document, &self.path).unwrap_or((document.line, 1));
         anyhow!("document {}, line {line}, column {column}: {self}", document.index + 1)
     }
 }
@@ -210,6 +211,15 @@ pub(super) fn decide_at(
     let json = value.to_string();
     let pod = Pod::parse(&json).map_err(|error| UnreadablePod::new(location, value, &error))?;
     Ok(decide(&pod, context, policy).into_owned())
+}
+
+/// Ends the run for an error, and prints anything milder.
+fn report(problem: &Problem) -> anyhow::Result<()> {
+    if problem.severity == Severity::Error {
+        bail!("{}", problem.text);
+    }
+    problem.print(false);
+    Ok(())
 }
 
 fn is_namespace(object: &Value) -> bool {

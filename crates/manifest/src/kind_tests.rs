@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{CustomKind, Kinds, Pods, WorkloadKind, parse, pods};
+use crate::{AliasBudget, CustomKind, Kinds, Pods, WorkloadKind, pods, read};
 
 /// Objects, each with what is found in it.
 const CASES: &str = include_str!("kind_tests.yaml");
@@ -18,10 +18,10 @@ fn found(value: &Value, kinds: &Kinds) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn the_pods_of_every_case_are_found() {
-    let documents = parse(CASES).unwrap();
+    let documents = read(CASES, &mut AliasBudget::default());
     assert!(documents.len() > 40);
     for document in documents {
-        let mut object = document.value;
+        let mut object = document.unwrap().value;
         let expected = object.as_object_mut().unwrap().remove("expected").unwrap();
         let texts = |key: &str| -> Vec<String> {
             expected.get(key).map(|list| serde_json::from_value(list.clone()).unwrap()).unwrap_or_default()
