@@ -65,10 +65,22 @@ impl InjectArgs {
         }
         let mut changed = Vec::with_capacity(inputs.len());
         for (index, input) in inputs.iter().enumerate() {
-            let of_input = decided.iter().filter(|decided| decided.input == index);
-            let edits: Vec<Vec<Edit>> = of_input.map(Decided::edits).collect::<Result<_, _>>()?;
-            let text =
-                manifest::apply(&input.text, &edits.concat()).with_context(|| input.source.to_string())?;
+            let of_input: Vec<&Decided> = decided.iter().filter(|decided| decided.input == index).collect();
+            let mut text = String::with_capacity(input.text.len());
+            for document in &input.documents {
+                let of_document = of_input.iter().filter(|decided| decided.document == document.index);
+                let edits: Vec<Vec<Edit>> =
+                    of_document.map(|decided| decided.edits()).collect::<Result<_, _>>()?;
+                let edited = manifest::edit(&input.text, document, &edits.concat())
+                    .with_context(|| input.source.to_string())?;
+                for note in &edited.notes {
+                    output::warning(&format!("{}: {note}", input.source));
+                }
+                text += &edited.text;
+            }
+            if input.documents.is_empty() {
+                text.clone_from(&input.text);
+            }
             changed.push((input, text));
         }
         if self.in_place {

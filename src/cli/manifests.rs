@@ -79,11 +79,7 @@ impl Decided {
                 "remove" => Change::Remove,
                 _ => Change::Add(value),
             };
-            Ok(Edit {
-                document: self.document,
-                path: self.location.path.iter().cloned().chain(tokens).collect(),
-                change,
-            })
+            Ok(Edit { path: self.location.path.iter().cloned().chain(tokens).collect(), change })
         });
         edits.collect()
     }
