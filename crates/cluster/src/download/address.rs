@@ -4,7 +4,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hyper::{Uri, header::HeaderValue};
 use percent_encoding::percent_decode_str;
 
-use super::DownloadError;
+use super::error::DownloadError;
 
 /// A URL of the web.
 pub(super) fn parse(url: &str) -> Result<Uri, DownloadError> {

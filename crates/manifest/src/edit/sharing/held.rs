@@ -16,7 +16,8 @@ pub(super) fn edits(sites: &Sites<'_>) -> Vec<Edit> {
             continue;
         }
         let wanted = wanted(sites, *id, definition);
-        edits.extend(wanted.into_iter().map(|edit| Edit { path: [path.clone(), edit.path].concat(), ..edit }));
+        edits
+            .extend(wanted.into_iter().map(|edit| Edit { path: [path.clone(), edit.path].concat(), ..edit }));
     }
     edits
 }

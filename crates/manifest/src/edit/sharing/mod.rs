@@ -74,7 +74,8 @@ impl<'t> Sites<'t> {
     fn fixes(&self) -> Vec<Fix<'_, 't>> {
         let aliases = self.aliases.iter().filter(|site| !self.is_as_edited(site)).map(Fix::Alias);
         // One for each mapping: the others are found when the text is read again.
-        let merges = self.merging.iter().filter_map(|site| self.inherited(site).or_else(|| self.gained(site)));
+        let merges =
+            self.merging.iter().filter_map(|site| self.inherited(site).or_else(|| self.gained(site)));
         aliases.chain(merges).collect()
     }
 
@@ -113,9 +114,10 @@ impl<'t> Sites<'t> {
         merges.into_iter().find_map(|(position, pair)| {
             self.anchors.merged(&pair.value).into_iter().find_map(|mapping| {
                 let edits = self.definition(mapping).and_then(|definition| definition.edits)?;
-                let mut gained = edits.below.iter().filter(|(key, edits)| {
-                    edits.change.is_some() && !self.anchors.has(mapping, key)
-                });
+                let mut gained = edits
+                    .below
+                    .iter()
+                    .filter(|(key, edits)| edits.change.is_some() && !self.anchors.has(mapping, key));
                 gained.find_map(|(key, _)| {
                     let wanted = site.edits.and_then(|edits| edits.at(key)).and_then(|edits| edits.change);
                     match entries.iter().find(|entry| entry.key == *key) {

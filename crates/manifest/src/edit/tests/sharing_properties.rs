@@ -29,7 +29,8 @@ impl Text {
                 format!("{anchor}{}", items.collect::<String>())
             }
             Self::Mapping(anchor, false, pairs) if !pairs.is_empty() => {
-                let pairs = pairs.iter().map(|(key, value)| format!("{line}{key}:{}", value.block(indent + 2)));
+                let pairs =
+                    pairs.iter().map(|(key, value)| format!("{line}{key}:{}", value.block(indent + 2)));
                 format!("{anchor}{}", pairs.collect::<String>())
             }
             other => other.flow(),
