@@ -32,7 +32,8 @@ impl<'e> Touched<'e> {
             node.is_removed_from |= is_removal;
             node = node.below.entry(token).or_default();
         }
-        waits |= node.is_target || node.is_shifted || node.is_container || (is_addition && node.is_removed_from);
+        waits |=
+            node.is_target || node.is_shifted || node.is_container || (is_addition && node.is_removed_from);
         node.is_container = true;
         node.is_added_to |= is_addition;
         node.is_shifted |= match &edit.change {
