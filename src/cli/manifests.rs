@@ -133,7 +133,7 @@ impl ManifestArgs {
         let mut decided = Vec::new();
         for (index, input) in inputs.iter().enumerate() {
             for document in &input.documents {
-                for location in manifest::pod_locations(&document.value) {
+                for location in manifest::pods(&document.value, &manifest::Kinds::default()).locations {
                     decided.push(
                         self.decide_one(index, document, location, &namespaces, &policy)
                             .map_err(|error| error.at(&input.text, document))

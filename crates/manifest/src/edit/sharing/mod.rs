@@ -81,11 +81,11 @@ impl<'t> Sites<'t> {
 
     /// Whether an alias gets its edits by those of its anchor, or is replaced itself.
     fn is_as_edited(&self, site: &Site<'t>) -> bool {
+        if site.edits.is_some_and(|edits| edits.change.is_some()) {
+            return true;
+        }
         let NodeKind::Alias(id) = site.node.kind else { return true };
         let Some(definition) = self.definitions.get(&id) else { return true };
-        if site.edits.is_some_and(|edits| edits.change.is_some()) {
-            return !definition.is_overridden;
-        }
         match definition.path {
             Some(_) => !definition.is_away() && definition.edits == site.edits,
             None => site.edits.is_none() && !definition.is_away() && !self.is_touched(definition.node),
@@ -206,10 +206,8 @@ impl<'t> Definition<'t> {
         self.change().is_some()
     }
 
-    /// Whether the anchor goes away, or may: a pair that is overridden does if the key is edited.
+    /// Whether the anchor goes away.
     fn is_away(&self) -> bool {
-        self.is_gone
-            || self.is_overridden
-            || self.edits.is_some_and(|edits| edits.change == Some(&Change::Remove))
+        self.is_gone || self.edits.is_some_and(|edits| edits.change == Some(&Change::Remove))
     }
 }

@@ -207,7 +207,7 @@ fn objects(manifest: &Value) -> &Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn shared_values_get_the_edits_of_each_place(
