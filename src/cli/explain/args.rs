@@ -63,6 +63,8 @@ pub(in crate::cli) struct ExplainArgs {
 pub(super) enum FailOn {
     Reason(Reason),
     Warning,
+    /// An object with containers whose kind is not known.
+    UnknownKind,
 }
 
 impl FromStr for FailOn {
@@ -71,7 +73,10 @@ impl FromStr for FailOn {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "warning" => Ok(Self::Warning),
-            reason => reason.parse().map(Self::Reason).map_err(|error| format!("{error}, warning")),
+            "unknown-kind" => Ok(Self::UnknownKind),
+            reason => {
+                reason.parse().map(Self::Reason).map_err(|error| format!("{error}, warning, unknown-kind"))
+            }
         }
     }
 }
@@ -107,6 +112,8 @@ impl ExplainArgs {
     fn fails_on(&self, decision: &PodDecision<'_>) -> bool {
         self.fail_on.iter().any(|finding| match finding {
             FailOn::Warning => !decision.warnings.is_empty(),
+            // It has no decision.
+            FailOn::UnknownKind => false,
             FailOn::Reason(reason) => {
                 decision.containers.iter().any(|container| container.outcome.reason == *reason)
             }

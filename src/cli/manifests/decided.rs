@@ -8,10 +8,10 @@ use gomemlimit_core::{
     decide,
     limit_range::DefaultLimit,
 };
-use gomemlimit_manifest::{Change, Document, PodLocation, position};
+use gomemlimit_manifest::{Change, Document, Edit, PodLocation, UnknownKind, position};
 use serde_json::Value;
 
-use super::{reader::Edit, unreadable_pod::UnreadablePod};
+use super::unreadable_pod::UnreadablePod;
 use crate::cli::manifest_files::{Encoding, Problem, Source};
 
 /// One input: its documents, in their order, and what is wrong with it.
@@ -26,6 +26,8 @@ pub(in crate::cli) struct DecidedInput {
     pub(in crate::cli) documents: Vec<DecidedDocument>,
     /// Printed before the next input.
     pub(in crate::cli) problems: Vec<Problem>,
+    /// Objects with containers that are not looked at.
+    pub(in crate::cli) unknown_kinds: Vec<UnknownKind>,
 }
 
 impl DecidedInput {

@@ -3,13 +3,11 @@
 
 mod decided;
 mod in_order;
-mod reader;
 mod run_summary;
 mod surroundings;
 mod unreadable_pod;
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     sync::{Mutex, PoisonError},
 };
@@ -17,7 +15,9 @@ use std::{
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
-use gomemlimit_manifest::{self as manifest, AliasBudget, Document, DuplicateKey, PodLocation, UnreadableDocument, read};
+use gomemlimit_manifest::{
+    AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnreadableDocument, UnknownKind, pods, read,
+};
 use serde_json::Value;
 
 use self::{
@@ -36,7 +36,6 @@ use super::{
 
 pub(super) use self::{
     decided::{Decided, DecidedDocument, DecidedInput, decide_at},
-    reader::edit,
     run_summary::RunSummary,
 };
 
@@ -48,6 +47,10 @@ pub(super) struct ManifestArgs {
     /// Namespace of objects that name none; default: `default`, or that of the context
     #[arg(short = 'n', long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
     namespace: Option<String>,
+    /// A kind of others with pods: PATH leads to what has the `metadata` and `spec` of the pod, such as
+    /// `ray.io/RayCluster=spec.workerGroupSpecs[*].template`; may be repeated
+    #[arg(long = "kind", value_name = "GROUP/KIND=PATH")]
+    kinds: Vec<CustomKind>,
     /// Print no notes on stderr, and no line for each container; errors and warnings only
     #[arg(short, long)]
     quiet: bool,
@@ -61,6 +64,7 @@ type Text = Result<Content, Problem>;
 /// Everything that decides about an input.
 struct Decider<'a> {
     policy: &'a Policy,
+    kinds: &'a Kinds,
     surroundings: &'a Surroundings,
     default_namespace: &'a str,
 }
@@ -104,6 +108,7 @@ impl ManifestArgs {
         let (surroundings, held) = self.surroundings(&sources, &mut bar)?;
         let decider = Decider {
             policy: &policy,
+            kinds: &self.kinds.iter().cloned().collect(),
             surroundings: &surroundings,
             default_namespace: self.default_namespace(),
         };
@@ -141,7 +146,7 @@ impl ManifestArgs {
         let held: Mutex<HashMap<usize, Text>> = Mutex::default();
         let prepare = |index: usize, source: &Source| {
             let text = text_of(source);
-            let objects = text.as_ref().map_or_else(|_| Vec::new(), |content| self.objects(&content.text));
+            let objects = text.as_ref().map_or_else(|_| Vec::new(), |content| objects_in(&content.text));
             let is_file = matches!(&text, Ok(Content { file: Some(file), .. }) if file.is_file());
             if !is_file {
                 held.lock().unwrap_or_else(PoisonError::into_inner).insert(index, text);
@@ -155,13 +160,14 @@ impl ManifestArgs {
         Ok((surroundings, held))
     }
 
-    fn objects(&self, text: &str) -> Vec<Value> {
-        if !may_have_objects(text) {
-            return Vec::new();
-        }
-        let documents = read(text, &mut AliasBudget::default()).into_iter().flatten();
-        documents.flat_map(|document| objects(document.value, self.default_namespace())).collect()
+}
+
+fn objects_in(text: &str) -> Vec<Value> {
+    if !may_have_objects(text) {
+        return Vec::new();
     }
+    let documents = read(text, &mut AliasBudget::default()).into_iter().flatten();
+    documents.flat_map(|document| objects(document.value)).collect()
 }
 
 fn text_of(source: &Source) -> Text {
@@ -177,6 +183,7 @@ impl Decider<'_> {
             encoding: Encoding::Utf8,
             documents: Vec::new(),
             problems: Vec::new(),
+            unknown_kinds: Vec::new(),
         };
         match text {
             Ok(Content { text, encoding, file }) => (input.text, input.encoding, input.file) = (text, encoding, file),
@@ -197,7 +204,9 @@ impl Decider<'_> {
 
     fn document(&self, input: &mut DecidedInput, document: Document) -> DecidedDocument {
         let mut decided = Vec::new();
-        for location in manifest::pod_locations(&document.value) {
+        let Pods { locations, unknown } = pods(&document.value, self.kinds);
+        input.unknown_kinds.extend(unknown);
+        for location in locations {
             match self.pod(&document.value, location) {
                 Ok(one) => {
                     if let Some(text) = one.rival_limit_ranges() {
@@ -227,9 +236,8 @@ impl Decider<'_> {
             annotations: self.surroundings.annotations(&namespace),
             owner: location.pods_owner(),
         };
-        let mut pod = Cow::Borrowed(object.pointer(&location.pointer()).unwrap_or(&Value::Null));
-        let ranges = self.surroundings.limit_ranges();
-        let given = if ranges.is_in(&namespace) { ranges.apply(&namespace, pod.to_mut()) } else { Vec::new() };
+        let pod = object.pointer(&location.pointer()).unwrap_or(&Value::Null);
+        let (pod, given) = self.surroundings.complete(&namespace, pod);
         let mut decided = decide_one(&pod, location, context, self.policy)?;
         decided.note_limit_ranges(&given);
         Ok(decided)
@@ -261,6 +269,8 @@ struct Seen {
     is_left_out: bool,
     pods: usize,
     containers: usize,
+    /// Each with its file.
+    unknown_kinds: Vec<(String, UnknownKind)>,
 }
 
 impl Seen {
@@ -268,7 +278,9 @@ impl Seen {
     fn of(input: &DecidedInput) -> Self {
         let containers = input.decided().map(|one| one.decision.containers.len()).sum();
         let is_left_out = input.documents.is_empty();
-        Self { problems: Vec::new(), is_left_out, pods: input.decided().count(), containers }
+        let unknown_kinds = input.unknown_kinds.iter().map(|one| (input.source.to_string(), one.clone()));
+        let (problems, pods) = (Vec::new(), input.decided().count());
+        Self { problems, is_left_out, pods, containers, unknown_kinds: unknown_kinds.collect() }
     }
 
     fn add_to(&self, summary: &mut RunSummary) {
@@ -277,5 +289,8 @@ impl Seen {
         summary.is_partial |= self.is_left_out && has(Severity::Warning);
         summary.pods += self.pods;
         summary.containers += self.containers;
+        for (file, unknown) in &self.unknown_kinds {
+            summary.add_unknown(file, unknown);
+        }
     }
 }
