@@ -3,7 +3,7 @@
 use std::{fs::Metadata, os::unix::ffi::OsStrExt as _, process::ExitCode};
 
 use anyhow::{Context, bail, ensure};
-use clap::{ArgGroup, Args};
+use clap::Args;
 use gomemlimit_core::{
     decision::ContainerDecision,
     warning::{Warning, WarningKind},
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     diff,
     format::Format,
-    manifest_files::{self, Source},
+    manifest_files::{self, Source, input_group},
     manifests::{Decided, Input, ManifestArgs, Manifests},
     out_file::OutFile,
     output,
@@ -33,7 +33,7 @@ use super::{
   gomemlimit inject -R -f manifests/ --in-place
   # Rendered by another tool, with a lower ratio
   helm template shop ./chart | gomemlimit inject -f - --ratio 80%")]
-#[command(group = ArgGroup::new("input").args(["filenames"]).required(true))]
+#[command(group = input_group())]
 pub(super) struct InjectArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
@@ -58,15 +58,29 @@ pub(super) struct InjectArgs {
 impl InjectArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Manifests { inputs, decided, .. } = self.manifests.decide()?;
-        if self.in_place && inputs.iter().any(|input| input.source == Source::Stdin) {
-            bail!("--in-place needs files: stdin cannot be written back");
+        if self.in_place
+            && let Some(input) = inputs.iter().find(|input| input.source.path().is_none())
+        {
+            bail!("--in-place needs files: {} cannot be written back", input.source);
         }
         let mut changed = Vec::with_capacity(inputs.len());
         for (index, input) in inputs.iter().enumerate() {
-            let of_input = decided.iter().filter(|decided| decided.input == index);
-            let edits: Vec<Vec<Edit>> = of_input.map(Decided::edits).collect::<Result<_, _>>()?;
-            let text =
-                manifest::apply(&input.text, &edits.concat()).with_context(|| input.source.to_string())?;
+            let of_input: Vec<&Decided> = decided.iter().filter(|decided| decided.input == index).collect();
+            let mut text = String::with_capacity(input.text.len());
+            for document in &input.documents {
+                let of_document = of_input.iter().filter(|decided| decided.document == document.index);
+                let edits: Vec<Vec<Edit>> =
+                    of_document.map(|decided| decided.edits()).collect::<Result<_, _>>()?;
+                let edited = manifest::edit(&input.text, document, &edits.concat())
+                    .with_context(|| input.source.to_string())?;
+                for note in &edited.notes {
+                    output::warning(&format!("{}: {note}", input.source));
+                }
+                text += &edited.text;
+            }
+            if input.documents.is_empty() {
+                text.clone_from(&input.text);
+            }
             changed.push((input, text));
         }
         if self.in_place {
@@ -132,11 +146,11 @@ fn write_back(changed: &[(&Input, String)], decided: &[Decided]) -> anyhow::Resu
             ensure!(is_written, "{} is a link; name {}, which it links to", path.display(), target.display());
             continue;
         }
-        files.push((index, OutFile::replacing(path, read)?, text));
+        files.push((index, OutFile::replacing(path, read)?, input.encoding, text));
     }
     let mut written = Vec::new();
-    for (index, file, text) in files {
-        if let Err(error) = file.write(text.as_bytes()) {
+    for (index, file, encoding, text) in files {
+        if let Err(error) = file.write(&encoding.encode(text)) {
             decided.iter().filter(|one| written.contains(&one.input)).for_each(report_one);
             return Err(error);
         }

@@ -3,10 +3,9 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs::Metadata,
-    path::PathBuf,
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{
@@ -20,20 +19,15 @@ use serde_json::Value;
 use super::{
     cluster_args::parse_name,
     complete,
-    manifest_files::{Found, Source, find},
-    output,
+    manifest_files::{Content, Encoding, FileArgs, Found, Problem, Severity, Source},
     settings_args::SettingsArgs,
 };
 
 /// The manifests, and the settings for them.
 #[derive(Args, Debug)]
 pub(super) struct ManifestArgs {
-    /// File, directory (its *.yaml, *.yml and *.json) or - for stdin; may be repeated
-    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
-    filenames: Vec<PathBuf>,
-    /// Search directories within directories, too
-    #[arg(short = 'R', long)]
-    recursive: bool,
+    #[command(flatten)]
+    files: FileArgs,
     /// Namespace of objects that name none; default: `default`, or that of the context
     #[arg(short = 'n', long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
     namespace: Option<String>,
@@ -45,6 +39,7 @@ pub(super) struct ManifestArgs {
 pub(super) struct Input {
     pub(super) source: Source,
     pub(super) text: String,
+    pub(super) encoding: Encoding,
     /// The file that the text is from; none for stdin.
     pub(super) file: Option<Metadata>,
     pub(super) documents: Vec<Document>,
@@ -84,11 +79,7 @@ impl Decided {
                 "remove" => Change::Remove,
                 _ => Change::Add(value),
             };
-            Ok(Edit {
-                document: self.document,
-                path: self.location.path.iter().cloned().chain(tokens).collect(),
-                change,
-            })
+            Ok(Edit { path: self.location.path.iter().cloned().chain(tokens).collect(), change })
         });
         edits.collect()
     }
@@ -119,23 +110,30 @@ impl ManifestArgs {
     ///
     /// If an input or the policy file cannot be read, or if a manifest or a pod in it is invalid.
     pub(super) fn decide(&self) -> anyhow::Result<Manifests> {
-        let Found { sources, left_out } = find(&self.filenames, self.recursive)?;
-        for sentence in &left_out {
-            output::warning(sentence);
-        }
+        let Found { sources, problems, .. } = self.files.find()?;
+        problems.iter().try_for_each(report)?;
+        let mut is_partial = problems.iter().any(|problem| problem.severity == Severity::Warning);
         let mut inputs = Vec::new();
         let mut budget = AliasBudget::default();
         for source in sources {
-            let (text, file) = source.read()?;
+            let Content { text, encoding, file } = match source.read() {
+                Ok(content) => content,
+                Err(error) => {
+                    let problem = source.problem(&error);
+                    report(&problem)?;
+                    is_partial |= problem.severity == Severity::Warning;
+                    continue;
+                }
+            };
             let documents = manifest::parse_within(&text, &mut budget).with_context(|| source.to_string())?;
-            inputs.push(Input { source, text, file, documents });
+            inputs.push(Input { source, text, encoding, file, documents });
         }
         let namespaces = namespace_annotations(&inputs);
         let policy = self.policy.policy_with_lints()?;
         let mut decided = Vec::new();
         for (index, input) in inputs.iter().enumerate() {
             for document in &input.documents {
-                for location in manifest::pod_locations(&document.value) {
+                for location in manifest::pods(&document.value, &manifest::Kinds::default()).locations {
                     decided.push(
                         self.decide_one(index, document, location, &namespaces, &policy)
                             .map_err(|error| error.at(&input.text, document))
@@ -144,7 +142,7 @@ impl ManifestArgs {
                 }
             }
         }
-        Ok(Manifests { inputs, decided, is_partial: !left_out.is_empty() })
+        Ok(Manifests { inputs, decided, is_partial })
     }
 
     fn decide_one(
@@ -209,6 +207,15 @@ pub(super) fn decide_at(
     let json = value.to_string();
     let pod = Pod::parse(&json).map_err(|error| UnreadablePod::new(location, value, &error))?;
     Ok(decide(&pod, context, policy).into_owned())
+}
+
+/// Ends the run for an error, and prints anything milder.
+fn report(problem: &Problem) -> anyhow::Result<()> {
+    if problem.severity == Severity::Error {
+        bail!("{}", problem.text);
+    }
+    problem.print(false);
+    Ok(())
 }
 
 fn is_namespace(object: &Value) -> bool {

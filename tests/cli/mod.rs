@@ -9,6 +9,7 @@ mod explain;
 mod files;
 mod help;
 mod inject;
+mod inputs;
 mod manifests;
 mod observe;
 mod terminal;

@@ -4,7 +4,7 @@
 //! PURE: text in, values and text out; no files, no clock, no network.
 //!
 //! ```
-//! use gomemlimit_manifest::{Change, Edit, apply, parse, pod_locations};
+//! use gomemlimit_manifest::{Change, Edit, edit, parse, pod_locations};
 //! use serde_json::json;
 //!
 //! let text = "\
@@ -26,7 +26,7 @@
 //! let mut path = template.path;
 //! path.extend(["spec", "containers", "0", "env", "-"].map(String::from));
 //! let variable = json!({"name": "GOMEMLIMIT", "value": "966367641"});
-//! let edited = apply(text, &[Edit { document: 0, path, change: Change::Add(variable) }])?;
+//! let edited = edit(text, &documents[0], &[Edit { path, change: Change::Add(variable) }])?.text;
 //! println!("{edited}");
 //! assert_eq!(
 //!     edited.strip_prefix(text),
@@ -37,28 +37,38 @@
 
 mod alias_budget;
 mod compose;
+mod custom_kind;
 mod documents;
 mod edit;
 mod error;
 mod json_pointer;
 mod json_text;
+mod kind_table;
+mod kinds;
 mod kubectl;
 mod pod_location;
 mod position;
 mod scalar;
 mod template;
+mod template_path;
 mod text;
 mod tree;
+mod unknown_kind;
 mod workload_kind;
 
 pub use alias_budget::AliasBudget;
+pub use custom_kind::{CustomKind, CustomKindError};
 pub use documents::{Document, UnreadableDocument, parse, parse_within, read};
-pub use edit::{Change, Edit, apply};
+pub use edit::{Change, Edit, Edited, edit};
 pub use error::ManifestError;
-pub use pod_location::{PodLocation, pod_locations};
+pub use kinds::Kinds;
+pub use pod_location::{PodLocation, Pods, pod_locations, pods};
 pub use position::{first_bad, position};
 pub use tree::DuplicateKey;
-pub use workload_kind::WorkloadKind;
+pub use unknown_kind::UnknownKind;
+pub use workload_kind::{PodTemplate, WorkloadKind};
 
+#[cfg(test)]
+mod kind_tests;
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ mod healing;
 mod install;
 mod keeper;
 mod lifecycle;
+mod limit_ranges;
 mod observe;
 mod outage;
 mod policy_engine;
