@@ -7,6 +7,7 @@ use std::mem;
 use std::ops::Range;
 
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::alias_budget::AliasBudget;
 use crate::compose::{compose, compose_json};
@@ -35,7 +36,8 @@ pub struct Document {
 }
 
 /// A part of an input that cannot be read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Error)]
+#[error("{error}")]
 pub struct UnreadableDocument {
     /// Position (from 0) among the documents of the input.
     pub index: usize,
@@ -95,20 +97,12 @@ pub fn parse_within(source: &str, budget: &mut AliasBudget) -> Result<Vec<Docume
     read(source, budget).into_iter().map(|document| document.map_err(|unreadable| unreadable.error)).collect()
 }
 
-/// Reads the documents of `source` with the position of each node.
-pub(crate) fn trees(source: &str) -> Result<Vec<Tree>, ManifestError> {
-    let mut trees = Vec::new();
-    scan(source, &mut AliasBudget::default(), &mut |found| trees.push(found.outcome));
-    trees.into_iter().collect()
-}
-
-/// Reads `text`, the range of one document, with the position of each node in it.
-pub(crate) fn tree(text: &str) -> Result<Tree, ManifestError> {
-    let mut trees = trees(text)?;
-    match (trees.pop(), trees.len()) {
-        (Some(tree), 0) => Ok(tree),
-        (_, others) => Err(ManifestError::NoSuchDocument { document: others.max(1) }),
-    }
+/// Reads `text`, the range of one document, with the position of each node in it. `None` if it is not one document.
+pub(crate) fn tree(text: &str) -> Option<Tree> {
+    let mut outcomes = Vec::new();
+    scan(text, &mut AliasBudget::default(), &mut |found| outcomes.push(found.outcome));
+    let tree = outcomes.pop()?.ok()?;
+    outcomes.is_empty().then_some(tree)
 }
 
 /// A document, readable or not.
