@@ -79,24 +79,6 @@ pub fn read(source: &str, budget: &mut AliasBudget) -> Vec<Result<Document, Unre
     documents
 }
 
-/// Reads `source` as [`read`] does, but ends at the first document that cannot be read.
-///
-/// # Errors
-///
-/// That of the first [`UnreadableDocument`].
-pub fn parse(source: &str) -> Result<Vec<Document>, ManifestError> {
-    parse_within(source, &mut AliasBudget::default())
-}
-
-/// As [`parse`], for one of several inputs that are held at the same time and share a budget.
-///
-/// # Errors
-///
-/// As [`parse`].
-pub fn parse_within(source: &str, budget: &mut AliasBudget) -> Result<Vec<Document>, ManifestError> {
-    read(source, budget).into_iter().map(|document| document.map_err(|unreadable| unreadable.error)).collect()
-}
-
 /// Reads `text`, the range of one document, with the position of each node in it. `None` if it is not one document.
 pub(crate) fn tree(text: &str) -> Option<Tree> {
     let mut outcomes = Vec::new();
