@@ -13,6 +13,7 @@ mod integrations;
 mod manifests;
 mod observe;
 mod reports;
+mod resource_list;
 mod terminal;
 mod version;
 mod written_files;
