@@ -2,9 +2,8 @@
 //! take them back, with `results` (<https://github.com/kubernetes-sigs/kustomize/blob/master/cmd/config/docs/api-conventions/functions-spec.md>).
 
 use gomemlimit_core::{
-    Policy, Reason,
-    decision::ContainerDecision,
-    settings::{EnvFrom, InitContainers, Setting, SettingError, UnknownWord, Words as _},
+    Policy,
+    settings::{Setting, SettingError, Words},
 };
 use gomemlimit_manifest::PodLocation;
 use serde_json::{Map, Value, json};

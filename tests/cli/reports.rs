@@ -1,9 +1,11 @@
 //! `explain -o sarif` and `-o junit`: what other programs show of manifests.
 
-use std::{fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use gomemlimit_fake_api_server::CommandOutput;
 use serde_json::Value;
+
+use crate::support::command::{run, run_with_stdin};
 
 /// A folder of manifests with a finding of each level, one file that cannot be read, and names that need escapes.
 pub(super) fn manifests() -> tempfile::TempDir {
@@ -128,4 +130,125 @@ fn sarif_has_each_finding_on_its_line() {
         ],
         "{log:#}"
     );
+}
+
+/// What `--fail-on` names is an error, also if it is no finding otherwise.
+#[test]
+fn sarif_has_what_fail_on_names() {
+    let folder = manifests();
+    let arguments = ["-f", "k8s/api.yaml", "-o", "sarif", "--fail-on", "injected,below-minimum"];
+    let output = explain(folder.path(), &arguments);
+    assert_eq!((output.code, &*output.stderr), (1, ""));
+    let log = output.json();
+    assert_accepted(&log);
+    let levels: Vec<_> = results(&log).iter().map(|row| row.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    let expected =
+        ["invalid-limit error", "no-memory-limit warning", "injected error", "below-minimum error", "broken-value warning"];
+    assert_eq!(levels, expected);
+}
+
+/// Paths are those of the repository, whatever way they are named.
+#[test]
+fn sarif_has_paths_of_the_repository() {
+    let folder = manifests();
+    let root = folder.path().canonicalize().unwrap();
+    let absolute = root.join("k8s/api.yaml");
+    for name in ["k8s/api.yaml", "./k8s/../k8s//api.yaml", absolute.to_str().unwrap()] {
+        let log = explain(&root, &["-f", name, "-o", "sarif"]).json();
+        assert!(results(&log)[0].contains(" k8s/api.yaml:12:"), "{name}: {log:#}");
+    }
+    // What is not in it keeps its own, and what is no file has none.
+    let log = explain(&root.join("k8s"), &["-f", "../k8s/api.yaml", "-o", "sarif"]).json();
+    assert!(results(&log)[0].contains(" api.yaml:12:"), "{log:#}");
+    std::fs::create_dir(root.join("other")).unwrap();
+    let log = explain(&root.join("other"), &["-f", absolute.to_str().unwrap(), "-o", "sarif"]).json();
+    let location = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"];
+    assert_eq!(*location, serde_json::json!({"uri": format!("file://{}", absolute.display())}));
+    let text = fs::read_to_string(&absolute).unwrap();
+    let log = run_with_stdin(&["explain", "-f", "-", "-o", "sarif"], &text).json();
+    let location = &log["runs"][0]["results"][0]["locations"][0];
+    let name = "Deployment shop/api, container api";
+    assert_eq!(*location, serde_json::json!({"logicalLocations": [{"fullyQualifiedName": name}]}));
+}
+
+/// The same in every run: a finding is recognised after lines were added before it.
+#[test]
+fn a_fingerprint_does_not_depend_on_the_line() {
+    let folder = manifests();
+    let fingerprints = || -> Vec<Value> {
+        let log = explain(folder.path(), &["-R", "-f", "k8s", "-o", "sarif"]).json();
+        log["runs"][0]["results"].as_array().unwrap().iter().map(|one| one["partialFingerprints"].clone()).collect()
+    };
+    let before = fingerprints();
+    let path = folder.path().join("k8s/api.yaml");
+    fs::write(&path, format!("# one more\n\n{}", fs::read_to_string(&path).unwrap())).unwrap();
+    assert_eq!(fingerprints(), before);
+    assert_eq!(before.iter().map(Value::to_string).collect::<BTreeSet<_>>().len(), before.len(), "each has its own");
+}
+
+/// Nothing to report is a log, too: what was found before is fixed then.
+#[test]
+fn sarif_without_findings_is_complete() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - {name: a, resources: {limits: {memory: 1Gi}}}\n";
+    let output = run_with_stdin(&["explain", "-f", "-", "-o", "sarif"], pod);
+    assert_eq!(output.code, 0);
+    let log = output.json();
+    assert_accepted(&log);
+    assert_eq!(log["runs"][0]["results"], serde_json::json!([]));
+}
+
+#[test]
+fn junit_has_a_test_for_each_container() {
+    let folder = manifests();
+    let output = explain(folder.path(), &["-R", "-f", "k8s", "-o", "junit", "--fail-on", "no-memory-limit,warning"]);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    assert_eq!(
+        output.stdout,
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="gomemlimit" tests="8" failures="3" errors="1">
+  <testsuite name="k8s/api.yaml" tests="5" failures="2" errors="0">
+    <testcase name="api" classname="Deployment shop/api" file="k8s/api.yaml"/>
+    <testcase name="envoy" classname="Deployment shop/api" file="k8s/api.yaml">
+      <failure message="no memory limit; set resources.limits.memory" type="no-memory-limit">k8s/api.yaml:13: Deployment shop/api, container envoy: no memory limit; set resources.limits.memory</failure>
+    </testcase>
+    <testcase name="worker" classname="Deployment shop/api" file="k8s/api.yaml"/>
+    <testcase name="cron" classname="Deployment shop/api" file="k8s/api.yaml"/>
+    <testcase name="old" classname="Deployment shop/api" file="k8s/api.yaml">
+      <failure message="GOMEMLIMIT=&quot;900Mi&quot; is malformed: a Go program exits with code 2; write bytes or MiB" type="broken-value">k8s/api.yaml:21: Deployment shop/api, container old: GOMEMLIMIT=&quot;900Mi&quot; is malformed: a Go program exits with code 2; write bytes or MiB</failure>
+    </testcase>
+  </testsuite>
+</testsuites>
+"#
+    );
+}
+
+/// Without a gate, warnings and errors fail, and notes do not.
+#[test]
+fn junit_without_fail_on_has_what_is_wrong() {
+    let folder = manifests();
+    let output = explain(folder.path(), &["-f", "k8s/api.yaml", "-o", "junit"]);
+    assert_eq!((output.code, &*output.stderr), (0, ""));
+    let failed: Vec<_> = output.stdout.split(" type=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(failed, ["invalid-limit", "broken-value"]);
+}
+
+/// Names that people write are no markup, and no characters that XML has not.
+#[test]
+fn junit_is_xml_whatever_is_in_the_manifest() {
+    let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "<&\"'>"}, "spec": {"containers": [{"name": "a\u0000\u001b\uffff"}]}}"#;
+    let output = run_with_stdin(&["explain", "-f", "-", "-o", "junit", "--fail-on", "no-memory-limit"], pod);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    assert!(output.stdout.contains("classname=\"Pod default/&lt;&amp;&quot;&apos;&gt;\""), "{}", output.stdout);
+    let is_allowed = |c: char| c >= ' ' || c == '\n';
+    assert!(output.stdout.chars().all(|c| is_allowed(c) && c != '\u{ffff}'), "{:?}", output.stdout);
+}
+
+/// Of a cluster there are no files.
+#[test]
+fn reports_are_of_manifests() {
+    for format in ["sarif", "junit"] {
+        let output = run(&["explain", "deployment/api", "-o", format]);
+        assert_eq!(output.code, 2);
+        assert!(output.stderr.contains("-f"), "{}", output.stderr);
+    }
 }

@@ -2,8 +2,14 @@
 //! cluster.
 
 mod args;
+#[allow(dead_code)]
+mod finding;
+#[allow(dead_code)]
+mod junit;
 mod live;
 mod report;
+#[allow(dead_code)]
+mod sarif;
 mod table;
 
 use std::{collections::BTreeMap, process::ExitCode};
