@@ -98,6 +98,11 @@ impl ExplainArgs {
         Ok(found)
     }
 
+    /// Whether `--fail-on` names a finding of these decisions, of which there may be none.
+    pub(super) fn is_found<'v>(&self, mut decisions: impl Iterator<Item = &'v PodDecision<'static>>) -> bool {
+        decisions.any(|decision| self.fails_on(decision))
+    }
+
     fn fails_on(&self, decision: &PodDecision<'_>) -> bool {
         self.fail_on.iter().any(|finding| match finding {
             FailOn::Warning => !decision.warnings.is_empty(),
