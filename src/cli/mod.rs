@@ -45,7 +45,6 @@ mod progress;
 #[cfg(not(feature = "cli"))]
 #[path = "no_progress.rs"]
 mod progress;
-#[allow(dead_code)]
 mod resource_list;
 mod runtime;
 #[cfg(feature = "cli")]

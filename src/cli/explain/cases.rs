@@ -30,13 +30,14 @@ impl Gate<'_> {
 }
 
 impl FileCases {
-    /// The cases of an input, in the order of its text.
-    pub(super) fn of(input: &DecidedInput, gate: Gate<'_>) -> Self {
+    /// The cases of an input, in the order of its text; also those without findings, if `has_sound` is set.
+    pub(super) fn of(input: &DecidedInput, gate: Gate<'_>, has_sound: bool) -> Self {
         let mut cases: Vec<Case> = unreadable(input, gate).collect();
         for one in &input.documents {
             let Some(document) = &one.document else { continue };
             cases.extend(pods(input, document, &one.decided, gate));
         }
+        cases.retain(|case| has_sound || !case.findings.is_empty());
         cases.sort_by_key(|case| case.document);
         Self { path: input.source.path().map(Into::into), source: input.source.to_string(), cases }
     }

@@ -9,6 +9,7 @@ use quick_xml::{
 };
 
 use super::finding::{Case, FileCases, Finding, Rule};
+use crate::cli::output;
 
 type Xml = Writer<Vec<u8>>;
 
@@ -70,10 +71,10 @@ fn test(xml: &mut Xml, file: &FileCases, case: &Case) -> io::Result<()> {
         let attributes = [("message", allowed(&finding.text)), ("type", finding.rule.id().to_owned())];
         let all = case.findings.iter().filter(|finding| finding.fails);
         let lines: Vec<_> = all
-            .map(|finding| format!("{}:{}: {}", file.source, finding.place.0, finding.message(case)))
+            .map(|finding| allowed(&format!("{}:{}: {}", file.source, finding.place.0, finding.message(case))))
             .collect();
         with(xml.create_element(element), attributes.into_iter())
-            .write_text_content(BytesText::new(&allowed(&lines.join("\n"))))?;
+            .write_text_content(BytesText::new(&lines.join("\n")))?;
         Ok(())
     })?;
     Ok(())
@@ -95,8 +96,8 @@ fn with<'a>(
     attributes.fold(element, |element, (name, value)| element.with_attribute((name, &*value)))
 }
 
-/// The text without the characters that no XML document has, also not escaped (XML 1.0, section 2.2).
+/// The text on one line without what a terminal would obey, and without what no XML has, also not escaped (XML 1.0,
+/// section 2.2).
 fn allowed(text: &str) -> String {
-    let is_allowed = |c: &char| !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
-    text.chars().map(|c| if is_allowed(&c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+    output::clean(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

@@ -40,6 +40,11 @@ impl DecidedInput {
     pub(in crate::cli) fn position(&self, document: &Document, path: &[String]) -> (usize, usize) {
         position(&self.text, document, path)
     }
+
+    /// The same for several paths of a document.
+    pub(in crate::cli) fn positions(&self, document: &Document, paths: &[Vec<String>]) -> Vec<(usize, usize)> {
+        paths.iter().map(|path| self.position(document, path)).collect()
+    }
 }
 
 /// A document of an input.
