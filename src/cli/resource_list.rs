@@ -1,6 +1,8 @@
 //! KRM functions: `kind: ResourceList`, in which kustomize and kpt hand over objects, with settings in `functionConfig`, and
 //! take them back, with `results` (<https://github.com/kubernetes-sigs/kustomize/blob/master/cmd/config/docs/api-conventions/functions-spec.md>).
 
+use std::borrow::Cow;
+
 use gomemlimit_core::{
     Policy,
     settings::{Setting, SettingError, Words},
@@ -58,14 +60,25 @@ pub(super) fn is_resource_list(value: &Value) -> bool {
     text("kind") == "ResourceList" && text("apiVersion").starts_with("config.kubernetes.io/")
 }
 
-/// Applies the settings of its `functionConfig`, which are stronger than flags and weaker than annotations: `data` of a
-/// ConfigMap, `spec` of any other kind. Names are those of flags (`min-limit`), or of a policy file (`minLimit`).
+/// The policy for the pods of a document. In a ResourceList settings of its `functionConfig` are stronger than flags and
+/// weaker than annotations: `data` of a ConfigMap, `spec` of any other kind. Names are those of flags (`min-limit`), or of
+/// a policy file (`minLimit`).
 ///
 /// # Errors
 ///
 /// If a setting is not known or has an invalid value.
-pub(super) fn configure(list: &Value, policy: &mut Policy) -> Result<(), FunctionConfigError> {
-    let Some(config) = list.get("functionConfig") else { return Ok(()) };
+pub(super) fn policy<'p>(document: &Value, flags: &'p Policy) -> Result<Cow<'p, Policy>, FunctionConfigError> {
+    match document.get("functionConfig").filter(|_| is_resource_list(document)) {
+        None => Ok(Cow::Borrowed(flags)),
+        Some(config) => {
+            let mut policy = flags.clone();
+            configure(config, &mut policy)?;
+            Ok(Cow::Owned(policy))
+        }
+    }
+}
+
+fn configure(config: &Value, policy: &mut Policy) -> Result<(), FunctionConfigError> {
     let is_config_map = config.get("kind").and_then(Value::as_str) == Some("ConfigMap");
     let field = if is_config_map { "data" } else { "spec" };
     let settings = match config.get(field) {

@@ -4,6 +4,7 @@ mod json_list;
 mod kustomize;
 mod prepare;
 mod report;
+mod results;
 mod stream;
 mod write_back;
 mod yaml;
@@ -86,7 +87,7 @@ impl InjectArgs {
         let done = self
             .manifests
             .each(
-                |input| prepare(input, mode),
+                |input| prepare(input, mode, quiet),
                 Prepared::size,
                 |one| {
                     kustomizations.look(&one);

@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use gomemlimit_core::printable::escape_json;
 use serde_json::Value;
 
-use super::{Report, yaml};
+use super::{Report, results, yaml};
 use crate::cli::{
     diff,
     manifest_files::Source,
@@ -60,22 +60,23 @@ impl Prepared {
 }
 
 /// Makes the changes of all documents; one that cannot be changed stays as it is, which is an error of the input.
-pub(super) fn prepare(input: &mut DecidedInput, mode: Mode) -> Prepared {
+pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prepared {
     let mut report = Report::default();
     let mut texts = Vec::with_capacity(input.documents.len());
     let mut objects = Vec::new();
     for one in &input.documents {
+        let results = one.document.as_ref().and_then(|document| results::results(input, document, one, quiet));
         let done = match (&one.document, mode) {
-            (Some(document), Mode::Json) => changed_value(document, &one.decided).map(|value| {
+            (Some(document), Mode::Json) => changed_value(document, &one.decided, results).map(|value| {
                 objects.extend(value.filter(|value| !value.is_null()).map(|value| format!("{value:#}")));
                 Vec::new()
             }),
-            (Some(document), Mode::Yaml) if document.is_json => changed_value(document, &one.decided)
+            (Some(document), Mode::Yaml) if document.is_json => changed_value(document, &one.decided, results)
                 .map(|value| {
                     texts.push(value.map(|value| yaml::text(&value)).unwrap_or_default());
                     Vec::new()
                 }),
-            (Some(document), _) => changed_text(&input.text, document, one).map(|(text, notes)| {
+            (Some(document), _) => changed_text(&input.text, document, one, results).map(|(text, notes)| {
                 texts.push(text);
                 notes
             }),
@@ -127,9 +128,11 @@ fn changed_text(
     source: &str,
     document: &Document,
     one: &DecidedDocument,
+    results: Option<Value>,
 ) -> Result<(String, Vec<String>), String> {
     let edits: Result<Vec<_>, _> = one.decided.iter().map(Decided::edits).collect();
-    let edits = edits.map_err(|error| error.to_string())?.concat();
+    let mut edits = edits.map_err(|error| error.to_string())?.concat();
+    edits.extend(results.map(|results| results::edit(document, results)));
     if edits.is_empty() {
         return Ok((source.get(document.range.clone()).unwrap_or_default().to_owned(), Vec::new()));
     }
@@ -138,13 +141,20 @@ fn changed_text(
 }
 
 /// The value of the document with the patches of its pods; anchors do not matter in it.
-fn changed_value(document: &Document, decided: &[Decided]) -> Result<Option<Value>, String> {
+fn changed_value(
+    document: &Document,
+    decided: &[Decided],
+    results: Option<Value>,
+) -> Result<Option<Value>, String> {
     let mut value = document.value.clone();
     for one in decided {
         let Some(pod) = value.pointer_mut(&one.location.pointer()) else { continue };
         let patch = serde_json::to_value(&one.operations).and_then(serde_json::from_value::<json_patch::Patch>);
         let patch = patch.map_err(|error| error.to_string())?;
         json_patch::patch(pod, &patch).map_err(|error| format!("{}: {error}", one.object()))?;
+    }
+    if let (Some(results), Some(list)) = (results, value.as_object_mut()) {
+        list.insert("results".to_owned(), results);
     }
     Ok(Some(value))
 }

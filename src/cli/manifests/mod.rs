@@ -32,14 +32,14 @@ use super::{
     cluster_args::parse_name,
     complete,
     manifest_files::{Found, Source, find},
-    output, progress,
+    output, progress, resource_list,
     settings_args::SettingsArgs,
 };
 
 pub(super) use self::{
     decided::{Decided, DecidedDocument, DecidedInput, decide_at},
     problem::{Problem, RunSummary, Severity},
-    reader::{Document, edit},
+    reader::{Document, Edit, edit},
 };
 
 /// The manifests, and the settings for them.
@@ -199,24 +199,32 @@ impl Decider<'_> {
 
     fn document(&self, input: &mut DecidedInput, document: Document) -> DecidedDocument {
         let mut decided = Vec::new();
+        let policy = match resource_list::policy(&document.value, self.policy) {
+            Ok(policy) => policy,
+            Err(error) => {
+                let at = position(&input.text, &document, &["functionConfig".to_owned()]);
+                input.problems.push(error_at(&input.source, document.index, at, &error));
+                return DecidedDocument { range: document.range.clone(), document: Some(document), decided };
+            }
+        };
         for location in manifest::pod_locations(&document.value) {
-            match self.pod(&document.value, location) {
+            match self.pod(&document.value, location, &policy) {
                 Ok(one) => decided.push(one),
                 Err(error) => {
                     let at = position(&input.text, &document, &error.path);
-                    let (number, (line, column)) = (document.index + 1, at);
-                    let text = format!(
-                        "{}: document {number}, line {line}, column {column}: {error}",
-                        input.source
-                    );
-                    input.problems.push(Problem { severity: Severity::Error, at: Some(at), text });
+                    input.problems.push(error_at(&input.source, document.index, at, &error));
                 }
             }
         }
         DecidedDocument { range: document.range.clone(), document: Some(document), decided }
     }
 
-    fn pod(&self, object: &Value, location: PodLocation) -> Result<Decided, unreadable_pod::UnreadablePod> {
+    fn pod(
+        &self,
+        object: &Value,
+        location: PodLocation,
+        policy: &Policy,
+    ) -> Result<Decided, unreadable_pod::UnreadablePod> {
         let namespace = location.namespace.clone().unwrap_or_else(|| self.default_namespace.to_owned());
         let context = PodContext {
             namespace: &namespace,
@@ -224,8 +232,15 @@ impl Decider<'_> {
             owner: location.pods_owner(),
         };
         let pod: Cow<'_, Value> = Cow::Borrowed(object.pointer(&location.pointer()).unwrap_or(&Value::Null));
-        decide_one(&pod, location, context, self.policy)
+        decide_one(&pod, location, context, policy)
     }
+}
+
+/// An error about a place in a document, whose index is from 0.
+fn error_at(source: &Source, document: usize, at: (usize, usize), error: &dyn std::error::Error) -> Problem {
+    let (number, (line, column)) = (document + 1, at);
+    let text = format!("{source}: document {number}, line {line}, column {column}: {error}");
+    Problem { severity: Severity::Error, at: Some(at), text }
 }
 
 /// In a file that a search found, a template, or what is no manifest, is a note; a broken manifest is an error everywhere.
