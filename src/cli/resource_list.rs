@@ -118,7 +118,7 @@ pub(super) enum Severity {
 }
 
 impl Severity {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",
             Self::Warning => "warning",

@@ -115,19 +115,20 @@ fn a_directory_leads_nowhere_else() {
     assert!(output.stdout.contains("966367641") && !output.stdout.contains("hunter2"), "{}", output.stdout);
     assert_eq!(output.stdout.matches("kind: Deployment").count(), 1, "{}", output.stdout);
     let outside = "it is a link out of the directory that -f names; name what it links to";
-    let warnings: String = [
-        (".#e.yaml", "it is a link to nothing"),
-        ("b.json", outside),
-        ("c.yaml", outside),
-        ("d.yaml", outside),
-        ("f", outside),
-        ("g.yaml", "it is a link to nothing"),
-        ("h.yaml", "it is not a regular file"),
-        ("i.yaml", "it is not a regular file"),
+    // kubectl would read the two that lead to files outside.
+    let left_out: String = [
+        ("note", ".#e.yaml", "it is a link to nothing"),
+        ("warning", "b.json", outside),
+        ("warning", "c.yaml", outside),
+        ("note", "d.yaml", "it is a link to what is not a regular file"),
+        ("note", "f", outside),
+        ("note", "g.yaml", "it is a link to nothing"),
+        ("note", "h.yaml", "it is not a regular file"),
+        ("note", "i.yaml", "it is not a regular file"),
     ]
-    .map(|(name, why)| format!("warning: {root}/{name} is left out: {why}\n"))
+    .map(|(label, name, why)| format!("{label}: {root}/{name} is left out: {why}\n"))
     .concat();
-    assert!(output.stderr.starts_with(&warnings), "{}", output.stderr);
+    assert!(output.stderr.starts_with(&left_out), "{}", output.stderr);
 
     // A gate does not pass on what it did not look at, and fails for what it finds.
     let gate = |reason: &str| run(&["explain", "-R", "-f", &root, "--fail-on", reason]);
@@ -208,9 +209,17 @@ fn inputs_have_a_maximum_size() {
     let path = directory.path().join("a.yaml");
     fs::File::create(&path).unwrap().set_len((64 << 20) + 1).unwrap();
     let expected = "it is larger than 64 MiB, which no manifest is; split it into several files";
-    for file in [path.to_str().unwrap(), directory.path().to_str().unwrap(), "/dev/zero"] {
+    for file in [path.to_str().unwrap(), "/dev/zero"] {
         run(&["inject", "-f", file]).is_refused(expected);
     }
+    // kubectl would read it, so that a gate does not pass without it.
+    let root = directory.path().to_str().unwrap();
+    let output = run(&["inject", "-f", root]);
+    assert_eq!((output.code, &*output.stdout), (0, ""));
+    let warning = format!("warning: cannot read {}: {expected}\n", path.display());
+    assert!(output.stderr.starts_with(&warning), "{}", output.stderr);
+    let gate = run(&["explain", "-f", root, "--fail-on", "no-memory-limit", "--allow-empty"]);
+    assert_eq!(gate.code, 2, "{}", gate.stderr);
 }
 
 /// Pipes that somebody names are read: `-f <(helm template …)`.

@@ -170,7 +170,6 @@ fn a_size_without_a_unit_is_refused(#[case] arguments: &[&str], #[case] message:
 #[case::broken_yaml(&["inject", "-f", "-"], "a: [1\nb: {", "(stdin): document 1, line")]
 #[case::a_template(&["inject", "-f", "-"], "kind: {{ .Values.kind }}\n", "helm template")]
 #[case::a_tab(&["inject", "-f", "-"], "a:\n\tb: 1\n", "line 2")]
-#[case::duplicate_key(&["inject", "-f", "-"], "kind: Pod\nkind: Pod\n", "occurs twice")]
 #[case::a_pod_that_is_none(
     &["inject", "-f", "-"],
     "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a, env: [{name: A, value: 5}]}]}\n",

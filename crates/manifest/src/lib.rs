@@ -41,20 +41,23 @@ mod documents;
 mod edit;
 mod error;
 mod json_pointer;
+mod json_text;
 mod kubectl;
 mod pod_location;
 mod position;
 mod scalar;
+mod template;
 mod text;
 mod tree;
 mod workload_kind;
 
 pub use alias_budget::AliasBudget;
-pub use documents::{Document, parse, parse_within};
+pub use documents::{Document, UnreadableDocument, parse, parse_within, read};
 pub use edit::{Change, Edit, apply};
 pub use error::ManifestError;
 pub use pod_location::{PodLocation, pod_locations};
-pub use position::{first_bad, position};
+pub use position::{first_bad, position, positions};
+pub use tree::DuplicateKey;
 pub use workload_kind::WorkloadKind;
 
 #[cfg(test)]

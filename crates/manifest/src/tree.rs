@@ -15,6 +15,19 @@ pub(crate) struct Tree {
     pub(crate) start: usize,
     /// Whether it starts with `---`.
     pub(crate) marked: bool,
+    /// The keys that are written more than once in their mapping.
+    pub(crate) duplicate_keys: Vec<DuplicateKey>,
+}
+
+/// A key that its mapping has already. The last one counts, as for kubectl.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuplicateKey {
+    /// Line (from 1) in the input.
+    pub line: usize,
+    /// Column (from 1, in characters) in that line.
+    pub column: usize,
+    /// The key.
+    pub key: String,
 }
 
 /// A value in the text. For block lists and mappings `end` is not meaningful.
@@ -69,6 +82,11 @@ impl Node {
     /// The pairs of a mapping, none for anything else.
     pub(crate) fn pairs(&self) -> &[Pair] {
         if let NodeKind::Mapping { pairs, .. } = &self.kind { pairs } else { &[] }
+    }
+
+    /// The pair of a mapping that has the value of `key`: the last one, as for kubectl. A merge key is none.
+    pub(crate) fn pair(&self, key: &str) -> Option<&Pair> {
+        self.pairs().iter().rev().find(|pair| pair.key == key && !pair.merge)
     }
 
     /// The items of a list, none for anything else.

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, str::FromStr};
 
 use anyhow::ensure;
-use clap::{ArgGroup, Args};
+use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{PodDecision, Reason};
 
@@ -12,6 +12,7 @@ use crate::cli::{
     cluster_args::ClusterArgs,
     complete,
     format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
+    manifest_files::input_group,
     manifests::ManifestArgs,
 };
 
@@ -28,7 +29,7 @@ use crate::cli::{
   # In a cluster
   gomemlimit explain api-7d9c5b8f4-x2x9q -n shop
   gomemlimit explain deployment/api cronjob/report -n shop")]
-#[command(group = ArgGroup::new("input").args(["filenames", "targets"]).required(true))]
+#[command(group = input_group().arg("targets"))]
 pub(in crate::cli) struct ExplainArgs {
     /// Pods and workloads of a cluster, as `kubectl get -o name` prints them; a name alone is of a pod
     #[arg(value_name = "TYPE/NAME", add = ArgValueCandidates::new(complete::kinds))]

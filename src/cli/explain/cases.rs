@@ -6,10 +6,14 @@ use gomemlimit_core::{
     names::GOMEMLIMIT,
     warning::{Warning, WarningKind},
 };
+use gomemlimit_manifest::Document;
 use serde_json::Value;
 
 use super::finding::{Case, FileCases, Finding, Level, Rule};
-use crate::cli::manifests::{Decided, DecidedInput, Document, Severity};
+use crate::cli::{
+    manifest_files::Severity,
+    manifests::{Decided, DecidedInput},
+};
 
 /// The rules that `--fail-on` names, and whether it is there.
 #[derive(Clone, Copy)]
@@ -99,7 +103,7 @@ fn pod(document: &Document, decided: &Decided, gate: Gate<'_>) -> Vec<(Case, Vec
     });
     let others = warnings.iter().filter(|warning| !containers.iter().any(|one| is_about(warning, one)));
     let others: Vec<_> = others
-        .filter_map(|warning| Some((gate.finding(Rule::Warning(warning.kind), &warning.text)?, in_object(&[]))))
+        .filter_map(|warning| Some((gate.finding(Rule::Warning(warning.kind), &warning.text)?, in_object(&annotation(document, decided, warning)))))
         .collect();
     let of_pod = (!others.is_empty()).then(|| case(None, others));
     of_containers.chain(of_pod).collect()
@@ -111,6 +115,17 @@ fn is_about(warning: &Warning, container: &ContainerDecision<'_>) -> bool {
         && container.existing.is_some()
         && warning.text.ends_with(container.explanation())
         && warning.text.contains(container.name())
+}
+
+/// The path of the annotation or label that a warning names, or of the pod.
+fn annotation(document: &Document, decided: &Decided, warning: &Warning) -> Vec<String> {
+    let pod = document.value.pointer(&decided.location.pointer());
+    let found = ["annotations", "labels"].into_iter().find_map(|field| {
+        let keys = pod?.get("metadata")?.get(field)?.as_object()?.keys();
+        let key = keys.into_iter().find(|key| warning.text.contains(&format!("\"{key}\"")))?;
+        Some(["metadata", field, key].map(String::from).to_vec())
+    });
+    found.unwrap_or_default()
 }
 
 /// The path of the variable in `env` of the container at `path`, or of the container.

@@ -85,7 +85,8 @@ pub(super) struct Finding {
 impl Finding {
     /// The sentence, with what it is about.
     pub(super) fn message(&self, case: &Case) -> String {
-        format!("{}: {}", case.title(), self.text)
+        // What is wrong with a document has its number.
+        if case.object.is_none() { self.text.clone() } else { format!("{}: {}", case.title(), self.text) }
     }
 }
 

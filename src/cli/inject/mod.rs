@@ -11,7 +11,7 @@ mod yaml;
 
 use std::{collections::HashSet, io, process::ExitCode};
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 
 use self::{
     json_list::JsonList,
@@ -21,7 +21,7 @@ use self::{
     stream::Stream,
     write_back::WriteBack,
 };
-use super::{format::Format, manifests::ManifestArgs, output};
+use super::{format::Format, manifest_files::input_group, manifests::ManifestArgs, output};
 
 /// Add GOMEMLIMIT to manifests, as the webhook would when their pods are created
 ///
@@ -37,7 +37,7 @@ use super::{format::Format, manifests::ManifestArgs, output};
   gomemlimit inject -R -f manifests/ --in-place
   # Rendered by another tool, with a lower ratio
   helm template shop ./chart | gomemlimit inject -f - --ratio 80%")]
-#[command(group = ArgGroup::new("input").args(["filenames"]).required(true))]
+#[command(group = input_group())]
 pub(super) struct InjectArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
@@ -109,7 +109,7 @@ impl InjectArgs {
             output::message("No pods in these manifests.");
         }
         if summary.pods > 0 {
-            kustomizations.warn_of_the_rest();
+            kustomizations.warn_of_the_rest(&summary.kustomizations);
         }
         Ok(summary.exit_code())
     }
@@ -117,7 +117,7 @@ impl InjectArgs {
 
 impl Sink {
     fn take(&mut self, one: Prepared, quiet: bool) -> anyhow::Result<()> {
-        let Prepared { source, file, output, report, .. } = one;
+        let Prepared { source, file, encoding, output, report, .. } = one;
         match (self, output) {
             (Self::Stream(stream), Output::Texts(pieces)) => stream.take(pieces, report, quiet)?,
             (Self::Objects(list), Output::Objects(objects)) => list.take(objects, report, quiet)?,
@@ -128,7 +128,7 @@ impl Sink {
                     report.print(quiet);
                 }
             }
-            (Self::Files(files), Output::File(text)) => files.take(source, file, text, report)?,
+            (Self::Files(files), Output::File(text)) => files.take(source, file, text.map(|text| encoding.encode(&text).into_owned()), report)?,
             // Each mode has its own.
             _ => {}
         }

@@ -3,13 +3,14 @@
 use std::fs::Metadata;
 
 use gomemlimit_core::printable::escape_json;
+use gomemlimit_manifest::Document;
 use serde_json::Value;
 
 use super::{Report, results, yaml};
 use crate::cli::{
     diff,
-    manifest_files::Source,
-    manifests::{Decided, DecidedDocument, DecidedInput, Document, Problem, Severity, edit},
+    manifest_files::{Encoding, Problem, Severity, Source},
+    manifests::{Decided, DecidedDocument, DecidedInput, edit},
 };
 
 /// What becomes of the inputs.
@@ -26,6 +27,7 @@ pub(super) enum Mode {
 pub(super) struct Prepared {
     pub(super) source: Source,
     pub(super) file: Option<Metadata>,
+    pub(super) encoding: Encoding,
     pub(super) has_pods: bool,
     pub(super) output: Output,
     pub(super) report: Report,
@@ -65,7 +67,8 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
     let mut texts = Vec::with_capacity(input.documents.len());
     let mut objects = Vec::new();
     for one in &input.documents {
-        let results = one.document.as_ref().and_then(|document| results::results(input, document, one, quiet));
+        let results = one.document.as_ref().map(|document| results::results(input, document, one, quiet));
+        let results = results.unwrap_or_default();
         let done = match (&one.document, mode) {
             (Some(document), Mode::Json) => changed_value(document, &one.decided, results).map(|value| {
                 objects.extend(value.filter(|value| !value.is_null()).map(|value| format!("{value:#}")));
@@ -111,7 +114,8 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
         }
         Mode::InPlace => Output::File(Some(whole(input, &texts)).filter(|text| *text != input.text)),
     };
-    Prepared { source: input.source.clone(), file: input.file.take(), has_pods, output, report }
+    let (source, file, encoding) = (input.source.clone(), input.file.take(), input.encoding);
+    Prepared { source, file, encoding, has_pods, output, report }
 }
 
 fn is_json(input: &DecidedInput) -> bool {
@@ -128,11 +132,11 @@ fn changed_text(
     source: &str,
     document: &Document,
     one: &DecidedDocument,
-    results: Option<Value>,
+    results: Vec<Value>,
 ) -> Result<(String, Vec<String>), String> {
     let edits: Result<Vec<_>, _> = one.decided.iter().map(Decided::edits).collect();
     let mut edits = edits.map_err(|error| error.to_string())?.concat();
-    edits.extend(results.map(|results| results::edit(document, results)));
+    edits.extend(results.into_iter().map(results::edit));
     if edits.is_empty() {
         return Ok((source.get(document.range.clone()).unwrap_or_default().to_owned(), Vec::new()));
     }
@@ -144,7 +148,7 @@ fn changed_text(
 fn changed_value(
     document: &Document,
     decided: &[Decided],
-    results: Option<Value>,
+    results: Vec<Value>,
 ) -> Result<Option<Value>, String> {
     let mut value = document.value.clone();
     for one in decided {
@@ -153,8 +157,9 @@ fn changed_value(
         let patch = patch.map_err(|error| error.to_string())?;
         json_patch::patch(pod, &patch).map_err(|error| format!("{}: {error}", one.object()))?;
     }
-    if let (Some(results), Some(list)) = (results, value.as_object_mut()) {
-        list.insert("results".to_owned(), results);
+    if let (false, Some(list)) = (results.is_empty(), value.as_object_mut()) {
+        let all = list.entry("results").or_insert_with(|| Value::Array(Vec::new()));
+        all.as_array_mut().into_iter().for_each(|all| all.extend(results.clone()));
     }
     Ok(Some(value))
 }

@@ -1,44 +1,40 @@
 //! The `results` of a ResourceList, by which kustomize and kpt show what was done.
 
 use gomemlimit_core::Reason;
-use gomemlimit_manifest::Change;
+use gomemlimit_manifest::{Change, Document};
 use serde_json::{Value, json};
 
 use super::report::outcome;
 use crate::cli::{
-    manifests::{Decided, DecidedDocument, DecidedInput, Document, Edit, Severity},
+    manifest_files::Severity,
+    manifests::{Decided, DecidedDocument, DecidedInput, Edit},
     resource_list::{self, is_resource_list, result},
 };
 
-/// The results of earlier functions, and those about the pods of a document: about each container, or, if `quiet`, about
-/// what is wrong. None if this is no ResourceList, or if there is nothing to add.
+/// The results about the pods of a document: about each container, or, if `quiet`, about what is wrong. Empty if this is no
+/// ResourceList. They come after those of earlier functions.
 pub(super) fn results(
     input: &DecidedInput,
     document: &Document,
     one: &DecidedDocument,
     quiet: bool,
-) -> Option<Value> {
-    let list = Some(&document.value).filter(|value| is_resource_list(value))?;
-    let added: Vec<_> =
-        unreadable(input).chain(one.decided.iter().flat_map(|one| of_pod(list, one, quiet))).collect();
-    if added.is_empty() {
-        return None;
+) -> Vec<Value> {
+    let list = &document.value;
+    if !is_resource_list(list) {
+        return Vec::new();
     }
-    let mut all = list.get("results").and_then(Value::as_array).cloned().unwrap_or_default();
-    all.extend(added);
-    Some(Value::Array(all))
+    let of_pods = one.decided.iter().flat_map(|one| of_pod(list, one, quiet));
+    unreadable(input).chain(of_pods).collect()
 }
 
-/// The edit that writes them.
-pub(super) fn edit(document: &Document, results: Value) -> Edit {
-    let is_there = document.value.get("results").is_some();
-    let change = if is_there { Change::Replace(results) } else { Change::Add(results) };
-    Edit { path: vec!["results".to_owned()], change }
+/// The edit that writes one of them.
+pub(super) fn edit(result: Value) -> Edit {
+    Edit { path: ["results", "-"].map(String::from).to_vec(), change: Change::Add(result) }
 }
 
 fn unreadable(input: &DecidedInput) -> impl Iterator<Item = Value> {
     let errors = input.problems.iter().filter(|problem| problem.severity == Severity::Error);
-    errors.map(|problem| json!({"message": problem.text, "severity": "error"}))
+    errors.map(|problem| json!({"message": problem.text, "severity": resource_list::Severity::Error.as_str()}))
 }
 
 fn of_pod(list: &Value, one: &Decided, quiet: bool) -> Vec<Value> {

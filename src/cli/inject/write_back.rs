@@ -64,7 +64,7 @@ impl WriteBack {
         &mut self,
         source: Source,
         file: Option<Metadata>,
-        text: Option<String>,
+        text: Option<Vec<u8>>,
         report: Report,
     ) -> anyhow::Result<()> {
         let Some(path) = source.path().map(Path::to_owned) else {
@@ -84,7 +84,7 @@ impl WriteBack {
             self.reports.push((None, report));
             return Ok(());
         };
-        self.texts.write_all(text.as_bytes()).context("cannot hold the changed manifests")?;
+        self.texts.write_all(&text).context("cannot hold the changed manifests")?;
         self.reports.push((Some(self.changed.len()), report));
         self.changed.push(Changed { path, read, length: text.len() });
         Ok(())

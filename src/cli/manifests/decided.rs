@@ -7,15 +7,11 @@ use gomemlimit_core::{
     admission::{Operation, Patch},
     decide,
 };
-use gomemlimit_manifest::{self as manifest, Change, PodLocation};
+use gomemlimit_manifest::{Change, Document, PodLocation, position, positions};
 use serde_json::Value;
 
-use super::{
-    problem::Problem,
-    reader::{Document, Edit},
-    unreadable_pod::UnreadablePod,
-};
-use crate::cli::manifest_files::Source;
+use super::{reader::Edit, unreadable_pod::UnreadablePod};
+use crate::cli::manifest_files::{Encoding, Problem, Source};
 
 /// One input: its documents, in their order, and what is wrong with it.
 pub(in crate::cli) struct DecidedInput {
@@ -24,6 +20,7 @@ pub(in crate::cli) struct DecidedInput {
     pub(in crate::cli) file: Option<Metadata>,
     /// Empty if it could not be read.
     pub(in crate::cli) text: String,
+    pub(in crate::cli) encoding: Encoding,
     /// Their ranges are the whole text, without gaps.
     pub(in crate::cli) documents: Vec<DecidedDocument>,
     /// Printed before the next input.
@@ -38,12 +35,13 @@ impl DecidedInput {
 
     /// Line and column, both from 1, of the value at a path of a document.
     pub(in crate::cli) fn position(&self, document: &Document, path: &[String]) -> (usize, usize) {
-        position(&self.text, document, path)
+        position(&self.text, document, path).unwrap_or((document.line, 1))
     }
 
     /// The same for several paths of a document.
     pub(in crate::cli) fn positions(&self, document: &Document, paths: &[Vec<String>]) -> Vec<(usize, usize)> {
-        paths.iter().map(|path| self.position(document, path)).collect()
+        let positions = positions(&self.text, document, paths).into_iter();
+        positions.map(|position| position.unwrap_or((document.line, 1))).collect()
     }
 }
 
@@ -139,15 +137,4 @@ fn decide_pod(
     let json = pod.to_string();
     let parsed = Pod::parse(&json).map_err(|error| UnreadablePod::new(location, pod, &error))?;
     Ok(decide(&parsed, context, policy).into_owned())
-}
-
-/// Line and column of the value at a path of a document, or of the document.
-pub(super) fn position(text: &str, document: &Document, path: &[String]) -> (usize, usize) {
-    let range = document.range.clone();
-    let own = text.get(range.clone()).and_then(|text| manifest::position(text, 0, path));
-    let Some((line, column)) = own else { return (document.line, 1) };
-    let before = text.get(..range.start).unwrap_or_default();
-    let lines = before.matches('\n').count();
-    let in_line = before.rsplit('\n').next().unwrap_or_default().chars().count();
-    (lines + line, if line == 1 { in_line + column } else { column })
 }

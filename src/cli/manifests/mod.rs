@@ -3,54 +3,48 @@
 
 mod decided;
 mod in_order;
-mod problem;
 mod reader;
+mod run_summary;
 mod surroundings;
 mod unreadable_pod;
 
 use std::{
     borrow::Cow,
     collections::HashMap,
-    fs::Metadata,
-    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
-use gomemlimit_manifest::{self as manifest, AliasBudget, PodLocation};
+use gomemlimit_manifest::{self as manifest, AliasBudget, Document, DuplicateKey, PodLocation, UnreadableDocument, read};
 use serde_json::Value;
 
 use self::{
-    decided::{decide_one, position},
+    decided::decide_one,
     in_order::in_order,
-    reader::{UnreadableDocument, read},
     surroundings::{Surroundings, may_have_objects, objects},
+    unreadable_pod::UnreadablePod,
 };
 use super::{
     cluster_args::parse_name,
     complete,
-    manifest_files::{Found, Source, find},
-    output, progress, resource_list,
+    manifest_files::{Content, Encoding, FileArgs, Found, Problem, Severity, Source, looks_like_manifest},
+    progress, resource_list,
     settings_args::SettingsArgs,
 };
 
 pub(super) use self::{
     decided::{Decided, DecidedDocument, DecidedInput, decide_at},
-    problem::{Problem, RunSummary, Severity},
-    reader::{Document, Edit, edit},
+    reader::{Edit, edit},
+    run_summary::RunSummary,
 };
 
 /// The manifests, and the settings for them.
 #[derive(Args, Debug)]
 pub(super) struct ManifestArgs {
-    /// File, directory (its *.yaml, *.yml and *.json) or - for stdin; may be repeated
-    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
-    filenames: Vec<PathBuf>,
-    /// Search directories within directories, too
-    #[arg(short = 'R', long)]
-    recursive: bool,
+    #[command(flatten)]
+    files: FileArgs,
     /// Namespace of objects that name none; default: `default`, or that of the context
     #[arg(short = 'n', long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
     namespace: Option<String>,
@@ -61,8 +55,8 @@ pub(super) struct ManifestArgs {
     policy: SettingsArgs,
 }
 
-/// A text and the file that it is from, or the sentence about why it cannot be read.
-type Text = Result<(String, Option<Metadata>), String>;
+/// What an input contains, or why it cannot be read.
+type Text = Result<Content, Problem>;
 
 /// Everything that decides about an input.
 struct Decider<'a> {
@@ -100,10 +94,11 @@ impl ManifestArgs {
         size: impl Fn(&T) -> usize + Sync,
         mut take: impl FnMut(T) -> anyhow::Result<()>,
     ) -> anyhow::Result<RunSummary> {
-        let Found { sources, left_out } = find(&self.filenames, self.recursive)?;
-        for sentence in &left_out {
-            output::warning(sentence);
-        }
+        let Found { sources, problems, kustomizations } = self.files.find()?;
+        let mut summary = RunSummary { files: sources.len(), kustomizations, ..RunSummary::default() };
+        let before = Seen { problems, is_left_out: true, ..Seen::default() };
+        before.problems.iter().for_each(|problem| problem.print(self.quiet));
+        before.add_to(&mut summary);
         let policy = self.policy.policy_with_lints()?;
         let mut bar = progress::LateBar::new("Reading manifests", 2 * sources.len());
         let (surroundings, held) = self.surroundings(&sources, &mut bar)?;
@@ -112,7 +107,6 @@ impl ManifestArgs {
             surroundings: &surroundings,
             default_namespace: self.default_namespace(),
         };
-        let mut summary = RunSummary { files: sources.len(), is_partial: !left_out.is_empty(), ..RunSummary::default() };
         let prepare = |index: usize, source: &Source| {
             let held = held.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
             let mut input = decider.input(source.clone(), held.unwrap_or_else(|| text_of(source)));
@@ -129,7 +123,7 @@ impl ManifestArgs {
             })
         })?;
         drop(bar);
-        summary.print(self.quiet);
+        summary.print();
         Ok(summary)
     }
 
@@ -147,8 +141,8 @@ impl ManifestArgs {
         let held: Mutex<HashMap<usize, Text>> = Mutex::default();
         let prepare = |index: usize, source: &Source| {
             let text = text_of(source);
-            let objects = text.as_ref().map_or_else(|_| Vec::new(), |(text, _)| self.objects(text));
-            let is_file = matches!(&text, Ok((_, Some(file))) if file.is_file());
+            let objects = text.as_ref().map_or_else(|_| Vec::new(), |content| self.objects(&content.text));
+            let is_file = matches!(&text, Ok(Content { file: Some(file), .. }) if file.is_file());
             if !is_file {
                 held.lock().unwrap_or_else(PoisonError::into_inner).insert(index, text);
             }
@@ -171,19 +165,23 @@ impl ManifestArgs {
 }
 
 fn text_of(source: &Source) -> Text {
-    source.read().map_err(|error| crate::causes::with_causes(error.as_ref()))
+    source.read().map_err(|error| source.problem(&error))
 }
 
 impl Decider<'_> {
     fn input(&self, source: Source, text: Text) -> DecidedInput {
-        let (text, file) = match text {
-            Ok(read) => read,
-            Err(sentence) => {
-                let problems = vec![Problem::new(Severity::Error, sentence)];
-                return DecidedInput { source, file: None, text: String::new(), documents: Vec::new(), problems };
-            }
+        let mut input = DecidedInput {
+            source,
+            file: None,
+            text: String::new(),
+            encoding: Encoding::Utf8,
+            documents: Vec::new(),
+            problems: Vec::new(),
         };
-        let mut input = DecidedInput { source, file, text, documents: Vec::new(), problems: Vec::new() };
+        match text {
+            Ok(Content { text, encoding, file }) => (input.text, input.encoding, input.file) = (text, encoding, file),
+            Err(problem) => input.problems.push(problem),
+        }
         for document in read(&input.text, &mut AliasBudget::default()) {
             let decided = match document {
                 Ok(document) => self.document(&mut input, document),
@@ -202,8 +200,8 @@ impl Decider<'_> {
         let policy = match resource_list::policy(&document.value, self.policy) {
             Ok(policy) => policy,
             Err(error) => {
-                let at = position(&input.text, &document, &["functionConfig".to_owned()]);
-                input.problems.push(error_at(&input.source, document.index, at, &error));
+                let at = input.position(&document, &["functionConfig".to_owned()]);
+                input.add(Severity::Error, &document, at, &error.to_string());
                 return DecidedDocument { range: document.range.clone(), document: Some(document), decided };
             }
         };
@@ -211,10 +209,15 @@ impl Decider<'_> {
             match self.pod(&document.value, location, &policy) {
                 Ok(one) => decided.push(one),
                 Err(error) => {
-                    let at = position(&input.text, &document, &error.path);
-                    input.problems.push(error_at(&input.source, document.index, at, &error));
+                    let at = input.position(&document, &error.path);
+                    input.add(Severity::Error, &document, at, &error.to_string());
                 }
             }
+        }
+        let of_pods = if decided.is_empty() { &[][..] } else { &document.duplicate_keys };
+        for DuplicateKey { line, column, key } in of_pods {
+            let text = format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
+            input.add(Severity::Warning, &document, (*line, *column), &text);
         }
         DecidedDocument { range: document.range.clone(), document: Some(document), decided }
     }
@@ -224,7 +227,7 @@ impl Decider<'_> {
         object: &Value,
         location: PodLocation,
         policy: &Policy,
-    ) -> Result<Decided, unreadable_pod::UnreadablePod> {
+    ) -> Result<Decided, UnreadablePod> {
         let namespace = location.namespace.clone().unwrap_or_else(|| self.default_namespace.to_owned());
         let context = PodContext {
             namespace: &namespace,
@@ -236,54 +239,46 @@ impl Decider<'_> {
     }
 }
 
-/// An error about a place in a document, whose index is from 0.
-fn error_at(source: &Source, document: usize, at: (usize, usize), error: &dyn std::error::Error) -> Problem {
-    let (number, (line, column)) = (document + 1, at);
-    let text = format!("{source}: document {number}, line {line}, column {column}: {error}");
-    Problem { severity: Severity::Error, at: Some(at), text }
+impl DecidedInput {
+    fn add(&mut self, severity: Severity, document: &Document, at: (usize, usize), what: &str) {
+        let (number, (line, column)) = (document.index + 1, at);
+        let text = format!("{}: document {number}, line {line}, column {column}: {what}", self.source);
+        self.problems.push(Problem { severity, at: Some(at), text });
+    }
 }
 
 /// In a file that a search found, a template, or what is no manifest, is a note; a broken manifest is an error everywhere.
 fn unreadable_document(input: &DecidedInput, unreadable: &UnreadableDocument) -> Problem {
     let UnreadableDocument { range, line, error, .. } = unreadable;
-    let is_named = !matches!(input.source, Source::Found { .. });
-    let is_template = matches!(error, manifest::ManifestError::Template { .. });
-    let text = input.text.get(range.clone()).unwrap_or_default();
-    let is_error = is_named || !is_template && looks_like_a_manifest(text);
+    let is_manifest = || input.text.get(range.clone()).is_some_and(looks_like_manifest);
+    let is_error = !input.source.is_found() || !error.is_template() && is_manifest();
     let severity = if is_error { Severity::Error } else { Severity::Note };
-    Problem { severity, at: Some((*line, 1)), text: format!("{}: {error}", input.source) }
-}
-
-/// Whether a text that cannot be read is meant as an object of Kubernetes: both keys are at the left, or are keys of JSON.
-fn looks_like_a_manifest(text: &str) -> bool {
-    let text = text.trim_start_matches('\u{feff}');
-    let has_key = |key: &str| {
-        let is_key = |rest: &str| rest.trim_start().starts_with(':');
-        let is_line = |line: &str| {
-            let line = line.trim_start_matches(['"', '\'']);
-            line.strip_prefix(key).is_some_and(|rest| is_key(rest.trim_start_matches(['"', '\''])))
-        };
-        text.lines().any(is_line) || text.split(&format!("\"{key}\"")).skip(1).any(is_key)
-    };
-    has_key("apiVersion") && has_key("kind")
+    let at = error.position().unwrap_or((*line, 1));
+    Problem { severity, at: Some(at), text: format!("{}: {error}", input.source) }
 }
 
 /// What a summary has of one input.
+#[derive(Default)]
 struct Seen {
     problems: Vec<Problem>,
+    /// Whether the problems are about inputs that are not read at all.
+    is_left_out: bool,
     pods: usize,
     containers: usize,
 }
 
 impl Seen {
+    /// Without the problems, of which there may be more.
     fn of(input: &DecidedInput) -> Self {
         let containers = input.decided().map(|one| one.decision.containers.len()).sum();
-        Self { problems: Vec::new(), pods: input.decided().count(), containers }
+        let is_left_out = input.documents.is_empty();
+        Self { problems: Vec::new(), is_left_out, pods: input.decided().count(), containers }
     }
 
     fn add_to(&self, summary: &mut RunSummary) {
-        let is_bad = self.problems.iter().any(|problem| problem.severity == Severity::Error);
-        summary.bad_files += usize::from(is_bad);
+        let has = |severity| self.problems.iter().any(|problem| problem.severity == severity);
+        summary.bad_files += usize::from(has(Severity::Error));
+        summary.is_partial |= self.is_left_out && has(Severity::Warning);
         summary.pods += self.pods;
         summary.containers += self.containers;
     }

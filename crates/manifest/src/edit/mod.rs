@@ -141,10 +141,7 @@ fn plan_one(context: &EditContext<'_>, edit: &Edit) -> Result<Vec<Splice>, Manif
 
 /// Position (from 0) of the document that an error about the edited text names.
 fn document_of(error: &ManifestError) -> Option<usize> {
-    let (ManifestError::Syntax { document, .. }
-    | ManifestError::Template { document, .. }
-    | ManifestError::DuplicateKey { document, .. }) = error
-    else {
+    let (ManifestError::Syntax { document, .. } | ManifestError::Template { document, .. }) = error else {
         return None;
     };
     document.checked_sub(1)
