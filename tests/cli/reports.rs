@@ -127,6 +127,10 @@ fn sarif_has_each_finding_on_its_line() {
                 "broken-value warning k8s/api.yaml:21:11 {object}, container old: GOMEMLIMIT=\"900Mi\" is malformed: a Go \
                  program exits with code 2; write bytes or MiB"
             ),
+            "unreadable error k8s/broken.yaml:6:11 document 2, line 6, column 11: unclosed bracket '{'".to_owned(),
+            "bad-setting warning k8s/%C3%A4%20%25.yaml:3:57 Pod default/p: annotation \"gomemlimit.dev/ratio\": \"<lots & more>\" \
+             is not a ratio such as 0.85 or 85%; ignored"
+                .to_owned(),
         ],
         "{log:#}"
     );
@@ -215,6 +219,17 @@ fn junit_has_a_test_for_each_container() {
     <testcase name="cron" classname="Deployment shop/api" file="k8s/api.yaml"/>
     <testcase name="old" classname="Deployment shop/api" file="k8s/api.yaml">
       <failure message="GOMEMLIMIT=&quot;900Mi&quot; is malformed: a Go program exits with code 2; write bytes or MiB" type="broken-value">k8s/api.yaml:21: Deployment shop/api, container old: GOMEMLIMIT=&quot;900Mi&quot; is malformed: a Go program exits with code 2; write bytes or MiB</failure>
+    </testcase>
+  </testsuite>
+  <testsuite name="k8s/broken.yaml" tests="1" failures="0" errors="1">
+    <testcase name="document 2" classname="k8s/broken.yaml" file="k8s/broken.yaml">
+      <error message="document 2, line 6, column 11: unclosed bracket &apos;{&apos;" type="unreadable">k8s/broken.yaml:6: document 2, line 6, column 11: unclosed bracket &apos;{&apos;</error>
+    </testcase>
+  </testsuite>
+  <testsuite name="k8s/ä %.yaml" tests="2" failures="1" errors="0">
+    <testcase name="a" classname="Pod default/p" file="k8s/ä %.yaml"/>
+    <testcase name="pod" classname="Pod default/p" file="k8s/ä %.yaml">
+      <failure message="annotation &quot;gomemlimit.dev/ratio&quot;: &quot;&lt;lots &amp; more&gt;&quot; is not a ratio such as 0.85 or 85%; ignored" type="bad-setting">k8s/ä %.yaml:3: Pod default/p: annotation &quot;gomemlimit.dev/ratio&quot;: &quot;&lt;lots &amp; more&gt;&quot; is not a ratio such as 0.85 or 85%; ignored</failure>
     </testcase>
   </testsuite>
 </testsuites>

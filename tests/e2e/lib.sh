@@ -8,7 +8,6 @@ ETCD_VERSION=${ETCD_VERSION:-v3.7.3}
 HELM_VERSION=${HELM_VERSION:-v4.3.1}
 HELM3_VERSION=${HELM3_VERSION:-v3.22.0}
 KUSTOMIZE_VERSION=${KUSTOMIZE_VERSION:-v5.8.2}
-KPT_VERSION=${KPT_VERSION:-v1.0.0-beta.61}
 
 # Built binaries and images are kept here, outside the repository.
 CACHE=${GOMEMLIMIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gomemlimit}

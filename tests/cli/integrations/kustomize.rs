@@ -1,4 +1,4 @@
-//! The KRM function, run by kustomize and kpt.
+//! The KRM function, run by kustomize.
 
 use std::fs;
 
@@ -38,29 +38,4 @@ fn kustomize_fails_with_the_sentence() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.contains(sentence) && output.status.code() == Some(1), "{stderr}");
     }
-}
-
-/// kpt shows the results, and writes the package back.
-#[test]
-#[ignore = "needs Go"]
-fn kpt_shows_the_results_and_changes_the_package() {
-    let programs = Programs::new(&[("kpt", built("kpt"))]);
-    let folder = copy("examples/kustomize");
-    for name in ["kustomization.yaml", "gomemlimit.yaml"] {
-        fs::remove_file(folder.path().join(name)).unwrap();
-    }
-    let mut count = 0;
-    for (command, shown) in commands("kpt") {
-        let output = programs.command(&command).current_dir(folder.path()).output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        // The time differs.
-        let lines: Vec<_> = stderr.lines().filter(|line| !line.starts_with("[PASS]")).map(|line| format!("{line}\n")).collect();
-        assert_eq!(lines.concat(), shown, "{command}: {stderr}");
-        assert!(output.status.success(), "{command}");
-        count += 1;
-    }
-    assert_eq!(count, 1);
-    let text = fs::read_to_string(folder.path().join("deployment.yaml")).unwrap();
-    assert!(text.contains("- name: api # the Go one\n"), "{text}");
-    assert!(text.contains("env:\n        - name: GOMEMLIMIT\n          value: \"858993459\"\n"), "{text}");
 }
