@@ -4,7 +4,7 @@
 //! The first three bytes select the document with its list or mapping, the key or item, and the change; the rest is the text.
 #![no_main]
 
-use gomemlimit_manifest::{Change, Edit, apply, parse, pod_locations, position};
+use gomemlimit_manifest::{Change, Edit, edit as edited, parse, pod_locations, position};
 use granit_parser::{Event, Parser, options};
 use json_patch::{Patch, patch};
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(documents) = parse(text) else { return };
     let parts: String = documents.iter().map(|document| &text[document.range.clone()]).collect();
     assert!(documents.is_empty() || parts == text);
-    let values: Vec<Value> = documents.into_iter().map(|document| document.value).collect();
+    let values: Vec<Value> = documents.iter().map(|document| document.value.clone()).collect();
     for value in &values {
         let _ = pod_locations(value);
     }
@@ -32,9 +32,11 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     let (document, path) = containers.swap_remove(usize::from(container) % containers.len());
-    let edit = edit(&values[document], document, path, place, change);
+    let edit = edit(&values[document], path, place, change);
     assert!(position(text, document, &edit.path).is_some());
-    let Ok(edited) = apply(text, std::slice::from_ref(&edit)) else { return };
+    let Ok(edited) = edited(text, &documents[document], std::slice::from_ref(&edit)) else { return };
+    let range = documents[document].range.clone();
+    let edited = format!("{}{}{}", &text[..range.start], edited.text, &text[range.end..]);
 
     let mut expected = values.clone();
     let operation = operation(&edit);
@@ -44,7 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
 
     let old = pointer(&edit).and_then(|pointer| values[document].pointer(&pointer));
     let is_insertion = match &edit.change {
-        Change::Add(_) => !is_vacant(&values[document], &edit.path) && (is_in_list(&values, &edit) || old.is_none()),
+        Change::Add(_) => !is_vacant(&values[document], &edit.path) && (is_in_list(&values[document], &edit) || old.is_none()),
         _ => false,
     };
     if is_insertion {
@@ -76,7 +78,7 @@ fn collect(value: &Value, path: &mut Vec<String>, found: &mut impl FnMut(Vec<Str
 }
 
 /// An edit of the list or mapping at `path`.
-fn edit(value: &Value, document: usize, mut path: Vec<String>, place: u8, change: u8) -> Edit {
+fn edit(value: &Value, mut path: Vec<String>, place: u8, change: u8) -> Edit {
     let place = usize::from(place);
     let new = [
         json!("966367641"),
@@ -106,7 +108,7 @@ fn edit(value: &Value, document: usize, mut path: Vec<String>, place: u8, change
         2 => Change::Replace(new),
         _ => Change::Remove,
     };
-    Edit { document, path, change }
+    Edit { path, change }
 }
 
 fn container_at<'v>(value: &'v Value, path: &[String]) -> &'v Value {
@@ -116,8 +118,8 @@ fn container_at<'v>(value: &'v Value, path: &[String]) -> &'v Value {
     })
 }
 
-fn is_in_list(values: &[Value], edit: &Edit) -> bool {
-    container_at(&values[edit.document], &edit.path[..edit.path.len() - 1]).is_array()
+fn is_in_list(value: &Value, edit: &Edit) -> bool {
+    container_at(value, &edit.path[..edit.path.len() - 1]).is_array()
 }
 
 /// Whether the list or mapping to edit is empty, so that it may be written anew.

@@ -4,7 +4,7 @@
 //! PURE: text in, values and text out; no files, no clock, no network.
 //!
 //! ```
-//! use gomemlimit_manifest::{Change, Edit, apply, parse, pod_locations};
+//! use gomemlimit_manifest::{Change, Edit, edit, parse, pod_locations};
 //! use serde_json::json;
 //!
 //! let text = "\
@@ -26,7 +26,7 @@
 //! let mut path = template.path;
 //! path.extend(["spec", "containers", "0", "env", "-"].map(String::from));
 //! let variable = json!({"name": "GOMEMLIMIT", "value": "966367641"});
-//! let edited = apply(text, &[Edit { document: 0, path, change: Change::Add(variable) }])?;
+//! let edited = edit(text, &documents[0], &[Edit { path, change: Change::Add(variable) }])?.text;
 //! println!("{edited}");
 //! assert_eq!(
 //!     edited.strip_prefix(text),
@@ -53,7 +53,7 @@ mod workload_kind;
 
 pub use alias_budget::AliasBudget;
 pub use documents::{Document, UnreadableDocument, parse, parse_within, read};
-pub use edit::{Change, Edit, apply};
+pub use edit::{Change, Edit, Edited, edit};
 pub use error::ManifestError;
 pub use pod_location::{PodLocation, pod_locations};
 pub use position::{first_bad, position, positions};

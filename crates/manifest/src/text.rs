@@ -17,6 +17,13 @@ pub(crate) fn line_end(source: &str, offset: usize) -> usize {
     offset + line.strip_suffix('\r').unwrap_or(line).len()
 }
 
+/// The byte at which the line break before `line`, the start of a line, starts.
+pub(crate) fn line_break_before(source: &str, line: usize) -> usize {
+    let before = source.get(..line).unwrap_or("");
+    let before = before.strip_suffix('\n').unwrap_or(before);
+    before.strip_suffix('\r').unwrap_or(before).len()
+}
+
 /// The byte at which the line after the one of `offset` starts, if there is such a line.
 pub(crate) fn next_line(source: &str, offset: usize) -> Option<usize> {
     source.get(offset..)?.find('\n').map(|newline| offset + newline + 1).filter(|next| *next < source.len())

@@ -44,7 +44,8 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum NodeKind {
     Scalar(Style),
-    Alias,
+    /// The number of the anchor that it refers to.
+    Alias(usize),
     Sequence { flow: bool, items: Vec<Node> },
     Mapping { flow: bool, pairs: Vec<Pair> },
 }
@@ -92,6 +93,11 @@ impl Node {
     /// The items of a list, none for anything else.
     pub(crate) fn items(&self) -> &[Node] {
         if let NodeKind::Sequence { items, .. } = &self.kind { items } else { &[] }
+    }
+
+    /// The values of a mapping, or the items of a list.
+    pub(crate) fn children(&self) -> impl Iterator<Item = &Self> {
+        self.pairs().iter().map(|pair| &pair.value).chain(self.items())
     }
 
     pub(crate) fn is_flow(&self) -> bool {

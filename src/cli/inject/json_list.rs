@@ -1,6 +1,9 @@
 //! `-o json`: one object, or a List that is written an input at a time.
 
-use super::{NotWritten, Report, write};
+use super::{
+    report::Report,
+    stdout::{NotWritten, write},
+};
 
 const BEGIN: &str = "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [";
 const END: &str = "]\n}\n";

@@ -5,11 +5,12 @@ mod kustomize;
 mod prepare;
 mod report;
 mod results;
+mod stdout;
 mod stream;
 mod write_back;
 mod yaml;
 
-use std::{collections::HashSet, io, process::ExitCode};
+use std::{collections::HashSet, process::ExitCode};
 
 use clap::Args;
 
@@ -17,7 +18,7 @@ use self::{
     json_list::JsonList,
     kustomize::Kustomizations,
     prepare::{Mode, Output, Prepared, prepare},
-    report::Report,
+    stdout::NotWritten,
     stream::Stream,
     write_back::WriteBack,
 };
@@ -58,11 +59,6 @@ pub(super) struct InjectArgs {
     )]
     output: Option<Format>,
 }
-
-/// stdout takes no more.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct NotWritten(#[from] io::Error);
 
 /// Where the results go, one input after the other; each is reported once it is there.
 enum Sink {
@@ -143,9 +139,4 @@ impl Sink {
             Self::Files(files) => files.finish(quiet),
         }
     }
-}
-
-/// Writes to stdout.
-fn write(text: &str) -> Result<(), NotWritten> {
-    if text.is_empty() { Ok(()) } else { Ok(output::write(text.as_bytes())?) }
 }

@@ -3,14 +3,14 @@
 use std::fs::Metadata;
 
 use gomemlimit_core::printable::escape_json;
-use gomemlimit_manifest::Document;
+use gomemlimit_manifest::{Document, edit};
 use serde_json::Value;
 
-use super::{Report, results, yaml};
+use super::{report::Report, results, yaml};
 use crate::cli::{
     diff,
     manifest_files::{Encoding, Problem, Severity, Source},
-    manifests::{Decided, DecidedDocument, DecidedInput, edit},
+    manifests::{Decided, DecidedDocument, DecidedInput},
 };
 
 /// What becomes of the inputs.

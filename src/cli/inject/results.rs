@@ -1,13 +1,13 @@
 //! The `results` of a ResourceList, by which kustomize and kpt show what was done.
 
 use gomemlimit_core::Reason;
-use gomemlimit_manifest::{Change, Document};
+use gomemlimit_manifest::{Change, Document, Edit};
 use serde_json::{Value, json};
 
 use super::report::outcome;
 use crate::cli::{
     manifest_files::Severity,
-    manifests::{Decided, DecidedDocument, DecidedInput, Edit},
+    manifests::{Decided, DecidedDocument, DecidedInput},
     resource_list::{self, is_resource_list, result},
 };
 

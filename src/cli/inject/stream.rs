@@ -2,7 +2,11 @@
 //! first `---`, and of several JSON objects in a document of another stream, only one (`YAMLOrJSONDecoder` of
 //! apimachinery).
 
-use super::{NotWritten, Report, prepare::Pieces, write};
+use super::{
+    prepare::Pieces,
+    report::Report,
+    stdout::{NotWritten, write},
+};
 
 const BOM: char = '\u{feff}';
 

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, anyhow, bail, ensure};
 use tempfile::{SpooledTempFile, spooled_tempfile};
 
-use super::Report;
+use super::report::Report;
 use crate::{
     causes::with_causes,
     cli::{
@@ -102,9 +102,10 @@ impl WriteBack {
             let is_written = self.files.contains(file);
             ensure!(is_written, "{} is a link; name {}, which it links to", path.display(), target.display());
         }
-        let ready = self
-            .ready()
-            .map_err(|error| anyhow!("{}; no file was changed", with_causes(error.as_ref())))?;
+        let ready = self.ready().map_err(|error| match self.changed.len() {
+            1 => error,
+            _ => anyhow!("{}; no file was changed", with_causes(error.as_ref())),
+        })?;
         let mut written = 0;
         for file in ready {
             if let Err(error) = file.finish() {

@@ -7,10 +7,10 @@ use gomemlimit_core::{
     admission::{Operation, Patch},
     decide,
 };
-use gomemlimit_manifest::{Change, Document, PodLocation, position, positions};
+use gomemlimit_manifest::{Change, Document, Edit, PodLocation, position, positions};
 use serde_json::Value;
 
-use super::{reader::Edit, unreadable_pod::UnreadablePod};
+use super::unreadable_pod::UnreadablePod;
 use crate::cli::manifest_files::{Encoding, Problem, Source};
 
 /// One input: its documents, in their order, and what is wrong with it.

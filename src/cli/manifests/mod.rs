@@ -3,13 +3,11 @@
 
 mod decided;
 mod in_order;
-mod reader;
 mod run_summary;
 mod surroundings;
 mod unreadable_pod;
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     sync::{Mutex, PoisonError},
 };
@@ -36,7 +34,6 @@ use super::{
 
 pub(super) use self::{
     decided::{Decided, DecidedDocument, DecidedInput, decide_at},
-    reader::{Edit, edit},
     run_summary::RunSummary,
 };
 
@@ -141,7 +138,7 @@ impl ManifestArgs {
         let held: Mutex<HashMap<usize, Text>> = Mutex::default();
         let prepare = |index: usize, source: &Source| {
             let text = text_of(source);
-            let objects = text.as_ref().map_or_else(|_| Vec::new(), |content| self.objects(&content.text));
+            let objects = text.as_ref().map_or_else(|_| Vec::new(), |content| objects_in(&content.text));
             let is_file = matches!(&text, Ok(Content { file: Some(file), .. }) if file.is_file());
             if !is_file {
                 held.lock().unwrap_or_else(PoisonError::into_inner).insert(index, text);
@@ -149,19 +146,20 @@ impl ManifestArgs {
             objects
         };
         in_order(sources, prepare, |_| 0, |objects| {
-            objects.iter().for_each(|object| surroundings.add(object));
+            objects.iter().for_each(|object| surroundings.add(object, self.default_namespace()));
             bar.around(|| Ok(()))
         })?;
         Ok((surroundings, held))
     }
 
-    fn objects(&self, text: &str) -> Vec<Value> {
-        if !may_have_objects(text) {
-            return Vec::new();
-        }
-        let documents = read(text, &mut AliasBudget::default()).into_iter().flatten();
-        documents.flat_map(|document| objects(document.value, self.default_namespace())).collect()
+}
+
+fn objects_in(text: &str) -> Vec<Value> {
+    if !may_have_objects(text) {
+        return Vec::new();
     }
+    let documents = read(text, &mut AliasBudget::default()).into_iter().flatten();
+    documents.flat_map(|document| objects(document.value)).collect()
 }
 
 fn text_of(source: &Source) -> Text {
@@ -234,7 +232,8 @@ impl Decider<'_> {
             annotations: self.surroundings.annotations(&namespace),
             owner: location.pods_owner(),
         };
-        let pod: Cow<'_, Value> = Cow::Borrowed(object.pointer(&location.pointer()).unwrap_or(&Value::Null));
+        let pod = object.pointer(&location.pointer()).unwrap_or(&Value::Null);
+        let pod = self.surroundings.complete(&namespace, pod);
         decide_one(&pod, location, context, policy)
     }
 }

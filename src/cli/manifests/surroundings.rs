@@ -1,9 +1,9 @@
-//! What counts for pods beside themselves: the Namespace objects among the manifests.
+//! What counts for pods beside themselves: the Namespace and `LimitRange` objects among the manifests.
 
-use std::{collections::HashMap, mem};
+use std::{borrow::Cow, collections::HashMap, mem};
 
-use gomemlimit_core::NamespaceAnnotations;
-use serde_json::{Map, Value};
+use gomemlimit_core::{LimitRanges, NamespaceAnnotations};
+use serde_json::Value;
 
 /// The objects that [`Surroundings::add`] takes.
 const KINDS: [&str; 2] = ["Namespace", "LimitRange"];
@@ -13,11 +13,14 @@ const KINDS: [&str; 2] = ["Namespace", "LimitRange"];
 pub(super) struct Surroundings {
     namespaces: HashMap<String, NamespaceAnnotations>,
     no_annotations: NamespaceAnnotations,
+    limit_ranges: LimitRanges,
 }
 
 impl Surroundings {
-    /// Adds an object that [`objects`] found; of several with one name the last counts.
-    pub(super) fn add(&mut self, object: &Value) {
+    /// Adds an object that [`objects`] found; of several with one name the last counts. `default_namespace` is that of objects
+    /// that name none.
+    pub(super) fn add(&mut self, object: &Value, default_namespace: &str) {
+        self.limit_ranges.add(object, default_namespace);
         let metadata = |key: &str| object.get("metadata")?.get(key);
         let (Some("Namespace"), Some(name)) =
             (object.get("kind").and_then(Value::as_str), metadata("name").and_then(Value::as_str))
@@ -32,6 +35,16 @@ impl Surroundings {
     /// The annotations of a namespace.
     pub(super) fn annotations(&self, namespace: &str) -> &NamespaceAnnotations {
         self.namespaces.get(namespace).unwrap_or(&self.no_annotations)
+    }
+
+    /// The pod with the memory limits that its containers get in a namespace.
+    pub(super) fn complete<'p>(&self, namespace: &str, pod: &'p Value) -> Cow<'p, Value> {
+        if self.limit_ranges.is_empty() {
+            return Cow::Borrowed(pod);
+        }
+        let mut pod = pod.clone();
+        self.limit_ranges.apply(namespace, &mut pod);
+        Cow::Owned(pod)
     }
 }
 
@@ -48,20 +61,15 @@ pub(super) fn may_have_objects(text: &str) -> bool {
     })
 }
 
-/// Takes the objects of [`KINDS`] out of a document, also those in lists. Those without a namespace get `namespace`.
-pub(super) fn objects(mut document: Value, namespace: &str) -> Vec<Value> {
+/// Takes the objects of [`KINDS`] out of a document, also those in lists.
+pub(super) fn objects(mut document: Value) -> Vec<Value> {
     let mut found = Vec::new();
-    collect(&mut document, None, namespace, &mut found);
+    collect(&mut document, None, &mut found);
     found
 }
 
 /// As the search for pods: whatever has `items` is a list, and an item of a typed list need not repeat its kind.
-fn collect(
-    value: &mut Value,
-    implied: Option<(&str, &str)>,
-    namespace: &str,
-    found: &mut Vec<Value>,
-) {
+fn collect(value: &mut Value, implied: Option<(&str, &str)>, found: &mut Vec<Value>) {
     let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     let kind = text("kind").or(implied.map(|(kind, _)| kind.to_owned())).unwrap_or_default();
     let version = text("apiVersion").or(implied.map(|(_, version)| version.to_owned())).unwrap_or_default();
@@ -69,20 +77,13 @@ fn collect(
         let item_kind = kind.strip_suffix("List").unwrap_or(&kind);
         let implied = (!item_kind.is_empty()).then_some((item_kind, version.as_str()));
         for item in items {
-            collect(item, implied, namespace, found);
+            collect(item, implied, found);
         }
         return;
     }
     let Some(object) = value.as_object_mut().filter(|_| version == "v1" && KINDS.contains(&kind.as_str())) else {
         return;
     };
-    if kind != "Namespace"
-        && let Some(metadata) =
-            object.entry("metadata").or_insert_with(|| Map::new().into()).as_object_mut()
-        && metadata.get("namespace").is_none_or(Value::is_null)
-    {
-        metadata.insert("namespace".to_owned(), namespace.into());
-    }
     object.insert("kind".to_owned(), kind.into());
     object.insert("apiVersion".to_owned(), version.into());
     found.push(mem::take(value));
@@ -106,11 +107,10 @@ mod tests {
             {"apiVersion": "example.com/v1", "kind": "Namespace", "metadata": {"name": "foreign"}},
             {"apiVersion": "v1", "kind": "LimitRange"},
         ]});
-        let found = objects(document, "shop");
+        let found = objects(document);
         assert_eq!(found.len(), 3);
-        assert_eq!(found[2]["metadata"]["namespace"], "shop");
         let mut surroundings = Surroundings::default();
-        found.iter().for_each(|object| surroundings.add(object));
+        found.iter().for_each(|object| surroundings.add(object, "default"));
         let annotations = [("a".to_owned(), "b".to_owned())].into();
         assert_eq!(surroundings.annotations("typed"), &annotations);
         assert_eq!(surroundings.annotations("implied"), &annotations);

@@ -21,6 +21,7 @@ mod install;
 mod joined;
 mod keeper;
 mod lifecycle;
+mod limit_ranges;
 mod observe;
 mod outage;
 mod policy_engine;

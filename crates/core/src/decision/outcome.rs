@@ -83,7 +83,7 @@ pub struct ContainerDecision<'a> {
     pub index: usize,
     /// The decision.
     pub outcome: Outcome,
-    /// Set if an `envFrom` may define GOMEMLIMIT: whether it was overridden or respected.
+    /// Set if an `envFrom` may define GOMEMLIMIT: whether a value in env overrides it, or it is the reason for none.
     pub env_from: Option<EnvFrom>,
     pub(crate) env: EnvTarget,
     /// The value in env, if this program wrote it.

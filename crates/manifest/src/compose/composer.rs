@@ -115,7 +115,7 @@ impl<'s, 'b> Composer<'s, 'b> {
             }
             Event::Alias(id) => {
                 let value = self.alias(id, start)?;
-                self.close(node(NodeKind::Alias, 0, false), value)?;
+                self.close(node(NodeKind::Alias(id), 0, false), value)?;
             }
             Event::SequenceStart(style, anchor, tag) => {
                 let kind = NodeKind::Sequence { flow: style == StructureStyle::Flow, items: Vec::new() };

@@ -1,0 +1,85 @@
+//! Anchors outside of everything that Kubernetes reads, such as `x-common: &common`: they are edited if all their users want
+//! the same edits.
+
+use super::sites::{Definition, Site, Sites};
+use crate::edit::anchors::Giver;
+use crate::edit::change::{Change, Edit};
+use crate::edit::edit_tree::EditTree;
+use crate::tree::NodeKind;
+
+/// The edits of such anchors that their users want.
+pub(super) fn edits(sites: &Sites<'_>) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    for (id, definition) in &sites.definitions {
+        let Some(path) = definition.path.as_ref().filter(|path| is_outside(path)) else { continue };
+        if definition.is_gone || definition.edits.is_some() {
+            continue;
+        }
+        let wanted = wanted(sites, *id, definition);
+        edits.extend(wanted.into_iter().map(|edit| Edit { path: [path.clone(), edit.path].concat(), ..edit }));
+    }
+    edits
+}
+
+/// Whether a path begins with a key of an object that is no field: those have names of letters and digits (API conventions of
+/// Kubernetes).
+fn is_outside(path: &[String]) -> bool {
+    let is_field = |key: &String| key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match path {
+        [items, position, key, ..] if items == "items" && position.parse::<usize>().is_ok() => !is_field(key),
+        [key, ..] => !is_field(key),
+        [] => false,
+    }
+}
+
+/// The edits that all users of an anchor want, as paths from its value.
+fn wanted(sites: &Sites<'_>, id: usize, definition: &Definition<'_>) -> Vec<Edit> {
+    let is_alias = |site: &&Site<'_>| matches!(site.node.kind, NodeKind::Alias(own) if own == id);
+    let aliases: Vec<_> = sites.aliases.iter().filter(is_alias).collect();
+    let merging: Vec<_> = sites.merging.iter().filter(|site| merged(sites, site).contains(&id)).collect();
+    let Some(first) = aliases.iter().chain(&merging).find_map(|site| site.edits) else { return Vec::new() };
+    if merging.is_empty() {
+        let is_same = aliases.iter().all(|site| site.edits == Some(first));
+        return if is_same && first.change != Some(&Change::Remove) { first.edits() } else { Vec::new() };
+    }
+    let mut edits = Vec::new();
+    let users = aliases.iter().chain(&merging);
+    let keys = users.flat_map(|site| site.edits).flat_map(|edits| edits.below.keys());
+    for key in keys.collect::<std::collections::BTreeSet<_>>() {
+        let of_aliases = aliases.iter().map(|site| site.edits.and_then(|edits| edits.at(key)));
+        let of_merging = merging.iter().filter_map(|site| wanted_of(sites, id, site, key));
+        let mut all = of_aliases.chain(of_merging);
+        let Some(Some(first)) = all.next() else { continue };
+        let is_new = !sites.anchors.has(definition.node, key);
+        if all.all(|other| other == Some(first)) && (!is_new || first.change.is_some()) {
+            edits.extend(first.edits().into_iter().map(|mut edit| {
+                edit.path.insert(0, (*key).to_owned());
+                edit
+            }));
+        }
+    }
+    edits
+}
+
+/// The anchors that the merge keys of a mapping refer to.
+fn merged(sites: &Sites<'_>, site: &Site<'_>) -> Vec<usize> {
+    let merges = site.node.pairs().iter().filter(|pair| pair.merge);
+    merges.flat_map(|pair| sites.anchors.merged(&pair.value)).map(|mapping| mapping.anchor).collect()
+}
+
+/// The edits that a mapping wants for a key of its merge key; `None` if it has another value for that key.
+fn wanted_of<'t>(
+    sites: &Sites<'t>,
+    id: usize,
+    site: &Site<'t>,
+    key: &str,
+) -> Option<Option<&'t EditTree<'t>>> {
+    let entries = sites.anchors.entries(site.node);
+    let edits = site.edits.and_then(|edits| edits.at(key));
+    match entries.iter().find(|entry| entry.key == key).map(|entry| entry.giver) {
+        Some(Giver::Merge { mapping, .. }) if mapping.anchor == id => Some(edits),
+        Some(_) => None,
+        // With more than one merged mapping the key is added to the mapping itself.
+        None => Some(edits.filter(|_| merged(sites, site).len() == 1)),
+    }
+}
