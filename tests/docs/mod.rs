@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, path::Path};
 
 use gomemlimit_core::{Reason, Settings, settings::Setting, value::Ratio, warning::WarningKind};
-use gomemlimit_manifest::WorkloadKind;
 use gomemlimit_pprof::Verdict;
 
 use crate::support::command::run_with_stdin;
 
 mod examples;
+mod kinds;
 
 /// Folders with the sources of the program.
 const SOURCES: [&str; 13] = [
@@ -146,23 +146,6 @@ fn the_defaults_of_the_flags_are_those_of_the_core() {
     let containers = &report["objects"][0]["containers"];
     assert_eq!(containers[0]["value"], (Settings::default().min_limit * 9 / 10).to_string());
     assert_eq!(containers[1]["reason"], "below-minimum");
-}
-
-#[test]
-fn the_pages_name_the_kinds_that_have_pods() {
-    let page = include_str!("../../docs/access.md");
-    let rows = WorkloadKind::ALL.iter().map(|kind| {
-        let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
-        let short = kind.short_names.first().map_or_else(String::new, |name| format!("`{name}` "));
-        format!("| `{}{group}` | {short}|\n", kind.singular)
-    });
-    let rows: String = rows.collect();
-    assert!(page.contains(&rows), "docs/access.md lacks\n{rows}");
-    let names = WorkloadKind::ALL.map(|kind| format!("{}s", kind.name)).join(", ");
-    for text in [README, INJECT] {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(text.contains(&format!("{names} and Lists")), "{names}");
-    }
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub mod policy_engine;
 pub mod portforward;
 #[cfg(feature = "cli")]
 mod proxy;
+pub mod resource;
 #[cfg(feature = "cli")]
 pub mod served_certificate;
 #[cfg(feature = "cli")]

@@ -37,28 +37,38 @@
 
 mod alias_budget;
 mod compose;
+mod custom_kind;
 mod documents;
 mod edit;
 mod error;
 mod json_pointer;
 mod json_text;
+mod kind_table;
+mod kinds;
 mod kubectl;
 mod pod_location;
 mod position;
 mod scalar;
 mod template;
+mod template_path;
 mod text;
 mod tree;
+mod unknown_kind;
 mod workload_kind;
 
 pub use alias_budget::AliasBudget;
+pub use custom_kind::{CustomKind, CustomKindError};
 pub use documents::{Document, UnreadableDocument, parse, parse_within, read};
 pub use edit::{Change, Edit, Edited, edit};
 pub use error::ManifestError;
-pub use pod_location::{PodLocation, pod_locations};
+pub use kinds::Kinds;
+pub use pod_location::{PodLocation, Pods, pod_locations, pods};
 pub use position::{first_bad, position, positions};
 pub use tree::DuplicateKey;
-pub use workload_kind::WorkloadKind;
+pub use unknown_kind::UnknownKind;
+pub use workload_kind::{PodTemplate, WorkloadKind};
 
+#[cfg(test)]
+mod kind_tests;
 #[cfg(test)]
 mod tests;

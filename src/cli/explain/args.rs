@@ -66,6 +66,8 @@ pub(in crate::cli) struct ExplainArgs {
 pub(super) enum FailOn {
     Reason(Reason),
     Warning,
+    /// An object with containers whose kind is not known.
+    UnknownKind,
 }
 
 impl FromStr for FailOn {
@@ -74,7 +76,10 @@ impl FromStr for FailOn {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "warning" => Ok(Self::Warning),
-            reason => reason.parse().map(Self::Reason).map_err(|error| format!("{error}, warning")),
+            "unknown-kind" => Ok(Self::UnknownKind),
+            reason => {
+                reason.parse().map(Self::Reason).map_err(|error| format!("{error}, warning, unknown-kind"))
+            }
         }
     }
 }
@@ -112,6 +117,7 @@ impl ExplainArgs {
         self.fail_on.iter().any(|finding| match (finding, rule) {
             (FailOn::Warning, Rule::Warning(_)) => true,
             (FailOn::Reason(named), Rule::Reason(reason)) => *named == reason,
+            (FailOn::UnknownKind, Rule::UnknownKind) => true,
             _ => false,
         })
     }
@@ -119,6 +125,8 @@ impl ExplainArgs {
     fn fails_on(&self, decision: &PodDecision<'_>) -> bool {
         self.fail_on.iter().any(|finding| match finding {
             FailOn::Warning => !decision.warnings.is_empty(),
+            // It has no decision.
+            FailOn::UnknownKind => false,
             FailOn::Reason(reason) => {
                 decision.containers.iter().any(|container| container.outcome.reason == *reason)
             }

@@ -6,7 +6,7 @@ use gomemlimit_core::{
     names::GOMEMLIMIT,
     warning::{Warning, WarningKind},
 };
-use gomemlimit_manifest::Document;
+use gomemlimit_manifest::{Document, UnknownKind};
 use serde_json::Value;
 
 use super::finding::{Case, FileCases, Finding, Level, Rule};
@@ -36,7 +36,8 @@ impl Gate<'_> {
 impl FileCases {
     /// The cases of an input, in the order of its text; also those without findings, if `has_sound` is set.
     pub(super) fn of(input: &DecidedInput, gate: Gate<'_>, has_sound: bool) -> Self {
-        let mut cases: Vec<Case> = unreadable(input, gate).collect();
+        let unknown = input.unknown_kinds.iter().map(|unknown| unknown_kind(input, unknown, gate));
+        let mut cases: Vec<Case> = unreadable(input, gate).chain(unknown).collect();
         for one in &input.documents {
             let Some(document) = &one.document else { continue };
             cases.extend(pods(input, document, &one.decided, gate));
@@ -62,6 +63,26 @@ fn unreadable(input: &DecidedInput, gate: Gate<'_>) -> impl Iterator<Item = Case
             findings: gate.finding(Rule::Unreadable, text).into_iter().map(|one| Finding { place, ..one }).collect(),
         }
     })
+}
+
+/// An object of a kind that is not known, at its containers.
+fn unknown_kind(input: &DecidedInput, unknown: &UnknownKind, gate: Gate<'_>) -> Case {
+    let documents = input.documents.iter().filter_map(|one| one.document.as_ref());
+    // In a list it is not found: the place is the beginning of the file then.
+    let document = documents.into_iter().find(|document| {
+        let text = |pointer| document.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        (text("/kind"), text("/metadata/name")) == (&*unknown.kind, &*unknown.name)
+    });
+    let path: Vec<_> = unknown.path.replace("[*]", ".0").split('.').map(str::to_owned).collect();
+    let place = document.map_or((1, 1), |document| input.position(document, &path));
+    let namespace = unknown.namespace.iter().map(|namespace| format!("{namespace}/"));
+    let finding = gate.finding(Rule::UnknownKind, &unknown.to_string());
+    Case {
+        document: document.map_or(0, |document| document.index),
+        object: Some(format!("{} {}{}", unknown.kind, namespace.collect::<String>(), unknown.name)),
+        container: None,
+        findings: finding.into_iter().map(|finding| Finding { place, ..finding }).collect(),
+    }
 }
 
 /// The cases of the pods of a document.

@@ -16,7 +16,7 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use self::{
-    args::exit_code,
+    args::{FailOn, exit_code},
     cases::Gate,
     finding::FileCases,
     report::{SCHEMA_VERSION, container_report},
@@ -69,8 +69,9 @@ impl ExplainArgs {
             Ok(())
         })?;
         let decisions = || all.iter().map(|one: &Explained| &one.decided.decision);
-        let has_failed = if summary.has_errors() {
-            self.is_found(decisions())
+        let has_unknown = self.fail_on.contains(&FailOn::UnknownKind) && !summary.unknown_kinds.is_empty();
+        let has_failed = if has_unknown || summary.has_errors() {
+            has_unknown || self.is_found(decisions())
         } else {
             let nothing = match summary.pods {
                 0 => "pods in these manifests",

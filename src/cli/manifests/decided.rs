@@ -7,7 +7,7 @@ use gomemlimit_core::{
     admission::{Operation, Patch},
     decide,
 };
-use gomemlimit_manifest::{Change, Document, Edit, PodLocation, position, positions};
+use gomemlimit_manifest::{Change, Document, Edit, PodLocation, UnknownKind, position, positions};
 use serde_json::Value;
 
 use super::unreadable_pod::UnreadablePod;
@@ -25,6 +25,8 @@ pub(in crate::cli) struct DecidedInput {
     pub(in crate::cli) documents: Vec<DecidedDocument>,
     /// Printed before the next input.
     pub(in crate::cli) problems: Vec<Problem>,
+    /// Objects with containers that are not looked at.
+    pub(in crate::cli) unknown_kinds: Vec<UnknownKind>,
 }
 
 impl DecidedInput {

@@ -15,7 +15,9 @@ use std::{
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
-use gomemlimit_manifest::{self as manifest, AliasBudget, Document, DuplicateKey, PodLocation, UnreadableDocument, read};
+use gomemlimit_manifest::{
+    AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnreadableDocument, UnknownKind, pods, read,
+};
 use serde_json::Value;
 
 use self::{
@@ -45,6 +47,10 @@ pub(super) struct ManifestArgs {
     /// Namespace of objects that name none; default: `default`, or that of the context
     #[arg(short = 'n', long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
     namespace: Option<String>,
+    /// A kind of others with pods: PATH leads to what has the `metadata` and `spec` of the pod, such as
+    /// `ray.io/RayCluster=spec.workerGroupSpecs[*].template`; may be repeated
+    #[arg(long = "kind", value_name = "GROUP/KIND=PATH")]
+    kinds: Vec<CustomKind>,
     /// Print no notes on stderr, and no line for each container; errors and warnings only
     #[arg(short, long)]
     quiet: bool,
@@ -58,6 +64,7 @@ type Text = Result<Content, Problem>;
 /// Everything that decides about an input.
 struct Decider<'a> {
     policy: &'a Policy,
+    kinds: &'a Kinds,
     surroundings: &'a Surroundings,
     default_namespace: &'a str,
 }
@@ -101,6 +108,7 @@ impl ManifestArgs {
         let (surroundings, held) = self.surroundings(&sources, &mut bar)?;
         let decider = Decider {
             policy: &policy,
+            kinds: &self.kinds.iter().cloned().collect(),
             surroundings: &surroundings,
             default_namespace: self.default_namespace(),
         };
@@ -175,6 +183,7 @@ impl Decider<'_> {
             encoding: Encoding::Utf8,
             documents: Vec::new(),
             problems: Vec::new(),
+            unknown_kinds: Vec::new(),
         };
         match text {
             Ok(Content { text, encoding, file }) => (input.text, input.encoding, input.file) = (text, encoding, file),
@@ -203,7 +212,9 @@ impl Decider<'_> {
                 return DecidedDocument { range: document.range.clone(), document: Some(document), decided };
             }
         };
-        for location in manifest::pod_locations(&document.value) {
+        let Pods { locations, unknown } = pods(&document.value, self.kinds);
+        input.unknown_kinds.extend(unknown);
+        for location in locations {
             match self.pod(&document.value, location, &policy) {
                 Ok(one) => decided.push(one),
                 Err(error) => {
@@ -264,6 +275,8 @@ struct Seen {
     is_left_out: bool,
     pods: usize,
     containers: usize,
+    /// Each with its file.
+    unknown_kinds: Vec<(String, UnknownKind)>,
 }
 
 impl Seen {
@@ -271,7 +284,9 @@ impl Seen {
     fn of(input: &DecidedInput) -> Self {
         let containers = input.decided().map(|one| one.decision.containers.len()).sum();
         let is_left_out = input.documents.is_empty();
-        Self { problems: Vec::new(), is_left_out, pods: input.decided().count(), containers }
+        let unknown_kinds = input.unknown_kinds.iter().map(|one| (input.source.to_string(), one.clone()));
+        let (problems, pods) = (Vec::new(), input.decided().count());
+        Self { problems, is_left_out, pods, containers, unknown_kinds: unknown_kinds.collect() }
     }
 
     fn add_to(&self, summary: &mut RunSummary) {
@@ -280,5 +295,8 @@ impl Seen {
         summary.is_partial |= self.is_left_out && has(Severity::Warning);
         summary.pods += self.pods;
         summary.containers += self.containers;
+        for (file, unknown) in &self.unknown_kinds {
+            summary.add_unknown(file, unknown);
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
+use gomemlimit_manifest::UnknownKind;
+
 use crate::cli::output;
 
 /// What a run has seen.
@@ -32,6 +34,17 @@ impl RunSummary {
     /// 2 if there were errors.
     pub(in crate::cli) fn exit_code(&self) -> ExitCode {
         if self.has_errors() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    }
+
+    pub(super) fn add_unknown(&mut self, file: &str, unknown: &UnknownKind) {
+        let UnknownKind { api_version, kind, name, namespace, path } = unknown;
+        let key = (kind.clone(), api_version.clone());
+        let (_, count) = self.unknown_kinds.entry(key).or_insert_with(|| {
+            let name = if name.is_empty() { "(without a name)" } else { name };
+            let namespace = namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+            (format!("{file}: {kind} {namespace}{name}: {path}"), 0)
+        });
+        *count += 1;
     }
 
     /// Prints what is about the whole run.
