@@ -67,7 +67,10 @@ pub(super) fn is_resource_list(value: &Value) -> bool {
 /// # Errors
 ///
 /// If a setting is not known or has an invalid value.
-pub(super) fn policy<'p>(document: &Value, flags: &'p Policy) -> Result<Cow<'p, Policy>, FunctionConfigError> {
+pub(super) fn policy<'p>(
+    document: &Value,
+    flags: &'p Policy,
+) -> Result<Cow<'p, Policy>, FunctionConfigError> {
     match document.get("functionConfig").filter(|_| is_resource_list(document)) {
         None => Ok(Cow::Borrowed(flags)),
         Some(config) => {

@@ -43,7 +43,10 @@ spec:
             "apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {gomemlimit.dev/ratio: \"<lots & more>\"}}\n\
              spec:\n  containers:\n  - {name: a, resources: {limits: {memory: 1Gi}}}\n",
         ),
-        ("broken.yaml", "apiVersion: v1\nkind: ConfigMap\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: p\n"),
+        (
+            "broken.yaml",
+            "apiVersion: v1\nkind: ConfigMap\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: p\n",
+        ),
     ] {
         fs::write(folder.path().join("k8s").join(name), text).unwrap();
     }
@@ -82,7 +85,9 @@ fn assert_accepted(log: &Value) {
     assert_eq!(driver["name"], "gomemlimit");
     let rules = driver["rules"].as_array().unwrap();
     for rule in rules {
-        for text in [&rule["shortDescription"]["text"], &rule["fullDescription"]["text"], &rule["help"]["text"]] {
+        for text in
+            [&rule["shortDescription"]["text"], &rule["fullDescription"]["text"], &rule["help"]["text"]]
+        {
             assert!(text.as_str().is_some_and(|text| !text.is_empty()), "{rule}");
         }
         let ids = rules.iter().filter(|other| other["id"] == rule["id"]);
@@ -94,7 +99,10 @@ fn assert_accepted(log: &Value) {
         assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
         let location = &result["locations"][0]["physicalLocation"];
         let uri = location["artifactLocation"]["uri"].as_str().unwrap();
-        assert!(!uri.starts_with(['/', '.']) && location["artifactLocation"]["uriBaseId"] == "%SRCROOT%", "{uri}");
+        assert!(
+            !uri.starts_with(['/', '.']) && location["artifactLocation"]["uriBaseId"] == "%SRCROOT%",
+            "{uri}"
+        );
         assert!(location["region"]["startLine"].as_u64().unwrap() > 0);
         assert_eq!(result["partialFingerprints"].as_object().unwrap().len(), 1);
     }
@@ -145,9 +153,15 @@ fn sarif_has_what_fail_on_names() {
     assert_eq!((output.code, &*output.stderr), (1, ""));
     let log = output.json();
     assert_accepted(&log);
-    let levels: Vec<_> = results(&log).iter().map(|row| row.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
-    let expected =
-        ["invalid-limit error", "no-memory-limit warning", "injected error", "below-minimum error", "broken-value warning"];
+    let levels: Vec<_> =
+        results(&log).iter().map(|row| row.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    let expected = [
+        "invalid-limit error",
+        "no-memory-limit warning",
+        "injected error",
+        "below-minimum error",
+        "broken-value warning",
+    ];
     assert_eq!(levels, expected);
 }
 
@@ -181,13 +195,22 @@ fn a_fingerprint_does_not_depend_on_the_line() {
     let folder = manifests();
     let fingerprints = || -> Vec<Value> {
         let log = explain(folder.path(), &["-R", "-f", "k8s", "-o", "sarif"]).json();
-        log["runs"][0]["results"].as_array().unwrap().iter().map(|one| one["partialFingerprints"].clone()).collect()
+        log["runs"][0]["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["partialFingerprints"].clone())
+            .collect()
     };
     let before = fingerprints();
     let path = folder.path().join("k8s/api.yaml");
     fs::write(&path, format!("# one more\n\n{}", fs::read_to_string(&path).unwrap())).unwrap();
     assert_eq!(fingerprints(), before);
-    assert_eq!(before.iter().map(Value::to_string).collect::<BTreeSet<_>>().len(), before.len(), "each has its own");
+    assert_eq!(
+        before.iter().map(Value::to_string).collect::<BTreeSet<_>>().len(),
+        before.len(),
+        "each has its own"
+    );
 }
 
 /// Nothing to report is a log, too: what was found before is fixed then.
@@ -204,7 +227,8 @@ fn sarif_without_findings_is_complete() {
 #[test]
 fn junit_has_a_test_for_each_container() {
     let folder = manifests();
-    let output = explain(folder.path(), &["-R", "-f", "k8s", "-o", "junit", "--fail-on", "no-memory-limit,warning"]);
+    let output =
+        explain(folder.path(), &["-R", "-f", "k8s", "-o", "junit", "--fail-on", "no-memory-limit,warning"]);
     assert_eq!(output.code, 1, "{}", output.stderr);
     assert_eq!(
         output.stdout,
@@ -243,7 +267,8 @@ fn junit_without_fail_on_has_what_is_wrong() {
     let folder = manifests();
     let output = explain(folder.path(), &["-f", "k8s/api.yaml", "-o", "junit"]);
     assert_eq!((output.code, &*output.stderr), (0, ""));
-    let failed: Vec<_> = output.stdout.split(" type=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let failed: Vec<_> =
+        output.stdout.split(" type=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert_eq!(failed, ["invalid-limit", "broken-value"]);
 }
 
@@ -253,7 +278,11 @@ fn junit_is_xml_whatever_is_in_the_manifest() {
     let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "<&\"'>"}, "spec": {"containers": [{"name": "a\u0000\u001b\uffff"}]}}"#;
     let output = run_with_stdin(&["explain", "-f", "-", "-o", "junit", "--fail-on", "no-memory-limit"], pod);
     assert_eq!(output.code, 1, "{}", output.stderr);
-    assert!(output.stdout.contains("classname=\"Pod default/&lt;&amp;&quot;&apos;&gt;\""), "{}", output.stdout);
+    assert!(
+        output.stdout.contains("classname=\"Pod default/&lt;&amp;&quot;&apos;&gt;\""),
+        "{}",
+        output.stdout
+    );
     let is_allowed = |c: char| c >= ' ' || c == '\n';
     assert!(output.stdout.chars().all(|c| is_allowed(c) && c != '\u{ffff}'), "{:?}", output.stdout);
 }

@@ -100,7 +100,10 @@ fn a_second_function_adds_its_results() {
 #[case::of_a_kind_of_its_own("kind: GoMemLimit\n  spec: {ratio: 0.8}", "858993459")]
 #[case::as_a_percentage("kind: GoMemLimit\n  spec: {ratio: 80%, headroom: 100Mi}", "858993459")]
 #[case::by_the_name_of_a_policy_file("kind: GoMemLimit\n  spec: {minLimit: 2Gi}", "")]
-#[case::by_the_name_of_a_flag("kind: ConfigMap\n  data: {min-limit: 2Gi, env-from: skip, init-containers: all}", "")]
+#[case::by_the_name_of_a_flag(
+    "kind: ConfigMap\n  data: {min-limit: 2Gi, env-from: skip, init-containers: all}",
+    ""
+)]
 #[case::stronger_than_a_flag("kind: ConfigMap\n  data: {headroom: 512Mi}", "536870912")]
 #[case::without_settings("kind: GoMemLimit", "966367641")]
 fn settings_come_from_the_function_config(#[case] config: &str, #[case] value: &str) {
@@ -113,9 +116,15 @@ fn settings_come_from_the_function_config(#[case] config: &str, #[case] value: &
 }
 
 #[rstest]
-#[case::name("data: {ration: '0.8'}", "functionConfig: data: there is no setting \"ration\"; one of ratio, headroom,")]
+#[case::name(
+    "data: {ration: '0.8'}",
+    "functionConfig: data: there is no setting \"ration\"; one of ratio, headroom,"
+)]
 #[case::value("data: {ratio: '8'}", "functionConfig: data: ratio: \"8\": ")]
-#[case::word("data: {env-from: maybe}", "functionConfig: data: env-from: \"maybe\": is neither `inject` nor `skip`")]
+#[case::word(
+    "data: {env-from: maybe}",
+    "functionConfig: data: env-from: \"maybe\": is neither `inject` nor `skip`"
+)]
 #[case::list("data: [ratio]", "functionConfig: data is not a mapping")]
 #[case::kind("data: {ratio: [0.8]}", "functionConfig: data: ratio is neither a text nor a number")]
 fn a_function_config_that_is_not_understood_fails(#[case] config: &str, #[case] sentence: &str) {

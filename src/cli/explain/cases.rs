@@ -60,7 +60,11 @@ fn unreadable(input: &DecidedInput, gate: Gate<'_>) -> impl Iterator<Item = Case
             document: document.saturating_sub(1),
             object: None,
             container: None,
-            findings: gate.finding(Rule::Unreadable, text).into_iter().map(|one| Finding { place, ..one }).collect(),
+            findings: gate
+                .finding(Rule::Unreadable, text)
+                .into_iter()
+                .map(|one| Finding { place, ..one })
+                .collect(),
         }
     })
 }
@@ -124,7 +128,12 @@ fn pod(document: &Document, decided: &Decided, gate: Gate<'_>) -> Vec<(Case, Vec
     });
     let others = warnings.iter().filter(|warning| !containers.iter().any(|one| is_about(warning, one)));
     let others: Vec<_> = others
-        .filter_map(|warning| Some((gate.finding(Rule::Warning(warning.kind), &warning.text)?, in_object(&annotation(document, decided, warning)))))
+        .filter_map(|warning| {
+            Some((
+                gate.finding(Rule::Warning(warning.kind), &warning.text)?,
+                in_object(&annotation(document, decided, warning)),
+            ))
+        })
         .collect();
     let of_pod = (!others.is_empty()).then(|| case(None, others));
     of_containers.chain(of_pod).collect()

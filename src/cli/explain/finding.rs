@@ -34,7 +34,9 @@ impl Rule {
             Self::UnknownKind => {
                 "an object with containers of a kind that is not known; --kind GROUP/KIND=PATH shows where its pods are"
             }
-            Self::Unreadable => "a document that cannot be read, or a pod with a value of another type than its field",
+            Self::Unreadable => {
+                "a document that cannot be read, or a pod with a value of another type than its field"
+            }
         }
     }
 

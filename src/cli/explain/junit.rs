@@ -19,7 +19,8 @@ struct Counts([usize; 3]);
 
 impl Counts {
     fn of(cases: &[Case]) -> Self {
-        let failed = |case: &Case, is_error| first(case).is_some_and(|finding| is_error == is_unreadable(finding));
+        let failed =
+            |case: &Case, is_error| first(case).is_some_and(|finding| is_error == is_unreadable(finding));
         let count = |is_error| cases.iter().filter(|case| failed(case, is_error)).count();
         Self([cases.len(), count(false), count(true)])
     }
@@ -43,7 +44,8 @@ pub(super) fn report(files: &[FileCases]) -> io::Result<Vec<u8>> {
         Counts(sums)
     });
     let root = xml.create_element("testsuites").with_attribute(("name", "gomemlimit"));
-    with(root, all.attributes()).write_inner_content(|xml| files.iter().try_for_each(|file| suite(xml, file)))?;
+    with(root, all.attributes())
+        .write_inner_content(|xml| files.iter().try_for_each(|file| suite(xml, file)))?;
     let mut report = xml.into_inner();
     report.push(b'\n');
     Ok(report)
@@ -71,7 +73,9 @@ fn test(xml: &mut Xml, file: &FileCases, case: &Case) -> io::Result<()> {
         let attributes = [("message", allowed(&finding.text)), ("type", finding.rule.id().to_owned())];
         let all = case.findings.iter().filter(|finding| finding.fails);
         let lines: Vec<_> = all
-            .map(|finding| allowed(&format!("{}:{}: {}", file.source, finding.place.0, finding.message(case))))
+            .map(|finding| {
+                allowed(&format!("{}:{}: {}", file.source, finding.place.0, finding.message(case)))
+            })
             .collect();
         with(xml.create_element(element), attributes.into_iter())
             .write_text_content(BytesText::new(&lines.join("\n")))?;

@@ -45,7 +45,10 @@ impl Explained {
             let index = one.document.as_ref()?.index;
             Some(std::mem::take(&mut one.decided).into_iter().map(move |decided| (index, decided)))
         });
-        documents.flatten().map(|(document, decided)| Self { file: file.clone(), document, decided }).collect()
+        documents
+            .flatten()
+            .map(|(document, decided)| Self { file: file.clone(), document, decided })
+            .collect()
     }
 }
 
@@ -63,11 +66,15 @@ impl ExplainArgs {
             (Explained::all(input), cases)
         };
         let (mut all, mut files) = (Vec::new(), Vec::new());
-        let summary = self.manifests.each(prepare, |_| 0, |(mut of_input, cases)| {
-            all.append(&mut of_input);
-            files.extend(cases);
-            Ok(())
-        })?;
+        let summary = self.manifests.each(
+            prepare,
+            |_| 0,
+            |(mut of_input, cases)| {
+                all.append(&mut of_input);
+                files.extend(cases);
+                Ok(())
+            },
+        )?;
         let decisions = || all.iter().map(|one: &Explained| &one.decided.decision);
         let has_unknown = self.fail_on.contains(&FailOn::UnknownKind) && !summary.unknown_kinds.is_empty();
         let has_failed = if has_unknown || summary.has_errors() {

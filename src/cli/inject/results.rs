@@ -34,7 +34,8 @@ pub(super) fn edit(result: Value) -> Edit {
 
 fn unreadable(input: &DecidedInput) -> impl Iterator<Item = Value> {
     let errors = input.problems.iter().filter(|problem| problem.severity == Severity::Error);
-    errors.map(|problem| json!({"message": problem.text, "severity": resource_list::Severity::Error.as_str()}))
+    errors
+        .map(|problem| json!({"message": problem.text, "severity": resource_list::Severity::Error.as_str()}))
 }
 
 fn of_pod(list: &Value, one: &Decided, quiet: bool) -> Vec<Value> {

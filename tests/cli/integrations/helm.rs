@@ -13,7 +13,11 @@ fn run(section: &str, program: &str, wanted: usize) {
     }
     assert_eq!(count, wanted);
     // What cannot be read, and a flag that does not exist, end the release.
-    let renderer = if program == "helm3" { " --post-renderer-args inject --post-renderer-args --filename=-" } else { "" };
+    let renderer = if program == "helm3" {
+        " --post-renderer-args inject --post-renderer-args --filename=-"
+    } else {
+        ""
+    };
     let template = format!("helm template shop examples/helm --post-renderer gomemlimit{renderer}");
     for arguments in ["--set memory=true", "--post-renderer-args --no-such-flag"] {
         let output = programs.run(&format!("{template} {arguments}"));

@@ -24,7 +24,12 @@ fn kustomize_prints_what_the_page_shows() {
 fn kustomize_fails_with_the_sentence() {
     let programs = Programs::new(&[("kustomize", built("kustomize"))]);
     for (file, old, new, sentence) in [
-        ("gomemlimit.yaml", "ratio: 80%", "ration: 80%", "functionConfig: spec: there is no setting \"ration\"; one of ratio,"),
+        (
+            "gomemlimit.yaml",
+            "ratio: 80%",
+            "ration: 80%",
+            "functionConfig: spec: there is no setting \"ration\"; one of ratio,",
+        ),
         ("gomemlimit.yaml", "ratio: 80%", "ratio: 8", "functionConfig: spec: ratio: \"8\": "),
         ("deployment.yaml", "image: registry", "args: [8080]\n        image: registry", "expected a string"),
     ] {

@@ -27,7 +27,9 @@ fn built(name: &str) -> PathBuf {
     assert!(output.status.success(), "{output:?}");
     let cache = env::var_os("GOMEMLIMIT_CACHE").map(PathBuf::from).unwrap_or_else(|| {
         let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        caches.unwrap_or_else(|| PathBuf::from(env::var_os("HOME").unwrap()).join(".cache")).join("gomemlimit")
+        caches
+            .unwrap_or_else(|| PathBuf::from(env::var_os("HOME").unwrap()).join(".cache"))
+            .join("gomemlimit")
     });
     cache.join("tools/bin").join(name)
 }
@@ -51,10 +53,20 @@ impl Programs {
     }
 
     fn command(&self, line: &str) -> Command {
-        let path = env::join_paths([self.0.path().to_owned()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap())));
+        let path = env::join_paths(
+            [self.0.path().to_owned()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap())),
+        );
         let mut command = Command::new("sh");
         command.args(["-c", line]).env("PATH", path.unwrap()).env("HOME", self.0.path());
-        for name in ["HELM_PLUGINS", "HELM_DATA_HOME", "HELM_CONFIG_HOME", "HELM_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "KUBECONFIG"] {
+        for name in [
+            "HELM_PLUGINS",
+            "HELM_DATA_HOME",
+            "HELM_CONFIG_HOME",
+            "HELM_CACHE_HOME",
+            "XDG_DATA_HOME",
+            "XDG_CONFIG_HOME",
+            "KUBECONFIG",
+        ] {
             command.env_remove(name);
         }
         command
