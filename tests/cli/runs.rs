@@ -15,7 +15,8 @@ fn pod(name: &str) -> String {
 }
 
 const BROKEN: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: b\nspec:\n  containers:\n\t- name: app\n";
-const TEMPLATE: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: t}\nspec: {{ toYaml .Values.spec }}\n";
+const TEMPLATE: &str =
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: t}\nspec: {{ toYaml .Values.spec }}\n";
 const SETTINGS: &str = "{\n  \"image\": [ /* of an editor */ }\n}\n";
 const DUPLICATE: &str = "branches:\n  only: [master]\nbranches:\n  only: [master, develop]\n";
 
@@ -41,11 +42,7 @@ fn what_is_no_manifest_is_a_note() {
     }
     let notes = output.stderr.lines().filter(|line| line.starts_with("note: ")).collect::<Vec<_>>();
     assert!(notes[0].contains("/.devcontainer/devcontainer.json: document 1, line 2"), "{}", output.stderr);
-    assert!(
-        notes[notes.len() - 1].contains("/chart/templates/t.yaml: document 1, line 4"),
-        "{}",
-        output.stderr
-    );
+    assert!(notes[notes.len() - 1].contains("/chart/templates/t.yaml: document 1, line 4"), "{}", output.stderr);
     assert!(!output.stderr.contains("error:"), "{}", output.stderr);
     assert!(output.stderr.contains("Pod shop/last, container app: GOMEMLIMIT=966367641 (injected)"));
 
@@ -99,11 +96,7 @@ fn several_errors_have_a_closing_line() {
     let output = run(&["inject", "-q", "-R", "-f", &root, "-f", &missing]);
     assert_eq!(output.code, 2);
     assert!(output.stdout.contains("966367641"), "{}", output.stderr);
-    assert!(
-        output.stderr.contains(&format!("error: cannot read {missing}: No such file")),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains(&format!("error: cannot read {missing}: No such file")), "{}", output.stderr);
     let last = output.stderr.lines().last().unwrap();
     assert_eq!(last, "error: 2 of 7 files could not be read or decided as a whole");
 }
@@ -150,8 +143,7 @@ fn an_error_about_a_pod_names_container_field_and_line(#[case] field: &str, #[ca
 
 #[test]
 fn the_name_of_a_container_that_has_none_is_its_place() {
-    let text =
-        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: a\n  - name: true\n";
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: a\n  - name: true\n";
     let output = run_with_stdin(&["explain", "-f", "-"], text);
     assert_eq!(
         (output.code, &*output.stderr),
@@ -172,10 +164,7 @@ fn a_namespace_counts_wherever_it_is() {
         format!("{namespace}\n"),
         format!("{escaped}\n"),
         format!("apiVersion: v1\nkind: List\nitems:\n- {namespace}\n"),
-        format!(
-            "apiVersion: v1\nkind: NamespaceList\nitems:\n- {}\n",
-            namespace.replace("apiVersion: v1, kind: Namespace, ", "")
-        ),
+        format!("apiVersion: v1\nkind: NamespaceList\nitems:\n- {}\n", namespace.replace("apiVersion: v1, kind: Namespace, ", "")),
     ] {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path(), "a.yaml", &pod("a"));
@@ -215,8 +204,7 @@ fn pods_without_containers_have_no_table() {
 /// `-o json` has no anchors, and `-o yaml` no JSON.
 #[test]
 fn objects_are_printed_in_the_format_that_was_asked_for() {
-    let shared =
-        DEPLOYMENT.replace("limits: {memory: 1Gi}", "limits: &l {memory: 1Gi}\n            requests: *l");
+    let shared = DEPLOYMENT.replace("limits: {memory: 1Gi}", "limits: &l {memory: 1Gi}\n            requests: *l");
     assert!(shared.contains("*l"));
     let json = run_with_stdin(&["inject", "-f", "-", "-o", "json"], &shared);
     assert!(json.code == 0 && json.stdout.contains("966367641"), "{}", json.stderr);
