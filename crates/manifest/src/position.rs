@@ -19,7 +19,7 @@ pub fn positions<P: AsRef<[String]>>(
     paths: &[P],
 ) -> Vec<Option<(usize, usize)>> {
     let text = source.get(document.range.clone()).filter(|_| !paths.is_empty());
-    let tree = text.and_then(|text| documents::tree(text).ok());
+    let tree = text.and_then(documents::tree);
     let (Some(text), Some(tree)) = (text, tree) else { return vec![None; paths.len()] };
     let of_path = |path: &P| {
         let mut node = &tree.root;

@@ -78,8 +78,16 @@ fn commands(section: &str) -> Vec<(String, String)> {
     let (_, section) = PAGE.split_once(&format!("\n## {section}\n")).unwrap();
     let section = section.split("\n## ").next().unwrap();
     let blocks = section.split("```console\n").skip(1).map(|block| block.split("```").next().unwrap());
-    let commands = blocks.flat_map(|block| block.strip_prefix("$ ").unwrap().split("\n$ ")).map(|command| {
-        let (line, shown) = command.split_once('\n').unwrap_or((command, ""));
+    let commands = blocks.flat_map(|block| {
+        let parts = format!("\n{block}");
+        let parts: Vec<_> = parts.split("\n$ ").skip(1).map(str::to_owned).collect();
+        let last = parts.len().saturating_sub(1);
+        // The line end before the next command is that of the output.
+        let ended = parts.into_iter().enumerate();
+        ended.map(move |(index, part)| if index < last { part + "\n" } else { part })
+    });
+    let commands = commands.map(|command| {
+        let (line, shown) = command.split_once('\n').unwrap_or((&command, ""));
         (line.trim().to_owned(), shown.to_owned())
     });
     commands.collect()
