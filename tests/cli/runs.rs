@@ -264,7 +264,7 @@ fn a_key_that_occurs_twice_is_a_warning_where_there_are_pods() {
         (output.code, &*output.stderr),
         (
             0,
-            "warning: (stdin): document 2, line 12, column 41: the key \"memory\" occurs twice in this mapping; the last one \
+            "warning: (stdin): document 2, line 12, column 40: the key \"memory\" occurs twice in this mapping; the last one \
              counts, as for kubectl\nPod shop/p, container app: GOMEMLIMIT=966367641 (injected)\n"
         )
     );
