@@ -200,6 +200,36 @@ fn bad_input_is_one_sentence_and_exit_code_2(
     assert!(output.stderr.starts_with("error: ") && output.stderr.contains(message), "{}", output.stderr);
 }
 
+/// Two containers of one anchor get one variable; a third one with another limit has its merge key's `env` written out.
+#[test]
+fn containers_of_one_anchor_are_injected() {
+    let manifest = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: twins}
+spec:
+  containers:
+  - &base
+    name: one
+    resources: {limits: {memory: 512Mi}}
+    env:
+    - {name: ROLE, value: a}
+  - {<<: *base, name: two}
+  - <<: *base
+    name: three
+    resources: {limits: {memory: 1Gi}}
+";
+    let output = run_with_stdin(&["inject", "-f", "-"], manifest);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let note = "line 12: env of <<: *base is written out here, because it is not edited as line 7 is\n";
+    assert!(output.stderr.contains(note), "{}", output.stderr);
+    let once = "    - {name: ROLE, value: a}\n    - {name: GOMEMLIMIT, value: \"483183820\"}\n  - {<<: *base, name: two}\n";
+    let own = "    env:\n    - name: ROLE\n      value: a\n    - name: GOMEMLIMIT\n      value: \"966367641\"\n";
+    assert!(output.stdout.contains(once) && output.stdout.ends_with(own), "{}", output.stdout);
+    let again = run_with_stdin(&["inject", "-f", "-"], &output.stdout);
+    assert_eq!((again.code, again.stdout), (0, output.stdout), "{}", again.stderr);
+}
+
 #[test]
 fn a_directory_without_manifests_is_named() {
     let directory = tempfile::tempdir().unwrap();

@@ -220,7 +220,13 @@ impl Decider<'_> {
         input.unknown_kinds.extend(unknown);
         for location in locations {
             match self.pod(&document.value, location) {
-                Ok(one) => decided.push(one),
+                Ok(one) => {
+                    if let Some(text) = one.rival_limit_ranges() {
+                        let at = input.position(&document, &one.location.path);
+                        input.add(Severity::Warning, &document, at, &text);
+                    }
+                    decided.push(one);
+                }
                 Err(error) => {
                     let at = input.position(&document, &error.path);
                     input.add(Severity::Error, &document, at, &error.to_string());
@@ -244,8 +250,10 @@ impl Decider<'_> {
             owner: location.pods_owner(),
         };
         let pod = object.pointer(&location.pointer()).unwrap_or(&Value::Null);
-        let pod = self.surroundings.complete(&namespace, pod);
-        decide_one(&pod, location, context, self.policy)
+        let (pod, given) = self.surroundings.complete(&namespace, pod);
+        let mut decided = decide_one(&pod, location, context, self.policy)?;
+        decided.note_limit_ranges(&given);
+        Ok(decided)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap, mem};
 
-use gomemlimit_core::{LimitRanges, NamespaceAnnotations};
+use gomemlimit_core::{LimitRanges, NamespaceAnnotations, limit_range::DefaultLimit};
 use serde_json::Value;
 
 /// The objects that [`Surroundings::add`] takes.
@@ -37,14 +37,14 @@ impl Surroundings {
         self.namespaces.get(namespace).unwrap_or(&self.no_annotations)
     }
 
-    /// The pod with the memory limits that its containers get in a namespace.
-    pub(super) fn complete<'p>(&self, namespace: &str, pod: &'p Value) -> Cow<'p, Value> {
-        if self.limit_ranges.is_empty() {
-            return Cow::Borrowed(pod);
+    /// The pod with the memory limits that its containers get in a namespace, and those limits.
+    pub(super) fn complete<'p>(&self, namespace: &str, pod: &'p Value) -> (Cow<'p, Value>, Vec<DefaultLimit>) {
+        if !self.limit_ranges.is_in(namespace) {
+            return (Cow::Borrowed(pod), Vec::new());
         }
         let mut pod = pod.clone();
-        self.limit_ranges.apply(namespace, &mut pod);
-        Cow::Owned(pod)
+        let given = self.limit_ranges.apply(namespace, &mut pod);
+        (Cow::Owned(pod), given)
     }
 }
 
