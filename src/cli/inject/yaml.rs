@@ -90,7 +90,7 @@ fn scalar(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gomemlimit_manifest::{AliasBudget, parse_within};
+    use gomemlimit_manifest::{AliasBudget, read};
     use serde_json::json;
 
     use super::*;
@@ -133,13 +133,40 @@ spec:
     fn every_text_is_read_back() {
         let long = "k".repeat(2000);
         for string in [
-            "", " ", "y", "No", "~", "null", "0x10", "012", "1_000", "1e3", ".inf", "=", "<<", "- a", "a\n b\n", "\u{7f}\u{85}\u{2028}\u{feff}",
-            "é漢🙂\u{e0041}", "'\"\\", "#a", "a #b", "%YAML", "---", "2001-01-01", "12:30:45", "{a}", "@a", "/var/run:ro", "a:b", &long,
+            "",
+            " ",
+            "y",
+            "No",
+            "~",
+            "null",
+            "0x10",
+            "012",
+            "1_000",
+            "1e3",
+            ".inf",
+            "=",
+            "<<",
+            "- a",
+            "a\n b\n",
+            "\u{7f}\u{85}\u{2028}\u{feff}",
+            "é漢🙂\u{e0041}",
+            "'\"\\",
+            "#a",
+            "a #b",
+            "%YAML",
+            "---",
+            "2001-01-01",
+            "12:30:45",
+            "{a}",
+            "@a",
+            "/var/run:ro",
+            "a:b",
+            &long,
         ] {
             let value = json!({"a": [string, {string: {string: string}}]});
             let text = text(&value);
-            let documents = parse_within(&text, &mut AliasBudget::default()).unwrap();
-            assert_eq!(documents[0].value, value, "{text}");
+            let document = read(&text, &mut AliasBudget::default()).remove(0).unwrap();
+            assert_eq!(document.value, value, "{text}");
         }
     }
 }
