@@ -16,7 +16,8 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
 use gomemlimit_manifest::{
-    AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnreadableDocument, UnknownKind, pods, read,
+    AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnknownKind,
+    UnreadableDocument, pods, read,
 };
 use serde_json::Value;
 
@@ -120,13 +121,18 @@ impl ManifestArgs {
             seen.problems = input.problems;
             (seen, result)
         };
-        in_order(&sources, prepare, |(_, result)| size(result), |(seen, result)| {
-            bar.around(|| {
-                seen.problems.iter().for_each(|problem| problem.print(self.quiet));
-                seen.add_to(&mut summary);
-                take(result)
-            })
-        })?;
+        in_order(
+            &sources,
+            prepare,
+            |(_, result)| size(result),
+            |(seen, result)| {
+                bar.around(|| {
+                    seen.problems.iter().for_each(|problem| problem.print(self.quiet));
+                    seen.add_to(&mut summary);
+                    take(result)
+                })
+            },
+        )?;
         drop(bar);
         summary.print();
         Ok(summary)
@@ -153,13 +159,17 @@ impl ManifestArgs {
             }
             objects
         };
-        in_order(sources, prepare, |_| 0, |objects| {
-            objects.iter().for_each(|object| surroundings.add(object, self.default_namespace()));
-            bar.around(|| Ok(()))
-        })?;
+        in_order(
+            sources,
+            prepare,
+            |_| 0,
+            |objects| {
+                objects.iter().for_each(|object| surroundings.add(object, self.default_namespace()));
+                bar.around(|| Ok(()))
+            },
+        )?;
         Ok((surroundings, held))
     }
-
 }
 
 fn objects_in(text: &str) -> Vec<Value> {
@@ -186,7 +196,9 @@ impl Decider<'_> {
             unknown_kinds: Vec::new(),
         };
         match text {
-            Ok(Content { text, encoding, file }) => (input.text, input.encoding, input.file) = (text, encoding, file),
+            Ok(Content { text, encoding, file }) => {
+                (input.text, input.encoding, input.file) = (text, encoding, file)
+            }
             Err(problem) => input.problems.push(problem),
         }
         for document in read(&input.text, &mut AliasBudget::default()) {
@@ -231,7 +243,8 @@ impl Decider<'_> {
         }
         let of_pods = if decided.is_empty() { &[][..] } else { &document.duplicate_keys };
         for DuplicateKey { line, column, key } in of_pods {
-            let text = format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
+            let text =
+                format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
             input.add(Severity::Warning, &document, (*line, *column), &text);
         }
         DecidedDocument { range: document.range.clone(), document: Some(document), decided }

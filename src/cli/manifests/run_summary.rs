@@ -55,7 +55,9 @@ impl RunSummary {
                 1 => "; nor is another one of this kind".to_owned(),
                 others => format!("; nor are {others} others of this kind"),
             };
-            output::warning(&format!("{first} is not looked at: the kind {kind} ({version}) is not known{others}"));
+            output::warning(&format!(
+                "{first} is not looked at: the kind {kind} ({version}) is not known{others}"
+            ));
         }
         if self.bad_files > 1 {
             output::error(&format!(
