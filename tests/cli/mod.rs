@@ -9,6 +9,7 @@ mod explain;
 mod files;
 mod help;
 mod inject;
+mod kinds;
 mod inputs;
 mod manifests;
 mod observe;
