@@ -91,7 +91,9 @@ impl LimitRanges {
     /// Gives the containers of `pod`, which has `metadata` and `spec`, the memory that they get in `namespace`. Returns the
     /// limits that it gave. Fields of another type than theirs stay as they are.
     pub fn apply(&self, namespace: &str, pod: &mut Value) -> Vec<DefaultLimit> {
-        let (Some(ranges), Some(spec)) = (self.0.get(namespace), pod.get_mut("spec")) else { return Vec::new() };
+        let (Some(ranges), Some(spec)) = (self.0.get(namespace), pod.get_mut("spec")) else {
+            return Vec::new();
+        };
         let chosen = Chosen::of(ranges);
         let mut given = Vec::new();
         for list in [ContainerList::Init, ContainerList::Main] {

@@ -36,10 +36,8 @@ fn an_env_from_that_may_define_it_is_overridden_or_respected() {
 #[case::beside_a_container_that_changes("1Gi", json!([{"name": "other", "resources": {"limits": {"memory": "3Gi"}}}]))]
 #[case::repaired("2Gi", json!([{"name": "repair", "env": [{"name": "GOMEMLIMIT", "value": "0"}]}]))]
 fn an_update_keeps_what_the_status_has_of_an_env_from(#[case] limit: &str, #[case] others: Value) {
-    let policy = Policy {
-        defaults: Settings { repair: Repair::Fix, ..Settings::default() },
-        ..Policy::default()
-    };
+    let policy =
+        Policy { defaults: Settings { repair: Repair::Fix, ..Settings::default() }, ..Policy::default() };
     let ask = |pod: &Value| answer_in(&review_of(pod), &NamespaceAnnotations::new(), &policy);
     let sources = json!([{"configMapRef": {"name": "a"}}]);
     let mut pod = app("1Gi");
@@ -76,7 +74,11 @@ fn an_update_keeps_what_the_status_has_of_an_env_from(#[case] limit: &str, #[cas
 #[case::self_managed("1Gi", json!({"args": ["--auto-gomemlimit"]}), "self-managed")]
 #[case::below_minimum("16Mi", json!({}), "below-minimum")]
 #[case::no_limit("0", json!({}), "no-memory-limit")]
-fn an_env_from_is_not_overridden_without_a_value(#[case] limit: &str, #[case] more: Value, #[case] reason: &str) {
+fn an_env_from_is_not_overridden_without_a_value(
+    #[case] limit: &str,
+    #[case] more: Value,
+    #[case] reason: &str,
+) {
     let mut pod = app(limit);
     let container = pod["spec"]["containers"][0].as_object_mut().unwrap();
     container.insert("envFrom".to_owned(), json!([{"configMapRef": {"name": "a"}}]));

@@ -61,7 +61,8 @@ fn containers_get_what_the_api_server_gives_them() {
             };
             // The API server makes a limit the request, too, which the core knows.
             let request = Some(memory("requests")).filter(|request| !request.is_null());
-            let found = json!({"limit": memory("limits"), "request": request.unwrap_or_else(|| memory("limits"))});
+            let found =
+                json!({"limit": memory("limits"), "request": request.unwrap_or_else(|| memory("limits"))});
             assert_eq!(found, case["stored"][name], "{}, {name}", case["name"]);
         }
     }
@@ -75,17 +76,12 @@ fn the_value_is_that_of_the_review() {
     let review: Value = serde_json::from_str(body).unwrap();
     let mut pod = pod();
     let given = ranges(&[with_default("default", "256Mi")]).apply("shop", &mut pod);
-    let only = DefaultLimit {
-        list: ContainerList::Main,
-        index: 0,
-        limit_range: "default".to_owned(),
-        rival: None,
-    };
+    let only =
+        DefaultLimit { list: ContainerList::Main, index: 0, limit_range: "default".to_owned(), rival: None };
     assert_eq!(given, [only]);
     for pod in [&pod, &review["request"]["object"]] {
         let json = pod.to_string();
-        let decision =
-            decide(&Pod::parse(&json).unwrap(), &NamespaceAnnotations::new(), &Policy::default());
+        let decision = decide(&Pod::parse(&json).unwrap(), &NamespaceAnnotations::new(), &Policy::default());
         let outcome = decision.containers[0].outcome;
         assert_eq!((outcome.reason, outcome.limit), (Reason::Injected, Some(256 << 20)));
         assert_eq!(outcome.value.unwrap().bytes, 241_591_910);

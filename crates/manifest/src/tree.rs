@@ -46,8 +46,14 @@ pub(crate) enum NodeKind {
     Scalar(Style),
     /// The number of the anchor that it refers to.
     Alias(usize),
-    Sequence { flow: bool, items: Vec<Node> },
-    Mapping { flow: bool, pairs: Vec<Pair> },
+    Sequence {
+        flow: bool,
+        items: Vec<Node>,
+    },
+    Mapping {
+        flow: bool,
+        pairs: Vec<Pair>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,6 @@ use tokio::{
     time::timeout,
 };
 
-use super::source::MAX_BYTES;
 use crate::cli::{interrupt, output, runtime::runtime};
 
 /// The programs that build a kustomization, the first one that is there counts, with the arguments before the directory.
@@ -59,12 +58,12 @@ struct Limits {
     bytes: u64,
 }
 
-/// The output of the first of [`PROGRAMS`] that is installed. What it writes to stderr is shown.
+/// The output, of at most `max_bytes` bytes, of the first of [`PROGRAMS`] that is installed. What it writes to stderr is shown.
 ///
 /// # Errors
 ///
 /// If none is installed, or if it fails or exceeds a limit.
-pub(super) fn build(directory: &Path) -> Result<Vec<u8>, KustomizeError> {
+pub(super) fn build(directory: &Path, max_bytes: u64) -> Result<Vec<u8>, KustomizeError> {
     let (sender, receiver) = mpsc::channel();
     let directory = directory.to_owned();
     let of_thread = move || {
@@ -82,7 +81,7 @@ pub(super) fn build(directory: &Path) -> Result<Vec<u8>, KustomizeError> {
             tokio::select! {
                 biased;
                 () = &mut stop => std::process::exit(INTERRUPTED),
-                built = first(PROGRAMS, &directory, Limits { time: MAX_TIME, bytes: MAX_BYTES }) => {
+                built = first(PROGRAMS, &directory, Limits { time: MAX_TIME, bytes: max_bytes }) => {
                     let _ = sender.send(built);
                 }
             }

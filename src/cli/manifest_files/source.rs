@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Maximum size of one input, in bytes: 64 MiB.
-pub(super) const MAX_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The origin of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Source {
             #[cfg(feature = "cli")]
             Self::Url(url) => (read_url(url)?, None),
             #[cfg(feature = "cli")]
-            Self::Kustomization(directory) => (kustomize::build(directory)?, None),
+            Self::Kustomization(directory) => (kustomize::build(directory, MAX_BYTES)?, None),
             #[cfg(not(feature = "cli"))]
             Self::Url(_) | Self::Kustomization(_) => return Err(ReadError::NoUrls),
         };

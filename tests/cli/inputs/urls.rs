@@ -138,5 +138,7 @@ fn proxies_of_the_environment_are_used() {
     let url = "http://manifests.example/a.yaml";
     let output = run_in(folder.path(), &["explain", "-f", url], &[("HTTP_PROXY", address.as_ref())]);
     assert_eq!(names(&output), ["api"], "{}", output.stderr);
-    assert!(proxy.heads()[0].starts_with("CONNECT manifests.example:80 "));
+    let heads = proxy.heads();
+    assert!(heads[0].starts_with("CONNECT manifests.example:80 "), "{heads:?}");
+    assert!(heads[1].contains("host: manifests.example\n"), "{heads:?}");
 }

@@ -4,7 +4,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hyper::{Uri, header::HeaderValue};
 use percent_encoding::percent_decode_str;
 
-use super::DownloadError;
+use super::error::DownloadError;
 
 /// A URL of the web.
 pub(super) fn parse(url: &str) -> Result<Uri, DownloadError> {
@@ -25,13 +25,11 @@ pub fn without_password(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// The server of a URL by itself, and its user and password as a header.
+/// The server of a URL by itself, with its port, since a tunnel through a proxy would lead to 443 without; and the user and
+/// the password as a header.
 pub(super) fn split_userinfo(url: &Uri) -> Result<(Uri, Option<HeaderValue>), DownloadError> {
     let authority = url.authority().map_or("", |authority| authority.as_str());
-    let (userinfo, host) = match authority.rsplit_once('@') {
-        Some((userinfo, host)) => (Some(userinfo), host),
-        None => (None, authority),
-    };
+    let userinfo = authority.rsplit_once('@').map(|(userinfo, _)| userinfo);
     let credentials = userinfo.and_then(|userinfo| {
         let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
         let mut text: Vec<u8> = percent_decode_str(user).collect();
@@ -41,7 +39,9 @@ pub(super) fn split_userinfo(url: &Uri) -> Result<(Uri, Option<HeaderValue>), Do
         value.set_sensitive(true);
         Some(value)
     });
-    Ok((parse(&format!("{}://{host}/", url.scheme_str().unwrap_or_default()))?, credentials))
+    let (scheme, host) = (url.scheme_str().unwrap_or_default(), url.host().unwrap_or_default());
+    let port = url.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    Ok((parse(&format!("{scheme}://{host}:{port}/"))?, credentials))
 }
 
 /// Where `location`, absolute or relative, leads to from `base` (RFC 3986, 5.2).
@@ -131,5 +131,13 @@ mod tests {
         assert_eq!(server.to_string(), "http://host:1/");
         let expected = format!("Basic {}", BASE64_STANDARD.encode("us@er:w:rd"));
         assert_eq!(credentials.unwrap(), expected);
+        for (url, expected) in [
+            ("http://host/a?b", "http://host:80/"),
+            ("https://user@host", "https://host:443/"),
+            ("https://[fd00::1]:8443/a", "https://[fd00::1]:8443/"),
+            ("http://[fd00::1]/a", "http://[fd00::1]:80/"),
+        ] {
+            assert_eq!(split_userinfo(&url.parse().unwrap()).unwrap().0.to_string(), expected);
+        }
     }
 }

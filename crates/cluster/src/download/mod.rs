@@ -2,24 +2,24 @@
 //! clients and proxies on the way to a cluster. Each wait has a deadline, and each file a maximum size.
 
 mod address;
+mod error;
 
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::{Request, Response, StatusCode, Uri, header};
 use kube::{Client, Config, client::Body};
-use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
-pub use self::address::without_password;
-use self::address::{join, parse, split_userinfo};
-use super::{causes::with_causes, proxy::proxy, target::ConfigError};
+pub use self::{address::without_password, error::DownloadError};
+use self::{
+    address::{join, parse, split_userinfo},
+    error::MAX_REDIRECTS,
+};
+use super::{causes::with_causes, proxy::proxy};
 
 /// Number of attempts, as `defaultHttpGetAttempts` of `kubectl`.
 const MAX_ATTEMPTS: u32 = 3;
-
-/// Number of redirects, as that of Go's `http.Client`.
-const MAX_REDIRECTS: usize = 10;
 
 /// How long, and how much.
 #[derive(Clone, Copy, Debug)]
@@ -46,43 +46,6 @@ impl DownloadLimits {
             total: Duration::from_mins(5),
             pause: Duration::from_secs(1),
             max_bytes,
-        }
-    }
-}
-
-/// Why there is no file. The text does not have its address, which the caller knows.
-#[derive(Debug, Error)]
-pub enum DownloadError {
-    /// The address, or that of a redirect.
-    #[error("{0} is not an http:// or https:// URL")]
-    NotUrl(String),
-    /// A proxy of the environment is of no use.
-    #[error(transparent)]
-    Proxy(#[from] ConfigError),
-    /// The answer is another than 200.
-    #[error("the server answered {0}")]
-    Status(StatusCode),
-    /// The server cannot be reached, or its answer ends early.
-    #[error("{0}")]
-    Failed(String),
-    /// It takes too long.
-    #[error("it did not arrive within {} s", .0.as_secs())]
-    Slow(Duration),
-    /// It has more bytes than this.
-    #[error("it is larger than {} MiB", .0 >> 20)]
-    TooLarge(u64),
-    /// There is no end of redirects.
-    #[error("the server redirects more than {MAX_REDIRECTS} times")]
-    Redirects,
-}
-
-impl DownloadError {
-    /// Whether the next attempt may do better: after an error of the server or of the network, as for `kubectl`.
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Status(status) => status.is_server_error(),
-            Self::Failed(_) => true,
-            _ => false,
         }
     }
 }

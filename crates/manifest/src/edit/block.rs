@@ -7,7 +7,9 @@ use super::quote;
 use super::splice::Splice;
 use super::written::Written;
 use crate::error::ManifestError;
-use crate::text::{column, indentation, is_blank_or_comment, line_break_before, line_end, line_start, next_line};
+use crate::text::{
+    column, indentation, is_blank_or_comment, line_break_before, line_end, line_start, next_line,
+};
 use crate::tree::{Node, NodeKind, Pair};
 
 /// The indentation of the document around an edit.
@@ -56,9 +58,8 @@ impl BlockStyle {
             }
             Written::Mapping(pairs) => {
                 let column = key + self.mapping;
-                let pair = |(key, value): &(&str, _)| {
-                    format!("{}{}", spaces(column), self.pair(key, value, column))
-                };
+                let pair =
+                    |(key, value): &(&str, _)| format!("{}{}", spaces(column), self.pair(key, value, column));
                 pairs.iter().map(pair).collect()
             }
             scalar @ Written::Scalar(_) => return format!(" {}", quote::scalar_or_plain(scalar)),
@@ -253,7 +254,8 @@ pub(super) fn fill_pair(
 ) -> Option<Vec<Splice>> {
     let source = context.source;
     let head = properties::end(source, colon);
-    let (start, end) = if pair.value.is_omitted() { (head, head) } else { (pair.value.start, pair.value.end) };
+    let (start, end) =
+        if pair.value.is_omitted() { (head, head) } else { (pair.value.start, pair.value.end) };
     let line = line_end(source, end);
     let after = source.get(end..line)?;
     let mut gap = source.get(head..start)?.split('\n');

@@ -41,6 +41,12 @@ impl<'t> EditContext<'t> {
         self.trail.last().copied().ok_or_else(|| self.not_found())
     }
 
+    /// Whether an alias refers to a part of `node`.
+    pub(super) fn has_referenced_anchor(&self, node: &Node) -> bool {
+        self.draft.tree.referenced.contains(&node.anchor)
+            || node.children().any(|child| self.has_referenced_anchor(child))
+    }
+
     /// A replacement with the line breaks of the surrounding text; `text` has `\n`.
     pub(super) fn splice(&self, range: Range<usize>, text: &str) -> Splice {
         let windows = text.contains('\n') && text::line_break(self.source, range.start) == "\r\n";

@@ -83,10 +83,12 @@ fn plan_one(context: &EditContext<'_>, edit: &Edit) -> Result<Vec<Splice>, Manif
         Change::Remove => &Written::List(Vec::new()),
     };
     match &container.kind {
-        NodeKind::Mapping { .. } if edit.change != Change::Remove => match context.anchors.own(container, last) {
-            Some(pair) => slot::set(context, &pair.value, Some(pair), value),
-            None => pair::insert(context, container, last, value),
-        },
+        NodeKind::Mapping { .. } if edit.change != Change::Remove => {
+            match context.anchors.own(container, last) {
+                Some(pair) => slot::set(context, &pair.value, Some(pair), value),
+                None => pair::insert(context, container, last, value),
+            }
+        }
         NodeKind::Sequence { flow, items } => {
             let at = last.parse::<usize>().ok().filter(|at| *at < items.len());
             match (&edit.change, at, flow) {

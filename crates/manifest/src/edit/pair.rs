@@ -24,7 +24,8 @@ pub(super) fn insert(
     Ok(splices)
 }
 
-/// Removes the pairs with these keys, each of which a merge key after it overrides.
+/// Removes the pairs with these keys, each of which a merge key after it overrides; but not an anchor that has aliases: of
+/// pairs with the same key the last one counts.
 pub(super) fn remove_overridden(
     context: &EditContext<'_>,
     mapping: &Node,
@@ -32,6 +33,8 @@ pub(super) fn remove_overridden(
 ) -> Vec<Splice> {
     let pairs = mapping.pairs();
     let with_next = pairs.iter().zip(pairs.iter().skip(1));
-    let overridden = with_next.filter(|(pair, _)| !pair.merge && is_overridden(&pair.key));
+    let overridden = with_next.filter(|(pair, _)| {
+        !pair.merge && is_overridden(&pair.key) && !context.has_referenced_anchor(&pair.value)
+    });
     overridden.map(|(pair, next)| context.splice(pair.start..next.start, "")).collect()
 }

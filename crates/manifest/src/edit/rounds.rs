@@ -13,20 +13,29 @@ struct Touched<'e> {
     is_container: bool,
     /// Whether its items have other positions after an edit.
     is_shifted: bool,
+    /// Whether something is added to it.
+    is_added_to: bool,
+    /// Whether something is removed in it, maybe with the last line of it, after which additions go.
+    is_removed_from: bool,
 }
 
 impl<'e> Touched<'e> {
     /// Notes the edit; whether it must wait for another one.
     fn add(&mut self, edit: &'e Edit) -> bool {
         let Some((last, parents)) = edit.path.split_last() else { return false };
+        let is_removal = edit.change == Change::Remove;
+        let is_addition = matches!(edit.change, Change::Add(_));
         let mut node = self;
         let mut waits = false;
         for token in parents {
-            waits |= node.is_target || node.is_shifted;
+            waits |= node.is_target || node.is_shifted || (is_removal && node.is_added_to);
+            node.is_removed_from |= is_removal;
             node = node.below.entry(token).or_default();
         }
-        waits |= node.is_target || node.is_shifted || node.is_container;
+        waits |=
+            node.is_target || node.is_shifted || node.is_container || (is_addition && node.is_removed_from);
         node.is_container = true;
+        node.is_added_to |= is_addition;
         node.is_shifted |= match &edit.change {
             Change::Add(_) => last.parse::<usize>().is_ok(),
             Change::Remove => true,

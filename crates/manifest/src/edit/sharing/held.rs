@@ -1,24 +1,34 @@
 //! Anchors outside of everything that Kubernetes reads, such as `x-common: &common`: they are edited if all their users want
 //! the same edits.
 
+use std::collections::BTreeSet;
+
 use super::sites::{Definition, Site, Sites};
 use crate::edit::anchors::Giver;
 use crate::edit::change::{Change, Edit};
 use crate::edit::edit_tree::EditTree;
 use crate::tree::NodeKind;
 
-/// The edits of such anchors that their users want.
+/// The edits of the first such anchor that get all that its users want. An anchor within another one gets those of the outer
+/// one only.
 pub(super) fn edits(sites: &Sites<'_>) -> Vec<Edit> {
-    let mut edits = Vec::new();
+    let mut outer: Vec<&Vec<String>> = Vec::new();
     for (id, definition) in &sites.definitions {
         let Some(path) = definition.path.as_ref().filter(|path| is_outside(path)) else { continue };
+        if outer.iter().any(|outer| path.starts_with(outer)) {
+            continue;
+        }
+        outer.push(path);
         if definition.is_gone || definition.edits.is_some() {
             continue;
         }
         let wanted = wanted(sites, *id, definition);
-        edits.extend(wanted.into_iter().map(|edit| Edit { path: [path.clone(), edit.path].concat(), ..edit }));
+        if !wanted.is_empty() {
+            let at = |edit: Edit| Edit { path: [path.clone(), edit.path].concat(), ..edit };
+            return wanted.into_iter().map(at).collect();
+        }
     }
-    edits
+    Vec::new()
 }
 
 /// Whether a path begins with a key of an object that is no field: those have names of letters and digits (API conventions of
@@ -45,7 +55,7 @@ fn wanted(sites: &Sites<'_>, id: usize, definition: &Definition<'_>) -> Vec<Edit
     let mut edits = Vec::new();
     let users = aliases.iter().chain(&merging);
     let keys = users.flat_map(|site| site.edits).flat_map(|edits| edits.below.keys());
-    for key in keys.collect::<std::collections::BTreeSet<_>>() {
+    for key in keys.collect::<BTreeSet<_>>() {
         let of_aliases = aliases.iter().map(|site| site.edits.and_then(|edits| edits.at(key)));
         let of_merging = merging.iter().filter_map(|site| wanted_of(sites, id, site, key));
         let mut all = of_aliases.chain(of_merging);

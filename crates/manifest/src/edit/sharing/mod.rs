@@ -74,17 +74,18 @@ impl<'t> Sites<'t> {
     fn fixes(&self) -> Vec<Fix<'_, 't>> {
         let aliases = self.aliases.iter().filter(|site| !self.is_as_edited(site)).map(Fix::Alias);
         // One for each mapping: the others are found when the text is read again.
-        let merges = self.merging.iter().filter_map(|site| self.inherited(site).or_else(|| self.gained(site)));
+        let merges =
+            self.merging.iter().filter_map(|site| self.inherited(site).or_else(|| self.gained(site)));
         aliases.chain(merges).collect()
     }
 
     /// Whether an alias gets its edits by those of its anchor, or is replaced itself.
     fn is_as_edited(&self, site: &Site<'t>) -> bool {
+        if site.edits.is_some_and(|edits| edits.change.is_some()) {
+            return true;
+        }
         let NodeKind::Alias(id) = site.node.kind else { return true };
         let Some(definition) = self.definitions.get(&id) else { return true };
-        if site.edits.is_some_and(|edits| edits.change.is_some()) {
-            return !definition.is_overridden;
-        }
         match definition.path {
             Some(_) => !definition.is_away() && definition.edits == site.edits,
             None => site.edits.is_none() && !definition.is_away() && !self.is_touched(definition.node),
@@ -113,9 +114,10 @@ impl<'t> Sites<'t> {
         merges.into_iter().find_map(|(position, pair)| {
             self.anchors.merged(&pair.value).into_iter().find_map(|mapping| {
                 let edits = self.definition(mapping).and_then(|definition| definition.edits)?;
-                let mut gained = edits.below.iter().filter(|(key, edits)| {
-                    edits.change.is_some() && !self.anchors.has(mapping, key)
-                });
+                let mut gained = edits
+                    .below
+                    .iter()
+                    .filter(|(key, edits)| edits.change.is_some() && !self.anchors.has(mapping, key));
                 gained.find_map(|(key, _)| {
                     let wanted = site.edits.and_then(|edits| edits.at(key)).and_then(|edits| edits.change);
                     match entries.iter().find(|entry| entry.key == *key) {
@@ -204,10 +206,8 @@ impl<'t> Definition<'t> {
         self.change().is_some()
     }
 
-    /// Whether the anchor goes away, or may: a pair that is overridden does if the key is edited.
+    /// Whether the anchor goes away.
     fn is_away(&self) -> bool {
-        self.is_gone
-            || self.is_overridden
-            || self.edits.is_some_and(|edits| edits.change == Some(&Change::Remove))
+        self.is_gone || self.edits.is_some_and(|edits| edits.change == Some(&Change::Remove))
     }
 }

@@ -15,8 +15,6 @@ pub(super) struct Definition<'t> {
     pub(super) edits: Option<&'t EditTree<'t>>,
     /// Whether an edit removes or replaces a value that this one is a part of.
     pub(super) is_gone: bool,
-    /// Whether it is in a pair that another one overrides.
-    pub(super) is_overridden: bool,
 }
 
 /// An alias, or a mapping with a merge key.
@@ -40,7 +38,6 @@ pub(super) struct Sites<'t> {
 struct Way {
     has_path: bool,
     is_gone: bool,
-    is_overridden: bool,
 }
 
 impl<'t> Sites<'t> {
@@ -52,7 +49,7 @@ impl<'t> Sites<'t> {
             aliases: Vec::new(),
             merging: Vec::new(),
         };
-        let way = Way { has_path: true, is_gone: false, is_overridden: false };
+        let way = Way { has_path: true, is_gone: false };
         sites.walk(tree, &tree.root, Some(edits), &mut Vec::new(), way);
         sites
     }
@@ -69,8 +66,7 @@ impl<'t> Sites<'t> {
         let site = |path: &[String]| Site { node, path: path.to_vec(), edits };
         if tree.referenced.contains(&node.anchor) {
             let path = way.has_path.then(|| path.clone());
-            let Way { is_gone, is_overridden, .. } = way;
-            self.definitions.insert(node.anchor, Definition { node, path, edits, is_gone, is_overridden });
+            self.definitions.insert(node.anchor, Definition { node, path, edits, is_gone: way.is_gone });
         }
         let below = Way { is_gone: way.is_gone || edits.is_some_and(|edits| edits.change.is_some()), ..way };
         match &node.kind {
@@ -95,11 +91,9 @@ impl<'t> Sites<'t> {
                 }
                 for pair in pairs {
                     let edits = edits.and_then(|edits| edits.at(&pair.key));
-                    let counts = self.counts(node, pair);
-                    let has_path = below.has_path && counts;
-                    let is_overridden = below.is_overridden || !(counts || pair.merge);
+                    let has_path = below.has_path && self.counts(node, pair);
                     path.push(pair.key.clone());
-                    self.walk(tree, &pair.value, edits, path, Way { has_path, is_overridden, ..below });
+                    self.walk(tree, &pair.value, edits, path, Way { has_path, ..below });
                     path.pop();
                 }
             }

@@ -376,7 +376,9 @@ fn an_empty_value_on_a_line_of_its_own_becomes_block_style() {
 fn what_follows_a_block_scalar_without_its_line_break_is_added() {
     for header in ["|", ">", "|+", "|-"] {
         check(
-            &format!("spec:\n  containers:\n  - name: a\n    env:\n    - name: X\n      value: {header}\n        hello"),
+            &format!(
+                "spec:\n  containers:\n  - name: a\n    env:\n    - name: X\n      value: {header}\n        hello"
+            ),
             &[append_env("/spec/containers/0")],
             &format!(
                 "spec:\n  containers:\n  - name: a\n    env:\n    - name: X\n      value: {header}\n        hello\n    \

@@ -55,10 +55,7 @@ const TWINS: &str = r"spec:
 
 #[test]
 fn containers_with_the_same_value_are_edited_once() {
-    let once = TWINS.replace(
-        "value: a}\n",
-        "value: a}\n    - {name: GOMEMLIMIT, value: \"1\"}\n",
-    );
+    let once = TWINS.replace("value: a}\n", "value: a}\n    - {name: GOMEMLIMIT, value: \"1\"}\n");
     check_notes(TWINS, &[append(0, "1"), append(1, "1")], &once, &[]);
 }
 
@@ -498,9 +495,8 @@ fn a_variable_that_is_there_already_is_replaced_once() {
     - name: GOMEMLIMIT
       value: *limit
 "#;
-    let value = |container: usize, value: &str| {
-        replace(&format!("/spec/containers/{container}/env/0/value"), value)
-    };
+    let value =
+        |container: usize, value: &str| replace(&format!("/spec/containers/{container}/env/0/value"), value);
     check_notes(
         source,
         &[value(0, "8"), value(1, "8"), value(2, "8")],
@@ -519,12 +515,7 @@ fn a_variable_that_is_there_already_is_replaced_once() {
         &source.replace("\"7\"", "\"8\"").replace("*limit", "\"7\""),
         &["line 12: *limit is written out here, because it is not edited as line 6 is"],
     );
-    check_notes(
-        source,
-        &[value(2, "9")],
-        &source.replace("*limit", "\"9\""),
-        &[],
-    );
+    check_notes(source, &[value(2, "9")], &source.replace("*limit", "\"9\""), &[]);
 }
 
 #[test]
@@ -557,10 +548,7 @@ fn an_anchor_that_goes_away_is_written_out_in_the_places_of_its_aliases() {
     );
     check_notes(
         source,
-        &[
-            edit("/spec/containers/0/env/1", Change::Remove),
-            edit("/spec/containers/1/env/0", Change::Remove),
-        ],
+        &[edit("/spec/containers/0/env/1", Change::Remove), edit("/spec/containers/1/env/0", Change::Remove)],
         r"spec:
   containers:
   - name: one
@@ -625,14 +613,18 @@ fn a_merge_key_with_a_mapping_of_its_own_is_left() {
     - name: GOMEMLIMIT
       value: "1"
 "#,
-        &["line 3: env of <<: {env: [{name: A}]} is written out here, because a merge key (<<) is not edited"],
+        &[
+            "line 3: env of <<: {env: [{name: A}]} is written out here, because a merge key (<<) is not edited",
+        ],
     );
 }
 
 #[test]
 fn empty_values_with_anchors_are_filled() {
     for empty in ["&env []", "&env", "&env null", "&env ~"] {
-        let source = format!("spec:\n  containers:\n  - name: one\n    env: {empty} # c\n  - name: two\n    env: *env\n");
+        let source = format!(
+            "spec:\n  containers:\n  - name: one\n    env: {empty} # c\n  - name: two\n    env: *env\n"
+        );
         check_notes(
             &source,
             &[create(0, "1"), create(1, "1")],
@@ -650,7 +642,9 @@ fn empty_values_with_anchors_are_filled() {
         check_notes(
             &source,
             &[create(1, "1")],
-            &format!("spec:\n  containers:\n  - name: one\n    env: {empty} # c\n  - name: two\n    env:\n    - name: GOMEMLIMIT\n      value: \"1\"\n"),
+            &format!(
+                "spec:\n  containers:\n  - name: one\n    env: {empty} # c\n  - name: two\n    env:\n    - name: GOMEMLIMIT\n      value: \"1\"\n"
+            ),
             &[],
         );
     }

@@ -29,7 +29,8 @@ impl Text {
                 format!("{anchor}{}", items.collect::<String>())
             }
             Self::Mapping(anchor, false, pairs) if !pairs.is_empty() => {
-                let pairs = pairs.iter().map(|(key, value)| format!("{line}{key}:{}", value.block(indent + 2)));
+                let pairs =
+                    pairs.iter().map(|(key, value)| format!("{line}{key}:{}", value.block(indent + 2)));
                 format!("{anchor}{}", pairs.collect::<String>())
             }
             other => other.flow(),
@@ -206,7 +207,7 @@ fn objects(manifest: &Value) -> &Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn shared_values_get_the_edits_of_each_place(
