@@ -51,7 +51,6 @@ mod same_file;
 mod sample;
 mod serve;
 mod settings_args;
-#[cfg(feature = "cli")]
 mod shell;
 mod version;
 

@@ -63,6 +63,8 @@ pub(in crate::cli) struct ExplainArgs {
 pub(super) enum FailOn {
     Reason(Reason),
     Warning,
+    /// An object with containers whose kind is not known.
+    UnknownKind,
 }
 
 impl FromStr for FailOn {
@@ -71,7 +73,10 @@ impl FromStr for FailOn {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "warning" => Ok(Self::Warning),
-            reason => reason.parse().map(Self::Reason).map_err(|error| format!("{error}, warning")),
+            "unknown-kind" => Ok(Self::UnknownKind),
+            reason => {
+                reason.parse().map(Self::Reason).map_err(|error| format!("{error}, warning, unknown-kind"))
+            }
         }
     }
 }
@@ -99,9 +104,16 @@ impl ExplainArgs {
         Ok(found)
     }
 
+    /// Whether `--fail-on` names a finding of these decisions, of which there may be none.
+    pub(super) fn is_found<'v>(&self, mut decisions: impl Iterator<Item = &'v PodDecision<'static>>) -> bool {
+        decisions.any(|decision| self.fails_on(decision))
+    }
+
     fn fails_on(&self, decision: &PodDecision<'_>) -> bool {
         self.fail_on.iter().any(|finding| match finding {
             FailOn::Warning => !decision.warnings.is_empty(),
+            // It has no decision.
+            FailOn::UnknownKind => false,
             FailOn::Reason(reason) => {
                 decision.containers.iter().any(|container| container.outcome.reason == *reason)
             }

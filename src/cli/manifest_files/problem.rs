@@ -17,13 +17,15 @@ pub(in crate::cli) enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Problem {
     pub(in crate::cli) severity: Severity,
+    /// Line and column in the input, both from 1, if it is about a place in it.
+    pub(in crate::cli) at: Option<(usize, usize)>,
     /// A sentence that begins with the name of the input, or with `cannot read` and it.
     pub(in crate::cli) text: String,
 }
 
 impl Problem {
     pub(in crate::cli) fn new(severity: Severity, text: impl Into<String>) -> Self {
-        Self { severity, text: text.into() }
+        Self { severity, at: None, text: text.into() }
     }
 
     /// Prints it on stderr, on one line; no note if `is_quiet`.

@@ -18,6 +18,7 @@ mod fleet;
 mod harness;
 mod healing;
 mod install;
+mod joined;
 mod keeper;
 mod lifecycle;
 mod limit_ranges;
