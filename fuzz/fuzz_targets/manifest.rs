@@ -4,7 +4,7 @@
 //! The first three bytes select the document with its list or mapping, the key or item, and the change; the rest is the text.
 #![no_main]
 
-use gomemlimit_manifest::{Change, Edit, edit as edited, parse, pod_locations, position};
+use gomemlimit_manifest::{Change, Edit, Kinds, edit as edited, parse, pods, position};
 use granit_parser::{Event, Parser, options};
 use json_patch::{Patch, patch};
 use libfuzzer_sys::fuzz_target;
@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(documents.is_empty() || parts == text);
     let values: Vec<Value> = documents.iter().map(|document| document.value.clone()).collect();
     for value in &values {
-        let _ = pod_locations(value);
+        let _ = pods(value, &Kinds::default());
     }
 
     let mut containers = Vec::new();

@@ -4,7 +4,7 @@
 //! PURE: text in, values and text out; no files, no clock, no network.
 //!
 //! ```
-//! use gomemlimit_manifest::{Change, Edit, edit, parse, pod_locations};
+//! use gomemlimit_manifest::{Change, Edit, Kinds, edit, parse, pods};
 //! use serde_json::json;
 //!
 //! let text = "\
@@ -20,7 +20,7 @@
 //!           image: registry.example/shop/api:1.4.2
 //! ";
 //! let documents = parse(text)?;
-//! let template = pod_locations(&documents[0].value).remove(0);
+//! let template = pods(&documents[0].value, &Kinds::default()).locations.remove(0);
 //! assert_eq!((&*template.kind, &*template.name), ("Deployment", "api"));
 //!
 //! let mut path = template.path;
@@ -62,7 +62,7 @@ pub use documents::{Document, UnreadableDocument, parse, parse_within, read};
 pub use edit::{Change, Edit, Edited, edit};
 pub use error::ManifestError;
 pub use kinds::Kinds;
-pub use pod_location::{PodLocation, Pods, pod_locations, pods};
+pub use pod_location::{PodLocation, Pods, pods};
 pub use position::{first_bad, position};
 pub use tree::DuplicateKey;
 pub use unknown_kind::UnknownKind;
