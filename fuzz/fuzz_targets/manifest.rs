@@ -4,7 +4,9 @@
 //! The first three bytes select the document with its list or mapping, the key or item, and the change; the rest is the text.
 #![no_main]
 
-use gomemlimit_manifest::{Change, Edit, Kinds, edit as edited, parse, pods, position};
+use gomemlimit_manifest::{
+    AliasBudget, Change, Document, Edit, Kinds, UnreadableDocument, edit as edited, pods, position, read,
+};
 use granit_parser::{Event, Parser, options};
 use json_patch::{Patch, patch};
 use libfuzzer_sys::fuzz_target;
@@ -16,37 +18,51 @@ const MAX_CONTAINERS: usize = 256;
 fuzz_target!(|bytes: &[u8]| {
     let Some((&[container, place, change], text)) = bytes.split_first_chunk::<3>() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let Ok(documents) = parse(text) else { return };
-    let parts: String = documents.iter().map(|document| &text[document.range.clone()]).collect();
-    assert!(documents.is_empty() || parts == text);
-    let values: Vec<Value> = documents.iter().map(|document| document.value.clone()).collect();
-    for value in &values {
-        let _ = pods(value, &Kinds::default());
+    let read = |text| read(text, &mut AliasBudget::default());
+    let found = read(text);
+    let mut end = 0;
+    for document in &found {
+        let range = document.as_ref().map_or_else(|unreadable| &unreadable.range, |document| &document.range);
+        assert!(range.start == end && range.end > end, "{text}\nhas a gap at {end}");
+        end = range.end;
     }
-
+    assert!(found.is_empty() || end == text.len(), "{text}\nends at {end}");
     let mut containers = Vec::new();
-    for (document, value) in values.iter().enumerate() {
-        collect(value, &mut Vec::new(), &mut |path| containers.push((document, path)));
+    for (index, document) in found.iter().enumerate() {
+        let Ok(document) = document else { continue };
+        let alone = read(&text[document.range.clone()]);
+        assert!(
+            matches!(&alone[..], [Ok(alone)] if alone.value == document.value),
+            "{text}\n{:?} is not what it is alone",
+            document.range
+        );
+        let _ = pods(&document.value, &Kinds::default());
+        collect(&document.value, &mut Vec::new(), &mut |path| containers.push((index, path)));
     }
     if containers.is_empty() {
         return;
     }
-    let (document, path) = containers.swap_remove(usize::from(container) % containers.len());
-    let edit = edit(&values[document], path, place, change);
+    let (index, path) = containers.swap_remove(usize::from(container) % containers.len());
+    let Ok(document) = &found[index] else { unreachable!("only lists and mappings of documents are collected") };
+    let value = &document.value;
+    let edit = edit(value, path, place, change);
     assert!(position(text, document, &edit.path).is_some());
-    let Ok(edited) = edited(text, &documents[document], std::slice::from_ref(&edit)) else { return };
-    let range = documents[document].range.clone();
-    let edited = format!("{}{}{}", &text[..range.start], edited.text, &text[range.end..]);
+    let Ok(edited) = edited(text, document, std::slice::from_ref(&edit)) else { return };
+    let edited = format!("{}{}{}", &text[..document.range.start], edited.text, &text[document.range.end..]);
 
-    let mut expected = values.clone();
+    let values = |found: &[Result<Document, UnreadableDocument>]| -> Vec<Option<Value>> {
+        found.iter().map(|document| document.as_ref().ok().map(|document| document.value.clone())).collect()
+    };
+    let mut expected = values(&found);
     let operation = operation(&edit);
-    patch(&mut expected[document], &operation).unwrap_or_else(|error| panic!("{operation}: {error}"));
-    let found: Vec<Value> = parse(&edited).unwrap().into_iter().map(|document| document.value).collect();
-    assert_eq!(found, expected, "{edit:?} of\n{text}\nis\n{edited}");
+    if let Some(value) = &mut expected[index] {
+        patch(value, &operation).unwrap_or_else(|error| panic!("{operation}: {error}"));
+    }
+    assert_eq!(values(&read(&edited)), expected, "{edit:?} of\n{text}\nis\n{edited}");
 
-    let old = pointer(&edit).and_then(|pointer| values[document].pointer(&pointer));
+    let old = pointer(&edit).and_then(|pointer| value.pointer(&pointer));
     let is_insertion = match &edit.change {
-        Change::Add(_) => !is_vacant(&values[document], &edit.path) && (is_in_list(&values[document], &edit) || old.is_none()),
+        Change::Add(_) => !is_vacant(value, &edit.path) && (is_in_list(value, &edit) || old.is_none()),
         _ => false,
     };
     if is_insertion {

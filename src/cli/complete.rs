@@ -63,7 +63,10 @@ pub(super) fn reasons() -> Vec<CompletionCandidate> {
 
 /// The kinds that `TYPE/NAME` may begin with.
 pub(super) fn kinds() -> Vec<CompletionCandidate> {
-    WorkloadKind::ALL.iter().map(|kind| CompletionCandidate::new(format!("{}/", kind.short_resource()))).collect()
+    WorkloadKind::ALL
+        .iter()
+        .map(|kind| CompletionCandidate::new(format!("{}/", kind.short_resource())))
+        .collect()
 }
 
 /// Contexts of the kubeconfig.

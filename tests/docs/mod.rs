@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use gomemlimit_core::{Reason, Settings, settings::Setting, value::Ratio, warning::WarningKind};
+use gomemlimit_manifest::AliasBudget;
 use gomemlimit_pprof::Verdict;
 
 use crate::support::command::run_with_stdin;
@@ -85,8 +86,7 @@ fn every_setting_has_a_flag_and_a_value_of_the_chart() {
     let help = run(&["serve", "--help"], "");
     let schema: serde_json::Value =
         serde_json::from_str(include_str!("../../charts/gomemlimit/values.schema.json")).unwrap();
-    let values = gomemlimit_manifest::parse(include_str!("../../charts/gomemlimit/values.yaml")).unwrap();
-    let values = &values[0].value["settings"];
+    let values = &chart_values()["settings"];
     let keys = |object: &serde_json::Value| -> BTreeSet<String> {
         object.as_object().unwrap().keys().cloned().collect()
     };
@@ -301,7 +301,7 @@ fn an_upgrade_that_is_advised_keeps_the_values() {
 #[test]
 fn a_value_that_is_set_by_an_advised_command_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let values = gomemlimit_manifest::parse(include_str!("../../charts/gomemlimit/values.yaml")).unwrap();
+    let values = chart_values();
     let mut files = files_of(&["src", "docs", "charts", "deploy"], &["rs", "md", "txt"]);
     files.push(root.join("README.md"));
     let mut count = 0;
@@ -313,13 +313,19 @@ fn a_value_that_is_set_by_an_advised_command_exists() {
                 argument.split(|c: char| c.is_whitespace() || "\"'`{".contains(c)).next().unwrap();
             for key in assignments.split(',').filter_map(|one| one.split_once('=')).map(|(key, _)| key) {
                 let pointer = format!("/{}", key.replace('.', "/"));
-                let exists = key == "KEY" || values[0].value.pointer(&pointer).is_some();
+                let exists = key == "KEY" || values.pointer(&pointer).is_some();
                 assert!(exists, "{}: the chart has no value {key}", path.display());
                 count += 1;
             }
         }
     }
     assert!(count >= 15, "{count}");
+}
+
+/// The default values of the chart.
+fn chart_values() -> serde_json::Value {
+    let text = include_str!("../../charts/gomemlimit/values.yaml");
+    gomemlimit_manifest::read(text, &mut AliasBudget::default()).remove(0).unwrap().value
 }
 
 /// Every Rust file in these folders.

@@ -8,7 +8,7 @@ use std::{
 
 use gomemlimit::{cluster::webhook_objects::WebhookPod, policy_file};
 use gomemlimit_core::settings::BUILT_IN;
-use gomemlimit_manifest::WorkloadKind;
+use gomemlimit_manifest::{AliasBudget, WorkloadKind};
 use serde_json::Value;
 
 const PAGE: &str = include_str!("../../docs/policy-file.md");
@@ -111,7 +111,7 @@ fn kinds_that_own_no_pods_are_refused_as_owners() {
 #[test]
 fn the_charts_example_is_a_policy_file() {
     let values = include_str!("../../charts/gomemlimit/ci/policy-file-values.yaml");
-    let values = gomemlimit_manifest::parse(values).unwrap().remove(0).value;
+    let values = gomemlimit_manifest::read(values, &mut AliasBudget::default()).remove(0).unwrap().value;
     let policy = values["policy"].to_string();
     let rules = policy_file::parse(Path::new("policy.yaml"), policy.as_bytes()).unwrap();
     assert_eq!(rules.len(), 3);

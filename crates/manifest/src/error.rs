@@ -55,12 +55,6 @@ pub enum ManifestError {
         /// Line of the alias at which the limit was reached.
         line: usize,
     },
-    /// An edit names a document that the input does not have.
-    #[error("there is no document {document} to edit")]
-    NoSuchDocument {
-        /// Number of the document.
-        document: usize,
-    },
     /// An edit names a place that the document does not have.
     #[error("document {document}: there is no {path} to edit")]
     PathNotFound {

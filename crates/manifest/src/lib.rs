@@ -4,7 +4,7 @@
 //! PURE: text in, values and text out; no files, no clock, no network.
 //!
 //! ```
-//! use gomemlimit_manifest::{Change, Edit, Kinds, edit, parse, pods};
+//! use gomemlimit_manifest::{AliasBudget, Change, Edit, Kinds, edit, pods, read};
 //! use serde_json::json;
 //!
 //! let text = "\
@@ -19,20 +19,20 @@
 //!         - name: api   # the Go one
 //!           image: registry.example/shop/api:1.4.2
 //! ";
-//! let documents = parse(text)?;
-//! let template = pods(&documents[0].value, &Kinds::default()).locations.remove(0);
+//! let document = read(text, &mut AliasBudget::default()).remove(0)?;
+//! let template = pods(&document.value, &Kinds::default()).locations.remove(0);
 //! assert_eq!((&*template.kind, &*template.name), ("Deployment", "api"));
 //!
 //! let mut path = template.path;
 //! path.extend(["spec", "containers", "0", "env", "-"].map(String::from));
 //! let variable = json!({"name": "GOMEMLIMIT", "value": "966367641"});
-//! let edited = edit(text, &documents[0], &[Edit { path, change: Change::Add(variable) }])?.text;
+//! let edited = edit(text, &document, &[Edit { path, change: Change::Add(variable) }])?.text;
 //! println!("{edited}");
 //! assert_eq!(
 //!     edited.strip_prefix(text),
 //!     Some("          env:\n            - name: GOMEMLIMIT\n              value: \"966367641\"\n"),
 //! );
-//! # Ok::<(), gomemlimit_manifest::ManifestError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod alias_budget;
@@ -58,7 +58,7 @@ mod workload_kind;
 
 pub use alias_budget::AliasBudget;
 pub use custom_kind::{CustomKind, CustomKindError};
-pub use documents::{Document, UnreadableDocument, parse, parse_within, read};
+pub use documents::{Document, UnreadableDocument, read};
 pub use edit::{Change, Edit, Edited, edit};
 pub use error::ManifestError;
 pub use kinds::Kinds;

@@ -9,7 +9,7 @@ use crate::{Document, documents, json_pointer::json_pointer, text, tree::Node};
 #[must_use]
 pub fn position(source: &str, document: &Document, path: &[String]) -> Option<(usize, usize)> {
     let text = source.get(document.range.clone())?;
-    let tree = documents::tree(text).ok()?;
+    let tree = documents::tree(text)?;
     let mut node = &tree.root;
     for token in path {
         let Some(next) = child(node, token) else { break };

@@ -90,7 +90,7 @@ fn scalar(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gomemlimit_manifest::{AliasBudget, parse_within};
+    use gomemlimit_manifest::{AliasBudget, read};
     use serde_json::json;
 
     use super::*;
@@ -138,8 +138,8 @@ spec:
         ] {
             let value = json!({"a": [string, {string: {string: string}}]});
             let text = text(&value);
-            let documents = parse_within(&text, &mut AliasBudget::default()).unwrap();
-            assert_eq!(documents[0].value, value, "{text}");
+            let document = read(&text, &mut AliasBudget::default()).remove(0).unwrap();
+            assert_eq!(document.value, value, "{text}");
         }
     }
 }

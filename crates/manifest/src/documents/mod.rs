@@ -3,15 +3,17 @@
 mod json;
 mod pieces;
 
+use std::mem;
 use std::ops::Range;
 
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::alias_budget::AliasBudget;
 use crate::compose::{compose, compose_json};
 use crate::error::ManifestError;
 use crate::kubectl;
-use crate::text::Cursor;
+use crate::text::{Cursor, line_start};
 use crate::tree::{DuplicateKey, Node, NodeKind, Style, Tree};
 use json::{JsonEnd, JsonError, JsonValues};
 use pieces::{Piece, pieces};
@@ -34,7 +36,8 @@ pub struct Document {
 }
 
 /// A part of an input that cannot be read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Error)]
+#[error("{error}")]
 pub struct UnreadableDocument {
     /// Position (from 0) among the documents of the input.
     pub index: usize,
@@ -76,38 +79,12 @@ pub fn read(source: &str, budget: &mut AliasBudget) -> Vec<Result<Document, Unre
     documents
 }
 
-/// Reads `source` as [`read`] does, but ends at the first document that cannot be read.
-///
-/// # Errors
-///
-/// That of the first [`UnreadableDocument`].
-pub fn parse(source: &str) -> Result<Vec<Document>, ManifestError> {
-    parse_within(source, &mut AliasBudget::default())
-}
-
-/// As [`parse`], for one of several inputs that are held at the same time and share a budget.
-///
-/// # Errors
-///
-/// As [`parse`].
-pub fn parse_within(source: &str, budget: &mut AliasBudget) -> Result<Vec<Document>, ManifestError> {
-    read(source, budget).into_iter().map(|document| document.map_err(|unreadable| unreadable.error)).collect()
-}
-
-/// Reads the documents of `source` with the position of each node.
-pub(crate) fn trees(source: &str) -> Result<Vec<Tree>, ManifestError> {
-    let mut trees = Vec::new();
-    scan(source, &mut AliasBudget::default(), &mut |found| trees.push(found.outcome));
-    trees.into_iter().collect()
-}
-
-/// Reads `text`, the range of one document, with the position of each node in it.
-pub(crate) fn tree(text: &str) -> Result<Tree, ManifestError> {
-    let mut trees = trees(text)?;
-    match (trees.pop(), trees.len()) {
-        (Some(tree), 0) => Ok(tree),
-        (_, others) => Err(ManifestError::NoSuchDocument { document: others.max(1) }),
-    }
+/// Reads `text`, the range of one document, with the position of each node in it. `None` if it is not one document.
+pub(crate) fn tree(text: &str) -> Option<Tree> {
+    let mut outcomes = Vec::new();
+    scan(text, &mut AliasBudget::default(), &mut |found| outcomes.push(found.outcome));
+    let tree = outcomes.pop()?.ok()?;
+    outcomes.is_empty().then_some(tree)
 }
 
 /// A document, readable or not.
@@ -123,24 +100,29 @@ struct Found {
 fn scan(source: &str, budget: &mut AliasBudget, found: &mut dyn FnMut(Found)) {
     let mut scanner = Scanner { source, budget, cursor: Cursor::new(source), count: 0, found };
     let Some(JsonValues { ranges, end }) = json::json_values(source) else {
-        return scanner.stream(0, None);
+        return scanner.stream(0, FirstPiece::Any);
     };
-    let (start, behind) =
-        (ranges.first().map_or(0, |first| first.start), ranges.last().map_or(0, |last| last.end));
-    if ranges.is_empty() {
-        let space = source.get(..source.len() - source.trim_start_matches('\u{feff}').trim_start().len());
-        let space = space.unwrap_or("").trim_start_matches('\u{feff}');
-        return match kubectl::check_space(space, scanner.cursor, 1) {
-            Ok(()) => scanner.stream(0, None),
-            Err(error) => scanner.unreadable(start, error),
-        };
-    }
+    let Some(behind) = ranges.last().map(|last| last.end) else {
+        let text = source.trim_start_matches('\u{feff}');
+        let space = text.get(..text.len() - text.trim_start().len()).unwrap_or("");
+        let refused = kubectl::check_space(space, scanner.cursor, 1).err();
+        return scanner.stream(0, refused.map_or(FirstPiece::Any, FirstPiece::Refused));
+    };
     for range in &ranges {
         scanner.json(range.clone());
     }
     if let JsonEnd::Other(error) = end {
         scanner.behind_json(behind, ranges.len(), error);
     }
+}
+
+/// What is known of the first piece of a YAML stream.
+enum FirstPiece {
+    Any,
+    /// It begins with a brace; the error of JSON about it.
+    Json(ManifestError),
+    /// kubectl reads it otherwise.
+    Refused(ManifestError),
 }
 
 struct Scanner<'s, 'f> {
@@ -194,18 +176,24 @@ impl Scanner<'_, '_> {
         let line = rest.split_inclusive('\n').next().unwrap_or("");
         let space = line.get(..line.len() - line.trim_start().len()).unwrap_or("");
         match kubectl::check_space(space, self.cursor, self.next_document()) {
-            Ok(()) => self.stream(end + space.len(), text.starts_with('{').then_some(broken)),
-            Err(error) => self.unreadable(end, error),
+            Ok(()) if text.starts_with('{') => self.stream(end + space.len(), FirstPiece::Json(broken)),
+            Ok(()) => self.stream(end + space.len(), FirstPiece::Any),
+            Err(error) => self.stream(end, FirstPiece::Refused(error)),
         }
     }
 
-    /// The YAML stream from the byte `from` on; `first_error` is that of its first piece, if it is not YAML.
-    fn stream(&mut self, from: usize, mut first_error: Option<ManifestError>) {
+    /// The YAML stream from the byte `from` on.
+    fn stream(&mut self, from: usize, mut first: FirstPiece) {
         for piece in pieces(self.source, from) {
-            self.piece(&piece, first_error.take());
+            match mem::replace(&mut first, FirstPiece::Any) {
+                FirstPiece::Refused(error) => self.unreadable(piece.range.start, error),
+                FirstPiece::Json(error) => self.piece(&piece, Some(error)),
+                FirstPiece::Any => self.piece(&piece, None),
+            }
         }
     }
 
+    /// `broken` is the error to report if the piece is not YAML.
     fn piece(&mut self, piece: &Piece, broken: Option<ManifestError>) {
         self.cursor = self.cursor.forward(piece.range.start);
         let (start, number) = (piece.range.start, self.next_document());
@@ -228,7 +216,8 @@ impl Scanner<'_, '_> {
                 (tree.start, tree.marked) = (marker, true);
             }
             let line = self.cursor.forward(tree.start).line;
-            let from = if index == 0 { start } else { tree.start };
+            // With its indentation.
+            let from = if index == 0 { start } else { line_start(self.source, tree.start) };
             self.found(from, line, false, Ok(tree));
         }
         match composed.failure {

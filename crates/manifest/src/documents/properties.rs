@@ -52,7 +52,7 @@ proptest! {
         let stream = documents.join("---\n");
         for document in read(&stream).into_iter().flatten() {
             let tree = tree(&stream[document.range.clone()]);
-            prop_assert_eq!(tree.map(|tree| tree.value).ok(), Some(document.value), "{:?}", stream);
+            prop_assert_eq!(tree.map(|tree| tree.value), Some(document.value), "{:?}", stream);
         }
     }
 }

@@ -48,7 +48,7 @@ impl<'s> Draft<'s> {
         let text = source.get(document.range.clone()).unwrap_or("");
         let line_break = if text.ends_with('\n') { "" } else { text::line_break(source, document.range.end) };
         let text = format!("{text}{line_break}");
-        let tree = documents::tree(&text).map_err(|_| changed_more(document))?;
+        let tree = documents::tree(&text).ok_or_else(|| changed_more(document))?;
         Ok(Self { source, document, text, tree, line_break, steps: Vec::new() })
     }
 
@@ -57,7 +57,7 @@ impl<'s> Draft<'s> {
         splices.sort_by_key(|splice| (splice.range.start, Reverse(splice.depth)));
         let step = splices.iter().map(|splice| (splice.range.clone(), splice.text.len())).collect();
         let text = splice(&self.text, splices).ok_or_else(|| self.changed_more())?;
-        self.tree = documents::tree(&text).map_err(|_| self.changed_more())?;
+        self.tree = documents::tree(&text).ok_or_else(|| self.changed_more())?;
         self.text = text;
         self.steps.push(Step(step));
         Ok(())

@@ -14,7 +14,13 @@ mod styles;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::parse;
+use crate::{AliasBudget, read};
+
+/// The documents of a text, or the first error.
+fn parse(source: &str) -> Result<Vec<Document>, ManifestError> {
+    let documents = read(source, &mut AliasBudget::default()).into_iter();
+    documents.map(|document| document.map_err(|unreadable| unreadable.error)).collect()
+}
 
 /// An edit of the first document; `path` is a JSON pointer.
 fn edit(path: &str, change: Change) -> Edit {
