@@ -143,8 +143,8 @@ fn a_kind_that_is_not_known_is_shown_and_fails_a_gate() {
     let output = run_with_stdin(&["explain", "-f", "-"], CLUSTER);
     assert_eq!(output.code, 0, "{}", output.stderr);
     let shown = "RayCluster shop/ray: spec.headGroupSpec.template.spec.containers is not looked at: \
-                 the kind RayCluster (ray.io/v1) is not known; if its pods are made of this template as it is: \
-                 --kind 'ray.io/RayCluster=spec.headGroupSpec.template' (and another place in this kind)\n";
+                 the kind RayCluster (ray.io/v1) is not known; nor is another one of this kind; if its pods are made \
+                 of this template as it is: --kind 'ray.io/RayCluster=spec.headGroupSpec.template'\n";
     assert!(output.stderr.contains(shown), "{}", output.stderr);
     let gate = ["explain", "-f", "-", "--fail-on", "unknown-kind"];
     let output = run_with_stdin(&gate, CLUSTER);

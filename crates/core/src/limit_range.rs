@@ -56,10 +56,10 @@ impl Amount {
 }
 
 impl LimitRanges {
-    /// Whether there is none.
+    /// Whether there is one in `namespace`.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn is_in(&self, namespace: &str) -> bool {
+        self.0.contains_key(namespace)
     }
 
     /// Adds `object` if it is a `LimitRange`, and those among its items if it is a list; the later of two with the same name

@@ -63,21 +63,6 @@ pub enum ManifestError {
         /// JSON pointer of the edit.
         path: String,
     },
-    /// The place to edit is shared by an anchor, an alias or a merge key.
-    #[error(
-        "document {document}, line {line}: cannot edit {path}, because it is shared through {what}; write the \
-         value out in this place instead"
-    )]
-    Shared {
-        /// Number of the document in the input.
-        document: usize,
-        /// Line of the anchor, alias or merge key.
-        line: usize,
-        /// JSON pointer of the edit.
-        path: String,
-        /// The anchor, alias or merge key.
-        what: String,
-    },
     /// The place is written in a way that this program cannot edit.
     #[error("document {document}, line {line}: cannot edit {path}: {what}")]
     Unsupported {

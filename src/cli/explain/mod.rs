@@ -39,7 +39,10 @@ impl Explained {
             let index = one.document.as_ref()?.index;
             Some(std::mem::take(&mut one.decided).into_iter().map(move |decided| (index, decided)))
         });
-        documents.flatten().map(|(document, decided)| Self { file: file.clone(), document, decided }).collect()
+        documents
+            .flatten()
+            .map(|(document, decided)| Self { file: file.clone(), document, decided })
+            .collect()
     }
 }
 
@@ -49,10 +52,14 @@ impl ExplainArgs {
             return live::run(&self, policy_is_given);
         }
         let mut all = Vec::new();
-        let summary = self.manifests.each(Explained::all, |_| 0, |mut of_input| {
-            all.append(&mut of_input);
-            Ok(())
-        })?;
+        let summary = self.manifests.each(
+            Explained::all,
+            |_| 0,
+            |mut of_input| {
+                all.append(&mut of_input);
+                Ok(())
+            },
+        )?;
         let decisions = || all.iter().map(|one: &Explained| &one.decided.decision);
         let has_unknown = self.fail_on.contains(&FailOn::UnknownKind) && !summary.unknown_kinds.is_empty();
         let has_failed = if has_unknown || summary.has_errors() {

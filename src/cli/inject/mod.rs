@@ -123,7 +123,9 @@ impl Sink {
                     report.print(quiet);
                 }
             }
-            (Self::Files(files), Output::File(text)) => files.take(source, file, text.map(|text| encoding.encode(&text).into_owned()), report)?,
+            (Self::Files(files), Output::File(text)) => {
+                files.take(source, file, text.map(|text| encoding.encode(&text).into_owned()), report)?
+            }
             // Each mode has its own.
             _ => {}
         }

@@ -55,7 +55,9 @@ impl Prepared {
     pub(super) fn size(&self) -> usize {
         match &self.output {
             Output::Texts(Pieces::Whole(text)) | Output::Diff(text) | Output::File(Some(text)) => text.len(),
-            Output::Texts(Pieces::Json(texts)) | Output::Objects(texts) => texts.iter().map(String::len).sum(),
+            Output::Texts(Pieces::Json(texts)) | Output::Objects(texts) => {
+                texts.iter().map(String::len).sum()
+            }
             Output::File(None) => 0,
         }
     }
@@ -72,11 +74,12 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode) -> Prepared {
                 objects.extend(value.filter(|value| !value.is_null()).map(|value| format!("{value:#}")));
                 Vec::new()
             }),
-            (Some(document), Mode::Yaml) if document.is_json => changed_value(document, &one.decided)
-                .map(|value| {
+            (Some(document), Mode::Yaml) if document.is_json => {
+                changed_value(document, &one.decided).map(|value| {
                     texts.push(value.map(|value| yaml::text(&value)).unwrap_or_default());
                     Vec::new()
-                }),
+                })
+            }
             (Some(document), _) => changed_text(&input.text, document, one).map(|(text, notes)| {
                 texts.push(text);
                 notes
@@ -145,7 +148,8 @@ fn changed_value(document: &Document, decided: &[Decided]) -> Result<Option<Valu
     let mut value = document.value.clone();
     for one in decided {
         let Some(pod) = value.pointer_mut(&one.location.pointer()) else { continue };
-        let patch = serde_json::to_value(&one.operations).and_then(serde_json::from_value::<json_patch::Patch>);
+        let patch =
+            serde_json::to_value(&one.operations).and_then(serde_json::from_value::<json_patch::Patch>);
         let patch = patch.map_err(|error| error.to_string())?;
         json_patch::patch(pod, &patch).map_err(|error| format!("{}: {error}", one.object()))?;
     }

@@ -6,6 +6,7 @@ use gomemlimit_core::{
     Pod, PodContext, PodDecision, Policy,
     admission::{Operation, Patch},
     decide,
+    limit_range::DefaultLimit,
 };
 use gomemlimit_manifest::{Change, Document, Edit, PodLocation, UnknownKind, position};
 use serde_json::Value;
@@ -54,6 +55,8 @@ pub(in crate::cli) struct Decided {
     pub(in crate::cli) location: PodLocation,
     pub(in crate::cli) namespace: String,
     pub(in crate::cli) decision: PodDecision<'static>,
+    /// Two `LimitRange` objects that give its containers different memory limits.
+    rivals: Option<(String, String)>,
     /// What changes the pod, as a JSON Patch of it.
     pub(in crate::cli) operations: Vec<Operation>,
 }
@@ -63,6 +66,26 @@ impl Decided {
     pub(in crate::cli) fn object(&self) -> String {
         let name = if self.location.name.is_empty() { "(without a name)" } else { &self.location.name };
         format!("{} {}/{name}", self.location.kind, self.namespace)
+    }
+
+    /// Notes which `LimitRange` objects gave containers their memory limits.
+    pub(super) fn note_limit_ranges(&mut self, given: &[DefaultLimit]) {
+        for container in &mut self.decision.containers {
+            let place = (container.list, container.index);
+            let limit = given.iter().find(|limit| (limit.list, limit.index) == place);
+            container.limit_range = limit.map(|limit| limit.limit_range.clone());
+        }
+        self.rivals = given.iter().find_map(|limit| Some((limit.limit_range.clone(), limit.rival.clone()?)));
+    }
+
+    /// The warning about two `LimitRange` objects with different memory limits.
+    pub(super) fn rival_limit_ranges(&self) -> Option<String> {
+        let (smaller, other) = self.rivals.as_ref()?;
+        Some(format!(
+            "LimitRanges {smaller} and {other} of namespace {} give containers different memory limits, and Kubernetes \
+             applies any of them; the smaller limit, of {smaller}, counts here",
+            self.namespace
+        ))
     }
 
     /// The operations as edits of the document.
@@ -100,7 +123,7 @@ pub(super) fn decide_one(
     });
     let Patch { operations, warning } = Patch::new(&decision);
     decision.warnings.extend(warning);
-    Ok(Decided { location, namespace: context.namespace.to_owned(), decision, operations })
+    Ok(Decided { location, namespace: context.namespace.to_owned(), decision, rivals: None, operations })
 }
 
 /// Whether this is no container, or none that will be there: a directive of a strategic merge patch, as in a source of

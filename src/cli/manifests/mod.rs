@@ -16,7 +16,8 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
 use gomemlimit_manifest::{
-    AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnreadableDocument, UnknownKind, pods, read,
+    AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnknownKind,
+    UnreadableDocument, pods, read,
 };
 use serde_json::Value;
 
@@ -120,13 +121,18 @@ impl ManifestArgs {
             seen.problems = input.problems;
             (seen, result)
         };
-        in_order(&sources, prepare, |(_, result)| size(result), |(seen, result)| {
-            bar.around(|| {
-                seen.problems.iter().for_each(|problem| problem.print(self.quiet));
-                seen.add_to(&mut summary);
-                take(result)
-            })
-        })?;
+        in_order(
+            &sources,
+            prepare,
+            |(_, result)| size(result),
+            |(seen, result)| {
+                bar.around(|| {
+                    seen.problems.iter().for_each(|problem| problem.print(self.quiet));
+                    seen.add_to(&mut summary);
+                    take(result)
+                })
+            },
+        )?;
         drop(bar);
         summary.print();
         Ok(summary)
@@ -153,13 +159,17 @@ impl ManifestArgs {
             }
             objects
         };
-        in_order(sources, prepare, |_| 0, |objects| {
-            objects.iter().for_each(|object| surroundings.add(object, self.default_namespace()));
-            bar.around(|| Ok(()))
-        })?;
+        in_order(
+            sources,
+            prepare,
+            |_| 0,
+            |objects| {
+                objects.iter().for_each(|object| surroundings.add(object, self.default_namespace()));
+                bar.around(|| Ok(()))
+            },
+        )?;
         Ok((surroundings, held))
     }
-
 }
 
 fn objects_in(text: &str) -> Vec<Value> {
@@ -186,7 +196,9 @@ impl Decider<'_> {
             unknown_kinds: Vec::new(),
         };
         match text {
-            Ok(Content { text, encoding, file }) => (input.text, input.encoding, input.file) = (text, encoding, file),
+            Ok(Content { text, encoding, file }) => {
+                (input.text, input.encoding, input.file) = (text, encoding, file)
+            }
             Err(problem) => input.problems.push(problem),
         }
         for document in read(&input.text, &mut AliasBudget::default()) {
@@ -208,7 +220,13 @@ impl Decider<'_> {
         input.unknown_kinds.extend(unknown);
         for location in locations {
             match self.pod(&document.value, location) {
-                Ok(one) => decided.push(one),
+                Ok(one) => {
+                    if let Some(text) = one.rival_limit_ranges() {
+                        let at = input.position(&document, &one.location.path);
+                        input.add(Severity::Warning, &document, at, &text);
+                    }
+                    decided.push(one);
+                }
                 Err(error) => {
                     let at = input.position(&document, &error.path);
                     input.add(Severity::Error, &document, at, &error.to_string());
@@ -217,7 +235,8 @@ impl Decider<'_> {
         }
         let of_pods = if decided.is_empty() { &[][..] } else { &document.duplicate_keys };
         for DuplicateKey { line, column, key } in of_pods {
-            let text = format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
+            let text =
+                format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
             input.add(Severity::Warning, &document, (*line, *column), &text);
         }
         DecidedDocument { range: document.range.clone(), document: Some(document), decided }
@@ -231,8 +250,10 @@ impl Decider<'_> {
             owner: location.pods_owner(),
         };
         let pod = object.pointer(&location.pointer()).unwrap_or(&Value::Null);
-        let pod = self.surroundings.complete(&namespace, pod);
-        decide_one(&pod, location, context, self.policy)
+        let (pod, given) = self.surroundings.complete(&namespace, pod);
+        let mut decided = decide_one(&pod, location, context, self.policy)?;
+        decided.note_limit_ranges(&given);
+        Ok(decided)
     }
 }
 

@@ -101,6 +101,7 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
             index,
             outcome: Outcome { reason, limit: limit.bytes(), value },
             env_from,
+            limit_range: None,
             reason_rule: self.reason_rule(reason).map(str::to_owned),
             value_rule: value.and_then(|value| self.value_rule(&value)).map(str::to_owned),
             env: env_target(container, own.is_some()),
