@@ -10,6 +10,7 @@ mod files;
 mod help;
 mod in_place;
 mod inject;
+mod kinds;
 mod inputs;
 mod integrations;
 mod limit_ranges;
