@@ -188,11 +188,6 @@ fn a_size_without_a_unit_is_refused(#[case] arguments: &[&str], #[case] message:
 #[case::stdin_in_place(&["inject", "-f", "-", "--in-place"], "a: 1", "--in-place needs files")]
 #[case::stdin_twice(&["inject", "-f", "-", "-f", "-"], "a: 1", "only once")]
 #[case::diff_in_place(&["inject", "-f", "a", "--in-place", "--diff"], "", "--in-place")]
-#[case::shared_by_an_alias(
-    &["inject", "-f", "-"],
-    "apiVersion: v1\nkind: List\nx: &c [{name: a, resources: {limits: {memory: 1Gi}}}]\nitems:\n- {apiVersion: v1, kind: Pod, spec: {containers: *c}}\n",
-    "shared"
-)]
 fn bad_input_is_one_sentence_and_exit_code_2(
     #[case] arguments: &[&str],
     #[case] stdin: &str,
@@ -203,6 +198,36 @@ fn bad_input_is_one_sentence_and_exit_code_2(
     let passed = if arguments == ["inject", "-f", "-"] { stdin } else { "" };
     assert_eq!((output.code, &*output.stdout), (2, passed), "{}", output.stderr);
     assert!(output.stderr.starts_with("error: ") && output.stderr.contains(message), "{}", output.stderr);
+}
+
+/// Two containers of one anchor get one variable; a third one with another limit has its merge key's `env` written out.
+#[test]
+fn containers_of_one_anchor_are_injected() {
+    let manifest = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: twins}
+spec:
+  containers:
+  - &base
+    name: one
+    resources: {limits: {memory: 512Mi}}
+    env:
+    - {name: ROLE, value: a}
+  - {<<: *base, name: two}
+  - <<: *base
+    name: three
+    resources: {limits: {memory: 1Gi}}
+";
+    let output = run_with_stdin(&["inject", "-f", "-"], manifest);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let note = "line 12: env of <<: *base is written out here, because it is not edited as line 7 is\n";
+    assert!(output.stderr.contains(note), "{}", output.stderr);
+    let once = "    - {name: ROLE, value: a}\n    - {name: GOMEMLIMIT, value: \"483183820\"}\n  - {<<: *base, name: two}\n";
+    let own = "    env:\n    - name: ROLE\n      value: a\n    - name: GOMEMLIMIT\n      value: \"966367641\"\n";
+    assert!(output.stdout.contains(once) && output.stdout.ends_with(own), "{}", output.stdout);
+    let again = run_with_stdin(&["inject", "-f", "-"], &output.stdout);
+    assert_eq!((again.code, again.stdout), (0, output.stdout), "{}", again.stderr);
 }
 
 #[test]
@@ -220,7 +245,7 @@ fn text_that_is_not_utf8_is_named() {
     fs::write(&path, b"a: gr\xfc\xdf\n").unwrap();
     let output = run(&["inject", "-f", path.to_str().unwrap()]);
     assert_eq!(output.code, 2);
-    assert!(output.stderr.contains("latin1.yaml is not UTF-8 text"), "{}", output.stderr);
+    assert!(output.stderr.contains("latin1.yaml: it is not UTF-8: "), "{}", output.stderr);
 }
 
 /// What `inject` did not change is explained as `explain` does.

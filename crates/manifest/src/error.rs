@@ -63,21 +63,6 @@ pub enum ManifestError {
         /// JSON pointer of the edit.
         path: String,
     },
-    /// The place to edit is shared by an anchor, an alias or a merge key.
-    #[error(
-        "document {document}, line {line}: cannot edit {path}, because it is shared through {what}; write the \
-         value out in this place instead"
-    )]
-    Shared {
-        /// Number of the document in the input.
-        document: usize,
-        /// Line of the anchor, alias or merge key.
-        line: usize,
-        /// JSON pointer of the edit.
-        path: String,
-        /// The anchor, alias or merge key.
-        what: String,
-    },
     /// The place is written in a way that this program cannot edit.
     #[error("document {document}, line {line}: cannot edit {path}: {what}")]
     Unsupported {
@@ -107,5 +92,15 @@ impl ManifestError {
     #[must_use]
     pub fn is_template(&self) -> bool {
         matches!(self, Self::Template { .. })
+    }
+
+    /// Line and column in the input, as far as they are known.
+    #[must_use]
+    pub fn position(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Syntax { line, column, .. } | Self::NotAsKubectl { line, column, .. } => Some((*line, *column)),
+            Self::Template { line, .. } | Self::TooManyAliases { line, .. } => Some((*line, 1)),
+            _ => None,
+        }
     }
 }

@@ -71,10 +71,10 @@ impl<'t> Anchors<'t> {
     pub(super) fn entries(&self, mapping: &'t Node) -> Vec<Entry<'t>> {
         let mut entries: Vec<Entry<'t>> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
-        let mut set = |entry: Entry<'t>| match places.get(entry.key).and_then(|place| entries.get_mut(*place))
-        {
-            Some(earlier) => *earlier = entry,
-            None => {
+        let mut set = |entry: Entry<'t>| {
+            if let Some(earlier) = places.get(entry.key).and_then(|place| entries.get_mut(*place)) {
+                *earlier = entry;
+            } else {
                 places.insert(entry.key, entries.len());
                 entries.push(entry);
             }

@@ -6,6 +6,10 @@ use super::change::{Change, Edit};
 
 /// What edits do to the value at a path.
 #[derive(Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own, and any of them may hold together"
+)]
 struct Touched<'e> {
     below: HashMap<&'e str, Touched<'e>>,
     is_target: bool,

@@ -54,11 +54,10 @@ fn wanted(sites: &Sites<'_>, id: usize, definition: &Definition<'_>) -> Vec<Edit
     }
     let mut edits = Vec::new();
     let users = aliases.iter().chain(&merging);
-    let keys = users.flat_map(|site| site.edits).flat_map(|edits| edits.below.keys());
+    let keys = users.filter_map(|site| site.edits).flat_map(|edits| edits.below.keys());
     for key in keys.collect::<BTreeSet<_>>() {
-        let of_aliases = aliases.iter().map(|site| site.edits.and_then(|edits| edits.at(key)));
-        let of_merging = merging.iter().filter_map(|site| wanted_of(sites, id, site, key));
-        let mut all = of_aliases.chain(of_merging);
+        let givers = merging.iter().filter(|site| !has_another(sites, id, site, key));
+        let mut all = aliases.iter().chain(givers).map(|site| wanted_of(sites, site, key));
         let Some(Some(first)) = all.next() else { continue };
         let is_new = !sites.anchors.has(definition.node, key);
         if all.all(|other| other == Some(first)) && (!is_new || first.change.is_some()) {
@@ -77,19 +76,18 @@ fn merged(sites: &Sites<'_>, site: &Site<'_>) -> Vec<usize> {
     merges.flat_map(|pair| sites.anchors.merged(&pair.value)).map(|mapping| mapping.anchor).collect()
 }
 
-/// The edits that a mapping wants for a key of its merge key; `None` if it has another value for that key.
-fn wanted_of<'t>(
-    sites: &Sites<'t>,
-    id: usize,
-    site: &Site<'t>,
-    key: &str,
-) -> Option<Option<&'t EditTree<'t>>> {
+/// Whether a mapping with a merge key has another value for the key than that of the anchor.
+fn has_another(sites: &Sites<'_>, id: usize, site: &Site<'_>, key: &str) -> bool {
     let entries = sites.anchors.entries(site.node);
-    let edits = site.edits.and_then(|edits| edits.at(key));
-    match entries.iter().find(|entry| entry.key == key).map(|entry| entry.giver) {
-        Some(Giver::Merge { mapping, .. }) if mapping.anchor == id => Some(edits),
-        Some(_) => None,
-        // With more than one merged mapping the key is added to the mapping itself.
-        None => Some(edits.filter(|_| merged(sites, site).len() == 1)),
-    }
+    entries
+        .iter()
+        .find(|entry| entry.key == key)
+        .is_some_and(|entry| !matches!(entry.giver, Giver::Merge { mapping, .. } if mapping.anchor == id))
+}
+
+/// The edits that a user of an anchor wants for a key. With more than one merged mapping a new key is added to the mapping
+/// itself.
+fn wanted_of<'t>(sites: &Sites<'t>, site: &Site<'t>, key: &str) -> Option<&'t EditTree<'t>> {
+    let is_own = merged(sites, site).len() > 1 && !sites.anchors.has(site.node, key);
+    site.edits.filter(|_| !is_own).and_then(|edits| edits.at(key))
 }

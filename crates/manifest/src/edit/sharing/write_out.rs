@@ -40,7 +40,9 @@ pub(super) fn write(
         Fix::Alias(site) => {
             let mut splices = write_alias(&context, site.node, &written)?;
             // Before a pair that is put after it.
-            splices.iter_mut().for_each(|splice| splice.depth += 1);
+            for splice in &mut splices {
+                splice.depth += 1;
+            }
             Ok(splices)
         }
         Fix::Key(site, key) => {
