@@ -13,7 +13,7 @@ use gomemlimit_core::{
     settings::{BUILT_IN, Engines, Form, Setting},
     value::{MIB, MIN_TRACKED_LIMIT, Ratio},
 };
-use gomemlimit_manifest::{self as manifest, ManifestError};
+use gomemlimit_manifest::{self as manifest, AliasBudget, ManifestError};
 use serde_json::{Value, json};
 
 const TEMPLATE: &str = include_str!("admission_policy.yaml");
@@ -54,8 +54,10 @@ impl AdmissionPolicy {
     ///
     /// If the YAML cannot be parsed, which the tests rule out.
     pub fn json(&self) -> Result<Value, ManifestError> {
-        let items: Vec<Value> =
-            manifest::parse(&self.yaml())?.into_iter().map(|document| document.value).collect();
+        let documents = manifest::read(&self.yaml(), &mut AliasBudget::default()).into_iter();
+        let items: Vec<Value> = documents
+            .map(|document| document.map(|document| document.value).map_err(|unreadable| unreadable.error))
+            .collect::<Result<_, _>>()?;
         Ok(json!({"apiVersion": "v1", "kind": "List", "items": items}))
     }
 

@@ -4,7 +4,9 @@
 //! The first three bytes select the document with its list or mapping, the key or item, and the change; the rest is the text.
 #![no_main]
 
-use gomemlimit_manifest::{Change, Edit, apply, parse, pod_locations, position};
+use gomemlimit_manifest::{
+    AliasBudget, Change, Document, Edit, Kinds, UnreadableDocument, edit as edited, pods, position, read,
+};
 use granit_parser::{Event, Parser, options};
 use json_patch::{Patch, patch};
 use libfuzzer_sys::fuzz_target;
@@ -16,35 +18,51 @@ const MAX_CONTAINERS: usize = 256;
 fuzz_target!(|bytes: &[u8]| {
     let Some((&[container, place, change], text)) = bytes.split_first_chunk::<3>() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let Ok(documents) = parse(text) else { return };
-    let parts: String = documents.iter().map(|document| &text[document.range.clone()]).collect();
-    assert!(documents.is_empty() || parts == text);
-    let values: Vec<Value> = documents.into_iter().map(|document| document.value).collect();
-    for value in &values {
-        let _ = pod_locations(value);
+    let read = |text| read(text, &mut AliasBudget::default());
+    let found = read(text);
+    let mut end = 0;
+    for document in &found {
+        let range = document.as_ref().map_or_else(|unreadable| &unreadable.range, |document| &document.range);
+        assert!(range.start == end && range.end > end, "{text}\nhas a gap at {end}");
+        end = range.end;
     }
-
+    assert!(found.is_empty() || end == text.len(), "{text}\nends at {end}");
     let mut containers = Vec::new();
-    for (document, value) in values.iter().enumerate() {
-        collect(value, &mut Vec::new(), &mut |path| containers.push((document, path)));
+    for (index, document) in found.iter().enumerate() {
+        let Ok(document) = document else { continue };
+        let alone = read(&text[document.range.clone()]);
+        assert!(
+            matches!(&alone[..], [Ok(alone)] if alone.value == document.value),
+            "{text}\n{:?} is not what it is alone",
+            document.range
+        );
+        let _ = pods(&document.value, &Kinds::default());
+        collect(&document.value, &mut Vec::new(), &mut |path| containers.push((index, path)));
     }
     if containers.is_empty() {
         return;
     }
-    let (document, path) = containers.swap_remove(usize::from(container) % containers.len());
-    let edit = edit(&values[document], document, path, place, change);
+    let (index, path) = containers.swap_remove(usize::from(container) % containers.len());
+    let Ok(document) = &found[index] else { unreachable!("only lists and mappings of documents are collected") };
+    let value = &document.value;
+    let edit = edit(value, path, place, change);
     assert!(position(text, document, &edit.path).is_some());
-    let Ok(edited) = apply(text, std::slice::from_ref(&edit)) else { return };
+    let Ok(edited) = edited(text, document, std::slice::from_ref(&edit)) else { return };
+    let edited = format!("{}{}{}", &text[..document.range.start], edited.text, &text[document.range.end..]);
 
-    let mut expected = values.clone();
+    let values = |found: &[Result<Document, UnreadableDocument>]| -> Vec<Option<Value>> {
+        found.iter().map(|document| document.as_ref().ok().map(|document| document.value.clone())).collect()
+    };
+    let mut expected = values(&found);
     let operation = operation(&edit);
-    patch(&mut expected[document], &operation).unwrap_or_else(|error| panic!("{operation}: {error}"));
-    let found: Vec<Value> = parse(&edited).unwrap().into_iter().map(|document| document.value).collect();
-    assert_eq!(found, expected, "{edit:?} of\n{text}\nis\n{edited}");
+    if let Some(value) = &mut expected[index] {
+        patch(value, &operation).unwrap_or_else(|error| panic!("{operation}: {error}"));
+    }
+    assert_eq!(values(&read(&edited)), expected, "{edit:?} of\n{text}\nis\n{edited}");
 
-    let old = pointer(&edit).and_then(|pointer| values[document].pointer(&pointer));
+    let old = pointer(&edit).and_then(|pointer| value.pointer(&pointer));
     let is_insertion = match &edit.change {
-        Change::Add(_) => !is_vacant(&values[document], &edit.path) && (is_in_list(&values, &edit) || old.is_none()),
+        Change::Add(_) => !is_vacant(value, &edit.path) && (is_in_list(value, &edit) || old.is_none()),
         _ => false,
     };
     if is_insertion {
@@ -76,7 +94,7 @@ fn collect(value: &Value, path: &mut Vec<String>, found: &mut impl FnMut(Vec<Str
 }
 
 /// An edit of the list or mapping at `path`.
-fn edit(value: &Value, document: usize, mut path: Vec<String>, place: u8, change: u8) -> Edit {
+fn edit(value: &Value, mut path: Vec<String>, place: u8, change: u8) -> Edit {
     let place = usize::from(place);
     let new = [
         json!("966367641"),
@@ -106,7 +124,7 @@ fn edit(value: &Value, document: usize, mut path: Vec<String>, place: u8, change
         2 => Change::Replace(new),
         _ => Change::Remove,
     };
-    Edit { document, path, change }
+    Edit { path, change }
 }
 
 fn container_at<'v>(value: &'v Value, path: &[String]) -> &'v Value {
@@ -116,8 +134,8 @@ fn container_at<'v>(value: &'v Value, path: &[String]) -> &'v Value {
     })
 }
 
-fn is_in_list(values: &[Value], edit: &Edit) -> bool {
-    container_at(&values[edit.document], &edit.path[..edit.path.len() - 1]).is_array()
+fn is_in_list(value: &Value, edit: &Edit) -> bool {
+    container_at(value, &edit.path[..edit.path.len() - 1]).is_array()
 }
 
 /// Whether the list or mapping to edit is empty, so that it may be written anew.

@@ -58,12 +58,15 @@ pub(super) fn audit_findings() -> Vec<CompletionCandidate> {
 /// Values of `explain --fail-on`.
 pub(super) fn reasons() -> Vec<CompletionCandidate> {
     let reasons = Reason::ALL.iter().map(|reason| CompletionCandidate::new(reason.as_str()));
-    reasons.chain([CompletionCandidate::new("warning")]).collect()
+    reasons.chain(["warning", "unknown-kind"].map(CompletionCandidate::new)).collect()
 }
 
 /// The kinds that `TYPE/NAME` may begin with.
 pub(super) fn kinds() -> Vec<CompletionCandidate> {
-    WorkloadKind::ALL.iter().map(|kind| CompletionCandidate::new(format!("{}/", kind.singular))).collect()
+    WorkloadKind::ALL
+        .iter()
+        .map(|kind| CompletionCandidate::new(format!("{}/", kind.short_resource())))
+        .collect()
 }
 
 /// Contexts of the kubeconfig.

@@ -1,11 +1,18 @@
 //! Unified diffs that `patch` and `git apply` take, and that no file name can change.
 
-use std::fmt::Write as _;
+use std::{
+    borrow::Cow,
+    env,
+    fmt::Write as _,
+    fs,
+    os::unix::ffi::OsStrExt as _,
+    path::{Component, Path, PathBuf},
+};
 
 use similar::TextDiff;
 
 /// The difference between two versions of a file, for `patch -p1`; empty if there is none.
-pub(super) fn unified(path: &[u8], before: &str, after: &str) -> String {
+pub(super) fn unified(name: &[u8], before: &str, after: &str) -> String {
     if before == after {
         return String::new();
     }
@@ -13,11 +20,20 @@ pub(super) fn unified(path: &[u8], before: &str, after: &str) -> String {
     let (before, after): (Vec<&str>, Vec<&str>) =
         (before.split_inclusive('\n').collect(), after.split_inclusive('\n').collect());
     let diff = TextDiff::configure().newline_terminated(true).diff_slices(&before, &after);
-    let mut name = path;
-    while let Some(rest) = name.strip_prefix(b"/").or(name.strip_prefix(b"./")) {
-        name = rest;
-    }
     diff.unified_diff().header(&header(b"a/", name), &header(b"b/", name)).to_string()
+}
+
+/// The name of a file from the current directory, without links, `.` and `..`: `git apply` takes no other. A file that is
+/// outside has its path from `/`, or as it was given.
+pub(super) fn name(path: Option<&Path>) -> Vec<u8> {
+    let Some(path) = path else { return b"(stdin)".to_vec() };
+    let from_here = || {
+        let here = fs::canonicalize(env::current_dir().ok()?).ok()?;
+        Some(fs::canonicalize(path).ok()?.strip_prefix(here).ok()?.to_owned())
+    };
+    let name = from_here().map_or(Cow::Borrowed(path), Cow::Owned);
+    let parts = name.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir));
+    parts.collect::<PathBuf>().as_os_str().as_bytes().to_vec()
 }
 
 /// A name in the first lines of a diff, quoted as git does (`quote_c_style` and `emit_rewrite_diff` of its source): in

@@ -45,13 +45,13 @@ mod progress;
 #[cfg(not(feature = "cli"))]
 #[path = "no_progress.rs"]
 mod progress;
+mod resource_list;
 mod runtime;
 #[cfg(feature = "cli")]
 mod same_file;
 mod sample;
 mod serve;
 mod settings_args;
-#[cfg(feature = "cli")]
 mod shell;
 mod version;
 

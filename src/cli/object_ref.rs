@@ -60,7 +60,7 @@ pub(super) enum ObjectRefError {
     Type(String),
     /// Nothing after the slash.
     #[error("{0:?} has no name after the slash: {1}/NAME")]
-    Nameless(String, &'static str),
+    Nameless(String, String),
     /// A container of an object, after a second slash.
     #[error(
         "{object}/{container} has a slash too many: a container is named with -c: {object} -c {container}"
@@ -114,7 +114,11 @@ impl ObjectRef {
 
     /// The error if this namespace has no such object.
     pub(super) fn not_found(&self, namespace: &str) -> anyhow::Error {
-        anyhow!("there is no {} {} in namespace {namespace}", self.kind.singular, self.name)
+        let (kind, name) = (self.kind.short_resource(), &self.name);
+        if self.kind.is_cluster_scoped {
+            return anyhow!("there is no {kind} {name}");
+        }
+        anyhow!("there is no {kind} {name} in namespace {namespace}")
     }
 
     /// The same for commands that take files: the user may have meant a file of this name.
@@ -129,7 +133,7 @@ impl ObjectRef {
 
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind.singular, self.name)
+        write!(f, "{}/{}", self.kind.short_resource(), self.name)
     }
 }
 
@@ -142,10 +146,13 @@ impl fmt::Display for ObjectRef {
 pub(super) async fn pods_of(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow::Result<Pods> {
     match Pods::of(cluster, namespace, target.kind, &target.name).await {
         Ok(Some(pods)) => Ok(pods),
-        Ok(None) => Err(anyhow!("{target} has no pods of its own; name one of its jobs, or a pod")),
+        Ok(None) => {
+            let what = if target.kind.name == "CronJob" { "one of its jobs" } else { "what it makes" };
+            Err(anyhow!("{target} has no pods of its own; name {what}, or a pod"))
+        }
         Err(ApiError::NotFound(_)) => Err(target.not_found(namespace)),
         Err(ApiError::Forbidden(problem)) => {
-            Err(anyhow!("{problem}; grant get on {}, or name a pod", target.kind.plural))
+            Err(anyhow!("{problem}; grant get on {}, or name a pod", target.kind.plural_resource()))
         }
         Err(error) => Err(error.into()),
     }
@@ -177,7 +184,7 @@ fn near_miss(text: &str) -> Option<ObjectRefError> {
     let (word, name) = text.split_once('/')?;
     let kind = WorkloadKind::named(word)?;
     if name.is_empty() {
-        return Some(ObjectRefError::Nameless(text.to_owned(), kind.singular));
+        return Some(ObjectRefError::Nameless(text.to_owned(), kind.short_resource()));
     }
     let (name, container) = name.split_once('/')?;
     let are_names = parse_name(name).is_ok() && parse_name(container).is_ok() && !is_like_a_file(text);
@@ -187,11 +194,14 @@ fn near_miss(text: &str) -> Option<ObjectRefError> {
     })
 }
 
-/// The types, with their short names.
+/// The types of Kubernetes itself, with their short names, and one of others.
 fn known() -> String {
-    let names = WorkloadKind::ALL.iter().map(|kind| match kind.short_names {
+    let own = WorkloadKind::ALL.iter().filter(|kind| kind.is_built_in());
+    let example = WorkloadKind::ALL.iter().find(|kind| !kind.is_built_in());
+    let name = |kind: &WorkloadKind| match kind.short_names {
         [] => kind.singular.to_owned(),
         short => format!("{} ({})", kind.singular, short.join(", ")),
-    });
-    names.collect::<Vec<_>>().join(", ")
+    };
+    let names = own.map(name).collect::<Vec<_>>().join(", ");
+    format!("{names}, and types of others such as {}", example.map(name).unwrap_or_default())
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PathPersistError, TempPath};
 
 use super::manifest_files::is_same;
 
@@ -21,7 +21,7 @@ pub(super) struct OutFile {
 enum WriteMethod {
     /// A new file replaces it, with owner and mode of the existing file.
     Replace(Option<Metadata>),
-    /// It is written over: its folder accepts no other file.
+    /// It is written over: its folder accepts no other file, or it has several names, which stay those of one file.
     WriteOver,
     /// It is a pipe, or a device such as /dev/stdout, and open: a pipe that was opened twice would have two ends.
     Stream(File),
@@ -50,6 +50,7 @@ impl OutFile {
             }
         }
         let method = match beside(&path, metadata.as_ref()) {
+            _ if metadata.as_ref().is_some_and(|metadata| metadata.nlink() > 1) => WriteMethod::WriteOver,
             Err(error) if metadata.is_some() && is_irreplaceable(&error) => WriteMethod::WriteOver,
             beside => beside.map(|_| WriteMethod::Replace(metadata)).with_context(cannot)?,
         };
@@ -60,7 +61,7 @@ impl OutFile {
     ///
     /// # Errors
     ///
-    /// As [`Self::open`], and if the path is a link, or another file by now.
+    /// As [`Self::open`], and if the path is a link, another file by now, or nobody may write it.
     pub(super) fn replacing(path: &Path, read: &Metadata) -> anyhow::Result<Self> {
         let metadata =
             fs::symlink_metadata(path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -73,6 +74,12 @@ impl OutFile {
             "cannot write {}: it is not the file any more that was read",
             path.display()
         );
+        ensure!(
+            metadata.mode() & 0o222 != 0,
+            "cannot write {}: it is read-only (mode {:04o}); chmod u+w it first",
+            path.display(),
+            metadata.mode() & 0o7777
+        );
         Self::open(path)
     }
 
@@ -81,16 +88,70 @@ impl OutFile {
     /// # Errors
     ///
     /// If it cannot be written; it is then as before, unless it was written over.
-    pub(super) fn write(mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        let written = match &mut self.method {
-            WriteMethod::Stream(file) => file.write_all(bytes),
-            WriteMethod::WriteOver => fs::write(&self.path, bytes),
-            WriteMethod::Replace(before) => match replace(&self.path, before.as_ref(), bytes) {
-                Err(error) if before.is_some() && is_irreplaceable(&error) => fs::write(&self.path, bytes),
-                replaced => replaced,
+    pub(super) fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.ready(bytes.to_owned())?.finish()
+    }
+
+    /// Writes a new file, without its name, if there is to be one.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written; nothing has changed then.
+    pub(super) fn ready(self, bytes: Vec<u8>) -> anyhow::Result<ReadyFile> {
+        let Self { path, method } = self;
+        let content = match method {
+            WriteMethod::Stream(file) => Content::Stream(file, bytes),
+            WriteMethod::WriteOver => Content::WriteOver(bytes),
+            WriteMethod::Replace(before) => {
+                match beside(&path, before.as_ref()).and_then(|file| filled(file, &bytes)) {
+                    Err(error) if before.is_some() && is_irreplaceable(&error) => Content::WriteOver(bytes),
+                    // Without its descriptor: there can be more files than a process may have open.
+                    file => {
+                        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+                        Content::New { file: file.into_temp_path(), is_earlier: before.is_some() }
+                    }
+                }
+            }
+        };
+        Ok(ReadyFile { path, content })
+    }
+}
+
+/// A file whose content is there, but not yet under its name. It leaves nothing behind.
+pub(super) struct ReadyFile {
+    path: PathBuf,
+    content: Content,
+}
+
+enum Content {
+    /// There may be an earlier file that can only be written over.
+    New {
+        file: TempPath,
+        is_earlier: bool,
+    },
+    WriteOver(Vec<u8>),
+    Stream(File, Vec<u8>),
+}
+
+impl ReadyFile {
+    /// Gives it its name.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written; it is then as before, unless it was written over.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        let Self { path, content } = self;
+        let written = match content {
+            Content::Stream(mut file, bytes) => file.write_all(&bytes),
+            Content::WriteOver(bytes) => fs::write(&path, bytes),
+            Content::New { file, is_earlier } => match file.persist(&path) {
+                Err(PathPersistError { error, path: file }) if is_earlier && is_irreplaceable(&error) => {
+                    fs::read(file).and_then(|bytes| fs::write(&path, bytes))
+                }
+                named => named.map_err(|error| error.error),
             },
         };
-        written.with_context(|| format!("cannot write {}", self.path.display()))
+        written.with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
@@ -119,28 +180,24 @@ fn is_irreplaceable(error: &io::Error) -> bool {
     matches!(error.kind(), CrossesDevices | ResourceBusy | PermissionDenied | ReadOnlyFilesystem)
 }
 
-fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
-    persist(beside(path, before)?, path, bytes, true)
-}
-
 /// Writes `bytes` to a new file and gives it its name: the file appears whole, or not at all. Unless it `may_replace` one,
 /// a file of that name is an error.
 ///
 /// # Errors
 ///
 /// If the file cannot be written, synchronized, or named.
-pub(super) fn persist(
-    mut file: NamedTempFile,
-    path: &Path,
-    bytes: &[u8],
-    may_replace: bool,
-) -> io::Result<()> {
-    // Errors of the `NamedTempFile` itself name the temporary file.
+pub(super) fn persist(file: NamedTempFile, path: &Path, bytes: &[u8], may_replace: bool) -> io::Result<()> {
+    let file = filled(file, bytes)?;
+    let named = if may_replace { file.persist(path) } else { file.persist_noclobber(path) };
+    named.map(drop).map_err(|error| error.error)
+}
+
+/// Errors do not name the temporary file, as those of the `NamedTempFile` itself do.
+fn filled(mut file: NamedTempFile, bytes: &[u8]) -> io::Result<NamedTempFile> {
     file.as_file_mut().write_all(bytes)?;
     // Some file systems report only now that there is no room.
     file.as_file().sync_all()?;
-    let named = if may_replace { file.persist(path) } else { file.persist_noclobber(path) };
-    named.map(drop).map_err(|error| error.error)
+    Ok(file)
 }
 
 /// A file in the same folder, which is removed unless it gets the name `path`.

@@ -195,10 +195,14 @@ pub(super) fn paint(text: impl Into<String>, colour: Colour) -> Cell {
 }
 
 /// A unified diff for stdout: for people in colours and cleaned on a terminal, for `patch` as it is elsewhere.
-pub(super) fn diff(diff: &str) -> ExitCode {
+///
+/// # Errors
+///
+/// If stdout takes no more.
+pub(super) fn diff(diff: &str) -> io::Result<()> {
     let (is_terminal, coloured) = (io::stdout().is_terminal(), is_coloured(&io::stdout()));
     if !is_terminal && !coloured {
-        return stdout(diff.as_bytes());
+        return write(diff.as_bytes());
     }
     let mut painted = String::with_capacity(diff.len());
     for line in diff.lines() {
@@ -216,7 +220,7 @@ pub(super) fn diff(diff: &str) -> ExitCode {
         // Writing to a String cannot fail.
         let _ = writeln!(painted, "{begin}{}{end}", clean_text(line, false));
     }
-    text(&painted)
+    write(clean_text(&painted, coloured).as_bytes())
 }
 
 /// Text of several lines without control characters, but for tabs and, if `coloured`, for [`CODES`].

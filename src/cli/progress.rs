@@ -51,6 +51,41 @@ pub(super) async fn shown<T>(bar: &Bar, work: impl Future<Output = T>) -> T {
     done
 }
 
+/// A bar for work without a runtime: it is shown once the work takes long, and goes away with it.
+pub(super) struct LateBar {
+    bar: Bar,
+    begin: Instant,
+    is_shown: bool,
+}
+
+impl LateBar {
+    pub(super) fn new(what: &str, length: usize) -> Self {
+        let bar = bar(what);
+        bar.set_length(length as u64);
+        Self { bar, begin: Instant::now(), is_shown: false }
+    }
+
+    /// Does one step of the work, which may print.
+    pub(super) fn around<T>(&mut self, step: impl FnOnce() -> T) -> T {
+        if !self.is_shown
+            && self.begin.elapsed() >= DELAY
+            && let Some(target) = output::bars()
+        {
+            self.bar.set_draw_target(target);
+            self.is_shown = true;
+        }
+        let done = if self.is_shown { self.bar.suspend(step) } else { step() };
+        self.bar.inc(1);
+        done
+    }
+}
+
+impl Drop for LateBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A bar of seconds up to `time`, with a message before it. It goes away
 /// with its last owner. Nothing is drawn if stderr is not a terminal.
 pub(super) fn countdown(time: Duration) -> Bar {

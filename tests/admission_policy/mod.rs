@@ -10,6 +10,7 @@ use gomemlimit_core::{
     names::{OPTED_IN, OPTED_OUT},
     settings::{Engines, Setting},
 };
+use gomemlimit_manifest::AliasBudget;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -45,8 +46,8 @@ fn settings(arguments: &[&str]) -> Value {
 fn the_default_is_yaml_of_a_policy_and_its_binding() {
     let output = policy(&[]);
     assert_eq!(output.code, 0);
-    let documents = gomemlimit_manifest::parse(&output.stdout).unwrap();
-    let values: Vec<_> = documents.into_iter().map(|document| document.value).collect();
+    let documents = gomemlimit_manifest::read(&output.stdout, &mut AliasBudget::default());
+    let values: Vec<_> = documents.into_iter().map(|document| document.unwrap().value).collect();
     assert_eq!(values, objects(&[]), "the same as JSON");
     for (object, kind) in values.iter().zip(["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]) {
         assert_eq!(object["apiVersion"], "admissionregistration.k8s.io/v1");

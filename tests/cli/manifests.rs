@@ -92,31 +92,6 @@ fn inject_in_place_writes_changed_files_only_and_keeps_links_and_modes() {
 }
 
 #[test]
-fn inject_in_place_writes_nothing_when_one_file_is_broken() {
-    let directory = tempfile::tempdir().unwrap();
-    let good = write(directory.path(), "a.yaml", DEPLOYMENT);
-    let bad = write(directory.path(), "b.yaml", "a: [1\nb: {");
-    let output = run(&["inject", "--in-place", "-f", directory.path().to_str().unwrap()]);
-    assert_eq!(output.code, 2);
-    assert!(output.stderr.contains(&bad), "{}", output.stderr);
-    assert_eq!(fs::read_to_string(good).unwrap(), DEPLOYMENT);
-}
-
-#[test]
-fn several_inputs_become_one_stream() {
-    let directory = tempfile::tempdir().unwrap();
-    let first = write(directory.path(), "a.yaml", "apiVersion: v1\nkind: Service");
-    let second = write(directory.path(), "b.yaml", "---\napiVersion: v1\nkind: Secret\n");
-    let third = write(directory.path(), "c.json", r#"{"apiVersion": "v1", "kind": "ConfigMap"}"#);
-    let files = ["-f", &first, "-f", &second, "-f", &third];
-    let output = run(&[&["inject"], &files[..]].concat());
-    let wanted = "apiVersion: v1\nkind: Service\n---\napiVersion: v1\nkind: Secret\n---\n{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\"}";
-    assert_eq!(output.stdout, wanted);
-    let list = run(&[&["inject", "-o", "json"], &files[..]].concat()).json();
-    assert_eq!((&list["kind"], list["items"].as_array().unwrap().len()), (&"List".into(), 3));
-}
-
-#[test]
 fn settings_of_a_namespace_among_the_manifests_count() {
     let text = format!(
         "{DEPLOYMENT}---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  annotations:\n    \
@@ -195,38 +170,64 @@ fn a_size_without_a_unit_is_refused(#[case] arguments: &[&str], #[case] message:
 #[case::broken_yaml(&["inject", "-f", "-"], "a: [1\nb: {", "(stdin): document 1, line")]
 #[case::a_template(&["inject", "-f", "-"], "kind: {{ .Values.kind }}\n", "helm template")]
 #[case::a_tab(&["inject", "-f", "-"], "a:\n\tb: 1\n", "line 2")]
-#[case::duplicate_key(&["inject", "-f", "-"], "kind: Pod\nkind: Pod\n", "occurs twice")]
 #[case::a_pod_that_is_none(
     &["inject", "-f", "-"],
     "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a, env: [{name: A, value: 5}]}]}\n",
-    "(stdin): document 1, line 4, column 54: spec.containers.0.env.0.value: the value of variable \"A\" is not a string"
+    "(stdin): document 1, line 4, column 54: Pod p, container a: the value of variable \"A\" is not a string; put it in"
 )]
 #[case::a_flag_as_a_name(
     &["explain", "-f", "-"],
     "kind: ConfigMap\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: yes\n",
-    "(stdin): document 2, line 6, column 9: metadata.name: expected a string, not true; write it in quotes"
+    "(stdin): document 2, line 6, column 9: Pod (without a name): metadata.name: expected a string, not true; write it in quotes"
 )]
 #[case::a_list_in_a_template(
     &["explain", "-f", "-"],
     "apiVersion: batch/v1\nkind: Job\nspec:\n  template:\n    spec: []\n",
-    "(stdin): document 1, line 5, column 11: spec.template.spec: invalid type: sequence, expected an object"
+    "(stdin): document 1, line 5, column 11: Job (without a name): spec.template.spec: expected an object, not a list"
 )]
 #[case::stdin_in_place(&["inject", "-f", "-", "--in-place"], "a: 1", "--in-place needs files")]
 #[case::stdin_twice(&["inject", "-f", "-", "-f", "-"], "a: 1", "only once")]
 #[case::diff_in_place(&["inject", "-f", "a", "--in-place", "--diff"], "", "--in-place")]
-#[case::shared_by_an_alias(
-    &["inject", "-f", "-"],
-    "apiVersion: v1\nkind: List\nx: &c [{name: a, resources: {limits: {memory: 1Gi}}}]\nitems:\n- {apiVersion: v1, kind: Pod, spec: {containers: *c}}\n",
-    "shared"
-)]
 fn bad_input_is_one_sentence_and_exit_code_2(
     #[case] arguments: &[&str],
     #[case] stdin: &str,
     #[case] message: &str,
 ) {
     let output = run_with_stdin(arguments, stdin);
-    assert_eq!((output.code, &*output.stdout), (2, ""), "{}", output.stderr);
+    // What cannot be read or changed passes through.
+    let passed = if arguments == ["inject", "-f", "-"] { stdin } else { "" };
+    assert_eq!((output.code, &*output.stdout), (2, passed), "{}", output.stderr);
     assert!(output.stderr.starts_with("error: ") && output.stderr.contains(message), "{}", output.stderr);
+}
+
+/// Two containers of one anchor get one variable; a third one with another limit has its merge key's `env` written out.
+#[test]
+fn containers_of_one_anchor_are_injected() {
+    let manifest = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: twins}
+spec:
+  containers:
+  - &base
+    name: one
+    resources: {limits: {memory: 512Mi}}
+    env:
+    - {name: ROLE, value: a}
+  - {<<: *base, name: two}
+  - <<: *base
+    name: three
+    resources: {limits: {memory: 1Gi}}
+";
+    let output = run_with_stdin(&["inject", "-f", "-"], manifest);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let note = "line 12: env of <<: *base is written out here, because it is not edited as line 7 is\n";
+    assert!(output.stderr.contains(note), "{}", output.stderr);
+    let once = "    - {name: ROLE, value: a}\n    - {name: GOMEMLIMIT, value: \"483183820\"}\n  - {<<: *base, name: two}\n";
+    let own = "    env:\n    - name: ROLE\n      value: a\n    - name: GOMEMLIMIT\n      value: \"966367641\"\n";
+    assert!(output.stdout.contains(once) && output.stdout.ends_with(own), "{}", output.stdout);
+    let again = run_with_stdin(&["inject", "-f", "-"], &output.stdout);
+    assert_eq!((again.code, again.stdout), (0, output.stdout), "{}", again.stderr);
 }
 
 #[test]
@@ -244,7 +245,7 @@ fn text_that_is_not_utf8_is_named() {
     fs::write(&path, b"a: gr\xfc\xdf\n").unwrap();
     let output = run(&["inject", "-f", path.to_str().unwrap()]);
     assert_eq!(output.code, 2);
-    assert!(output.stderr.contains("latin1.yaml is not UTF-8 text"), "{}", output.stderr);
+    assert!(output.stderr.contains("latin1.yaml: it is not UTF-8: "), "{}", output.stderr);
 }
 
 /// What `inject` did not change is explained as `explain` does.

@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, path::Path};
 
 use gomemlimit_core::{Reason, Settings, settings::Setting, value::Ratio, warning::WarningKind};
-use gomemlimit_manifest::WorkloadKind;
+use gomemlimit_manifest::AliasBudget;
 use gomemlimit_pprof::Verdict;
 
 use crate::support::command::run_with_stdin;
 
 mod examples;
+mod kinds;
 
 /// Folders with the sources of the program.
 const SOURCES: [&str; 13] = [
@@ -32,14 +33,16 @@ const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 const OBSERVE: &str = include_str!("../../docs/observe.md");
 const DIAGNOSE: &str = include_str!("../../docs/diagnose.md");
 const EXPLAIN: &str = include_str!("../../docs/explain.md");
+const INTEGRATIONS: &str = include_str!("../../docs/integrations.md");
 const INJECT: &str = include_str!("../../docs/inject.md");
 const SERVE: &str = include_str!("../../docs/serve.md");
 /// Of other programs' flags, mostly.
 const RELEASE: &str = include_str!("../../docs/release.md");
-const TEXTS: [&str; 21] = [
+const TEXTS: [&str; 22] = [
     include_str!("../../docs/access.md"),
     include_str!("../../docs/callers.md"),
     INJECT,
+    INTEGRATIONS,
     SERVE,
     include_str!("../../docs/probe.md"),
     include_str!("../../docs/completions.md"),
@@ -85,8 +88,7 @@ fn every_setting_has_a_flag_and_a_value_of_the_chart() {
     let help = run(&["serve", "--help"], "");
     let schema: serde_json::Value =
         serde_json::from_str(include_str!("../../charts/gomemlimit/values.schema.json")).unwrap();
-    let values = gomemlimit_manifest::parse(include_str!("../../charts/gomemlimit/values.yaml")).unwrap();
-    let values = &values[0].value["settings"];
+    let values = &chart_values()["settings"];
     let keys = |object: &serde_json::Value| -> BTreeSet<String> {
         object.as_object().unwrap().keys().cloned().collect()
     };
@@ -118,6 +120,14 @@ fn the_metrics_page_lists_every_kind_of_warning() {
 }
 
 #[test]
+fn the_page_on_integrations_lists_every_rule() {
+    // Of reviews only.
+    for rule in WarningKind::NAMES.iter().filter(|kind| **kind != "bad-review") {
+        assert!(INTEGRATIONS.contains(&format!("`{rule}`")), "{rule}");
+    }
+}
+
+#[test]
 fn the_page_on_diagnose_explains_every_verdict() {
     let words: Vec<_> = Verdict::ALL.iter().map(|verdict| verdict.as_str()).collect();
     let explained = DIAGNOSE.split("\n### `").skip(1).filter_map(|text| text.split('`').next());
@@ -136,23 +146,6 @@ fn the_defaults_of_the_flags_are_those_of_the_core() {
     let containers = &report["objects"][0]["containers"];
     assert_eq!(containers[0]["value"], (Settings::default().min_limit * 9 / 10).to_string());
     assert_eq!(containers[1]["reason"], "below-minimum");
-}
-
-#[test]
-fn the_pages_name_the_kinds_that_have_pods() {
-    let page = include_str!("../../docs/access.md");
-    let rows = WorkloadKind::ALL.iter().map(|kind| {
-        let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
-        let short = kind.short_names.first().map_or_else(String::new, |name| format!("`{name}` "));
-        format!("| `{}{group}` | {short}|\n", kind.singular)
-    });
-    let rows: String = rows.collect();
-    assert!(page.contains(&rows), "docs/access.md lacks\n{rows}");
-    let names = WorkloadKind::ALL.map(|kind| format!("{}s", kind.name)).join(", ");
-    for text in [README, INJECT] {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(text.contains(&format!("{names} and Lists")), "{names}");
-    }
 }
 
 #[test]
@@ -224,6 +217,12 @@ fn every_flag_in_the_texts_exists() {
         "--reuse-values",
         "--overwrite",
         "--subresource",
+        "--post-renderer",
+        "--post-renderer-args",
+        "--enable-alpha-plugins",
+        "--enable-exec",
+        "--exec",
+        "--allow-exec",
     ];
     for text in TEXTS {
         let flags = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| {
@@ -318,7 +317,7 @@ fn an_upgrade_that_is_advised_keeps_the_values() {
 #[test]
 fn a_value_that_is_set_by_an_advised_command_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let values = gomemlimit_manifest::parse(include_str!("../../charts/gomemlimit/values.yaml")).unwrap();
+    let values = chart_values();
     let mut files = files_of(&["src", "docs", "charts", "deploy"], &["rs", "md", "txt"]);
     files.push(root.join("README.md"));
     let mut count = 0;
@@ -330,13 +329,19 @@ fn a_value_that_is_set_by_an_advised_command_exists() {
                 argument.split(|c: char| c.is_whitespace() || "\"'`{".contains(c)).next().unwrap();
             for key in assignments.split(',').filter_map(|one| one.split_once('=')).map(|(key, _)| key) {
                 let pointer = format!("/{}", key.replace('.', "/"));
-                let exists = key == "KEY" || values[0].value.pointer(&pointer).is_some();
+                let exists = key == "KEY" || values.pointer(&pointer).is_some();
                 assert!(exists, "{}: the chart has no value {key}", path.display());
                 count += 1;
             }
         }
     }
     assert!(count >= 15, "{count}");
+}
+
+/// The default values of the chart.
+fn chart_values() -> serde_json::Value {
+    let text = include_str!("../../charts/gomemlimit/values.yaml");
+    gomemlimit_manifest::read(text, &mut AliasBudget::default()).remove(0).unwrap().value
 }
 
 /// Every Rust file in these folders.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use gomemlimit_manifest::AliasBudget;
 use hyper::{Request, Response, StatusCode};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
@@ -223,8 +224,9 @@ fn parse(stdout: &[u8]) -> Result<Credentials, String> {
     let credential: ExecCredential = match serde_json::from_str(text) {
         Ok(credential) => credential,
         Err(error) => {
-            let documents = gomemlimit_manifest::parse(text).map_err(|_| error.to_string())?;
-            let value = documents.first().map(|document| document.value.clone()).unwrap_or_default();
+            let first = gomemlimit_manifest::read(text, &mut AliasBudget::default()).into_iter().next();
+            let document = first.transpose().map_err(|_| error.to_string())?;
+            let value = document.map(|document| document.value).unwrap_or_default();
             serde_json::from_value(value).map_err(|_| error.to_string())?
         }
     };

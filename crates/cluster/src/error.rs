@@ -62,6 +62,11 @@ pub enum ApiError {
     /// 404.
     #[error("{0}")]
     NotFound(String),
+    /// It does not have this type, in the words of `kubectl`.
+    #[error(
+        "the API server does not have a resource type {0:?}; kubectl api-resources lists those that it has"
+    )]
+    NoResource(String),
     /// 410: a page or a watch has expired.
     #[error("{0}")]
     Gone(String),

@@ -14,7 +14,8 @@
 //! # }
 //! ```
 //!
-//! The feature `cli` adds what the image needs nothing of: `check`, `diagnose`, `observe`, credential plugins and proxies.
+//! The feature `cli` adds what the image needs nothing of: `check`, `diagnose`, `observe`, credential plugins, proxies, and
+//! files of the web that `inject` and `explain` read.
 
 #![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`check`, `diagnose` and `observe` read more"))]
 
@@ -26,6 +27,8 @@ pub mod client;
 pub mod cluster_state;
 #[cfg(feature = "cli")]
 mod credentials;
+#[cfg(feature = "cli")]
+pub mod download;
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod keeper;
@@ -41,6 +44,7 @@ pub mod policy_engine;
 pub mod portforward;
 #[cfg(feature = "cli")]
 mod proxy;
+pub mod resource;
 #[cfg(feature = "cli")]
 pub mod served_certificate;
 #[cfg(feature = "cli")]

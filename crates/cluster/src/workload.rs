@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use gomemlimit_core::audit::LabelSelector;
 use gomemlimit_manifest::WorkloadKind;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     api::{Cluster, path_of},
     error::ApiError,
     pages::Listing,
     pods::PodView,
+    resource::path_of_kind,
 };
 
 /// Which pods.
@@ -23,10 +25,10 @@ pub enum Pods {
 }
 
 impl Pods {
-    /// Those of a workload, by its selector; `None` if it has none, as a `CronJob`.
+    /// Those of a workload, by its selector or the label of its pods; `None` if it has neither, as a `CronJob`.
     ///
     /// # Errors
-    /// [`ApiError`] if the object cannot be read; a missing one is `None`.
+    /// [`ApiError`] if the object cannot be read.
     pub async fn of(
         cluster: &Cluster,
         namespace: &str,
@@ -37,11 +39,18 @@ impl Pods {
         #[serde(default)]
         struct Object {
             spec: Spec,
+            status: Status,
         }
         #[derive(Default, Deserialize)]
         #[serde(default)]
         struct Spec {
-            selector: Selector,
+            selector: Option<Selector>,
+        }
+        /// A Rollout that refers to a Deployment has the selector here (`status.selector` of its subresource `scale`).
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Status {
+            selector: Option<Value>,
         }
         /// That of a `ReplicationController` is a map of labels.
         #[derive(Deserialize)]
@@ -50,17 +59,16 @@ impl Pods {
             Labels(BTreeMap<String, String>),
             Selector(LabelSelector),
         }
-        impl Default for Selector {
-            fn default() -> Self {
-                Self::Selector(LabelSelector::default())
-            }
-        }
-        let object: Object = cluster.get(&path_of(&kind.api(), Some(namespace), kind.plural), name).await?;
-        let query = match object.spec.selector {
-            Selector::Selector(selector) => selector.query(),
-            Selector::Labels(labels) => {
+        let object: Object = cluster.get(&path_of_kind(cluster, kind, namespace).await?, name).await?;
+        let query = match (kind.pods_label, object.spec.selector) {
+            (Some(label), _) => format!("{label}={name}"),
+            (None, Some(Selector::Selector(selector))) => selector.query(),
+            (None, Some(Selector::Labels(labels))) => {
                 let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 labels.join(",")
+            }
+            (None, None) => {
+                object.status.selector.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
             }
         };
         Ok((!query.is_empty()).then_some(Self::Selected(query)))

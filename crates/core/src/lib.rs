@@ -23,6 +23,7 @@ pub mod audit;
 pub mod decision;
 mod glob;
 mod json;
+pub mod limit_range;
 pub mod names;
 pub mod pod;
 mod policy;
@@ -37,6 +38,7 @@ pub mod warning;
 
 pub use admission::{Review, ReviewError};
 pub use decision::{PodContext, PodDecision, decide};
+pub use limit_range::LimitRanges;
 pub use pod::Pod;
 pub use policy::Policy;
 pub use reason::Reason;

@@ -9,11 +9,13 @@
 
 mod audit;
 mod effective;
+mod env_from;
 mod env_order;
 mod go_runtime;
 mod golden;
 mod label_selectors;
 mod laws;
+mod limit_range;
 mod limits_and_ownership;
 mod memory_volumes;
 mod quantity;

@@ -146,6 +146,9 @@ fn sound_and_opaque_values_are_never_touched(#[case] entries: Value, #[case] war
 #[case::malformed_without_a_limit(None, literal("900Mi"), "no memory limit")]
 #[case::below_minimum(Some("16Mi"), reference(Some("1")), "too small")]
 #[case::invalid_limit(Some("9Ei"), literal("900Mi"), "not a usable quantity")]
+#[case::request_of_nothing(
+    None, from("GOMEMLIMIT", &json!({"resourceFieldRef": {"resource": "requests.memory", "divisor": "1"}})), "no memory limit"
+)]
 fn what_cannot_be_derived_is_reported(
     #[case] limit: Option<&str>,
     #[case] entry: Value,

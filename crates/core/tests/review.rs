@@ -4,7 +4,7 @@ use gomemlimit_core::{
     NamespaceAnnotations, Pod, Policy, Review, Settings,
     admission::{Patch, admit},
     quantity,
-    settings::{EnvFrom, Form, Level, Setting},
+    settings::{Form, Level, Setting},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -252,26 +252,6 @@ fn a_patch_without_room_for_the_status_has_the_same_warning_each_time() {
         serde_json::to_value(second.operations).unwrap()
     );
     assert_eq!(decision.warnings, [first.warning.unwrap()]);
-}
-
-#[test]
-fn an_env_from_that_may_define_it_is_overridden_or_respected() {
-    let with = |sources: Value| {
-        let mut pod = app("1Gi");
-        pod["spec"]["containers"][0]["envFrom"] = sources;
-        pod
-    };
-    let ask = |pod: &Value, env_from| {
-        let policy = Policy { env_from, ..Policy::default() };
-        answer_in(&review_of(pod), &NamespaceAnnotations::new(), &policy).decisions["containers"]["app"]
-            .clone()
-    };
-    let any = with(json!([{"configMapRef": {"name": "a"}}]));
-    assert_eq!(ask(&any, EnvFrom::Inject)["value"], "966367641");
-    assert_eq!(ask(&any, EnvFrom::Inject)["envFrom"], "overridden");
-    assert_eq!(ask(&any, EnvFrom::Skip), json!({"skipped": "already-set", "envFrom": "respected"}));
-    let prefixed = with(json!([{"prefix": "DB_", "secretRef": {"name": "a"}}]));
-    assert_eq!(ask(&prefixed, EnvFrom::Skip)["value"], "966367641");
 }
 
 #[test]

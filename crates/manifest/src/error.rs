@@ -21,32 +21,22 @@ pub enum ManifestError {
     },
     /// The text is not YAML because it is still a template.
     #[error(
-        "document {document}, line {line}: this is a template ({{{{ … }}}}), not YAML; render it first, for \
-         example with `helm template`"
+        "document {document}, line {line}: this is a template, not YAML; render it first{}",
+        if *.is_helm { " (`helm template`)" } else { "" }
     )]
     Template {
         /// Number of the document in the input.
         document: usize,
         /// The first line that has template syntax.
         line: usize,
-    },
-    /// A key occurs twice in one mapping.
-    #[error(
-        "document {document}, line {line}, column {column}: the key {key:?} occurs twice in this mapping"
-    )]
-    DuplicateKey {
-        /// Number of the document in the input.
-        document: usize,
-        /// Line of the second one.
-        line: usize,
-        /// Column of the second one.
-        column: usize,
-        /// The key.
-        key: String,
+        /// Whether it is one of Helm.
+        is_helm: bool,
     },
     /// kubectl reads the text in another way, and might apply objects that this parser does not find.
-    #[error("line {line}, column {column}: {what}")]
+    #[error("document {document}, line {line}, column {column}: {what}")]
     NotAsKubectl {
+        /// Number of the document in the input.
+        document: usize,
         /// Line in the input.
         line: usize,
         /// Column (in characters) in that line.
@@ -65,12 +55,6 @@ pub enum ManifestError {
         /// Line of the alias at which the limit was reached.
         line: usize,
     },
-    /// An edit names a document that the input does not have.
-    #[error("there is no document {document} to edit")]
-    NoSuchDocument {
-        /// Number of the document.
-        document: usize,
-    },
     /// An edit names a place that the document does not have.
     #[error("document {document}: there is no {path} to edit")]
     PathNotFound {
@@ -78,21 +62,6 @@ pub enum ManifestError {
         document: usize,
         /// JSON pointer of the edit.
         path: String,
-    },
-    /// The place to edit is shared by an anchor, an alias or a merge key.
-    #[error(
-        "document {document}, line {line}: cannot edit {path}, because it is shared through {what}; write the \
-         value out in this place instead"
-    )]
-    Shared {
-        /// Number of the document in the input.
-        document: usize,
-        /// Line of the anchor, alias or merge key.
-        line: usize,
-        /// JSON pointer of the edit.
-        path: String,
-        /// The anchor, alias or merge key.
-        what: String,
     },
     /// The place is written in a way that this program cannot edit.
     #[error("document {document}, line {line}: cannot edit {path}: {what}")]
@@ -116,4 +85,22 @@ pub enum ManifestError {
         /// First line of the document.
         line: usize,
     },
+}
+
+impl ManifestError {
+    /// Whether the text is a template that has to be rendered first, so that it is not broken.
+    #[must_use]
+    pub fn is_template(&self) -> bool {
+        matches!(self, Self::Template { .. })
+    }
+
+    /// Line and column in the input, as far as they are known.
+    #[must_use]
+    pub fn position(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Syntax { line, column, .. } | Self::NotAsKubectl { line, column, .. } => Some((*line, *column)),
+            Self::Template { line, .. } | Self::TooManyAliases { line, .. } => Some((*line, 1)),
+            _ => None,
+        }
+    }
 }

@@ -2,86 +2,74 @@
 //! nothing that kubectl applies stays unseen. tests.rs compares both.
 
 use crate::error::ManifestError;
-use crate::text::{column_number, line_number};
+use crate::text::Cursor;
 
-/// Refuses the characters that end a line in YAML 1.1, and so for go-yaml, but not in YAML 1.2; and spaces before JSON
-/// that are none in YAML.
-pub(crate) fn check_text(source: &str) -> Result<(), ManifestError> {
-    if let Some((at, name)) = line_break(source) {
-        return Err(refuse(
-            source,
+/// The characters that end a line in YAML 1.1, and so for go-yaml, but not in YAML 1.2.
+const LINE_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
+/// Refuses what kubectl reads otherwise in `text`, a part of a YAML stream that starts at `start`, as the document
+/// with the number `document`.
+pub(crate) fn check_text(text: &str, start: Cursor<'_>, document: usize) -> Result<(), ManifestError> {
+    let refuse = |at: usize, what: String| Err(refusal(start.forward_by(at), document, what));
+    if let Some(at) = text.find(LINE_BREAKS) {
+        let name = match text.get(at..).and_then(|rest| rest.chars().next()) {
+            Some('\u{85}') => "U+0085 (next line)",
+            Some('\u{2028}') => "U+2028 (line separator)",
+            _ => "U+2029 (paragraph separator)",
+        };
+        return refuse(
             at,
             format!(
                 "{name} ends a line for kubectl, but not for every editor and parser; remove it, or write it in double \
                  quotes as an escape"
             ),
-        ));
+        );
     }
     // Its `LineReader` takes the one before the line feed for a part of the line end, and go-yaml the other.
-    if let Some(at) = source.find("\r\r\n") {
-        return Err(refuse(
-            source,
+    if let Some(at) = text.find("\r\r\n") {
+        return refuse(
             at,
             "kubectl reads two carriage returns and a line feed as one line end; remove one".to_owned(),
-        ));
+        );
     }
     // It cuts the text before it reads directives, so that they reach another document, or none.
-    if let Some(at) = lines(source).find_map(|(at, line)| line.starts_with("%TAG").then_some(at)) {
-        return Err(refuse(source, at, "%TAG is not supported; write the tags in full".to_owned()));
+    let is_first = |at: &usize| {
+        text.get(..*at).is_some_and(|before| {
+            before.trim_end_matches('\u{feff}').is_empty()
+                || before.trim_end_matches('\u{feff}').ends_with('\n')
+        })
+    };
+    if let Some(at) = text.match_indices("%TAG").map(|(at, _)| at).find(is_first) {
+        return refuse(at, "%TAG is not supported; write the tags in full".to_owned());
     }
-    // `GuessJSONStream` of apimachinery skips every white space of Unicode.
-    let json = source.trim_start();
-    let before = source.get(..source.len() - json.len()).unwrap_or("");
-    if json.starts_with('{') && before.contains(|char: char| !char.is_ascii_whitespace() || char == '\u{c}') {
-        return Err(refuse(
-            source,
-            0,
+    Ok(())
+}
+
+/// Refuses characters before or behind JSON that only `GuessJSONStream` and `consumeWhitespace` of apimachinery take for
+/// spaces, which are all of Unicode; `space` is what they skip.
+pub(crate) fn check_space(space: &str, start: Cursor<'_>, document: usize) -> Result<(), ManifestError> {
+    match space.find(|char: char| !char.is_ascii_whitespace() || char == '\u{c}') {
+        Some(_) => Err(refusal(
+            start,
+            document,
             "only kubectl takes the characters before the brace for spaces; remove them".to_owned(),
-        ));
+        )),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-/// Refuses a line at which kubectl ends a document (`YAMLReader` of apimachinery), although none of YAML's
-/// `markers` is there.
-pub(crate) fn check_separators(source: &str, markers: &[usize]) -> Result<(), ManifestError> {
-    for (at, line) in lines(source) {
-        let rest = line.strip_prefix("---").map(str::trim_start);
-        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
-            && markers.binary_search(&at).is_err()
-        {
-            return Err(refuse(
-                source,
-                at,
-                "kubectl ends a document at this line, but YAML does not; write --- and nothing else"
-                    .to_owned(),
-            ));
-        }
-    }
-    Ok(())
+/// The refusal of a line at which kubectl ends a document (`YAMLReader` of apimachinery), although YAML has no marker there.
+pub(crate) fn hidden_separator(line: Cursor<'_>, document: usize) -> ManifestError {
+    let what = "kubectl ends a document at this line, but YAML does not; write --- and nothing else";
+    refusal(line, document, what.to_owned())
 }
 
-/// The lines of a text after its byte order mark, each with the byte at which it starts.
-fn lines(source: &str) -> impl Iterator<Item = (usize, &str)> {
-    let text = source.trim_start_matches('\u{feff}');
-    let mut next = source.len() - text.len();
-    text.split_inclusive('\n').map(move |line| {
-        let at = next;
-        next += line.len();
-        (at, line)
-    })
+/// The refusal of an object after another one, without `---` between them: kubectl skips it, or ends there.
+pub(crate) fn unseparated(object: Cursor<'_>, document: usize) -> ManifestError {
+    let what = "kubectl does not read this after the object before it; write --- between them";
+    refusal(object, document, what.to_owned())
 }
 
-/// The first of these characters, and its name.
-fn line_break(source: &str) -> Option<(usize, &'static str)> {
-    source.char_indices().find_map(|(at, char)| match char {
-        '\u{85}' => Some((at, "U+0085 (next line)")),
-        '\u{2028}' => Some((at, "U+2028 (line separator)")),
-        '\u{2029}' => Some((at, "U+2029 (paragraph separator)")),
-        _ => None,
-    })
-}
-
-fn refuse(source: &str, at: usize, what: String) -> ManifestError {
-    ManifestError::NotAsKubectl { line: line_number(source, at), column: column_number(source, at), what }
+fn refusal(place: Cursor<'_>, document: usize, what: String) -> ManifestError {
+    ManifestError::NotAsKubectl { document, line: place.line, column: place.column, what }
 }

@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use crate::{json_pointer::json_pointer, workload_kind::WorkloadKind};
+use crate::{
+    json_pointer::json_pointer,
+    kinds::{FoundPod, Kinds},
+    unknown_kind::{self, Step, UnknownKind},
+    workload_kind::{OBJECTS, WorkloadKind},
+};
 
 /// A pod or pod template in a document, and the object that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +22,7 @@ pub struct PodLocation {
     pub name: String,
     /// Namespace of the object, if it has one.
     pub namespace: Option<String>,
+    owner: Option<&'static str>,
 }
 
 impl PodLocation {
@@ -26,57 +32,118 @@ impl PodLocation {
         json_pointer(&self.path)
     }
 
+    /// Whether the object is a pod, and not something that makes pods.
+    #[must_use]
+    pub fn is_pod(&self) -> bool {
+        WorkloadKind::of_object(&self.kind, &self.api_version).is_some_and(WorkloadKind::is_pod)
+    }
+
     /// Kind of the object that owns the pods of this template, as a rule about owners matches it once they are created.
-    /// `None` for a pod, which has its own owner references.
+    /// `None` for a pod, which has its own owner references, and if it is not known.
     #[must_use]
     pub fn pods_owner(&self) -> Option<&'static str> {
-        WorkloadKind::of_object(&self.kind, &self.api_version)?.pods_owner
+        self.owner
     }
 }
 
-/// Finds the pods and pod templates in a document; none in unknown kinds or kinds of a foreign API group.
+/// What a document has of pods.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pods {
+    /// Its pods and pod templates.
+    pub locations: Vec<PodLocation>,
+    /// Containers in objects of unknown kinds, which are not looked at: one entry for each object and path.
+    pub unknown: Vec<UnknownKind>,
+}
+
+/// Finds the pods and pod templates in a document, and the containers that are in none of them.
+///
+/// These are the kinds of [`WorkloadKind::ALL`], those that `kinds` adds, and any other object with containers in the pod
+/// template `spec.template`.
 #[must_use]
-pub fn pod_locations(value: &Value) -> Vec<PodLocation> {
-    let mut locations = Vec::new();
-    collect(value, None, &mut Vec::new(), &mut locations);
-    locations
+pub fn pods(value: &Value, kinds: &Kinds) -> Pods {
+    let mut search = Search { kinds, path: Vec::new(), is_in_template: false, pods: Pods::default() };
+    search.object(value, None);
+    search.pods
 }
 
-/// kubectl treats every object with `items` as a list, whatever its kind (`unstructuredJSONScheme` of apimachinery).
-/// `implied` is the kind and API version of an item that repeats neither, as in a `PodList`.
-fn collect(
-    value: &Value,
-    implied: Option<(&str, &str)>,
-    path: &mut Vec<String>,
-    locations: &mut Vec<PodLocation>,
-) {
-    let text = |key: &str| value.get(key).and_then(Value::as_str);
-    let kind = text("kind").or(implied.map(|(kind, _)| kind)).unwrap_or("");
-    let api_version = text("apiVersion").or(implied.map(|(_, version)| version)).unwrap_or("");
-    if let Some(items) = value.get("items").and_then(Value::as_array) {
-        let item_kind = kind.strip_suffix("List").unwrap_or(kind);
-        let implied = (!item_kind.is_empty()).then_some((item_kind, api_version));
-        for (index, item) in items.iter().enumerate() {
-            path.extend(["items".to_owned(), index.to_string()]);
-            collect(item, implied, path, locations);
-            path.truncate(path.len() - 2);
+struct Search<'k> {
+    kinds: &'k Kinds,
+    /// JSON pointer tokens of the object.
+    path: Vec<String>,
+    /// Whether it is among the objects of an `OpenShift` Template.
+    is_in_template: bool,
+    pods: Pods,
+}
+
+impl Search<'_> {
+    /// kubectl treats every object with `items` as a list, whatever its kind (`unstructuredJSONScheme` of apimachinery).
+    /// `implied` is the kind and API version of an item that repeats neither, as in a `PodList`.
+    fn object(&mut self, value: &Value, implied: Option<(&str, &str)>) {
+        let text = |key: &str| value.get(key).and_then(Value::as_str);
+        let kind = text("kind").or(implied.map(|(kind, _)| kind)).unwrap_or("");
+        let api_version = text("apiVersion").or(implied.map(|(_, version)| version)).unwrap_or("");
+        if let Some(items) = value.get("items").and_then(Value::as_array) {
+            let item_kind = kind.strip_suffix("List").unwrap_or(kind);
+            let implied = (!item_kind.is_empty()).then_some((item_kind, api_version));
+            self.list("items", items, implied);
+        } else if WorkloadKind::of_object(kind, api_version).is_some_and(WorkloadKind::has_objects) {
+            let Some(objects) = value.get(OBJECTS).and_then(Value::as_array) else { return };
+            let was_in_template = std::mem::replace(&mut self.is_in_template, true);
+            self.list(OBJECTS, objects, None);
+            self.is_in_template = was_in_template;
+        } else if value.is_object() {
+            self.pods_of(value, kind, api_version);
         }
-        return;
     }
-    let Some(template) = WorkloadKind::of_object(kind, api_version).map(|kind| kind.template) else { return };
-    let pod = template.iter().try_fold(value, |value, token| value.get(token));
-    if !pod.is_some_and(Value::is_object) {
-        return;
+
+    fn list(&mut self, key: &str, items: &[Value], implied: Option<(&str, &str)>) {
+        for (index, item) in items.iter().enumerate() {
+            self.path.extend([key.to_owned(), index.to_string()]);
+            self.object(item, implied);
+            self.path.truncate(self.path.len() - 2);
+        }
     }
-    let metadata =
-        |key: &str| value.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
-    locations.push(PodLocation {
-        path: path.iter().cloned().chain(template.iter().map(|token| (*token).to_owned())).collect(),
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        name: metadata("name").or(metadata("generateName")).unwrap_or_default().to_owned(),
-        namespace: metadata("namespace").map(str::to_owned),
-    });
+
+    fn pods_of(&mut self, value: &Value, kind: &str, api_version: &str) {
+        let metadata =
+            |key: &str| value.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
+        let name = || metadata("name").or(metadata("generateName")).unwrap_or_default().to_owned();
+        // Whoever processes a Template removes the namespaces in it (template/v1/types.go of openshift/api).
+        let namespace = || metadata("namespace").filter(|_| !self.is_in_template).map(str::to_owned);
+        let (found, is_known) = self.kinds.of_object(value, kind, api_version);
+        for pod in &found {
+            self.pods.locations.push(PodLocation {
+                path: self.path.iter().chain(&pod.tokens).cloned().collect(),
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+                name: name(),
+                namespace: namespace(),
+                owner: pod.pods_owner,
+            });
+        }
+        if is_known || kind.is_empty() {
+            return;
+        }
+        let is_reached = |steps: &[Step<'_>]| found.iter().any(|pod| is_within(steps, pod));
+        for path in unknown_kind::containers(value, api_version, is_reached) {
+            self.pods.unknown.push(UnknownKind {
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+                name: name(),
+                namespace: namespace(),
+                path,
+            });
+        }
+    }
+}
+
+/// Whether these steps lead into this pod.
+fn is_within(steps: &[Step<'_>], pod: &FoundPod) -> bool {
+    let is_token = |(step, token): (&Step<'_>, &String)| match step {
+        Step::Key(key) => key == token,
+        Step::Item(index) => index.to_string() == *token,
+    };
+    steps.len() >= pod.tokens.len() && steps.iter().zip(&pod.tokens).all(is_token)
 }
 
 #[cfg(test)]
@@ -86,34 +153,12 @@ mod tests {
 
     use super::*;
 
-    fn paths(value: &Value) -> Vec<String> {
-        pod_locations(value).iter().map(|location| location.path.join("/")).collect()
+    fn locations(value: &Value) -> Vec<PodLocation> {
+        pods(value, &Kinds::default()).locations
     }
 
-    #[rstest]
-    #[case("v1", "Pod", json!({}), &[""])]
-    #[case("v1", "ReplicationController", json!({"spec": {"template": {}}}), &["spec/template"])]
-    #[case("apps/v1", "Deployment", json!({"spec": {"template": {}}}), &["spec/template"])]
-    #[case("apps/v1beta1", "StatefulSet", json!({"spec": {"template": {}}}), &["spec/template"])]
-    #[case("apps/v1", "DaemonSet", json!({"spec": {"template": {}}}), &["spec/template"])]
-    #[case("apps/v1", "ReplicaSet", json!({"spec": {"template": {}}}), &["spec/template"])]
-    #[case("batch/v1", "Job", json!({"spec": {"template": {}}}), &["spec/template"])]
-    #[case("batch/v1", "CronJob", json!({"spec": {"jobTemplate": {"spec": {"template": {}}}}}),
-        &["spec/jobTemplate/spec/template"])]
-    #[case::no_template("apps/v1", "Deployment", json!({"spec": {"template": null}}), &[])]
-    #[case::foreign_group("example.com/v1", "Deployment", json!({"spec": {"template": {}}}), &[])]
-    #[case::foreign_pod("apps/v1", "Pod", json!({}), &[])]
-    #[case::no_version("", "Pod", json!({}), &[""])]
-    #[case::no_pods("v1", "ConfigMap", json!({"spec": {"template": {}}}), &[])]
-    fn pods_are_found_by_kind_and_group(
-        #[case] api_version: &str,
-        #[case] kind: &str,
-        #[case] mut object: Value,
-        #[case] expected: &[&str],
-    ) {
-        object["apiVersion"] = json!(api_version);
-        object["kind"] = json!(kind);
-        assert_eq!(paths(&object), expected);
+    fn paths(value: &Value) -> Vec<String> {
+        locations(value).iter().map(|location| location.path.join("/")).collect()
     }
 
     #[test]
@@ -138,7 +183,7 @@ mod tests {
     fn items_of_a_typed_list_need_not_repeat_their_kind() {
         let list =
             json!({"apiVersion": "apps/v1", "kind": "DeploymentList", "items": [{"spec": {"template": {}}}]});
-        let [location] = pod_locations(&list).try_into().unwrap();
+        let [location] = locations(&list).try_into().unwrap();
         assert_eq!((location.kind.as_str(), location.api_version.as_str()), ("Deployment", "apps/v1"));
         assert_eq!(location.path.join("/"), "items/0/spec/template");
     }
@@ -146,7 +191,7 @@ mod tests {
     #[test]
     fn the_object_is_named() {
         let pod = |metadata: Value| {
-            pod_locations(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})).remove(0)
+            locations(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})).remove(0)
         };
         let named = pod(json!({"name": "web", "generateName": "x-", "namespace": "prod"}));
         assert_eq!((named.name.as_str(), named.namespace.as_deref()), ("web", Some("prod")));
@@ -154,12 +199,29 @@ mod tests {
         assert_eq!(pod(Value::Null).name, "");
     }
 
+    /// Whoever processes a Template removes the namespaces in it.
+    #[test]
+    fn objects_of_a_template_have_no_namespace() {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}});
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": [pod]});
+        let template = json!({
+            "apiVersion": "template.openshift.io/v1", "kind": "Template", "metadata": {"namespace": "shop"},
+            "objects": [pod, list, null],
+        });
+        let all = locations(&json!({"items": [template, pod]}));
+        let found: Vec<_> = all.iter().map(|one| (one.path.join("/"), one.namespace.as_deref())).collect();
+        let expected =
+            [("items/0/objects/0", None), ("items/0/objects/1/items/0", None), ("items/1", Some("shop"))];
+        assert_eq!(found, expected.map(|(path, namespace)| (path.to_owned(), namespace)));
+    }
+
     #[rstest]
     #[case(Value::Null)]
     #[case(json!([1]))]
     #[case(json!("Pod"))]
     #[case(json!({"kind": 1, "apiVersion": []}))]
+    #[case(json!({"apiVersion": "template.openshift.io/v1", "kind": "Template", "objects": {}}))]
     fn anything_else_has_no_pods(#[case] value: Value) {
-        assert_eq!(pod_locations(&value), []);
+        assert_eq!(pods(&value, &Kinds::default()), Pods::default());
     }
 }

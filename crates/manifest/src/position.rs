@@ -2,24 +2,40 @@
 
 use serde_json::Value;
 
-use crate::{documents, json_pointer::json_pointer, text, tree::Node};
+use crate::{Document, documents, json_pointer::json_pointer, text, tree::Node};
 
-/// Line and column, both from 1, of the value at `path` in a document (from 0); of its parent if it is not written
-/// there itself, as after a merge key. `None` if there is no such document.
+/// Line and column, both from 1, of the value at `path` in a document of `source`; of its parent if it is not written
+/// there itself, as after a merge key. `None` if the document is not of this text.
 #[must_use]
-pub fn position(source: &str, document: usize, path: &[String]) -> Option<(usize, usize)> {
-    let trees = documents::trees(source).ok()?;
-    let mut node = &trees.get(document)?.root;
-    for token in path {
-        let Some(next) = child(node, token) else { break };
-        node = next;
-    }
-    Some((text::line_number(source, node.start), text::column_number(source, node.start)))
+pub fn position(source: &str, document: &Document, path: &[String]) -> Option<(usize, usize)> {
+    positions(source, document, std::slice::from_ref(&path)).pop()?
+}
+
+/// The same for several paths, for which the document is read once.
+#[must_use]
+pub fn positions<P: AsRef<[String]>>(
+    source: &str,
+    document: &Document,
+    paths: &[P],
+) -> Vec<Option<(usize, usize)>> {
+    let text = source.get(document.range.clone()).filter(|_| !paths.is_empty());
+    let tree = text.and_then(documents::tree);
+    let (Some(text), Some(tree)) = (text, tree) else { return vec![None; paths.len()] };
+    let of_path = |path: &P| {
+        let mut node = &tree.root;
+        for token in path.as_ref() {
+            let Some(next) = child(node, token) else { break };
+            node = next;
+        }
+        let from_start = text.get(tree.start..node.start).unwrap_or("");
+        let line = document.line + text::line_number(from_start, usize::MAX) - 1;
+        Some((line, text::column_number(source, document.range.start + node.start)))
+    };
+    paths.iter().map(of_path).collect()
 }
 
 fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {
-    let pair = node.pairs().iter().find(|pair| pair.key == token && !pair.merge);
-    pair.map(|pair| &pair.value).or_else(|| node.items().get(token.parse::<usize>().ok()?))
+    node.pair(token).map(|pair| &pair.value).or_else(|| node.items().get(token.parse::<usize>().ok()?))
 }
 
 /// The path of the first value in `value` that `is_good` does not hold for. Errors of `serde_json` have a
@@ -97,12 +113,23 @@ mod tests {
 
     #[test]
     fn positions_are_those_of_the_text() {
-        let text = "a: 1\n---\nb:\n- {c: 2}\n- é: {d: yes}\ne: &e {f: 1}\ng: {<<: *e}\n";
-        for (path, at) in [(&["b", "1", "é", "d"][..], (5, 10)), (&["b", "0"], (4, 3)), (&["g", "f"], (7, 4))]
-        {
+        let text =
+            "a: 1\n---\nb:\n- {c: 2}\n- é: {d: yes}\ne: &e {f: 1}\ng: {<<: *e}\nb:\n- {c: 3}\n- é: {d: no}\n";
+        let read = |text| crate::read(text, &mut crate::AliasBudget::default());
+        let document = read(text).remove(1).unwrap();
+        for (path, at) in [
+            (&["b", "1", "é", "d"][..], (10, 10)),
+            (&["b", "0"], (9, 3)),
+            (&["g", "f"], (7, 4)),
+            (&[], (3, 1)),
+        ] {
             let path: Vec<_> = path.iter().map(|token| (*token).to_owned()).collect();
-            assert_eq!(position(text, 1, &path), Some(at), "{path:?}");
+            assert_eq!(position(text, &document, &path), Some(at), "{path:?}");
         }
-        assert_eq!(position(text, 2, &[]), None);
+        assert_eq!(position("a: 1\n", &document, &[]), None);
+        let json = "{\"a\": 1}{\"b\":\n [2]}";
+        let second = read(json).remove(1).unwrap();
+        assert_eq!(position(json, &second, &["b".to_owned(), "0".to_owned()]), Some((2, 3)));
+        assert_eq!(position(json, &second, &[]), Some((1, 9)));
     }
 }

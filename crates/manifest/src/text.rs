@@ -17,6 +17,13 @@ pub(crate) fn line_end(source: &str, offset: usize) -> usize {
     offset + line.strip_suffix('\r').unwrap_or(line).len()
 }
 
+/// The byte at which the line break before `line`, the start of a line, starts.
+pub(crate) fn line_break_before(source: &str, line: usize) -> usize {
+    let before = source.get(..line).unwrap_or("");
+    let before = before.strip_suffix('\n').unwrap_or(before);
+    before.strip_suffix('\r').unwrap_or(before).len()
+}
+
 /// The byte at which the line after the one of `offset` starts, if there is such a line.
 pub(crate) fn next_line(source: &str, offset: usize) -> Option<usize> {
     source.get(offset..)?.find('\n').map(|newline| offset + newline + 1).filter(|next| *next < source.len())
@@ -53,6 +60,42 @@ pub(crate) fn line_break(source: &str, offset: usize) -> &'static str {
     }
 }
 
+/// A place in a text, with its line and column. It moves forwards only, so that a text is counted once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cursor<'s> {
+    source: &'s str,
+    at: usize,
+    /// Line of the place, from 1.
+    pub(crate) line: usize,
+    /// Column of the place, from 1, in characters; byte order marks are none.
+    pub(crate) column: usize,
+}
+
+impl<'s> Cursor<'s> {
+    /// The start of a text.
+    pub(crate) fn new(source: &'s str) -> Self {
+        Self { source, at: 0, line: 1, column: 1 }
+    }
+
+    /// The place of the byte `offset`; this one if that is before it.
+    pub(crate) fn forward(self, offset: usize) -> Self {
+        let offset = self.source.floor_char_boundary(offset);
+        let passed = self.source.get(self.at..offset).unwrap_or("");
+        if passed.is_empty() {
+            return self;
+        }
+        let (before, column) = passed.rsplit_once('\n').map_or((passed, self.column), |(_, last)| (last, 1));
+        let column = column + before.chars().filter(|char| *char != '\u{feff}').count();
+        let line = self.line + passed.bytes().filter(|byte| *byte == b'\n').count();
+        Self { at: offset, line, column, ..self }
+    }
+
+    /// The place `bytes` further on.
+    pub(crate) fn forward_by(self, bytes: usize) -> Self {
+        self.forward(self.at.saturating_add(bytes))
+    }
+}
+
 /// Whether `rest`, the rest of a line after a value, has only white space and a comment.
 pub(crate) fn is_blank_or_comment(rest: &str) -> bool {
     let trimmed = rest.trim_start();
@@ -77,6 +120,19 @@ mod tests {
         assert_eq!(indentation(source, b), "  ");
         assert_eq!(next_line(source, b).map(|next| source.get(next..)), Some(Some("c")));
         assert_eq!(next_line(source, source.len()), None);
+    }
+
+    #[test]
+    fn a_cursor_counts_as_the_whole_text_does() {
+        let source = "\u{feff}ä: 1\r\n  b: ü\n---\n\u{feff}c: é d\n\n";
+        let mut cursor = Cursor::new(source);
+        for (offset, char) in source.char_indices().filter(|(_, char)| *char != '\u{feff}') {
+            cursor = cursor.forward(offset);
+            assert_eq!(cursor.line, line_number(source, offset), "{char:?}");
+            let before = source[line_start(source, offset)..offset].replace('\u{feff}', "");
+            assert_eq!(cursor.column, before.chars().count() + 1, "{char:?}");
+        }
+        assert_eq!((cursor.forward(0).line, cursor.forward(usize::MAX).line), (5, 6));
     }
 
     #[test]

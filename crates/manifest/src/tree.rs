@@ -15,6 +15,19 @@ pub(crate) struct Tree {
     pub(crate) start: usize,
     /// Whether it starts with `---`.
     pub(crate) marked: bool,
+    /// The keys that are written more than once in their mapping.
+    pub(crate) duplicate_keys: Vec<DuplicateKey>,
+}
+
+/// A key that its mapping has already. The last one counts, as for kubectl.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuplicateKey {
+    /// Line (from 1) in the input.
+    pub line: usize,
+    /// Column (from 1, in characters) in that line.
+    pub column: usize,
+    /// The key.
+    pub key: String,
 }
 
 /// A value in the text. For block lists and mappings `end` is not meaningful.
@@ -31,9 +44,16 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum NodeKind {
     Scalar(Style),
-    Alias,
-    Sequence { flow: bool, items: Vec<Node> },
-    Mapping { flow: bool, pairs: Vec<Pair> },
+    /// The number of the anchor that it refers to.
+    Alias(usize),
+    Sequence {
+        flow: bool,
+        items: Vec<Node>,
+    },
+    Mapping {
+        flow: bool,
+        pairs: Vec<Pair>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +91,19 @@ impl Node {
         if let NodeKind::Mapping { pairs, .. } = &self.kind { pairs } else { &[] }
     }
 
+    /// The pair of a mapping that has the value of `key`: the last one, as for kubectl. A merge key is none.
+    pub(crate) fn pair(&self, key: &str) -> Option<&Pair> {
+        self.pairs().iter().rev().find(|pair| pair.key == key && !pair.merge)
+    }
+
     /// The items of a list, none for anything else.
     pub(crate) fn items(&self) -> &[Node] {
         if let NodeKind::Sequence { items, .. } = &self.kind { items } else { &[] }
+    }
+
+    /// The values of a mapping, or the items of a list.
+    pub(crate) fn children(&self) -> impl Iterator<Item = &Self> {
+        self.pairs().iter().map(|pair| &pair.value).chain(self.items())
     }
 
     pub(crate) fn is_flow(&self) -> bool {

@@ -3,14 +3,16 @@
 use std::{process::ExitCode, str::FromStr};
 
 use anyhow::ensure;
-use clap::{ArgGroup, Args};
+use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{PodDecision, Reason};
 
+use super::finding::Rule;
 use crate::cli::{
     cluster_args::ClusterArgs,
     complete,
     format::{FOR_PEOPLE, FOR_PROGRAMS, Format},
+    manifest_files::input_group,
     manifests::ManifestArgs,
 };
 
@@ -27,7 +29,7 @@ use crate::cli::{
   # In a cluster
   gomemlimit explain api-7d9c5b8f4-x2x9q -n shop
   gomemlimit explain deployment/api cronjob/report -n shop")]
-#[command(group = ArgGroup::new("input").args(["filenames", "targets"]).required(true))]
+#[command(group = input_group().arg("targets"))]
 pub(in crate::cli) struct ExplainArgs {
     /// Pods and workloads of a cluster, as `kubectl get -o name` prints them; a name alone is of a pod
     #[arg(value_name = "TYPE/NAME", add = ArgValueCandidates::new(complete::kinds))]
@@ -43,6 +45,8 @@ pub(in crate::cli) struct ExplainArgs {
             (Format::Table, FOR_PEOPLE),
             (Format::Wide, "For people, with exact bytes"),
             (Format::Json, FOR_PROGRAMS),
+            (Format::Sarif, "What is to be done, for code scanning; with -f"),
+            (Format::Junit, "A test for each container, for Jenkins and GitLab; with -f"),
         ])
     )]
     pub(super) output: Format,
@@ -62,6 +66,8 @@ pub(in crate::cli) struct ExplainArgs {
 pub(super) enum FailOn {
     Reason(Reason),
     Warning,
+    /// An object with containers whose kind is not known.
+    UnknownKind,
 }
 
 impl FromStr for FailOn {
@@ -70,7 +76,10 @@ impl FromStr for FailOn {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "warning" => Ok(Self::Warning),
-            reason => reason.parse().map(Self::Reason).map_err(|error| format!("{error}, warning")),
+            "unknown-kind" => Ok(Self::UnknownKind),
+            reason => {
+                reason.parse().map(Self::Reason).map_err(|error| format!("{error}, warning, unknown-kind"))
+            }
         }
     }
 }
@@ -98,9 +107,26 @@ impl ExplainArgs {
         Ok(found)
     }
 
+    /// Whether `--fail-on` names a finding of these decisions, of which there may be none.
+    pub(super) fn is_found<'v>(&self, mut decisions: impl Iterator<Item = &'v PodDecision<'static>>) -> bool {
+        decisions.any(|decision| self.fails_on(decision))
+    }
+
+    /// Whether `--fail-on` names this rule.
+    pub(super) fn names(&self, rule: Rule) -> bool {
+        self.fail_on.iter().any(|finding| match (finding, rule) {
+            (FailOn::Warning, Rule::Warning(_)) => true,
+            (FailOn::Reason(named), Rule::Reason(reason)) => *named == reason,
+            (FailOn::UnknownKind, Rule::UnknownKind) => true,
+            _ => false,
+        })
+    }
+
     fn fails_on(&self, decision: &PodDecision<'_>) -> bool {
         self.fail_on.iter().any(|finding| match finding {
             FailOn::Warning => !decision.warnings.is_empty(),
+            // It has no decision.
+            FailOn::UnknownKind => false,
             FailOn::Reason(reason) => {
                 decision.containers.iter().any(|container| container.outcome.reason == *reason)
             }

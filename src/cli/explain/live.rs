@@ -10,7 +10,7 @@ use gomemlimit_core::{
     pod::LivePod,
     value::Recipe,
 };
-use gomemlimit_manifest::{PodLocation, pod_locations};
+use gomemlimit_manifest::{Kinds, PodLocation, pods};
 use kube::{api::GetParams, core::Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,8 +32,9 @@ use crate::{
         runtime::runtime,
     },
     cluster::{
-        api::{ApiError, Cluster, path_of},
+        api::{ApiError, Cluster},
         cluster_state::ClusterState,
+        resource::path_of_kind,
     },
 };
 
@@ -86,8 +87,16 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
             progress::shown(&progress::spinner("Reading the cluster"), read).await?;
         let resolver = PolicyResolver::new(cluster_state, args.manifests.settings_args(), policy_is_given)?;
         let mut all = Vec::new();
-        for text in &objects {
-            all.extend(explain(text, &namespace, &resolver)?);
+        let mut without_pods = Vec::new();
+        for (target, text) in targets.iter().zip(&objects) {
+            let explained = explain(text, &namespace, &resolver)?;
+            if explained.is_empty() {
+                without_pods.push(no_template(target, text, &namespace));
+            }
+            all.extend(explained);
+        }
+        for sentence in &without_pods {
+            output::warning(sentence);
         }
         let has_failed =
             args.has_failed(all.iter().map(|one| &one.decision), "containers in these objects")?;
@@ -140,11 +149,11 @@ fn target(text: &str) -> anyhow::Result<ObjectRef> {
 /// The JSON of an object.
 async fn fetch(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow::Result<String> {
     let (kind, name) = (target.kind, &target.name);
-    let path = path_of(&kind.api(), Some(namespace), kind.plural);
+    let path = path_of_kind(cluster, kind, namespace).await?;
     match cluster.text(Request::new(path).get(name, &GetParams::default())).await {
         Ok(text) => Ok(text),
         Err(ApiError::NotFound(_)) => Err(target.not_found_beside_files(namespace)),
-        Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get on {}", kind.plural),
+        Err(ApiError::Forbidden(problem)) => bail!("{problem}; grant get on {}", kind.plural_resource()),
         Err(error) => Err(error.into()),
     }
 }
@@ -152,7 +161,7 @@ async fn fetch(cluster: &Cluster, namespace: &str, target: &ObjectRef) -> anyhow
 fn explain(text: &str, namespace: &str, resolver: &PolicyResolver) -> anyhow::Result<Vec<Explained>> {
     let object: Value = serde_json::from_str(text).context("the API server's answer cannot be read")?;
     let mut all = Vec::new();
-    for location in pod_locations(&object) {
+    for location in pods(&object, &Kinds::default()).locations {
         let pod = object.pointer(&location.pointer());
         let metadata = pod.and_then(|pod| pod.get("metadata"));
         let labels = metadata.and_then(|metadata| metadata.get("labels")).cloned();
@@ -170,7 +179,7 @@ fn explain(text: &str, namespace: &str, resolver: &PolicyResolver) -> anyhow::Re
             status: None,
             location,
         };
-        if explained.location.kind == "Pod" {
+        if explained.location.is_pod() {
             explained.running = resolver.assess(&LivePod::parse(text)?);
             let annotation =
                 metadata.and_then(|metadata| metadata.get("annotations")?.get(STATUS_ANNOTATION));
@@ -182,7 +191,36 @@ fn explain(text: &str, namespace: &str, resolver: &PolicyResolver) -> anyhow::Re
     Ok(all)
 }
 
+/// Why an object has no pods to explain: that of a Rollout may be in another object
+/// (<https://argo-rollouts.readthedocs.io/en/stable/migrating/#reference-deployment-from-rollout>).
+fn no_template(target: &ObjectRef, text: &str, namespace: &str) -> String {
+    #[derive(Deserialize)]
+    struct Object {
+        spec: Spec,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Spec {
+        workload_ref: Workload,
+    }
+    #[derive(Deserialize)]
+    struct Workload {
+        kind: String,
+        name: String,
+    }
+    let Ok(Object { spec: Spec { workload_ref: Workload { kind, name } } }) = serde_json::from_str(text)
+    else {
+        return format!("{target} has no pod template");
+    };
+    let workload = ObjectRef::parse(&format!("{kind}/{name}"));
+    let hint = workload.map(|workload| format!(": gomemlimit explain {workload} -n {namespace}"));
+    format!("{target} has the pod template of {kind} {name} (workloadRef){}", hint.unwrap_or_default())
+}
+
 fn tables(all: &[Explained], format: Format) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
     let dash = || "-".to_owned();
     let rows = all.iter().flat_map(|one| {
         one.running.iter().map(|found| {

@@ -2,76 +2,142 @@
 //! cluster.
 
 mod args;
+mod cases;
+mod finding;
+mod junit;
 mod live;
 mod report;
+mod sarif;
 mod table;
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{collections::BTreeMap, env, process::ExitCode};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use self::{
-    args::exit_code,
+    args::{FailOn, exit_code},
+    cases::Gate,
+    finding::FileCases,
     report::{SCHEMA_VERSION, container_report},
     table::{decisions, warn},
 };
-use super::{format::Format, manifests::Manifests, output};
+use super::{
+    format::Format,
+    manifests::{Decided, DecidedInput},
+    output,
+};
 
 pub(super) use self::args::ExplainArgs;
 
+/// A pod among the manifests.
+struct Explained {
+    file: String,
+    /// Position of its document in the file, from 0.
+    document: usize,
+    decided: Decided,
+}
+
+impl Explained {
+    fn all(input: &mut DecidedInput) -> Vec<Self> {
+        let file = input.source.to_string();
+        let documents = input.documents.iter_mut().filter_map(|one| {
+            let index = one.document.as_ref()?.index;
+            Some(std::mem::take(&mut one.decided).into_iter().map(move |decided| (index, decided)))
+        });
+        documents
+            .flatten()
+            .map(|(document, decided)| Self { file: file.clone(), document, decided })
+            .collect()
+    }
+}
+
 impl ExplainArgs {
     pub(super) fn run(self, policy_is_given: bool) -> anyhow::Result<ExitCode> {
+        let is_report = matches!(self.output, Format::Sarif | Format::Junit);
         if !self.targets.is_empty() {
+            ensure!(!is_report, "-o sarif and -o junit are about manifests: name them by -f");
             return live::run(&self, policy_is_given);
         }
-        let manifests = self.manifests.decide()?;
-        let has_pods = !manifests.decided.is_empty();
-        let nothing =
-            if has_pods { "containers in the pods of these manifests" } else { "pods in these manifests" };
-        let has_failed = self.has_failed(manifests.decided.iter().map(|one| &one.decision), nothing)?;
+        let names = |rule| self.names(rule);
+        let gate = Gate { is_given: !self.fail_on.is_empty(), names: &names };
+        let prepare = |input: &mut DecidedInput| {
+            let cases = is_report.then(|| FileCases::of(input, gate, self.output == Format::Junit));
+            (Explained::all(input), cases)
+        };
+        let (mut all, mut files) = (Vec::new(), Vec::new());
+        let summary = self.manifests.each(
+            prepare,
+            |_| 0,
+            |(mut of_input, cases)| {
+                all.append(&mut of_input);
+                files.extend(cases);
+                Ok(())
+            },
+        )?;
+        let decisions = || all.iter().map(|one: &Explained| &one.decided.decision);
+        let has_unknown = self.fail_on.contains(&FailOn::UnknownKind) && !summary.unknown_kinds.is_empty();
+        let has_failed = if has_unknown || summary.has_errors() {
+            has_unknown || self.is_found(decisions())
+        } else {
+            let nothing = match summary.pods {
+                0 => "pods in these manifests",
+                _ => "containers in the pods of these manifests",
+            };
+            self.has_failed(decisions(), nothing)?
+        };
         ensure!(
-            has_failed || self.fail_on.is_empty() || !manifests.is_partial,
+            has_failed || self.fail_on.is_empty() || !summary.is_partial,
             "some of these files are left out, so --fail-on cannot judge them; name what is to be judged"
         );
-        if !has_pods {
-            output::message("No pods in these manifests.");
+        if !summary.has_errors() && !self.manifests.is_quiet() {
+            match (summary.pods, summary.containers) {
+                (0, _) => output::message("No pods in these manifests."),
+                (_, 0) => output::message("No containers in the pods of these manifests."),
+                _ => {}
+            }
         }
         let code = match self.output {
-            Format::Json => output::json(&report(&manifests)),
+            Format::Json => output::json(&report(&all)),
+            Format::Sarif => {
+                let directory = env::current_dir().context("cannot find the current directory")?;
+                output::json(&sarif::log(&files, &directory))
+            }
+            Format::Junit => output::stdout(&junit::report(&files)?),
             format => {
-                let code = output::text(&table(&manifests, format));
-                for one in &manifests.decided {
-                    warn(&one.object(), &one.decision);
+                let code = output::text(&table(&all, format));
+                for Explained { decided, .. } in &all {
+                    warn(&decided.object(), &decided.decision);
                 }
                 code
             }
         };
+        if summary.has_errors() && !has_failed {
+            return Ok(summary.exit_code());
+        }
         Ok(exit_code(code, has_failed))
     }
 }
 
-fn table(manifests: &Manifests, format: Format) -> String {
-    if manifests.decided.is_empty() {
+fn table(all: &[Explained], format: Format) -> String {
+    if all.iter().all(|one| one.decided.decision.containers.is_empty()) {
         return String::new();
     }
-    let all = manifests.decided.iter();
-    decisions(&all.map(|one| (one.object(), &one.decision)).collect::<Vec<_>>(), format)
+    let rows = all.iter().map(|one| (one.decided.object(), &one.decided.decision));
+    decisions(&rows.collect::<Vec<_>>(), format)
 }
 
-fn report(manifests: &Manifests) -> Value {
+fn report(all: &[Explained]) -> Value {
     let mut summary: BTreeMap<&str, usize> = BTreeMap::new();
-    let objects: Vec<Value> = manifests
-        .decided
+    let objects: Vec<Value> = all
         .iter()
-        .map(|one| {
+        .map(|Explained { file, document, decided: one }| {
             for container in &one.decision.containers {
                 *summary.entry(container.outcome.reason.as_str()).or_default() += 1;
             }
-            let source = manifests.inputs.get(one.input).map(|input| input.source.to_string());
             json!({
-                "file": source,
-                "document": one.document,
+                "file": file,
+                "document": document,
                 "apiVersion": one.location.api_version,
                 "kind": one.location.kind,
                 "namespace": one.namespace,

@@ -18,6 +18,7 @@ pub(super) fn container_report(container: &ContainerDecision<'_>) -> Value {
         "reason": outcome.reason.as_str(),
         "explanation": container.explanation(),
         "limit": outcome.limit,
+        "limitRange": container.limit_range,
         "value": outcome.value.map(|value| value.text()),
         "bytes": outcome.value.map(|value| value.bytes),
         "existing": container.existing,

@@ -28,7 +28,7 @@ pub(super) fn decisions(all: &[(String, &PodDecision<'_>)], format: Format) -> S
                 outcome.limit.map_or_else(dash, |limit| format.bytes(limit)),
                 gomemlimit(container, format).unwrap_or_else(dash),
                 outcome.reason.to_string(),
-                why(container),
+                why(container) + &limit_range(container),
             ]
         })
     });
@@ -44,6 +44,11 @@ fn gomemlimit(container: &ContainerDecision<'_>, format: Format) -> Option<Strin
     let exact = existing.bytes.filter(|_| format == Format::Wide).map(|bytes| bytes.to_string());
     let text = if existing.value.is_empty() { "\"\"" } else { &existing.value };
     Some(exact.unwrap_or_else(|| text.to_owned()))
+}
+
+/// The `LimitRange` that gives the limit, after the explanation.
+fn limit_range(container: &ContainerDecision<'_>) -> String {
+    container.limit_range.as_ref().map(|name| format!("; limit by LimitRange {name}")).unwrap_or_default()
 }
 
 /// The setting that made the value, or the explanation of the reason.

@@ -24,7 +24,7 @@ use super::server::{Home, Server, run};
 #[case::profiles(&["diagnose", "one", "other"], "diagnose looks at one pod; name files with -f")]
 #[case::container(&["diagnose", "api/app"],
     "\"api\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
-     replicaset (rs), replicationcontroller (rc), job, cronjob (cj); a container is named with -c: api -c app")]
+     replicaset (rs), replicationcontroller (rc), job, cronjob (cj), podtemplate, and types of others such as rollout (ro); a container is named with -c: api -c app")]
 #[case::container_of_a_pod(&["diagnose", "pod/api-0/app"],
     "pod/api-0/app has a slash too many: a container is named with -c: pod/api-0 -c app")]
 #[case::container_of_a_workload(&["observe", "deploy/api/app"],
@@ -33,16 +33,16 @@ use super::server::{Home, Server, run};
     "pod/api-0/app has a slash too many: all containers of pod/api-0 are explained")]
 #[case::service_to_diagnose(&["diagnose", "svc/api"],
     "\"svc\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
-     replicaset (rs), replicationcontroller (rc), job, cronjob (cj)")]
+     replicaset (rs), replicationcontroller (rc), job, cronjob (cj), podtemplate, and types of others such as rollout (ro)")]
 #[case::service_in_full(&["diagnose", "Services/api"],
     "\"Services\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
-     replicaset (rs), replicationcontroller (rc), job, cronjob (cj)")]
-#[case::group(&["diagnose", "rollout.argoproj.io/api"],
-    "\"rollout.argoproj.io\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
-     replicaset (rs), replicationcontroller (rc), job, cronjob (cj)")]
+     replicaset (rs), replicationcontroller (rc), job, cronjob (cj), podtemplate, and types of others such as rollout (ro)")]
+#[case::group(&["diagnose", "rollout.example.com/api"],
+    "\"rollout.example.com\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
+     replicaset (rs), replicationcontroller (rc), job, cronjob (cj), podtemplate, and types of others such as rollout (ro)")]
 #[case::service(&["observe", "svc/API"],
     "\"svc\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
-     replicaset (rs), replicationcontroller (rc), job, cronjob (cj)")]
+     replicaset (rs), replicationcontroller (rc), job, cronjob (cj), podtemplate, and types of others such as rollout (ro)")]
 #[case::policy_file(&["serve", "--policy-file", "x"],
     "cannot read the policy file x: No such file or directory (os error 2)")]
 #[case::secret(&["serve", "--tls-secret", "s", "--webhook-config", "w", "--service", "v"],

@@ -10,6 +10,7 @@ mod engine;
 mod explain;
 mod gates;
 mod installations;
+mod kinds;
 mod names;
 mod releases;
 mod rights;

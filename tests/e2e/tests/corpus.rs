@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gomemlimit_manifest::WorkloadKind;
+use gomemlimit_manifest::{Kinds, pods};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client,
@@ -37,9 +37,8 @@ fn expected() -> Expected {
 
 /// The pod's part of a pod or of a workload.
 pub fn template(object: &mut Value) -> &mut Value {
-    let text = |key: &str| object[key].as_str().unwrap();
-    let kind = WorkloadKind::of_object(text("kind"), text("apiVersion")).unwrap();
-    kind.template.iter().fold(object, |value, key| &mut value[*key])
+    let location = pods(object, &Kinds::default()).locations.remove(0);
+    object.pointer_mut(&location.pointer()).unwrap()
 }
 
 /// No image of the corpus can be pulled, so the pods wait before they are scheduled.

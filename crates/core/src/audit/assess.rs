@@ -314,13 +314,9 @@ impl<'a> Assessor<'_, 'a> {
         }
         let namespace = self.pod.namespace();
         match &self.workload {
-            Some(Workload { kind, name })
-                if ["Deployment", "StatefulSet", "DaemonSet"].contains(&kind.as_str()) && is_a_word(name) =>
-            {
-                format!("kubectl rollout restart {}/{name} -n {namespace}", kind.to_ascii_lowercase())
-            }
-            Some(Workload { kind, name }) if kind == "Job" => format!("run job/{name} in {namespace} again"),
-            Some(_) => format!("kubectl delete pod {} -n {namespace}", self.pod.name()),
+            Some(workload) => workload
+                .restart_command(namespace)
+                .unwrap_or_else(|| format!("kubectl delete pod {} -n {namespace}", self.pod.name())),
             None => format!("create pod {} in {namespace} again", self.pod.name()),
         }
     }
@@ -380,9 +376,4 @@ fn percent(bytes: u64, limit: u64) -> String {
         (whole, 0) => format!("{whole} %"),
         (whole, tenths) => format!("{whole}.{tenths} %"),
     }
-}
-
-/// Whether a name is one for a shell: the API server takes any text for that of an owner.
-fn is_a_word(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
 }

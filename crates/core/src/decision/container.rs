@@ -68,8 +68,7 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
         let has_problem = existing.as_ref().is_some_and(|existing| existing.problem.is_some());
         let fixes = has_problem && repair == Repair::Fix && container.env.has_all_indexes();
 
-        let mut env_from = None;
-        let computed = match self.skip_reason(own.is_some() || fixes, &mut env_from) {
+        let computed = match self.skip_reason(own.is_some() || fixes) {
             None => compute(container, limit, own, self.precedence, warnings),
             Some(reason) => Err(reason),
         };
@@ -80,6 +79,7 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
         // A value that cannot be repaired stays, like one that need not be.
         let blocked_by = (fixes && value.is_none() && reason > Reason::AlreadySet).then_some(reason);
         let reason = if blocked_by.is_some() { Reason::AlreadySet } else { reason };
+        let env_from = self.env_from(reason, value.is_some() || own.is_some());
 
         if let Some(own) = own.filter(|_| value.is_none()) {
             warnings.extend(stale_value_warning(container, own, limit, reason));
@@ -101,6 +101,7 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
             index,
             outcome: Outcome { reason, limit: limit.bytes(), value },
             env_from,
+            limit_range: None,
             reason_rule: self.reason_rule(reason).map(str::to_owned),
             value_rule: value.and_then(|value| self.value_rule(&value)).map(str::to_owned),
             env: env_target(container, own.is_some()),
@@ -137,8 +138,21 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
         Some(container_warning(self.container, WarningKind::MemoryVolume, &text))
     }
 
+    /// The meaning of an `envFrom` that may define GOMEMLIMIT, for a first value and for a later one: a value of this
+    /// program in env overrides it. `has_value`: the container gets or keeps such a value.
+    fn env_from(&self, reason: Reason, has_value: bool) -> Option<EnvFrom> {
+        if !self.container.env_from_may_define() {
+            None
+        } else if has_value {
+            Some(EnvFrom::Inject)
+        } else {
+            let is_respected = reason == Reason::AlreadySet && self.container.env.gomemlimit.is_none();
+            is_respected.then_some(EnvFrom::Skip)
+        }
+    }
+
     /// The first reason to skip the container, whatever its limit. `may_replace`: a GOMEMLIMIT in env may be replaced.
-    fn skip_reason(&self, may_replace: bool, env_from: &mut Option<EnvFrom>) -> Option<Reason> {
+    fn skip_reason(&self, may_replace: bool) -> Option<Reason> {
         let Self { pod: PodFacts { policy, pod_reason, .. }, container, .. } = self;
         if pod_reason.is_some() {
             return *pod_reason;
@@ -153,11 +167,8 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
         if !may_replace && container.env.gomemlimit.is_some() {
             return Some(Reason::AlreadySet);
         }
-        if !may_replace && container.env_from_may_define() {
-            *env_from = Some(policy.env_from);
-            if policy.env_from == EnvFrom::Skip {
-                return Some(Reason::AlreadySet);
-            }
+        if !may_replace && container.env_from_may_define() && policy.env_from == EnvFrom::Skip {
+            return Some(Reason::AlreadySet);
         }
         if container.is_self_managed() {
             return Some(Reason::SelfManaged);

@@ -58,6 +58,12 @@ pub(crate) fn limit_message(
     match reason {
         Reason::InvalidLimit => {
             let text = text.filter(|text| quantity::parse(text).is_err())?;
+            if ["${", "{{"].iter().any(|start| text.contains(start)) {
+                return Some(format!(
+                    "the memory limit {} has a parameter of a template; fill it in first, as oc process does",
+                    quote(text)
+                ));
+            }
             let problem = quantity::parse(text).err()?;
             let meant = quantity::suggestion(text).map(|meant| format!("; did you mean {meant}?"));
             Some(format!("the memory limit {} {problem}{}", quote(text), meant.unwrap_or_default()))

@@ -45,6 +45,7 @@ impl PodDecision<'_> {
             env_from: container.env_from,
             env: container.env,
             own: container.own,
+            limit_range: container.limit_range,
             reason_rule: container.reason_rule,
             value_rule: container.value_rule,
             repaired: container.repaired,
@@ -83,11 +84,15 @@ pub struct ContainerDecision<'a> {
     pub index: usize,
     /// The decision.
     pub outcome: Outcome,
-    /// Set if an `envFrom` may define GOMEMLIMIT: whether it was overridden or respected.
+    /// Set if an `envFrom` may define GOMEMLIMIT: whether a value in env overrides it, or it is the reason for none.
     pub env_from: Option<EnvFrom>,
     pub(crate) env: EnvTarget,
     /// The value in env, if this program wrote it.
     pub(crate) own: Option<OwnedValue>,
+    /// Name of the `LimitRange` among the manifests that gives the memory limit; the caller of [`LimitRanges::apply`] sets it.
+    ///
+    /// [`LimitRanges::apply`]: crate::LimitRanges::apply
+    pub limit_range: Option<String>,
     /// The rule that led to the reason.
     pub reason_rule: Option<String>,
     /// The rule that gave the setting that made the value.

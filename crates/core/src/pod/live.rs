@@ -71,22 +71,11 @@ impl<'a> LivePod<'a> {
     pub fn workload(&self) -> Option<Workload> {
         let owner = self.metadata.owner_references.iter().find(|owner| owner.controller == Some(true))?;
         let (kind, name) = (&*owner.kind, &*owner.name);
-        // A ReplicaSet of a Deployment is called after it and the hash of the pod template.
-        let template = || {
-            #[derive(Default, Deserialize)]
-            #[serde(default)]
-            struct Labels<'a> {
-                #[serde(borrow, rename = "pod-template-hash")]
-                hash: Option<Text<'a>>,
-            }
-            let labels: Labels<'_> = serde_json::from_str(self.metadata.labels?.get()).ok()?;
-            name.strip_suffix(&*labels.hash?)?.strip_suffix('-')
-        };
-        let (kind, name) = match template() {
-            Some(deployment) if kind == "ReplicaSet" => ("Deployment", deployment),
-            _ => (kind, name),
-        };
-        Some(Workload { kind: kind.to_owned(), name: name.to_owned() })
+        let labels = self.metadata.labels.and_then(|labels| serde_json::from_str(labels.get()).ok());
+        let above = labels.and_then(|labels: OwnerLabels<'_>| labels.above(kind, name));
+        let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+        let (group, kind, name) = above.unwrap_or((group, kind, name));
+        Some(Workload { group: group.to_owned(), kind: kind.to_owned(), name: name.to_owned() })
     }
 
     /// Whether a container for which a limit of `recorded` bytes was written down has read the `actual` one: it is the
@@ -154,13 +143,75 @@ fn put_actual<'a>(containers: &mut [Container<'a>], statuses: &mut [ContainerSta
     }
 }
 
-/// A workload by kind and name.
+/// The labels of a pod that name what made its owner.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OwnerLabels<'a> {
+    /// Of a Deployment (`DefaultDeploymentUniqueLabelKey` of `k8s.io/api/apps/v1`).
+    #[serde(borrow, rename = "pod-template-hash")]
+    deployment_hash: Option<Text<'a>>,
+    /// Of an Argo Rollout (`DefaultRolloutUniqueLabelKey` of `argo-rollouts`).
+    #[serde(borrow, rename = "rollouts-pod-template-hash")]
+    rollout_hash: Option<Text<'a>>,
+    /// Of a `DeploymentConfig` of `OpenShift`, its name.
+    #[serde(borrow, rename = "deploymentconfig")]
+    deployment_config: Option<Text<'a>>,
+}
+
+impl OwnerLabels<'_> {
+    /// Group, kind and name of what made the owner of the pod.
+    fn above<'n>(&self, kind: &str, name: &'n str) -> Option<(&'static str, &'static str, &'n str)> {
+        // A ReplicaSet is called after what made it, and the hash of the pod template.
+        let without = |hash: &Option<Text<'_>>| name.strip_suffix(&**hash.as_ref()?)?.strip_suffix('-');
+        match kind {
+            "ReplicaSet" => {
+                let rollout = without(&self.rollout_hash).map(|rollout| ("argoproj.io", "Rollout", rollout));
+                rollout.or_else(|| Some(("apps", "Deployment", without(&self.deployment_hash)?)))
+            }
+            // A ReplicationController is called after it and a number.
+            "ReplicationController" => {
+                let (config, number) = name.rsplit_once('-')?;
+                let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+                let is_named = self.deployment_config.as_ref().is_some_and(|label| **label == *config);
+                (is_number && is_named).then_some(("apps.openshift.io", "DeploymentConfig", config))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A workload by group, kind and name.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Workload {
+    /// API group; empty for the core group.
+    pub group: String,
     /// `Deployment`, `StatefulSet`, …
     pub kind: String,
     /// Its name.
     pub name: String,
+}
+
+impl Workload {
+    /// The command that replaces its pods; `None` if it has none.
+    pub(crate) fn restart_command(&self, namespace: &str) -> Option<String> {
+        let Self { group, kind, name } = self;
+        // For a shell: the API server takes any text for the name of an owner.
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
+            return None;
+        }
+        let command = match (group.as_str(), kind.as_str()) {
+            ("apps" | "", "Deployment" | "StatefulSet" | "DaemonSet") => {
+                format!("kubectl rollout restart {}/{name} -n {namespace}", kind.to_ascii_lowercase())
+            }
+            ("argoproj.io", "Rollout") => format!("kubectl argo rollouts restart {name} -n {namespace}"),
+            ("apps.openshift.io", "DeploymentConfig") => {
+                format!("oc rollout latest deploymentconfig/{name} -n {namespace}")
+            }
+            ("batch" | "", "Job") => format!("run job/{name} in {namespace} again"),
+            _ => return None,
+        };
+        Some(command)
+    }
 }
 
 /// The history of a container.
@@ -223,6 +274,8 @@ struct Metadata<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct OwnerReference<'a> {
+    #[serde(borrow, rename = "apiVersion", deserialize_with = "json::or_default")]
+    api_version: Text<'a>,
     #[serde(borrow, deserialize_with = "json::or_default")]
     kind: Text<'a>,
     #[serde(borrow, deserialize_with = "json::or_default")]

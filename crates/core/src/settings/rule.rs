@@ -149,16 +149,28 @@ impl<'de> Deserialize<'de> for AllLabels {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OwnerKind(String);
 
+/// Kinds that own no pods themselves, and the kind that they make, which does.
+const INDIRECT_OWNERS: [(&str, &str); 7] = [
+    ("Deployment", "ReplicaSet"),
+    ("CronJob", "Job"),
+    ("Rollout", "ReplicaSet"),
+    ("DeploymentConfig", "ReplicationController"),
+    ("JobSet", "Job"),
+    ("ScaledJob", "Job"),
+    ("LeaderWorkerSet", "StatefulSet"),
+];
+
 impl<'de> Deserialize<'de> for OwnerKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let kind = String::deserialize(deserializer)?;
-        match &*kind {
-            "Deployment" => {
-                Err(D::Error::custom("the owner of a Deployment's pods is a ReplicaSet; write that"))
+        if kind.is_empty() {
+            return Err(D::Error::custom("an owner's kind is empty"));
+        }
+        match INDIRECT_OWNERS.iter().find(|(above, _)| *above == kind) {
+            Some((above, owner)) => {
+                Err(D::Error::custom(format!("the owner of a {above}'s pods is a {owner}; write that")))
             }
-            "CronJob" => Err(D::Error::custom("the owner of a CronJob's pods is a Job; write that")),
-            "" => Err(D::Error::custom("an owner's kind is empty")),
-            _ => Ok(Self(kind)),
+            None => Ok(Self(kind)),
         }
     }
 }

@@ -10,7 +10,7 @@ mod again;
 mod pods;
 mod policies;
 
-use crate::support::{answer_in, app, containers, patched, review_of};
+use crate::support::{DecodedResponse, answer_in, app, containers, patched, review_of};
 use again::{is_broken, is_ours_by_name, is_provably_ours, limit_of, limits, mibs, without_ours};
 use pods::pod;
 use policies::{namespace, policy};
@@ -172,6 +172,36 @@ proptest! {
         let mut orphaned = resized.clone();
         orphaned["metadata"]["annotations"].as_object_mut().unwrap().remove(STATUS);
         prop_assert_eq!(ask(&orphaned), Vec::<Value>::new());
+    }
+
+    #[test]
+    fn a_first_value_and_an_update_have_the_same_status(
+        pod in pod(), policy in policy(), namespace in namespace(), mib in 32_u64..1 << 20,
+    ) {
+        let with_limits = |pod: &Value| {
+            let mut pod = pod.clone();
+            for list in ["initContainers", "containers"] {
+                for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+                    if !container["resources"]["limits"]["memory"].is_null() {
+                        container["resources"]["limits"]["memory"] = format!("{mib}Mi").into();
+                    }
+                }
+            }
+            pod
+        };
+        let ask = |pod: &Value| answer_in(&review_of(pod), &namespace, &policy);
+        let after = patched(&pod, &ask(&pod).patch);
+        let (first, update) = (ask(&with_limits(&pod)), ask(&with_limits(&after)));
+        for ((_, before), (_, after)) in containers(&pod).zip(containers(&after)) {
+            let name = before["name"].as_str().unwrap().to_owned();
+            if limits(before).is_empty() && !limits(after).is_empty() {
+                let entry = |answer: &DecodedResponse| answer.decisions["containers"][&name].clone();
+                // One that would get none keeps the value of before.
+                if entry(&first)["skipped"].is_null() {
+                    prop_assert_eq!(entry(&update), entry(&first));
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,17 +1,24 @@
-//! Splits an input into its documents and reads each of them.
+//! Splits an input into its documents and reads each of them by itself, so that one that cannot be read hides no other.
 
+mod json;
+mod pieces;
+
+use std::mem;
 use std::ops::Range;
 
-use serde::de::IgnoredAny;
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::alias_budget::AliasBudget;
-use crate::compose::compose;
+use crate::compose::{compose, compose_json};
 use crate::error::ManifestError;
-use crate::tree::Tree;
-use crate::{kubectl, text};
+use crate::kubectl;
+use crate::text::{Cursor, line_start};
+use crate::tree::{DuplicateKey, Node, NodeKind, Style, Tree};
+use json::{JsonEnd, JsonError, JsonValues};
+use pieces::{Piece, pieces};
 
-/// One document of an input. The ranges of all documents together are the whole input, without gaps.
+/// One document of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     /// The document's value, with aliases and merge keys resolved; `Null` if it is only comments.
@@ -22,102 +29,231 @@ pub struct Document {
     pub range: Range<usize>,
     /// Line (from 1) in the input at which the document, or its `---`, starts.
     pub line: usize,
+    /// Whether it is JSON by the rules of JSON: the input begins with a brace, and only JSON is before it.
+    pub is_json: bool,
+    /// The keys that their mapping has already; the last one counts, as for kubectl.
+    pub duplicate_keys: Vec<DuplicateKey>,
 }
 
-/// Splits `source` into documents and reads them: a YAML stream, or JSON objects one after the other.
-///
-/// An input of nothing but comments has no documents.
-///
-/// # Errors
-///
-/// If the text is neither YAML nor JSON, has a duplicate key, is one that kubectl reads otherwise, or if its aliases copy
-/// more than an [`AliasBudget`].
-pub fn parse(source: &str) -> Result<Vec<Document>, ManifestError> {
-    parse_within(source, &mut AliasBudget::default())
+/// A part of an input that cannot be read.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[error("{error}")]
+pub struct UnreadableDocument {
+    /// Position (from 0) among the documents of the input.
+    pub index: usize,
+    /// The bytes of the part in the input.
+    pub range: Range<usize>,
+    /// Line (from 1) in the input at which the part, or its `---`, starts.
+    pub line: usize,
+    /// The error, with document, line and column in the whole input.
+    pub error: ManifestError,
 }
 
-/// As [`parse`], for one of several inputs that are held at the same time and share a budget.
+/// Splits `source` into documents, as kubectl does, and reads each of them by itself: a YAML stream, or JSON objects one after
+/// the other. The ranges of all documents, readable or not, are the whole input in its order, without gaps.
 ///
-/// # Errors
+/// An input of nothing but comments has no documents. What aliases copy is taken from `budget`, which inputs that are held
+/// at the same time share.
 ///
-/// As [`parse`].
-pub fn parse_within(source: &str, budget: &mut AliasBudget) -> Result<Vec<Document>, ManifestError> {
-    Ok(documents(source, trees_within(source, budget)?))
-}
-
-/// Reads the documents of `source` with the position of each node.
-pub(crate) fn trees(source: &str) -> Result<Vec<Tree>, ManifestError> {
-    trees_within(source, &mut AliasBudget::default())
-}
-
-fn trees_within(source: &str, budget: &mut AliasBudget) -> Result<Vec<Tree>, ManifestError> {
-    let Some(objects) = json_objects(source)? else {
-        kubectl::check_text(source)?;
-        let trees = compose(source, 0, source.len(), 0, budget)?;
-        let markers: Vec<usize> = trees.iter().filter(|tree| tree.marked).map(|tree| tree.start).collect();
-        kubectl::check_separators(source, &markers)?;
-        return Ok(trees);
-    };
-    let mut trees = Vec::with_capacity(objects.len());
-    for (index, object) in objects.into_iter().enumerate() {
-        trees.extend(compose(source, object.start, object.end, index, budget)?);
-    }
-    Ok(trees)
-}
-
-fn documents(source: &str, trees: Vec<Tree>) -> Vec<Document> {
-    let starts: Vec<usize> = trees.iter().map(|tree| tree.start).collect();
-    let mut line = 1;
-    let mut counted = 0;
-    let mut documents = Vec::with_capacity(trees.len());
-    for (index, tree) in trees.into_iter().enumerate() {
-        let start = tree.start;
-        line += text::line_number(source.get(counted..start).unwrap_or(""), usize::MAX) - 1;
-        counted = start;
-        // Text before the first document belongs to it; every other one starts at its marker.
-        let from = if index == 0 { 0 } else { start };
-        let to = starts.get(index + 1).copied().unwrap_or(source.len());
-        documents.push(Document { value: tree.value, index, range: from..to, line });
-    }
+/// An [`UnreadableDocument`] is a part that is neither YAML nor JSON, or one that kubectl reads otherwise, so that nothing
+/// that it applies stays unseen, or one whose aliases copy more than the budget.
+pub fn read(source: &str, budget: &mut AliasBudget) -> Vec<Result<Document, UnreadableDocument>> {
+    let mut documents: Vec<Result<Document, UnreadableDocument>> = Vec::new();
+    scan(source, budget, &mut |found| {
+        let index = documents.len();
+        let start = match documents.last_mut() {
+            None => 0,
+            Some(Ok(Document { range, .. }) | Err(UnreadableDocument { range, .. })) => {
+                range.end = found.start;
+                found.start
+            }
+        };
+        let (range, line) = (start..source.len(), found.line);
+        documents.push(match found.outcome {
+            Ok(Tree { value, duplicate_keys, .. }) => {
+                Ok(Document { value, index, range, line, is_json: found.is_json, duplicate_keys })
+            }
+            Err(error) => Err(UnreadableDocument { index, range, line, error }),
+        });
+    });
     documents
 }
 
-/// The bytes of each object if `source` is JSON: one object, or several with nothing between them. YAML has no
-/// such stream; `None` if `source` is not one.
-fn json_objects(source: &str) -> Result<Option<Vec<Range<usize>>>, ManifestError> {
-    let json = source.trim_start_matches('\u{feff}');
-    let offset = source.len() - json.len();
-    if !json.trim_start().starts_with('{') {
-        return Ok(None);
+/// Reads `text`, the range of one document, with the position of each node in it. `None` if it is not one document.
+pub(crate) fn tree(text: &str) -> Option<Tree> {
+    let mut outcomes = Vec::new();
+    scan(text, &mut AliasBudget::default(), &mut |found| outcomes.push(found.outcome));
+    let tree = outcomes.pop()?.ok()?;
+    outcomes.is_empty().then_some(tree)
+}
+
+/// A document, readable or not.
+struct Found {
+    /// First byte of its range.
+    start: usize,
+    line: usize,
+    is_json: bool,
+    outcome: Result<Tree, ManifestError>,
+}
+
+/// Calls `found` for each document.
+fn scan(source: &str, budget: &mut AliasBudget, found: &mut dyn FnMut(Found)) {
+    let mut scanner = Scanner { source, budget, cursor: Cursor::new(source), count: 0, found };
+    let Some(JsonValues { ranges, end }) = json::json_values(source) else {
+        return scanner.stream(0, FirstPiece::Any);
+    };
+    let Some(behind) = ranges.last().map(|last| last.end) else {
+        let text = source.trim_start_matches('\u{feff}');
+        let space = text.get(..text.len() - text.trim_start().len()).unwrap_or("");
+        let refused = kubectl::check_space(space, scanner.cursor, 1).err();
+        return scanner.stream(0, refused.map_or(FirstPiece::Any, FirstPiece::Refused));
+    };
+    for range in &ranges {
+        scanner.json(range.clone());
     }
-    let mut objects = Vec::new();
-    let mut stream = serde_json::Deserializer::from_str(json).into_iter::<IgnoredAny>();
-    let mut end = 0;
-    while let Some(next) = stream.next() {
-        let rest = json.get(end..).unwrap_or("");
-        let start = end + rest.len() - rest.trim_start().len();
-        match next {
-            Ok(_) => {
-                end = stream.byte_offset();
-                objects.push(start + offset..end + offset);
-            }
-            // After one good object another one is JSON too, so that it is the JSON that is broken.
-            Err(error) if !objects.is_empty() && rest.trim_start().starts_with('{') => {
-                let (line, column) = (error.line(), error.column());
-                let document = objects.len() + 1;
-                return Err(ManifestError::Syntax { document, line, column, message: json_message(&error) });
-            }
-            Err(_) => return Ok(None),
+    if let JsonEnd::Other(error) = end {
+        scanner.behind_json(behind, ranges.len(), error);
+    }
+}
+
+/// What is known of the first piece of a YAML stream.
+enum FirstPiece {
+    Any,
+    /// It begins with a brace; the error of JSON about it.
+    Json(ManifestError),
+    /// kubectl reads it otherwise.
+    Refused(ManifestError),
+}
+
+struct Scanner<'s, 'f> {
+    source: &'s str,
+    budget: &'f mut AliasBudget,
+    /// The start of the part that is read.
+    cursor: Cursor<'s>,
+    count: usize,
+    found: &'f mut dyn FnMut(Found),
+}
+
+impl Scanner<'_, '_> {
+    fn found(&mut self, start: usize, line: usize, is_json: bool, outcome: Result<Tree, ManifestError>) {
+        self.count += 1;
+        (self.found)(Found { start, line, is_json, outcome });
+    }
+
+    fn unreadable(&mut self, start: usize, error: ManifestError) {
+        let text = self.source.get(start..).unwrap_or("");
+        let before = text.split_inclusive('\n').take_while(|line| pieces::is_blank_or_comment(line));
+        let line = self.cursor.forward(start + before.map(str::len).sum::<usize>()).line;
+        self.found(start, line, false, Err(error));
+    }
+
+    /// Number (from 1) of the next document.
+    fn next_document(&self) -> usize {
+        self.count + 1
+    }
+
+    fn json(&mut self, range: Range<usize>) {
+        self.cursor = self.cursor.forward(range.start);
+        let start = range.start;
+        let outcome = compose_json(self.source, range, self.cursor, self.next_document(), self.budget);
+        self.found(start, self.cursor.line, true, outcome);
+    }
+
+    /// What is behind JSON values and no JSON: YAML, but for kubectl only after a single one.
+    fn behind_json(&mut self, end: usize, values: usize, error: JsonError) {
+        let rest = self.source.get(end..).unwrap_or("");
+        let text = json::trim_start(rest);
+        self.cursor = self.cursor.forward(end);
+        let JsonError { line, column, message } = error;
+        let broken = ManifestError::Syntax { document: self.next_document(), line, column, message };
+        if values > 1 || json::begins_other_value(text) {
+            let place = self.cursor.forward(self.source.len() - text.len());
+            let is_json = text.starts_with('{') || json::begins_other_value(text);
+            let error = if is_json { broken } else { kubectl::unseparated(place, self.next_document()) };
+            return self.unreadable(end, error);
+        }
+        // It skips up to the first line break.
+        let line = rest.split_inclusive('\n').next().unwrap_or("");
+        let space = line.get(..line.len() - line.trim_start().len()).unwrap_or("");
+        match kubectl::check_space(space, self.cursor, self.next_document()) {
+            Ok(()) if text.starts_with('{') => self.stream(end + space.len(), FirstPiece::Json(broken)),
+            Ok(()) => self.stream(end + space.len(), FirstPiece::Any),
+            Err(error) => self.stream(end, FirstPiece::Refused(error)),
         }
     }
-    Ok(Some(objects))
+
+    /// The YAML stream from the byte `from` on.
+    fn stream(&mut self, from: usize, mut first: FirstPiece) {
+        for piece in pieces(self.source, from) {
+            match mem::replace(&mut first, FirstPiece::Any) {
+                FirstPiece::Refused(error) => self.unreadable(piece.range.start, error),
+                FirstPiece::Json(error) => self.piece(&piece, Some(error)),
+                FirstPiece::Any => self.piece(&piece, None),
+            }
+        }
+    }
+
+    /// `broken` is the error to report if the piece is not YAML.
+    fn piece(&mut self, piece: &Piece, broken: Option<ManifestError>) {
+        self.cursor = self.cursor.forward(piece.range.start);
+        let (start, number) = (piece.range.start, self.next_document());
+        if let (true, Some(marker)) = (piece.is_hidden, piece.marker) {
+            return self.unreadable(start, kubectl::hidden_separator(self.cursor.forward(marker), number));
+        }
+        let text = self.source.get(piece.range.clone()).unwrap_or("");
+        if let Err(error) = kubectl::check_text(text, self.cursor, number) {
+            return self.unreadable(start, error);
+        }
+        let content = piece.content..piece.range.end;
+        let composed = compose(self.source, content, self.cursor, number, self.budget);
+        let mut trees = composed.trees;
+        if let (true, None, Some(marker)) = (trees.is_empty(), &composed.failure, piece.marker) {
+            trees.push(empty(marker, piece.content));
+        }
+        let has_trees = !trees.is_empty();
+        for (index, mut tree) in trees.into_iter().enumerate() {
+            if let (0, Some(marker)) = (index, piece.marker) {
+                (tree.start, tree.marked) = (marker, true);
+            }
+            let line = self.cursor.forward(tree.start).line;
+            // With its indentation.
+            let from = if index == 0 { start } else { line_start(self.source, tree.start) };
+            self.found(from, line, false, Ok(tree));
+        }
+        match composed.failure {
+            Some(failure) if has_trees => {
+                let rest = self.source.get(failure.start..piece.range.end).unwrap_or("");
+                let object = piece.range.end - rest.trim_start().len();
+                let is_object = rest.trim_start().starts_with('{');
+                let error = if is_object && !failure.error.is_template() {
+                    kubectl::unseparated(self.cursor.forward(object), self.next_document())
+                } else {
+                    failure.error
+                };
+                self.unreadable(failure.start, error);
+            }
+            Some(failure) if failure.error.is_template() => self.unreadable(start, failure.error),
+            Some(failure) => self.unreadable(start, broken.unwrap_or(failure.error)),
+            None => {}
+        }
+    }
 }
 
-/// The message without its position, which [`ManifestError`] has as fields.
-fn json_message(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    message.split(" at line ").next().unwrap_or_default().to_owned()
+/// The tree of a document that has nothing after its `---`.
+fn empty(marker: usize, content: usize) -> Tree {
+    let kind = NodeKind::Scalar(Style::Plain);
+    let root = Node { start: content, end: content, anchor: 0, tagged: false, kind };
+    Tree {
+        value: Value::Null,
+        root,
+        referenced: [].into(),
+        start: marker,
+        marked: true,
+        duplicate_keys: Vec::new(),
+    }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

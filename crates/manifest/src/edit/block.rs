@@ -1,13 +1,15 @@
 //! Insertions into block style: pairs and items on lines of their own.
 
-use serde_json::Value;
-
 use super::context::EditContext;
 use super::flow::FlowStyle;
+use super::properties;
 use super::quote;
 use super::splice::Splice;
+use super::written::Written;
 use crate::error::ManifestError;
-use crate::text::{column, indentation, is_blank_or_comment, line_end, line_start, next_line};
+use crate::text::{
+    column, indentation, is_blank_or_comment, line_break_before, line_end, line_start, next_line,
+};
 use crate::tree::{Node, NodeKind, Pair};
 
 /// The indentation of the document around an edit.
@@ -46,42 +48,41 @@ impl BlockStyle {
     }
 
     /// Writes a value below a key at column `key`, each line with its line break before it.
-    pub(super) fn children(&self, value: &Value, key: usize) -> String {
+    pub(super) fn children(&self, value: &Written<'_>, key: usize) -> String {
         let lines: Vec<String> = match value {
-            Value::Array(items) => {
+            Written::List(items) => {
                 let (dash, gap) = (key + self.sequence, self.dash.saturating_sub(1));
                 let item =
                     |item| format!("{}-{}{}", spaces(dash), spaces(gap), self.item(item, dash + gap + 1));
                 items.iter().map(item).collect()
             }
-            Value::Object(map) => {
+            Written::Mapping(pairs) => {
                 let column = key + self.mapping;
-                let pair = |(key, value): (&String, _)| {
-                    format!("{}{}", spaces(column), self.pair(key, value, column))
-                };
-                map.iter().map(pair).collect()
+                let pair =
+                    |(key, value): &(&str, _)| format!("{}{}", spaces(column), self.pair(key, value, column));
+                pairs.iter().map(pair).collect()
             }
-            other => return format!(" {}", quote::scalar_or_plain(other)),
+            scalar @ Written::Scalar(_) => return format!(" {}", quote::scalar_or_plain(scalar)),
         };
         format!("\n{}", lines.join("\n"))
     }
 
     /// Writes `key: value` at column `column`.
-    fn pair(&self, key: &str, value: &Value, column: usize) -> String {
+    pub(super) fn pair(&self, key: &str, value: &Written<'_>, column: usize) -> String {
         let key = quote::plain(key);
         match value {
-            Value::Array(items) if items.is_empty() => format!("{key}: []"),
-            Value::Object(map) if map.is_empty() => format!("{key}: {{}}"),
+            Written::List(items) if items.is_empty() => format!("{key}: []"),
+            Written::Mapping(pairs) if pairs.is_empty() => format!("{key}: {{}}"),
             value => format!("{key}:{}", self.children(value, column)),
         }
     }
 
     /// Writes an item whose value is at column `column`.
-    pub(super) fn item(&self, value: &Value, column: usize) -> String {
+    pub(super) fn item(&self, value: &Written<'_>, column: usize) -> String {
         match value {
-            Value::Object(map) if !map.is_empty() => {
+            Written::Mapping(pairs) if !pairs.is_empty() => {
                 let lines: Vec<String> =
-                    map.iter().map(|(key, value)| self.pair(key, value, column)).collect();
+                    pairs.iter().map(|(key, value)| self.pair(key, value, column)).collect();
                 lines.join(&format!("\n{}", spaces(column)))
             }
             value => FlowStyle::yaml().write(value, None),
@@ -112,26 +113,21 @@ pub(super) fn insert_pair(
     context: &EditContext<'_>,
     mapping: &Node,
     key: &str,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Result<Vec<Splice>, ManifestError> {
     let (Some(first), Some(last)) = (mapping.pairs().first(), mapping.pairs().last()) else {
         return Err(context.unsupported(mapping.start, "this mapping has no entries"));
     };
-    let at = column(context.source, first.start);
+    // The column of the question mark, the tag or the anchor of its first key, if there is one.
     let before = context.source.get(line_start(context.source, first.start)..first.start).unwrap_or("");
-    if before.contains(|char| char != ' ' && char != '-') {
-        return Err(
-            context.unsupported(first.start, "a question mark, tag or anchor is before its first key")
-        );
-    }
+    let at = before.len() - before.trim_start_matches([' ', '-']).len();
     let text = BlockStyle::around(context).pair(key, value, at);
-    // In pods and templates `metadata` goes before `spec`, as people expect.
-    let spec = mapping.pairs().iter().find(|pair| key == "metadata" && pair.key == "spec");
+    // In pods and templates `metadata` goes before `spec`, as people expect; but not before a merge key, which overrides it.
+    let pairs = mapping.pairs();
+    let merges = pairs.iter().rposition(|pair| pair.merge).map_or(0, |last| last + 1);
+    let spec = pairs.iter().skip(merges).find(|pair| key == "metadata" && pair.key == "spec");
     if let Some(spec) = spec {
         return Ok(vec![insert_before(context, spec, at, &text)]);
-    }
-    if ends_without_line_break(context.source, &last.value) {
-        return Ok(vec![insert_before(context, last, at, &text)]);
     }
     let end = end_of(context.source, &last.value).ok_or_else(|| {
         context.unsupported(last.start, "the last value of this mapping is an empty block scalar")
@@ -144,7 +140,7 @@ pub(super) fn insert_pair(
 pub(super) fn append_item(
     context: &EditContext<'_>,
     sequence: &Node,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Result<Vec<Splice>, ManifestError> {
     let parent = context.trail.iter().rev().nth(1);
     let dashes =
@@ -152,11 +148,6 @@ pub(super) fn append_item(
     let (Some((dash, gap)), Some(last)) = (dashes, sequence.items().last()) else {
         return Err(context.unsupported(sequence.start, "this list is not below a key"));
     };
-    if ends_without_line_break(context.source, last) {
-        return Err(
-            context.unsupported(last.start, "the block scalar at the end of the file lacks its line break")
-        );
-    }
     let text = if last.is_flow() && !last.pairs().is_empty() {
         FlowStyle::around(context).write(value, None)
     } else {
@@ -253,37 +244,38 @@ fn header_has(source: &str, node: &Node, indicator: char) -> bool {
     header.is_some_and(|header| header.contains(indicator))
 }
 
-/// Whether the value ends in a block scalar whose last line has no line break, so that adding one would
-/// change it.
-fn ends_without_line_break(source: &str, node: &Node) -> bool {
-    match &node.kind {
-        NodeKind::Sequence { flow: false, items } => {
-            items.last().is_some_and(|item| ends_without_line_break(source, item))
-        }
-        NodeKind::Mapping { flow: false, pairs } => {
-            pairs.last().is_some_and(|pair| ends_without_line_break(source, &pair.value))
-        }
-        _ => {
-            let ends_text = node.is_block_scalar() && node.end == source.len() && !source.ends_with('\n');
-            ends_text && !header_has(source, node, '-')
-        }
-    }
-}
-
-/// Puts `value` below the key of `pair`, whose own value (nothing, null, `[]` or `{}`) is taken away.
+/// Puts `value` below the key of `pair`, whose own value (nothing, null, `[]`, `{}` or an alias) is taken away; its anchor and
+/// its tag stay.
 pub(super) fn fill_pair(
     context: &EditContext<'_>,
     pair: &Pair,
     colon: usize,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Option<Vec<Splice>> {
-    let end = if pair.value.is_omitted() { colon } else { pair.value.end };
-    let line = line_end(context.source, colon);
-    let gap = context.source.get(colon..pair.value.start.max(colon))?;
-    let after = context.source.get(end..line)?;
-    if !gap.trim().is_empty() || !is_blank_or_comment(after) {
+    let source = context.source;
+    let head = properties::end(source, colon);
+    let (start, end) =
+        if pair.value.is_omitted() { (head, head) } else { (pair.value.start, pair.value.end) };
+    let line = line_end(source, end);
+    let after = source.get(end..line)?;
+    let mut gap = source.get(head..start)?.split('\n');
+    let first = gap.next()?;
+    let is_free = match gap.next_back() {
+        None => first.trim().is_empty(),
+        Some(last) => {
+            let is_comment = |line: &str| is_blank_or_comment(&format!(" {line}"));
+            is_blank_or_comment(first) && gap.all(is_comment) && last.trim().is_empty()
+        }
+    };
+    if !is_free || !is_blank_or_comment(after) {
         return None;
     }
-    let children = BlockStyle::around(context).children(value, column(context.source, pair.start));
-    Some(vec![context.splice(colon..end, ""), context.splice(line..line, &children)])
+    let removed = match (start <= line_end(source, head), after.trim().is_empty()) {
+        (true, _) => head..end,
+        // A value on a line of its own goes with its line, unless there is a comment.
+        (false, true) => line_break_before(source, line_start(source, start))..line,
+        (false, false) => start..end,
+    };
+    let children = BlockStyle::around(context).children(value, column(source, pair.start));
+    Some(vec![context.splice(removed, ""), context.splice(line..line, &children)])
 }

@@ -1,4 +1,4 @@
-//! Edits as a caller names them: a document, a path, and the change to make there.
+//! Edits as a caller names them: a path, and the change to make there.
 
 use serde_json::Value;
 
@@ -16,8 +16,6 @@ pub enum Change {
 /// One change of one document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
-    /// Position (from 0) of the document in the input, as in [`Document::index`](crate::Document::index).
-    pub document: usize,
     /// JSON pointer tokens, not escaped; the last one is `-` to append to a list.
     pub path: Vec<String>,
     /// The change at this path.

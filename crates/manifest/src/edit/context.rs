@@ -2,17 +2,20 @@
 
 use std::ops::Range;
 
+use super::anchors::Anchors;
 use super::change::Edit;
+use super::draft::Draft;
 use super::splice::Splice;
 use crate::error::ManifestError;
 use crate::json_pointer::json_pointer;
 use crate::text;
-use crate::tree::{Node, NodeKind, Tree};
+use crate::tree::Node;
 
 /// One edit, with the text and the nodes around its place.
 pub(super) struct EditContext<'t> {
     pub(super) source: &'t str,
-    tree: &'t Tree,
+    draft: &'t Draft<'t>,
+    pub(super) anchors: &'t Anchors<'t>,
     edit: &'t Edit,
     /// The nodes from the root to the list or mapping that is edited.
     pub(super) trail: Vec<&'t Node>,
@@ -20,23 +23,14 @@ pub(super) struct EditContext<'t> {
 
 impl<'t> EditContext<'t> {
     /// Finds the list or mapping to edit.
-    pub(super) fn new(source: &'t str, tree: &'t Tree, edit: &'t Edit) -> Result<Self, ManifestError> {
-        let mut context = Self { source, tree, edit, trail: vec![&tree.root] };
-        context.must_be_own(&tree.root)?;
+    pub(super) fn new(
+        draft: &'t Draft<'t>,
+        anchors: &'t Anchors<'t>,
+        edit: &'t Edit,
+    ) -> Result<Self, ManifestError> {
+        let mut context = Self { source: &draft.text, draft, anchors, edit, trail: vec![&draft.tree.root] };
         for token in edit.path.iter().take(edit.path.len().saturating_sub(1)) {
-            let parent = context.container()?;
-            let own = parent.pairs().iter().find(|pair| pair.key == *token && !pair.merge);
-            let merge = parent.pairs().iter().find(|pair| pair.merge);
-            let child = match (own, merge) {
-                (Some(pair), _) => &pair.value,
-                (None, Some(merge)) => return Err(context.shared(merge.start, "the merge key <<")),
-                (None, None) => token
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|index| parent.items().get(index))
-                    .ok_or_else(|| context.not_found())?,
-            };
-            context.must_be_own(child)?;
+            let child = anchors.child(context.container()?, token).ok_or_else(|| context.not_found())?;
             context.trail.push(child);
         }
         Ok(context)
@@ -47,16 +41,10 @@ impl<'t> EditContext<'t> {
         self.trail.last().copied().ok_or_else(|| self.not_found())
     }
 
-    /// Fails if a change within `node` would change other places, too.
-    pub(super) fn must_be_own(&self, node: &Node) -> Result<(), ManifestError> {
-        if matches!(node.kind, NodeKind::Alias) {
-            let alias = self.source.get(node.start..node.end).unwrap_or("*");
-            return Err(self.shared(node.start, &format!("the alias {alias}")));
-        }
-        if node.anchor != 0 && self.tree.referenced.contains(&node.anchor) {
-            return Err(self.shared(node.start, "an anchor (&) that has aliases (*)"));
-        }
-        Ok(())
+    /// Whether an alias refers to a part of `node`.
+    pub(super) fn has_referenced_anchor(&self, node: &Node) -> bool {
+        self.draft.tree.referenced.contains(&node.anchor)
+            || node.children().any(|child| self.has_referenced_anchor(child))
     }
 
     /// A replacement with the line breaks of the surrounding text; `text` has `\n`.
@@ -66,25 +54,16 @@ impl<'t> EditContext<'t> {
         Splice { range, text, depth: self.edit.path.len() }
     }
 
-    pub(super) fn shared(&self, at: usize, what: &str) -> ManifestError {
-        ManifestError::Shared {
-            document: self.edit.document + 1,
-            line: text::line_number(self.source, at),
-            path: json_pointer(&self.edit.path),
-            what: what.to_owned(),
-        }
-    }
-
     pub(super) fn unsupported(&self, at: usize, what: &str) -> ManifestError {
         ManifestError::Unsupported {
-            document: self.edit.document + 1,
-            line: text::line_number(self.source, at),
+            document: self.draft.number(),
+            line: self.draft.line(at),
             path: json_pointer(&self.edit.path),
             what: what.to_owned(),
         }
     }
 
     pub(super) fn not_found(&self) -> ManifestError {
-        ManifestError::PathNotFound { document: self.edit.document + 1, path: json_pointer(&self.edit.path) }
+        ManifestError::PathNotFound { document: self.draft.number(), path: json_pointer(&self.edit.path) }
     }
 }

@@ -1,20 +1,20 @@
 //! Insertions into flow style (`[a, b]`, `{a: b}`), which includes JSON.
 
-use serde_json::Value;
-
 use super::context::EditContext;
+use super::properties;
 use super::quote::{self, Quote};
 use super::splice::Splice;
+use super::written::Written;
 use crate::error::ManifestError;
 use crate::text::{indentation, is_blank_or_comment, line_end};
-use crate::tree::Node;
+use crate::tree::{Node, Pair};
 
 /// The flow style around an edit.
 pub(super) struct FlowStyle {
     /// Whether keys and values are quoted as in JSON.
     pub(super) json: bool,
     colon: &'static str,
-    comma: &'static str,
+    pub(super) comma: &'static str,
     /// Whether there are spaces inside the braces.
     padded: bool,
 }
@@ -40,12 +40,12 @@ impl FlowStyle {
         let inner = context.trail.last().and_then(|node| node.items().last());
         let nodes = inner.into_iter().chain(context.trail.iter().rev().copied());
         let Some((node, pair)) =
-            nodes.filter(|node| node.is_flow()).find_map(|node| Some((node, node.pairs().first()?)))
+            nodes.filter(|node| node.is_flow()).find_map(|node| Some((node, own_pair(node)?)))
         else {
             return style;
         };
         let text = |from: usize, to: usize| context.source.get(from..to).unwrap_or("");
-        style.padded = text(node.start, pair.start) == "{ ";
+        style.padded = text(node.start, node.start + 2) == "{ ";
         style.json = text(pair.start, pair.key_end).starts_with('"');
         if style.json {
             style.colon = match text(pair.key_end, pair.value.start) {
@@ -53,7 +53,8 @@ impl FlowStyle {
                 " : " => " : ",
                 _ => ": ",
             };
-            let next = node.pairs().get(1).map(|next| text(pair.value.end, next.start));
+            let next = node.pairs().iter().find(|next| next.start > pair.start);
+            let next = next.map(|next| text(pair.value.end, next.start));
             let compact = next.map_or(style.colon == ":", |between| between == ",");
             style.comma = if compact { "," } else { ", " };
         }
@@ -61,15 +62,15 @@ impl FlowStyle {
     }
 
     /// Writes a value; over several lines, with the indentation `lines`, if there is one.
-    pub(super) fn write(&self, value: &Value, lines: Option<&Lines>) -> String {
+    pub(super) fn write(&self, value: &Written<'_>, lines: Option<&Lines>) -> String {
         let inner =
             lines.map(|lines| Lines { indent: format!("{}{}", lines.indent, lines.unit), ..lines.clone() });
         let (open, close, parts) = match value {
-            Value::Array(items) if !items.is_empty() => {
+            Written::List(items) if !items.is_empty() => {
                 ("[", "]", items.iter().map(|item| self.write(item, inner.as_ref())).collect::<Vec<_>>())
             }
-            Value::Object(map) if !map.is_empty() => {
-                ("{", "}", map.iter().map(|(key, value)| self.pair(key, value, inner.as_ref())).collect())
+            Written::Mapping(pairs) if !pairs.is_empty() => {
+                ("{", "}", pairs.iter().map(|(key, value)| self.pair(key, value, inner.as_ref())).collect())
             }
             other if self.json => return quote::scalar(other, Quote::Double),
             other => return quote::scalar_or_plain(other),
@@ -83,10 +84,15 @@ impl FlowStyle {
         }
     }
 
-    fn pair(&self, key: &str, value: &Value, lines: Option<&Lines>) -> String {
+    pub(super) fn pair(&self, key: &str, value: &Written<'_>, lines: Option<&Lines>) -> String {
         let key = if self.json { quote::quoted(key, Quote::Double) } else { quote::plain(key) };
         format!("{key}{}{}", self.colon, self.write(value, lines))
     }
+}
+
+/// The first pair of a mapping that shows its style, which `<<` does not.
+fn own_pair(mapping: &Node) -> Option<&Pair> {
+    mapping.pairs().iter().find(|pair| !pair.merge)
 }
 
 /// Adds `value` to the end of a flow list, or of a flow mapping with the key `key`.
@@ -94,7 +100,7 @@ pub(super) fn insert(
     context: &EditContext<'_>,
     node: &Node,
     key: Option<&str>,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Result<Vec<Splice>, ManifestError> {
     if !context.source.get(node.start..).is_some_and(|text| text.starts_with(['{', '['])) {
         return Err(context.unsupported(node.start, "this mapping has no braces of its own"));
@@ -137,15 +143,16 @@ pub(super) fn insert_before(
     context: &EditContext<'_>,
     sequence: &Node,
     item: &Node,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Vec<Splice> {
     let style = FlowStyle::around(context);
     let text = style.write(value, lines_of_item(context, sequence).as_ref());
-    let between = match own_line(context.source, sequence.start, item.start) {
+    let between = match own_line(context.source, sequence.start, properties::start(context.source, item)) {
         Some(indent) => format!(",\n{indent}"),
         None => style.comma.to_owned(),
     };
-    vec![context.splice(item.start..item.start, &format!("{text}{between}"))]
+    let start = properties::start(context.source, item);
+    vec![context.splice(start..start, &format!("{text}{between}"))]
 }
 
 /// Writes `value` in the place of the item `item`, which is in flow style.
@@ -153,7 +160,7 @@ pub(super) fn replace_item(
     context: &EditContext<'_>,
     sequence: &Node,
     item: &Node,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Vec<Splice> {
     let lines = lines_of_item(context, sequence).filter(|_| is_over_lines(context.source, item));
     let text = FlowStyle::around(context).write(value, lines.as_ref());
@@ -164,7 +171,7 @@ pub(super) fn replace_item(
 pub(super) fn fill(
     context: &EditContext<'_>,
     node: &Node,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Result<Vec<Splice>, ManifestError> {
     let text = FlowStyle::around(context).write(value, None);
     let same_kind = context.source.get(node.start..=node.start) == text.get(..1);
@@ -176,7 +183,7 @@ pub(super) fn fill(
 }
 
 /// Writes a value right after a key.
-pub(super) fn write_below(context: &EditContext<'_>, style: &FlowStyle, value: &Value) -> String {
+pub(super) fn write_below(context: &EditContext<'_>, style: &FlowStyle, value: &Written<'_>) -> String {
     style.write(value, lines_below(context, style).as_ref())
 }
 

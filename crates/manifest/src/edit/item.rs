@@ -1,14 +1,14 @@
 //! Items of lists: one put before another, replaced as a whole, or removed.
 
-use serde_json::Value;
-
 use super::block::{self, BlockStyle, spaces};
 use super::context::EditContext;
 use super::flow::{self, FlowStyle};
+use super::properties;
 use super::slot;
 use super::splice::Splice;
+use super::written::Written;
 use crate::error::ManifestError;
-use crate::text::{column, line_end, line_start, next_line};
+use crate::text::{column, line_break_before, line_end, line_start, next_line};
 use crate::tree::Node;
 
 /// Puts `value` before the item at `place`. A comment above that item stays above both.
@@ -16,7 +16,7 @@ pub(super) fn insert_before(
     context: &EditContext<'_>,
     sequence: &Node,
     place: usize,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Result<Vec<Splice>, ManifestError> {
     let item = sequence.items().get(place).ok_or_else(|| context.not_found())?;
     if sequence.is_flow() {
@@ -40,13 +40,12 @@ pub(super) fn replace(
     context: &EditContext<'_>,
     sequence: &Node,
     place: usize,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Result<Vec<Splice>, ManifestError> {
     let item = sequence.items().get(place).ok_or_else(|| context.not_found())?;
     if !item.is_collection() || item.is_empty_collection() {
         return slot::set(context, item, None, value);
     }
-    context.must_be_own(item)?;
     if item.is_flow() {
         return Ok(flow::replace_item(context, sequence, item, value));
     }
@@ -64,12 +63,13 @@ pub(super) fn remove(
     let items = sequence.items();
     let item = items.get(place).ok_or_else(|| context.not_found())?;
     let (before, next) = (place.checked_sub(1).and_then(|before| items.get(before)), items.get(place + 1));
-    context.must_be_own(item)?;
     if before.is_none() && next.is_none() {
         return Err(context.unsupported(item.start, "the only item of a list is not removed"));
     }
     let range = match (sequence.is_flow(), before, next) {
-        (true, _, Some(next)) => item.start..next.start,
+        (true, _, Some(next)) => {
+            properties::start(context.source, item)..properties::start(context.source, next)
+        }
         (true, Some(before), None) => before.end..item.end,
         _ => {
             let line = line_of_dash(context, item)?;
@@ -78,9 +78,7 @@ pub(super) fn remove(
                 line..next
             } else {
                 // The last line of the file: the line break before it is removed.
-                let before = context.source.get(..line).unwrap_or("");
-                let before = before.strip_suffix('\n').unwrap_or(before);
-                before.strip_suffix('\r').unwrap_or(before).len()..line_end(context.source, end)
+                line_break_before(context.source, line)..line_end(context.source, end)
             }
         }
     };
@@ -95,8 +93,9 @@ fn end(context: &EditContext<'_>, item: &Node) -> Result<usize, ManifestError> {
 
 /// The start of the line with the dash of an item of a block list, which has nothing before it.
 fn line_of_dash(context: &EditContext<'_>, item: &Node) -> Result<usize, ManifestError> {
-    let line = line_start(context.source, item.start);
-    match context.source.get(line..item.start).map(str::trim) {
+    let start = properties::start(context.source, item);
+    let line = line_start(context.source, start);
+    match context.source.get(line..start).map(str::trim) {
         Some("-") => Ok(line),
         _ => Err(context.unsupported(item.start, "only the dash may be before it on its line")),
     }

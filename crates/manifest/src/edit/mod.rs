@@ -1,153 +1,107 @@
 //! Edits a manifest in place: every byte that an edit does not need to change stays as it is.
 
+mod anchors;
 mod block;
 mod change;
 mod context;
+mod draft;
+mod edit_tree;
 mod flow;
 mod item;
+mod pair;
 mod pointer;
+mod properties;
 mod quote;
+mod rounds;
+mod sharing;
 mod slot;
 mod splice;
+mod written;
 
-use std::cmp::Reverse;
-use std::collections::HashSet;
-use std::mem;
-
-use serde_json::Value;
-
-use crate::documents;
+use crate::documents::Document;
 use crate::error::ManifestError;
-use crate::text;
-use crate::tree::{NodeKind, Tree};
+use crate::tree::NodeKind;
+use anchors::Anchors;
 use context::EditContext;
-use splice::{Splice, splice};
+use draft::Draft;
+use splice::Splice;
+use written::Written;
 
 pub use change::{Change, Edit};
 
-/// Applies `edits`, in their order, to the text `source`.
+/// A document after its edits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The text of the document's range.
+    pub text: String,
+    /// What was changed beside the edits, with lines of the input: aliases and merge keys that are written out.
+    pub notes: Vec<String>,
+}
+
+/// Applies `edits`, in their order, to a document of the text `source`. Reads nothing if there are no edits.
 ///
 /// # Errors
 ///
-/// If the text cannot be read, or if a path does not exist, is shared by an anchor, an alias or a merge key, or has a
-/// notation that is not supported. The result is parsed again and compared with the edits applied to the original
-/// values; a difference is [`ManifestError::ChangedMore`].
-pub fn apply(source: &str, edits: &[Edit]) -> Result<String, ManifestError> {
-    let mut trees = documents::trees(source)?;
-    let starts: Vec<usize> = trees.iter().map(|tree| tree.start).collect();
-    let mut expected: Vec<Value> = trees.iter_mut().map(|tree| mem::take(&mut tree.value)).collect();
+/// If a path does not exist, or has a notation that is not supported. The result is read again and compared with the edits
+/// applied to the document's values; a difference is [`ManifestError::ChangedMore`].
+pub fn edit(source: &str, document: &Document, edits: &[Edit]) -> Result<Edited, ManifestError> {
+    if edits.is_empty() {
+        let text = source.get(document.range.clone()).unwrap_or("").to_owned();
+        return Ok(Edited { text, notes: Vec::new() });
+    }
+    let mut expected = document.value.clone();
     let mut pending = Vec::with_capacity(edits.len());
     for edit in edits {
-        let missing = ManifestError::NoSuchDocument { document: edit.document + 1 };
-        pending.push(pointer::apply(expected.get_mut(edit.document).ok_or(missing)?, edit)?);
+        pending.push(pointer::apply(&mut expected, edit, document.index + 1)?);
     }
-    let changed_more = |document: usize| {
-        let line = starts.get(document).map_or(1, |start| text::line_number(source, *start));
-        ManifestError::ChangedMore { document: document + 1, line }
-    };
-    let suspect = edits.first().map_or(0, |edit| edit.document);
-    let mut result = source.to_owned();
+    let mut draft = Draft::new(source, document)?;
+    let mut notes = Vec::new();
     while !pending.is_empty() {
-        let (now, later) = split_round(pending);
-        let splices = plan(&result, &trees, &now)?;
-        result = splice(&result, splices).ok_or_else(|| changed_more(suspect))?;
-        trees = documents::trees(&result)
-            .map_err(|error| changed_more(document_of(&error).unwrap_or(suspect)))?;
+        let (mut now, later) = rounds::split(pending);
+        sharing::settle(&mut draft, &mut now, &mut expected, &mut notes)?;
+        let splices = plan(&draft, &now)?;
+        draft.splice(splices)?;
         pending = later;
     }
-    if edits.is_empty() {
-        return Ok(result);
-    }
-    if trees.len() != expected.len() {
-        return Err(changed_more(suspect));
-    }
-    match trees.iter().zip(&expected).position(|(tree, value)| tree.value != *value) {
-        Some(document) => Err(changed_more(document)),
-        None => Ok(result),
-    }
+    Ok(Edited { text: draft.finish(&expected)?, notes })
 }
 
-/// Takes out the edits that can be made in one pass over the text as it is: those that neither touch the same list or
-/// mapping nor lie within each other. The rest waits until the text is parsed again.
-fn split_round(edits: Vec<Edit>) -> (Vec<Edit>, Vec<Edit>) {
-    let mut containers: HashSet<(usize, Vec<String>)> = HashSet::new();
-    let mut targets: HashSet<(usize, Vec<String>)> = HashSet::new();
-    let mut ancestors: HashSet<(usize, Vec<String>)> = HashSet::new();
-    // Lists whose items have other positions after an edit.
-    let mut shifted: HashSet<(usize, Vec<String>)> = HashSet::new();
-    let (mut now, mut later) = (Vec::new(), Vec::new());
-    for edit in edits {
-        let prefix =
-            |length: usize| (edit.document, edit.path.iter().take(length).cloned().collect::<Vec<_>>());
-        let length = edit.path.len();
-        let container = prefix(length.saturating_sub(1));
-        let waits = containers.contains(&container)
-            || ancestors.contains(&prefix(length))
-            || (0..=length)
-                .any(|length| targets.contains(&prefix(length)) || shifted.contains(&prefix(length)));
-        if !matches!(edit.change, Change::Replace(_)) {
-            shifted.insert(container.clone());
-        }
-        ancestors.extend((0..length).map(prefix));
-        targets.insert(prefix(length));
-        containers.insert(container);
-        if waits { later.push(edit) } else { now.push(edit) }
-    }
-    (now, later)
-}
-
-fn plan(source: &str, trees: &[Tree], edits: &[Edit]) -> Result<Vec<Splice>, ManifestError> {
+fn plan(draft: &Draft<'_>, edits: &[Edit]) -> Result<Vec<Splice>, ManifestError> {
+    let anchors = Anchors::new(&draft.tree);
     let mut splices = Vec::new();
     for edit in edits {
-        let missing = ManifestError::NoSuchDocument { document: edit.document + 1 };
-        let context = EditContext::new(source, trees.get(edit.document).ok_or(missing)?, edit)?;
-        splices.extend(plan_one(&context, edit)?);
+        splices.extend(plan_one(&EditContext::new(draft, &anchors, edit)?, edit)?);
     }
-    splices.sort_by_key(|splice| (splice.range.start, Reverse(splice.depth)));
     Ok(splices)
 }
 
 fn plan_one(context: &EditContext<'_>, edit: &Edit) -> Result<Vec<Splice>, ManifestError> {
     let container = context.container()?;
     let last = edit.path.last().map_or("", String::as_str);
+    let value = match &edit.change {
+        Change::Add(value) | Change::Replace(value) => &Written::from(value),
+        Change::Remove => &Written::List(Vec::new()),
+    };
     match &container.kind {
-        NodeKind::Mapping { flow, pairs } => {
-            let pair = pairs.iter().find(|pair| pair.key == last && !pair.merge);
-            if let (Some(pair), Change::Add(value) | Change::Replace(value)) = (pair, &edit.change) {
-                return slot::set(context, &pair.value, Some(pair), value);
-            }
-            let merge = pairs.iter().find(|pair| pair.merge);
-            match (&edit.change, merge, flow) {
-                (Change::Add(value), _, true) => flow::insert(context, container, Some(last), value),
-                (Change::Add(value), _, false) => block::insert_pair(context, container, last, value),
-                (_, Some(merge), _) => Err(context.shared(merge.start, "the merge key <<")),
-                (_, None, _) => Err(context.not_found()),
+        NodeKind::Mapping { .. } if edit.change != Change::Remove => {
+            match context.anchors.own(container, last) {
+                Some(pair) => slot::set(context, &pair.value, Some(pair), value),
+                None => pair::insert(context, container, last, value),
             }
         }
         NodeKind::Sequence { flow, items } => {
             let at = last.parse::<usize>().ok().filter(|at| *at < items.len());
             match (&edit.change, at, flow) {
-                (Change::Add(value), Some(at), _) => item::insert_before(context, container, at, value),
-                (Change::Add(value), None, true) => flow::insert(context, container, None, value),
-                (Change::Add(value), None, false) => block::append_item(context, container, value),
-                (Change::Replace(value), Some(at), _) => item::replace(context, container, at, value),
+                (Change::Add(_), Some(at), _) => item::insert_before(context, container, at, value),
+                (Change::Add(_), None, true) => flow::insert(context, container, None, value),
+                (Change::Add(_), None, false) => block::append_item(context, container, value),
+                (Change::Replace(_), Some(at), _) => item::replace(context, container, at, value),
                 (Change::Remove, Some(at), _) => item::remove(context, container, at),
                 (_, None, _) => Err(context.not_found()),
             }
         }
-        NodeKind::Scalar(_) | NodeKind::Alias => Err(context.not_found()),
+        _ => Err(context.not_found()),
     }
-}
-
-/// Position (from 0) of the document that an error about the edited text names.
-fn document_of(error: &ManifestError) -> Option<usize> {
-    let (ManifestError::Syntax { document, .. }
-    | ManifestError::Template { document, .. }
-    | ManifestError::DuplicateKey { document, .. }) = error
-    else {
-        return None;
-    };
-    document.checked_sub(1)
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use crate::{error::ManifestError, json_pointer::json_pointer};
 
 /// Applies `edit` to `value`. Gives back the edit to do in the text: with `-` for every append, and placed at
 /// the first value that is missing, null or empty, so that all new parents are written in one piece.
-pub(super) fn apply(value: &mut Value, edit: &Edit) -> Result<Edit, ManifestError> {
-    let not_found =
-        || ManifestError::PathNotFound { document: edit.document + 1, path: json_pointer(&edit.path) };
+/// `document` is the number (from 1) for errors.
+pub(super) fn apply(value: &mut Value, edit: &Edit, document: usize) -> Result<Edit, ManifestError> {
+    let not_found = || ManifestError::PathNotFound { document, path: json_pointer(&edit.path) };
     let mut parent = value;
     for (depth, token) in edit.path.iter().enumerate() {
         let rest = edit.path.get(depth + 1..).unwrap_or_default();
@@ -20,7 +20,7 @@ pub(super) fn apply(value: &mut Value, edit: &Edit) -> Result<Edit, ManifestErro
             {
                 let new = nested(rest, new.clone()).ok_or_else(not_found)?;
                 map.insert(token.clone(), new.clone());
-                return Ok(Edit { document: edit.document, path: here(), change: Change::Add(new) });
+                return Ok(Edit { path: here(), change: Change::Add(new) });
             }
             (Change::Add(new), Value::Array(items))
                 if rest.is_empty() && (token == "-" || *token == items.len().to_string()) =>
@@ -28,7 +28,7 @@ pub(super) fn apply(value: &mut Value, edit: &Edit) -> Result<Edit, ManifestErro
                 items.push(new.clone());
                 let mut path = here();
                 path.splice(depth.., ["-".to_owned()]);
-                return Ok(Edit { document: edit.document, path, change: Change::Add(new.clone()) });
+                return Ok(Edit { path, change: Change::Add(new.clone()) });
             }
             (Change::Add(new), Value::Array(items)) if rest.is_empty() => {
                 let place = token.parse().ok().filter(|place| *place < items.len()).ok_or_else(not_found)?;

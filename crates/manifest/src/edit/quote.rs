@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::scalar;
+use super::written::Written;
+use crate::scalar as yaml_scalar;
 use crate::tree::Style;
 
 /// How to quote a string.
@@ -29,23 +30,25 @@ impl From<Style> for Quote {
 }
 
 /// A string in quotes, or any other value without parts.
-pub(super) fn scalar(value: &Value, quote: Quote) -> String {
+pub(super) fn scalar(value: &Written<'_>, quote: Quote) -> String {
     match value {
-        Value::String(text) => quoted(text, quote),
-        other => other.to_string(),
+        Written::Scalar(Value::String(text)) => quoted(text, quote),
+        Written::Scalar(other) => other.to_string(),
+        Written::List(_) => "[]".to_owned(),
+        Written::Mapping(_) => "{}".to_owned(),
     }
 }
 
 /// As [`scalar`], but without quotes if YAML needs none.
-pub(super) fn scalar_or_plain(value: &Value) -> String {
+pub(super) fn scalar_or_plain(value: &Written<'_>) -> String {
     match value {
-        Value::String(text) => plain(text),
-        other => other.to_string(),
+        Written::Scalar(Value::String(text)) => plain(text),
+        other => scalar(other, Quote::Double),
     }
 }
 
 pub(super) fn plain(text: &str) -> String {
-    if scalar::is_plain_string(text) { text.to_owned() } else { quoted(text, Quote::Readable) }
+    if yaml_scalar::is_plain_string(text) { text.to_owned() } else { quoted(text, Quote::Readable) }
 }
 
 pub(super) fn quoted(text: &str, quote: Quote) -> String {

@@ -5,8 +5,10 @@ use serde_json::Value;
 use super::block;
 use super::context::EditContext;
 use super::flow::{self, FlowStyle};
+use super::properties;
 use super::quote::{self, Quote};
 use super::splice::Splice;
+use super::written::Written;
 use crate::error::ManifestError;
 use crate::text::line_start;
 use crate::tree::{Node, NodeKind, Pair};
@@ -16,19 +18,15 @@ pub(super) fn set(
     context: &EditContext<'_>,
     node: &Node,
     pair: Option<&Pair>,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Result<Vec<Splice>, ManifestError> {
-    // An alias itself may be replaced: the value it refers to stays.
-    if !matches!(node.kind, NodeKind::Alias) {
-        context.must_be_own(node)?;
-    }
-    if node.tagged {
+    if node.tagged && !fits_tag(context, node, value) {
         return Err(context.unsupported(node.start, "the value has a tag (!)"));
     }
     if node.is_collection() && !node.is_empty_collection() {
         return Err(context.unsupported(node.start, "a list or mapping that is not empty cannot be replaced"));
     }
-    let collection = is_filled_collection(value);
+    let collection = value.is_filled_collection();
     let colon = pair.map(|pair| after_colon(context, pair)).transpose()?;
     let in_block = !context.container()?.is_flow();
     let vacant = !has_comment(context, node);
@@ -57,7 +55,10 @@ pub(super) fn set(
     };
     match (node.is_omitted(), colon) {
         (false, _) => Ok(vec![context.splice(node.start..node.end, &text)]),
-        (true, Some(colon)) => Ok(vec![context.splice(colon..colon, &format!(" {text}"))]),
+        (true, Some(colon)) => {
+            let at = properties::end(context.source, colon);
+            Ok(vec![context.splice(at..at, &format!(" {text}"))])
+        }
         (true, None) => Err(context.unsupported(node.start, "the item has no value")),
     }
 }
@@ -66,7 +67,7 @@ pub(super) fn set(
 fn replace_block_scalar(
     context: &EditContext<'_>,
     node: &Node,
-    value: &Value,
+    value: &Written<'_>,
 ) -> Result<Vec<Splice>, ManifestError> {
     let places = block::header(context.source, node).zip(block::block_scalar_end(context.source, node));
     let Some(((start, end), last)) = places else {
@@ -79,8 +80,20 @@ fn replace_block_scalar(
     Ok(vec![context.splice(start..end, &text), context.splice(header_line..last, "")])
 }
 
-/// The byte after the colon of an pair.
-fn after_colon(context: &EditContext<'_>, pair: &Pair) -> Result<usize, ManifestError> {
+/// Whether the tag of `node` is that of the new value, too.
+fn fits_tag(context: &EditContext<'_>, node: &Node, value: &Written<'_>) -> bool {
+    let tag = match value {
+        Written::List(_) => "!!seq",
+        Written::Mapping(_) => "!!map",
+        Written::Scalar(Value::String(_)) => "!!str",
+        Written::Scalar(_) => return false,
+    };
+    let before = context.source.get(properties::start(context.source, node)..node.start).unwrap_or("");
+    before.split_whitespace().any(|word| word == tag)
+}
+
+/// The byte after the colon of a pair.
+pub(super) fn after_colon(context: &EditContext<'_>, pair: &Pair) -> Result<usize, ManifestError> {
     let rest = context.source.get(pair.key_end..).unwrap_or("");
     let trimmed = rest.trim_start();
     if !trimmed.starts_with(':') {
@@ -96,12 +109,4 @@ fn has_comment(context: &EditContext<'_>, node: &Node) -> bool {
             .source
             .get(node.start + 1..node.end.saturating_sub(1))
             .is_some_and(|text| !text.trim().is_empty())
-}
-
-fn is_filled_collection(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(map) => !map.is_empty(),
-        _ => false,
-    }
 }

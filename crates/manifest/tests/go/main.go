@@ -25,7 +25,7 @@ func main() {
 		sweep(out, number(os.Args[2]), int(number(os.Args[3])))
 		return
 	}
-	for _, text := range cases() {
+	for _, text := range append(cases(), streams()...) {
 		row(out, text)
 	}
 	sweep(out, 1, 400)

@@ -14,6 +14,8 @@ var seeds = []string{
 	"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"spec\":{\"containers\":[{\"name\":\"a\"}]}}\n{\"kind\":\"B\"}\n",
 	"x: &x {kind: Pod, apiVersion: v1}\n<<: *x\nspec:\n  containers: &c\n  - name: a\n  - {name: 'b', args: [\"c d\", 'e']}\n  init: *c\n",
 	"# head\n---\n# c\nkind: A # c\nspec:\n  ? a\n  : b\n  \"c\": 'd'\n...\n---\nkind: !!str B\n",
+	"kind: A\n...\n# c\n%YAML 1.1\n---\n\ufeffapiVersion: v1\nkind: Pod\nspec: {containers: [{name: a}]}\nspec: {containers: [{name: b, name: c}]}\ndata: |\n  a",
+	"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"spec\":{\"containers\":[{\"name\":\"a\",\"name\":\"b\"}]}} # c\n---\n# d\nkind: A\n---\n{\"kind\":\"B\"}\n",
 	"null\n---\nkind: \"A\"\nspec: {a: [1, 2, {b: c}], d: \"e\\n\\\n  f\"}\n",
 }
 

@@ -143,7 +143,7 @@ fn pretty_json_stays_pretty_with_its_own_indentation() {
         add("/z", json!({"annotations": {"k": "v"}})),
     ];
     for edit in &edits {
-        pointer::apply(&mut value, edit).unwrap();
+        pointer::apply(&mut value, edit, 1).unwrap();
     }
     // Two spaces as of kubectl and jq, four as of Python, tabs as of Go.
     for unit in ["  ", "    ", "\t"] {

@@ -114,12 +114,19 @@ fn flow_items() {
 #[test]
 fn what_is_shared_or_alone_stays() {
     let refuse = |source: &str, edit: Edit, message: &str| {
-        let error = apply(source, &[edit]).unwrap_err().to_string();
+        let error = edited(source, &[edit]).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     };
-    refuse("a: [&x {b: 1}, 2]\nc: *x\n", remove("/a/0"), "anchor");
-    refuse("a: [&x {b: 1}, 2]\nc: *x\n", set("/a/0"), "anchor");
-    refuse("a:\n- b: &x 1\n- 2\nc: *x\n", remove("/a/0"), "without changing something else");
+    check("a: [&x {b: 1}, 2]\nc: *x\n", &[remove("/a/0")], "a: [2]\nc:\n  b: 1\n");
+    check("a: [2, &x {b: 1}]\nc: *x\n", &[remove("/a/0")], "a: [&x {b: 1}]\nc: *x\n");
+    check("a: [&x {b: 1}]\nc: *x\n", &[add("/a/0", json!(2))], "a: [2, &x {b: 1}]\nc: *x\n");
+    check("a:\n- &x\n  b: 1\n- 3\nc: *x\n", &[add("/a/0", json!(2))], "a:\n- 2\n- &x\n  b: 1\n- 3\nc: *x\n");
+    check(
+        "a: [&x {b: 1}, 2]\nc: *x\n",
+        &[set("/a/0")],
+        "a: [&x {name: GOMEMLIMIT, value: \"966367641\"}, 2]\nc:\n  b: 1\n",
+    );
+    check("a:\n- b: &x 1\n- 2\nc: *x\n", &[remove("/a/0")], "a:\n- 2\nc: 1\n");
     refuse("a: [1]\n", remove("/a/0"), "the only item");
     refuse("a:\n-\n  b: 1\n- c: 2\n", remove("/a/0"), "the dash");
     refuse("- - a\n  - b\n", remove("/0/0"), "the dash");
@@ -165,7 +172,7 @@ proptest! {
     fn every_style_of_list_can_be_edited(text in list(), place in 0..2usize, what in 0..3usize) {
         let path = format!("/env/{place}");
         let edit = [add(&path, variable()), set(&path), remove(&path)][what].clone();
-        let after = apply(&text, &[edit]);
+        let after = edited(&text, &[edit]);
         prop_assert!(after.is_ok(), "{}\n{}", after.unwrap_err(), text);
         let after = after.unwrap();
         prop_assert_eq!(after.matches("# outside").count(), text.matches("# outside").count());

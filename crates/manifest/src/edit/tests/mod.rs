@@ -6,17 +6,26 @@ mod flow;
 mod item;
 mod properties;
 mod refused;
+mod sharing;
+mod sharing_properties;
 mod streams;
 mod styles;
 
 use serde_json::{Value, json};
 
 use super::*;
+use crate::{AliasBudget, read};
+
+/// The documents of a text, or the first error.
+fn parse(source: &str) -> Result<Vec<Document>, ManifestError> {
+    let documents = read(source, &mut AliasBudget::default()).into_iter();
+    documents.map(|document| document.map_err(|unreadable| unreadable.error)).collect()
+}
 
 /// An edit of the first document; `path` is a JSON pointer.
 fn edit(path: &str, change: Change) -> Edit {
     let tokens = path.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
-    Edit { document: 0, path: tokens.collect(), change }
+    Edit { path: tokens.collect(), change }
 }
 
 fn add(path: &str, value: Value) -> Edit {
@@ -51,9 +60,30 @@ fn windows(text: &str) -> String {
     text.replace('\n', "\r\n")
 }
 
+/// The text with edits of its first document.
+fn edited(source: &str, edits: &[Edit]) -> Result<String, ManifestError> {
+    let edits: Vec<_> = edits.iter().map(|edit| (0, edit.clone())).collect();
+    edited_stream(source, &edits)
+}
+
+/// The text with edits, each with the position of its document.
+fn edited_stream(source: &str, edits: &[(usize, Edit)]) -> Result<String, ManifestError> {
+    let mut text = String::new();
+    let mut of_document: Vec<Vec<Edit>> = Vec::new();
+    for (document, edit) in edits {
+        of_document.resize(of_document.len().max(document + 1), Vec::new());
+        of_document[*document].push(edit.clone());
+    }
+    for document in parse(source)? {
+        let edits = of_document.get(document.index).map_or(&[][..], Vec::as_slice);
+        text += &super::edit(source, &document, edits)?.text;
+    }
+    Ok(text)
+}
+
 #[track_caller]
 fn check(before: &str, edits: &[Edit], after: &str) {
-    match apply(before, edits) {
+    match edited(before, edits) {
         Ok(text) if text == after => {}
         Ok(text) => panic!("--- got\n{text}\n--- expected\n{after}\n{text:?}"),
         Err(error) => panic!("{error}\n{before}"),

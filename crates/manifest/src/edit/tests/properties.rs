@@ -112,7 +112,7 @@ proptest! {
     #[test]
     fn every_style_can_be_edited(written in written()) {
         let before = written.text();
-        match apply(&before, &written.edits()) {
+        match edited(&before, &written.edits()) {
             Ok(after) => {
                 let mut rest = key_lines(&after).into_iter();
                 for line in key_lines(&before) {

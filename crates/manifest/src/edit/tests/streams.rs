@@ -2,13 +2,14 @@
 
 use super::*;
 
-fn in_document(document: usize, edit: Edit) -> Edit {
-    Edit { document, ..edit }
+#[track_caller]
+fn check_stream(before: &str, edits: &[(usize, Edit)], after: &str) {
+    assert_eq!(edited_stream(before, edits).as_deref(), Ok(after));
 }
 
 #[test]
 fn documents_are_edited_between_markers_and_comments() {
-    check(
+    check_stream(
         r"# head
 ---
 # only comments
@@ -29,7 +30,7 @@ c:
 # after
 ---
 ",
-        &[in_document(1, add_env("/a")), in_document(3, append_env("/c"))],
+        &[(1, add_env("/a")), (3, append_env("/c"))],
         r#"# head
 ---
 # only comments
@@ -59,12 +60,12 @@ c:
 
 #[test]
 fn json_objects_one_after_the_other_are_edited() {
-    check(
+    check_stream(
         r#"{"env":[]}
 {
   "env": []
 }{"env": []}"#,
-        &[in_document(0, add_env("")), in_document(1, add_env("")), in_document(2, add_env(""))],
+        &[(0, add_env("")), (1, add_env("")), (2, add_env(""))],
         r#"{"env":[{"name":"GOMEMLIMIT","value":"966367641"}]}
 {
   "env": [
@@ -79,12 +80,12 @@ fn json_objects_one_after_the_other_are_edited() {
 
 #[test]
 fn flow_style_documents_are_edited_in_a_yaml_stream() {
-    check(
+    check_stream(
         r#"---
 {"env": []}
 --- {env: []}
 "#,
-        &[in_document(0, add_env("")), in_document(1, add_env(""))],
+        &[(0, add_env("")), (1, add_env(""))],
         r#"---
 {"env": [{"name": "GOMEMLIMIT", "value": "966367641"}]}
 --- {env: [{name: GOMEMLIMIT, value: "966367641"}]}
@@ -149,13 +150,13 @@ spec:
     image: x
     resources: {limits: {memory: 1Gi}}
 ";
-    let edits: Vec<Edit> = (0..5000).map(|index| in_document(index, add_env("/spec/containers/0"))).collect();
-    let text = apply(&document.repeat(5000), &edits).unwrap();
+    let edits: Vec<_> = (0..5000).map(|index| (index, add_env("/spec/containers/0"))).collect();
+    let text = edited_stream(&document.repeat(5000), &edits).unwrap();
     assert_eq!(text.matches("GOMEMLIMIT").count(), 5000);
 }
 
 #[test]
 fn no_edits_change_nothing() {
     let text = "\u{feff}# x\r\na:  1\r\n---\n\n";
-    assert_eq!(apply(text, &[]).as_deref(), Ok(text));
+    assert_eq!(edited(text, &[]).as_deref(), Ok(text));
 }

@@ -78,21 +78,7 @@ fn a_file_without_a_line_break_at_its_end_stays_so() {
 }
 
 #[test]
-fn a_block_scalar_without_its_line_break_stays_last() {
-    check(
-        r"a:
-- name: x
-  text: |
-    y",
-        &[add_env("/a/0")],
-        r#"a:
-- name: x
-  env:
-  - name: GOMEMLIMIT
-    value: "966367641"
-  text: |
-    y"#,
-    );
+fn what_is_added_after_a_block_scalar_has_its_missing_line_break() {
     check(
         "a:\n- text: >-\n    x\n\n    y",
         &[add_env("/a/0")],

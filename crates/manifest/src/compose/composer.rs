@@ -1,44 +1,23 @@
-//! Builds the trees of a YAML stream from the events of the parser.
+//! Builds trees of documents from the events of the YAML parser, or from tokens of JSON.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 use std::ops::Range;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
+use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
 use serde_json::{Map, Value};
 
 use crate::alias_budget::AliasBudget;
 use crate::error::ManifestError;
-use crate::tree::{Node, NodeKind, Pair, Style, Tree};
-use crate::{scalar, text};
+use crate::text::{Cursor, line_end, line_start};
+use crate::tree::{DuplicateKey, Node, NodeKind, Pair, Style, Tree};
+use crate::{scalar, template};
 
 /// The prefix of the tags that YAML itself defines.
 const YAML_TAGS: &str = "tag:yaml.org,2002:";
 
-/// Reads all documents of the YAML stream `source.get(offset..end)`; `first` is the index of its first one.
-pub(crate) fn compose(
-    source: &str,
-    offset: usize,
-    end: usize,
-    first: usize,
-    budget: &mut AliasBudget,
-) -> Result<Vec<Tree>, ManifestError> {
-    // kubectl.rs has refused the line breaks of YAML 1.1.
-    let options = options! { emit_comments: false, emit_anchor_events: true };
-    let mut composer = Composer::new(source, offset, first, budget);
-    for next in Parser::new_from_str_with_options(source.get(offset..end).unwrap_or(""), options) {
-        match next {
-            Ok((event, span)) => composer.event(event, span)?,
-            Err(error) => {
-                let at = error.marker().byte_offset().map_or(end, |at| at + offset);
-                return Err(composer.syntax(at, error.info()));
-            }
-        }
-    }
-    Ok(composer.trees)
-}
-
 /// A list or mapping that has been opened but not closed yet.
-struct Open {
+pub(super) struct Open {
     node: Node,
     values: Values,
 }
@@ -49,84 +28,109 @@ enum Values {
         map: Map<String, Value>,
         /// Keys that only a merge has set: they may still be written out.
         merged: HashSet<String>,
+        /// Keys that are no texts in YAML, such as numbers.
+        others: HashMap<String, Value>,
         key: Option<Key>,
     },
 }
 
 struct Key {
     text: String,
+    /// The key itself, if it is no text in YAML.
+    other: Option<Value>,
     start: usize,
     end: usize,
     merge: bool,
 }
 
-struct Composer<'s> {
+pub(super) struct Composer<'s, 'b> {
     source: &'s str,
-    offset: usize,
+    /// The part that is read.
+    range: Range<usize>,
+    /// A place before all that is read.
+    place: Cursor<'s>,
+    /// Number (from 1) of the first document.
     first: usize,
-    trees: Vec<Tree>,
+    pub(super) trees: Vec<Tree>,
     /// First byte of the document being read.
-    start: usize,
+    pub(super) start: usize,
     /// Whether it starts with `---`.
     marked: bool,
-    open: Vec<Open>,
+    /// Whether a document has begun and not ended.
+    pub(super) is_in_document: bool,
+    /// The byte up to which the text is read.
+    pub(super) seen: usize,
+    pub(super) open: Vec<Open>,
     anchors: HashMap<usize, Value>,
     referenced: HashSet<usize>,
-    budget: &'s mut AliasBudget,
+    /// Keys of the document that their mapping has already, and the bytes at which they are.
+    duplicates: Vec<(usize, String)>,
+    budget: &'b mut AliasBudget,
 }
 
-impl<'s> Composer<'s> {
-    fn new(source: &'s str, offset: usize, first: usize, budget: &'s mut AliasBudget) -> Self {
+impl<'s, 'b> Composer<'s, 'b> {
+    pub(super) fn new(
+        source: &'s str,
+        range: Range<usize>,
+        place: Cursor<'s>,
+        first: usize,
+        budget: &'b mut AliasBudget,
+    ) -> Self {
         Self {
             source,
-            offset,
+            place,
             first,
             trees: Vec::new(),
-            start: offset,
+            start: range.start,
             marked: false,
+            is_in_document: false,
+            seen: range.start,
             open: Vec::new(),
             anchors: HashMap::new(),
             referenced: HashSet::new(),
+            duplicates: Vec::new(),
             budget,
+            range,
         }
     }
 
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), ManifestError> {
+    pub(super) fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), ManifestError> {
         let range = span.byte_range().unwrap_or_default();
-        let (start, end) = (range.start + self.offset, range.end + self.offset);
+        // The last line may have got a line break.
+        let in_text = |at: usize| (at + self.range.start).min(self.range.end);
+        let (start, end) = (in_text(range.start), in_text(range.end));
         let node = |kind, anchor, tagged| Node { start, end, anchor, tagged, kind };
         match event {
             Event::DocumentStart(marked, _) => {
                 self.start = start;
                 self.marked = marked;
+                self.is_in_document = true;
                 self.anchors.clear();
                 self.referenced.clear();
             }
+            Event::DocumentEnd => self.is_in_document = false,
             Event::Scalar(text, style, anchor, tag) => {
                 let value = self.scalar(start..end, &text, style, tag.as_deref())?;
                 self.close(node(NodeKind::Scalar(own_style(style)), anchor, tag.is_some()), value)?;
             }
             Event::Alias(id) => {
                 let value = self.alias(id, start)?;
-                self.close(node(NodeKind::Alias, 0, false), value)?;
+                self.close(node(NodeKind::Alias(id), 0, false), value)?;
             }
             Event::SequenceStart(style, anchor, tag) => {
                 let kind = NodeKind::Sequence { flow: style == StructureStyle::Flow, items: Vec::new() };
-                self.open.push(Open {
-                    node: node(kind, anchor, tag.is_some()),
-                    values: Values::Sequence(Vec::new()),
-                });
+                self.open.push(Open::new(node(kind, anchor, tag.is_some())));
             }
             Event::MappingStart(style, anchor, tag) => {
                 let kind = NodeKind::Mapping { flow: style == StructureStyle::Flow, pairs: Vec::new() };
-                let values = Values::Mapping { map: Map::new(), merged: HashSet::new(), key: None };
-                self.open.push(Open { node: node(kind, anchor, tag.is_some()), values });
+                self.open.push(Open::new(node(kind, anchor, tag.is_some())));
             }
             Event::Anchor(_, name) => self.anchor_name(start, &name)?,
             Event::SequenceEnd | Event::MappingEnd => self.end_collection(end)?,
             // Comments are not asked for, and the other events carry nothing that is needed here.
             _ => {}
         }
+        self.seen = self.seen.max(end);
         Ok(())
     }
 
@@ -139,7 +143,7 @@ impl<'s> Composer<'s> {
         Err(self.syntax(at, message.to_owned()))
     }
 
-    fn end_collection(&mut self, end: usize) -> Result<(), ManifestError> {
+    pub(super) fn end_collection(&mut self, end: usize) -> Result<(), ManifestError> {
         let Some(Open { mut node, values }) = self.open.pop() else {
             return Err(self.syntax(end, "a list or mapping ends that did not begin".to_owned()));
         };
@@ -152,7 +156,7 @@ impl<'s> Composer<'s> {
     }
 
     /// Adds a complete node to the innermost open list or mapping, or makes it the root.
-    fn close(&mut self, node: Node, value: Value) -> Result<(), ManifestError> {
+    pub(super) fn close(&mut self, node: Node, value: Value) -> Result<(), ManifestError> {
         if node.anchor != 0 {
             if !self.budget.take(&value) {
                 return Err(self.too_many_aliases(node.start));
@@ -161,14 +165,11 @@ impl<'s> Composer<'s> {
         }
         match self.open.last_mut() {
             None => {
-                let referenced = std::mem::take(&mut self.referenced);
-                self.trees.push(Tree {
-                    value,
-                    start: self.start,
-                    marked: self.marked,
-                    root: node,
-                    referenced,
-                });
+                let referenced = mem::take(&mut self.referenced);
+                let duplicate_keys = self.duplicate_keys();
+                let (start, marked) = (self.start, self.marked);
+                self.is_in_document = false;
+                self.trees.push(Tree { value, start, marked, root: node, referenced, duplicate_keys });
                 Ok(())
             }
             Some(Open { node: parent, values: Values::Sequence(values) }) => {
@@ -211,25 +212,28 @@ impl<'s> Composer<'s> {
             return Err(self.syntax(node.start, message.to_owned()));
         }
         let merge = written == "<<";
+        let other = (!value.is_string()).then(|| value.clone());
         if let Some(Open { values: Values::Mapping { key, .. }, .. }) = self.open.last_mut() {
-            *key = Some(Key { text, start: node.start, end: node.end, merge });
+            *key = Some(Key { text, other, start: node.start, end: node.end, merge });
         }
         Ok(())
     }
 
     fn pair(&mut self, key: Key, node: Node, value: Value) -> Result<(), ManifestError> {
-        let Some(Open { values: Values::Mapping { map, merged, .. }, .. }) = self.open.last_mut() else {
+        let Some(Open { values: Values::Mapping { map, merged, others, .. }, .. }) = self.open.last_mut()
+        else {
             return Err(self.syntax(key.start, "this entry is in no mapping".to_owned()));
         };
         if key.merge {
             merge_into(map, merged, value).map_err(|message| self.syntax(key.start, message.to_owned()))?;
         } else if map.insert(key.text.clone(), value).is_some() && !merged.remove(&key.text) {
-            return Err(ManifestError::DuplicateKey {
-                document: self.document(),
-                line: text::line_number(self.source, key.start),
-                column: text::column_number(self.source, key.start),
-                key: key.text,
-            });
+            if others.get(&key.text) != key.other.as_ref() {
+                let message = format!("kubectl takes one of the two keys {} by chance; remove one", key.text);
+                return Err(self.syntax(key.start, message));
+            }
+            self.duplicates.push((key.start, key.text.clone()));
+        } else if let Some(other) = key.other {
+            others.insert(key.text.clone(), other);
         }
         if let Some(Open { node: Node { kind: NodeKind::Mapping { pairs, .. }, .. }, .. }) =
             self.open.last_mut()
@@ -295,7 +299,20 @@ impl<'s> Composer<'s> {
     }
 
     fn too_many_aliases(&self, at: usize) -> ManifestError {
-        ManifestError::TooManyAliases { document: self.document(), line: text::line_number(self.source, at) }
+        ManifestError::TooManyAliases { document: self.document(), line: self.place.forward(at).line }
+    }
+
+    /// The duplicate keys of the document, in their order.
+    fn duplicate_keys(&mut self) -> Vec<DuplicateKey> {
+        let mut keys = mem::take(&mut self.duplicates);
+        keys.sort_unstable();
+        let mut place = self.place;
+        keys.into_iter()
+            .map(|(at, key)| {
+                place = place.forward(at);
+                DuplicateKey { line: place.line, column: place.column, key }
+            })
+            .collect()
     }
 
     fn alias(&mut self, id: usize, at: usize) -> Result<Value, ManifestError> {
@@ -308,19 +325,33 @@ impl<'s> Composer<'s> {
 
     /// Number (from 1) of the document being read.
     fn document(&self) -> usize {
-        self.first + self.trees.len() + 1
+        self.first + self.trees.len()
     }
 
-    fn syntax(&self, at: usize, message: String) -> ManifestError {
-        let at = self.source.floor_char_boundary(at);
-        let line = text::line_number(self.source, at);
-        let read = self.source.get(self.start..text::line_end(self.source, at)).unwrap_or("");
-        if let Some(position) = template_line(read) {
-            let line = text::line_number(self.source, self.start) + position;
-            return ManifestError::Template { document: self.document(), line };
+    pub(super) fn syntax(&self, at: usize, message: String) -> ManifestError {
+        let document = self.document();
+        // What was read before is no reason for an error behind it.
+        let suspect = line_start(self.source, self.seen.min(at)).max(self.range.start);
+        let text = self.source.get(suspect..line_end(self.source, at)).unwrap_or("");
+        if let Some(offset) = template::first_line(text) {
+            let line = self.place.forward(suspect + offset).line;
+            let is_helm = template::is_helm(self.source.get(self.range.clone()).unwrap_or(""));
+            return ManifestError::Template { document, line, is_helm };
         }
-        let column = text::column_number(self.source, at);
-        ManifestError::Syntax { document: self.document(), line, column, message }
+        let Cursor { line, column, .. } = self.place.forward(at);
+        ManifestError::Syntax { document, line, column, message }
+    }
+}
+
+impl Open {
+    pub(super) fn new(node: Node) -> Self {
+        let values = match node.kind {
+            NodeKind::Mapping { .. } => {
+                Values::Mapping { map: Map::new(), merged: HashSet::new(), others: HashMap::new(), key: None }
+            }
+            _ => Values::Sequence(Vec::new()),
+        };
+        Self { node, values }
     }
 }
 
@@ -346,20 +377,6 @@ fn merge_into(
         }
     }
     Ok(())
-}
-
-/// Which line of `read`, the text up to a syntax error, makes it a template and no YAML. The forms looked for
-/// cannot occur in a manifest, while `{{` in quotes can; on the line of the error any place is suspect.
-fn template_line(read: &str) -> Option<usize> {
-    let last = read.lines().count().saturating_sub(1);
-    read.lines().enumerate().position(|(number, line)| {
-        let value = [": {{", "- {{"].iter().any(|form| line.contains(form));
-        let unquoted = line.split_once("{{").is_some_and(|(before, _)| {
-            ['"', '\''].iter().all(|quote| before.matches(*quote).count() % 2 == 0)
-        });
-        let comment = line.trim_start().starts_with('#');
-        unquoted && !comment && (line.trim_start().starts_with("{{") || value || number == last)
-    })
 }
 
 fn own_style(style: ScalarStyle) -> Style {

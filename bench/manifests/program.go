@@ -1,0 +1,82 @@
+// Runs programs with a deadline, and measures them.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// What came of one run.
+type outcome struct {
+	stdout, stderr []byte
+	code           int
+	isHung         bool
+	seconds        float64
+	// The most memory that it had, in bytes.
+	peak int64
+}
+
+func (o outcome) String() string {
+	return fmt.Sprintf("%6.2f s  %5d MB", o.seconds, o.peak/1_000_000)
+}
+
+func run(deadline time.Duration, folder, program string, arguments ...string) (outcome, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	command := exec.CommandContext(ctx, program, arguments...)
+	command.Dir = folder
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	command.Env = append(os.Environ(), "KUBECONFIG=/dev/null", "NO_COLOR=1")
+	started := time.Now()
+	err := command.Run()
+	found := outcome{stdout: stdout.Bytes(), stderr: stderr.Bytes(), seconds: time.Since(started).Seconds()}
+	found.isHung = ctx.Err() != nil
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return found, err
+	}
+	found.code = command.ProcessState.ExitCode()
+	if usage, isUsage := command.ProcessState.SysUsage().(*syscall.Rusage); isUsage {
+		found.peak = usage.Maxrss * 1024
+	}
+	return found, nil
+}
+
+// Copies the files to another folder, links within the repository as links.
+func copyTo(from, to string, paths []string) error {
+	for _, path := range paths {
+		source, target := filepath.Join(from, path), filepath.Join(to, path)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		text, err := os.ReadFile(source)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(target, text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The files of a folder by path.
+func contents(root string, paths []string) (map[string][]byte, error) {
+	found := map[string][]byte{}
+	for _, path := range paths {
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			return nil, err
+		}
+		found[path] = text
+	}
+	return found, nil
+}

@@ -1,0 +1,183 @@
+// Reads manifests as kubectl does: the same splitting into documents, the same YAML, the same encodings.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+// A document of a file: its value, or the reason for having none.
+type document struct {
+	value any
+	err   error
+}
+
+// A file with the ending of a manifest.
+type file struct {
+	// Path from the repository.
+	path string
+	text []byte
+	// Documents that are empty are left out.
+	documents []document
+}
+
+var endings = map[string]bool{".yaml": true, ".yml": true, ".json": true}
+
+// The files of a folder in the order of their names. Links to folders are not followed, as filepath.Walk does not.
+func find(root string) ([]string, error) {
+	var found []string
+	err := filepath.Walk(root, func(path string, info os.FileInfo, err error) error {
+		if err != nil {
+			return err
+		}
+		if info.IsDir() || !endings[filepath.Ext(path)] {
+			return nil
+		}
+		if info.Mode()&os.ModeSymlink != 0 {
+			info, err = os.Stat(path)
+			if err != nil || isOutside(root, path) {
+				return nil
+			}
+		}
+		if info.Mode().IsRegular() {
+			relative, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			found = append(found, relative)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Whether a link leads out of the folder.
+func isOutside(root, path string) bool {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return true
+	}
+	root, err = filepath.EvalSymlinks(root)
+	return err != nil || !strings.HasPrefix(target, root+string(filepath.Separator))
+}
+
+func read(root, path string) (*file, error) {
+	text, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		return nil, err
+	}
+	return &file{path: path, text: text, documents: documents(text)}, nil
+}
+
+// The documents of a text. Unlike kubectl's reader, this one goes on after a broken one.
+func documents(text []byte) []document {
+	decoder := unicode.BOMOverride(unicode.UTF8.NewDecoder())
+	decoded, _, err := transform.Bytes(decoder, text)
+	if err != nil {
+		return []document{{err: err}}
+	}
+	if utilyaml.IsJSONBuffer(decoded) {
+		if found, err := objects(decoded); err == nil || len(found) > 1 {
+			return append(found, failed(err)...)
+		}
+		// Flow style, perhaps: as kubectl does after one object.
+	}
+	var found []document
+	for _, chunk := range chunks(decoded) {
+		switch value, err := value(chunk); {
+		case err != nil:
+			found = append(found, document{err: err})
+		case value != nil:
+			found = append(found, document{value: value})
+		}
+	}
+	return found
+}
+
+func failed(err error) []document {
+	if err == nil {
+		return nil
+	}
+	return []document{{err: err}}
+}
+
+// Objects of JSON, one after the other.
+func objects(text []byte) ([]document, error) {
+	var found []document
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	for {
+		var value any
+		err := decoder.Decode(&value)
+		if errors.Is(err, io.EOF) {
+			return found, nil
+		}
+		if err != nil {
+			return found, err
+		}
+		found = append(found, document{value: value})
+	}
+}
+
+// The text between the lines `---`. The reader of apimachinery gives up at a separator with more in its line, and this one
+// does not.
+func chunks(text []byte) [][]byte {
+	var found [][]byte
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for {
+		chunk, err := reader.Read()
+		if len(chunk) > 0 {
+			found = append(found, chunk)
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			found = append(found, []byte(fmt.Sprintf("error: [%q", err)))
+			continue
+		}
+		if err != nil {
+			return found
+		}
+	}
+}
+
+func value(chunk []byte) (any, error) {
+	text, err := yaml.YAMLToJSON(chunk)
+	if err != nil {
+		return nil, err
+	}
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	err = decoder.Decode(&value)
+	return value, err
+}
+
+// The value below these keys; nil if there is none.
+func at(value any, keys ...string) any {
+	for _, key := range keys {
+		object, _ := value.(map[string]any)
+		value = object[key]
+	}
+	return value
+}
+
+func text(value any, keys ...string) string {
+	text, _ := at(value, keys...).(string)
+	return text
+}
+
+func list(value any, keys ...string) []any {
+	list, _ := at(value, keys...).([]any)
+	return list
+}

@@ -1,0 +1,145 @@
+//! Kinds that a user names: `GROUP/KIND=PATH`.
+
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::{template_path::is_path, workload_kind::is_api_version};
+
+/// Ending of the path of a list of containers, after that of the pod.
+pub(crate) const CONTAINERS_OF_POD: &str = ".spec.containers";
+
+/// A kind of object with pod templates at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomKind {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// `kind` of its objects.
+    pub kind: String,
+    /// Path of the value that has the pod's `metadata` and `spec`, such as `spec.workers[*].template`.
+    pub path: String,
+}
+
+/// Why a text names no kind.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum CustomKindError {
+    /// There is no `=`, or nothing before or after it.
+    #[error("{0:?} is not GROUP/KIND=PATH, such as ray.io/RayCluster=spec.workerGroupSpecs[*].template")]
+    Shape(String),
+    /// A version beside the group.
+    #[error("{0:?} has a version; every version counts: {1}")]
+    Version(String, String),
+    /// A kind or group of other characters.
+    #[error("{0:?} is not a group and a kind, such as ray.io/RayCluster")]
+    Name(String),
+    /// Not a path.
+    #[error(
+        "{0:?} is not a path such as spec.template, spec.workers[*].template or spec.replicas.*.template"
+    )]
+    Path(String),
+    /// The path of the containers, and not of the pod.
+    #[error("{0:?} goes below the pod template, which has `metadata` and `spec`; write {1}")]
+    TooDeep(String, String),
+}
+
+impl FromStr for CustomKind {
+    type Err = CustomKindError;
+
+    /// Parses `GROUP/KIND=PATH`; `KIND=PATH` and `/KIND=PATH` are of the core group. A dot before the path is ignored.
+    ///
+    /// # Errors
+    ///
+    /// If the text has another form.
+    fn from_str(text: &str) -> Result<Self, CustomKindError> {
+        let shape = || CustomKindError::Shape(text.to_owned());
+        let (name, path) = text.split_once('=').ok_or_else(shape)?;
+        let (name, path) = (name.trim(), path.trim());
+        let path = path.strip_prefix('.').unwrap_or(path);
+        if name.trim_matches('/').is_empty() || path.is_empty() {
+            return Err(shape());
+        }
+        let (group, kind) = name.rsplit_once('/').unwrap_or(("", name));
+        if let Some((group, version)) = group.rsplit_once('/')
+            && is_api_version(version)
+        {
+            return Err(CustomKindError::Version(name.to_owned(), format!("{group}/{kind}={path}")));
+        }
+        if is_api_version(group) {
+            return Err(CustomKindError::Version(name.to_owned(), format!("{kind}={path}")));
+        }
+        let is_group =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+        let is_kind = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !is_kind || !is_group(group) {
+            return Err(CustomKindError::Name(name.to_owned()));
+        }
+        if !is_path(path) {
+            return Err(CustomKindError::Path(path.to_owned()));
+        }
+        let containers = path.strip_suffix("[*]").unwrap_or(path);
+        let lists = ["containers", "initContainers"];
+        if let Some(above) =
+            lists.iter().find_map(|list| containers.strip_suffix(list)?.strip_suffix(".spec."))
+        {
+            return Err(CustomKindError::TooDeep(path.to_owned(), format!("{name}={above}")));
+        }
+        Ok(Self { group: group.to_owned(), kind: kind.to_owned(), path: path.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(
+        "ray.io/RayCluster=spec.headGroupSpec.template",
+        "ray.io",
+        "RayCluster",
+        "spec.headGroupSpec.template"
+    )]
+    #[case(
+        "kubeflow.org/MPIJob=.spec.mpiReplicaSpecs.*.template",
+        "kubeflow.org",
+        "MPIJob",
+        "spec.mpiReplicaSpecs.*.template"
+    )]
+    #[case("Thing=template", "", "Thing", "template")]
+    #[case("/Thing=template", "", "Thing", "template")]
+    #[case("apps/Thing = spec.workers[*].template", "apps", "Thing", "spec.workers[*].template")]
+    fn kinds_are_read(#[case] text: &str, #[case] group: &str, #[case] kind: &str, #[case] path: &str) {
+        let expected = CustomKind { group: group.to_owned(), kind: kind.to_owned(), path: path.to_owned() };
+        assert_eq!(text.parse(), Ok(expected));
+    }
+
+    #[rstest]
+    #[case("", "is not GROUP/KIND=PATH, such as ray.io/RayCluster=")]
+    #[case("ray.io/RayCluster", "is not GROUP/KIND=PATH")]
+    #[case("ray.io/RayCluster=", "is not GROUP/KIND=PATH")]
+    #[case("=spec.template", "is not GROUP/KIND=PATH")]
+    #[case("/=spec.template", "is not GROUP/KIND=PATH")]
+    #[case(
+        "ray.io/v1/RayCluster=spec.x",
+        r#""ray.io/v1/RayCluster" has a version; every version counts: ray.io/RayCluster=spec.x"#
+    )]
+    #[case("v1/Thing=spec.x", r#""v1/Thing" has a version; every version counts: Thing=spec.x"#)]
+    #[case("a/b/C=spec.x", r#""a/b/C" is not a group and a kind"#)]
+    #[case("ray.io/=spec.x", r#""ray.io/" is not a group and a kind"#)]
+    #[case("ray io/Ray=spec.x", "is not a group and a kind")]
+    #[case(
+        "ray.io/Ray=spec.workers[0].template",
+        r#""spec.workers[0].template" is not a path such as spec.template, "#
+    )]
+    #[case("ray.io/Ray={.spec.template}", "is not a path")]
+    #[case(
+        "ray.io/Ray=spec.template.spec.containers",
+        "goes below the pod template, which has `metadata` and `spec`; write ray.io/Ray=spec.template"
+    )]
+    #[case("ray.io/Ray=spec.template.spec.containers[*]", "write ray.io/Ray=spec.template")]
+    fn other_texts_are_errors_with_what_to_write(#[case] text: &str, #[case] expected: &str) {
+        let error = text.parse::<CustomKind>().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

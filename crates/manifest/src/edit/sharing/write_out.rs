@@ -1,0 +1,180 @@
+//! Writes a shared value out: without its comments, and with the keys in the order in which it has them.
+
+use serde_json::Value;
+
+use super::sites::{Site, Sites};
+use super::{Fix, Giver};
+use crate::edit::anchors::Anchors;
+use crate::edit::block::{self, BlockStyle, spaces};
+use crate::edit::change::{Change, Edit};
+use crate::edit::context::EditContext;
+use crate::edit::draft::Draft;
+use crate::edit::flow::FlowStyle;
+use crate::edit::pair;
+use crate::edit::slot;
+use crate::edit::splice::Splice;
+use crate::edit::written::Written;
+use crate::error::ManifestError;
+use crate::json_pointer::json_pointer;
+use crate::text::{column, is_blank_or_comment, line_end};
+use crate::tree::{Node, NodeKind, Pair};
+
+/// Writes the value of `fix` out.
+pub(super) fn write(
+    draft: &Draft<'_>,
+    sites: &Sites<'_>,
+    fix: &Fix<'_, '_>,
+) -> Result<Vec<Splice>, ManifestError> {
+    let (site, key) = match *fix {
+        Fix::Alias(site) => (site, None),
+        Fix::Key(site, key) => (site, Some(key)),
+        Fix::Merge(site, _) => (site, Some("<<")),
+    };
+    let path = site.path.iter().cloned().chain(key.map(str::to_owned)).collect();
+    // Only its path counts.
+    let edit = Edit { path, change: Change::Remove };
+    let context = EditContext::new(draft, &sites.anchors, &edit)?;
+    let value = draft.tree.value.pointer(&json_pointer(&site.path)).ok_or_else(|| context.not_found())?;
+    let written = written(&sites.anchors, site.node, value);
+    match *fix {
+        Fix::Alias(site) => {
+            let mut splices = write_alias(&context, site.node, &written)?;
+            // Before a pair that is put after it.
+            for splice in &mut splices {
+                splice.depth += 1;
+            }
+            Ok(splices)
+        }
+        Fix::Key(site, key) => {
+            let Written::Mapping(pairs) = &written else { return Err(context.not_found()) };
+            let value = pairs.iter().find(|(own, _)| *own == key).ok_or_else(|| context.not_found())?;
+            pair::insert(&context, site.node, key, &value.1)
+        }
+        Fix::Merge(site, position) => {
+            let Written::Mapping(mut pairs) = written else { return Err(context.not_found()) };
+            let entries = sites.anchors.entries(site.node);
+            let given = entries
+                .iter()
+                .filter(|entry| matches!(entry.giver, Giver::Merge { pair, .. } if pair == position));
+            let given: Vec<&str> = given.map(|entry| entry.key).collect();
+            pairs.retain(|(key, _)| given.contains(key));
+            write_merge(&context, site.node, position, &pairs)
+        }
+    }
+}
+
+/// What is written out, in which line of the input, and why.
+pub(super) fn note(draft: &Draft<'_>, sites: &Sites<'_>, fix: &Fix<'_, '_>) -> String {
+    let text = |start: usize, end: usize| draft.text.get(start..end).unwrap_or("").to_owned();
+    let merge = |site: &Site<'_>, position: usize| {
+        let pair = site.node.pairs().get(position)?;
+        Some((pair.start, text(pair.start, block::end_of(&draft.text, &pair.value)?)))
+    };
+    let (what, at, anchor) = match *fix {
+        Fix::Alias(site) => {
+            let anchor = if let NodeKind::Alias(id) = site.node.kind { id } else { 0 };
+            (text(site.node.start, site.node.end), site.node.start, anchor)
+        }
+        Fix::Key(site, key) => {
+            let entries = sites.anchors.entries(site.node);
+            let giver = entries.iter().find(|entry| entry.key == key).map(|entry| entry.giver);
+            let Some(Giver::Merge { pair, mapping }) = giver else { return String::new() };
+            let (at, text) = merge(site, pair).unwrap_or_default();
+            (format!("{key} of {text}"), at, mapping.anchor)
+        }
+        Fix::Merge(site, position) => {
+            let (at, text) = merge(site, position).unwrap_or_default();
+            let pair = site.node.pairs().get(position);
+            let mapping = pair.and_then(|pair| sites.anchors.merged(&pair.value).first().copied());
+            (text, at, mapping.map_or(0, |mapping| mapping.anchor))
+        }
+    };
+    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = draft.line(at);
+    match sites.definitions.get(&anchor) {
+        Some(definition) => format!(
+            "line {line}: {what} is written out here, because it is not edited as line {} is",
+            draft.line(definition.node.start)
+        ),
+        None => format!("line {line}: {what} is written out here, because a merge key (<<) is not edited"),
+    }
+}
+
+/// The value of `node`, with its keys in their order.
+fn written<'v>(anchors: &Anchors<'_>, node: &Node, value: &'v Value) -> Written<'v> {
+    let node = anchors.resolve(node);
+    match value {
+        Value::Array(items) => Written::List(
+            items.iter().zip(node.items()).map(|(value, item)| written(anchors, item, value)).collect(),
+        ),
+        Value::Object(map) => {
+            let entries = anchors.entries(node);
+            let pairs = entries.iter().filter_map(|entry| {
+                let (key, value) = map.get_key_value(entry.key)?;
+                Some((key.as_str(), written(anchors, entry.value, value)))
+            });
+            Written::Mapping(pairs.collect())
+        }
+        scalar => Written::Scalar(scalar),
+    }
+}
+
+fn write_alias(
+    context: &EditContext<'_>,
+    node: &Node,
+    value: &Written<'_>,
+) -> Result<Vec<Splice>, ManifestError> {
+    let container = context.container()?;
+    let is_lines = !container.is_flow() && value.is_filled_collection();
+    let pair: Option<&Pair> = container.pairs().iter().find(|pair| pair.value.start == node.start);
+    if let (true, Some(pair)) = (is_lines, pair)
+        && let Some(splices) = block::fill_pair(context, pair, slot::after_colon(context, pair)?, value)
+    {
+        return Ok(splices);
+    }
+    if is_lines && pair.is_none() && ends_line(context, node.end) {
+        let text = BlockStyle::around(context).item(value, column(context.source, node.start));
+        return Ok(over_lines(context, node.start, node.end, &text));
+    }
+    Ok(vec![context.splice(node.start..node.end, &FlowStyle::around(context).write(value, None))])
+}
+
+/// Puts the pairs in the place of the merge key at `position`.
+fn write_merge(
+    context: &EditContext<'_>,
+    mapping: &Node,
+    position: usize,
+    pairs: &[(&str, Written<'_>)],
+) -> Result<Vec<Splice>, ManifestError> {
+    let merge = mapping.pairs().get(position).ok_or_else(|| context.not_found())?;
+    let end = block::end_of(context.source, &merge.value).unwrap_or(merge.value.end);
+    let mut splices =
+        pair::remove_overridden(context, mapping, |key| pairs.iter().any(|(given, _)| *given == key));
+    if pairs.is_empty() {
+        // Nothing that it gives is used.
+        splices.push(context.splice(merge.start..end, "<<: {}"));
+    } else if mapping.is_flow() {
+        let style = FlowStyle::around(context);
+        let texts: Vec<String> = pairs.iter().map(|(key, value)| style.pair(key, value, None)).collect();
+        splices.push(context.splice(merge.start..end, &texts.join(style.comma)));
+    } else {
+        if !ends_line(context, end) {
+            return Err(context.unsupported(end, "something else is on the same line"));
+        }
+        let (at, style) = (column(context.source, merge.start), BlockStyle::around(context));
+        let texts: Vec<String> = pairs.iter().map(|(key, value)| style.pair(key, value, at)).collect();
+        splices.extend(over_lines(context, merge.start, end, &texts.join(&format!("\n{}", spaces(at)))));
+    }
+    Ok(splices)
+}
+
+fn ends_line(context: &EditContext<'_>, end: usize) -> bool {
+    context.source.get(end..line_end(context.source, end)).is_some_and(is_blank_or_comment)
+}
+
+/// Puts the first line of `text` in the place of the bytes, and the others below the comment after them.
+fn over_lines(context: &EditContext<'_>, start: usize, end: usize, text: &str) -> Vec<Splice> {
+    let line = line_end(context.source, end);
+    let (first, others) = text.split_at(text.find('\n').unwrap_or(text.len()));
+    vec![context.splice(start..end, first), context.splice(line..line, others)]
+}

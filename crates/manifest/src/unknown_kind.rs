@@ -1,0 +1,151 @@
+//! Containers in objects of unknown kinds: they are not looked at, which a report shows.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde_json::Value;
+
+use crate::custom_kind::CONTAINERS_OF_POD;
+
+/// Something with containers in an object of a kind that is not known. Its operator may make pods of it in another way
+/// than the template shows, so it is not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownKind {
+    /// API version of the object, such as `monitoring.coreos.com/v1`.
+    pub api_version: String,
+    /// Kind of the object, such as `Prometheus`.
+    pub kind: String,
+    /// Name of the object, or its `generateName`; empty if it has neither.
+    pub name: String,
+    /// Namespace of the object, if it has one.
+    pub namespace: Option<String>,
+    /// Path of the list of containers, with `[*]` for the items of lists: `spec.nodeSets[*].podTemplate.spec.containers`.
+    pub path: String,
+}
+
+impl UnknownKind {
+    /// `GROUP/KIND=PATH` of the pod template, as [`CustomKind`](crate::CustomKind) reads it; `None` if the containers are
+    /// not in the `spec` of one.
+    #[must_use]
+    pub fn custom_kind(&self) -> Option<String> {
+        let path = self.path.strip_suffix(CONTAINERS_OF_POD).filter(|path| !path.is_empty())?;
+        let group = self.api_version.split_once('/').map_or("", |(group, _)| group);
+        Some(format!("{group}/{}={path}", self.kind))
+    }
+}
+
+impl fmt::Display for UnknownKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is not looked at: the kind {} ({}) is not known",
+            self.path, self.kind, self.api_version
+        )
+    }
+}
+
+/// Groups of objects whose `containers` are no pods to be made: schemas, patterns of policies, messages of the API server
+/// and measurements. A group stands for those below it, too.
+const GROUPS_WITHOUT_PODS: [&str; 8] = [
+    "admission.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "audit.k8s.io",
+    "gatekeeper.sh",
+    "kyverno.io",
+    "metrics.k8s.io",
+    "softwarecomposition.kubescape.io",
+];
+
+/// Keys of what is rendered, such as the values of a chart in a `HelmRelease`, before anything of it is a pod.
+const KEYS_OF_VALUES: [&str; 2] = ["values", "valuesObject"];
+
+/// Whether an API group may have pods that are not known here. All kinds of Kubernetes itself are known, and the groups
+/// with pods have no dot.
+fn may_have_pods(group: &str) -> bool {
+    let is_in =
+        |other: &&str| group.strip_suffix(*other).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    group.contains('.') && !GROUPS_WITHOUT_PODS.iter().any(is_in)
+}
+
+/// Paths of the containers in an object of an unknown kind that `is_reached` does not have, each once, in their order.
+pub(crate) fn containers(
+    object: &Value,
+    api_version: &str,
+    is_reached: impl Fn(&[Step<'_>]) -> bool,
+) -> Vec<String> {
+    if !api_version.split_once('/').is_some_and(|(group, _)| may_have_pods(group)) {
+        return Vec::new();
+    }
+    let mut scan = Scan { steps: Vec::new(), is_reached, seen: BTreeSet::new(), paths: Vec::new() };
+    for (key, value) in object.as_object().into_iter().flatten() {
+        // What the controller of an object writes about it is not what makes pods.
+        if key != "metadata" && key != "status" {
+            scan.below(Step::Key(key), value);
+        }
+    }
+    scan.paths
+}
+
+/// One step from a value to a value within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step<'v> {
+    Key(&'v str),
+    Item(usize),
+}
+
+struct Scan<'v, R> {
+    steps: Vec<Step<'v>>,
+    is_reached: R,
+    seen: BTreeSet<String>,
+    paths: Vec<String>,
+}
+
+impl<'v, R: Fn(&[Step<'_>]) -> bool> Scan<'v, R> {
+    fn below(&mut self, step: Step<'v>, value: &'v Value) {
+        self.steps.push(step);
+        match value {
+            Value::Array(items) => {
+                if step == Step::Key("containers") && are_containers(items) && !(self.is_reached)(&self.steps)
+                {
+                    let path = path(&self.steps);
+                    if self.seen.insert(path.clone()) {
+                        self.paths.push(path);
+                    }
+                } else {
+                    for (index, item) in items.iter().enumerate() {
+                        self.below(Step::Item(index), item);
+                    }
+                }
+            }
+            Value::Object(map) => {
+                for (key, value) in map.iter().filter(|(key, _)| !KEYS_OF_VALUES.contains(&key.as_str())) {
+                    self.below(Step::Key(key), value);
+                }
+            }
+            _ => {}
+        }
+        self.steps.pop();
+    }
+}
+
+/// Whether a list is one of containers: objects, each with a name or an image.
+fn are_containers(items: &[Value]) -> bool {
+    let is_text = |item: &Value, key: &str| item.get(key).is_some_and(Value::is_string);
+    !items.is_empty() && items.iter().all(|item| is_text(item, "name") || is_text(item, "image"))
+}
+
+fn path(steps: &[Step<'_>]) -> String {
+    let mut path = String::new();
+    for step in steps {
+        match step {
+            Step::Key(key) => {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(key);
+            }
+            Step::Item(_) => path.push_str("[*]"),
+        }
+    }
+    path
+}

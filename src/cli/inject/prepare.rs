@@ -1,0 +1,169 @@
+//! The result for one input, ready to be written. Runs on several threads.
+
+use std::fs::Metadata;
+
+use gomemlimit_core::printable::escape_json;
+use gomemlimit_manifest::{Document, edit};
+use serde_json::Value;
+
+use super::{report::Report, results, yaml};
+use crate::cli::{
+    diff,
+    manifest_files::{Encoding, Problem, Severity, Source},
+    manifests::{Decided, DecidedDocument, DecidedInput},
+};
+
+/// What becomes of the inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    AsWritten,
+    Yaml,
+    Json,
+    Diff,
+    InPlace,
+}
+
+/// One input, done.
+pub(super) struct Prepared {
+    pub(super) source: Source,
+    pub(super) file: Option<Metadata>,
+    pub(super) encoding: Encoding,
+    pub(super) has_pods: bool,
+    pub(super) output: Output,
+    pub(super) report: Report,
+}
+
+/// In the form that the mode needs.
+pub(super) enum Output {
+    Texts(Pieces),
+    /// Each as JSON of several lines.
+    Objects(Vec<String>),
+    Diff(String),
+    /// The text to be written; none if it is as before.
+    File(Option<String>),
+}
+
+/// The text of one input.
+pub(super) enum Pieces {
+    Whole(String),
+    /// An input of several JSON objects, each with what is after it.
+    Json(Vec<String>),
+}
+
+impl Prepared {
+    /// Approximate size, in bytes.
+    pub(super) fn size(&self) -> usize {
+        match &self.output {
+            Output::Texts(Pieces::Whole(text)) | Output::Diff(text) | Output::File(Some(text)) => text.len(),
+            Output::Texts(Pieces::Json(texts)) | Output::Objects(texts) => {
+                texts.iter().map(String::len).sum()
+            }
+            Output::File(None) => 0,
+        }
+    }
+}
+
+/// Makes the changes of all documents; one that cannot be changed stays as it is, which is an error of the input.
+pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prepared {
+    let mut report = Report::default();
+    let mut texts = Vec::with_capacity(input.documents.len());
+    let mut objects = Vec::new();
+    for one in &input.documents {
+        let results = one.document.as_ref().map(|document| results::results(input, document, one, quiet));
+        let results = results.unwrap_or_default();
+        let done = match (&one.document, mode) {
+            (Some(document), Mode::Json) => changed_value(document, &one.decided, results).map(|value| {
+                objects.extend(value.filter(|value| !value.is_null()).map(|value| format!("{value:#}")));
+                Vec::new()
+            }),
+            (Some(document), Mode::Yaml) if document.is_json => {
+                changed_value(document, &one.decided, results).map(|value| {
+                    texts.push(value.map(|value| yaml::text(&value)).unwrap_or_default());
+                    Vec::new()
+                })
+            }
+            (Some(document), _) => changed_text(&input.text, document, one, results).map(|(text, notes)| {
+                texts.push(text);
+                notes
+            }),
+            (None, Mode::Json) => continue,
+            (None, _) => {
+                texts.push(input.text.get(one.range.clone()).unwrap_or_default().to_owned());
+                continue;
+            }
+        };
+        match done {
+            Ok(notes) => {
+                one.decided.iter().for_each(|one| report.add(one));
+                let notes = notes.into_iter().map(|note| format!("{}: {note}", input.source));
+                input.problems.extend(notes.map(|note| Problem::new(Severity::Note, note)));
+            }
+            Err(sentence) => {
+                let text = format!("{}: {sentence}", input.source);
+                input.problems.push(Problem::new(Severity::Error, text));
+                texts.push(input.text.get(one.range.clone()).unwrap_or_default().to_owned());
+            }
+        }
+    }
+    let has_pods = input.documents.iter().any(|document| !document.decided.is_empty());
+    let is_json = is_json(input);
+    let output = match mode {
+        Mode::Json => Output::Objects(objects.iter().map(|text| escape_json(text).into_owned()).collect()),
+        Mode::AsWritten if is_json => Output::Texts(Pieces::Json(texts)),
+        Mode::Yaml if is_json => Output::Texts(Pieces::Whole(texts.join("---\n"))),
+        Mode::AsWritten | Mode::Yaml => Output::Texts(Pieces::Whole(whole(input, &texts))),
+        Mode::Diff => {
+            Output::Diff(diff::unified(&diff::name(input.source.path()), &input.text, &whole(input, &texts)))
+        }
+        Mode::InPlace => Output::File(Some(whole(input, &texts)).filter(|text| *text != input.text)),
+    };
+    let (source, file, encoding) = (input.source.clone(), input.file.take(), input.encoding);
+    Prepared { source, file, encoding, has_pods, output, report }
+}
+
+fn is_json(input: &DecidedInput) -> bool {
+    let first = input.documents.iter().find_map(|one| one.document.as_ref());
+    first.is_some_and(|document| document.is_json)
+}
+
+/// An input of nothing but comments has no documents.
+fn whole(input: &DecidedInput, texts: &[String]) -> String {
+    if texts.is_empty() { input.text.clone() } else { texts.concat() }
+}
+
+fn changed_text(
+    source: &str,
+    document: &Document,
+    one: &DecidedDocument,
+    results: Vec<Value>,
+) -> Result<(String, Vec<String>), String> {
+    let edits: Result<Vec<_>, _> = one.decided.iter().map(Decided::edits).collect();
+    let mut edits = edits.map_err(|error| error.to_string())?.concat();
+    edits.extend(results.into_iter().map(results::edit));
+    if edits.is_empty() {
+        return Ok((source.get(document.range.clone()).unwrap_or_default().to_owned(), Vec::new()));
+    }
+    let edited = edit(source, document, &edits).map_err(|error| error.to_string())?;
+    Ok((edited.text, edited.notes))
+}
+
+/// The value of the document with the patches of its pods; anchors do not matter in it.
+fn changed_value(
+    document: &Document,
+    decided: &[Decided],
+    results: Vec<Value>,
+) -> Result<Option<Value>, String> {
+    let mut value = document.value.clone();
+    for one in decided {
+        let Some(pod) = value.pointer_mut(&one.location.pointer()) else { continue };
+        let patch =
+            serde_json::to_value(&one.operations).and_then(serde_json::from_value::<json_patch::Patch>);
+        let patch = patch.map_err(|error| error.to_string())?;
+        json_patch::patch(pod, &patch).map_err(|error| format!("{}: {error}", one.object()))?;
+    }
+    if let (false, Some(list)) = (results.is_empty(), value.as_object_mut()) {
+        let all = list.entry("results").or_insert_with(|| Value::Array(Vec::new()));
+        all.as_array_mut().into_iter().for_each(|all| all.extend(results.clone()));
+    }
+    Ok(Some(value))
+}

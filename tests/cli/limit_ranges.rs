@@ -1,0 +1,110 @@
+//! LimitRanges among the manifests give memory limits to containers that have none.
+
+use std::path::Path;
+
+use rstest::rstest;
+
+use super::manifests::write;
+use crate::support::command::run;
+
+const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api, namespace: shop}
+spec:
+  template:
+    spec:
+      initContainers:
+      - name: migrate
+      - {name: proxy, restartPolicy: Always}
+      containers:
+      - name: app
+      - name: own
+        resources: {limits: {memory: 1Gi}}
+";
+
+fn limit_range(name: &str, namespace: &str, limit: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: LimitRange, metadata: {{name: {name}{namespace}}}, spec: {{limits: [{{type: Container, \
+         default: {{memory: {limit}}}}}]}}}}"
+    )
+}
+
+/// The lines of the table about the containers of these manifests, without the object, and warnings.
+fn explained(folder: &Path, arguments: &[&str]) -> (Vec<String>, String) {
+    let output = run(&[&["explain", "-f", folder.to_str().unwrap()], arguments].concat());
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let rows = output.stdout.lines().skip(1).map(|line| {
+        let cells: Vec<_> = line.split_whitespace().skip(2).collect();
+        cells.join(" ")
+    });
+    (rows.collect(), output.stderr)
+}
+
+#[rstest]
+#[case::after_the_pods("b.yaml", &limit_range("defaults", ", namespace: shop", "256Mi"), &[])]
+#[case::before_the_pods("0.yaml", &limit_range("defaults", ", namespace: shop", "256Mi"), &[])]
+#[case::in_a_list(
+    "b.yaml",
+    &format!("apiVersion: v1\nkind: List\nitems:\n- {}\n", limit_range("defaults", ", namespace: shop", "256Mi")),
+    &[]
+)]
+#[case::of_the_namespace_that_is_given("b.yaml", &limit_range("defaults", "", "256Mi"), &["-n", "shop"])]
+fn a_limit_range_counts_wherever_it_is(#[case] file: &str, #[case] text: &str, #[case] arguments: &[&str]) {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "a.yaml", DEPLOYMENT);
+    write(directory.path(), file, text);
+    let by_default = "256Mi 230.4Mi injected ratio 0.9 of the limit (default); limit by LimitRange defaults";
+    let wanted = [
+        "migrate 256Mi - init-container a plain init container; --init-containers=all includes them; limit by LimitRange \
+         defaults",
+        &format!("proxy {by_default}"),
+        &format!("app {by_default}"),
+        "own 1Gi 921.6Mi injected ratio 0.9 of the limit (default)",
+    ];
+    assert_eq!(explained(directory.path(), arguments), (wanted.map(str::to_owned).to_vec(), String::new()));
+
+    // What is written is the value, and nothing of the limit.
+    let output = run(&[&["inject", "-f", directory.path().to_str().unwrap()], arguments].concat());
+    assert_eq!(
+        output.stdout.matches("\"241591910\"").count(),
+        4,
+        "in env and in the status:\n{}",
+        output.stdout
+    );
+    assert_eq!(output.stdout.matches("resources:").count(), 1, "{}", output.stdout);
+}
+
+#[rstest]
+#[case::another_namespace(&limit_range("defaults", ", namespace: other", "256Mi"))]
+#[case::the_default_namespace(&limit_range("defaults", "", "256Mi"))]
+#[case::of_pods(
+    "{apiVersion: v1, kind: LimitRange, metadata: {name: a, namespace: shop}, spec: {limits: [{type: Pod, max: {memory: 1Gi}}]}}"
+)]
+fn others_do_not_count(#[case] text: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "a.yaml", DEPLOYMENT);
+    write(directory.path(), "b.yaml", text);
+    let (rows, _) = explained(directory.path(), &[]);
+    assert_eq!(rows[2], "app - - no-memory-limit no memory limit; set resources.limits.memory");
+    let json = run(&["explain", "-o", "json", "-f", directory.path().to_str().unwrap()]).json();
+    assert!(json["objects"][0]["containers"][2]["limitRange"].is_null(), "{json}");
+}
+
+#[test]
+fn of_several_the_smallest_counts_with_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = write(directory.path(), "a.yaml", DEPLOYMENT);
+    write(directory.path(), "b.yaml", &limit_range("large", ", namespace: shop", "1Gi"));
+    write(directory.path(), "c.yaml", &limit_range("small", ", namespace: shop", "128Mi"));
+    let (rows, warnings) = explained(directory.path(), &[]);
+    assert!(rows[2].starts_with("app 128Mi 115.2Mi injected "), "{rows:?}");
+    let line = warnings.lines().next().unwrap();
+    assert!(line.starts_with(&format!("warning: {pod}: document 1, line ")), "{warnings}");
+    assert!(
+        line.contains("LimitRanges small and large of namespace shop give containers different"),
+        "{warnings}"
+    );
+    let json = run(&["explain", "-o", "json", "-f", directory.path().to_str().unwrap()]).json();
+    assert_eq!(json["objects"][0]["containers"][2]["limitRange"], "small");
+}

@@ -1,0 +1,51 @@
+//! Streams of several manifests: the kubectl of the cluster reads every object. `annotate --local` asks no cluster.
+
+use std::fs;
+
+use crate::harness::{gomemlimit, try_kubectl};
+
+fn json(name: &str) -> String {
+    format!("{{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{{\"name\":\"{name}\"}}}}\n")
+}
+
+fn yaml(name: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n")
+}
+
+/// A file of each kind, with two objects.
+fn files(number: usize) -> Vec<String> {
+    let (one, two) = (format!("p{number}a"), format!("p{number}b"));
+    vec![
+        json(&one) + &json(&two),
+        json(&one) + json(&two).trim_end(),
+        format!("\u{feff}{}{}", json(&one), json(&two)),
+        format!("{}---\n{}", yaml(&one), yaml(&two).trim_end()),
+        format!("---\n{}---\n{}", yaml(&one), json(&two)),
+        format!("\u{feff}# text\n---\n{}--- # text\n{}", yaml(&one), yaml(&two)),
+        format!("{}...\n---\n{}", yaml(&one), yaml(&two)),
+        format!("%YAML 1.1\n---\n{}---\n{}", yaml(&one), yaml(&two)),
+    ]
+}
+
+#[test]
+fn kubectl_reads_every_object_of_joined_files() {
+    let directory = std::env::temp_dir().join(format!("gomemlimit-joined-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+    let [first, second] = ["1.yaml", "2.yaml"].map(path);
+    for (index, before) in files(1).iter().enumerate() {
+        // kubectl reads no directive in the first line of a stream.
+        if before.starts_with('%') {
+            continue;
+        }
+        for after in files(2) {
+            fs::write(&first, before).unwrap();
+            fs::write(&second, &after).unwrap();
+            let stream = gomemlimit(&["inject", "-f", &first, "-f", &second]).stdout;
+            let names = try_kubectl(&["annotate", "--local", "-f", "-", "q=1", "-o", "name"], &stream)
+                .unwrap_or_else(|said| panic!("{index}: {said}\n{stream}"));
+            assert_eq!(names, "pod/p1a\npod/p1b\npod/p2a\npod/p2b\n", "{stream}");
+        }
+    }
+    fs::remove_dir_all(&directory).unwrap();
+}
