@@ -239,7 +239,8 @@ fn objects_are_printed_in_the_format_that_was_asked_for() {
 #[test]
 fn a_limit_range_counts_wherever_it_is() {
     let directory = tempfile::tempdir().unwrap();
-    let without = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: NS}\nspec: {containers: [{name: app}]}\n";
+    let without =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: NS}\nspec: {containers: [{name: app}]}\n";
     write(directory.path(), "a.yaml", &without.replace("NS", "shop"));
     write(directory.path(), "b.yaml", &without.replace("NS", "other"));
     let range = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: LimitRange, metadata: {name: l, namespace: shop}, \

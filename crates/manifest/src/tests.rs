@@ -164,8 +164,16 @@ fn aliases_copy_no_more_than_their_budget() {
 fn what_only_kubectl_reads_can_be_edited() {
     let key = "k".repeat(1100);
     for (text, index, expected) in [
-        ("{\"a\": \"\u{7f}\u{85}\\ud800\", \"b\": [\"x\"]}\n", 0, "{\"a\": \"\u{7f}\u{85}\\ud800\", \"b\": [\"x\", \"z\"]}\n"),
-        (&format!("{{\"{key}\": 1, \"b\": [\"x\"]}}"), 0, &format!("{{\"{key}\": 1, \"b\": [\"x\", \"z\"]}}")),
+        (
+            "{\"a\": \"\u{7f}\u{85}\\ud800\", \"b\": [\"x\"]}\n",
+            0,
+            "{\"a\": \"\u{7f}\u{85}\\ud800\", \"b\": [\"x\", \"z\"]}\n",
+        ),
+        (
+            &format!("{{\"{key}\": 1, \"b\": [\"x\"]}}"),
+            0,
+            &format!("{{\"{key}\": 1, \"b\": [\"x\", \"z\"]}}"),
+        ),
         ("{\"a\": 1}{\"b\": [\"x\"]}\n", 1, "{\"a\": 1}{\"b\": [\"x\", \"z\"]}\n"),
         ("{\"a\": 1} # c\n---\nb: [x]\n", 1, "{\"a\": 1} # c\n---\nb: [x, z]\n"),
         ("a: 1\n---\n\u{feff}# c\nb:\n- x\n", 1, "a: 1\n---\n\u{feff}# c\nb:\n- x\n- z\n"),

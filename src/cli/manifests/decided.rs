@@ -42,7 +42,11 @@ impl DecidedInput {
     }
 
     /// The same for several paths of a document.
-    pub(in crate::cli) fn positions(&self, document: &Document, paths: &[Vec<String>]) -> Vec<(usize, usize)> {
+    pub(in crate::cli) fn positions(
+        &self,
+        document: &Document,
+        paths: &[Vec<String>],
+    ) -> Vec<(usize, usize)> {
         let positions = positions(&self.text, document, paths).into_iter();
         positions.map(|position| position.unwrap_or((document.line, 1))).collect()
     }

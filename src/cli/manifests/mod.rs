@@ -250,12 +250,7 @@ impl Decider<'_> {
         DecidedDocument { range: document.range.clone(), document: Some(document), decided }
     }
 
-    fn pod(
-        &self,
-        object: &Value,
-        location: PodLocation,
-        policy: &Policy,
-    ) -> Result<Decided, UnreadablePod> {
+    fn pod(&self, object: &Value, location: PodLocation, policy: &Policy) -> Result<Decided, UnreadablePod> {
         let namespace = location.namespace.clone().unwrap_or_else(|| self.default_namespace.to_owned());
         let context = PodContext {
             namespace: &namespace,
