@@ -60,7 +60,7 @@ pub(super) fn is_resource_list(value: &Value) -> bool {
     text("kind") == "ResourceList" && text("apiVersion").starts_with("config.kubernetes.io/")
 }
 
-/// The policy for the pods of a document. In a ResourceList settings of its `functionConfig` are stronger than flags and
+/// The policy for the pods of a document. In a `ResourceList` settings of its `functionConfig` are stronger than flags and
 /// weaker than annotations: `data` of a ConfigMap, `spec` of any other kind. Names are those of flags (`min-limit`), or of
 /// a policy file (`minLimit`).
 ///
@@ -140,21 +140,24 @@ pub(super) fn result(
 ) -> Value {
     // `items`, and the position in it.
     let (item, rest) = location.path.split_at_checked(2).unwrap_or_default();
-    let mut result = json!({
-        "message": message,
-        "severity": severity.as_str(),
-        "resourceRef": {"apiVersion": location.api_version, "kind": location.kind, "name": location.name},
-        "field": {"path": field_path(rest.iter().chain(path))},
-    });
-    if let Some(namespace) = &location.namespace {
-        result["resourceRef"]["namespace"] = json!(namespace);
-    }
+    let mut object = Map::from_iter([
+        ("apiVersion".to_owned(), json!(location.api_version)),
+        ("kind".to_owned(), json!(location.kind)),
+        ("name".to_owned(), json!(location.name)),
+    ]);
+    object.extend(location.namespace.iter().map(|namespace| ("namespace".to_owned(), json!(namespace))));
+    let mut result = Map::from_iter([
+        ("message".to_owned(), json!(message)),
+        ("severity".to_owned(), json!(severity.as_str())),
+        ("resourceRef".to_owned(), Value::Object(object)),
+        ("field".to_owned(), json!({"path": field_path(rest.iter().chain(path))})),
+    ]);
     let annotations = item.iter().try_fold(list, |value, token| child(value, token));
     let annotations = annotations.and_then(|item| item.pointer("/metadata/annotations"));
     if let Some(file) = annotations.and_then(Value::as_object).and_then(file) {
-        result["file"] = file;
+        result.insert("file".to_owned(), file);
     }
-    result
+    Value::Object(result)
 }
 
 fn child<'v>(value: &'v Value, token: &str) -> Option<&'v Value> {

@@ -1,4 +1,4 @@
-//! LimitRanges among the manifests give memory limits to containers that have none.
+//! `LimitRanges` among the manifests give memory limits to containers that have none.
 
 use std::path::Path;
 

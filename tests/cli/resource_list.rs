@@ -1,11 +1,11 @@
-//! `inject -f -` as a KRM function: a ResourceList in and out, as kustomize and kpt hand it over.
+//! `inject -f -` as a KRM function: a `ResourceList` in and out, as kustomize and kpt hand it over.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::command::run_with_stdin;
 
-const LIST: &str = r#"apiVersion: config.kubernetes.io/v1
+const LIST: &str = r"apiVersion: config.kubernetes.io/v1
 kind: ResourceList
 items:
 - apiVersion: apps/v1
@@ -35,7 +35,7 @@ functionConfig:
   apiVersion: v1
   kind: ConfigMap
   data: {}
-"#;
+";
 
 /// The list that comes out, read.
 fn list(text: &str) -> Value {

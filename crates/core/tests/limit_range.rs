@@ -1,4 +1,4 @@
-//! LimitRanges among manifests. `golden/limit-ranges.json` has what the API server stored (`tests/e2e/tests/limit_ranges.rs`).
+//! `LimitRanges` among manifests. `golden/limit-ranges.json` has what the API server stored (`tests/e2e/tests/limit_ranges.rs`).
 
 use gomemlimit_core::{
     LimitRanges, NamespaceAnnotations, Pod, Policy, Reason, decide, decision::ContainerList,
@@ -88,7 +88,7 @@ fn the_value_is_that_of_the_review() {
     }
 }
 
-/// A reference to the request is judged by the request that the LimitRange gives.
+/// A reference to the request is judged by the request that the `LimitRange` gives.
 #[test]
 fn a_default_request_is_not_the_limit() {
     let mut pod = pod();

@@ -76,7 +76,7 @@ impl Level {
 pub(super) struct Finding {
     pub(super) rule: Rule,
     pub(super) level: Level,
-    /// Whether it fails the test of JUnit.
+    /// Whether it fails the test of `JUnit`.
     pub(super) fails: bool,
     /// One sentence.
     pub(super) text: String,

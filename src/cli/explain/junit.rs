@@ -1,4 +1,4 @@
-//! `-o junit`: XML as JUnit writes it, which Jenkins and GitLab show: a suite for each file, a test for each container.
+//! `-o junit`: XML as `JUnit` writes it, which Jenkins and GitLab show: a suite for each file, a test for each container.
 
 use std::io;
 
@@ -93,10 +93,10 @@ fn is_unreadable(finding: &Finding) -> bool {
     matches!(finding.rule, Rule::Unreadable)
 }
 
-fn with<'a>(
-    element: ElementWriter<'a, Vec<u8>>,
+fn with(
+    element: ElementWriter<'_, Vec<u8>>,
     attributes: impl Iterator<Item = (&'static str, String)>,
-) -> ElementWriter<'a, Vec<u8>> {
+) -> ElementWriter<'_, Vec<u8>> {
     attributes.fold(element, |element, (name, value)| element.with_attribute((name, &*value)))
 }
 

@@ -73,14 +73,20 @@ fn descriptor(rule: Rule) -> Value {
 
 fn result(file: &FileCases, case: &Case, finding: &Finding, rule: usize, directory: &Path) -> Value {
     let identity = case.title();
-    let mut location = json!({"logicalLocations": [{"fullyQualifiedName": identity}]});
-    if let Some(path) = &file.path {
-        let (line, column) = finding.place;
-        location["physicalLocation"] = json!({
-            "artifactLocation": artifact(path, directory),
-            "region": {"startLine": line, "startColumn": column},
-        });
-    }
+    let logical = json!([{"fullyQualifiedName": identity}]);
+    let location = match &file.path {
+        None => json!({"logicalLocations": logical}),
+        Some(path) => {
+            let (line, column) = finding.place;
+            json!({
+                "logicalLocations": logical,
+                "physicalLocation": {
+                    "artifactLocation": artifact(path, directory),
+                    "region": {"startLine": line, "startColumn": column},
+                },
+            })
+        }
+    };
     json!({
         "ruleId": finding.rule.id(),
         "ruleIndex": rule,

@@ -125,7 +125,7 @@ impl Sink {
                 }
             }
             (Self::Files(files), Output::File(text)) => {
-                files.take(source, file, text.map(|text| encoding.encode(&text).into_owned()), report)?
+                files.take(source, file, text.map(|text| encoding.encode(&text).into_owned()), report)?;
             }
             // Each mode has its own.
             _ => {}

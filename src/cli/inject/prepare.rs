@@ -72,12 +72,12 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
         let results = one.document.as_ref().map(|document| results::results(input, document, one, quiet));
         let results = results.unwrap_or_default();
         let done = match (&one.document, mode) {
-            (Some(document), Mode::Json) => changed_value(document, &one.decided, results).map(|value| {
+            (Some(document), Mode::Json) => changed_value(document, &one.decided, &results).map(|value| {
                 objects.extend(value.filter(|value| !value.is_null()).map(|value| format!("{value:#}")));
                 Vec::new()
             }),
             (Some(document), Mode::Yaml) if document.is_json => {
-                changed_value(document, &one.decided, results).map(|value| {
+                changed_value(document, &one.decided, &results).map(|value| {
                     texts.push(value.map(|value| yaml::text(&value)).unwrap_or_default());
                     Vec::new()
                 })
@@ -151,7 +151,7 @@ fn changed_text(
 fn changed_value(
     document: &Document,
     decided: &[Decided],
-    results: Vec<Value>,
+    results: &[Value],
 ) -> Result<Option<Value>, String> {
     let mut value = document.value.clone();
     for one in decided {
@@ -163,7 +163,7 @@ fn changed_value(
     }
     if let (false, Some(list)) = (results.is_empty(), value.as_object_mut()) {
         let all = list.entry("results").or_insert_with(|| Value::Array(Vec::new()));
-        all.as_array_mut().into_iter().for_each(|all| all.extend(results.clone()));
+        all.as_array_mut().into_iter().for_each(|all| all.extend_from_slice(results));
     }
     Ok(Some(value))
 }

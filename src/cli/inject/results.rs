@@ -1,4 +1,4 @@
-//! The `results` of a ResourceList, by which kustomize and kpt show what was done.
+//! The `results` of a `ResourceList`, by which kustomize and kpt show what was done.
 
 use gomemlimit_core::Reason;
 use gomemlimit_manifest::{Change, Document, Edit};
@@ -12,7 +12,7 @@ use crate::cli::{
 };
 
 /// The results about the pods of a document: about each container, or, if `quiet`, about what is wrong. Empty if this is no
-/// ResourceList. They come after those of earlier functions.
+/// `ResourceList`. They come after those of earlier functions.
 pub(super) fn results(
     input: &DecidedInput,
     document: &Document,

@@ -28,7 +28,7 @@ enum Written {
 
 impl Stream {
     pub(super) fn take(&mut self, pieces: Pieces, report: Report, quiet: bool) -> Result<(), NotWritten> {
-        let is_empty = pieces.texts().iter().all(|text| text.is_empty());
+        let is_empty = pieces.texts().iter().all(std::string::String::is_empty);
         if !is_empty && self.written == Written::Nothing {
             let Some((first, first_report)) = self.held.take() else {
                 if pieces.begins_with_brace() {

@@ -106,13 +106,11 @@ impl WriteBack {
             1 => error,
             _ => anyhow!("{}; no file was changed", with_causes(error.as_ref())),
         })?;
-        let mut written = 0;
-        for file in ready {
+        for (written, file) in ready.into_iter().enumerate() {
             if let Err(error) = file.finish() {
                 self.report(|index| index.is_some_and(|index| index < written), quiet);
                 return Err(self.half_way(&error, written));
             }
-            written += 1;
         }
         self.report(|_| true, quiet);
         Ok(())

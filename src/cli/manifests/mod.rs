@@ -164,7 +164,9 @@ impl ManifestArgs {
             prepare,
             |_| 0,
             |objects| {
-                objects.iter().for_each(|object| surroundings.add(object, self.default_namespace()));
+                for object in &objects {
+                    surroundings.add(object, self.default_namespace());
+                }
                 bar.around(|| Ok(()))
             },
         )?;
@@ -197,7 +199,7 @@ impl Decider<'_> {
         };
         match text {
             Ok(Content { text, encoding, file }) => {
-                (input.text, input.encoding, input.file) = (text, encoding, file)
+                (input.text, input.encoding, input.file) = (text, encoding, file);
             }
             Err(problem) => input.problems.push(problem),
         }

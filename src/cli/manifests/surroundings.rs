@@ -114,7 +114,9 @@ mod tests {
         let found = objects(document);
         assert_eq!(found.len(), 3);
         let mut surroundings = Surroundings::default();
-        found.iter().for_each(|object| surroundings.add(object, "default"));
+        for object in &found {
+            surroundings.add(object, "default");
+        }
         let annotations = [("a".to_owned(), "b".to_owned())].into();
         assert_eq!(surroundings.annotations("typed"), &annotations);
         assert_eq!(surroundings.annotations("implied"), &annotations);

@@ -58,7 +58,7 @@ fn dotted<'p>(path: impl Iterator<Item = &'p String>) -> String {
     let mut text = String::new();
     for token in path {
         if token.bytes().all(|byte| byte.is_ascii_digit()) {
-            text += &format!("[{token}]");
+            text.extend(["[", token, "]"]);
         } else {
             if !text.is_empty() {
                 text.push('.');

@@ -25,12 +25,15 @@ fn built(name: &str) -> PathBuf {
     let script = root().join("tests/e2e/binaries");
     let output = Command::new(&script).args(["--only", name]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let cache = env::var_os("GOMEMLIMIT_CACHE").map(PathBuf::from).unwrap_or_else(|| {
-        let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        caches
-            .unwrap_or_else(|| PathBuf::from(env::var_os("HOME").unwrap()).join(".cache"))
-            .join("gomemlimit")
-    });
+    let cache = env::var_os("GOMEMLIMIT_CACHE").map_or_else(
+        || {
+            let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+            caches
+                .unwrap_or_else(|| PathBuf::from(env::var_os("HOME").unwrap()).join(".cache"))
+                .join("gomemlimit")
+        },
+        PathBuf::from,
+    );
     cache.join("tools/bin").join(name)
 }
 
