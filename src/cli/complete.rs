@@ -58,7 +58,7 @@ pub(super) fn audit_findings() -> Vec<CompletionCandidate> {
 /// Values of `explain --fail-on`.
 pub(super) fn reasons() -> Vec<CompletionCandidate> {
     let reasons = Reason::ALL.iter().map(|reason| CompletionCandidate::new(reason.as_str()));
-    reasons.chain([CompletionCandidate::new("warning")]).collect()
+    reasons.chain(["warning", "unknown-kind"].map(CompletionCandidate::new)).collect()
 }
 
 /// The kinds that `TYPE/NAME` may begin with.

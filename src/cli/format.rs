@@ -18,6 +18,8 @@ pub(super) enum Format {
     Yaml,
     Json,
     Prometheus,
+    Sarif,
+    Junit,
 }
 
 /// Help of a format for people.

@@ -45,6 +45,7 @@ mod progress;
 #[cfg(not(feature = "cli"))]
 #[path = "no_progress.rs"]
 mod progress;
+mod resource_list;
 mod runtime;
 #[cfg(feature = "cli")]
 mod same_file;

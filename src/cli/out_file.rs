@@ -125,7 +125,10 @@ pub(super) struct ReadyFile {
 
 enum Content {
     /// There may be an earlier file that can only be written over.
-    New { file: TempPath, is_earlier: bool },
+    New {
+        file: TempPath,
+        is_earlier: bool,
+    },
     WriteOver(Vec<u8>),
     Stream(File, Vec<u8>),
 }
@@ -183,12 +186,7 @@ fn is_irreplaceable(error: &io::Error) -> bool {
 /// # Errors
 ///
 /// If the file cannot be written, synchronized, or named.
-pub(super) fn persist(
-    file: NamedTempFile,
-    path: &Path,
-    bytes: &[u8],
-    may_replace: bool,
-) -> io::Result<()> {
+pub(super) fn persist(file: NamedTempFile, path: &Path, bytes: &[u8], may_replace: bool) -> io::Result<()> {
     let file = filled(file, bytes)?;
     let named = if may_replace { file.persist(path) } else { file.persist_noclobber(path) };
     named.map(drop).map_err(|error| error.error)

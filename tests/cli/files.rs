@@ -312,8 +312,12 @@ fn a_diff_applies_in_the_folder_that_inject_ran_in() {
         write(&folder, "m/a.yaml", DEPLOYMENT);
         write(&other, "m/a.yaml", DEPLOYMENT);
         let mut command = Command::new(env!("CARGO_BIN_EXE_gomemlimit"));
-        let output: CommandOutput =
-            command.args(["inject", "-R", "--diff", "-f", &file]).current_dir(&folder).output().unwrap().into();
+        let output: CommandOutput = command
+            .args(["inject", "-R", "--diff", "-f", &file])
+            .current_dir(&folder)
+            .output()
+            .unwrap()
+            .into();
         if tool[0] == "git" && !is_repository {
             continue;
         }

@@ -66,14 +66,21 @@ fn a_limit_range_counts_wherever_it_is(#[case] file: &str, #[case] text: &str, #
 
     // What is written is the value, and nothing of the limit.
     let output = run(&[&["inject", "-f", directory.path().to_str().unwrap()], arguments].concat());
-    assert_eq!(output.stdout.matches("\"241591910\"").count(), 4, "in env and in the status:\n{}", output.stdout);
+    assert_eq!(
+        output.stdout.matches("\"241591910\"").count(),
+        4,
+        "in env and in the status:\n{}",
+        output.stdout
+    );
     assert_eq!(output.stdout.matches("resources:").count(), 1, "{}", output.stdout);
 }
 
 #[rstest]
 #[case::another_namespace(&limit_range("defaults", ", namespace: other", "256Mi"))]
 #[case::the_default_namespace(&limit_range("defaults", "", "256Mi"))]
-#[case::of_pods("{apiVersion: v1, kind: LimitRange, metadata: {name: a, namespace: shop}, spec: {limits: [{type: Pod, max: {memory: 1Gi}}]}}")]
+#[case::of_pods(
+    "{apiVersion: v1, kind: LimitRange, metadata: {name: a, namespace: shop}, spec: {limits: [{type: Pod, max: {memory: 1Gi}}]}}"
+)]
 fn others_do_not_count(#[case] text: &str) {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), "a.yaml", DEPLOYMENT);
@@ -94,7 +101,10 @@ fn of_several_the_smallest_counts_with_a_warning() {
     assert!(rows[2].starts_with("app 128Mi 115.2Mi injected "), "{rows:?}");
     let line = warnings.lines().next().unwrap();
     assert!(line.starts_with(&format!("warning: {pod}: document 1, line ")), "{warnings}");
-    assert!(line.contains("LimitRanges small and large of namespace shop give containers different"), "{warnings}");
+    assert!(
+        line.contains("LimitRanges small and large of namespace shop give containers different"),
+        "{warnings}"
+    );
     let json = run(&["explain", "-o", "json", "-f", directory.path().to_str().unwrap()]).json();
     assert_eq!(json["objects"][0]["containers"][2]["limitRange"], "small");
 }

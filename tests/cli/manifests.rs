@@ -245,7 +245,7 @@ fn text_that_is_not_utf8_is_named() {
     fs::write(&path, b"a: gr\xfc\xdf\n").unwrap();
     let output = run(&["inject", "-f", path.to_str().unwrap()]);
     assert_eq!(output.code, 2);
-    assert!(output.stderr.contains("latin1.yaml is not UTF-8 text"), "{}", output.stderr);
+    assert!(output.stderr.contains("latin1.yaml: it is not UTF-8: "), "{}", output.stderr);
 }
 
 /// What `inject` did not change is explained as `explain` does.

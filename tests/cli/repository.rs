@@ -32,7 +32,8 @@ fn repository(root: &Path) {
         let name = format!("rollout-{index}");
         write(root, &format!("rollouts/{name}.yaml"), &workload("argoproj.io/v1alpha1", "Rollout", &name));
     }
-    let broken = workload("apps/v1", "Deployment", "broken").replace("spec:\n  template", "spec:\n\ttemplate");
+    let broken =
+        workload("apps/v1", "Deployment", "broken").replace("spec:\n  template", "spec:\n\ttemplate");
     write(root, "manifests/broken.yaml", &broken);
 }
 

@@ -15,8 +15,7 @@ fn pod(name: &str) -> String {
 }
 
 const BROKEN: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: b\nspec:\n  containers:\n\t- name: app\n";
-const TEMPLATE: &str =
-    "apiVersion: v1\nkind: Pod\nmetadata: {name: t}\nspec: {{ toYaml .Values.spec }}\n";
+const TEMPLATE: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: t}\nspec: {{ toYaml .Values.spec }}\n";
 const SETTINGS: &str = "{\n  \"image\": [ /* of an editor */ }\n}\n";
 const DUPLICATE: &str = "branches:\n  only: [master]\nbranches:\n  only: [master, develop]\n";
 
@@ -42,7 +41,11 @@ fn what_is_no_manifest_is_a_note() {
     }
     let notes = output.stderr.lines().filter(|line| line.starts_with("note: ")).collect::<Vec<_>>();
     assert!(notes[0].contains("/.devcontainer/devcontainer.json: document 1, line 2"), "{}", output.stderr);
-    assert!(notes[notes.len() - 1].contains("/chart/templates/t.yaml: document 1, line 4"), "{}", output.stderr);
+    assert!(
+        notes[notes.len() - 1].contains("/chart/templates/t.yaml: document 1, line 4"),
+        "{}",
+        output.stderr
+    );
     assert!(!output.stderr.contains("error:"), "{}", output.stderr);
     assert!(output.stderr.contains("Pod shop/last, container app: GOMEMLIMIT=966367641 (injected)"));
 
@@ -96,7 +99,11 @@ fn several_errors_have_a_closing_line() {
     let output = run(&["inject", "-q", "-R", "-f", &root, "-f", &missing]);
     assert_eq!(output.code, 2);
     assert!(output.stdout.contains("966367641"), "{}", output.stderr);
-    assert!(output.stderr.contains(&format!("error: cannot read {missing}: No such file")), "{}", output.stderr);
+    assert!(
+        output.stderr.contains(&format!("error: cannot read {missing}: No such file")),
+        "{}",
+        output.stderr
+    );
     let last = output.stderr.lines().last().unwrap();
     assert_eq!(last, "error: 2 of 7 files could not be read or decided as a whole");
 }
@@ -143,7 +150,8 @@ fn an_error_about_a_pod_names_container_field_and_line(#[case] field: &str, #[ca
 
 #[test]
 fn the_name_of_a_container_that_has_none_is_its_place() {
-    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: a\n  - name: true\n";
+    let text =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: a\n  - name: true\n";
     let output = run_with_stdin(&["explain", "-f", "-"], text);
     assert_eq!(
         (output.code, &*output.stderr),
@@ -164,7 +172,10 @@ fn a_namespace_counts_wherever_it_is() {
         format!("{namespace}\n"),
         format!("{escaped}\n"),
         format!("apiVersion: v1\nkind: List\nitems:\n- {namespace}\n"),
-        format!("apiVersion: v1\nkind: NamespaceList\nitems:\n- {}\n", namespace.replace("apiVersion: v1, kind: Namespace, ", "")),
+        format!(
+            "apiVersion: v1\nkind: NamespaceList\nitems:\n- {}\n",
+            namespace.replace("apiVersion: v1, kind: Namespace, ", "")
+        ),
     ] {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path(), "a.yaml", &pod("a"));
@@ -204,7 +215,8 @@ fn pods_without_containers_have_no_table() {
 /// `-o json` has no anchors, and `-o yaml` no JSON.
 #[test]
 fn objects_are_printed_in_the_format_that_was_asked_for() {
-    let shared = DEPLOYMENT.replace("limits: {memory: 1Gi}", "limits: &l {memory: 1Gi}\n            requests: *l");
+    let shared =
+        DEPLOYMENT.replace("limits: {memory: 1Gi}", "limits: &l {memory: 1Gi}\n            requests: *l");
     assert!(shared.contains("*l"));
     let json = run_with_stdin(&["inject", "-f", "-", "-o", "json"], &shared);
     assert!(json.code == 0 && json.stdout.contains("966367641"), "{}", json.stderr);
@@ -221,4 +233,75 @@ fn objects_are_printed_in_the_format_that_was_asked_for() {
     assert_eq!(again.stdout, before.stdout);
     let as_written = run_with_stdin(&["inject", "-f", "-", "-o", "yaml", "-q"], DEPLOYMENT);
     assert_eq!(as_written.stdout, run_with_stdin(&["inject", "-f", "-"], DEPLOYMENT).stdout);
+}
+
+/// A container without a limit gets that of its namespace when its pod is created, wherever the object is.
+#[test]
+fn a_limit_range_counts_wherever_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let without = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: NS}\nspec: {containers: [{name: app}]}\n";
+    write(directory.path(), "a.yaml", &without.replace("NS", "shop"));
+    write(directory.path(), "b.yaml", &without.replace("NS", "other"));
+    let range = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: LimitRange, metadata: {name: l, namespace: shop}, \
+                 spec: {limits: [{type: Container, default: {memory: 1Gi}}]}}\n";
+    write(directory.path(), "z.yaml", range);
+    let output = run(&["inject", "-f", directory.path().to_str().unwrap()]);
+    assert_eq!(
+        output.stderr,
+        "Pod shop/p, container app: GOMEMLIMIT=966367641 (injected)\nPod other/p, container app: unchanged \
+         (no-memory-limit: no memory limit; set resources.limits.memory)\n"
+    );
+    assert!(!output.stdout.contains("resources"), "nothing but the value is written: {}", output.stdout);
+}
+
+/// The last one counts, as for kubectl.
+#[test]
+fn a_key_that_occurs_twice_is_a_warning_where_there_are_pods() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  labels: {a: b, a: c}\n";
+    let text = format!("{service}---\n{}", pod("p").replace("memory: 1Gi", "memory: 64Gi, memory: 1Gi"));
+    let output = run_with_stdin(&["inject", "-f", "-"], &text);
+    assert_eq!(
+        (output.code, &*output.stderr),
+        (
+            0,
+            "warning: (stdin): document 2, line 12, column 40: the key \"memory\" occurs twice in this mapping; the last one \
+             counts, as for kubectl\nPod shop/p, container app: GOMEMLIMIT=966367641 (injected)\n"
+        )
+    );
+    assert!(output.stdout.starts_with(service), "{}", output.stdout);
+    let gate = run_with_stdin(&["explain", "-f", "-", "--fail-on", "no-memory-limit"], &text);
+    assert_eq!(gate.code, 0, "{}", gate.stderr);
+}
+
+#[test]
+fn kinds_that_are_not_known_are_a_line_each() {
+    let prometheus = |name: &str| {
+        format!(
+            "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {{name: {name}, namespace: shop}}\nspec: \
+             {{containers: [{{name: app}}]}}\n"
+        )
+    };
+    let text = [pod("p"), prometheus("a"), prometheus("b"), prometheus("c")].join("---\n");
+    let line = "warning: (stdin): Prometheus shop/a: spec.containers is not looked at: the kind Prometheus \
+                (monitoring.coreos.com/v1) is not known; nor are 2 others of this kind\n";
+    let inject = run_with_stdin(&["inject", "-f", "-"], &text);
+    assert!(inject.code == 0 && inject.stderr.ends_with(line), "{}", inject.stderr);
+    let gate = |reasons: &str| run_with_stdin(&["explain", "-f", "-", "--fail-on", reasons], &text);
+    let passed = gate("no-memory-limit");
+    assert_eq!((passed.code, &*passed.stderr), (0, line));
+    assert_eq!(gate("unknown-kind").code, 1);
+    // Without a pod, too.
+    let alone = run_with_stdin(&["explain", "-f", "-", "--fail-on", "unknown-kind"], &prometheus("a"));
+    assert_eq!(alone.code, 1, "{}", alone.stderr);
+}
+
+/// A pipe can be read once only, and counts for the others, too.
+#[test]
+fn a_pipe_is_read_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path(), "a.yaml", &pod("p"));
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, annotations: {gomemlimit.dev/ratio: '0.5'}}\n";
+    let output = run_with_stdin(&["inject", "-f", &file, "-f", "/dev/stdin"], namespace);
+    assert!(output.stderr.contains("GOMEMLIMIT=536870912 (injected)"), "{}", output.stderr);
+    assert!(output.stdout.ends_with(&format!("---\n{namespace}")), "{}", output.stdout);
 }

@@ -33,14 +33,16 @@ const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 const OBSERVE: &str = include_str!("../../docs/observe.md");
 const DIAGNOSE: &str = include_str!("../../docs/diagnose.md");
 const EXPLAIN: &str = include_str!("../../docs/explain.md");
+const INTEGRATIONS: &str = include_str!("../../docs/integrations.md");
 const INJECT: &str = include_str!("../../docs/inject.md");
 const SERVE: &str = include_str!("../../docs/serve.md");
 /// Of other programs' flags, mostly.
 const RELEASE: &str = include_str!("../../docs/release.md");
-const TEXTS: [&str; 21] = [
+const TEXTS: [&str; 22] = [
     include_str!("../../docs/access.md"),
     include_str!("../../docs/callers.md"),
     INJECT,
+    INTEGRATIONS,
     SERVE,
     include_str!("../../docs/probe.md"),
     include_str!("../../docs/completions.md"),
@@ -114,6 +116,14 @@ fn every_setting_has_a_flag_and_a_value_of_the_chart() {
 fn the_metrics_page_lists_every_kind_of_warning() {
     for kind in WarningKind::NAMES {
         assert!(METRICS.contains(&format!("`{kind}`")), "{kind}");
+    }
+}
+
+#[test]
+fn the_page_on_integrations_lists_every_rule() {
+    // Of reviews only.
+    for rule in WarningKind::NAMES.iter().filter(|kind| **kind != "bad-review") {
+        assert!(INTEGRATIONS.contains(&format!("`{rule}`")), "{rule}");
     }
 }
 
@@ -207,6 +217,12 @@ fn every_flag_in_the_texts_exists() {
         "--reuse-values",
         "--overwrite",
         "--subresource",
+        "--post-renderer",
+        "--post-renderer-args",
+        "--enable-alpha-plugins",
+        "--enable-exec",
+        "--exec",
+        "--allow-exec",
     ];
     for text in TEXTS {
         let flags = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| {

@@ -16,7 +16,7 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FILES = ["Cargo.toml", "CHANGELOG.md", "Dockerfile", "charts/gomemlimit/Chart.yaml", "deploy/install.yaml", "deploy/krew/gomemlimit.yaml"]
+FILES = ["Cargo.toml", "CHANGELOG.md", "Dockerfile", "charts/gomemlimit/Chart.yaml", "deploy/install.yaml", "deploy/krew/gomemlimit.yaml", "deploy/helm-plugin/plugin.yaml", "action.yml"]
 URL = "https://example.com/releases"
 
 
@@ -68,6 +68,7 @@ class Version(Copy):
             "charts/gomemlimit/Chart.yaml: image": f"image: gomemlimit:{version}",
             "deploy/install.yaml": f"image: gomemlimit:{version}",
             "deploy/krew/gomemlimit.yaml": f"version: v{version}",
+            "deploy/helm-plugin/plugin.yaml": f"version: {version}",
             "Dockerfile": f"ARG VERSION={version}",
         }.items():
             with self.subTest(file):
@@ -124,6 +125,8 @@ class Workflows(Copy):
         (RELEASE, "origin/main", "origin/next", "that the tag is on main"),
         (RELEASE, "  darwin:\n    needs: version\n", "  darwin:\n", "job darwin does not need version"),
         (RELEASE, "outputs: type=oci,dest=image-${{ matrix.arch }}.tar", "outputs: type=image,push=true", "job image publishes"),
+        ("action.yml", "@8aad20d150bbac5944a9f9d289da16a4b0d87c1e # v4.36.2", "@v4", "action.yml: an action is not pinned"),
+        ("action.yml", "deploy/action/install\"'", "deploy/action/install\" ${{ inputs.version }}'", "action.yml: a command has an expression"),
     ]
 
     def test_the_present_state_is_fine(self):

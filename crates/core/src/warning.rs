@@ -1,11 +1,11 @@
 //! Warnings: texts for people and closed kinds for metrics.
 
-use strum::{IntoStaticStr, VariantNames};
+use strum::{EnumMessage, IntoStaticStr, VariantNames};
 
-use crate::settings::{level::Level, table::Setting};
+use crate::settings::{level::Level, table::Setting, words::help_line};
 
 /// The closed list of kinds of warning; each is a metric label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantNames)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumMessage, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum WarningKind {
     /// A setting was ignored at its level.
@@ -36,6 +36,12 @@ impl WarningKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// One sentence for people: what is wrong.
+    #[must_use]
+    pub fn explanation(self) -> &'static str {
+        help_line(&self)
     }
 }
 

@@ -93,4 +93,14 @@ impl ManifestError {
     pub fn is_template(&self) -> bool {
         matches!(self, Self::Template { .. })
     }
+
+    /// Line and column in the input, as far as they are known.
+    #[must_use]
+    pub fn position(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Syntax { line, column, .. } | Self::NotAsKubectl { line, column, .. } => Some((*line, *column)),
+            Self::Template { line, .. } | Self::TooManyAliases { line, .. } => Some((*line, 1)),
+            _ => None,
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! PURE: text in, values and text out; no files, no clock, no network.
 //!
 //! ```
-//! use gomemlimit_manifest::{AliasBudget, Change, Edit, edit, pod_locations, read};
+//! use gomemlimit_manifest::{AliasBudget, Change, Edit, Kinds, edit, pods, read};
 //! use serde_json::json;
 //!
 //! let text = "\
@@ -20,7 +20,7 @@
 //!           image: registry.example/shop/api:1.4.2
 //! ";
 //! let document = read(text, &mut AliasBudget::default()).remove(0)?;
-//! let template = pod_locations(&document.value).remove(0);
+//! let template = pods(&document.value, &Kinds::default()).locations.remove(0);
 //! assert_eq!((&*template.kind, &*template.name), ("Deployment", "api"));
 //!
 //! let mut path = template.path;
@@ -62,8 +62,8 @@ pub use documents::{Document, UnreadableDocument, read};
 pub use edit::{Change, Edit, Edited, edit};
 pub use error::ManifestError;
 pub use kinds::Kinds;
-pub use pod_location::{PodLocation, Pods, pod_locations, pods};
-pub use position::{first_bad, position};
+pub use pod_location::{PodLocation, Pods, pods};
+pub use position::{first_bad, position, positions};
 pub use tree::DuplicateKey;
 pub use unknown_kind::UnknownKind;
 pub use workload_kind::{PodTemplate, WorkloadKind};

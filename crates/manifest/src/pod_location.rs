@@ -66,12 +66,6 @@ pub fn pods(value: &Value, kinds: &Kinds) -> Pods {
     search.pods
 }
 
-/// The pods and pod templates of the kinds in the table, and of any other kind with the usual path.
-#[must_use]
-pub fn pod_locations(value: &Value) -> Vec<PodLocation> {
-    pods(value, &Kinds::default()).locations
-}
-
 struct Search<'k> {
     kinds: &'k Kinds,
     /// JSON pointer tokens of the object.

@@ -8,16 +8,30 @@ use crate::{Document, documents, json_pointer::json_pointer, text, tree::Node};
 /// there itself, as after a merge key. `None` if the document is not of this text.
 #[must_use]
 pub fn position(source: &str, document: &Document, path: &[String]) -> Option<(usize, usize)> {
-    let text = source.get(document.range.clone())?;
-    let tree = documents::tree(text)?;
-    let mut node = &tree.root;
-    for token in path {
-        let Some(next) = child(node, token) else { break };
-        node = next;
-    }
-    let from_start = text.get(tree.start..node.start).unwrap_or("");
-    let line = document.line + text::line_number(from_start, usize::MAX) - 1;
-    Some((line, text::column_number(source, document.range.start + node.start)))
+    positions(source, document, std::slice::from_ref(&path)).pop()?
+}
+
+/// The same for several paths, for which the document is read once.
+#[must_use]
+pub fn positions<P: AsRef<[String]>>(
+    source: &str,
+    document: &Document,
+    paths: &[P],
+) -> Vec<Option<(usize, usize)>> {
+    let text = source.get(document.range.clone()).filter(|_| !paths.is_empty());
+    let tree = text.and_then(documents::tree);
+    let (Some(text), Some(tree)) = (text, tree) else { return vec![None; paths.len()] };
+    let of_path = |path: &P| {
+        let mut node = &tree.root;
+        for token in path.as_ref() {
+            let Some(next) = child(node, token) else { break };
+            node = next;
+        }
+        let from_start = text.get(tree.start..node.start).unwrap_or("");
+        let line = document.line + text::line_number(from_start, usize::MAX) - 1;
+        Some((line, text::column_number(source, document.range.start + node.start)))
+    };
+    paths.iter().map(of_path).collect()
 }
 
 fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AliasBudget, Change, Document, Edit, ManifestError, UnreadableDocument, edit, pod_locations};
+use super::{AliasBudget, Change, Document, Edit, Kinds, ManifestError, UnreadableDocument, edit};
 
 /// Written by tests/go, with the reader of kubectl itself.
 const TABLE: &str = include_str!("../tests/kubectl.tsv");
@@ -62,7 +62,7 @@ fn flattened(value: &Value, all: &mut Vec<Value>) {
 }
 
 fn pods<'v>(values: impl IntoIterator<Item = &'v Value>) -> usize {
-    values.into_iter().map(|value| pod_locations(value).len()).sum()
+    values.into_iter().map(|value| super::pods(value, &Kinds::default()).locations.len()).sum()
 }
 
 /// Objects that kubectl would apply, of which this program would neither find nor name all. A part of a text that cannot be

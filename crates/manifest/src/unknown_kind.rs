@@ -39,11 +39,7 @@ impl fmt::Display for UnknownKind {
             f,
             "{} is not looked at: the kind {} ({}) is not known",
             self.path, self.kind, self.api_version
-        )?;
-        match self.custom_kind() {
-            Some(custom) => write!(f, "; if its pods are made of this template as it is: --kind '{custom}'"),
-            None => Ok(()),
-        }
+        )
     }
 }
 

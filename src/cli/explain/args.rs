@@ -7,6 +7,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{PodDecision, Reason};
 
+use super::finding::Rule;
 use crate::cli::{
     cluster_args::ClusterArgs,
     complete,
@@ -44,6 +45,8 @@ pub(in crate::cli) struct ExplainArgs {
             (Format::Table, FOR_PEOPLE),
             (Format::Wide, "For people, with exact bytes"),
             (Format::Json, FOR_PROGRAMS),
+            (Format::Sarif, "What is to be done, for code scanning; with -f"),
+            (Format::Junit, "A test for each container, for Jenkins and GitLab; with -f"),
         ])
     )]
     pub(super) output: Format,
@@ -107,6 +110,16 @@ impl ExplainArgs {
     /// Whether `--fail-on` names a finding of these decisions, of which there may be none.
     pub(super) fn is_found<'v>(&self, mut decisions: impl Iterator<Item = &'v PodDecision<'static>>) -> bool {
         decisions.any(|decision| self.fails_on(decision))
+    }
+
+    /// Whether `--fail-on` names this rule.
+    pub(super) fn names(&self, rule: Rule) -> bool {
+        self.fail_on.iter().any(|finding| match (finding, rule) {
+            (FailOn::Warning, Rule::Warning(_)) => true,
+            (FailOn::Reason(named), Rule::Reason(reason)) => *named == reason,
+            (FailOn::UnknownKind, Rule::UnknownKind) => true,
+            _ => false,
+        })
     }
 
     fn fails_on(&self, decision: &PodDecision<'_>) -> bool {

@@ -2,17 +2,23 @@
 //! cluster.
 
 mod args;
+mod cases;
+mod finding;
+mod junit;
 mod live;
 mod report;
+mod sarif;
 mod table;
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{collections::BTreeMap, env, process::ExitCode};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use self::{
     args::{FailOn, exit_code},
+    cases::Gate,
+    finding::FileCases,
     report::{SCHEMA_VERSION, container_report},
     table::{decisions, warn},
 };
@@ -39,20 +45,36 @@ impl Explained {
             let index = one.document.as_ref()?.index;
             Some(std::mem::take(&mut one.decided).into_iter().map(move |decided| (index, decided)))
         });
-        documents.flatten().map(|(document, decided)| Self { file: file.clone(), document, decided }).collect()
+        documents
+            .flatten()
+            .map(|(document, decided)| Self { file: file.clone(), document, decided })
+            .collect()
     }
 }
 
 impl ExplainArgs {
     pub(super) fn run(self, policy_is_given: bool) -> anyhow::Result<ExitCode> {
+        let is_report = matches!(self.output, Format::Sarif | Format::Junit);
         if !self.targets.is_empty() {
+            ensure!(!is_report, "-o sarif and -o junit are about manifests: name them by -f");
             return live::run(&self, policy_is_given);
         }
-        let mut all = Vec::new();
-        let summary = self.manifests.each(Explained::all, |_| 0, |mut of_input| {
-            all.append(&mut of_input);
-            Ok(())
-        })?;
+        let names = |rule| self.names(rule);
+        let gate = Gate { is_given: !self.fail_on.is_empty(), names: &names };
+        let prepare = |input: &mut DecidedInput| {
+            let cases = is_report.then(|| FileCases::of(input, gate, self.output == Format::Junit));
+            (Explained::all(input), cases)
+        };
+        let (mut all, mut files) = (Vec::new(), Vec::new());
+        let summary = self.manifests.each(
+            prepare,
+            |_| 0,
+            |(mut of_input, cases)| {
+                all.append(&mut of_input);
+                files.extend(cases);
+                Ok(())
+            },
+        )?;
         let decisions = || all.iter().map(|one: &Explained| &one.decided.decision);
         let has_unknown = self.fail_on.contains(&FailOn::UnknownKind) && !summary.unknown_kinds.is_empty();
         let has_failed = if has_unknown || summary.has_errors() {
@@ -77,6 +99,11 @@ impl ExplainArgs {
         }
         let code = match self.output {
             Format::Json => output::json(&report(&all)),
+            Format::Sarif => {
+                let directory = env::current_dir().context("cannot find the current directory")?;
+                output::json(&sarif::log(&files, &directory))
+            }
+            Format::Junit => output::stdout(&junit::report(&files)?),
             format => {
                 let code = output::text(&table(&all, format));
                 for Explained { decided, .. } in &all {

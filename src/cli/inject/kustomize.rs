@@ -20,7 +20,8 @@ impl Kustomizations {
     /// Warns if the input has pods and is beside a kustomization.
     pub(super) fn look(&mut self, one: &Prepared) {
         let Some(path) = one.source.path().filter(|_| one.has_pods) else { return };
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory =
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !self.0.contains_key(directory) {
             let has_one = NAMES.iter().any(|name| directory.join(name).is_file());
             if has_one {

@@ -4,6 +4,7 @@ mod json_list;
 mod kustomize;
 mod prepare;
 mod report;
+mod results;
 mod stdout;
 mod stream;
 mod write_back;
@@ -82,7 +83,7 @@ impl InjectArgs {
         let done = self
             .manifests
             .each(
-                |input| prepare(input, mode),
+                |input| prepare(input, mode, quiet),
                 Prepared::size,
                 |one| {
                     kustomizations.look(&one);
@@ -123,7 +124,9 @@ impl Sink {
                     report.print(quiet);
                 }
             }
-            (Self::Files(files), Output::File(text)) => files.take(source, file, text.map(|text| encoding.encode(&text).into_owned()), report)?,
+            (Self::Files(files), Output::File(text)) => {
+                files.take(source, file, text.map(|text| encoding.encode(&text).into_owned()), report)?
+            }
             // Each mode has its own.
             _ => {}
         }

@@ -6,7 +6,7 @@ use gomemlimit_core::printable::escape_json;
 use gomemlimit_manifest::{Document, edit};
 use serde_json::Value;
 
-use super::{report::Report, yaml};
+use super::{report::Report, results, yaml};
 use crate::cli::{
     diff,
     manifest_files::{Encoding, Problem, Severity, Source},
@@ -55,29 +55,34 @@ impl Prepared {
     pub(super) fn size(&self) -> usize {
         match &self.output {
             Output::Texts(Pieces::Whole(text)) | Output::Diff(text) | Output::File(Some(text)) => text.len(),
-            Output::Texts(Pieces::Json(texts)) | Output::Objects(texts) => texts.iter().map(String::len).sum(),
+            Output::Texts(Pieces::Json(texts)) | Output::Objects(texts) => {
+                texts.iter().map(String::len).sum()
+            }
             Output::File(None) => 0,
         }
     }
 }
 
 /// Makes the changes of all documents; one that cannot be changed stays as it is, which is an error of the input.
-pub(super) fn prepare(input: &mut DecidedInput, mode: Mode) -> Prepared {
+pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prepared {
     let mut report = Report::default();
     let mut texts = Vec::with_capacity(input.documents.len());
     let mut objects = Vec::new();
     for one in &input.documents {
+        let results = one.document.as_ref().map(|document| results::results(input, document, one, quiet));
+        let results = results.unwrap_or_default();
         let done = match (&one.document, mode) {
-            (Some(document), Mode::Json) => changed_value(document, &one.decided).map(|value| {
+            (Some(document), Mode::Json) => changed_value(document, &one.decided, results).map(|value| {
                 objects.extend(value.filter(|value| !value.is_null()).map(|value| format!("{value:#}")));
                 Vec::new()
             }),
-            (Some(document), Mode::Yaml) if document.is_json => changed_value(document, &one.decided)
-                .map(|value| {
+            (Some(document), Mode::Yaml) if document.is_json => {
+                changed_value(document, &one.decided, results).map(|value| {
                     texts.push(value.map(|value| yaml::text(&value)).unwrap_or_default());
                     Vec::new()
-                }),
-            (Some(document), _) => changed_text(&input.text, document, one).map(|(text, notes)| {
+                })
+            }
+            (Some(document), _) => changed_text(&input.text, document, one, results).map(|(text, notes)| {
                 texts.push(text);
                 notes
             }),
@@ -130,9 +135,11 @@ fn changed_text(
     source: &str,
     document: &Document,
     one: &DecidedDocument,
+    results: Vec<Value>,
 ) -> Result<(String, Vec<String>), String> {
     let edits: Result<Vec<_>, _> = one.decided.iter().map(Decided::edits).collect();
-    let edits = edits.map_err(|error| error.to_string())?.concat();
+    let mut edits = edits.map_err(|error| error.to_string())?.concat();
+    edits.extend(results.into_iter().map(results::edit));
     if edits.is_empty() {
         return Ok((source.get(document.range.clone()).unwrap_or_default().to_owned(), Vec::new()));
     }
@@ -141,13 +148,22 @@ fn changed_text(
 }
 
 /// The value of the document with the patches of its pods; anchors do not matter in it.
-fn changed_value(document: &Document, decided: &[Decided]) -> Result<Option<Value>, String> {
+fn changed_value(
+    document: &Document,
+    decided: &[Decided],
+    results: Vec<Value>,
+) -> Result<Option<Value>, String> {
     let mut value = document.value.clone();
     for one in decided {
         let Some(pod) = value.pointer_mut(&one.location.pointer()) else { continue };
-        let patch = serde_json::to_value(&one.operations).and_then(serde_json::from_value::<json_patch::Patch>);
+        let patch =
+            serde_json::to_value(&one.operations).and_then(serde_json::from_value::<json_patch::Patch>);
         let patch = patch.map_err(|error| error.to_string())?;
         json_patch::patch(pod, &patch).map_err(|error| format!("{}: {error}", one.object()))?;
+    }
+    if let (false, Some(list)) = (results.is_empty(), value.as_object_mut()) {
+        let all = list.entry("results").or_insert_with(|| Value::Array(Vec::new()));
+        all.as_array_mut().into_iter().for_each(|all| all.extend(results.clone()));
     }
     Ok(Some(value))
 }

@@ -25,11 +25,7 @@ impl Report {
             self.0.push(Line::Container(format!("{object}: no containers")));
         }
         for container in &one.decision.containers {
-            let reason = container.outcome.reason;
-            let outcome = match container.outcome.value.filter(|_| reason.is_set()) {
-                Some(value) => format!("GOMEMLIMIT={} ({reason})", value.text()),
-                None => format!("unchanged ({reason}: {})", explanation(container, &one.decision.warnings)),
-            };
+            let outcome = outcome(container, &one.decision.warnings);
             self.0.push(Line::Container(format!("{object}, container {}: {outcome}", container.name())));
         }
         let warnings = one.decision.warnings.iter();
@@ -45,6 +41,15 @@ impl Report {
                 Line::Warning(text) => output::warning(text),
             }
         }
+    }
+}
+
+/// The value that a container has got, or why it has none.
+pub(super) fn outcome(container: &ContainerDecision<'_>, warnings: &[Warning]) -> String {
+    let reason = container.outcome.reason;
+    match container.outcome.value.filter(|_| reason.is_set()) {
+        Some(value) => format!("GOMEMLIMIT={} ({reason})", value.text()),
+        None => format!("unchanged ({reason}: {})", explanation(container, warnings)),
     }
 }
 

@@ -105,7 +105,8 @@ impl Pieces {
 fn separator(text: &str) -> &'static str {
     let is_comment = |line: &&str| line.trim().is_empty() || line.starts_with('#');
     let first = text.lines().find(|line| !is_comment(line)).unwrap_or_default();
-    let has_marker = text.strip_prefix("---").is_some_and(|rest| !rest.starts_with(|char: char| !char.is_whitespace()));
+    let has_marker =
+        text.strip_prefix("---").is_some_and(|rest| !rest.starts_with(|char: char| !char.is_whitespace()));
     match first {
         // A directive is one only after the end of the document before it.
         directive if directive.starts_with('%') => "...\n",

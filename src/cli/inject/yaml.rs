@@ -133,8 +133,35 @@ spec:
     fn every_text_is_read_back() {
         let long = "k".repeat(2000);
         for string in [
-            "", " ", "y", "No", "~", "null", "0x10", "012", "1_000", "1e3", ".inf", "=", "<<", "- a", "a\n b\n", "\u{7f}\u{85}\u{2028}\u{feff}",
-            "é漢🙂\u{e0041}", "'\"\\", "#a", "a #b", "%YAML", "---", "2001-01-01", "12:30:45", "{a}", "@a", "/var/run:ro", "a:b", &long,
+            "",
+            " ",
+            "y",
+            "No",
+            "~",
+            "null",
+            "0x10",
+            "012",
+            "1_000",
+            "1e3",
+            ".inf",
+            "=",
+            "<<",
+            "- a",
+            "a\n b\n",
+            "\u{7f}\u{85}\u{2028}\u{feff}",
+            "é漢🙂\u{e0041}",
+            "'\"\\",
+            "#a",
+            "a #b",
+            "%YAML",
+            "---",
+            "2001-01-01",
+            "12:30:45",
+            "{a}",
+            "@a",
+            "/var/run:ro",
+            "a:b",
+            &long,
         ] {
             let value = json!({"a": [string, {string: {string: string}}]});
             let text = text(&value);

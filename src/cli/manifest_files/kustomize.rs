@@ -87,7 +87,7 @@ pub(super) fn build(directory: &Path, max_bytes: u64) -> Result<Vec<u8>, Kustomi
             }
             stop.await;
             std::process::exit(INTERRUPTED)
-        })
+        });
     };
     let spawned = thread::Builder::new().name("kustomize".to_owned()).spawn(of_thread);
     spawned.map_err(|error| KustomizeError::NotRun("kustomize".to_owned(), error))?;
@@ -210,11 +210,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_program_that_is_there_is_run() {
-        let there = |first, second| first_of([(first, "-n"), (second, "")]);
         async fn first_of(programs: [(&str, &str); 2]) -> Result<String, String> {
             let built = first(programs, Path::new("over"), MANY).await;
             built.map(|bytes| String::from_utf8(bytes).unwrap()).map_err(|error| error.to_string())
         }
+        let there = |first, second| first_of([(first, "-n"), (second, "")]);
         assert_eq!(there("/bin/echo", "/nothing").await.unwrap(), "over");
         assert_eq!(there("/nothing", "/bin/echo").await.unwrap(), " over\n");
         let error = there("/nothing", "/nothing").await.unwrap_err();

@@ -12,20 +12,20 @@ use globset::GlobBuilder;
 pub(super) fn expand(pattern: &Path) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::new()];
     for component in pattern.components() {
-        paths = paths.into_iter().flat_map(|path| step(path, component)).collect();
+        paths = paths.into_iter().flat_map(|path| step(&path, component)).collect();
     }
     paths.retain(|path| path.symlink_metadata().is_ok());
     paths
 }
 
 /// What one component makes of a path.
-fn step(path: PathBuf, component: Component<'_>) -> Vec<PathBuf> {
+fn step(path: &Path, component: Component<'_>) -> Vec<PathBuf> {
     let text = component.as_os_str().to_str().filter(|text| text.contains(['*', '?', '[', '\\']));
     let matcher = text.and_then(|text| GlobBuilder::new(text).literal_separator(true).build().ok());
     let Some(matcher) = matcher.map(|glob| glob.compile_matcher()) else {
         return vec![path.join(component)];
     };
-    let folder = if path.as_os_str().is_empty() { Path::new(".") } else { &*path };
+    let folder = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<_> =
         entries.map(|entry| entry.file_name()).filter(|name| matcher.is_match(name)).collect();

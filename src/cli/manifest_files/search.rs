@@ -95,9 +95,10 @@ impl Search<'_> {
             Err(error) => return result.problems.push(cannot_read(Severity::Note, &path, &error)),
         };
         let left_out = if metadata.is_dir() {
-            return if self.recursive {
-                self.list(&path, pending, result)
-            };
+            if self.recursive {
+                self.list(&path, pending, result);
+            }
+            return;
         } else if is_manifest(&path) {
             match target(root, &path, &metadata) {
                 Ok(target) => return result.sources.push(Source::Found { path, target }),

@@ -8,7 +8,7 @@ use gomemlimit_core::{
     decide,
     limit_range::DefaultLimit,
 };
-use gomemlimit_manifest::{Change, Document, Edit, PodLocation, UnknownKind, position};
+use gomemlimit_manifest::{Change, Document, Edit, PodLocation, UnknownKind, position, positions};
 use serde_json::Value;
 
 use super::unreadable_pod::UnreadablePod;
@@ -39,6 +39,12 @@ impl DecidedInput {
     /// Line and column, both from 1, of the value at a path of a document.
     pub(in crate::cli) fn position(&self, document: &Document, path: &[String]) -> (usize, usize) {
         position(&self.text, document, path).unwrap_or((document.line, 1))
+    }
+
+    /// The same for several paths of a document.
+    pub(in crate::cli) fn positions(&self, document: &Document, paths: &[Vec<String>]) -> Vec<(usize, usize)> {
+        let positions = positions(&self.text, document, paths).into_iter();
+        positions.map(|position| position.unwrap_or((document.line, 1))).collect()
     }
 }
 

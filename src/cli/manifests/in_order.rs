@@ -168,11 +168,16 @@ mod tests {
             }
             *item
         };
-        in_order(&items, prepare, |_| 0, |item| {
-            max.fetch_max(begun.load(Ordering::SeqCst) - taken.len(), Ordering::SeqCst);
-            taken.push(item);
-            Ok(())
-        })
+        in_order(
+            &items,
+            prepare,
+            |_| 0,
+            |item| {
+                max.fetch_max(begun.load(Ordering::SeqCst) - taken.len(), Ordering::SeqCst);
+                taken.push(item);
+                Ok(())
+            },
+        )
         .unwrap();
         assert_eq!(taken, items);
         assert!(max.into_inner() <= MAX_AHEAD + 1);
@@ -185,12 +190,17 @@ mod tests {
         let items: Vec<usize> = (0..50).collect();
         let begun = AtomicUsize::new(0);
         let mut taken = 0;
-        in_order(&items, |_, _| begun.fetch_add(1, Ordering::SeqCst), |_| MAX_WAITING_BYTES, |_| {
-            taken += 1;
-            // Each thread may have begun one before the first result was there.
-            assert!(begun.load(Ordering::SeqCst) <= taken + MAX_THREADS);
-            Ok(())
-        })
+        in_order(
+            &items,
+            |_, _| begun.fetch_add(1, Ordering::SeqCst),
+            |_| MAX_WAITING_BYTES,
+            |_| {
+                taken += 1;
+                // Each thread may have begun one before the first result was there.
+                assert!(begun.load(Ordering::SeqCst) <= taken + MAX_THREADS);
+                Ok(())
+            },
+        )
         .unwrap();
         assert_eq!(taken, 50);
     }
@@ -199,10 +209,17 @@ mod tests {
     fn an_error_ends_the_work() {
         let items: Vec<usize> = (0..100_000).collect();
         let begun = AtomicUsize::new(0);
-        let error = in_order(&items, |_, item| (begun.fetch_add(1, Ordering::SeqCst), *item).1, |_| 0, |item| {
-            if item == 10 { bail!("enough") }
-            Ok(())
-        });
+        let error = in_order(
+            &items,
+            |_, item| (begun.fetch_add(1, Ordering::SeqCst), *item).1,
+            |_| 0,
+            |item| {
+                if item == 10 {
+                    bail!("enough")
+                }
+                Ok(())
+            },
+        );
         assert_eq!(error.unwrap_err().to_string(), "enough");
         assert!(begun.into_inner() <= 11 + MAX_AHEAD + MAX_THREADS);
     }

@@ -16,7 +16,8 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
 use gomemlimit_manifest::{
-    AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnreadableDocument, UnknownKind, pods, read,
+    AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnknownKind,
+    UnreadableDocument, pods, read,
 };
 use serde_json::Value;
 
@@ -30,7 +31,7 @@ use super::{
     cluster_args::parse_name,
     complete,
     manifest_files::{Content, Encoding, FileArgs, Found, Problem, Severity, Source, looks_like_manifest},
-    progress,
+    progress, resource_list,
     settings_args::SettingsArgs,
 };
 
@@ -120,13 +121,18 @@ impl ManifestArgs {
             seen.problems = input.problems;
             (seen, result)
         };
-        in_order(&sources, prepare, |(_, result)| size(result), |(seen, result)| {
-            bar.around(|| {
-                seen.problems.iter().for_each(|problem| problem.print(self.quiet));
-                seen.add_to(&mut summary);
-                take(result)
-            })
-        })?;
+        in_order(
+            &sources,
+            prepare,
+            |(_, result)| size(result),
+            |(seen, result)| {
+                bar.around(|| {
+                    seen.problems.iter().for_each(|problem| problem.print(self.quiet));
+                    seen.add_to(&mut summary);
+                    take(result)
+                })
+            },
+        )?;
         drop(bar);
         summary.print();
         Ok(summary)
@@ -153,13 +159,17 @@ impl ManifestArgs {
             }
             objects
         };
-        in_order(sources, prepare, |_| 0, |objects| {
-            objects.iter().for_each(|object| surroundings.add(object, self.default_namespace()));
-            bar.around(|| Ok(()))
-        })?;
+        in_order(
+            sources,
+            prepare,
+            |_| 0,
+            |objects| {
+                objects.iter().for_each(|object| surroundings.add(object, self.default_namespace()));
+                bar.around(|| Ok(()))
+            },
+        )?;
         Ok((surroundings, held))
     }
-
 }
 
 fn objects_in(text: &str) -> Vec<Value> {
@@ -186,7 +196,9 @@ impl Decider<'_> {
             unknown_kinds: Vec::new(),
         };
         match text {
-            Ok(Content { text, encoding, file }) => (input.text, input.encoding, input.file) = (text, encoding, file),
+            Ok(Content { text, encoding, file }) => {
+                (input.text, input.encoding, input.file) = (text, encoding, file)
+            }
             Err(problem) => input.problems.push(problem),
         }
         for document in read(&input.text, &mut AliasBudget::default()) {
@@ -204,10 +216,18 @@ impl Decider<'_> {
 
     fn document(&self, input: &mut DecidedInput, document: Document) -> DecidedDocument {
         let mut decided = Vec::new();
+        let policy = match resource_list::policy(&document.value, self.policy) {
+            Ok(policy) => policy,
+            Err(error) => {
+                let at = input.position(&document, &["functionConfig".to_owned()]);
+                input.add(Severity::Error, &document, at, &error.to_string());
+                return DecidedDocument { range: document.range.clone(), document: Some(document), decided };
+            }
+        };
         let Pods { locations, unknown } = pods(&document.value, self.kinds);
         input.unknown_kinds.extend(unknown);
         for location in locations {
-            match self.pod(&document.value, location) {
+            match self.pod(&document.value, location, &policy) {
                 Ok(one) => {
                     if let Some(text) = one.rival_limit_ranges() {
                         let at = input.position(&document, &one.location.path);
@@ -223,13 +243,19 @@ impl Decider<'_> {
         }
         let of_pods = if decided.is_empty() { &[][..] } else { &document.duplicate_keys };
         for DuplicateKey { line, column, key } in of_pods {
-            let text = format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
+            let text =
+                format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
             input.add(Severity::Warning, &document, (*line, *column), &text);
         }
         DecidedDocument { range: document.range.clone(), document: Some(document), decided }
     }
 
-    fn pod(&self, object: &Value, location: PodLocation) -> Result<Decided, UnreadablePod> {
+    fn pod(
+        &self,
+        object: &Value,
+        location: PodLocation,
+        policy: &Policy,
+    ) -> Result<Decided, UnreadablePod> {
         let namespace = location.namespace.clone().unwrap_or_else(|| self.default_namespace.to_owned());
         let context = PodContext {
             namespace: &namespace,
@@ -238,7 +264,7 @@ impl Decider<'_> {
         };
         let pod = object.pointer(&location.pointer()).unwrap_or(&Value::Null);
         let (pod, given) = self.surroundings.complete(&namespace, pod);
-        let mut decided = decide_one(&pod, location, context, self.policy)?;
+        let mut decided = decide_one(&pod, location, context, policy)?;
         decided.note_limit_ranges(&given);
         Ok(decided)
     }
@@ -258,7 +284,8 @@ fn unreadable_document(input: &DecidedInput, unreadable: &UnreadableDocument) ->
     let is_manifest = || input.text.get(range.clone()).is_some_and(looks_like_manifest);
     let is_error = !input.source.is_found() || !error.is_template() && is_manifest();
     let severity = if is_error { Severity::Error } else { Severity::Note };
-    Problem { severity, at: Some((*line, 1)), text: format!("{}: {error}", input.source) }
+    let at = error.position().unwrap_or((*line, 1));
+    Problem { severity, at: Some(at), text: format!("{}: {error}", input.source) }
 }
 
 /// What a summary has of one input.

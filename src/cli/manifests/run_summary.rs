@@ -20,9 +20,9 @@ pub(in crate::cli) struct RunSummary {
     pub(in crate::cli) pods: usize,
     /// Containers in them.
     pub(in crate::cli) containers: usize,
-    /// Objects with containers of kinds that are not known: for each kind and API version the first one in words, and how
-    /// many there are.
-    pub(in crate::cli) unknown_kinds: BTreeMap<(String, String), (String, usize)>,
+    /// Containers in objects of kinds that are not known: for each kind and API version the first place in words, how many
+    /// places there are, and what makes the kind known.
+    pub(in crate::cli) unknown_kinds: BTreeMap<(String, String), (String, usize, String)>,
 }
 
 impl RunSummary {
@@ -37,25 +37,28 @@ impl RunSummary {
     }
 
     pub(super) fn add_unknown(&mut self, file: &str, unknown: &UnknownKind) {
-        let UnknownKind { api_version, kind, name, namespace, path } = unknown;
+        let UnknownKind { api_version, kind, name, namespace, .. } = unknown;
         let key = (kind.clone(), api_version.clone());
-        let (_, count) = self.unknown_kinds.entry(key).or_insert_with(|| {
+        let (_, count, _) = self.unknown_kinds.entry(key).or_insert_with(|| {
             let name = if name.is_empty() { "(without a name)" } else { name };
             let namespace = namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
-            (format!("{file}: {kind} {namespace}{name}: {path}"), 0)
+            let hint = unknown
+                .custom_kind()
+                .map(|custom| format!("; if its pods are made of this template as it is: --kind '{custom}'"));
+            (format!("{file}: {kind} {namespace}{name}: {unknown}"), 0, hint.unwrap_or_default())
         });
         *count += 1;
     }
 
     /// Prints what is about the whole run.
     pub(super) fn print(&self) {
-        for ((kind, version), (first, count)) in &self.unknown_kinds {
+        for (first, count, hint) in self.unknown_kinds.values() {
             let others = match count - 1 {
                 0 => String::new(),
                 1 => "; nor is another one of this kind".to_owned(),
                 others => format!("; nor are {others} others of this kind"),
             };
-            output::warning(&format!("{first} is not looked at: the kind {kind} ({version}) is not known{others}"));
+            output::warning(&format!("{first}{others}{hint}"));
         }
         if self.bad_files > 1 {
             output::error(&format!(

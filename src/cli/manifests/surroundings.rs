@@ -38,7 +38,11 @@ impl Surroundings {
     }
 
     /// The pod with the memory limits that its containers get in a namespace, and those limits.
-    pub(super) fn complete<'p>(&self, namespace: &str, pod: &'p Value) -> (Cow<'p, Value>, Vec<DefaultLimit>) {
+    pub(super) fn complete<'p>(
+        &self,
+        namespace: &str,
+        pod: &'p Value,
+    ) -> (Cow<'p, Value>, Vec<DefaultLimit>) {
         if !self.limit_ranges.is_in(namespace) {
             return (Cow::Borrowed(pod), Vec::new());
         }
@@ -51,9 +55,8 @@ impl Surroundings {
 /// Whether a text may have an object of [`KINDS`], so that it has to be parsed: their names are in it, or letters are
 /// written as escapes of JSON and YAML, or a line is folded within a word.
 pub(super) fn may_have_objects(text: &str) -> bool {
-    let is_end_of_word = |rest: &str| {
-        !rest.starts_with(|char: char| char.is_ascii_alphanumeric()) || rest.starts_with("List")
-    };
+    let is_end_of_word =
+        |rest: &str| !rest.starts_with(|char: char| char.is_ascii_alphanumeric()) || rest.starts_with("List");
     KINDS.iter().any(|kind| {
         text.match_indices(kind).any(|(at, _)| text.get(at + kind.len()..).is_some_and(is_end_of_word))
     }) || text.match_indices('\\').any(|(at, _)| {
@@ -81,7 +84,8 @@ fn collect(value: &mut Value, implied: Option<(&str, &str)>, found: &mut Vec<Val
         }
         return;
     }
-    let Some(object) = value.as_object_mut().filter(|_| version == "v1" && KINDS.contains(&kind.as_str())) else {
+    let Some(object) = value.as_object_mut().filter(|_| version == "v1" && KINDS.contains(&kind.as_str()))
+    else {
         return;
     };
     object.insert("kind".to_owned(), kind.into());

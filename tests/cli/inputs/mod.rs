@@ -173,7 +173,7 @@ fn what_cannot_be_read_below_a_directory_is_a_note() {
     let made = Command::new("bash").args(["-c", script, &"x".repeat(250)]).current_dir(&folder).status();
     assert!(made.unwrap().success());
     let secret = folder.path().join("secret.yaml");
-    fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
     // Nothing is secret for root.
     let is_root = fs::read(&secret).is_ok();
 

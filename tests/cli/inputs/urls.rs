@@ -33,7 +33,7 @@ impl Server {
                     None => answer(stream, &heads),
                     // A client that does not trust it goes away.
                     Some(tls) => {
-                        answer(StreamOwned::new(ServerConnection::new(tls.clone()).unwrap(), stream), &heads)
+                        answer(StreamOwned::new(ServerConnection::new(tls.clone()).unwrap(), stream), &heads);
                     }
                 }
             }
@@ -102,7 +102,7 @@ fn urls_are_read() {
     assert!(output.code == 0 && output.stdout.contains("966367641"), "{}", output.stderr);
 }
 
-/// Which certificates are trusted is the matter of the system, for which SSL_CERT_FILE is a file of its own.
+/// Which certificates are trusted is the matter of the system, for which `SSL_CERT_FILE` is a file of its own.
 #[test]
 fn https_trusts_whom_the_system_trusts() {
     let authority = Authority::new();

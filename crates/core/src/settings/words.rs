@@ -25,7 +25,7 @@ pub trait Words: Copy + Into<&'static str> + VariantArray + EnumMessage {
 }
 
 /// The doc comment of a variant without its full stop, as clap prints one.
-pub(super) fn help_line(variant: &impl EnumMessage) -> &'static str {
+pub(crate) fn help_line(variant: &impl EnumMessage) -> &'static str {
     variant.get_documentation().unwrap_or_default().trim_end_matches('.')
 }
 

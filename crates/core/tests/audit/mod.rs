@@ -202,6 +202,20 @@ fn the_thing_to_do_is_a_command_that_fits_the_owner() {
     assert_eq!(advice(&pod), "kubectl rollout restart statefulset/db -n shop");
     pod["metadata"]["ownerReferences"] = json!([{"kind": "Job", "name": "report", "controller": true}]);
     assert_eq!(advice(&pod), "run job/report in shop again");
+    let owner = |api_version: &str, kind: &str, name: &str| json!([{"apiVersion": api_version, "kind": kind, "name": name, "controller": true}]);
+    pod["metadata"]["ownerReferences"] = owner("apps/v1", "ReplicaSet", "api-5d");
+    pod["metadata"]["labels"] = json!({"rollouts-pod-template-hash": "5d"});
+    assert_eq!(advice(&pod), "kubectl argo rollouts restart api -n shop");
+    pod["metadata"]["ownerReferences"] = owner("v1", "ReplicationController", "api-3");
+    pod["metadata"]["labels"] = json!({"deploymentconfig": "api"});
+    assert_eq!(advice(&pod), "oc rollout latest deploymentconfig/api -n shop");
+    // Of another group: `kubectl rollout restart` knows no such kind, or another one.
+    for (api_version, kind) in
+        [("apps.kruise.io/v1beta1", "StatefulSet"), ("batch.volcano.sh/v1alpha1", "Job")]
+    {
+        pod["metadata"]["ownerReferences"] = owner(api_version, kind, "db");
+        assert_eq!(advice(&pod), "kubectl delete pod p -n shop", "{kind}");
+    }
 }
 
 /// A container of 1Gi that ended so in this state.

@@ -27,7 +27,7 @@ fn document() -> impl Strategy<Value = String> {
         Just("null"),
     ];
     proptest::collection::vec(line, 0..5)
-        .prop_map(|lines| lines.into_iter().map(|line| format!("{line}\n")).collect())
+        .prop_map(|lines| lines.into_iter().flat_map(|line| [line, "\n"]).collect())
 }
 
 proptest! {

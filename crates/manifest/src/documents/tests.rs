@@ -122,7 +122,7 @@ fn one_broken_document_hides_no_other(#[case] source: &str, #[case] expected: &[
     for (found, expected) in found.iter().zip(expected) {
         match expected.get(0).and_then(Value::as_str) {
             Some(start) => {
-                assert!(found[0].as_str().is_some_and(|error| error.starts_with(start)), "{found}")
+                assert!(found[0].as_str().is_some_and(|error| error.starts_with(start)), "{found}");
             }
             None => assert_eq!(found, expected),
         }

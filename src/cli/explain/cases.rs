@@ -1,0 +1,174 @@
+//! The cases of an input, with their findings and the places of these in the text.
+
+use gomemlimit_core::{
+    Reason,
+    decision::ContainerDecision,
+    names::GOMEMLIMIT,
+    warning::{Warning, WarningKind},
+};
+use gomemlimit_manifest::{Document, UnknownKind};
+use serde_json::Value;
+
+use super::finding::{Case, FileCases, Finding, Level, Rule};
+use crate::cli::{
+    manifest_files::Severity,
+    manifests::{Decided, DecidedInput},
+};
+
+/// The rules that `--fail-on` names, and whether it is there.
+#[derive(Clone, Copy)]
+pub(super) struct Gate<'g> {
+    pub(super) is_given: bool,
+    pub(super) names: &'g (dyn Fn(Rule) -> bool + Sync),
+}
+
+impl Gate<'_> {
+    /// The finding about a rule, whose place is not known yet; none if nobody has to act on it.
+    fn finding(self, rule: Rule, text: &str) -> Option<Finding> {
+        let is_named = (self.names)(rule);
+        let level = if is_named { Level::Error } else { rule.level()? };
+        let matters = level == Level::Error || matches!(rule, Rule::Warning(_));
+        let fails = if self.is_given { is_named || rule == Rule::Unreadable } else { matters };
+        Some(Finding { rule, level, fails, text: text.to_owned(), place: (1, 1) })
+    }
+}
+
+impl FileCases {
+    /// The cases of an input, in the order of its text; also those without findings, if `has_sound` is set.
+    pub(super) fn of(input: &DecidedInput, gate: Gate<'_>, has_sound: bool) -> Self {
+        let unknown = input.unknown_kinds.iter().map(|unknown| unknown_kind(input, unknown, gate));
+        let mut cases: Vec<Case> = unreadable(input, gate).chain(unknown).collect();
+        for one in &input.documents {
+            let Some(document) = &one.document else { continue };
+            cases.extend(pods(input, document, &one.decided, gate));
+        }
+        cases.retain(|case| has_sound || !case.findings.is_empty());
+        cases.sort_by_key(|case| case.document);
+        Self { path: input.source.path().map(Into::into), source: input.source.to_string(), cases }
+    }
+}
+
+/// The documents and pods that cannot be read or decided.
+fn unreadable(input: &DecidedInput, gate: Gate<'_>) -> impl Iterator<Item = Case> {
+    let errors = input.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    errors.map(move |problem| {
+        let place = problem.at.unwrap_or((1, 1));
+        let text = problem.text.strip_prefix(&format!("{}: ", input.source)).unwrap_or(&problem.text);
+        let begins = |end: usize| input.text.get(..end).unwrap_or_default().matches('\n').count() < place.0;
+        let document = input.documents.iter().filter(|one| begins(one.range.start)).count();
+        Case {
+            document: document.saturating_sub(1),
+            object: None,
+            container: None,
+            findings: gate
+                .finding(Rule::Unreadable, text)
+                .into_iter()
+                .map(|one| Finding { place, ..one })
+                .collect(),
+        }
+    })
+}
+
+/// An object of a kind that is not known, at its containers.
+fn unknown_kind(input: &DecidedInput, unknown: &UnknownKind, gate: Gate<'_>) -> Case {
+    let documents = input.documents.iter().filter_map(|one| one.document.as_ref());
+    // In a list it is not found: the place is the beginning of the file then.
+    let document = documents.into_iter().find(|document| {
+        let text = |pointer| document.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        (text("/kind"), text("/metadata/name")) == (&*unknown.kind, &*unknown.name)
+    });
+    let path: Vec<_> = unknown.path.replace("[*]", ".0").split('.').map(str::to_owned).collect();
+    let place = document.map_or((1, 1), |document| input.position(document, &path));
+    let namespace = unknown.namespace.iter().map(|namespace| format!("{namespace}/"));
+    let finding = gate.finding(Rule::UnknownKind, &unknown.to_string());
+    Case {
+        document: document.map_or(0, |document| document.index),
+        object: Some(format!("{} {}{}", unknown.kind, namespace.collect::<String>(), unknown.name)),
+        container: None,
+        findings: finding.into_iter().map(|finding| Finding { place, ..finding }).collect(),
+    }
+}
+
+/// The cases of the pods of a document.
+fn pods(input: &DecidedInput, document: &Document, decided: &[Decided], gate: Gate<'_>) -> Vec<Case> {
+    let mut found: Vec<_> = decided.iter().flat_map(|one| pod(document, one, gate)).collect();
+    let paths = found.iter_mut().flat_map(|(_, paths)| std::mem::take(paths)).collect::<Vec<_>>();
+    // The document is read once for all of them.
+    let mut places = input.positions(document, &paths).into_iter();
+    for finding in found.iter_mut().flat_map(|(case, _)| &mut case.findings) {
+        finding.place = places.next().unwrap_or(finding.place);
+    }
+    found.into_iter().map(|(case, _)| case).collect()
+}
+
+/// A case for each container of a pod, and one for the pod if there are warnings about it; with the path of each finding.
+fn pod(document: &Document, decided: &Decided, gate: Gate<'_>) -> Vec<(Case, Vec<Vec<String>>)> {
+    let (warnings, containers) = (&decided.decision.warnings, &decided.decision.containers);
+    let in_object = |path: &[String]| decided.location.path.iter().chain(path).cloned().collect();
+    let case = |container: Option<&str>, found: Vec<(Finding, Vec<String>)>| {
+        let (findings, paths) = found.into_iter().unzip();
+        let (object, container) = (Some(decided.object()), container.map(str::to_owned));
+        (Case { document: document.index, object, container, findings }, paths)
+    };
+    let of_containers = containers.iter().map(|container| {
+        let path = ["spec", container.list.as_str(), &container.index.to_string()].map(String::from);
+        let broken = warnings.iter().find(|warning| is_about(warning, container)).and_then(|warning| {
+            let path = variable(document, decided, path.to_vec());
+            Some((gate.finding(Rule::Warning(warning.kind), container.explanation())?, in_object(&path)))
+        });
+        let reason = container.outcome.reason;
+        let field: &[&str] = match reason {
+            Reason::InvalidLimit | Reason::BelowMinimum => &["resources", "limits", "memory"],
+            _ => &[],
+        };
+        let path: Vec<_> = path.into_iter().chain(field.iter().map(|&token| token.into())).collect();
+        let of_reason = gate.finding(Rule::Reason(reason), container.explanation());
+        let of_reason = of_reason.map(|finding| (finding, in_object(&path)));
+        case(Some(container.name()), broken.into_iter().chain(of_reason).collect())
+    });
+    let others = warnings.iter().filter(|warning| !containers.iter().any(|one| is_about(warning, one)));
+    let others: Vec<_> = others
+        .filter_map(|warning| {
+            Some((
+                gate.finding(Rule::Warning(warning.kind), &warning.text)?,
+                in_object(&annotation(document, decided, warning)),
+            ))
+        })
+        .collect();
+    let of_pod = (!others.is_empty()).then(|| case(None, others));
+    of_containers.chain(of_pod).collect()
+}
+
+/// Whether the warning is about the value of this container.
+fn is_about(warning: &Warning, container: &ContainerDecision<'_>) -> bool {
+    warning.kind == WarningKind::BrokenValue
+        && container.existing.is_some()
+        && warning.text.ends_with(container.explanation())
+        && warning.text.contains(container.name())
+}
+
+/// The path of the annotation or label that a warning names, or of the pod.
+fn annotation(document: &Document, decided: &Decided, warning: &Warning) -> Vec<String> {
+    let pod = document.value.pointer(&decided.location.pointer());
+    let found = ["annotations", "labels"].into_iter().find_map(|field| {
+        let keys = pod?.get("metadata")?.get(field)?.as_object()?.keys();
+        let key = keys.into_iter().find(|key| warning.text.contains(&format!("\"{key}\"")))?;
+        Some(["metadata", field, key].map(String::from).to_vec())
+    });
+    found.unwrap_or_default()
+}
+
+/// The path of the variable in `env` of the container at `path`, or of the container.
+fn variable(document: &Document, decided: &Decided, mut path: Vec<String>) -> Vec<String> {
+    let pod = document.value.pointer(&decided.location.pointer());
+    let container = path.iter().try_fold(pod.unwrap_or(&Value::Null), |value, token| {
+        value.get(token).or_else(|| value.get(token.parse::<usize>().ok()?))
+    });
+    let env = container.and_then(|container| container.get("env")?.as_array());
+    // The last one counts.
+    let index = env.and_then(|env| env.iter().rposition(|one| one.get("name") == Some(&GOMEMLIMIT.into())));
+    if let Some(index) = index {
+        path.extend(["env".to_owned(), index.to_string()]);
+    }
+    path
+}

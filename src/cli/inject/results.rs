@@ -1,0 +1,52 @@
+//! The `results` of a ResourceList, by which kustomize and kpt show what was done.
+
+use gomemlimit_core::Reason;
+use gomemlimit_manifest::{Change, Document, Edit};
+use serde_json::{Value, json};
+
+use super::report::outcome;
+use crate::cli::{
+    manifest_files::Severity,
+    manifests::{Decided, DecidedDocument, DecidedInput},
+    resource_list::{self, is_resource_list, result},
+};
+
+/// The results about the pods of a document: about each container, or, if `quiet`, about what is wrong. Empty if this is no
+/// ResourceList. They come after those of earlier functions.
+pub(super) fn results(
+    input: &DecidedInput,
+    document: &Document,
+    one: &DecidedDocument,
+    quiet: bool,
+) -> Vec<Value> {
+    let list = &document.value;
+    if !is_resource_list(list) {
+        return Vec::new();
+    }
+    let of_pods = one.decided.iter().flat_map(|one| of_pod(list, one, quiet));
+    unreadable(input).chain(of_pods).collect()
+}
+
+/// The edit that writes one of them.
+pub(super) fn edit(result: Value) -> Edit {
+    Edit { path: ["results", "-"].map(String::from).to_vec(), change: Change::Add(result) }
+}
+
+fn unreadable(input: &DecidedInput) -> impl Iterator<Item = Value> {
+    let errors = input.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    errors
+        .map(|problem| json!({"message": problem.text, "severity": resource_list::Severity::Error.as_str()}))
+}
+
+fn of_pod(list: &Value, one: &Decided, quiet: bool) -> Vec<Value> {
+    use resource_list::Severity::{Info, Warning};
+    let warnings = &one.decision.warnings;
+    let containers = one.decision.containers.iter().filter_map(|container| {
+        let severity = if container.outcome.reason == Reason::InvalidLimit { Warning } else { Info };
+        let path = ["spec", container.list.as_str(), &container.index.to_string()].map(String::from);
+        let text = format!("container {}: {}", container.name(), outcome(container, warnings));
+        (severity == Warning || !quiet).then(|| result(list, &one.location, &path, severity, &text))
+    });
+    let warnings = warnings.iter().map(|warning| result(list, &one.location, &[], Warning, &warning.text));
+    containers.chain(warnings).collect()
+}

@@ -1,0 +1,191 @@
+//! Manifests of kinds that are not those of Kubernetes itself.
+
+use rstest::rstest;
+use serde_json::Value;
+
+use crate::support::command::run_with_stdin;
+
+/// A container with a limit of 512Mi at the column of `spec` of a pod template.
+fn workload(head: &str) -> String {
+    format!(
+        "{head}\nmetadata: {{name: api, namespace: shop}}\nspec:\n  selector: {{matchLabels: {{app: api}}}}\n  template:\n    \
+         metadata: {{labels: {{app: api}}}}\n    spec:\n      containers:\n      - name: app\n        \
+         image: registry.example/shop/api:1\n        resources: {{limits: {{memory: 512Mi}}}}\n"
+    )
+}
+
+#[rstest]
+#[case("apiVersion: argoproj.io/v1alpha1\nkind: Rollout")]
+#[case("apiVersion: apps.openshift.io/v1\nkind: DeploymentConfig")]
+#[case("apiVersion: v1\nkind: DeploymentConfig")]
+#[case("apiVersion: serving.knative.dev/v1\nkind: Service")]
+#[case("apiVersion: extensions/v1beta1\nkind: Deployment")]
+#[case::of_the_usual_form("apiVersion: example.com/v2\nkind: Thing")]
+fn the_template_is_edited_in_place(#[case] head: &str) {
+    let manifest = workload(head);
+    let output = run_with_stdin(&["inject", "-f", "-"], &manifest);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(
+        output.stdout.ends_with("        env:\n        - name: GOMEMLIMIT\n          value: \"483183820\"\n")
+    );
+    let added: Vec<_> =
+        output.stdout.lines().filter(|line| !manifest.lines().any(|other| other == *line)).collect();
+    // That of the metadata, and three of env.
+    assert_eq!(added.len(), 4, "{added:?}");
+    let again = run_with_stdin(&["inject", "-f", "-"], &output.stdout);
+    assert_eq!(again.stdout, output.stdout);
+}
+
+/// The gate looks at the only container, and does not pass on nothing.
+#[test]
+fn a_gate_sees_a_rollout() {
+    let manifest = workload("apiVersion: argoproj.io/v1alpha1\nkind: Rollout").replace("512Mi", "");
+    let manifest = manifest.replace("limits: {memory: }", "requests: {memory: 64Mi}");
+    let output = run_with_stdin(&["explain", "-f", "-", "--fail-on", "no-memory-limit"], &manifest);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    assert!(output.stdout.contains("Rollout shop/api  app "), "{}", output.stdout);
+}
+
+const TEMPLATE: &str = "\
+apiVersion: template.openshift.io/v1
+kind: Template
+metadata: {name: api, namespace: templates}
+objects:
+- apiVersion: v1
+  kind: Service
+  metadata: {name: api}
+- apiVersion: apps.openshift.io/v1
+  kind: DeploymentConfig
+  metadata: {name: \"${NAME}\", namespace: elsewhere}
+  spec:
+    replicas: ${{REPLICAS}}
+    template:
+      spec:
+        containers:
+        - name: app
+          image: registry.example/shop/api:${VERSION}
+          resources: {limits: {memory: \"${MEMORY_LIMIT}\"}}
+        - name: worker
+          image: registry.example/shop/worker:1
+          resources: {limits: {memory: 1Gi}}
+parameters:
+- {name: NAME, value: api}
+- {name: REPLICAS, value: \"2\"}
+- {name: VERSION, value: \"1\"}
+- {name: MEMORY_LIMIT, value: 512Mi}
+";
+
+#[test]
+fn a_parameter_of_a_template_is_no_limit_and_the_others_are_injected() {
+    let output = run_with_stdin(&["explain", "-f", "-", "-n", "shop", "-o", "json"], TEMPLATE);
+    let report: Value = serde_json::from_str(&output.stdout).unwrap();
+    let object = &report["objects"][0];
+    assert_eq!((&object["name"], &object["namespace"]), (&"${NAME}".into(), &"shop".into()));
+    let [app, worker] = &object["containers"].as_array().unwrap()[..] else { panic!("{object}") };
+    assert_eq!(app["reason"], "invalid-limit");
+    let explanation = app["explanation"].as_str().unwrap();
+    let expected = "the memory limit \"${MEMORY_LIMIT}\" has a parameter of a template; fill it in first, as oc process does";
+    assert!(explanation.contains(expected), "{explanation}");
+    assert_eq!(worker["value"], "966367641");
+    let output = run_with_stdin(&["inject", "-f", "-"], TEMPLATE);
+    assert_eq!((output.code, output.stdout.matches("GOMEMLIMIT\n").count()), (0, 1), "{}", output.stdout);
+    assert!(output.stdout.contains("    replicas: ${{REPLICAS}}\n"));
+}
+
+/// Knative gives the only container a name. The second run finds the value of the first.
+#[test]
+fn a_container_of_knative_needs_no_name() {
+    let manifest = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: hello}\nspec:\n  template:\n    spec:\n      \
+                    containers:\n      - image: registry.example/shop/hello:1\n        resources: {limits: {memory: 1Gi}}\n";
+    let output = run_with_stdin(&["inject", "-f", "-"], manifest);
+    assert!(
+        output.code == 0 && output.stdout.contains("value: \"966367641\""),
+        "{}{}",
+        output.stdout,
+        output.stderr
+    );
+    let raised = output.stdout.replace("memory: 1Gi", "memory: 2Gi");
+    let again = run_with_stdin(&["inject", "-f", "-"], &raised);
+    assert!(again.stdout.contains("value: \"1932735283\""), "{}{}", again.stdout, again.stderr);
+}
+
+#[test]
+fn what_no_rule_reaches_is_not_changed() {
+    let manifest = "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: k8s, namespace: monitoring}\nspec:\n  \
+                    containers:\n  - {name: prometheus, resources: {limits: {memory: 1Gi}}}\n";
+    let output = run_with_stdin(&["inject", "-f", "-"], manifest);
+    assert_eq!((output.code, &*output.stdout), (0, manifest));
+}
+
+const CLUSTER: &str = "\
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: ray, namespace: shop}
+spec:
+  headGroupSpec:
+    template:
+      spec:
+        containers:
+        - name: head
+          image: registry.example/shop/head:1
+          resources: {limits: {memory: 1Gi}}
+  workerGroupSpecs:
+  - template:
+      spec:
+        containers:
+        - name: worker
+          image: registry.example/shop/worker:1
+          resources: {limits: {memory: 512Mi}}
+";
+
+#[test]
+fn a_kind_that_is_not_known_is_shown_and_fails_a_gate() {
+    let output = run_with_stdin(&["explain", "-f", "-"], CLUSTER);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let shown = "RayCluster shop/ray: spec.headGroupSpec.template.spec.containers is not looked at: \
+                 the kind RayCluster (ray.io/v1) is not known; nor is another one of this kind; if its pods are made \
+                 of this template as it is: --kind 'ray.io/RayCluster=spec.headGroupSpec.template'\n";
+    assert!(output.stderr.contains(shown), "{}", output.stderr);
+    let gate = ["explain", "-f", "-", "--fail-on", "unknown-kind"];
+    let output = run_with_stdin(&gate, CLUSTER);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    let output = run_with_stdin(&gate, &workload("apiVersion: argoproj.io/v1alpha1\nkind: Rollout"));
+    assert_eq!(output.code, 0, "{}", output.stderr);
+}
+
+#[test]
+fn a_kind_of_ones_own_is_injected() {
+    let kinds = [
+        "--kind",
+        "ray.io/RayCluster=spec.workerGroupSpecs[*].template",
+        "--kind=ray.io/RayCluster=spec.headGroupSpec.template",
+    ];
+    let output = run_with_stdin(&[&["inject", "-f", "-"], &kinds[..]].concat(), CLUSTER);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    for value in ["966367641", "483183820"] {
+        assert!(
+            output
+                .stdout
+                .contains(&format!("          - name: GOMEMLIMIT\n            value: \"{value}\"\n")),
+            "{}",
+            output.stdout
+        );
+    }
+    assert!(!output.stderr.contains("not looked at"), "{}", output.stderr);
+    let gate = [&["explain", "-f", "-", "--fail-on", "unknown-kind"], &kinds[..]].concat();
+    assert_eq!(run_with_stdin(&gate, CLUSTER).code, 0);
+    // One of the two paths is no rule.
+    assert_eq!(run_with_stdin(&gate[..gate.len() - 1], CLUSTER).code, 1);
+}
+
+#[test]
+fn a_kind_that_is_none_is_refused_with_what_to_write() {
+    for (kind, expected) in [
+        ("RayCluster", "\"RayCluster\" is not GROUP/KIND=PATH, such as ray.io/RayCluster="),
+        ("ray.io/v1/RayCluster=spec.x", "every version counts: ray.io/RayCluster=spec.x"),
+        ("ray.io/RayCluster=spec.x.spec.containers", "; write ray.io/RayCluster=spec.x"),
+    ] {
+        let output = run_with_stdin(&["inject", "-f", "-", "--kind", kind], CLUSTER);
+        assert!(output.code == 2 && output.stderr.contains(expected), "{}", output.stderr);
+    }
+}
