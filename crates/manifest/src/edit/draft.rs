@@ -68,7 +68,12 @@ impl<'s> Draft<'s> {
         if self.tree.value != *expected {
             return Err(self.changed_more());
         }
-        Ok(self.text.strip_suffix(self.line_break).unwrap_or(&self.text).to_owned())
+        let mut text = self.text.strip_suffix(self.line_break).unwrap_or(&self.text).to_owned();
+        if self.line_break.is_empty() && !text.ends_with('\n') {
+            // The next document follows.
+            text += text::line_break(self.source, self.document.range.start);
+        }
+        Ok(text)
     }
 
     /// Number (from 1) of the document in the input.
