@@ -98,7 +98,9 @@ impl ManifestError {
     #[must_use]
     pub fn position(&self) -> Option<(usize, usize)> {
         match self {
-            Self::Syntax { line, column, .. } | Self::NotAsKubectl { line, column, .. } => Some((*line, *column)),
+            Self::Syntax { line, column, .. } | Self::NotAsKubectl { line, column, .. } => {
+                Some((*line, *column))
+            }
             Self::Template { line, .. } | Self::TooManyAliases { line, .. } => Some((*line, 1)),
             _ => None,
         }
