@@ -1,11 +1,12 @@
 //! An edit of a manifest changes what it names and nothing else: the edited text has the edited value, all its comments, and
-//! all bytes of the original that the edit does not replace.
+//! all bytes of the original that the edit does not replace; unless a note shows that an alias is written out.
 //!
 //! The first three bytes select the document with its list or mapping, the key or item, and the change; the rest is the text.
+//! A change of 128 or more is made in all equal lists or mappings, which an anchor may share.
 #![no_main]
 
 use gomemlimit_manifest::{
-    AliasBudget, Change, Document, Edit, Kinds, UnreadableDocument, edit as edited, pods, position, read,
+    AliasBudget, Change, Document, Edit, Edited, Kinds, UnreadableDocument, edit as edited, pods, position, read,
 };
 use granit_parser::{Event, Parser, options};
 use json_patch::{Patch, patch};
@@ -45,20 +46,29 @@ fuzz_target!(|bytes: &[u8]| {
     let (index, path) = containers.swap_remove(usize::from(container) % containers.len());
     let Ok(document) = &found[index] else { unreachable!("only lists and mappings of documents are collected") };
     let value = &document.value;
-    let edit = edit(value, path, place, change);
+    let edit = edit(value, path, place, change % 128);
     assert!(position(text, document, &edit.path).is_some());
-    let Ok(edited) = edited(text, document, std::slice::from_ref(&edit)) else { return };
-    let edited = format!("{}{}{}", &text[..document.range.start], edited.text, &text[document.range.end..]);
+    let edits = if change < 128 { vec![edit.clone()] } else { everywhere(value, &edit) };
+    let Ok(Edited { text: edited, notes }) = edited(text, document, &edits) else { return };
+    let edited = format!("{}{edited}{}", &text[..document.range.start], &text[document.range.end..]);
 
     let values = |found: &[Result<Document, UnreadableDocument>]| -> Vec<Option<Value>> {
         found.iter().map(|document| document.as_ref().ok().map(|document| document.value.clone())).collect()
     };
     let mut expected = values(&found);
-    let operation = operation(&edit);
     if let Some(value) = &mut expected[index] {
-        patch(value, &operation).unwrap_or_else(|error| panic!("{operation}: {error}"));
+        for operation in edits.iter().map(operation) {
+            patch(value, &operation).unwrap_or_else(|error| panic!("{operation}: {error}"));
+        }
     }
-    assert_eq!(values(&read(&edited)), expected, "{edit:?} of\n{text}\nis\n{edited}");
+    let mut found = values(&read(&edited));
+    if found != expected && !is_outside(&edit.path) {
+        found.iter_mut().chain(&mut expected).flatten().for_each(retain_objects);
+    }
+    assert_eq!(found, expected, "{edits:?} of\n{text}\nis\n{edited}");
+    if !notes.is_empty() {
+        return;
+    }
 
     let old = pointer(&edit).and_then(|pointer| value.pointer(&pointer));
     let is_insertion = match &edit.change {
@@ -75,6 +85,43 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(before, after, "{edit:?} of\n{text}\nis\n{edited}");
     }
 });
+
+/// The edit in all lists and mappings that are equal to the one that it names, and not within each other.
+fn everywhere(value: &Value, edit: &Edit) -> Vec<Edit> {
+    let (last, container) = edit.path.split_last().expect("an edit has a path");
+    let mut places = vec![container.to_vec()];
+    collect(value, &mut Vec::new(), &mut |path| {
+        let is_equal = container_at(value, &path) == container_at(value, container);
+        if is_equal && places.iter().all(|place| !place.starts_with(&path) && !path.starts_with(place)) {
+            places.push(path);
+        }
+    });
+    let with_last = |mut path: Vec<String>| {
+        path.push(last.clone());
+        Edit { path, change: edit.change.clone() }
+    };
+    places.into_iter().map(with_last).collect()
+}
+
+/// Whether a path begins with a key that no object has, which anchors for others may be in.
+fn is_outside(path: &[String]) -> bool {
+    let keys = if path.first().is_some_and(|key| key == "items") { path.get(2) } else { path.first() };
+    keys.is_some_and(|key| !is_field(key))
+}
+
+fn is_field(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Removes what is in no object, and so follows the edits of those that share it.
+fn retain_objects(value: &mut Value) {
+    let Some(object) = value.as_object_mut() else { return };
+    object.retain(|key, _| is_field(key));
+    let items = object.get_mut("items").and_then(Value::as_array_mut);
+    for item in items.into_iter().flatten().filter_map(Value::as_object_mut) {
+        item.retain(|key, _| is_field(key));
+    }
+}
 
 /// Calls `found` with the path of each list and mapping.
 fn collect(value: &Value, path: &mut Vec<String>, found: &mut impl FnMut(Vec<String>)) {

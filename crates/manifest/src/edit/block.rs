@@ -208,6 +208,8 @@ pub(super) fn end_of(source: &str, node: &Node) -> Option<usize> {
         NodeKind::Sequence { flow: false, items } => end_of(source, items.last()?),
         NodeKind::Mapping { flow: false, pairs } => end_of(source, &pairs.last()?.value),
         _ if node.is_block_scalar() => block_scalar_end(source, node),
+        // After `? key` the parser finds nothing in the line below only.
+        _ if node.is_omitted() => source.get(..node.end).map(|text| text.trim_end().len()),
         _ => Some(node.end),
     }
 }

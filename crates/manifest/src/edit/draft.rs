@@ -46,6 +46,14 @@ impl<'s> Draft<'s> {
     /// Reads the document alone.
     pub(super) fn new(source: &'s str, document: &'s Document) -> Result<Self, ManifestError> {
         let text = source.get(document.range.clone()).unwrap_or("");
+        if !document.is_json && !text.ends_with('\n') && document.range.end < source.len() {
+            return Err(ManifestError::Unsupported {
+                document: document.index + 1,
+                line: text::line_number(source, document.range.end),
+                path: "/".to_owned(),
+                what: "something that cannot be read is behind it on the same line".to_owned(),
+            });
+        }
         let line_break = if text.ends_with('\n') { "" } else { text::line_break(source, document.range.end) };
         let text = format!("{text}{line_break}");
         let tree = documents::tree(&text).ok_or_else(|| changed_more(document))?;
@@ -68,7 +76,12 @@ impl<'s> Draft<'s> {
         if self.tree.value != *expected {
             return Err(self.changed_more());
         }
-        Ok(self.text.strip_suffix(self.line_break).unwrap_or(&self.text).to_owned())
+        let mut text = self.text.strip_suffix(self.line_break).unwrap_or(&self.text).to_owned();
+        if self.line_break.is_empty() && !text.ends_with('\n') {
+            // The next document follows.
+            text += text::line_break(self.source, self.document.range.start);
+        }
+        Ok(text)
     }
 
     /// Number (from 1) of the document in the input.

@@ -399,6 +399,7 @@ fn what_follows_a_block_scalar_without_its_line_break_is_added() {
 #[test]
 fn a_key_with_a_question_mark_or_an_anchor_may_be_the_first() {
     check("? a\n: b\n", &[add("/c", json!(2))], "? a\n: b\nc: 2\n");
+    check("? a\n---\nb: 1\n", &[add("/c", json!(2))], "? a\nc: 2\n---\nb: 1\n");
     check("- &x a: b\n- {*x : c}\n", &[add("/0/c", json!(2))], "- &x a: b\n  c: 2\n- {*x : c}\n");
     check("x:\n  !!str a: b\n", &[add("/x/c", json!(2))], "x:\n  !!str a: b\n  c: 2\n");
 }

@@ -160,3 +160,17 @@ fn no_edits_change_nothing() {
     let text = "\u{feff}# x\r\na:  1\r\n---\n\n";
     assert_eq!(edited(text, &[]).as_deref(), Ok(text));
 }
+
+#[test]
+fn a_document_with_something_unreadable_on_its_last_line_is_left() {
+    let source = "a: {b: 1}\n--- # c\nd: {e: 1}}\n";
+    let documents: Vec<_> =
+        crate::read(source, &mut crate::AliasBudget::default()).into_iter().flatten().collect();
+    for document in &documents {
+        let edit = |path: &str| super::super::edit(source, document, &[add(path, json!(2))]);
+        match source.get(document.range.clone()) {
+            Some("a: {b: 1}\n") => assert_eq!(edit("/c").unwrap().text, "a: {b: 1}\nc: 2\n"),
+            _ => assert!(edit("/c").unwrap_err().to_string().contains("line 3: cannot edit /: something")),
+        }
+    }
+}
