@@ -115,7 +115,7 @@ spec:
     env: []
     name: a
   - name: b
-  n:
+  \"n\":
   - - 1
     - 2
   - - null

@@ -1,6 +1,7 @@
 //! Anchors (`&a`), aliases (`*a`) and merge keys (`<<: *a`). If all places that share a value get the same edits, the value is
 //! edited once; else it is written out in the places that differ from that of the anchor.
 
+mod fix;
 mod held;
 mod sites;
 mod write_out;
@@ -14,6 +15,7 @@ use super::edit_tree::EditTree;
 use super::pointer;
 use crate::error::ManifestError;
 use crate::tree::{Node, NodeKind};
+use fix::Fix;
 use sites::{Definition, Site, Sites};
 
 /// Writes values out until no edit changes another place than its own, and takes away the edits that another one makes, too.
@@ -50,16 +52,6 @@ pub(super) fn settle(
         }
         draft.splice(splices)?;
     }
-}
-
-/// A shared value that has to be written out.
-enum Fix<'s, 't> {
-    /// In the place of an alias.
-    Alias(&'s Site<'t>),
-    /// The value of one key, after the merge key that gives it.
-    Key(&'s Site<'t>, &'t str),
-    /// All that the merge key at this position gives.
-    Merge(&'s Site<'t>, usize),
 }
 
 /// The edits that a value gets by those of its anchor.

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::fix::Fix;
 use super::sites::{Site, Sites};
-use super::{Fix, Giver};
-use crate::edit::anchors::Anchors;
+use crate::edit::anchors::{Anchors, Giver};
 use crate::edit::block::{self, BlockStyle, spaces};
 use crate::edit::change::{Change, Edit};
 use crate::edit::context::EditContext;

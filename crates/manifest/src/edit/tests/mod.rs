@@ -7,9 +7,11 @@ mod item;
 mod properties;
 mod refused;
 mod sharing;
+mod sharing_elsewhere;
 mod sharing_properties;
 mod streams;
 mod styles;
+mod values;
 
 use serde_json::{Value, json};
 

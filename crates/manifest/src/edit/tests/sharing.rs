@@ -4,7 +4,7 @@ use super::*;
 
 /// As [`check`], with the notes.
 #[track_caller]
-fn check_notes(before: &str, edits: &[Edit], after: &str, notes: &[&str]) {
+pub(super) fn check_notes(before: &str, edits: &[Edit], after: &str, notes: &[&str]) {
     let document = parse(before).unwrap().remove(0);
     match super::super::edit(before, &document, edits) {
         Ok(edited) => {
@@ -25,17 +25,17 @@ fn check_notes(before: &str, edits: &[Edit], after: &str, notes: &[&str]) {
     assert_eq!(strip(parse(after).unwrap().remove(0).value), strip(expected));
 }
 
-fn limit(value: &str) -> Value {
+pub(super) fn limit(value: &str) -> Value {
     json!({"name": "GOMEMLIMIT", "value": value})
 }
 
 /// The GOMEMLIMIT of a container that has some `env`.
-fn append(container: usize, value: &str) -> Edit {
+pub(super) fn append(container: usize, value: &str) -> Edit {
     add(&format!("/spec/containers/{container}/env/-"), limit(value))
 }
 
 /// The GOMEMLIMIT of a container without `env`.
-fn create(container: usize, value: &str) -> Edit {
+pub(super) fn create(container: usize, value: &str) -> Edit {
     add(&format!("/spec/containers/{container}/env"), json!([limit(value)]))
 }
 
@@ -218,7 +218,7 @@ fn a_container_that_must_not_inherit_the_new_env_has_its_merge_key_written_out()
     );
 }
 
-const SHARED_ENV: &str = r"spec:
+pub(super) const SHARED_ENV: &str = r"spec:
   initContainers:
   - name: init
     env: *env
@@ -357,304 +357,4 @@ fn a_list_of_merge_keys_is_followed_in_its_order() {
 "#,
         &["line 11: env of <<: [*a, *b] is written out here, because it is not edited as line 7 is"],
     );
-}
-
-#[test]
-fn whole_templates_and_lists_are_written_out_in_their_order() {
-    let source = r#"kind: List
-items:
-- kind: Deployment
-  spec:
-    template: &pod
-      metadata: {labels: {b: "1", a: "2"}}
-      spec:
-        # Of both.
-        containers: &containers
-        - name: one
-          image: x
-        initContainers: *containers
-- kind: Deployment
-  spec:
-    template: *pod
-"#;
-    let env = |deployment: usize, value: &str| {
-        add(&format!("/items/{deployment}/spec/template/spec/containers/0/env"), json!([limit(value)]))
-    };
-    check_notes(
-        source,
-        &[env(0, "1"), env(1, "1")],
-        r#"kind: List
-items:
-- kind: Deployment
-  spec:
-    template: &pod
-      metadata: {labels: {b: "1", a: "2"}}
-      spec:
-        # Of both.
-        containers: &containers
-        - name: one
-          image: x
-          env:
-          - name: GOMEMLIMIT
-            value: "1"
-        initContainers:
-        - name: one
-          image: x
-- kind: Deployment
-  spec:
-    template: *pod
-"#,
-        &["line 12: *containers is written out here, because it is not edited as line 10 is"],
-    );
-    check_notes(
-        source,
-        &[env(1, "1")],
-        r#"kind: List
-items:
-- kind: Deployment
-  spec:
-    template: &pod
-      metadata: {labels: {b: "1", a: "2"}}
-      spec:
-        # Of both.
-        containers: &containers
-        - name: one
-          image: x
-        initContainers: *containers
-- kind: Deployment
-  spec:
-    template:
-      metadata:
-        labels:
-          b: "1"
-          a: "2"
-      spec:
-        containers:
-        - name: one
-          image: x
-          env:
-          - name: GOMEMLIMIT
-            value: "1"
-        initContainers:
-        - name: one
-          image: x
-"#,
-        &["line 15: *pod is written out here, because it is not edited as line 6 is"],
-    );
-}
-
-#[test]
-fn containers_that_are_aliases_are_written_out_as_items() {
-    check_notes(
-        r"x-items:
-- &one # c
-  name: one
-  env: []
-spec:
-  containers:
-  - *one # first
-  - *one
-  - { <<: *one, name: two }
-",
-        &[create(0, "1"), create(1, "2")],
-        r#"x-items:
-- &one # c
-  name: one
-  env: []
-spec:
-  containers:
-  - name: one # first
-    env:
-    - name: GOMEMLIMIT
-      value: "1"
-  - name: one
-    env:
-    - name: GOMEMLIMIT
-      value: "2"
-  - { <<: *one, name: two }
-"#,
-        &[
-            "line 7: *one is written out here, because it is not edited as line 3 is",
-            "line 8: *one is written out here, because it is not edited as line 3 is",
-        ],
-    );
-}
-
-#[test]
-fn a_variable_that_is_there_already_is_replaced_once() {
-    let source = r#"spec:
-  containers:
-  - name: one
-    env: &env
-    - name: GOMEMLIMIT
-      value: &limit "7"
-  - name: two
-    env: *env
-  - name: three
-    env:
-    - name: GOMEMLIMIT
-      value: *limit
-"#;
-    let value =
-        |container: usize, value: &str| replace(&format!("/spec/containers/{container}/env/0/value"), value);
-    check_notes(
-        source,
-        &[value(0, "8"), value(1, "8"), value(2, "8")],
-        &source.replace("\"7\"", "\"8\""),
-        &[],
-    );
-    check_notes(
-        source,
-        &[value(0, "8"), value(1, "8"), value(2, "9")],
-        &source.replace("\"7\"", "\"8\"").replace("*limit", "\"9\""),
-        &[],
-    );
-    check_notes(
-        source,
-        &[value(0, "8"), value(1, "8")],
-        &source.replace("\"7\"", "\"8\"").replace("*limit", "\"7\""),
-        &["line 12: *limit is written out here, because it is not edited as line 6 is"],
-    );
-    check_notes(source, &[value(2, "9")], &source.replace("*limit", "\"9\""), &[]);
-}
-
-#[test]
-fn an_anchor_that_goes_away_is_written_out_in_the_places_of_its_aliases() {
-    let source = r"spec:
-  containers:
-  - name: one
-    env:
-    - name: A
-    - &limit
-      name: GOMEMLIMIT
-      value: '7'
-    - name: B
-  - name: two
-    env: [*limit, {name: C}]
-";
-    check_notes(
-        source,
-        &[edit("/spec/containers/0/env/1", Change::Remove)],
-        r#"spec:
-  containers:
-  - name: one
-    env:
-    - name: A
-    - name: B
-  - name: two
-    env: [{name: GOMEMLIMIT, value: "7"}, {name: C}]
-"#,
-        &["line 11: *limit is written out here, because it is not edited as line 7 is"],
-    );
-    check_notes(
-        source,
-        &[edit("/spec/containers/0/env/1", Change::Remove), edit("/spec/containers/1/env/0", Change::Remove)],
-        r"spec:
-  containers:
-  - name: one
-    env:
-    - name: A
-    - name: B
-  - name: two
-    env: [{name: C}]
-",
-        &[],
-    );
-}
-
-#[test]
-fn a_key_before_its_merge_key_is_overridden() {
-    // As kubectl reads it, unlike YAML 1.1: the name is `one`, and the env that of `one`.
-    let source = r"spec:
-  containers:
-  - &base
-    name: one
-    env: [{name: A}]
-  - env: [{name: Z}]
-    image: x
-    <<: *base
-";
-    let once = source.replace("[{name: A}]", "[{name: A}, {name: GOMEMLIMIT, value: \"1\"}]");
-    check_notes(source, &[append(0, "1"), append(1, "1")], &once, &[]);
-    check_notes(
-        source,
-        &[append(1, "1")],
-        r#"spec:
-  containers:
-  - &base
-    name: one
-    env: [{name: A}]
-  - image: x
-    <<: *base
-    env:
-    - name: A
-    - name: GOMEMLIMIT
-      value: "1"
-"#,
-        &["line 8: env of <<: *base is written out here, because it is not edited as line 4 is"],
-    );
-}
-
-#[test]
-fn a_merge_key_with_a_mapping_of_its_own_is_left() {
-    check_notes(
-        r"spec:
-  containers:
-  - <<: {env: [{name: A}]}
-    name: one
-",
-        &[append(0, "1")],
-        r#"spec:
-  containers:
-  - <<: {env: [{name: A}]}
-    name: one
-    env:
-    - name: A
-    - name: GOMEMLIMIT
-      value: "1"
-"#,
-        &[
-            "line 3: env of <<: {env: [{name: A}]} is written out here, because a merge key (<<) is not edited",
-        ],
-    );
-}
-
-#[test]
-fn empty_values_with_anchors_are_filled() {
-    for empty in ["&env []", "&env", "&env null", "&env ~"] {
-        let source = format!(
-            "spec:\n  containers:\n  - name: one\n    env: {empty} # c\n  - name: two\n    env: *env\n"
-        );
-        check_notes(
-            &source,
-            &[create(0, "1"), create(1, "1")],
-            r#"spec:
-  containers:
-  - name: one
-    env: &env # c
-    - name: GOMEMLIMIT
-      value: "1"
-  - name: two
-    env: *env
-"#,
-            &[],
-        );
-        check_notes(
-            &source,
-            &[create(1, "1")],
-            &format!(
-                "spec:\n  containers:\n  - name: one\n    env: {empty} # c\n  - name: two\n    env:\n    - name: GOMEMLIMIT\n      value: \"1\"\n"
-            ),
-            &[],
-        );
-    }
-}
-
-#[test]
-fn lines_in_notes_are_those_of_the_input() {
-    let source = format!("a: 1\n---\n{SHARED_ENV}");
-    let source = source.replace("  initContainers:\n  - name: init\n    env: *env\n", "");
-    let document = parse(&source).unwrap().remove(1);
-    let edited = super::super::edit(&source, &document, &[append(0, "1"), append(2, "1")]).unwrap();
-    assert_eq!(edited.notes, ["line 12: *env is written out here, because it is not edited as line 7 is"]);
 }
