@@ -41,6 +41,11 @@ impl<'t> EditContext<'t> {
         self.trail.last().copied().ok_or_else(|| self.not_found())
     }
 
+    /// Whether the document is JSON, in which every text has double quotes.
+    pub(super) fn is_json(&self) -> bool {
+        self.draft.is_json()
+    }
+
     /// Whether an alias refers to a part of `node`.
     pub(super) fn has_referenced_anchor(&self, node: &Node) -> bool {
         self.draft.tree.referenced.contains(&node.anchor)

@@ -84,6 +84,10 @@ impl<'s> Draft<'s> {
         Ok(text)
     }
 
+    pub(super) fn is_json(&self) -> bool {
+        self.document.is_json
+    }
+
     /// Number (from 1) of the document in the input.
     pub(super) fn number(&self) -> usize {
         self.document.index + 1

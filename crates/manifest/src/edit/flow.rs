@@ -36,7 +36,8 @@ impl FlowStyle {
 
     /// Takes the style from the nearest flow mapping that shows it.
     pub(super) fn around(context: &EditContext<'_>) -> Self {
-        let mut style = Self::yaml();
+        // An empty mapping does not show it.
+        let mut style = Self { json: context.is_json(), ..Self::yaml() };
         let inner = context.trail.last().and_then(|node| node.items().last());
         let nodes = inner.into_iter().chain(context.trail.iter().rev().copied());
         let Some((node, pair)) =

@@ -188,3 +188,11 @@ fn values_on_one_line_in_pretty_json_stay_so() {
 "#,
     );
 }
+
+/// Else kubectl, which reads it as JSON, would stop there.
+#[test]
+fn an_empty_json_object_is_filled_with_json() {
+    let env = add("/env", json!([{"name": "A"}, null, "it's"]));
+    check("{}", &[env.clone()], "{\"env\": [{\"name\": \"A\"}, null, \"it's\"]}");
+    check("{\n}\n", &[env], "{\"env\": [{\"name\": \"A\"}, null, \"it's\"]\n}\n");
+}
