@@ -5,8 +5,6 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use super::output;
-
 /// Format of the output of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -38,8 +36,9 @@ impl Format {
         PossibleValuesParser::new(values).try_map(|name| <Self as ValueEnum>::from_str(&name, false))
     }
 
+    #[cfg(feature = "cli")]
     /// Bytes for a table: exact if it is wide, else in the largest unit that fits.
     pub(super) fn bytes(self, bytes: u64) -> String {
-        if self == Self::Wide { bytes.to_string() } else { output::quantity(bytes) }
+        if self == Self::Wide { bytes.to_string() } else { super::output::quantity(bytes) }
     }
 }

@@ -15,23 +15,30 @@ mod complete;
 mod completions;
 #[cfg(feature = "cli")]
 mod diagnose;
+#[cfg(feature = "cli")]
 mod diff;
 mod duration;
 #[cfg(feature = "cli")]
 mod endpoint;
+#[cfg(feature = "cli")]
 mod explain;
 mod format;
 mod help;
 mod http_request;
+#[cfg(feature = "cli")]
 mod inject;
 #[cfg(feature = "cli")]
 mod interrupt;
 mod listen;
+#[cfg(feature = "cli")]
 mod manifest_files;
+#[cfg(feature = "cli")]
 mod manifests;
+#[cfg(feature = "cli")]
 mod object_ref;
 #[cfg(feature = "cli")]
 mod observe;
+#[cfg(feature = "cli")]
 mod out_file;
 mod output;
 #[cfg(feature = "cli")]
@@ -45,6 +52,7 @@ mod progress;
 #[cfg(not(feature = "cli"))]
 #[path = "no_progress.rs"]
 mod progress;
+#[cfg(feature = "cli")]
 mod resource_list;
 mod runtime;
 #[cfg(feature = "cli")]
@@ -52,6 +60,7 @@ mod same_file;
 mod sample;
 mod serve;
 mod settings_args;
+#[cfg(feature = "cli")]
 mod shell;
 mod version;
 
@@ -76,7 +85,9 @@ pub struct Cli {
 enum Command {
     Serve(Box<serve::ServeArgs>),
     Certificates(Box<certificates::CertificatesArgs>),
+    #[cfg(feature = "cli")]
     Inject(inject::InjectArgs),
+    #[cfg(feature = "cli")]
     Explain(explain::ExplainArgs),
     Audit(Box<audit::AuditArgs>),
     #[cfg(feature = "cli")]
@@ -116,7 +127,9 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => args.run(),
         Command::Certificates(args) => args.run(),
+        #[cfg(feature = "cli")]
         Command::Inject(args) => args.run(),
+        #[cfg(feature = "cli")]
         Command::Explain(args) => args.run(policy_is_given),
         Command::Audit(args) => args.run(policy_is_given),
         #[cfg(feature = "cli")]

@@ -13,6 +13,6 @@ pub(super) fn no_values(_current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 pub(super) use self::{
-    no_candidates as audit_findings, no_candidates as kinds, no_candidates as reasons, no_values as clusters,
-    no_values as contexts, no_values as namespaces, no_values as users,
+    no_candidates as audit_findings, no_values as clusters, no_values as contexts, no_values as namespaces,
+    no_values as users,
 };

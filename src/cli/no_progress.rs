@@ -21,19 +21,3 @@ impl Bar {
 pub(super) async fn shown<T>(_bar: &Bar, work: impl Future<Output = T>) -> T {
     work.await
 }
-
-/// Nothing.
-pub(super) struct LateBar;
-
-#[expect(clippy::unused_self, reason = "methods of a bar")]
-impl LateBar {
-    pub(super) fn new(_what: &str, _length: usize) -> Self {
-        Self
-    }
-
-    pub(super) fn around<T>(&mut self, step: impl FnOnce() -> T) -> T {
-        step()
-    }
-
-    pub(super) fn finish(self) {}
-}

@@ -5,8 +5,7 @@
 
 use std::{
     env,
-    fmt::Write as _,
-    io::{self, ErrorKind, IsTerminal, Write as _},
+    io::{self, ErrorKind, Write as _},
     process::ExitCode,
 };
 
@@ -186,7 +185,7 @@ pub(super) fn stderr() -> (io::Stderr, bool) {
 /// The target of progress bars: stderr, if that is a terminal.
 #[cfg(feature = "cli")]
 pub(super) fn bars() -> Option<ProgressDrawTarget> {
-    io::stderr().is_terminal().then(ProgressDrawTarget::stderr)
+    io::IsTerminal::is_terminal(&io::stderr()).then(ProgressDrawTarget::stderr)
 }
 
 /// A cell in a colour, if stdout gets colours.
@@ -194,12 +193,15 @@ pub(super) fn paint(text: impl Into<String>, colour: Colour) -> Cell {
     Cell::coloured(text, if is_coloured(&io::stdout()) { colour.code() } else { "" })
 }
 
+#[cfg(feature = "cli")]
 /// A unified diff for stdout: for people in colours and cleaned on a terminal, for `patch` as it is elsewhere.
 ///
 /// # Errors
 ///
 /// If stdout takes no more.
 pub(super) fn diff(diff: &str) -> io::Result<()> {
+    use std::{fmt::Write as _, io::IsTerminal as _};
+
     let (is_terminal, coloured) = (io::stdout().is_terminal(), is_coloured(&io::stdout()));
     if !is_terminal && !coloured {
         return write(diff.as_bytes());

@@ -78,9 +78,6 @@ impl LateBar {
         self.bar.inc(1);
         done
     }
-
-    /// Takes it away, as its end does.
-    pub(super) fn finish(self) {}
 }
 
 impl Drop for LateBar {

@@ -12,6 +12,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use gomemlimit_core::{audit::AuditFinding, pod::LivePod};
 
+#[cfg(feature = "cli")]
 pub(super) use self::render::{painted_status, value, why};
 
 use self::{

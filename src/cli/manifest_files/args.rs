@@ -9,7 +9,6 @@ use std::{
 use anyhow::ensure;
 use clap::{ArgGroup, Args};
 
-#[cfg(feature = "cli")]
 use super::{
     exclude::{self, Exclude},
     pattern::expand,
@@ -28,7 +27,6 @@ pub(in crate::cli) struct FileArgs {
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|URL|-")]
     filenames: Vec<PathBuf>,
     /// Directory of a kustomization: what `kubectl kustomize` builds of it, or `kustomize build` if there is no kubectl
-    #[cfg(feature = "cli")]
     #[arg(short = 'k', long, value_name = "DIR", conflicts_with_all = ["filenames", "recursive", "exclude"])]
     kustomize: Option<PathBuf>,
     /// Search directories within directories, too
@@ -36,15 +34,13 @@ pub(in crate::cli) struct FileArgs {
     recursive: bool,
     /// Leave out files and folders of searched directories: a pattern as in .gitignore, relative to the directory; may be
     /// repeated
-    #[cfg(feature = "cli")]
     #[arg(long, value_name = "GLOB", value_parser = exclude::parse)]
     exclude: Vec<String>,
 }
 
 /// The group of the flags that name inputs, one of which is required.
 pub(in crate::cli) fn input_group() -> ArgGroup {
-    let group = ArgGroup::new("input").arg("filenames").required(true);
-    if cfg!(feature = "cli") { group.arg("kustomize") } else { group }
+    ArgGroup::new("input").args(["filenames", "kustomize"]).required(true)
 }
 
 /// The inputs that the command line names, in their order.
@@ -66,14 +62,9 @@ impl FileArgs {
     pub(in crate::cli) fn find(&self) -> anyhow::Result<Found> {
         let mut found = Found::default();
         let mut without_manifests = Vec::new();
-        #[cfg(feature = "cli")]
         found.sources.extend(self.kustomize.clone().map(Source::Kustomization));
-        #[cfg(feature = "cli")]
         let exclude = Exclude::new(&self.exclude)?;
-        #[cfg(feature = "cli")]
         let is_excluded = |path: &Path, is_folder| exclude.matches(path, is_folder);
-        #[cfg(not(feature = "cli"))]
-        let is_excluded = |_: &Path, _| false;
         for name in self.names()? {
             let url = name.to_str().filter(|name| is_url(name));
             if let Some(url) = url {
@@ -118,14 +109,12 @@ impl FileArgs {
                 names.push(PathBuf::from(OsStr::from_bytes(name)));
             }
         }
-        #[cfg(feature = "cli")]
         let names = names.into_iter().flat_map(expanded).collect();
         Ok(names)
     }
 }
 
 /// What a pattern fits; the name itself if it fits nothing, is none, or exists.
-#[cfg(feature = "cli")]
 fn expanded(name: PathBuf) -> Vec<PathBuf> {
     if name.as_os_str() == "-" || name.to_str().is_some_and(is_url) || exists(&name) {
         return vec![name];

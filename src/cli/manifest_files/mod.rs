@@ -5,11 +5,8 @@
 
 mod args;
 mod encoding;
-#[cfg(feature = "cli")]
 mod exclude;
-#[cfg(feature = "cli")]
 mod kustomize;
-#[cfg(feature = "cli")]
 mod pattern;
 mod problem;
 mod search;

@@ -11,14 +11,12 @@ use std::{
 use gomemlimit_files::{FileError, Kinds, open, take};
 use thiserror::Error;
 
-#[cfg(feature = "cli")]
 use super::kustomize::{self, KustomizeError};
 use super::{
     encoding::{Encoding, TextError, decode},
     problem::{Problem, Severity},
 };
 use crate::causes::with_causes;
-#[cfg(feature = "cli")]
 use crate::{
     cli::runtime::{install_crypto, runtime},
     cluster::download::{DownloadError, DownloadLimits, download, without_password},
@@ -41,7 +39,6 @@ pub(in crate::cli) enum Source {
     /// An address that begins with `http://` or `https://`.
     Url(String),
     /// What kustomize builds of a directory.
-    #[cfg(feature = "cli")]
     Kustomization(PathBuf),
 }
 
@@ -50,11 +47,7 @@ impl fmt::Display for Source {
         match self {
             Self::Stdin => f.write_str("(stdin)"),
             Self::File(path) | Self::Found { path, .. } => path.display().fmt(f),
-            #[cfg(feature = "cli")]
             Self::Url(url) => f.write_str(&without_password(url)),
-            #[cfg(not(feature = "cli"))]
-            Self::Url(_) => f.write_str("(URL)"),
-            #[cfg(feature = "cli")]
             Self::Kustomization(directory) => write!(f, "(kustomize {})", directory.display()),
         }
     }
@@ -82,18 +75,12 @@ pub(in crate::cli) enum ReadError {
     Replaced,
     #[error("{problem}{hint}")]
     NotText { problem: TextError, hint: String },
-    #[cfg(feature = "cli")]
     #[error(transparent)]
     Url(#[from] DownloadError),
-    #[cfg(feature = "cli")]
     #[error(transparent)]
     Kustomize(#[from] KustomizeError),
-    #[cfg(feature = "cli")]
     #[error("cannot start the runtime: {0}")]
     Runtime(io::Error),
-    #[cfg(not(feature = "cli"))]
-    #[error("this build of gomemlimit reads no URLs")]
-    NoUrls,
 }
 
 impl Source {
@@ -101,9 +88,7 @@ impl Source {
     pub(in crate::cli) fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) | Self::Found { path, .. } => Some(path),
-            #[cfg(feature = "cli")]
-            Self::Kustomization(_) => None,
-            Self::Stdin | Self::Url(_) => None,
+            Self::Stdin | Self::Url(_) | Self::Kustomization(_) => None,
         }
     }
 
@@ -128,12 +113,8 @@ impl Source {
                 let (bytes, metadata) = read_found(target.as_ref().unwrap_or(path))?;
                 (bytes, Some(metadata))
             }
-            #[cfg(feature = "cli")]
             Self::Url(url) => (read_url(url)?, None),
-            #[cfg(feature = "cli")]
             Self::Kustomization(directory) => (kustomize::build(directory, MAX_BYTES)?, None),
-            #[cfg(not(feature = "cli"))]
-            Self::Url(_) => return Err(ReadError::NoUrls),
         };
         let (text, encoding) = decode(bytes).map_err(|problem| self.not_text(problem))?;
         Ok(Content { text, encoding, file })
@@ -179,7 +160,6 @@ fn read_found(path: &Path) -> Result<(Vec<u8>, Metadata), ReadError> {
     Ok((take(file, MAX_BYTES).map_err(too_large)?, metadata))
 }
 
-#[cfg(feature = "cli")]
 fn read_url(url: &str) -> Result<Vec<u8>, ReadError> {
     install_crypto();
     let runtime = runtime().map_err(|error| ReadError::Runtime(io::Error::other(error)))?;

@@ -133,7 +133,7 @@ impl ManifestArgs {
                 })
             },
         )?;
-        bar.finish();
+        drop(bar);
         summary.print();
         Ok(summary)
     }

@@ -193,6 +193,6 @@ fn values_on_one_line_in_pretty_json_stay_so() {
 #[test]
 fn an_empty_json_object_is_filled_with_json() {
     let env = add("/env", json!([{"name": "A"}, null, "it's"]));
-    check("{}", &[env.clone()], "{\"env\": [{\"name\": \"A\"}, null, \"it's\"]}");
+    check("{}", std::slice::from_ref(&env), "{\"env\": [{\"name\": \"A\"}, null, \"it's\"]}");
     check("{\n}\n", &[env], "{\"env\": [{\"name\": \"A\"}, null, \"it's\"]\n}\n");
 }
