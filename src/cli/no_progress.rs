@@ -34,4 +34,6 @@ impl LateBar {
     pub(super) fn around<T>(&mut self, step: impl FnOnce() -> T) -> T {
         step()
     }
+
+    pub(super) fn finish(self) {}
 }

@@ -88,6 +88,7 @@ impl OutFile {
     /// # Errors
     ///
     /// If it cannot be written; it is then as before, unless it was written over.
+    #[cfg(feature = "cli")]
     pub(super) fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
         self.ready(bytes.to_owned())?.finish()
     }
@@ -186,6 +187,7 @@ fn is_irreplaceable(error: &io::Error) -> bool {
 /// # Errors
 ///
 /// If the file cannot be written, synchronized, or named.
+#[cfg(feature = "cli")]
 pub(super) fn persist(file: NamedTempFile, path: &Path, bytes: &[u8], may_replace: bool) -> io::Result<()> {
     let file = filled(file, bytes)?;
     let named = if may_replace { file.persist(path) } else { file.persist_noclobber(path) };

@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::prepare::Prepared;
-use crate::cli::{output, shell::quote};
-
-/// The names that kustomize knows (`RecognizedKustomizationFileNames` of its `konfig`).
-const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+use crate::cli::{manifest_files::KUSTOMIZATIONS, output, shell::quote};
 
 /// The directories of inputs with pods: whether there is a kustomization, which was warned of then.
 #[derive(Default)]
@@ -23,7 +20,7 @@ impl Kustomizations {
         let directory =
             path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !self.0.contains_key(directory) {
-            let has_one = NAMES.iter().any(|name| directory.join(name).is_file());
+            let has_one = KUSTOMIZATIONS.iter().any(|name| directory.join(name).is_file());
             if has_one {
                 warn(directory);
             }

@@ -19,5 +19,6 @@ pub(super) use self::{
     args::{FileArgs, Found, input_group},
     encoding::{Encoding, looks_like_manifest},
     problem::{Problem, Severity},
+    search::KUSTOMIZATIONS,
     source::{Content, Source, is_same},
 };

@@ -18,7 +18,8 @@ use super::{
 const ENDINGS: [&str; 3] = ["json", "yaml", "yml"];
 
 /// Names by which kustomize recognises one of its directories (`RecognizedKustomizationFileNames` of kustomize).
-const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub(in crate::cli) const KUSTOMIZATIONS: [&str; 3] =
+    ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// What a search found.
 #[derive(Debug, Default)]

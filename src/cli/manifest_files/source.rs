@@ -41,6 +41,7 @@ pub(in crate::cli) enum Source {
     /// An address that begins with `http://` or `https://`.
     Url(String),
     /// What kustomize builds of a directory.
+    #[cfg(feature = "cli")]
     Kustomization(PathBuf),
 }
 
@@ -53,6 +54,7 @@ impl fmt::Display for Source {
             Self::Url(url) => f.write_str(&without_password(url)),
             #[cfg(not(feature = "cli"))]
             Self::Url(_) => f.write_str("(URL)"),
+            #[cfg(feature = "cli")]
             Self::Kustomization(directory) => write!(f, "(kustomize {})", directory.display()),
         }
     }
@@ -86,6 +88,7 @@ pub(in crate::cli) enum ReadError {
     #[cfg(feature = "cli")]
     #[error(transparent)]
     Kustomize(#[from] KustomizeError),
+    #[cfg(feature = "cli")]
     #[error("cannot start the runtime: {0}")]
     Runtime(io::Error),
     #[cfg(not(feature = "cli"))]
@@ -98,7 +101,9 @@ impl Source {
     pub(in crate::cli) fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) | Self::Found { path, .. } => Some(path),
-            Self::Stdin | Self::Url(_) | Self::Kustomization(_) => None,
+            #[cfg(feature = "cli")]
+            Self::Kustomization(_) => None,
+            Self::Stdin | Self::Url(_) => None,
         }
     }
 
@@ -128,7 +133,7 @@ impl Source {
             #[cfg(feature = "cli")]
             Self::Kustomization(directory) => (kustomize::build(directory, MAX_BYTES)?, None),
             #[cfg(not(feature = "cli"))]
-            Self::Url(_) | Self::Kustomization(_) => return Err(ReadError::NoUrls),
+            Self::Url(_) => return Err(ReadError::NoUrls),
         };
         let (text, encoding) = decode(bytes).map_err(|problem| self.not_text(problem))?;
         Ok(Content { text, encoding, file })

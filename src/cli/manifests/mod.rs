@@ -133,7 +133,7 @@ impl ManifestArgs {
                 })
             },
         )?;
-        drop(bar);
+        bar.finish();
         summary.print();
         Ok(summary)
     }

@@ -1,4 +1,4 @@
-//! The memory that the API server gives to containers by LimitRanges: the data that the core's own reading of them is
+//! The memory that the API server gives to containers by limit ranges: the data that the core's own reading of them is
 //! tested with.
 
 use serde_json::{Value, json};
