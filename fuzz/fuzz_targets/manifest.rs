@@ -70,7 +70,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
 
-    let old = pointer(&edit).and_then(|pointer| value.pointer(&pointer));
+    let old = pointer(value, &edit).and_then(|pointer| value.pointer(&pointer));
     let is_insertion = match &edit.change {
         Change::Add(_) => !is_vacant(value, &edit.path) && (is_in_list(value, &edit) || old.is_none()),
         _ => false,
@@ -195,9 +195,9 @@ fn is_vacant(value: &Value, path: &[String]) -> bool {
 }
 
 /// The JSON pointer of an edit; `None` if it goes to the end of a list.
-fn pointer(edit: &Edit) -> Option<String> {
+fn pointer(value: &Value, edit: &Edit) -> Option<String> {
     let tokens = edit.path.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1")));
-    (edit.path.last()? != "-").then(|| tokens.collect())
+    (edit.path.last()? != "-" || !is_in_list(value, edit)).then(|| tokens.collect())
 }
 
 /// The edit as an operation of RFC 6902.
