@@ -32,6 +32,14 @@ pub(crate) fn check_text(text: &str, start: Cursor<'_>, document: usize) -> Resu
             "kubectl reads two carriage returns and a line feed as one line end; remove one".to_owned(),
         );
     }
+    // A line end for YAML, but not for its `LineReader`: what is behind it is another document, and dropped.
+    if let Some(at) = ["\r---", "\r..."].iter().find_map(|mark| text.find(mark)) {
+        return refuse(
+            at,
+            "kubectl reads a carriage return without a line feed as no line end; write a line feed"
+                .to_owned(),
+        );
+    }
     // It cuts the text before it reads directives, so that they reach another document, or none.
     let is_first = |at: &usize| {
         text.get(..*at).is_some_and(|before| {

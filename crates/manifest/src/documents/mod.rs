@@ -193,6 +193,18 @@ impl Scanner<'_, '_> {
         }
     }
 
+    /// Whether the documents before an error of a piece are the same without what is from the error on.
+    fn is_read_alone(&self, piece: &Piece, error: usize, trees: &[Tree]) -> bool {
+        if error <= piece.content || error >= piece.range.end {
+            return false;
+        }
+        let mut budget = AliasBudget::default();
+        let alone = compose(self.source, piece.content..error, self.cursor, 1, &mut budget);
+        alone.failure.is_none()
+            && alone.trees.len() == trees.len()
+            && alone.trees.iter().zip(trees).all(|(alone, tree)| alone.value == tree.value)
+    }
+
     /// `broken` is the error to report if the piece is not YAML.
     fn piece(&mut self, piece: &Piece, broken: Option<ManifestError>) {
         self.cursor = self.cursor.forward(piece.range.start);
@@ -209,6 +221,12 @@ impl Scanner<'_, '_> {
         let mut trees = composed.trees;
         if let (true, None, Some(marker)) = (trees.is_empty(), &composed.failure, piece.marker) {
             trees.push(empty(marker, piece.content));
+        }
+        if let Some(failure) = &composed.failure
+            && !self.is_read_alone(piece, failure.start, &trees)
+        {
+            // What is before it belongs to it.
+            trees.clear();
         }
         let has_trees = !trees.is_empty();
         for (index, mut tree) in trees.into_iter().enumerate() {

@@ -74,3 +74,26 @@ fn bare(documents: Vec<Result<Document, UnreadableDocument>>, source: &str) -> V
     };
     documents.into_iter().map(bare).collect()
 }
+
+/// Found by fuzzing: a document with an error behind it on its last line, and line ends that only YAML knows.
+#[test]
+fn what_is_read_before_an_error_is_what_it_is_alone() {
+    for source in [
+        "---\n&y|rn05\n",
+        "&items:\n 1.1\n# c\n  #  # d\n- - q=\n",
+        "&.\n",
+        "a\n--- # b\nc\n\nd\r\r---\n# e\n--- # f\ng:\n h\n",
+    ] {
+        let mut end = 0;
+        for document in read(source) {
+            let range =
+                document.as_ref().map_or_else(|unreadable| &unreadable.range, |document| &document.range);
+            assert!(range.start == end && range.end > end, "{source:?} has a gap at {end}");
+            end = range.end;
+            let Ok(document) = document else { continue };
+            let alone = tree(&source[document.range.clone()]).map(|tree| tree.value);
+            assert_eq!(alone, Some(document.value), "{source:?}");
+        }
+        assert_eq!(end, source.len(), "{source:?}");
+    }
+}
