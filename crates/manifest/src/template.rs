@@ -33,7 +33,12 @@ fn is_template(line: &str, is_last: bool) -> bool {
         .split_once("{{")
         .or_else(|| text.split_once("{%"))
         .is_some_and(|(before, _)| ['"', '\''].iter().all(|quote| before.matches(*quote).count() % 2 == 0));
-    is_unquoted && (is_value || is_last)
+    // `"{{ include "shop.name" . }}"`: for YAML the quotes end within it.
+    let is_torn = text.split_once("{{").is_some_and(|(before, rest)| {
+        let inside = rest.split_once("}}").map_or(rest, |(inside, _)| inside);
+        ['"', '\''].iter().any(|quote| before.matches(*quote).count() % 2 == 1 && inside.contains(*quote))
+    });
+    (is_unquoted && (is_value || is_last)) || (is_torn && is_last)
 }
 
 /// Whether a template is one of Helm.

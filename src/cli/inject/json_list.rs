@@ -1,5 +1,8 @@
 //! `-o json`: one object, or a List that is written an input at a time.
 
+use gomemlimit_core::printable::escape_json;
+use serde_json::Value;
+
 use super::{
     report::Report,
     stdout::{NotWritten, write},
@@ -8,32 +11,75 @@ use super::{
 const BEGIN: &str = "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [";
 const END: &str = "]\n}\n";
 
+/// An object as JSON of several lines.
+pub(super) struct JsonObject {
+    text: String,
+    /// The items of a list, each with kind and version: kubectl reads no List in a List.
+    items: Option<Vec<String>>,
+}
+
+impl JsonObject {
+    pub(super) fn new(object: &Value) -> Self {
+        Self { text: text(object), items: items(object).map(|items| items.into_iter().map(text).collect()) }
+    }
+
+    /// Approximate size, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.text.len() + self.items.iter().flatten().map(String::len).sum::<usize>()
+    }
+
+    fn into_items(self) -> Vec<String> {
+        self.items.unwrap_or_else(|| vec![self.text])
+    }
+}
+
+fn text(object: &Value) -> String {
+    escape_json(&format!("{object:#}")).into_owned()
+}
+
+/// The objects of a list and of the lists in it; none if it is no list, or if one of them lacks its kind.
+fn items(object: &Value) -> Option<Vec<&Value>> {
+    let mut all = Vec::new();
+    for item in object.get("items")?.as_array()? {
+        let has = |key: &str| item.get(key).is_some_and(Value::is_string);
+        if !has("kind") || !has("apiVersion") {
+            return None;
+        }
+        match items(item) {
+            Some(inner) => all.extend(inner),
+            None => all.push(item),
+        }
+    }
+    Some(all)
+}
+
 #[derive(Default)]
 pub(super) struct JsonList {
     /// The first object: alone it is no List.
-    first: Option<String>,
+    first: Option<JsonObject>,
     reports: Vec<Report>,
     is_list: bool,
+    has_items: bool,
 }
 
 impl JsonList {
     pub(super) fn take(
         &mut self,
-        objects: Vec<String>,
+        objects: Vec<JsonObject>,
         report: Report,
         quiet: bool,
     ) -> Result<(), NotWritten> {
         for object in objects {
-            let Some(first) = self.first.take() else {
-                if self.is_list {
-                    write(&format!(",\n{}", indented(&object)))?;
-                } else {
-                    self.first = Some(object);
-                }
-                continue;
-            };
-            write(&format!("{BEGIN}\n{},\n{}", indented(&first), indented(&object)))?;
-            self.is_list = true;
+            if let Some(first) = self.first.take() {
+                write(BEGIN)?;
+                self.is_list = true;
+                self.put(first)?;
+            }
+            if self.is_list {
+                self.put(object)?;
+            } else {
+                self.first = Some(object);
+            }
         }
         self.reports.push(report);
         // Before there is a List, nothing is written.
@@ -43,10 +89,20 @@ impl JsonList {
         Ok(())
     }
 
+    fn put(&mut self, object: JsonObject) -> Result<(), NotWritten> {
+        for item in object.into_items() {
+            let before = if self.has_items { "," } else { "" };
+            write(&format!("{before}\n{}", indented(&item)))?;
+            self.has_items = true;
+        }
+        Ok(())
+    }
+
     pub(super) fn finish(mut self, quiet: bool) -> Result<(), NotWritten> {
         match self.first.take() {
-            Some(object) => write(&format!("{object}\n"))?,
-            None if self.is_list => write(&format!("\n  {END}"))?,
+            Some(object) => write(&format!("{}\n", object.text))?,
+            None if self.has_items => write(&format!("\n  {END}"))?,
+            None if self.is_list => write(END)?,
             None => write(&format!("{BEGIN}{END}"))?,
         }
         self.print(quiet);

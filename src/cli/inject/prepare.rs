@@ -2,11 +2,10 @@
 
 use std::fs::Metadata;
 
-use gomemlimit_core::printable::escape_json;
 use gomemlimit_manifest::{Document, edit};
 use serde_json::Value;
 
-use super::{report::Report, results, yaml};
+use super::{json_list::JsonObject, report::Report, results, yaml};
 use crate::cli::{
     diff,
     manifest_files::{Encoding, Problem, Severity, Source},
@@ -36,8 +35,7 @@ pub(super) struct Prepared {
 /// In the form that the mode needs.
 pub(super) enum Output {
     Texts(Pieces),
-    /// Each as JSON of several lines.
-    Objects(Vec<String>),
+    Objects(Vec<JsonObject>),
     Diff(String),
     /// The text to be written; none if it is as before.
     File(Option<String>),
@@ -55,9 +53,8 @@ impl Prepared {
     pub(super) fn size(&self) -> usize {
         match &self.output {
             Output::Texts(Pieces::Whole(text)) | Output::Diff(text) | Output::File(Some(text)) => text.len(),
-            Output::Texts(Pieces::Json(texts)) | Output::Objects(texts) => {
-                texts.iter().map(String::len).sum()
-            }
+            Output::Texts(Pieces::Json(texts)) => texts.iter().map(String::len).sum(),
+            Output::Objects(objects) => objects.iter().map(JsonObject::size).sum(),
             Output::File(None) => 0,
         }
     }
@@ -73,7 +70,7 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
         let results = results.unwrap_or_default();
         let done = match (&one.document, mode) {
             (Some(document), Mode::Json) => changed_value(document, &one.decided, &results).map(|value| {
-                objects.extend(value.filter(|value| !value.is_null()).map(|value| format!("{value:#}")));
+                objects.extend(value.filter(|value| !value.is_null()).map(|value| JsonObject::new(&value)));
                 Vec::new()
             }),
             (Some(document), Mode::Yaml) if document.is_json => {
@@ -108,7 +105,7 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
     let has_pods = input.documents.iter().any(|document| !document.decided.is_empty());
     let is_json = is_json(input);
     let output = match mode {
-        Mode::Json => Output::Objects(objects.iter().map(|text| escape_json(text).into_owned()).collect()),
+        Mode::Json => Output::Objects(objects),
         Mode::AsWritten if is_json => Output::Texts(Pieces::Json(texts)),
         Mode::Yaml if is_json => Output::Texts(Pieces::Whole(texts.join("---\n"))),
         Mode::AsWritten | Mode::Yaml => Output::Texts(Pieces::Whole(whole(input, &texts))),

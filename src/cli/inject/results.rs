@@ -23,8 +23,10 @@ pub(super) fn results(
     if !is_resource_list(list) {
         return Vec::new();
     }
+    let earlier = list.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let of_pods = one.decided.iter().flat_map(|one| of_pod(list, one, quiet));
-    unreadable(input).chain(of_pods).collect()
+    // A second run says nothing twice.
+    unreadable(input).chain(of_pods).filter(|result| !earlier.contains(result)).collect()
 }
 
 /// The edit that writes one of them.

@@ -8,13 +8,17 @@ use std::{
 
 use globset::GlobBuilder;
 
-/// The paths that a pattern fits, sorted; none if it fits none, or is no pattern. `*` and `?` do not cross a slash.
+/// The files and folders that a pattern fits, sorted; none if it fits none, or is no pattern. `*` and `?` do not cross a slash.
+/// Pipes and devices, which nobody has named, are left out: reading one may wait for ever.
 pub(super) fn expand(pattern: &Path) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::new()];
     for component in pattern.components() {
         paths = paths.into_iter().flat_map(|path| step(&path, component)).collect();
     }
-    paths.retain(|path| path.symlink_metadata().is_ok());
+    paths.retain(|path| {
+        path.metadata()
+            .map_or_else(|_| path.symlink_metadata().is_ok(), |found| found.is_file() || found.is_dir())
+    });
     paths
 }
 

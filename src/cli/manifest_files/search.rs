@@ -2,9 +2,9 @@
 //! content of a folder at the place of its name, hidden files and folders, too.
 
 use std::{
-    ffi::OsStr,
     fs::{self, Metadata},
     io,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -123,8 +123,9 @@ fn cannot_read(severity: Severity, path: &Path, error: &io::Error) -> Problem {
 
 fn is_manifest(path: &Path) -> bool {
     // As Go's `filepath.Ext`: of `.yaml`, too.
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let ending = name.iter().rposition(|byte| *byte == b'.').and_then(|dot| name.get(dot + 1..));
+    ending.is_some_and(|ending| ENDINGS.iter().any(|known| known.as_bytes() == ending))
 }
 
 fn is_kustomization(path: &Path) -> bool {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    LONG, Manifest, Namespace, Release, check, client, gomemlimit, is_own_cluster, kubectl, resize,
-    try_kubectl, wait_for,
+    LONG, Manifest, Namespace, Release, check, client, demo_image, gomemlimit, is_own_cluster, kubectl,
+    resize, try_kubectl, wait_for,
 };
 
 /// Pod, container, limit, GOMEMLIMIT, status, reason, what ended it. A line a container, sorted.
@@ -118,19 +118,13 @@ fn fleet() -> Vec<Value> {
             sidecar["restartPolicy"] = "Always".into();
             pod["spec"]["initContainers"] = json!([setup, sidecar]);
         }),
-        // Reads zeros until it is killed.
+        // Holds more than its limit.
         with(pod("oom", Some("32Mi"), &none), &|pod| {
             let container = &mut pod["spec"]["containers"][0];
-            container["image"] = image().into();
-            container["args"] = json!(["explain", "-f", "/dev/zero"]);
+            container["image"] = demo_image().into();
+            container["args"] = json!(["serve", "-live=150MiB"]);
         }),
     ]
-}
-
-/// What the release runs.
-fn image() -> String {
-    let path = "jsonpath={.spec.template.spec.containers[0].image}";
-    kubectl(&["get", "deployment", "gomemlimit", "-n", "gomemlimit", "-o", path])
 }
 
 /// The report in the words of `REPORT`.

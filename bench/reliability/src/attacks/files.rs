@@ -1,4 +1,4 @@
-//! Files that are small and take much: a manifest of aliases, a policy of patterns.
+//! Files that are small and take much: a policy of patterns.
 
 use std::{fmt::Write, fs, path::Path, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{COMMAND_KIB, Run, judged};
+use super::judged;
 use crate::{
     client::Target,
     hostile,
@@ -24,11 +24,6 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
     let mut rows = Vec::new();
-    let name = "a manifest of aliases";
-    if name.contains(attack) {
-        let text = "a manifest of 63 KB that repeats a text of 32 KiB 10,000 times, read by `explain`";
-        rows.push(judged(name, text, Unit::Kib, COMMAND_KIB, aliases(binary).await?));
-    }
     let name = "a slow policy file";
     if name.contains(attack) {
         let text = "a policy file of 1,800 patterns that nearly fit, and reviews of images with 4 KiB: how long `/livez` takes";
@@ -36,16 +31,6 @@ pub async fn run(binary: &Path, attack: &str) -> Result<Vec<Attack>> {
         rows.push(judged(name, text, Unit::Milliseconds, bound, slow_policy(binary).await?));
     }
     Ok(rows)
-}
-
-async fn aliases(binary: &Path) -> Result<u64> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("aliases.yaml");
-    let aliases = "*a, ".repeat(10_000);
-    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c}]}\n";
-    fs::write(&file, format!("{pod}x: &a \"{}\"\ny: [{aliases}]\n", "x".repeat(32 << 10)))?;
-    let file = file.to_str().context("a path that is no text")?;
-    Ok(Run::start(binary, &["explain", "-f", file], None)?.end().await?.0)
 }
 
 /// The longest time that `/livez` took while reviews met the patterns.
