@@ -91,8 +91,9 @@ fn a_second_function_adds_its_results() {
     let second = run_with_stdin(&["inject", "-f", "-"], &first).stdout;
     let list = list(&second);
     let results = list["results"].as_array().unwrap();
-    assert_eq!(results.len(), 6, "{list:#}");
+    assert_eq!(results.len(), 4, "{list:#}");
     assert!(results[3]["message"].as_str().unwrap().ends_with("(kept)"), "{list:#}");
+    assert_eq!(run_with_stdin(&["inject", "-f", "-"], &second).stdout, second, "nothing is said twice");
 }
 
 #[rstest]

@@ -70,3 +70,32 @@ fn a_single_input_is_as_it_was() {
         assert_eq!(run_with_stdin(&["inject", "-f", "-"], &text).stdout, text);
     }
 }
+
+/// kubectl reads no List in a List.
+#[test]
+fn a_list_among_several_objects_is_no_item_of_a_list() {
+    let pod = |name: &str| format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}}}}"#);
+    let inner = format!(r#"{{"apiVersion":"v1","kind":"List","items":[{}]}}"#, pod("b"));
+    let list = format!(r#"{{"apiVersion":"v1","kind":"List","items":[{},{inner},{}]}}"#, pod("a"), pod("c"));
+    let empty = r#"{"apiVersion":"v1","kind":"List","items":[]}"#;
+    let names = |text: &str| {
+        let output = run_with_stdin(&["inject", "-q", "-f", "-", "-o", "json"], text).json();
+        let items = output["items"].as_array().unwrap().clone();
+        items
+            .iter()
+            .map(|item| item["metadata"]["name"].as_str().unwrap_or("-").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&format!("{list}\n{}\n{empty}", pod("d"))), ["a", "b", "c", "d"]);
+    assert_eq!(names(&format!("{empty}\n{empty}")), [""; 0]);
+    assert_eq!(names(&list), ["a", "-", "c"], "alone it is as it was");
+}
+
+/// kubectl reads YAML after a separator, and not all of JSON is YAML 1.1 for it.
+#[test]
+fn json_that_is_no_yaml_is_written_anew_in_a_stream() {
+    let odd = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"odd","annotations":{"a":"b\/c \ud83d\ude00"}}}"#;
+    assert_eq!(joined(&[odd.to_owned()]), odd, "alone it is as it was");
+    let stream = joined(&[yaml("a"), odd.to_owned()]);
+    assert!(stream.contains(r#""a": "b/c 😀""#) && !stream.contains(r"\/"), "{stream}");
+}

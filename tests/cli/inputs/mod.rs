@@ -7,7 +7,7 @@ mod urls;
 use std::{
     ffi::OsStr,
     fs,
-    os::unix::fs::symlink,
+    os::unix::{ffi::OsStrExt as _, fs::symlink},
     path::Path,
     process::{Command, Stdio},
 };
@@ -189,4 +189,18 @@ fn what_cannot_be_read_below_a_directory_is_a_note() {
         assert_eq!(notes[1], format!("note: cannot read ./secret.yaml: {permission}"));
         run_in(folder.path(), &["explain", "-f", "secret.yaml"], &[]).is_refused(permission);
     }
+}
+
+/// Nobody has named them: one is read, the other would be waited for.
+#[test]
+fn names_that_are_no_text_are_found_and_pipes_fit_no_pattern() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    fs::write(folder.join(OsStr::from_bytes(b"a\xff.yaml")), DEPLOYMENT).unwrap();
+    let found = run_in(folder, &["explain", "-f", ".", "--fail-on", "injected"], &[]);
+    assert_eq!(found.code, 1, "{}", found.stderr);
+    assert!(Command::new("mkfifo").arg(folder.join("b.yaml")).status().unwrap().success());
+    fs::write(folder.join("c.yaml"), DEPLOYMENT).unwrap();
+    let fitting = run_in(folder, &["explain", "-f", "[bc].yaml"], &[]);
+    assert_eq!((fitting.code, fitting.stdout.lines().count()), (0, 2), "{}", fitting.stderr);
 }

@@ -298,6 +298,7 @@ fn only_a_template_of_helm_is_for_helm() {
     for (source, is_helm) in [
         ("a: {{ .Values.a }}\n", true),
         ("a:\n  {{- include \"shop.labels\" . | nindent 2 }}\n", true),
+        ("a: \"{{ include \"shop.name\" . }}-x\"\n", true),
         ("a: {{ a }}\n", false),
         ("a:\n  - {{ env \"NOMAD_ADDR\" }}\n", false),
         ("- {% for x in y %}\n", false),
