@@ -160,7 +160,8 @@ pub(super) fn result(
     Value::Object(result)
 }
 
-fn child<'v>(value: &'v Value, token: &str) -> Option<&'v Value> {
+/// The value at a token of a JSON pointer.
+pub(super) fn child<'v>(value: &'v Value, token: &str) -> Option<&'v Value> {
     value.get(token).or_else(|| value.get(token.parse::<usize>().ok()?))
 }
 

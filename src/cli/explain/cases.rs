@@ -13,6 +13,7 @@ use super::finding::{Case, FileCases, Finding, Level, Rule};
 use crate::cli::{
     manifest_files::Severity,
     manifests::{Decided, DecidedInput},
+    resource_list::child,
 };
 
 /// The rules that `--fail-on` names, and whether it is there.
@@ -161,9 +162,7 @@ fn annotation(document: &Document, decided: &Decided, warning: &Warning) -> Vec<
 /// The path of the variable in `env` of the container at `path`, or of the container.
 fn variable(document: &Document, decided: &Decided, mut path: Vec<String>) -> Vec<String> {
     let pod = document.value.pointer(&decided.location.pointer());
-    let container = path.iter().try_fold(pod.unwrap_or(&Value::Null), |value, token| {
-        value.get(token).or_else(|| value.get(token.parse::<usize>().ok()?))
-    });
+    let container = path.iter().try_fold(pod.unwrap_or(&Value::Null), |value, token| child(value, token));
     let env = container.and_then(|container| container.get("env")?.as_array());
     // The last one counts.
     let index = env.and_then(|env| env.iter().rposition(|one| one.get("name") == Some(&GOMEMLIMIT.into())));

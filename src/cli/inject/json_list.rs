@@ -1,12 +1,12 @@
 //! `-o json`: one object, or a List that is written an input at a time.
 
-use gomemlimit_core::printable::escape_json;
 use serde_json::Value;
 
 use super::{
     report::Report,
     stdout::{NotWritten, write},
 };
+use crate::cli::output::json_text;
 
 const BEGIN: &str = "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [";
 const END: &str = "]\n}\n";
@@ -20,7 +20,10 @@ pub(super) struct JsonObject {
 
 impl JsonObject {
     pub(super) fn new(object: &Value) -> Self {
-        Self { text: text(object), items: items(object).map(|items| items.into_iter().map(text).collect()) }
+        Self {
+            text: json_text(object),
+            items: items(object).map(|items| items.into_iter().map(json_text).collect()),
+        }
     }
 
     /// Approximate size, in bytes.
@@ -31,10 +34,6 @@ impl JsonObject {
     fn into_items(self) -> Vec<String> {
         self.items.unwrap_or_else(|| vec![self.text])
     }
-}
-
-fn text(object: &Value) -> String {
-    escape_json(&format!("{object:#}")).into_owned()
 }
 
 /// The objects of a list and of the lists in it; none if it is no list, or if one of them lacks its kind.
@@ -100,7 +99,7 @@ impl JsonList {
 
     pub(super) fn finish(mut self, quiet: bool) -> Result<(), NotWritten> {
         match self.first.take() {
-            Some(object) => write(&format!("{}\n", object.text))?,
+            Some(object) => write(&object.text)?,
             None if self.has_items => write(&format!("\n  {END}"))?,
             None if self.is_list => write(END)?,
             None => write(&format!("{BEGIN}{END}"))?,

@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use gomemlimit_core::printable::escape_json;
 use serde_json::Value;
 
 use super::{
@@ -12,6 +11,7 @@ use super::{
     report::Report,
     stdout::{NotWritten, write},
 };
+use crate::cli::output::json_text;
 
 const BOM: char = '\u{feff}';
 
@@ -122,8 +122,7 @@ fn yaml_of_json(text: &str) -> Cow<'_, str> {
     if !is_json || !(has_escape() || has_control() || has_colon_below()) {
         return Cow::Borrowed(text);
     }
-    serde_json::from_str::<Value>(text)
-        .map_or(Cow::Borrowed(text), |value| Cow::Owned(escape_json(&format!("{value:#}\n")).into_owned()))
+    serde_json::from_str::<Value>(text).map_or(Cow::Borrowed(text), |value| Cow::Owned(json_text(&value)))
 }
 
 /// What has to be before a text so that its first document is not a part of the one before it.
