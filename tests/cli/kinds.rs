@@ -155,11 +155,8 @@ fn a_kind_that_is_not_known_is_shown_and_fails_a_gate() {
 
 #[test]
 fn a_kind_of_ones_own_is_injected() {
-    let kinds = [
-        "--kind",
-        "example.com/Crew=spec.workers[*].template",
-        "--kind=example.com/Crew=spec.head.template",
-    ];
+    let kinds =
+        ["--kind", "example.com/Crew=spec.workers[*].template", "--kind=example.com/Crew=spec.head.template"];
     let output = run_with_stdin(&[&["inject", "-f", "-"], &kinds[..]].concat(), CLUSTER);
     assert_eq!(output.code, 0, "{}", output.stderr);
     for value in ["966367641", "483183820"] {

@@ -94,12 +94,7 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(
-        "example.com/Crew=spec.head.template",
-        "example.com",
-        "Crew",
-        "spec.head.template"
-    )]
+    #[case("example.com/Crew=spec.head.template", "example.com", "Crew", "spec.head.template")]
     #[case(
         "example.com/CrewJob=.spec.replicas.*.template",
         "example.com",

@@ -153,12 +153,12 @@ impl WorkloadKind {
             .with(&[template("spec.jobTemplate.spec.tasks[*].template", "Job")]),
         Self::new("flow.volcano.sh", ("JobTemplate", "jobtemplates", "jobtemplate"), &["jt"])
             .with(&[template("spec.tasks[*].template", "Job")]),
-        Self::new(RAY, ("RayCluster", "rayclusters", "raycluster"), &[])
-            .labels_pods("ray.io/cluster")
-            .with(&[
+        Self::new(RAY, ("RayCluster", "rayclusters", "raycluster"), &[]).labels_pods("ray.io/cluster").with(
+            &[
                 template("spec.headGroupSpec.template", "RayCluster"),
                 template("spec.workerGroupSpecs[*].template", "RayCluster"),
-            ]),
+            ],
+        ),
         Self::new(RAY, ("RayJob", "rayjobs", "rayjob"), &[]).with(&[
             template("spec.rayClusterSpec.headGroupSpec.template", "RayCluster"),
             template("spec.rayClusterSpec.workerGroupSpecs[*].template", "RayCluster"),

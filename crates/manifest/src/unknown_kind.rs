@@ -117,7 +117,8 @@ impl<'v, R: Fn(&[Step<'_>]) -> bool> Scan<'v, R> {
                     }
                 }
                 Value::Object(map) => {
-                    for (key, value) in map.iter().filter(|(key, _)| !KEYS_OF_VALUES.contains(&key.as_str())) {
+                    for (key, value) in map.iter().filter(|(key, _)| !KEYS_OF_VALUES.contains(&key.as_str()))
+                    {
                         self.below(Step::Key(key), value);
                     }
                 }

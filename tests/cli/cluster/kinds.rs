@@ -237,8 +237,16 @@ async fn an_audit_names_what_made_the_owner_of_a_pod() {
         owned("i", &knative, &json!({"pod-template-hash": "5d", "serving.knative.dev/service": "hell"})),
         owned("j", &job, &json!({"jobset.sigs.k8s.io/jobset-name": "train"})),
         owned("k", &job, &json!({"jobset.sigs.k8s.io/jobset-name": "other"})),
-        owned("l", &owner("apps/v1", "StatefulSet", "llm"), &json!({"leaderworkerset.sigs.k8s.io/name": "llm"})),
-        owned("m", &owner("apps/v1", "StatefulSet", "llm-0"), &json!({"leaderworkerset.sigs.k8s.io/name": "llm"})),
+        owned(
+            "l",
+            &owner("apps/v1", "StatefulSet", "llm"),
+            &json!({"leaderworkerset.sigs.k8s.io/name": "llm"}),
+        ),
+        owned(
+            "m",
+            &owner("apps/v1", "StatefulSet", "llm-0"),
+            &json!({"leaderworkerset.sigs.k8s.io/name": "llm"}),
+        ),
     ];
     let mut fixture = ClusterFixture::sound();
     fixture.answer("/api/v1/namespaces/shop/pods", list(&pods, ""));
