@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use gomemlimit_core::{Reason, warning::WarningKind};
 
+use crate::cli::manifest_files::Problem;
+
 /// The rule that a finding is about. Its name does not change: code scanning recognises a finding by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
@@ -121,6 +123,16 @@ impl Case {
             (None, _) => format!("document {}", self.document + 1),
         }
     }
+}
+
+/// A run, for a report.
+#[derive(Debug)]
+pub(super) struct RunReport<'r> {
+    pub(super) files: &'r [FileCases],
+    /// What is wrong with the run as a whole, or was left out of it: errors and warnings.
+    pub(super) problems: Vec<Problem>,
+    /// Whether everything was read and judged.
+    pub(super) is_complete: bool,
 }
 
 /// The cases of one input.
