@@ -147,3 +147,23 @@ fn a_limit_range_of_a_template_counts() {
     let (rows, _) = explained(directory.path(), &["-n", "shop"]);
     assert!(rows[0].starts_with("app 256Mi 230.4Mi injected"), "{rows:?}");
 }
+
+/// As of two overlays: only one of them is there in a cluster.
+#[test]
+fn two_objects_with_one_name_are_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "a.yaml", DEPLOYMENT);
+    let b = write(directory.path(), "b.yaml", &limit_range("defaults", ", namespace: shop", "1Gi"));
+    write(directory.path(), "c.yaml", &limit_range("defaults", ", namespace: other", "2Gi"));
+    let d = write(directory.path(), "d.yaml", &format!("# Later.\n{}", limit_range("defaults", ", namespace: shop", "256Mi")));
+    let (rows, warnings) = explained(directory.path(), &[]);
+    assert!(rows[2].starts_with("app 256Mi 230.4Mi injected"), "{rows:?}");
+    let warning = format!(
+        "warning: LimitRange defaults of namespace shop is in {b}, line 1, and another one in {d}, line 2, which counts, as for \
+         kubectl\n"
+    );
+    assert_eq!(warnings, warning);
+    // The same twice is no matter.
+    write(directory.path(), "d.yaml", &limit_range("defaults", ", namespace: shop", "1Gi"));
+    assert_eq!(explained(directory.path(), &[]).1, "");
+}

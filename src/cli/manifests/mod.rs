@@ -31,7 +31,7 @@ use super::{
     cluster_args::parse_name,
     complete,
     manifest_files::{Content, Encoding, FileArgs, Found, Problem, Severity, Source, looks_like_manifest},
-    progress, resource_list,
+    output, progress, resource_list,
     settings_args::SettingsArgs,
 };
 
@@ -136,6 +136,7 @@ impl ManifestArgs {
             },
         )?;
         drop(bar);
+        surroundings.warnings.iter().for_each(|warning| output::warning(warning));
         summary.print(&self.kinds);
         Ok(summary)
     }

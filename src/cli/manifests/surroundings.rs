@@ -17,8 +17,10 @@ pub(super) struct Surroundings {
     namespaces: HashMap<String, NamespaceAnnotations>,
     no_annotations: NamespaceAnnotations,
     limit_ranges: LimitRanges,
-    /// Where the `LimitRange` objects are, by namespace and name.
-    places: HashMap<(String, String), String>,
+    /// Where the `LimitRange` objects are, by namespace and name, with what they contain.
+    places: HashMap<(String, String), (String, Value)>,
+    /// About objects that are there twice.
+    pub(super) warnings: Vec<String>,
 }
 
 /// An object of [`KINDS`].
@@ -40,7 +42,8 @@ impl Surroundings {
         if object.get("kind").and_then(Value::as_str) == Some("LimitRange") {
             let namespace = Some(text("namespace")).filter(|name| !name.is_empty());
             let namespace = namespace.unwrap_or_else(|| default_namespace.to_owned());
-            self.places.insert((namespace, text("name")), place);
+            let spec = object.get("spec").cloned().unwrap_or_default();
+            self.note_limit_range((namespace, text("name")), place, spec);
             return;
         }
         let annotations = metadata("annotations").and_then(Value::as_object).into_iter().flatten();
@@ -48,11 +51,21 @@ impl Surroundings {
         self.namespaces.insert(text("name"), texts.collect());
     }
 
+    fn note_limit_range(&mut self, key: (String, String), place: String, spec: Value) {
+        if let Some((other, _)) = self.places.get(&key).filter(|(_, other)| *other != spec) {
+            self.warnings.push(format!(
+                "LimitRange {} of namespace {} is in {other}, and another one in {place}, which counts, as for kubectl",
+                key.1, key.0
+            ));
+        }
+        self.places.insert(key, (place, spec));
+    }
+
     /// A `LimitRange` with its file and line, for people.
     pub(super) fn limit_range(&self, namespace: &str, name: &str) -> String {
         let place = self.places.get(&(namespace.to_owned(), name.to_owned()));
         let name = if name.is_empty() { "(without a name)" } else { name };
-        place.map_or_else(|| name.to_owned(), |place| format!("{name} of {place}"))
+        place.map_or_else(|| name.to_owned(), |(place, _)| format!("{name} of {place}"))
     }
 
     /// The annotations of a namespace.
