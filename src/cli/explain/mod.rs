@@ -109,9 +109,10 @@ impl ExplainArgs {
     /// If there is nothing to judge, or if what was left out may have one.
     fn judge(&self, summary: &RunSummary, all: &[Explained]) -> anyhow::Result<bool> {
         let decisions = all.iter().map(|one| &one.decided.decision);
-        let has_unknown = self.fail_on.contains(&FailOn::UnknownKind) && !summary.unknown_kinds.is_empty();
-        let has_failed = if has_unknown || summary.has_errors() {
-            has_unknown || self.is_found(decisions)
+        let has_other = self.fail_on.contains(&FailOn::UnknownKind) && !summary.unknown_kinds.is_empty()
+            || self.fail_on.contains(&FailOn::Warning) && summary.has_warnings;
+        let has_failed = if has_other || summary.has_errors() {
+            has_other || self.is_found(decisions)
         } else {
             let nothing = match summary.pods {
                 0 => "pods in these manifests",

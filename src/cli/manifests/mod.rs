@@ -320,6 +320,8 @@ impl Seen {
             let warnings = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
             summary.left_out.extend(warnings.cloned());
             summary.is_partial |= has(Severity::Warning);
+        } else {
+            summary.has_warnings |= has(Severity::Warning);
         }
         summary.pods += self.pods;
         summary.containers += self.containers;

@@ -12,6 +12,8 @@ pub(in crate::cli) struct RunSummary {
     pub(in crate::cli) files: usize,
     /// How many of the files have an error.
     pub(in crate::cli) bad_files: usize,
+    /// Whether there are warnings about documents, which is beside those about pods.
+    pub(in crate::cli) has_warnings: bool,
     /// Whether a file was left out that kubectl would read, which a warning has shown.
     pub(in crate::cli) is_partial: bool,
     /// Errors and warnings about what was not read and is no input, or was left out of a directory.
