@@ -270,18 +270,18 @@ impl DecidedInput {
     fn add(&mut self, severity: Severity, document: &Document, at: (usize, usize), what: &str) {
         let (number, (line, column)) = (document.index + 1, at);
         let text = format!("{}: document {number}, line {line}, column {column}: {what}", self.source);
-        self.problems.push(Problem { severity, at: Some(at), text });
+        self.problems.push(Problem { severity, document: document.index, at: Some(at), text });
     }
 }
 
 /// In a file that a search found, a template, or what is no manifest, is a note; a broken manifest is an error everywhere.
 fn unreadable_document(input: &DecidedInput, unreadable: &UnreadableDocument) -> Problem {
-    let UnreadableDocument { range, line, error, .. } = unreadable;
+    let UnreadableDocument { index, range, line, error } = unreadable;
     let is_manifest = || input.text.get(range.clone()).is_some_and(looks_like_manifest);
     let is_error = !input.source.is_found() || !error.is_template() && is_manifest();
     let severity = if is_error { Severity::Error } else { Severity::Note };
     let at = error.position().unwrap_or((*line, 1));
-    Problem { severity, at: Some(at), text: format!("{}: {error}", input.source) }
+    Problem { severity, document: *index, at: Some(at), text: format!("{}: {error}", input.source) }
 }
 
 /// What a summary has of one input.
