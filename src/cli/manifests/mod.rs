@@ -226,20 +226,25 @@ impl Decider<'_> {
         let Pods { locations, unknown, added } = pods(&document.value, self.kinds);
         input.unknown_kinds.extend(unknown);
         input.added_kinds.extend(added);
+        let (mut found, mut paths) = (Vec::new(), Vec::new());
         for location in locations {
             match self.pod(&document.value, location, &policy) {
                 Ok(one) => {
                     if let Some(text) = one.rival_limit_ranges(self.surroundings) {
-                        let at = input.position(&document, &one.location.path);
-                        input.add(Severity::Warning, &document, at, &text);
+                        found.push((Severity::Warning, text));
+                        paths.push(one.location.path.clone());
                     }
                     decided.push(one);
                 }
                 Err(error) => {
-                    let at = input.position(&document, &error.path);
-                    input.add(Severity::Error, &document, at, &error.to_string());
+                    found.push((Severity::Error, error.to_string()));
+                    paths.push(error.path);
                 }
             }
+        }
+        // The document is read once more for all of them.
+        for ((severity, text), at) in found.into_iter().zip(input.positions(&document, &paths)) {
+            input.add(severity, &document, at, &text);
         }
         let of_pods = if decided.is_empty() { &[][..] } else { &document.duplicate_keys };
         for DuplicateKey { line, column, key } in of_pods {
