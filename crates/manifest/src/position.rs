@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Document, documents, json_pointer::json_pointer, text, tree::Node};
+use crate::{Document, documents, json_pointer::json_pointer, text::Cursor, tree::Node};
 
 /// Line and column, both from 1, of the value at `path` in a document of `source`; of its parent if it is not written
 /// there itself, as after a merge key. `None` if the document is not of this text.
@@ -18,24 +18,58 @@ pub fn positions<P: AsRef<[String]>>(
     document: &Document,
     paths: &[P],
 ) -> Vec<Option<(usize, usize)>> {
-    let text = source.get(document.range.clone()).filter(|_| !paths.is_empty());
-    let tree = text.and_then(documents::tree);
-    let (Some(text), Some(tree)) = (text, tree) else { return vec![None; paths.len()] };
-    let of_path = |path: &P| {
-        let mut node = &tree.root;
-        for token in path.as_ref() {
-            let Some(next) = child(node, token) else { break };
-            node = next;
-        }
-        let from_start = text.get(tree.start..node.start).unwrap_or("");
-        let line = document.line + text::line_number(from_start, usize::MAX) - 1;
-        Some((line, text::column_number(source, document.range.start + node.start)))
-    };
-    paths.iter().map(of_path).collect()
+    places(source, document, paths, |place| place.value)
 }
 
-fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {
-    node.pair(token).map(|pair| &pair.value).or_else(|| node.items().get(token.parse::<usize>().ok()?))
+/// Line and column, both from 1, of the key of the value at `path`; of the value if it is an item of a list. The rest is as for
+/// [`position`].
+#[must_use]
+pub fn key_position(source: &str, document: &Document, path: &[String]) -> Option<(usize, usize)> {
+    places(source, document, std::slice::from_ref(&path), |place| place.key).pop()?
+}
+
+/// The first bytes of a value and of its key.
+#[derive(Clone, Copy)]
+struct Place {
+    key: usize,
+    value: usize,
+}
+
+fn places<P: AsRef<[String]>>(
+    source: &str,
+    document: &Document,
+    paths: &[P],
+    byte: impl Fn(Place) -> usize,
+) -> Vec<Option<(usize, usize)>> {
+    let text = source.get(document.range.clone()).filter(|_| !paths.is_empty());
+    let Some(tree) = text.and_then(documents::tree) else { return vec![None; paths.len()] };
+    let mut found: Vec<_> =
+        paths.iter().map(|path| byte(place(&tree.root, path.as_ref()))).enumerate().collect();
+    // In the order of the text, which is counted once.
+    found.sort_unstable_by_key(|(_, at)| *at);
+    let start = document.range.start;
+    let mut cursor = Cursor::starting(source, start + tree.start, document.line);
+    let mut places = vec![None; paths.len()];
+    for (index, at) in found {
+        cursor = cursor.forward(start + at);
+        if let Some(place) = places.get_mut(index) {
+            *place = Some((cursor.line, cursor.column));
+        }
+    }
+    places
+}
+
+/// The place of the value at a path, or of the last one above it that is written.
+fn place(root: &Node, path: &[String]) -> Place {
+    let (mut node, mut place) = (root, Place { key: root.start, value: root.start });
+    for token in path {
+        let pair = node.pair(token);
+        let item = || node.items().get(token.parse::<usize>().ok()?);
+        let Some(next) = pair.map(|pair| &pair.value).or_else(item) else { break };
+        place = Place { key: pair.map_or(next.start, |pair| pair.start), value: next.start };
+        node = next;
+    }
+    place
 }
 
 /// The path of the first value in `value` that `is_good` does not hold for. Errors of `serde_json` have a
@@ -126,6 +160,15 @@ mod tests {
             let path: Vec<_> = path.iter().map(|token| (*token).to_owned()).collect();
             assert_eq!(position(text, &document, &path), Some(at), "{path:?}");
         }
+        let key = |path: &[&str]| {
+            let path: Vec<_> = path.iter().map(|token| (*token).to_owned()).collect();
+            key_position(text, &document, &path)
+        };
+        assert_eq!(key(&["b", "1", "é", "d"]), Some((10, 7)));
+        assert_eq!(key(&["b", "1"]), Some((10, 3)));
+        // Written elsewhere: the place of what refers to it.
+        assert_eq!(key(&["g", "f"]), Some((7, 1)));
+        assert_eq!(key(&[]), Some((3, 1)));
         assert_eq!(position("a: 1\n", &document, &[]), None);
         let json = "{\"a\": 1}{\"b\":\n [2]}";
         let second = read(json).remove(1).unwrap();
