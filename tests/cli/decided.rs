@@ -6,13 +6,11 @@
 //! --local`); reasons and values were computed from them by a second program, after kubelet (references, expansions) and
 //! the Go runtime (GOMEMLIMIT). tests/e2e compares the result with the kubectl of its clusters.
 
-use std::{collections::BTreeMap, fs, path::Path};
-
 use gomemlimit_manifest::{AliasBudget, Kinds, pods, read};
 use serde_json::{Value, json};
 
 use super::manifests::write;
-use crate::support::command::run;
+use crate::support::command::{run, run_with_stdin};
 
 const TABLE: &str = include_str!("../manifests/decided.tsv");
 
@@ -32,10 +30,6 @@ fn rows() -> Vec<Row> {
         }
     });
     rows.collect()
-}
-
-fn write_all(rows: &[Row], to: &Path) -> Vec<String> {
-    rows.iter().enumerate().map(|(index, row)| write(to, &format!("{index:03}.yaml"), &row.text)).collect()
 }
 
 /// The documents of a text, each with the pointers of its pods.
@@ -105,58 +99,48 @@ fn without_additions(text: &str) -> Vec<Value> {
     all.collect()
 }
 
+/// What `explain` shows of the containers of a report, in its order.
+fn decided(report: &Value) -> Vec<Value> {
+    let objects = report["objects"].as_array().unwrap().iter();
+    objects.flat_map(|object| object["containers"].as_array().unwrap().iter().cloned()).collect()
+}
+
 #[test]
 fn each_container_gets_what_its_limit_in_kubernetes_yields() {
     let rows = rows();
     assert!(rows.len() > 400, "{}", rows.len());
     let directory = tempfile::tempdir().unwrap();
-    let files = write_all(&rows, directory.path());
+    for (index, row) in rows.iter().enumerate() {
+        write(directory.path(), &format!("{index:03}.yaml"), &row.text);
+    }
     let root = directory.path().to_str().unwrap();
-
     let report = run(&["explain", "-f", root, "-o", "json"]);
     assert_eq!(report.code, 0, "{}", report.stderr);
-    let mut decided = BTreeMap::<String, Vec<Value>>::new();
-    for object in report.json()["objects"].as_array().unwrap() {
-        let of_file = decided.entry(object["file"].as_str().unwrap().to_owned()).or_default();
-        of_file.extend(object["containers"].as_array().unwrap().iter().cloned());
-    }
-    let output = run(&["inject", "-q", "--in-place", "-f", root]);
+    // A stream is written quickly, unlike files.
+    let output = run(&["inject", "-q", "-f", root]);
     assert_eq!(output.code, 0, "{}", output.stderr);
+    let (decided, envs) = (decided(&report.json()), envs(&output.stdout));
+    let expected: Vec<_> =
+        rows.iter().flat_map(|row| row.containers.iter().map(|one| (row.name, one))).collect();
+    assert_eq!((decided.len(), envs.len()), (expected.len(), expected.len()));
 
     let mut wrong = Vec::new();
-    for (row, file) in rows.iter().zip(&files) {
-        let after = fs::read_to_string(file).unwrap();
-        let decided = decided.get(file).map_or(&[][..], Vec::as_slice);
-        let envs = envs(&after);
-        let found = decided.iter().zip(&envs).map(|(container, env)| {
-            let mut found = vec![container["name"].clone(), container["reason"].clone(), env.clone()];
-            if container["reason"] == "already-set" {
-                let existing = &container["existing"];
-                found.push(json!([existing["bytes"], existing["problem"]]));
-            }
-            Value::from(found)
-        });
-        let found: Vec<_> = found.collect();
-        // The existing values of some rows are not of interest.
-        let is_same = |(one, other): (&Value, &Value)| {
-            one == other || (other[3].is_null() && (0..3).all(|part| one[part] == other[part]))
-        };
-        if found.len() != row.containers.len()
-            || decided.len() != envs.len()
-            || !found.iter().zip(&row.containers).all(is_same)
-        {
-            wrong.push(format!("{}\n  expected {:?}\n  found    {found:?}", row.name, row.containers));
-        }
-        if without_additions(&row.text) != without_additions(&after) {
-            wrong.push(format!("{}: something else was changed:\n{after}", row.name));
+    for (((row, expected), decided), env) in expected.into_iter().zip(&decided).zip(&envs) {
+        let existing = json!([decided["existing"]["bytes"], decided["existing"]["problem"]]);
+        let existing = if expected[3].is_null() { Value::Null } else { existing };
+        let found = [&decided["name"], &decided["reason"], env, &existing];
+        if (0..4).any(|part| *found[part] != expected[part]) {
+            wrong.push(format!("{row}\n  expected {expected}\n  found    {found:?}"));
         }
     }
-    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 
-    let before: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
-    let again = run(&["inject", "-q", "--in-place", "-f", root]);
-    assert_eq!(again.code, 0, "{}", again.stderr);
-    for ((file, before), row) in files.iter().zip(before).zip(&rows) {
-        assert!(fs::read(file).unwrap() == before, "a second run changes {}", row.name);
+    let before = rows.iter().flat_map(|row| without_additions(&row.text)).filter(|object| !object.is_null());
+    let after = without_additions(&output.stdout);
+    for (before, after) in before.zip(after.iter().filter(|object| !object.is_null())) {
+        assert_eq!(before, *after, "something else was changed");
     }
+    let again = run_with_stdin(&["inject", "-q", "-f", "-"], &output.stdout);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert!(again.stdout == output.stdout, "a second run changes something");
 }
