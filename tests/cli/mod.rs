@@ -6,6 +6,7 @@ mod cluster;
 mod cluster_commands;
 mod decided;
 mod diagnose;
+mod doubtful;
 mod explain;
 mod files;
 mod help;
