@@ -95,7 +95,8 @@ fn a_list_among_several_objects_is_no_item_of_a_list() {
 #[test]
 fn items_of_a_typed_list_have_their_kind_in_a_list() {
     let typed = "apiVersion: v1\nkind: LimitRangeList\nitems:\n- metadata: {name: a}\n";
-    let output = run_with_stdin(&["inject", "-q", "-f", "-", "-o", "json"], &[typed, &yaml("b")].join("---\n"));
+    let output =
+        run_with_stdin(&["inject", "-q", "-f", "-", "-o", "json"], &[typed, &yaml("b")].join("---\n"));
     let expected = r#"{
   "apiVersion": "v1",
   "items": [
@@ -131,7 +132,9 @@ fn what_is_no_object_is_not_in_a_list() {
     let items = output.json()["items"].as_array().unwrap().clone();
     assert!(items.len() == 2 && items.iter().all(|item| item["kind"] == "Pod"), "{items:?}");
     for line in [1, 6] {
-        let note = format!("note: (stdin): line {line}: this is left out, because it is no object: kubectl reads no List");
+        let note = format!(
+            "note: (stdin): line {line}: this is left out, because it is no object: kubectl reads no List"
+        );
         assert!(output.stderr.contains(&note), "{}", output.stderr);
     }
 }

@@ -63,7 +63,9 @@ fn with_kind<'v>(item: &'v Value, list: &Value) -> Cow<'v, Value> {
             if !item.contains_key("kind") && !item.contains_key("apiVersion") =>
         {
             let mut item = item.clone();
-            item.extend([("kind", kind), ("apiVersion", version)].map(|(key, text)| (key.to_owned(), text.into())));
+            item.extend(
+                [("kind", kind), ("apiVersion", version)].map(|(key, text)| (key.to_owned(), text.into())),
+            );
             Cow::Owned(item.into())
         }
         _ => Cow::Borrowed(item),

@@ -13,8 +13,8 @@ const MAX_SIMPLE_KEY: usize = 1024;
 #[must_use]
 pub fn json_as_yaml(text: &str) -> Cow<'_, str> {
     let object = json_values(text).and_then(|values| values.ranges.into_iter().next());
-    let Some((before, json, behind)) =
-        object.and_then(|range| Some((text.get(..range.start)?, text.get(range.clone())?, text.get(range.end..)?)))
+    let Some((before, json, behind)) = object
+        .and_then(|range| Some((text.get(..range.start)?, text.get(range.clone())?, text.get(range.end..)?)))
     else {
         return Cow::Borrowed(text);
     };
@@ -43,9 +43,8 @@ fn object_as_yaml(json: &str) -> String {
 
 /// A text in double quotes, without the escapes that YAML 1.1 does not have, and with those that it needs.
 fn string_as_yaml(string: &str) -> Cow<'_, str> {
-    let is_odd = |char: char| {
-        matches!(char, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
-    };
+    let is_odd =
+        |char: char| matches!(char, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}');
     let has_escape = string.match_indices('\\').any(|(at, _)| {
         let escape = string.get(at + 1..).unwrap_or("");
         escape.starts_with('/') || ["ud", "uD"].iter().any(|half| escape.starts_with(half))
@@ -78,13 +77,19 @@ mod tests {
             (r#"{"a": "b\/c"} # d\/e"#, r#"{"a": "b/c"} # d\/e"#),
             (r#"{"a": "\ud83d\uDE00\n"}"#, r#"{"a": "😀\n"}"#),
             (r#"{"a": "\ud800", "b": "\uDfff\u00e9"}"#, "{\"a\": \"\u{fffd}\", \"b\": \"\u{fffd}é\"}"),
-            ("{\"a\": \"\u{7f}\u{80} \u{2028} \u{ffff}\"}\n", "{\"a\": \"\\u007f\\u0080 \\u2028 \\uffff\"}\n"),
+            (
+                "{\"a\": \"\u{7f}\u{80} \u{2028} \u{ffff}\"}\n",
+                "{\"a\": \"\\u007f\\u0080 \\u2028 \\uffff\"}\n",
+            ),
             ("{\"a\"\n: 1.0, \"b\" : 1E2}", "{\"a\": 1.0, \"b\" : 1E2}"),
         ] {
             assert_eq!(json_as_yaml(json), yaml, "{json:?}");
         }
         let long = "k".repeat(MAX_SIMPLE_KEY - 1);
-        assert_eq!(json_as_yaml(&format!("{{\"{long}\":[\"{long}\"]}}")), format!("{{? \"{long}\":[\"{long}\"]}}"));
+        assert_eq!(
+            json_as_yaml(&format!("{{\"{long}\":[\"{long}\"]}}")),
+            format!("{{? \"{long}\":[\"{long}\"]}}")
+        );
     }
 
     #[test]

@@ -54,7 +54,9 @@ fn a_block_item_goes_before_another() {
 #[test]
 fn the_dash_of_an_item_may_be_on_a_line_of_its_own() {
     for dash in ["-", "- # the first", "-\n\n    # of all", "- &a # the first"] {
-        let before = format!("env:\n  # ports\n  {dash}\n    name: PORT\n    value: a\n  -\n    name: LAST\nother: 1\n");
+        let before = format!(
+            "env:\n  # ports\n  {dash}\n    name: PORT\n    value: a\n  -\n    name: LAST\nother: 1\n"
+        );
         let first = "env:\n  # ports\n  - name: GOMEMLIMIT\n    value: \"966367641\"\n  ";
         check(&before, &[add("/env/0", variable())], &before.replace("env:\n  # ports\n  ", first));
         let last = before.replace("  -\n    name: LAST\n", "");

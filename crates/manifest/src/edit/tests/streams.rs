@@ -6,8 +6,10 @@ use super::*;
 #[test]
 fn lines_may_end_with_carriage_returns_alone() {
     let before = "spec:\n  containers:\n  - name: a # c\n    args: [\"b\n      c\"]\n  - name: b\n    env:\n    - name: A\n      value: |\n        x\n";
-    let after = before.replace("\n  - name: b", "\n    env:\n    - name: GOMEMLIMIT\n      value: \"966367641\"\n  - name: b")
-        + "    - name: GOMEMLIMIT\n      value: \"966367641\"\n";
+    let after = before.replace(
+        "\n  - name: b",
+        "\n    env:\n    - name: GOMEMLIMIT\n      value: \"966367641\"\n  - name: b",
+    ) + "    - name: GOMEMLIMIT\n      value: \"966367641\"\n";
     let edits = [add_env("/spec/containers/0"), append_env("/spec/containers/1")];
     check(before, &edits, &after);
     let returns = |text: &str| text.replace('\n', "\r");
