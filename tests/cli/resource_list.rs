@@ -179,7 +179,8 @@ fn results_are_added_to_what_is_there(#[case] earlier: &str) {
     let output = run_with_stdin(&["inject", "-f", "-"], &format!("{LIST}{earlier}"));
     assert_eq!(output.code, 0, "{}", output.stderr);
     let list = list(&output.stdout);
-    let messages: Vec<_> = list["results"].as_array().unwrap().iter().map(|one| one["message"].as_str().unwrap()).collect();
+    let messages: Vec<_> =
+        list["results"].as_array().unwrap().iter().map(|one| one["message"].as_str().unwrap()).collect();
     let own = messages.iter().position(|one| one.starts_with("container api: ")).unwrap();
     assert_eq!((own, messages.len() - own), (usize::from(earlier.contains("another")), 3), "{list:#}");
 }

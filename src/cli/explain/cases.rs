@@ -65,11 +65,7 @@ fn problems(input: &DecidedInput, gate: Gate<'_>) -> impl Iterator<Item = Case> 
             document: problem.document,
             object: None,
             container: None,
-            findings: gate
-                .finding(rule, text)
-                .into_iter()
-                .map(|one| Finding { place, ..one })
-                .collect(),
+            findings: gate.finding(rule, text).into_iter().map(|one| Finding { place, ..one }).collect(),
         }
     })
 }
