@@ -70,8 +70,13 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
         let results = results.unwrap_or_default();
         let done = match (&one.document, mode) {
             (Some(document), Mode::Json) => changed_value(document, &one.decided, &results).map(|value| {
-                objects.extend(value.filter(|value| !value.is_null()).map(|value| JsonObject::new(&value)));
-                Vec::new()
+                let is_left_out = value.as_ref().is_some_and(|value| !value.is_object() && !value.is_null());
+                objects.extend(value.filter(Value::is_object).map(|value| JsonObject::new(&value)));
+                let note = format!(
+                    "line {}: this is left out, because it is no object: kubectl reads no List that has it",
+                    document.line
+                );
+                is_left_out.then_some(note).into_iter().collect()
             }),
             (Some(document), Mode::Yaml) if document.is_json => {
                 changed_value(document, &one.decided, &results).map(|value| {
@@ -144,7 +149,7 @@ fn changed_text(
 ) -> Result<(String, Vec<String>), String> {
     let edits: Result<Vec<_>, _> = one.decided.iter().map(Decided::edits).collect();
     let mut edits = edits.map_err(|error| error.to_string())?.concat();
-    edits.extend(results.into_iter().map(results::edit));
+    edits.extend(results::edits(&document.value, results));
     if edits.is_empty() {
         return Ok((source.get(document.range.clone()).unwrap_or_default().to_owned(), Vec::new()));
     }

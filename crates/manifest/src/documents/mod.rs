@@ -1,5 +1,6 @@
 //! Splits an input into its documents and reads each of them by itself, so that one that cannot be read hides no other.
 
+mod as_yaml;
 mod json;
 mod pieces;
 
@@ -17,6 +18,8 @@ use crate::text::{Cursor, line_start};
 use crate::tree::{DuplicateKey, Node, NodeKind, Style, Tree};
 use json::{JsonEnd, JsonError, JsonValues};
 use pieces::{Piece, pieces};
+
+pub use as_yaml::json_as_yaml;
 
 /// One document of an input.
 #[derive(Debug, Clone, PartialEq)]
