@@ -8,6 +8,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) value: Value,
+    /// Without what is below it, if only values were asked for.
     pub(crate) root: Node,
     /// The anchors that some alias refers to.
     pub(crate) referenced: HashSet<usize>,

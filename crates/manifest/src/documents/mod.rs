@@ -59,7 +59,7 @@ pub struct UnreadableDocument {
 /// that it applies stays unseen, or one whose aliases copy more than the budget.
 pub fn read(source: &str, budget: &mut AliasBudget) -> Vec<Result<Document, UnreadableDocument>> {
     let mut documents: Vec<Result<Document, UnreadableDocument>> = Vec::new();
-    scan(source, budget, &mut |found| {
+    scan(source, false, budget, &mut |found| {
         let index = documents.len();
         let start = match documents.last_mut() {
             None => 0,
@@ -82,7 +82,7 @@ pub fn read(source: &str, budget: &mut AliasBudget) -> Vec<Result<Document, Unre
 /// Reads `text`, the range of one document, with the position of each node in it. `None` if it is not one document.
 pub(crate) fn tree(text: &str) -> Option<Tree> {
     let mut outcomes = Vec::new();
-    scan(text, &mut AliasBudget::default(), &mut |found| outcomes.push(found.outcome));
+    scan(text, true, &mut AliasBudget::default(), &mut |found| outcomes.push(found.outcome));
     let tree = outcomes.pop()?.ok()?;
     outcomes.is_empty().then_some(tree)
 }
@@ -96,9 +96,9 @@ struct Found {
     outcome: Result<Tree, ManifestError>,
 }
 
-/// Calls `found` for each document.
-fn scan(source: &str, budget: &mut AliasBudget, found: &mut dyn FnMut(Found)) {
-    let mut scanner = Scanner { source, budget, cursor: Cursor::new(source), count: 0, found };
+/// Calls `found` for each document, whose tree has its nodes only with `keeps_nodes`.
+fn scan(source: &str, keeps_nodes: bool, budget: &mut AliasBudget, found: &mut dyn FnMut(Found)) {
+    let mut scanner = Scanner { source, keeps_nodes, budget, cursor: Cursor::new(source), count: 0, found };
     let Some(JsonValues { ranges, end }) = json::json_values(source) else {
         return scanner.stream(0, FirstPiece::Any);
     };
@@ -127,6 +127,7 @@ enum FirstPiece {
 
 struct Scanner<'s, 'f> {
     source: &'s str,
+    keeps_nodes: bool,
     budget: &'f mut AliasBudget,
     /// The start of the part that is read.
     cursor: Cursor<'s>,
@@ -155,7 +156,9 @@ impl Scanner<'_, '_> {
     fn json(&mut self, range: Range<usize>) {
         self.cursor = self.cursor.forward(range.start);
         let start = range.start;
-        let outcome = compose_json(self.source, range, self.cursor, self.next_document(), self.budget);
+        let number = self.next_document();
+        let outcome =
+            compose_json(self.source, range, self.cursor, number, self.keeps_nodes, self.budget);
         self.found(start, self.cursor.line, true, outcome);
     }
 
@@ -199,7 +202,7 @@ impl Scanner<'_, '_> {
             return false;
         }
         let mut budget = AliasBudget::default();
-        let alone = compose(self.source, piece.content..error, self.cursor, 1, &mut budget);
+        let alone = compose(self.source, piece.content..error, self.cursor, 1, false, &mut budget);
         alone.failure.is_none()
             && alone.trees.len() == trees.len()
             && alone.trees.iter().zip(trees).all(|(alone, tree)| alone.value == tree.value)
@@ -217,7 +220,7 @@ impl Scanner<'_, '_> {
             return self.unreadable(start, error);
         }
         let content = piece.content..piece.range.end;
-        let composed = compose(self.source, content, self.cursor, number, self.budget);
+        let composed = compose(self.source, content, self.cursor, number, self.keeps_nodes, self.budget);
         let mut trees = composed.trees;
         if let (true, None, Some(marker)) = (trees.is_empty(), &composed.failure, piece.marker) {
             trees.push(empty(marker, piece.content));
