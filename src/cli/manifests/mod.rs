@@ -16,7 +16,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
 use gomemlimit_manifest::{
-    AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnknownKind,
+    AliasBudget, CustomKind, Document, KeyPosition, Kinds, NotRead, PodLocation, Pods, UnknownKind,
     UnreadableDocument, pods, read,
 };
 use serde_json::Value;
@@ -195,7 +195,6 @@ impl Decider<'_> {
             encoding: Encoding::Utf8,
             documents: Vec::new(),
             problems: Vec::new(),
-            unknown_kinds: Vec::new(),
         };
         match text {
             Ok(Content { text, encoding, file }) => {
@@ -208,7 +207,7 @@ impl Decider<'_> {
                 Ok(document) => self.document(&mut input, document),
                 Err(unreadable) => {
                     input.problems.push(unreadable_document(&input, &unreadable));
-                    DecidedDocument { range: unreadable.range, document: None, decided: Vec::new() }
+                    DecidedDocument::unreadable(unreadable.range)
                 }
             };
             input.documents.push(decided);
@@ -217,17 +216,17 @@ impl Decider<'_> {
     }
 
     fn document(&self, input: &mut DecidedInput, document: Document) -> DecidedDocument {
-        let mut decided = Vec::new();
         let policy = match resource_list::policy(&document.value, self.policy) {
             Ok(policy) => policy,
             Err(error) => {
                 let at = input.position(&document, &["functionConfig".to_owned()]);
                 input.add(Severity::Error, &document, at, &error.to_string());
-                return DecidedDocument { range: document.range.clone(), document: Some(document), decided };
+                let nothing = DecidedDocument::unreadable(document.range.clone());
+                return DecidedDocument { document: Some(document), ..nothing };
             }
         };
-        let Pods { locations, unknown } = pods(&document.value, self.kinds);
-        input.unknown_kinds.extend(unknown);
+        let mut decided = Vec::new();
+        let Pods { locations, unknown: unknown_kinds } = pods(&document.value, self.kinds);
         for location in locations {
             match self.pod(&document.value, location, &policy) {
                 Ok(one) => {
@@ -243,13 +242,8 @@ impl Decider<'_> {
                 }
             }
         }
-        let of_pods = if decided.is_empty() { &[][..] } else { &document.duplicate_keys };
-        for DuplicateKey { line, column, key } in of_pods {
-            let text =
-                format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
-            input.add(Severity::Warning, &document, (*line, *column), &text);
-        }
-        DecidedDocument { range: document.range.clone(), document: Some(document), decided }
+        input.add_lints(&document, !decided.is_empty());
+        DecidedDocument { range: document.range.clone(), document: Some(document), decided, unknown_kinds }
     }
 
     fn pod(&self, object: &Value, location: PodLocation, policy: &Policy) -> Result<Decided, UnreadablePod> {
@@ -268,6 +262,31 @@ impl Decider<'_> {
 }
 
 impl DecidedInput {
+    /// Warns of what other programs read otherwise in a document that has pods, and of one that kubectl does not read.
+    fn add_lints(&mut self, document: &Document, has_pods: bool) {
+        if let Some(NotRead { line, column, what }) = &document.not_read
+            && (has_pods || !objects(document.value.clone()).is_empty())
+            // Several documents may have the same line.
+            && !self.problems.iter().any(|problem| problem.at == Some((*line, *column)) && problem.text.ends_with(what))
+        {
+            self.add(Severity::Warning, document, (*line, *column), what);
+        }
+        if !has_pods {
+            return;
+        }
+        for KeyPosition { line, column, key } in &document.duplicate_keys {
+            let text = format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
+            self.add(Severity::Warning, document, (*line, *column), &text);
+        }
+        for KeyPosition { line, column, key } in &document.overridden_keys {
+            let text = format!(
+                "for kubectl the merge key (<<) after it overrides the key {key:?}, for other programs it does not; write \
+                 << before it, or remove it"
+            );
+            self.add(Severity::Warning, document, (*line, *column), &text);
+        }
+    }
+
     fn add(&mut self, severity: Severity, document: &Document, at: (usize, usize), what: &str) {
         let (number, (line, column)) = (document.index + 1, at);
         let text = format!("{}: document {number}, line {line}, column {column}: {what}", self.source);
@@ -302,7 +321,8 @@ impl Seen {
     fn of(input: &DecidedInput) -> Self {
         let containers = input.decided().map(|one| one.decision.containers.len()).sum();
         let is_left_out = input.documents.is_empty();
-        let unknown_kinds = input.unknown_kinds.iter().map(|one| (input.source.to_string(), one.clone()));
+        let unknown_kinds = input.documents.iter().flat_map(|one| &one.unknown_kinds);
+        let unknown_kinds = unknown_kinds.map(|one| (input.source.to_string(), one.clone()));
         let (problems, pods) = (Vec::new(), input.decided().count());
         Self { problems, is_left_out, pods, containers, unknown_kinds: unknown_kinds.collect() }
     }

@@ -8,6 +8,8 @@ mod draft;
 mod edit_tree;
 mod flow;
 mod item;
+mod merge;
+mod other_reading;
 mod pair;
 mod pointer;
 mod properties;
@@ -58,9 +60,13 @@ pub fn edit(source: &str, document: &Document, edits: &[Edit]) -> Result<Edited,
     let mut notes = Vec::new();
     while !pending.is_empty() {
         let (mut now, later) = rounds::split(pending);
-        sharing::settle(&mut draft, &mut now, &mut expected, &mut notes)?;
+        let all = sharing::settle(&mut draft, &mut now, &mut expected, &mut notes)?;
+        let others = other_reading::edits(&draft, &all);
         let splices = plan(&draft, &now)?;
         draft.splice(splices)?;
+        for edit in &others {
+            other_reading::make(&mut draft, edit);
+        }
         pending = later;
     }
     Ok(Edited { text: draft.finish(&expected)?, notes })
