@@ -79,7 +79,6 @@ spec:
     let variable = "    env:\n    - name: GOMEMLIMIT\n      value: \"483183820\"\n";
     let after = text
         .replace("512Mi}}\n", &format!("512Mi}}}}\n{variable}"))
-        .replace("    env: []\n", variable)
         .replace("metadata: {name: a}", "metadata: {name: a, annotations: {gomemlimit.dev/status: ");
     let without_status: String =
         output.stdout.lines().map(|line| line.split("gomemlimit.dev/status: ").next().unwrap().to_owned() + "\n").collect();

@@ -342,7 +342,7 @@ fn deep_nesting_is_an_error_and_no_crash() {
 #[case::behind_end("a: 1\n...\nb: 2\n---\nc: 3\n", &[None, Some((3, 1)), None])]
 #[case::behind_end_with_comment("a: 1\n... # c\n# d\n{b: 2}\n", &[None, Some((4, 1))])]
 #[case::end_and_separator("a: 1\n...\n---\nb: 2\n...\n", &[None, None])]
-#[case::only_comments_before("---\n# c\n...\nb: 2\n---\nc: 3\n", &[Some((2, 1)), None])]
+#[case::only_comments_before("---\n# c\n...\nb: 2\n---\nc: 3\n", &[Some((4, 1)), None])]
 #[case::behind_nothing("null\n...\nb: 2\n", &[None, Some((3, 1))])]
 #[case::mark("a: 1\n...\n\u{feff}---\nb: 2\n---\nc: 3\n", &[None, Some((4, 1)), None])]
 #[case::in_text("a: |\n  ...\n  --- b\nb: 2\n", &[None])]

@@ -10,7 +10,10 @@ use super::plan_one;
 use super::slot;
 use super::written::Written;
 use crate::json_pointer::json_pointer;
-use crate::tree::Node;
+use crate::tree::{Node, Pair};
+
+/// The field of a container, or of a pod, with the memory limit, by which the value is computed.
+const RESOURCES: &str = "resources";
 
 /// The edits of overridden pairs that do the same to them as `edits` do to the values that kubectl reads, as far as that is
 /// possible: a variable goes to another list, unless it is there already.
@@ -62,7 +65,9 @@ fn of_pair(draft: &Draft<'_>, anchors: &Anchors<'_>, edit: &Edit) -> Vec<Edit> {
     let mut node = &draft.tree.root;
     for (depth, token) in edit.path.iter().enumerate() {
         if let (Some(pair), None) = (node.pair(token), anchors.own(node, token)) {
-            let own = draft.tree.overridden.iter().find(|own| own.start == pair.start);
+            let overridden = |pair: &Pair| draft.tree.overridden.iter().find(|own| own.start == pair.start);
+            let has_other_limit = node.pair(RESOURCES).and_then(overridden).is_some_and(|own| own.differs.is_some());
+            let own = overridden(pair).filter(|_| !has_other_limit);
             let (path, rest) = edit.path.split_at(depth + 1);
             let read = draft.tree.value.pointer(&json_pointer(path));
             let Some((own, read)) = own.zip(read) else { return Vec::new() };
@@ -104,6 +109,7 @@ fn follow(
             _ => {}
         };
     };
+    let is_list = own.is_array();
     match (own, change) {
         (Value::Array(items), Change::Add(new)) if rest.is_empty() => {
             // Before the same item, or at the end.
@@ -116,7 +122,10 @@ fn follow(
             found.push(edit(path, Some(token), change.clone()));
         }
         _ => {
-            let Some((own, read)) = value_at(own, token).zip(value_at(read, token)) else { return };
+            // Of a list, only the same item is the one that is meant.
+            let is_same = |(own, read): &(&Value, &Value)| !is_list || own == read;
+            let next = value_at(own, token).zip(value_at(read, token)).filter(is_same);
+            let Some((own, read)) = next else { return };
             path.push(token.clone());
             follow(own, read, path, rest, change, found);
             path.pop();

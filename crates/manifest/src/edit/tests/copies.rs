@@ -38,7 +38,7 @@ fn scalars_keep_their_quotes() {
     let (list, _) = list.split_once("  - name: two").unwrap();
     let variable = "    - name: GOMEMLIMIT\n      value: \"1\"\n";
     let after = source.replace(" *env\n", &format!("\n{list}{variable}"));
-    check_copy(source, &[append(1, "1")], &after, &notes([19], "*env", 4));
+    check_copy(source, &[append(1, "1")], &after, &notes([19], "*env", 5));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_block_scalar_that_is_shared_itself_is_written_out() {
         source,
         &[replace("/spec/containers/0/env/0/value", "8")],
         &after,
-        &notes([8, 11, 12], "*v", 6),
+        &notes([8, 11, 12], "*v", 7),
     );
 }
 
@@ -125,7 +125,7 @@ fn a_block_scalar_takes_in_no_comment() {
              # c
 ";
     let after = source.replace(" *env\n", "\n    - name: A\n      value: \"a\\n\"\n") + "    - name: GOMEMLIMIT\n      value: \"1\"\n";
-    check_copy(source, &[append(1, "1")], &after, &notes([9], "*env", 4));
+    check_copy(source, &[append(1, "1")], &after, &notes([9], "*env", 5));
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn what_is_shared_or_alone_stays() {
     check(
         "a: [&x {b: 1}, 2]\nc: *x\n",
         &[set("/a/0")],
-        "a: [&x {name: GOMEMLIMIT, value: \"966367641\"}, 2]\nc:\n  b: 1\n",
+        "a: [&x {name: GOMEMLIMIT, value: \"966367641\"}, 2]\nc: {b: 1}\n",
     );
     check("a:\n- b: &x 1\n- 2\nc: *x\n", &[remove("/a/0")], "a:\n- 2\nc: 1\n");
     refuse("a: [1]\n", remove("/a/0"), "the only item");

@@ -50,13 +50,13 @@ fn a_list_of_merge_keys_gets_an_item() {
         &source(" [*a, *b]"),
         &[append(0, "1")],
         &filled(source(&format!(" [{given}, *a, *b]"))),
-        &["line 8: env of <<: [*a, *b] is written out here, because it is not edited as line 2 is"],
+        &["line 8: env of <<: [*a, *b] is written out here, because it is not edited as line 3 is"],
     );
     check_notes(
         &source("\n    - *a\n    - *b"),
         &[append(0, "1")],
         &filled(source(&format!("\n    - {given}\n    - *a\n    - *b"))),
-        &["line 8: env of <<: - *a - *b is written out here, because it is not edited as line 2 is"],
+        &["line 8: env of <<: - *a - *b is written out here, because it is not edited as line 3 is"],
     );
 }
 
@@ -76,6 +76,15 @@ fn a_merged_mapping_that_is_written_there_is_edited() {
          GOMEMLIMIT, value: \"1\"}]}, {env: [{name: *x}]}], name: one}\n",
         &["line 4: env of <<: {env: [{name: *x}]} is written out here, because a merge key (<<) is not edited"],
     );
+}
+
+/// It is not known what value others need.
+#[test]
+fn an_overridden_env_of_a_container_with_another_limit_is_left() {
+    let source = "spec:\n  containers:\n  - &base\n    resources: {limits: {memory: 1Gi}}\n    env: [{name: A}]\n  - env: [{name: \
+                  Z}]\n    resources: {limits: {memory: 512Mi}}\n    <<: *base\n";
+    let variable = "[{name: A}, {name: GOMEMLIMIT, value: \"1\"}]";
+    check_notes(source, &[append(0, "1"), append(1, "1")], &source.replace("[{name: A}]", variable), &[]);
 }
 
 /// Never a user's value overwritten, whoever reads it.
@@ -115,7 +124,7 @@ fn what_a_merge_key_gives_is_written_out_without_what_it_overrides() {
         &[create(0, "1")],
         "spec:\n  containers:\n  - &base\n    name: one\n    image: 'x'\n    env:\n    - name: GOMEMLIMIT\n      value: \"1\"\n  - image: \
          y\n    <<: {image: 'x', name: one}\n    command: [b]\n",
-        &["line 7: <<: *base is written out here, because it is not edited as line 3 is"],
+        &["line 7: <<: *base is written out here, because it is not edited as line 4 is"],
     );
 }
 
