@@ -168,7 +168,7 @@ fn the_name_of_a_container_that_has_none_is_its_place() {
 fn a_container_without_a_name_is_named_by_its_place() {
     let text = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: hello}\nspec:\n  template:\n    metadata:\n      \
                 annotations: {gomemlimit.dev/headroom: 2Gi}\n    spec:\n      containers:\n      - image: x\n        resources: \
-                {limits: {memory: 1Gi}}\n      - name: \"\"\n        image: y\n        resources: {limits: {memory: 1Gi}}\n        \
+                {limits: {memory: 1Gi}}\n      - name: \"\"\n        image: z\n        resources: {limits: {memory: 1Gi}}\n        \
                 env: [{name: GOMEMLIMIT, value: 1GB}]\n";
     let output = run_with_stdin(&["inject", "-f", "-"], text);
     let object = "Service default/hello";

@@ -6,7 +6,7 @@ use super::anchors::Anchors;
 use super::change::{Change, Edit};
 use super::context::EditContext;
 use super::draft::Draft;
-use super::plan_one;
+use super::plan;
 use super::slot;
 use super::written::Written;
 use crate::json_pointer::json_pointer;
@@ -36,7 +36,7 @@ pub(super) fn make(draft: &mut Draft<'_>, edit: &Edit) {
             (Some(pair), Change::Add(value) | Change::Replace(value)) => {
                 slot::set(&context, &pair.value, Some(pair), &Written::from(value)).ok()
             }
-            _ => plan_one(&context, edit).ok(),
+            _ => plan::one(&context, edit).ok(),
         }
     });
     if let Some(splices) = splices {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::written::{Copied, Written};
 use crate::scalar as yaml_scalar;
+use crate::text::is_printable;
 use crate::tree::Style;
 
 /// How to quote a string.
@@ -78,9 +79,4 @@ pub(super) fn quoted(text: &str, quote: Quote) -> String {
     }
     result.push('"');
     result
-}
-
-/// Whether every YAML parser accepts the character without an escape in a quoted scalar on one line.
-pub(super) fn is_printable(char: char) -> bool {
-    !char.is_control() && !matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }

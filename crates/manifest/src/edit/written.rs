@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::quote;
+use crate::text::is_printable;
 use crate::tree::{Node, NodeKind, Style};
 
 /// A value of an edit, or one that is written out in the place of an alias.
@@ -87,7 +87,7 @@ fn is_literal(value: &Value) -> bool {
     !lines.is_empty()
         && !lines.starts_with(['\n', ' ', '\t'])
         && !lines.ends_with('\n')
-        && lines.chars().all(|char| matches!(char, '\n' | '\t') || quote::is_printable(char))
+        && lines.chars().all(|char| matches!(char, '\n' | '\t') || is_printable(char))
 }
 
 /// Whether a text that is plain in block style is plain between brackets, too.

@@ -121,11 +121,11 @@ impl<'t> Sites<'t> {
         merges.into_iter().find_map(|(position, pair)| {
             self.anchors.merged(&pair.value).into_iter().find_map(|mapping| {
                 let edits = self.definition(mapping).and_then(|definition| definition.edits)?;
-                let mut gained = edits
+                let mut all = edits
                     .below
                     .iter()
                     .filter(|(key, edits)| edits.change.is_some() && !self.anchors.has(mapping, key));
-                gained.find_map(|(key, _)| {
+                all.find_map(|(key, gained)| {
                     let wanted = site.edits.and_then(|edits| edits.at(key)).and_then(|edits| edits.change);
                     match entries.iter().find(|entry| entry.key == *key) {
                         None if wanted.is_some() => None,
@@ -133,7 +133,9 @@ impl<'t> Sites<'t> {
                         Some(entry) => match entry.giver {
                             Giver::Own(own) if own > position => None,
                             Giver::Merge { pair, mapping: giver } if self.is_before(site, (pair, giver), (position, mapping)) => None,
-                            Giver::Own(_) => Some(Fix::Merge(site, position)),
+                            // The pair becomes the same.
+                            Giver::Own(_) if wanted.is_some() && wanted == gained.change => None,
+                            Giver::Own(_) => Some(Fix::Key(site, entry.key)),
                             Giver::Merge { .. } if wanted.is_some() => None,
                             Giver::Merge { .. } => Some(Fix::Key(site, entry.key)),
                         },

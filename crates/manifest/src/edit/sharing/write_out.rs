@@ -72,6 +72,11 @@ pub(super) fn note(draft: &Draft<'_>, sites: &Sites<'_>, fix: &Fix<'_, '_>) -> S
         let pair = site.node.pairs().get(position)?;
         Some((pair.start, text(pair.start, block::end_of(&draft.text, &pair.value)?)))
     };
+    let merged = |site: &Site<'_>, position: usize| {
+        let pair = site.node.pairs().get(position);
+        let mapping = pair.and_then(|pair| sites.anchors.merged(&pair.value).first().copied());
+        mapping.map_or(0, |mapping| mapping.anchor)
+    };
     let (what, at, anchor) = match *fix {
         Fix::Alias(site) => {
             let anchor = if let NodeKind::Alias(id) = site.node.kind { id } else { 0 };
@@ -80,15 +85,20 @@ pub(super) fn note(draft: &Draft<'_>, sites: &Sites<'_>, fix: &Fix<'_, '_>) -> S
         Fix::Key(site, key) => {
             let entries = sites.anchors.entries(site.node);
             let giver = entries.iter().find(|entry| entry.key == key).map(|entry| entry.giver);
-            let Some(Giver::Merge { pair, mapping }) = giver else { return String::new() };
-            let (at, text) = merge(site, pair).unwrap_or_default();
-            (format!("{key} of {text}"), at, mapping.anchor)
+            let (position, anchor) = match giver {
+                Some(Giver::Merge { pair, mapping }) => (pair, mapping.anchor),
+                // The last merge key is going to give it.
+                _ => {
+                    let position = site.node.pairs().iter().rposition(|pair| pair.merge).unwrap_or_default();
+                    (position, merged(site, position))
+                }
+            };
+            let (at, text) = merge(site, position).unwrap_or_default();
+            (format!("{key} of {text}"), at, anchor)
         }
         Fix::Merge(site, position) => {
             let (at, text) = merge(site, position).unwrap_or_default();
-            let pair = site.node.pairs().get(position);
-            let mapping = pair.and_then(|pair| sites.anchors.merged(&pair.value).first().copied());
-            (text, at, mapping.map_or(0, |mapping| mapping.anchor))
+            (text, at, merged(site, position))
         }
     };
     let what = what.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -128,6 +128,35 @@ fn what_a_merge_key_gives_is_written_out_without_what_it_overrides() {
     );
 }
 
+/// The merged mapping gets a key that the mapping has before it.
+#[test]
+fn a_pair_before_a_merge_key_that_is_going_to_override_it_keeps_its_value() {
+    let source = "spec:\n  containers:\n  - &base\n    name: one\n  - env: []\n    <<: *base\n";
+    let variable = |value: &str| format!("\n    - name: GOMEMLIMIT\n      value: \"{value}\"\n");
+    let base = source.replace("one\n", &format!("one\n    env:{}", variable("1")));
+    check_notes(
+        source,
+        &[create(0, "1"), create(1, "1")],
+        &base.replace(" []\n", &variable("1")),
+        &[],
+    );
+    let notes = ["line 6: env of <<: *base is written out here, because it is not edited as line 4 is"];
+    check_notes(
+        source,
+        &[create(0, "1"), create(1, "2")],
+        &base.replace(" []\n", &variable("2")).replace("*base\n", "[{env: [{name: GOMEMLIMIT, value: \"2\"}]}, *base]\n"),
+        &notes,
+    );
+    check_notes(source, &[create(0, "1")], &base.replace("*base\n", "[{env: []}, *base]\n"), &notes);
+    let filled = |text: &str| text.replace("env: []", "env: [{name: Z}]");
+    check_notes(
+        &filled(source),
+        &[create(0, "1")],
+        &filled(&base).replace("*base\n", "[{env: [{name: Z}]}, *base]\n"),
+        &notes,
+    );
+}
+
 #[test]
 fn annotations_and_whole_templates_are_followed() {
     let source = "x-m: &m {annotations: {a: b}}\nmetadata:\n  annotations: {c: d}\n  <<: *m\n";
