@@ -9,8 +9,7 @@ const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  cont
 const IN_LINE: &str = "--- {apiVersion: v1, kind: Pod, metadata: {name: b}, spec: {containers: [{name: b, resources: {limits: \
                        {memory: 1Gi}}}]}}\n";
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n";
-const RANGE: &str =
-    "apiVersion: v1\nkind: LimitRange\nmetadata: {name: r}\nspec: {limits: [{type: Container, default: {memory: 2Gi}}]}\n";
+const RANGE: &str = "apiVersion: v1\nkind: LimitRange\nmetadata: {name: r}\nspec: {limits: [{type: Container, default: {memory: 2Gi}}]}\n";
 
 const REFUSED: &str = "kubectl refuses a line with text after ---, and reads neither the document before it nor any after it; write --- \
                        alone, and the text on the next line";
@@ -36,7 +35,11 @@ fn what_kubectl_does_not_read_is_a_warning(
     #[case] expected: &[(usize, usize, &str)],
 ) {
     let text = parts.concat();
-    for arguments in [&["inject", "-f", "-", "-q"][..], &["explain", "-f", "-"], &["inject", "-f", "-", "-q", "-o", "json"]] {
+    for arguments in [
+        &["inject", "-f", "-", "-q"][..],
+        &["explain", "-f", "-"],
+        &["inject", "-f", "-", "-q", "-o", "json"],
+    ] {
         let output = run_with_stdin(arguments, &text);
         let warnings: String = expected
             .iter()
@@ -82,8 +85,11 @@ spec:
         .replace("512Mi}}\n", &format!("512Mi}}}}\n{variable}"))
         .replace("    env: []\n", variable)
         .replace("metadata: {name: a}", "metadata: {name: a, annotations: {");
-    let without_status: String =
-        output.stdout.lines().map(|line| line.split("gomemlimit.dev/status: ").next().unwrap().to_owned() + "\n").collect();
+    let without_status: String = output
+        .stdout
+        .lines()
+        .map(|line| line.split("gomemlimit.dev/status: ").next().unwrap().to_owned() + "\n")
+        .collect();
     assert_eq!(without_status, after);
     // Without pods there is no word.
     let service = text.replace("Pod", "Service");

@@ -275,7 +275,8 @@ impl DecidedInput {
             return;
         }
         for KeyPosition { line, column, key } in &document.duplicate_keys {
-            let text = format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
+            let text =
+                format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
             self.add(Severity::Warning, document, (*line, *column), &text);
         }
         for KeyPosition { line, column, key } in &document.overridden_keys {

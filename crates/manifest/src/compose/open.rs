@@ -38,14 +38,13 @@ pub(super) struct Key {
 impl Open {
     pub(super) fn new(node: Node) -> Self {
         let values = match node.kind {
-            NodeKind::Mapping { .. } => {
-                Values::Mapping {
+            NodeKind::Mapping { .. } => Values::Mapping {
                 map: Map::new(),
                 merged: HashSet::new(),
                 others: HashMap::new(),
                 overridden: HashMap::new(),
                 key: None,
-            }}
+            },
             _ => Values::Sequence(Vec::new()),
         };
         Self { node, values }

@@ -364,7 +364,8 @@ fn documents_that_kubectl_does_not_read_are_marked(
     #[case] source: &str,
     #[case] expected: &[Option<(usize, usize)>],
 ) {
-    let documents = read(source).into_iter().map(|document| document.unwrap_or_else(|error| panic!("{error}")));
+    let documents =
+        read(source).into_iter().map(|document| document.unwrap_or_else(|error| panic!("{error}")));
     let places = documents.map(|document| document.not_read.map(|not_read| (not_read.line, not_read.column)));
     assert_eq!(places.collect::<Vec<_>>(), expected);
 }
@@ -390,6 +391,7 @@ fn keys_that_a_merge_key_overrides_are_named(
 ) {
     let document = read(source).remove(0).unwrap();
     assert_eq!(document.value, *expected);
-    let found: Vec<_> = document.overridden_keys.iter().map(|key| (key.line, key.column, &*key.key)).collect();
+    let found: Vec<_> =
+        document.overridden_keys.iter().map(|key| (key.line, key.column, &*key.key)).collect();
     assert_eq!(found, keys);
 }

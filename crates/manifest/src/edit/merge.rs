@@ -24,7 +24,8 @@ pub(super) fn give(
     match &merged.kind {
         NodeKind::Sequence { items, flow } => {
             let first = items.first()?;
-            if let ([Pair { key: own, merge: false, value: old, .. }], true, 0) = (first.pairs(), first.is_flow(), first.anchor)
+            if let ([Pair { key: own, merge: false, value: old, .. }], true, 0) =
+                (first.pairs(), first.is_flow(), first.anchor)
                 && own == key
                 && !old.is_omitted()
                 && is_free(old)

@@ -66,7 +66,8 @@ fn of_pair(draft: &Draft<'_>, anchors: &Anchors<'_>, edit: &Edit) -> Vec<Edit> {
     for (depth, token) in edit.path.iter().enumerate() {
         if let (Some(pair), None) = (node.pair(token), anchors.own(node, token)) {
             let overridden = |pair: &Pair| draft.tree.overridden.iter().find(|own| own.start == pair.start);
-            let has_other_limit = node.pair(RESOURCES).and_then(overridden).is_some_and(|own| own.differs.is_some());
+            let has_other_limit =
+                node.pair(RESOURCES).and_then(overridden).is_some_and(|own| own.differs.is_some());
             let own = overridden(pair).filter(|_| !has_other_limit);
             let (path, rest) = edit.path.split_at(depth + 1);
             let read = draft.tree.value.pointer(&json_pointer(path));

@@ -44,8 +44,9 @@ pub(super) fn scalar(value: &Written<'_>, quote: Quote) -> String {
 /// As [`scalar`], but without quotes if YAML needs none.
 pub(super) fn scalar_or_plain(value: &Written<'_>) -> String {
     match value {
-        Written::Scalar(Value::String(text))
-        | Written::Copy(Copied { value: Value::String(text), .. }) => plain(text),
+        Written::Scalar(Value::String(text)) | Written::Copy(Copied { value: Value::String(text), .. }) => {
+            plain(text)
+        }
         other => scalar(other, Quote::Double),
     }
 }

@@ -54,7 +54,9 @@ impl<'v> Copied<'v> {
 
     /// The text in block style. Further lines are indented by `indent` columns.
     pub(super) fn in_block(&self, indent: usize) -> String {
-        let (CopyKind::Block, Value::String(text)) = (self.kind, self.value) else { return self.text.to_owned() };
+        let (CopyKind::Block, Value::String(text)) = (self.kind, self.value) else {
+            return self.text.to_owned();
+        };
         let header = if text.ends_with('\n') { "|" } else { "|-" };
         let lines = text.lines().map(|line| {
             let indent = if line.is_empty() { 0 } else { indent };
@@ -93,9 +95,12 @@ fn is_literal(value: &Value) -> bool {
 /// Whether a text that is plain in block style is plain between brackets, too.
 fn is_plain_in_flow(text: &str) -> bool {
     let is_in_word = |(at, _): (usize, &str)| {
-        text.get(at + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/'))
+        text.get(at + 1..)
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/'))
     };
-    !text.starts_with(':') && !text.contains([',', '[', ']', '{', '}', '?', '#']) && text.match_indices(':').all(is_in_word)
+    !text.starts_with(':')
+        && !text.contains([',', '[', ']', '{', '}', '?', '#'])
+        && text.match_indices(':').all(is_in_word)
 }
 
 impl<'v> From<&'v Value> for Written<'v> {

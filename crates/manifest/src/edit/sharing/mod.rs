@@ -132,7 +132,11 @@ impl<'t> Sites<'t> {
                         None => Some(Fix::Merge(site, position)),
                         Some(entry) => match entry.giver {
                             Giver::Own(own) if own > position => None,
-                            Giver::Merge { pair, mapping: giver } if self.is_before(site, (pair, giver), (position, mapping)) => None,
+                            Giver::Merge { pair, mapping: giver }
+                                if self.is_before(site, (pair, giver), (position, mapping)) =>
+                            {
+                                None
+                            }
                             // The pair becomes the same.
                             Giver::Own(_) if wanted.is_some() && wanted == gained.change => None,
                             Giver::Own(_) => Some(Fix::Key(site, entry.key)),

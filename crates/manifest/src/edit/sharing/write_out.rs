@@ -113,12 +113,7 @@ pub(super) fn note(draft: &Draft<'_>, sites: &Sites<'_>, fix: &Fix<'_, '_>) -> S
 }
 
 /// The value of `node`, with its keys in their order, and in its style in `source`.
-fn written<'v>(
-    source: Option<&'v str>,
-    anchors: &Anchors<'_>,
-    node: &Node,
-    value: &'v Value,
-) -> Written<'v> {
+fn written<'v>(source: Option<&'v str>, anchors: &Anchors<'_>, node: &Node, value: &'v Value) -> Written<'v> {
     let node = anchors.resolve(node);
     if let Some(copied) = source.and_then(|source| Copied::new(source, node, value)) {
         return Written::Copy(copied);
@@ -154,7 +149,8 @@ fn write_alias(
         return Ok(splices);
     }
     if let (false, Written::Copy(copied), true) = (container.is_flow(), value, ends_line(context, node.end)) {
-        let at = pair.map_or(column(context.source, node.start), |pair| column(context.source, pair.start) + 2);
+        let at =
+            pair.map_or(column(context.source, node.start), |pair| column(context.source, pair.start) + 2);
         return Ok(over_lines(context, node.start, node.end, &copied.in_block(at)));
     }
     if is_lines && pair.is_none() && ends_line(context, node.end) {

@@ -4,7 +4,9 @@ use super::sharing::{append, check_notes};
 use super::*;
 
 fn notes<const N: usize>(lines: [usize; N], what: &str, of: usize) -> [String; N] {
-    lines.map(|line| format!("line {line}: {what} is written out here, because it is not edited as line {of} is"))
+    lines.map(|line| {
+        format!("line {line}: {what} is written out here, because it is not edited as line {of} is")
+    })
 }
 
 #[track_caller]
@@ -124,7 +126,8 @@ fn a_block_scalar_takes_in_no_comment() {
     env: *env
              # c
 ";
-    let after = source.replace(" *env\n", "\n    - name: A\n      value: \"a\\n\"\n") + "    - name: GOMEMLIMIT\n      value: \"1\"\n";
+    let after = source.replace(" *env\n", "\n    - name: A\n      value: \"a\\n\"\n")
+        + "    - name: GOMEMLIMIT\n      value: \"1\"\n";
     check_copy(source, &[append(1, "1")], &after, &notes([9], "*env", 5));
 }
 
@@ -150,8 +153,14 @@ fn between_brackets_only_what_is_the_same_there_is_copied() {
     let edited = edited(source, &[add("/spec/containers/0/command/-", json!("m"))]).unwrap();
     let after = source
         .replace("    - 1e3\n", "    - 1e3\n    - m\n")
-        .replace("command: *c}", "command: [a:b, http://x/y, \"x, y\", 'z', \"w\", [u,  v], '#', \"what?\", 1e3]}")
-        .replace("*c }", "[\"a:b\", \"http://x/y\", \"x, y\", 'z', \"w\", [u,  v], '#', \"what?\", 1000.0] }");
+        .replace(
+            "command: *c}",
+            "command: [a:b, http://x/y, \"x, y\", 'z', \"w\", [u,  v], '#', \"what?\", 1e3]}",
+        )
+        .replace(
+            "*c }",
+            "[\"a:b\", \"http://x/y\", \"x, y\", 'z', \"w\", [u,  v], '#', \"what?\", 1000.0] }",
+        );
     assert_eq!(edited, after, "{edited}");
 }
 

@@ -31,8 +31,7 @@ fn a_value_that_kubectl_reads_goes_before_what_the_merge_key_has() {
     check_notes(OVERRIDDEN, &[append(1, "1")], &own, &notes);
     check_notes(&windows(OVERRIDDEN), &[append(1, "1")], &windows(&own), &notes);
     // And another one there.
-    let both = own
-        .replacen("[{name: A}]", "[{name: A}, {name: GOMEMLIMIT, value: \"2\"}]", 1);
+    let both = own.replacen("[{name: A}]", "[{name: A}, {name: GOMEMLIMIT, value: \"2\"}]", 1);
     check_notes(&own, &[append(0, "2")], &both, &[]);
     // Later, only the value.
     let value = replace("/spec/containers/1/env/1/value", "3");
@@ -42,7 +41,9 @@ fn a_value_that_kubectl_reads_goes_before_what_the_merge_key_has() {
 #[test]
 fn a_list_of_merge_keys_gets_an_item() {
     let source = |merge: &str| {
-        format!("x-a: &a {{image: x}}\nx-b: &b\n  env:\n  - name: 'A'\nspec:\n  containers:\n  - env: []\n    <<:{merge}\n  - <<: *b\n")
+        format!(
+            "x-a: &a {{image: x}}\nx-b: &b\n  env:\n  - name: 'A'\nspec:\n  containers:\n  - env: []\n    <<:{merge}\n  - <<: *b\n"
+        )
     };
     let given = "{env: [{name: 'A'}, {name: GOMEMLIMIT, value: \"1\"}]}";
     let filled = |text: String| text.replace("env: []", "env: [{name: GOMEMLIMIT, value: \"1\"}]");
@@ -74,7 +75,9 @@ fn a_merged_mapping_that_is_written_there_is_edited() {
         &[append(0, "1")],
         "x: &x A\nspec:\n  containers:\n  - {env: [{name: Z}, {name: GOMEMLIMIT, value: \"1\"}], <<: [{env: [{name: A}, {name: \
          GOMEMLIMIT, value: \"1\"}]}, {env: [{name: *x}]}], name: one}\n",
-        &["line 4: env of <<: {env: [{name: *x}]} is written out here, because a merge key (<<) is not edited"],
+        &[
+            "line 4: env of <<: {env: [{name: *x}]} is written out here, because a merge key (<<) is not edited",
+        ],
     );
 }
 
@@ -111,7 +114,10 @@ fn a_new_env_for_kubectl_goes_to_an_overridden_one_too() {
         &null,
         &[create(1, "1")],
         &null
-            .replace("  - env: # of another\n", "  - env: # of another\n    - name: GOMEMLIMIT\n      value: \"1\"\n")
+            .replace(
+                "  - env: # of another\n",
+                "  - env: # of another\n    - name: GOMEMLIMIT\n      value: \"1\"\n",
+            )
             .replace("*base", "[{env: [{name: GOMEMLIMIT, value: \"1\"}]}, *base]"),
         &[],
     );
@@ -134,17 +140,14 @@ fn a_pair_before_a_merge_key_that_is_going_to_override_it_keeps_its_value() {
     let source = "spec:\n  containers:\n  - &base\n    name: one\n  - env: []\n    <<: *base\n";
     let variable = |value: &str| format!("\n    - name: GOMEMLIMIT\n      value: \"{value}\"\n");
     let base = source.replace("one\n", &format!("one\n    env:{}", variable("1")));
-    check_notes(
-        source,
-        &[create(0, "1"), create(1, "1")],
-        &base.replace(" []\n", &variable("1")),
-        &[],
-    );
+    check_notes(source, &[create(0, "1"), create(1, "1")], &base.replace(" []\n", &variable("1")), &[]);
     let notes = ["line 6: env of <<: *base is written out here, because it is not edited as line 4 is"];
     check_notes(
         source,
         &[create(0, "1"), create(1, "2")],
-        &base.replace(" []\n", &variable("2")).replace("*base\n", "[{env: [{name: GOMEMLIMIT, value: \"2\"}]}, *base]\n"),
+        &base
+            .replace(" []\n", &variable("2"))
+            .replace("*base\n", "[{env: [{name: GOMEMLIMIT, value: \"2\"}]}, *base]\n"),
         &notes,
     );
     check_notes(source, &[create(0, "1")], &base.replace("*base\n", "[{env: []}, *base]\n"), &notes);
@@ -164,7 +167,11 @@ fn annotations_and_whole_templates_are_followed() {
     check_notes(
         source,
         &[add("/metadata/annotations/gomemlimit.dev~1status", json!("{}"))],
-        &format!("x-m: &m {{annotations: {}}}\nmetadata:\n  annotations: {}\n  <<: *m\n", annotation("{a: b}"), annotation("{c: d}")),
+        &format!(
+            "x-m: &m {{annotations: {}}}\nmetadata:\n  annotations: {}\n  <<: *m\n",
+            annotation("{a: b}"),
+            annotation("{c: d}")
+        ),
         &[],
     );
     let source = "x-spec: &x\n  containers: [{name: a}]\nspec:\n  containers: [{name: a}]\n  <<: *x\n";
