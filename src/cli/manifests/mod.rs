@@ -16,22 +16,22 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
 use gomemlimit_manifest::{
-    AliasBudget, CustomKind, Document, KeyPosition, Kinds, NotRead, PodLocation, Pods, UnknownKind,
-    UnreadableDocument, pods, read,
+    AddedKind, AliasBudget, CustomKind, Document, KeyPosition, Kinds, NotRead, PodLocation, Pods,
+    UnknownKind, UnreadableDocument, pods, read,
 };
 use serde_json::Value;
 
 use self::{
     decided::decide_one,
     in_order::in_order,
-    surroundings::{Surroundings, may_have_objects, objects},
+    surroundings::{Surroundings, objects, surroundings_in},
     unreadable_pod::UnreadablePod,
 };
 use super::{
     cluster_args::parse_name,
     complete,
     manifest_files::{Content, Encoding, FileArgs, Found, Problem, Severity, Source, looks_like_manifest},
-    progress, resource_list,
+    output, progress, resource_list,
     settings_args::SettingsArgs,
 };
 
@@ -104,6 +104,8 @@ impl ManifestArgs {
         let before = Seen { problems, is_left_out: true, ..Seen::default() };
         before.problems.iter().for_each(|problem| problem.print(self.quiet));
         before.add_to(&mut summary);
+        let errors = before.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        summary.left_out.extend(errors.cloned());
         let policy = self.policy.policy_with_lints()?;
         let mut bar = progress::LateBar::new("Reading manifests", 2 * sources.len());
         let (surroundings, held) = self.surroundings(&sources, &mut bar)?;
@@ -134,7 +136,8 @@ impl ManifestArgs {
             },
         )?;
         drop(bar);
-        summary.print();
+        surroundings.warnings.iter().for_each(|warning| output::warning(warning));
+        summary.print(&self.kinds);
         Ok(summary)
     }
 
@@ -152,34 +155,27 @@ impl ManifestArgs {
         let held: Mutex<HashMap<usize, Text>> = Mutex::default();
         let prepare = |index: usize, source: &Source| {
             let text = text_of(source);
-            let objects = text.as_ref().map_or_else(|_| Vec::new(), |content| objects_in(&content.text));
+            let content = text.as_ref().ok();
+            let found = content.map(|content| surroundings_in(source, &content.text)).unwrap_or_default();
             let is_file = matches!(&text, Ok(Content { file: Some(file), .. }) if file.is_file());
             if !is_file {
                 held.lock().unwrap_or_else(PoisonError::into_inner).insert(index, text);
             }
-            objects
+            found
         };
         in_order(
             sources,
             prepare,
             |_| 0,
-            |objects| {
-                for object in &objects {
-                    surroundings.add(object, self.default_namespace());
+            |found| {
+                for one in found {
+                    surroundings.add(one, self.default_namespace());
                 }
                 bar.around(|| Ok(()))
             },
         )?;
         Ok((surroundings, held))
     }
-}
-
-fn objects_in(text: &str) -> Vec<Value> {
-    if !may_have_objects(text) {
-        return Vec::new();
-    }
-    let documents = read(text, &mut AliasBudget::default()).into_iter().flatten();
-    documents.flat_map(|document| objects(document.value)).collect()
 }
 
 fn text_of(source: &Source) -> Text {
@@ -195,6 +191,7 @@ impl Decider<'_> {
             encoding: Encoding::Utf8,
             documents: Vec::new(),
             problems: Vec::new(),
+            added_kinds: Vec::new(),
         };
         match text {
             Ok(Content { text, encoding, file }) => {
@@ -219,18 +216,19 @@ impl Decider<'_> {
         let policy = match resource_list::policy(&document.value, self.policy) {
             Ok(policy) => policy,
             Err(error) => {
-                let at = input.position(&document, &["functionConfig".to_owned()]);
+                let at = error.position(&input.text, &document);
                 input.add(Severity::Error, &document, at, &error.to_string());
                 let nothing = DecidedDocument::unreadable(document.range.clone());
                 return DecidedDocument { document: Some(document), ..nothing };
             }
         };
         let mut decided = Vec::new();
-        let Pods { locations, unknown: unknown_kinds } = pods(&document.value, self.kinds);
+        let Pods { locations, unknown: unknown_kinds, added } = pods(&document.value, self.kinds);
+        input.added_kinds.extend(added);
         for location in locations {
             match self.pod(&document.value, location, &policy) {
                 Ok(one) => {
-                    if let Some(text) = one.rival_limit_ranges() {
+                    if let Some(text) = one.rival_limit_ranges(self.surroundings) {
                         let at = input.position(&document, &one.location.path);
                         input.add(Severity::Warning, &document, at, &text);
                     }
@@ -252,6 +250,7 @@ impl Decider<'_> {
             namespace: &namespace,
             annotations: self.surroundings.annotations(&namespace),
             owner: location.pods_owner(),
+            is_in_template: location.is_in_template,
         };
         let pod = object.pointer(&location.pointer()).unwrap_or(&Value::Null);
         let (pod, given) = self.surroundings.complete(&namespace, pod);
@@ -315,6 +314,7 @@ struct Seen {
     containers: usize,
     /// Each with its file.
     unknown_kinds: Vec<(String, UnknownKind)>,
+    added_kinds: Vec<AddedKind>,
 }
 
 impl Seen {
@@ -324,18 +324,33 @@ impl Seen {
         let is_left_out = input.documents.is_empty();
         let unknown_kinds = input.documents.iter().flat_map(|one| &one.unknown_kinds);
         let unknown_kinds = unknown_kinds.map(|one| (input.source.to_string(), one.clone()));
-        let (problems, pods) = (Vec::new(), input.decided().count());
-        Self { problems, is_left_out, pods, containers, unknown_kinds: unknown_kinds.collect() }
+        Self {
+            problems: Vec::new(),
+            is_left_out,
+            pods: input.decided().count(),
+            containers,
+            unknown_kinds: unknown_kinds.collect(),
+            added_kinds: input.added_kinds.clone(),
+        }
     }
 
     fn add_to(&self, summary: &mut RunSummary) {
         let has = |severity| self.problems.iter().any(|problem| problem.severity == severity);
         summary.bad_files += usize::from(has(Severity::Error));
-        summary.is_partial |= self.is_left_out && has(Severity::Warning);
+        if self.is_left_out {
+            let warnings = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
+            summary.left_out.extend(warnings.cloned());
+            summary.is_partial |= has(Severity::Warning);
+        } else {
+            summary.has_warnings |= has(Severity::Warning);
+        }
         summary.pods += self.pods;
         summary.containers += self.containers;
         for (file, unknown) in &self.unknown_kinds {
             summary.add_unknown(file, unknown);
+        }
+        for AddedKind { index, has_pods } in &self.added_kinds {
+            *summary.added_kinds.entry(*index).or_default() |= has_pods;
         }
     }
 }
