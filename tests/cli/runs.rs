@@ -163,6 +163,31 @@ fn the_name_of_a_container_that_has_none_is_its_place() {
     );
 }
 
+/// As Knative allows: https://knative.dev/docs/serving/services/creating-services/
+#[test]
+fn a_container_without_a_name_is_named_by_its_place() {
+    let text = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: hello}\nspec:\n  template:\n    metadata:\n      \
+                annotations: {gomemlimit.dev/headroom: 2Gi}\n    spec:\n      containers:\n      - image: x\n        resources: \
+                {limits: {memory: 1Gi}}\n      - name: \"\"\n        image: z\n        resources: {limits: {memory: 1Gi}}\n        \
+                env: [{name: GOMEMLIMIT, value: 1GB}]\n";
+    let output = run_with_stdin(&["inject", "-f", "-"], text);
+    let object = "Service default/hello";
+    for line in [
+        format!("{object}, container containers[0]: GOMEMLIMIT=966367641 (injected)\n"),
+        format!("warning: {object}: container containers[0]: the pod headroom of 2Gi leaves less than"),
+        format!("{object}, container containers[1]: unchanged (already-set: "),
+        format!("warning: {object}: container containers[1]: GOMEMLIMIT=\"1GB\" is malformed"),
+    ] {
+        assert!(output.stderr.contains(&line), "{line}{}", output.stderr);
+    }
+    let table = run_with_stdin(&["explain", "-f", "-"], text).stdout;
+    assert!(table.contains(" containers[0] ") && table.contains(" containers[1] "), "{table}");
+    let junit = run_with_stdin(&["explain", "-f", "-", "-o", "junit"], text).stdout;
+    assert!(junit.contains("<testcase name=\"containers[0]\" "), "{junit}");
+    let finding = format!("(stdin):15: {object}, container containers[1]: GOMEMLIMIT=");
+    assert!(junit.contains(&finding), "{junit}");
+}
+
 /// Objects that count for a namespace do so from every file, also a later one, and within lists.
 #[test]
 fn a_namespace_counts_wherever_it_is() {

@@ -77,6 +77,11 @@ impl<'s> Cursor<'s> {
         Self { source, at: 0, line: 1, column: 1 }
     }
 
+    /// The place of the byte `at`, which is in line `line`.
+    pub(crate) fn starting(source: &'s str, at: usize, line: usize) -> Self {
+        Self { source, at, line, column: column_number(source, at) }
+    }
+
     /// The place of the byte `offset`; this one if that is before it.
     pub(crate) fn forward(self, offset: usize) -> Self {
         let offset = self.source.floor_char_boundary(offset);
@@ -100,6 +105,11 @@ impl<'s> Cursor<'s> {
 pub(crate) fn is_blank_or_comment(rest: &str) -> bool {
     let trimmed = rest.trim_start();
     trimmed.is_empty() || (trimmed.starts_with('#') && trimmed.len() < rest.len())
+}
+
+/// Whether every YAML parser accepts the character without an escape in a quoted scalar on one line.
+pub(crate) fn is_printable(char: char) -> bool {
+    !char.is_control() && !matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]

@@ -17,12 +17,26 @@ pub(crate) struct Tree {
     /// Whether it starts with `---`.
     pub(crate) marked: bool,
     /// The keys that are written more than once in their mapping.
-    pub(crate) duplicate_keys: Vec<DuplicateKey>,
+    pub(crate) duplicate_keys: Vec<KeyPosition>,
+    /// The pairs that a merge key after them overrides.
+    pub(crate) overridden: Vec<Overridden>,
 }
 
-/// A key that its mapping has already. The last one counts, as for kubectl.
+/// A pair that a merge key (`<<`) after it overrides for kubectl. For YAML 1.1, and so for most other programs, a pair overrides
+/// all merge keys of its mapping.
+#[derive(Debug)]
+pub(crate) struct Overridden {
+    /// First byte of the key.
+    pub(crate) start: usize,
+    /// The value of the pair, which other programs read.
+    pub(crate) value: Value,
+    /// The position of the key, if the merge key gives it another value.
+    pub(crate) differs: Option<KeyPosition>,
+}
+
+/// A key of a mapping in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DuplicateKey {
+pub struct KeyPosition {
     /// Line (from 1) in the input.
     pub line: usize,
     /// Column (from 1, in characters) in that line.

@@ -24,7 +24,7 @@ pub(super) fn decisions(all: &[(String, &PodDecision<'_>)], format: Format) -> S
             let outcome = container.outcome;
             vec![
                 object.clone(),
-                container.name().to_owned(),
+                container.label().into_owned(),
                 outcome.limit.map_or_else(dash, |limit| format.bytes(limit)),
                 gomemlimit(container, format).unwrap_or_else(dash),
                 outcome.reason.to_string(),

@@ -26,7 +26,7 @@ impl Report {
         }
         for container in &one.decision.containers {
             let outcome = outcome(container, &one.decision.warnings);
-            self.0.push(Line::Container(format!("{object}, container {}: {outcome}", container.name())));
+            self.0.push(Line::Container(format!("{object}, container {}: {outcome}", container.label())));
         }
         let warnings = one.decision.warnings.iter();
         self.0.extend(warnings.map(|warning| Line::Warning(format!("{object}: {}", warning.text))));

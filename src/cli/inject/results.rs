@@ -46,7 +46,7 @@ fn of_pod(list: &Value, one: &Decided, quiet: bool) -> Vec<Value> {
     let containers = one.decision.containers.iter().filter_map(|container| {
         let severity = if container.outcome.reason == Reason::InvalidLimit { Warning } else { Info };
         let path = ["spec", container.list.as_str(), &container.index.to_string()].map(String::from);
-        let text = format!("container {}: {}", container.name(), outcome(container, warnings));
+        let text = format!("container {}: {}", container.label(), outcome(container, warnings));
         (severity == Warning || !quiet).then(|| result(list, &one.location, &path, severity, &text))
     });
     let warnings = warnings.iter().map(|warning| result(list, &one.location, &[], Warning, &warning.text));

@@ -26,8 +26,6 @@ pub(in crate::cli) struct DecidedInput {
     pub(in crate::cli) documents: Vec<DecidedDocument>,
     /// Printed before the next input.
     pub(in crate::cli) problems: Vec<Problem>,
-    /// Objects with containers that are not looked at.
-    pub(in crate::cli) unknown_kinds: Vec<UnknownKind>,
     /// Objects of the kinds that `--kind` adds.
     pub(super) added_kinds: Vec<AddedKind>,
 }
@@ -60,6 +58,15 @@ pub(in crate::cli) struct DecidedDocument {
     /// None if it cannot be read: a problem of the input shows why.
     pub(in crate::cli) document: Option<Document>,
     pub(in crate::cli) decided: Vec<Decided>,
+    /// Objects with containers that are not looked at.
+    pub(in crate::cli) unknown_kinds: Vec<UnknownKind>,
+}
+
+impl DecidedDocument {
+    /// A document in which nothing is decided.
+    pub(super) fn unreadable(range: Range<usize>) -> Self {
+        Self { range, document: None, decided: Vec::new(), unknown_kinds: Vec::new() }
+    }
 }
 
 /// The decision about one pod or pod template.

@@ -16,15 +16,15 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
 use gomemlimit_manifest::{
-    AddedKind, AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnknownKind,
-    UnreadableDocument, pods, read,
+    AddedKind, AliasBudget, CustomKind, Document, KeyPosition, Kinds, NotRead, PodLocation, Pods,
+    UnknownKind, UnreadableDocument, pods, read,
 };
 use serde_json::Value;
 
 use self::{
     decided::decide_one,
     in_order::in_order,
-    surroundings::{Surroundings, surroundings_in},
+    surroundings::{Surroundings, objects, surroundings_in},
     unreadable_pod::UnreadablePod,
 };
 use super::{
@@ -191,7 +191,6 @@ impl Decider<'_> {
             encoding: Encoding::Utf8,
             documents: Vec::new(),
             problems: Vec::new(),
-            unknown_kinds: Vec::new(),
             added_kinds: Vec::new(),
         };
         match text {
@@ -205,7 +204,7 @@ impl Decider<'_> {
                 Ok(document) => self.document(&mut input, document),
                 Err(unreadable) => {
                     input.problems.push(unreadable_document(&input, &unreadable));
-                    DecidedDocument { range: unreadable.range, document: None, decided: Vec::new() }
+                    DecidedDocument::unreadable(unreadable.range)
                 }
             };
             input.documents.push(decided);
@@ -214,40 +213,40 @@ impl Decider<'_> {
     }
 
     fn document(&self, input: &mut DecidedInput, document: Document) -> DecidedDocument {
-        let mut decided = Vec::new();
         let policy = match resource_list::policy(&document.value, self.policy) {
             Ok(policy) => policy,
             Err(error) => {
                 let at = error.position(&input.text, &document);
                 input.add(Severity::Error, &document, at, &error.to_string());
-                return DecidedDocument { range: document.range.clone(), document: Some(document), decided };
+                let nothing = DecidedDocument::unreadable(document.range.clone());
+                return DecidedDocument { document: Some(document), ..nothing };
             }
         };
-        let Pods { locations, unknown, added } = pods(&document.value, self.kinds);
-        input.unknown_kinds.extend(unknown);
+        let mut decided = Vec::new();
+        let Pods { locations, unknown: unknown_kinds, added } = pods(&document.value, self.kinds);
         input.added_kinds.extend(added);
+        let (mut found, mut paths) = (Vec::new(), Vec::new());
         for location in locations {
             match self.pod(&document.value, location, &policy) {
                 Ok(one) => {
                     if let Some(text) = one.rival_limit_ranges(self.surroundings) {
-                        let at = input.position(&document, &one.location.path);
-                        input.add(Severity::Warning, &document, at, &text);
+                        found.push((Severity::Warning, text));
+                        paths.push(one.location.path.clone());
                     }
                     decided.push(one);
                 }
                 Err(error) => {
-                    let at = input.position(&document, &error.path);
-                    input.add(Severity::Error, &document, at, &error.to_string());
+                    found.push((Severity::Error, error.to_string()));
+                    paths.push(error.path);
                 }
             }
         }
-        let of_pods = if decided.is_empty() { &[][..] } else { &document.duplicate_keys };
-        for DuplicateKey { line, column, key } in of_pods {
-            let text =
-                format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
-            input.add(Severity::Warning, &document, (*line, *column), &text);
+        // The document is read once more for all of them.
+        for ((severity, text), at) in found.into_iter().zip(input.positions(&document, &paths)) {
+            input.add(severity, &document, at, &text);
         }
-        DecidedDocument { range: document.range.clone(), document: Some(document), decided }
+        input.add_lints(&document, !decided.is_empty());
+        DecidedDocument { range: document.range.clone(), document: Some(document), decided, unknown_kinds }
     }
 
     fn pod(&self, object: &Value, location: PodLocation, policy: &Policy) -> Result<Decided, UnreadablePod> {
@@ -267,21 +266,47 @@ impl Decider<'_> {
 }
 
 impl DecidedInput {
+    /// Warns of what other programs read otherwise in a document that has pods, and of one that kubectl does not read.
+    fn add_lints(&mut self, document: &Document, has_pods: bool) {
+        if let Some(NotRead { line, column, what }) = &document.not_read
+            && (has_pods || !objects(document.value.clone()).is_empty())
+            // Several documents may have the same line.
+            && !self.problems.iter().any(|problem| problem.at == Some((*line, *column)) && problem.text.ends_with(what))
+        {
+            self.add(Severity::Warning, document, (*line, *column), what);
+        }
+        if !has_pods {
+            return;
+        }
+        for KeyPosition { line, column, key } in &document.duplicate_keys {
+            let text =
+                format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
+            self.add(Severity::Warning, document, (*line, *column), &text);
+        }
+        for KeyPosition { line, column, key } in &document.overridden_keys {
+            let text = format!(
+                "for kubectl the merge key (<<) after it overrides the key {key:?}, for other programs it does not; write \
+                 << before it, or remove it"
+            );
+            self.add(Severity::Warning, document, (*line, *column), &text);
+        }
+    }
+
     fn add(&mut self, severity: Severity, document: &Document, at: (usize, usize), what: &str) {
         let (number, (line, column)) = (document.index + 1, at);
         let text = format!("{}: document {number}, line {line}, column {column}: {what}", self.source);
-        self.problems.push(Problem { severity, at: Some(at), text });
+        self.problems.push(Problem { severity, document: document.index, at: Some(at), text });
     }
 }
 
 /// In a file that a search found, a template, or what is no manifest, is a note; a broken manifest is an error everywhere.
 fn unreadable_document(input: &DecidedInput, unreadable: &UnreadableDocument) -> Problem {
-    let UnreadableDocument { range, line, error, .. } = unreadable;
+    let UnreadableDocument { index, range, line, error } = unreadable;
     let is_manifest = || input.text.get(range.clone()).is_some_and(looks_like_manifest);
     let is_error = !input.source.is_found() || !error.is_template() && is_manifest();
     let severity = if is_error { Severity::Error } else { Severity::Note };
     let at = error.position().unwrap_or((*line, 1));
-    Problem { severity, at: Some(at), text: format!("{}: {error}", input.source) }
+    Problem { severity, document: *index, at: Some(at), text: format!("{}: {error}", input.source) }
 }
 
 /// What a summary has of one input.
@@ -302,7 +327,8 @@ impl Seen {
     fn of(input: &DecidedInput) -> Self {
         let containers = input.decided().map(|one| one.decision.containers.len()).sum();
         let is_left_out = input.documents.is_empty();
-        let unknown_kinds = input.unknown_kinds.iter().map(|one| (input.source.to_string(), one.clone()));
+        let unknown_kinds = input.documents.iter().flat_map(|one| &one.unknown_kinds);
+        let unknown_kinds = unknown_kinds.map(|one| (input.source.to_string(), one.clone()));
         Self {
             problems: Vec::new(),
             is_left_out,

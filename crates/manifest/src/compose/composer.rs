@@ -6,43 +6,17 @@ use std::mem;
 use std::ops::Range;
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
-use serde_json::{Map, Value, map::Entry};
+use serde_json::{Value, map::Entry};
 
+use super::open::{Key, Open, Values, merge_into};
 use crate::alias_budget::AliasBudget;
 use crate::error::ManifestError;
 use crate::text::{Cursor, line_end, line_start};
-use crate::tree::{DuplicateKey, Node, NodeKind, Pair, Style, Tree};
+use crate::tree::{KeyPosition, Node, NodeKind, Overridden, Pair, Style, Tree};
 use crate::{scalar, template};
 
 /// The prefix of the tags that YAML itself defines.
 const YAML_TAGS: &str = "tag:yaml.org,2002:";
-
-/// A list or mapping that has been opened but not closed yet.
-pub(super) struct Open {
-    node: Node,
-    values: Values,
-}
-
-enum Values {
-    Sequence(Vec<Value>),
-    Mapping {
-        map: Map<String, Value>,
-        /// Keys that only a merge has set: they may still be written out.
-        merged: HashSet<String>,
-        /// Keys that are no texts in YAML, such as numbers.
-        others: HashMap<String, Value>,
-        key: Option<Key>,
-    },
-}
-
-struct Key {
-    text: String,
-    /// The key itself, if it is no text in YAML.
-    other: Option<Value>,
-    start: usize,
-    end: usize,
-    merge: bool,
-}
 
 pub(super) struct Composer<'s, 'b> {
     source: &'s str,
@@ -66,6 +40,7 @@ pub(super) struct Composer<'s, 'b> {
     referenced: HashSet<usize>,
     /// Keys of the document that their mapping has already, and the bytes at which they are.
     duplicates: Vec<(usize, String)>,
+    overridden: Vec<Overridden>,
     /// Whether the trees get their nodes.
     keeps_nodes: bool,
     budget: &'b mut AliasBudget,
@@ -93,6 +68,7 @@ impl<'s, 'b> Composer<'s, 'b> {
             anchors: HashMap::new(),
             referenced: HashSet::new(),
             duplicates: Vec::new(),
+            overridden: Vec::new(),
             keeps_nodes,
             budget,
             range,
@@ -155,7 +131,15 @@ impl<'s, 'b> Composer<'s, 'b> {
         node.end = end;
         let value = match values {
             Values::Sequence(items) => Value::Array(items),
-            Values::Mapping { map, .. } => Value::Object(map),
+            Values::Mapping { map, overridden, .. } => {
+                self.overridden.extend(overridden.into_iter().map(|(key, (start, value))| {
+                    let Cursor { line, column, .. } = self.place.forward(start);
+                    let differs = map.get(&key) != Some(&value);
+                    let differs = differs.then(|| KeyPosition { line, column, key });
+                    Overridden { start, value, differs }
+                }));
+                Value::Object(map)
+            }
         };
         self.close(node, value)
     }
@@ -172,9 +156,19 @@ impl<'s, 'b> Composer<'s, 'b> {
             None => {
                 let referenced = mem::take(&mut self.referenced);
                 let duplicate_keys = self.duplicate_keys();
+                let mut overridden = mem::take(&mut self.overridden);
+                overridden.sort_unstable_by_key(|pair| pair.start);
                 let (start, marked) = (self.start, self.marked);
                 self.is_in_document = false;
-                self.trees.push(Tree { value, start, marked, root: node, referenced, duplicate_keys });
+                self.trees.push(Tree {
+                    value,
+                    start,
+                    marked,
+                    root: node,
+                    referenced,
+                    duplicate_keys,
+                    overridden,
+                });
                 Ok(())
             }
             Some(Open { node: parent, values: Values::Sequence(values) }) => {
@@ -226,7 +220,7 @@ impl<'s, 'b> Composer<'s, 'b> {
 
     fn pair(&mut self, key: Key, node: Node, value: Value) -> Result<(), ManifestError> {
         let Key { text, other, start, end: key_end, merge } = key;
-        let Some(Open { node: parent, values: Values::Mapping { map, merged, others, .. } }) =
+        let Some(Open { node: parent, values: Values::Mapping { map, merged, others, overridden, .. } }) =
             self.open.last_mut()
         else {
             return Err(self.syntax(start, "this entry is in no mapping".to_owned()));
@@ -235,7 +229,16 @@ impl<'s, 'b> Composer<'s, 'b> {
             pairs.push(Pair { key: text.clone(), start, key_end, merge, value: node });
         }
         if merge {
-            return merge_into(map, merged, value).map_err(|message| self.syntax(start, message.to_owned()));
+            let replaced = match merge_into(map, merged, value) {
+                Ok(replaced) => replaced,
+                Err(message) => return Err(self.syntax(start, message.to_owned())),
+            };
+            for (key, value) in replaced {
+                if let Some(pair) = parent.pair(&key) {
+                    overridden.entry(key).or_insert((pair.start, value));
+                }
+            }
+            return Ok(());
         }
         match map.entry(text) {
             Entry::Vacant(entry) => {
@@ -251,7 +254,10 @@ impl<'s, 'b> Composer<'s, 'b> {
                     if let Some(other) = other {
                         others.insert(text.clone(), other);
                     }
-                } else if others.get(text) == other.as_ref() {
+                    return Ok(());
+                }
+                overridden.remove(text);
+                if others.get(text) == other.as_ref() {
                     self.duplicates.push((start, text.clone()));
                 } else {
                     let message = format!("kubectl takes one of the two keys {text} by chance; remove one");
@@ -320,14 +326,14 @@ impl<'s, 'b> Composer<'s, 'b> {
     }
 
     /// The duplicate keys of the document, in their order.
-    fn duplicate_keys(&mut self) -> Vec<DuplicateKey> {
+    fn duplicate_keys(&mut self) -> Vec<KeyPosition> {
         let mut keys = mem::take(&mut self.duplicates);
         keys.sort_unstable();
         let mut place = self.place;
         keys.into_iter()
             .map(|(at, key)| {
                 place = place.forward(at);
-                DuplicateKey { line: place.line, column: place.column, key }
+                KeyPosition { line: place.line, column: place.column, key }
             })
             .collect()
     }
@@ -358,42 +364,6 @@ impl<'s, 'b> Composer<'s, 'b> {
         let Cursor { line, column, .. } = self.place.forward(at);
         ManifestError::Syntax { document, line, column, message }
     }
-}
-
-impl Open {
-    pub(super) fn new(node: Node) -> Self {
-        let values = match node.kind {
-            NodeKind::Mapping { .. } => {
-                Values::Mapping { map: Map::new(), merged: HashSet::new(), others: HashMap::new(), key: None }
-            }
-            _ => Values::Sequence(Vec::new()),
-        };
-        Self { node, values }
-    }
-}
-
-/// Merges the value of `<<`: as in kubectl's parser, it wins over the pairs before it, and in a list of
-/// mappings the earlier ones win.
-fn merge_into(
-    map: &mut Map<String, Value>,
-    merged: &mut HashSet<String>,
-    value: Value,
-) -> Result<(), &'static str> {
-    let mappings = match value {
-        Value::Array(items) => items,
-        other => vec![other],
-    };
-    for mapping in mappings.into_iter().rev() {
-        let Value::Object(mapping) = mapping else {
-            return Err("a merge key (<<) must have a mapping or a list of mappings");
-        };
-        for (key, value) in mapping {
-            if map.insert(key.clone(), value).is_none() {
-                merged.insert(key);
-            }
-        }
-    }
-    Ok(())
 }
 
 fn own_style(style: ScalarStyle) -> Style {

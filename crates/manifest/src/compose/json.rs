@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::composer::{Composer, Open};
+use super::composer::Composer;
+use super::open::Open;
 use crate::alias_budget::AliasBudget;
 use crate::error::ManifestError;
 use crate::json_text;

@@ -2,6 +2,7 @@
 
 mod composer;
 mod json;
+mod open;
 
 use std::borrow::Cow;
 use std::ops::Range;

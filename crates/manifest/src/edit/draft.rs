@@ -61,14 +61,30 @@ impl<'s> Draft<'s> {
     }
 
     /// Makes the replacements, and reads the text again.
-    pub(super) fn splice(&mut self, mut splices: Vec<Splice>) -> Result<(), ManifestError> {
+    pub(super) fn splice(&mut self, splices: Vec<Splice>) -> Result<(), ManifestError> {
+        let spliced = self.spliced(splices).ok_or_else(|| self.changed_more())?;
+        self.take(spliced);
+        Ok(())
+    }
+
+    /// Makes the replacements if the values stay the same for kubectl; whether they do.
+    pub(super) fn splice_if_same(&mut self, splices: Vec<Splice>) -> bool {
+        let spliced = self.spliced(splices).filter(|(_, tree, _)| tree.value == self.tree.value);
+        spliced.map(|spliced| self.take(spliced)).is_some()
+    }
+
+    /// The text with the replacements; `None` if it cannot be read.
+    fn spliced(&self, mut splices: Vec<Splice>) -> Option<(String, Tree, Step)> {
         splices.sort_by_key(|splice| (splice.range.start, Reverse(splice.depth)));
         let step = splices.iter().map(|splice| (splice.range.clone(), splice.text.len())).collect();
-        let text = splice(&self.text, splices).ok_or_else(|| self.changed_more())?;
-        self.tree = documents::tree(&text).ok_or_else(|| self.changed_more())?;
-        self.text = text;
-        self.steps.push(Step(step));
-        Ok(())
+        let text = splice(&self.text, splices)?;
+        let tree = documents::tree(&text)?;
+        Some((text, tree, Step(step)))
+    }
+
+    fn take(&mut self, (text, tree, step): (String, Tree, Step)) {
+        (self.text, self.tree) = (text, tree);
+        self.steps.push(step);
     }
 
     /// The edited text, if it has the values `expected`.
