@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod cluster;
 mod cluster_commands;
+mod decided;
 mod diagnose;
 mod doubtful;
 mod explain;

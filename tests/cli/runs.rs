@@ -134,6 +134,26 @@ fn a_named_file_is_an_error(#[case] text: &str, #[case] expected: &str) {
     "resources: {limits: []}",
     "column 29: Deployment api, container app: resources.limits: expected an object, not a list"
 )]
+#[case::a_value_that_yaml_reads_as_a_flag(
+    "env: [{name: GOMEMLIMIT, value: off}]",
+    "column 41: Deployment api, container app: the value of variable \"GOMEMLIMIT\" is not a string; put it in quotes"
+)]
+#[case::bytes_without_quotes(
+    "env: [{name: A, value: b}, {name: GOMEMLIMIT, value: 1e9}]",
+    "column 62: Deployment api, container app: the value of variable \"GOMEMLIMIT\" is not a string; put it in quotes"
+)]
+#[case::other_variables_that_are_read(
+    "env: [{value: 0.9, name: AUTOMEMLIMIT}]",
+    "column 23: Deployment api, container app: the value of variable \"AUTOMEMLIMIT\" is not a string; put it in quotes"
+)]
+#[case::a_limit_that_is_a_flag(
+    "resources: {limits: {memory: on}}",
+    "column 38: Deployment api, container app: resources.limits.memory: expected a quantity such as 512Mi, not true"
+)]
+#[case::a_limit_that_is_a_list(
+    "resources: {limits: {memory: [1Gi]}}",
+    "column 38: Deployment api, container app: resources.limits.memory: expected a quantity such as 512Mi, not a list"
+)]
 fn an_error_about_a_pod_names_container_field_and_line(#[case] field: &str, #[case] message: &str) {
     let text = format!(
         "{}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: api}}\nspec:\n  template:\n    spec:\n      \

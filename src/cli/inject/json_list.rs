@@ -1,5 +1,7 @@
 //! `-o json`: one object, or a List that is written an input at a time.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{
@@ -8,8 +10,9 @@ use super::{
 };
 use crate::cli::output::json_text;
 
-const BEGIN: &str = "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [";
-const END: &str = "]\n}\n";
+/// With the keys in the order in which [`json_text`] writes them, so that a second run prints the same.
+const BEGIN: &str = "{\n  \"apiVersion\": \"v1\",\n  \"items\": [";
+const END: &str = "],\n  \"kind\": \"List\"\n}\n";
 
 /// The key of the objects in a list, and it without any in a list of several lines.
 const ITEMS: &str = "items";
@@ -19,20 +22,19 @@ const NO_ITEMS: &str = "\n  \"items\": []";
 pub(super) enum JsonObject {
     One(String),
     /// The list without its items, and these, each with kind and version: kubectl reads no List in a List.
-    List { frame: String, items: Vec<String> },
+    List {
+        frame: String,
+        items: Vec<String>,
+    },
 }
 
 impl JsonObject {
     pub(super) fn new(mut object: Value) -> Self {
-        match items(&object).map(|items| items.into_iter().map(json_text).collect()) {
-            Some(items) => {
-                if let Some(items) = object.get_mut(ITEMS) {
-                    *items = Value::Array(Vec::new());
-                }
-                Self::List { frame: json_text(&object), items }
-            }
-            None => Self::One(json_text(&object)),
+        let Some(items) = items(&object) else { return Self::One(json_text(&object)) };
+        if let Some(items) = object.get_mut(ITEMS) {
+            *items = Value::Array(Vec::new());
         }
+        Self::List { frame: json_text(&object), items }
     }
 
     /// Approximate size, in bytes.
@@ -69,20 +71,40 @@ impl JsonObject {
     }
 }
 
-/// The objects of a list and of the lists in it; none if it is no list, or if one of them lacks its kind.
-fn items(object: &Value) -> Option<Vec<&Value>> {
+/// The objects of a list and of the lists in it; none if it is no list, or if one of them lacks its kind. Those of a
+/// `PodList` need not repeat it for kubectl, but in a List they do.
+fn items(list: &Value) -> Option<Vec<String>> {
     let mut all = Vec::new();
-    for item in object.get(ITEMS)?.as_array()? {
+    for item in list.get(ITEMS)?.as_array()? {
+        let item = with_kind(item, list);
         let has = |key: &str| item.get(key).is_some_and(Value::is_string);
         if !has("kind") || !has("apiVersion") {
             return None;
         }
-        match items(item) {
+        match items(&item) {
             Some(inner) => all.extend(inner),
-            None => all.push(item),
+            None => all.push(json_text(&item)),
         }
     }
     Some(all)
+}
+
+/// An item with the kind and API version that its list implies, if it has neither.
+fn with_kind<'v>(item: &'v Value, list: &Value) -> Cow<'v, Value> {
+    let text = |key: &str| list.get(key).and_then(Value::as_str);
+    let kind = text("kind").and_then(|kind| kind.strip_suffix("List")).filter(|kind| !kind.is_empty());
+    match (item, kind.zip(text("apiVersion"))) {
+        (Value::Object(item), Some((kind, version)))
+            if !item.contains_key("kind") && !item.contains_key("apiVersion") =>
+        {
+            let mut item = item.clone();
+            item.extend(
+                [("kind", kind), ("apiVersion", version)].map(|(key, text)| (key.to_owned(), text.into())),
+            );
+            Cow::Owned(item.into())
+        }
+        _ => Cow::Borrowed(item),
+    }
 }
 
 #[derive(Default)]

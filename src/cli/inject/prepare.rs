@@ -73,13 +73,15 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
             texts.push(as_written());
             continue;
         };
+        let line = document.line;
         let results = results::results(&input.problems, &document, &one, quiet);
         let is_value = mode == Mode::Json || mode == Mode::Yaml && document.is_json;
         let done = if is_value {
             changed_value(document, &one.decided, &results).map(|value| {
                 match mode {
+                    Mode::Json if value.is_object() => objects.push(JsonObject::new(value)),
                     Mode::Json if value.is_null() => {}
-                    Mode::Json => objects.push(JsonObject::new(value)),
+                    Mode::Json => return vec![no_object(line)],
                     _ => texts.push(yaml::text(&value)),
                 }
                 Vec::new()
@@ -123,6 +125,10 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
     }
     let (source, file, encoding) = (input.source.clone(), input.file.take(), input.encoding);
     Prepared { source, file, encoding, has_pods, output, report }
+}
+
+fn no_object(line: usize) -> String {
+    format!("line {line}: this is left out, because it is no object: kubectl reads no List that has it")
 }
 
 fn is_json(input: &DecidedInput) -> bool {

@@ -109,7 +109,10 @@ fn may_precede(text: &str) -> bool {
     let text = text.trim_end_matches([' ', '\t']);
     text.is_empty()
         || text.ends_with(['\n', '\r', ':', '"', '\''])
-        || text.rsplit([' ', '\t', '\n', '[', '{', ',']).next().is_some_and(|word| word.starts_with(['&', '!']))
+        || text
+            .rsplit([' ', '\t', '\n', '[', '{', ','])
+            .next()
+            .is_some_and(|word| word.starts_with(['&', '!']))
 }
 
 /// Whether a kind, or that of a list of it, may end before the text.

@@ -1,5 +1,6 @@
 //! Splits an input into its documents and reads each of them by itself, so that one that cannot be read hides no other.
 
+mod as_yaml;
 mod json;
 mod pieces;
 
@@ -14,9 +15,11 @@ use crate::compose::{compose, compose_json};
 use crate::error::ManifestError;
 use crate::kubectl::{self, NotRead, Parts};
 use crate::text::{Cursor, line_start};
-use crate::tree::{KeyPosition, Node, NodeKind, Style, Tree};
+use crate::tree::{KeyPosition, Tree};
 use json::{JsonEnd, JsonError, JsonValues};
 use pieces::{Piece, pieces};
+
+pub use as_yaml::json_as_yaml;
 
 /// One document of an input.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,8 +170,7 @@ impl Scanner<'_, '_> {
         self.cursor = self.cursor.forward(range.start);
         let start = range.start;
         let number = self.next_document();
-        let outcome =
-            compose_json(self.source, range, self.cursor, number, self.keeps_nodes, self.budget);
+        let outcome = compose_json(self.source, range, self.cursor, number, self.keeps_nodes, self.budget);
         self.found(Found { start, line: self.cursor.line, is_json: true, not_read: None, outcome });
     }
 
@@ -234,7 +236,7 @@ impl Scanner<'_, '_> {
         let composed = compose(self.source, content, self.cursor, number, self.keeps_nodes, self.budget);
         let mut trees = composed.trees;
         if let (true, None, Some(marker)) = (trees.is_empty(), &composed.failure, piece.marker) {
-            trees.push(empty(marker, piece.content));
+            trees.push(Tree { start: marker, marked: true, ..Tree::empty(piece.content) });
         }
         if let Some(failure) = &composed.failure
             && !self.is_read_alone(piece, failure.start, &trees)
@@ -272,21 +274,6 @@ impl Scanner<'_, '_> {
             Some(failure) => self.unreadable(start, broken.unwrap_or(failure.error)),
             None => {}
         }
-    }
-}
-
-/// The tree of a document that has nothing after its `---`.
-fn empty(marker: usize, content: usize) -> Tree {
-    let kind = NodeKind::Scalar(Style::Plain);
-    let root = Node { start: content, end: content, anchor: 0, tagged: false, kind };
-    Tree {
-        value: Value::Null,
-        root,
-        referenced: [].into(),
-        start: marker,
-        marked: true,
-        duplicate_keys: Vec::new(),
-        overridden: Vec::new(),
     }
 }
 
