@@ -149,7 +149,7 @@ fn changed_text(
 ) -> Result<(String, Vec<String>), String> {
     let edits: Result<Vec<_>, _> = one.decided.iter().map(Decided::edits).collect();
     let mut edits = edits.map_err(|error| error.to_string())?.concat();
-    edits.extend(results.into_iter().map(results::edit));
+    edits.extend(results::edits(&document.value, results));
     if edits.is_empty() {
         return Ok((source.get(document.range.clone()).unwrap_or_default().to_owned(), Vec::new()));
     }

@@ -29,9 +29,20 @@ pub(super) fn results(
     unreadable(problems).chain(of_pods).filter(|result| !earlier.contains(result)).collect()
 }
 
-/// The edit that writes one of them.
-pub(super) fn edit(result: Value) -> Edit {
-    Edit { path: ["results", "-"].map(String::from).to_vec(), change: Change::Add(result) }
+/// The edits that write them: a single one, if there are none yet.
+pub(super) fn edits(list: &Value, results: Vec<Value>) -> Vec<Edit> {
+    let edit = |path: &[&str], value| Edit {
+        path: path.iter().map(|&token| token.to_owned()).collect(),
+        change: Change::Add(value),
+    };
+    let is_empty = |earlier: &Value| earlier.is_null() || earlier.as_array().is_some_and(Vec::is_empty);
+    if results.is_empty() {
+        Vec::new()
+    } else if list.get("results").is_none_or(is_empty) {
+        vec![edit(&["results"], Value::Array(results))]
+    } else {
+        results.into_iter().map(|result| edit(&["results", "-"], result)).collect()
+    }
 }
 
 fn unreadable(problems: &[Problem]) -> impl Iterator<Item = Value> {
