@@ -49,7 +49,7 @@ pub(super) struct ManifestArgs {
     #[arg(short = 'n', long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
     namespace: Option<String>,
     /// A kind of others with pods: PATH leads to what has the `metadata` and `spec` of the pod, such as
-    /// `ray.io/RayCluster=spec.workerGroupSpecs[*].template`; may be repeated
+    /// `example.com/Crew=spec.workers[*].template`; may be repeated
     #[arg(long = "kind", value_name = "GROUP/KIND=PATH")]
     kinds: Vec<CustomKind>,
     /// Print no notes on stderr, and no line for each container; errors and warnings only
