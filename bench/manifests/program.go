@@ -27,11 +27,16 @@ func (o outcome) String() string {
 	return fmt.Sprintf("%6.2f s  %5d MB", o.seconds, o.peak/1_000_000)
 }
 
-func run(deadline time.Duration, folder, program string, arguments ...string) (outcome, error) {
+// How long a program that was killed may keep its output open.
+const waitDelay = 5 * time.Second
+
+func run(deadline time.Duration, folder string, stdin []byte, program string, arguments ...string) (outcome, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Dir = folder
+	command.WaitDelay = waitDelay
+	command.Stdin = bytes.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	command.Env = append(os.Environ(), "KUBECONFIG=/dev/null", "NO_COLOR=1")
@@ -40,7 +45,7 @@ func run(deadline time.Duration, folder, program string, arguments ...string) (o
 	found := outcome{stdout: stdout.Bytes(), stderr: stderr.Bytes(), seconds: time.Since(started).Seconds()}
 	found.isHung = ctx.Err() != nil
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err != nil && !found.isHung && !errors.As(err, &exit) {
 		return found, err
 	}
 	found.code = command.ProcessState.ExitCode()
@@ -50,7 +55,7 @@ func run(deadline time.Duration, folder, program string, arguments ...string) (o
 	return found, nil
 }
 
-// Copies the files to another folder, links within the repository as links.
+// Copies the files to another folder, what a link leads to in the place of the link.
 func copyTo(from, to string, paths []string) error {
 	for _, path := range paths {
 		source, target := filepath.Join(from, path), filepath.Join(to, path)
