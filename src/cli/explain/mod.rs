@@ -20,7 +20,7 @@ use self::{
     cases::Gate,
     finding::FileCases,
     report::{SCHEMA_VERSION, container_report},
-    table::{decisions, warn},
+    table::{Object, decisions, warn},
 };
 use super::{
     format::Format,
@@ -33,6 +33,8 @@ pub(super) use self::args::ExplainArgs;
 /// A pod among the manifests.
 struct Explained {
     file: String,
+    /// The object in messages.
+    object: String,
     /// Position of its document in the file, from 0.
     document: usize,
     decided: Decided,
@@ -41,13 +43,19 @@ struct Explained {
 impl Explained {
     fn all(input: &mut DecidedInput) -> Vec<Self> {
         let file = input.source.to_string();
-        let documents = input.documents.iter_mut().filter_map(|one| {
+        let documents = std::mem::take(&mut input.documents);
+        let documents = documents.into_iter().filter_map(|one| {
             let index = one.document.as_ref()?.index;
-            Some(std::mem::take(&mut one.decided).into_iter().map(move |decided| (index, decided)))
+            Some(one.decided.into_iter().map(move |decided| (index, decided)))
         });
         documents
             .flatten()
-            .map(|(document, decided)| Self { file: file.clone(), document, decided })
+            .map(|(document, decided)| Self {
+                file: file.clone(),
+                object: input.object(&decided),
+                document,
+                decided,
+            })
             .collect()
     }
 }
@@ -105,9 +113,9 @@ impl ExplainArgs {
             }
             Format::Junit => output::stdout(&junit::report(&files)?),
             format => {
-                let code = output::text(&table(&all, format));
-                for Explained { decided, .. } in &all {
-                    warn(&decided.object(), &decided.decision);
+                let code = output::text(&table(&all, summary.files > 1, format));
+                for Explained { object, decided, .. } in &all {
+                    warn(object, &decided.decision);
                 }
                 code
             }
@@ -119,12 +127,16 @@ impl ExplainArgs {
     }
 }
 
-fn table(all: &[Explained], format: Format) -> String {
+fn table(all: &[Explained], has_several: bool, format: Format) -> String {
     if all.iter().all(|one| one.decided.decision.containers.is_empty()) {
         return String::new();
     }
-    let rows = all.iter().map(|one| (one.decided.object(), &one.decided.decision));
-    decisions(&rows.collect::<Vec<_>>(), format)
+    let objects = all.iter().map(|one| Object {
+        file: has_several.then_some(&*one.file),
+        name: one.decided.object(),
+        decision: &one.decided.decision,
+    });
+    decisions(&objects.collect::<Vec<_>>(), format)
 }
 
 fn report(all: &[Explained]) -> Value {
