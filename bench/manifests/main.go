@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sort"
 	"strings"
 	"time"
@@ -113,7 +112,7 @@ func (b *bench) print(wall time.Duration) {
 	fmt.Printf("injected: %d values in %d files\n", t.values, t.changed)
 	printCounts("workloads", t.kinds)
 	printCounts("containers", t.reasons)
-	fmt.Printf("%d files also by themselves; %d objects also read by %s\n", t.singles, t.byKubectl, filepath.Base(b.kubectl))
+	fmt.Printf("%d files also by themselves; %d objects also read by kubectl\n", t.singles, t.byKubectl)
 	fmt.Println("\nall repositories one after the other; the most memory of any")
 	names := make([]string, 0, len(t.seconds))
 	for name := range t.seconds {

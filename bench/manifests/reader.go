@@ -246,6 +246,14 @@ func flattened(objects []any) []any {
 	return found
 }
 
+// What `-o json` prints, one object or a List of them, one after the other.
+func printedObjects(printed []any) []any {
+	if len(printed) == 1 && text(printed[0], "kind") == "List" && text(printed[0], "apiVersion") == "v1" {
+		return list(printed[0], "items")
+	}
+	return printed
+}
+
 func itemsOf(object any) ([]any, bool) {
 	list, isList := at(object, "items").([]any)
 	if !isList {

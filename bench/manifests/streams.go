@@ -46,7 +46,7 @@ func (r *repository) stream(name string, printed []byte, isList bool, around sur
 	}
 	before := r.goodObjects()
 	if isList {
-		before, after = flattened(before), flattened(after)
+		before, after = flattened(before), printedObjects(after)
 	}
 	r.differAll(place, differences(before, after, around))
 	if !isList {

@@ -113,7 +113,8 @@ impl ExplainArgs {
             }
             Format::Junit => output::stdout(&junit::report(&files)?),
             format => {
-                let code = output::text(&table(&all, summary.files > 1, format));
+                let names_files = format == Format::Wide && summary.files > 1;
+                let code = output::text(&table(&all, names_files, format));
                 for Explained { object, decided, .. } in &all {
                     warn(object, &decided.decision);
                 }
@@ -127,12 +128,12 @@ impl ExplainArgs {
     }
 }
 
-fn table(all: &[Explained], has_several: bool, format: Format) -> String {
+fn table(all: &[Explained], names_files: bool, format: Format) -> String {
     if all.iter().all(|one| one.decided.decision.containers.is_empty()) {
         return String::new();
     }
     let objects = all.iter().map(|one| Object {
-        file: has_several.then_some(&*one.file),
+        file: names_files.then_some(&*one.file),
         name: one.decided.object(),
         decision: &one.decided.decision,
     });
@@ -143,7 +144,7 @@ fn report(all: &[Explained]) -> Value {
     let mut summary: BTreeMap<&str, usize> = BTreeMap::new();
     let objects: Vec<Value> = all
         .iter()
-        .map(|Explained { file, document, decided: one }| {
+        .map(|Explained { file, document, decided: one, .. }| {
             for container in &one.decision.containers {
                 *summary.entry(container.outcome.reason.as_str()).or_default() += 1;
             }

@@ -18,7 +18,7 @@ pub(super) fn warn(object: &str, decision: &PodDecision<'_>) {
 
 /// A pod in the table.
 pub(super) struct Object<'d> {
-    /// The file that it is in, if the table has several.
+    /// The file that it is in, if the table names files.
     pub(super) file: Option<&'d str>,
     pub(super) name: String,
     pub(super) decision: &'d PodDecision<'d>,
