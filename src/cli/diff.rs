@@ -25,8 +25,7 @@ pub(super) fn unified(name: &[u8], before: &str, after: &str) -> String {
 
 /// The name of a file from the current directory, without links, `.` and `..`: `git apply` takes no other. A file that is
 /// outside has its path from `/`, or as it was given.
-pub(super) fn name(path: Option<&Path>) -> Vec<u8> {
-    let Some(path) = path else { return b"(stdin)".to_vec() };
+pub(super) fn name(path: &Path) -> Vec<u8> {
     let from_here = || {
         let here = fs::canonicalize(env::current_dir().ok()?).ok()?;
         Some(fs::canonicalize(path).ok()?.strip_prefix(here).ok()?.to_owned())

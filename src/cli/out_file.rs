@@ -61,7 +61,7 @@ impl OutFile {
     ///
     /// # Errors
     ///
-    /// As [`Self::open`], and if the path is a link, another file by now, or nobody may write it.
+    /// As [`Self::open`], and if the path is a link, another file by now or one with another content, or nobody may write it.
     pub(super) fn replacing(path: &Path, read: &Metadata) -> anyhow::Result<Self> {
         let metadata =
             fs::symlink_metadata(path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -72,6 +72,12 @@ impl OutFile {
         ensure!(
             metadata.is_file() && is_same(&metadata, read),
             "cannot write {}: it is not the file any more that was read",
+            path.display()
+        );
+        let version = |file: &Metadata| (file.len(), file.mtime(), file.mtime_nsec());
+        ensure!(
+            version(&metadata) == version(read),
+            "cannot write {}: it was changed after it was read; run the command again",
             path.display()
         );
         ensure!(
@@ -247,6 +253,24 @@ mod tests {
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
             OutFile::open(&path("link")).unwrap();
         }
+    }
+
+    /// Nobody's change is lost.
+    #[test]
+    fn a_file_that_was_changed_after_it_was_read_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        fs::write(&path, "kind: Pod\n").unwrap();
+        let read = fs::metadata(&path).unwrap();
+        OutFile::replacing(&path, &read).unwrap();
+        fs::write(&path, "kind: Pod\n# mine\n").unwrap();
+        let error = OutFile::replacing(&path, &read).err().unwrap().to_string();
+        assert!(error.ends_with("it was changed after it was read; run the command again"), "{error}");
+        let read = fs::metadata(&path).unwrap();
+        fs::write(&path, "kind: Pod\n# ours\n").unwrap();
+        let later = read.modified().unwrap() + std::time::Duration::from_secs(1);
+        File::options().append(true).open(&path).unwrap().set_modified(later).unwrap();
+        assert!(OutFile::replacing(&path, &read).is_err());
     }
 
     #[test]

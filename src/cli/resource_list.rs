@@ -7,7 +7,7 @@ use gomemlimit_core::{
     Policy,
     settings::{Setting, SettingError, Words},
 };
-use gomemlimit_manifest::PodLocation;
+use gomemlimit_manifest::{Document, PodLocation, key_position, position};
 use serde_json::{Map, Value, json};
 
 const ENV_FROM: &str = "env-from";
@@ -47,6 +47,23 @@ pub(super) enum FunctionConfigError {
         /// What is wrong with it.
         problem: SettingError,
     },
+}
+
+impl FunctionConfigError {
+    /// Line and column, both from 1, of what is not understood in the document of `source`: the key of a setting that there is
+    /// not, or else the value.
+    pub(super) fn position(&self, source: &str, document: &Document) -> (usize, usize) {
+        let path = |field: &str| ["functionConfig", field].map(str::to_owned).to_vec();
+        let of = |field: &str, name: &String| [path(field), vec![name.clone()]].concat();
+        let found = match self {
+            Self::NotAMapping(field) => position(source, document, &path(field)),
+            Self::Unknown { field, name } => key_position(source, document, &of(field, name)),
+            Self::NotText { field, name } | Self::Setting { field, name, .. } => {
+                position(source, document, &of(field, name))
+            }
+        };
+        found.unwrap_or((document.line, 1))
+    }
 }
 
 /// Names of settings, as flags, annotations and policy files have them.

@@ -184,7 +184,9 @@ fn manifests_without_pods_are_no_gate(#[case] manifest: &str) {
         |arguments: &[&str]| run_with_stdin(&[&["explain", "-f", "-"], arguments].concat(), manifest);
     explain(&["--fail-on", "no-memory-limit"])
         .is_refused("there are no pods in these manifests, so --fail-on");
-    explain(&["--fail-on", "warning", "-o", "json"]).is_refused("pass --allow-empty if that is fine");
+    let output = explain(&["--fail-on", "warning", "-o", "json"]);
+    assert_eq!((output.code, &output.json()["objects"]), (2, &serde_json::json!([])));
+    assert!(output.stderr.contains("pass --allow-empty if that is fine"), "{}", output.stderr);
     for arguments in [&[][..], &["--fail-on", "warning", "--allow-empty"]] {
         let output = explain(arguments);
         assert_eq!((output.code, &*output.stdout, &*output.stderr), (0, "", "No pods in these manifests.\n"));

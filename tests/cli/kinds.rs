@@ -189,3 +189,82 @@ fn a_kind_that_is_none_is_refused_with_what_to_write() {
         assert!(output.code == 2 && output.stderr.contains(expected), "{}", output.stderr);
     }
 }
+
+/// Without a slash it may be a slip: the core group has a form of its own.
+#[test]
+fn a_kind_without_a_group_is_refused_with_both_forms() {
+    for (kind, expected) in [
+        ("Crew=spec.x", "\"Crew\" has no API group; write GROUP/Crew=spec.x, or /Crew=spec.x for the core group"),
+        ("crew.example.com=spec.x", "write example.com/crew=spec.x"),
+        ("v1/Crew=spec.x", "the core group has no name, and every version counts; write /Crew=spec.x"),
+        ("core/Crew=spec.x", "write /Crew=spec.x"),
+    ] {
+        let output = run_with_stdin(&["explain", "-f", "-", "--kind", kind], "");
+        assert!(output.code == 2 && output.stderr.contains(expected), "{}", output.stderr);
+    }
+    let core = "apiVersion: v1\nkind: Crew\nmetadata: {name: c}\nspec: {x: {spec: {containers: [{name: a, resources: {limits: \
+                {memory: 1Gi}}}]}}}\n";
+    let output = run_with_stdin(&["explain", "-f", "-", "--kind", "/Crew=spec.x"], core);
+    assert_eq!((output.code, &*output.stderr), (0, ""));
+    assert!(output.stdout.contains("Crew default/c  a          1Gi"), "{}", output.stdout);
+}
+
+/// A slip in the group, the kind or the path would be a pod without a value.
+#[test]
+fn a_kind_that_nothing_is_of_is_a_warning() {
+    let object = "apiVersion: example.com/v1\nkind: Box\nspec: {big: {spec: {containers: [{name: a, resources: {limits: {memory: \
+                  1Gi}}}]}}}\n";
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n- {}", object.replace('\n', "\n  "));
+    let is_met = ["--kind", "example.com/Box=spec.big"];
+    for text in [object, &list] {
+        let output = run_with_stdin(&[&["explain", "-f", "-"], &is_met[..]].concat(), text);
+        assert_eq!((output.code, &*output.stderr), (0, ""));
+    }
+    for (kind, expected) in [
+        ("example.org/Box=spec.big", "no object of this kind is among the inputs"),
+        ("example.com/box=spec.big", "no object of this kind is among the inputs"),
+        ("/Box=spec.big", "no object of this kind is among the inputs"),
+        ("example.com/Box=spec.small", "no object of this kind has a pod with containers at this path"),
+    ] {
+        let warning = format!("warning: --kind {kind}: {expected}\n");
+        for command in ["explain", "inject"] {
+            let output = run_with_stdin(&[&[command, "-q", "-f", "-", "--kind", kind], &is_met[..]].concat(), object);
+            assert_eq!((output.code, &*output.stderr), (0, &*warning));
+        }
+    }
+}
+
+/// What fills in a placeholder depends on what the manifest is written for.
+#[test]
+fn the_advice_about_a_placeholder_fits_its_template() {
+    let pod = |limit: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{name: a, resources: {{limits: {{memory: \
+             '{limit}'}}}}}}]}}\n"
+        )
+    };
+    let template = |limit: &str| {
+        let object = pod(limit).replace('\n', "\n  ");
+        format!("apiVersion: template.openshift.io/v1\nkind: Template\nobjects:\n- {object}")
+    };
+    let parameter = "has a parameter of a template; fill it in first, as oc process does";
+    let variable = "has a variable; replace it first, as envsubst, Flux (postBuild) or kustomize (vars) do";
+    let part = "is part of a template; render it first, with helm template or whatever it was written for";
+    for (text, limit, expected) in [
+        (template("${MEMORY}"), "${MEMORY}", parameter),
+        (template("${{MEMORY}}"), "${{MEMORY}}", parameter),
+        (template("{{ .Values.memory }}"), "{{ .Values.memory }}", part),
+        (pod("${MEMORY}"), "${MEMORY}", variable),
+        (pod("${MEMORY:=1Gi}"), "${MEMORY:=1Gi}", variable),
+        (pod("$MEMORY"), "$MEMORY", variable),
+        (pod("$(MEMORY)"), "$(MEMORY)", variable),
+        (pod("{{ .Values.memory }}"), "{{ .Values.memory }}", part),
+        (pod("{% memory %}"), "{% memory %}", part),
+        (pod("<%= memory %>"), "<%= memory %>", part),
+        (pod("lots"), "lots", "is not a Kubernetes quantity such as 512Mi"),
+    ] {
+        let report = run_with_stdin(&["explain", "-f", "-", "-o", "json"], &text).json();
+        let container = &report["objects"][0]["containers"][0];
+        assert_eq!(container["explanation"], format!("the memory limit \"{limit}\" {expected}"), "{text}");
+    }
+}

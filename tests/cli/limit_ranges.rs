@@ -95,16 +95,75 @@ fn others_do_not_count(#[case] text: &str) {
 fn of_several_the_smallest_counts_with_a_warning() {
     let directory = tempfile::tempdir().unwrap();
     let pod = write(directory.path(), "a.yaml", DEPLOYMENT);
-    write(directory.path(), "b.yaml", &limit_range("large", ", namespace: shop", "1Gi"));
-    write(directory.path(), "c.yaml", &limit_range("small", ", namespace: shop", "128Mi"));
+    let b = write(directory.path(), "b.yaml", &limit_range("large", ", namespace: shop", "1Gi"));
+    let small = limit_range("small", ", namespace: shop", "128Mi");
+    let c = write(directory.path(), "c.yaml", &format!("apiVersion: v1\nkind: List\nitems:\n# Small.\n- {small}\n"));
     let (rows, warnings) = explained(directory.path(), &[]);
     assert!(rows[2].starts_with("app 128Mi 115.2Mi injected "), "{rows:?}");
     let line = warnings.lines().next().unwrap();
     assert!(line.starts_with(&format!("warning: {pod}: document 1, line ")), "{warnings}");
-    assert!(
-        line.contains("LimitRanges small and large of namespace shop give containers different"),
-        "{warnings}"
-    );
+    let places = format!("LimitRanges small of {c}, line 5, and large of {b}, line 1, give containers in namespace shop");
+    assert!(line.contains(&places), "{warnings}");
     let json = run(&["explain", "-o", "json", "-f", directory.path().to_str().unwrap()]).json();
     assert_eq!(json["objects"][0]["containers"][2]["limitRange"], "small");
+}
+
+/// Both are of the namespace that the run is for, and of no other. An empty one is none, as for kubectl.
+#[rstest]
+#[case::default("", "", &[], true)]
+#[case::empty(", namespace: ''", ", namespace: ''", &[], true)]
+#[case::null(", namespace: null", ", namespace: ~", &[], true)]
+#[case::named("", ", namespace: default", &[], true)]
+#[case::of_the_flag("", "", &["-n", "shop"], true)]
+#[case::of_the_flag_and_named(", namespace: shop", "", &["-n", "shop"], true)]
+#[case::named_otherwise(", namespace: default", "", &["-n", "shop"], false)]
+#[case::others("", ", namespace: shop", &[], false)]
+fn what_names_no_namespace_is_of_that_of_the_run(
+    #[case] of_pod: &str,
+    #[case] of_range: &str,
+    #[case] arguments: &[&str],
+    #[case] is_same: bool,
+) {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: p{of_pod}}}, spec: {{containers: [{{name: app}}]}}}}"
+    );
+    write(directory.path(), "a.yaml", &pod);
+    write(directory.path(), "b.yaml", &limit_range("defaults", of_range, "256Mi"));
+    let (rows, _) = explained(directory.path(), arguments);
+    assert_eq!(rows[0].starts_with("app 256Mi 230.4Mi injected"), is_same, "{rows:?}");
+}
+
+/// Whoever processes a Template creates all of its objects in one namespace.
+#[test]
+fn a_limit_range_of_a_template_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let range = limit_range("defaults", ", namespace: elsewhere", "256Mi");
+    let template = format!(
+        "apiVersion: template.openshift.io/v1\nkind: Template\nobjects:\n- {range}\n- {{apiVersion: v1, kind: Pod, metadata: \
+         {{name: p}}, spec: {{containers: [{{name: app}}]}}}}\n"
+    );
+    write(directory.path(), "a.yaml", &template);
+    let (rows, _) = explained(directory.path(), &["-n", "shop"]);
+    assert!(rows[0].starts_with("app 256Mi 230.4Mi injected"), "{rows:?}");
+}
+
+/// As of two overlays: only one of them is there in a cluster.
+#[test]
+fn two_objects_with_one_name_are_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "a.yaml", DEPLOYMENT);
+    let b = write(directory.path(), "b.yaml", &limit_range("defaults", ", namespace: shop", "1Gi"));
+    write(directory.path(), "c.yaml", &limit_range("defaults", ", namespace: other", "2Gi"));
+    let d = write(directory.path(), "d.yaml", &format!("# Later.\n{}", limit_range("defaults", ", namespace: shop", "256Mi")));
+    let (rows, warnings) = explained(directory.path(), &[]);
+    assert!(rows[2].starts_with("app 256Mi 230.4Mi injected"), "{rows:?}");
+    let warning = format!(
+        "warning: LimitRange defaults of namespace shop is in {b}, line 1, and another one in {d}, line 2, which counts, as for \
+         kubectl\n"
+    );
+    assert_eq!(warnings, warning);
+    // The same twice is no matter.
+    write(directory.path(), "d.yaml", &limit_range("defaults", ", namespace: shop", "1Gi"));
+    assert_eq!(explained(directory.path(), &[]).1, "");
 }

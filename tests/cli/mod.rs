@@ -5,6 +5,7 @@ mod audit;
 mod cluster;
 mod cluster_commands;
 mod diagnose;
+mod doubtful;
 mod explain;
 mod files;
 mod help;

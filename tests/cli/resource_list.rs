@@ -119,14 +119,18 @@ fn settings_come_from_the_function_config(#[case] config: &str, #[case] value: &
 #[rstest]
 #[case::name(
     "data: {ration: '0.8'}",
-    "functionConfig: data: there is no setting \"ration\"; one of ratio, headroom,"
+    "document 1, line 30, column 10: functionConfig: data: there is no setting \"ration\"; one of ratio, headroom,"
 )]
-#[case::value("data: {ratio: '8'}", "functionConfig: data: ratio: \"8\": ")]
+#[case::value("data: {ratio: '8'}", "line 30, column 17: functionConfig: data: ratio: \"8\": ")]
+#[case::another_name(
+    "data:\n    ratio: '0.8'\n    # A comment.\n    ration: '0.8'",
+    "line 33, column 5: functionConfig: data: there is no setting \"ration\""
+)]
 #[case::word(
     "data: {env-from: maybe}",
     "functionConfig: data: env-from: \"maybe\": is neither `inject` nor `skip`"
 )]
-#[case::list("data: [ratio]", "functionConfig: data is not a mapping")]
+#[case::list("data: [ratio]", "line 30, column 9: functionConfig: data is not a mapping")]
 #[case::kind("data: {ratio: [0.8]}", "functionConfig: data: ratio is neither a text nor a number")]
 fn a_function_config_that_is_not_understood_fails(#[case] config: &str, #[case] sentence: &str) {
     let output = run_with_stdin(&["inject", "-f", "-"], &LIST.replace("data: {}", config));

@@ -22,12 +22,13 @@ VERSION = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.
 SYSTEM = {"Linux": "linux", "Darwin": "darwin"}[platform.system()]
 ARCH = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
 ARCHIVE = f"gomemlimit-{SYSTEM}-{ARCH}.tar.gz"
-# Prints a log of SARIF, or a table; fails if --fail-on is given.
+# Prints a log of SARIF, or a table; fails if --fail-on or --broken is given.
 PROGRAM = """#!/bin/sh
 [ "$1" != --version ] || { echo "gomemlimit VERSION"; exit; }
 printf '%s\\n' "$@" >>"$CALLS"
 case "$*" in *sarif*) echo '{}' ;; *) echo TABLE ;; esac
-case "$*" in *--fail-on*) exit 1 ;; esac
+case "$*" in *--results*sarif*) echo '"ruleId": 1' ;; esac
+case "$*" in *--broken*) exit 2 ;; *--fail-on*) exit 1 ;; esac
 """
 
 
@@ -115,6 +116,13 @@ class Action(unittest.TestCase):
         # The upload comes after a failed step.
         self.assertIn("sarif-file=found.sarif\n", self.file("output"))
         self.assertIn("!cancelled()", ACTION["runs"]["steps"][-1]["if"])
+
+    def test_a_run_that_failed_and_found_nothing_is_not_uploaded(self):
+        for args, output in [("--broken", ""), ("--results\n--broken", "sarif-file=gomemlimit.sarif\n")]:
+            with self.subTest(args):
+                (self.root / "runner/output").unlink(missing_ok=True)
+                self.assertEqual(self.run_steps(args=args)[0], 2)
+                self.assertEqual(self.file("output"), f"version={VERSION}\n{output}")
 
     def refused(self, words, **inputs):
         code, log = self.run_steps(**inputs)

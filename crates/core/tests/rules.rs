@@ -331,7 +331,7 @@ fn where_the_namespace_and_the_owner_come_from() {
     assert_eq!(value(&live, (&none).into()), 90, "nobody names the place");
     live["metadata"]["namespace"] = "shop".into();
     assert_eq!(value(&live, (&none).into()), 50, "the pod names it");
-    let elsewhere = PodContext { namespace: "other", annotations: &none, owner: None };
+    let elsewhere = PodContext { namespace: "other", ..(&none).into() };
     assert_eq!(value(&live, elsewhere), 90, "the request knows better");
     let template = PodContext { owner: Some("ReplicaSet"), ..elsewhere };
     assert_eq!(value(&live, template), 60);

@@ -1,6 +1,6 @@
 //! Kinds that a user names: `GROUP/KIND=PATH`.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
@@ -8,6 +8,9 @@ use crate::{template_path::is_path, workload_kind::is_api_version};
 
 /// Ending of the path of a list of containers, after that of the pod.
 pub(crate) const CONTAINERS_OF_POD: &str = ".spec.containers";
+
+/// What people call the core group, whose name is empty.
+const CORE: &str = "core";
 
 /// A kind of object with pod templates at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,12 @@ pub enum CustomKindError {
     /// There is no `=`, or nothing before or after it.
     #[error("{0:?} is not GROUP/KIND=PATH, such as ray.io/RayCluster=spec.workerGroupSpecs[*].template")]
     Shape(String),
+    /// No group before the kind: the text may be a slip.
+    #[error("{0:?} has no API group; write {1}")]
+    NoGroup(String, String),
+    /// A name for the core group, which has none.
+    #[error("{0:?}: the core group has no name, and every version counts; write {1}")]
+    Core(String, String),
     /// A version beside the group.
     #[error("{0:?} has a version; every version counts: {1}")]
     Version(String, String),
@@ -45,7 +54,7 @@ pub enum CustomKindError {
 impl FromStr for CustomKind {
     type Err = CustomKindError;
 
-    /// Parses `GROUP/KIND=PATH`; `KIND=PATH` and `/KIND=PATH` are of the core group. A dot before the path is ignored.
+    /// Parses `GROUP/KIND=PATH`; `/KIND=PATH` is of the core group. A dot before the path is ignored.
     ///
     /// # Errors
     ///
@@ -58,14 +67,16 @@ impl FromStr for CustomKind {
         if name.trim_matches('/').is_empty() || path.is_empty() {
             return Err(shape());
         }
-        let (group, kind) = name.rsplit_once('/').unwrap_or(("", name));
-        if let Some((group, version)) = group.rsplit_once('/')
-            && is_api_version(version)
-        {
-            return Err(CustomKindError::Version(name.to_owned(), format!("{group}/{kind}={path}")));
+        let Some((group, kind)) = name.rsplit_once('/') else {
+            return Err(CustomKindError::NoGroup(name.to_owned(), with_group(name, path)));
+        };
+        let versioned = group.rsplit_once('/').filter(|(_, version)| is_api_version(version));
+        let unversioned = versioned.map_or(group, |(group, _)| group);
+        if unversioned == CORE || is_api_version(unversioned) {
+            return Err(CustomKindError::Core(name.to_owned(), format!("/{kind}={path}")));
         }
-        if is_api_version(group) {
-            return Err(CustomKindError::Version(name.to_owned(), format!("{kind}={path}")));
+        if versioned.is_some() {
+            return Err(CustomKindError::Version(name.to_owned(), format!("{unversioned}/{kind}={path}")));
         }
         let is_group =
             |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
@@ -84,6 +95,25 @@ impl FromStr for CustomKind {
             return Err(CustomKindError::TooDeep(path.to_owned(), format!("{name}={above}")));
         }
         Ok(Self { group: group.to_owned(), kind: kind.to_owned(), path: path.to_owned() })
+    }
+}
+
+impl fmt::Display for CustomKind {
+    /// As it is read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, kind, path } = self;
+        write!(f, "{group}/{kind}={path}")
+    }
+}
+
+/// What a name without a slash may mean: `KIND.GROUP` is how kubectl names a type.
+fn with_group(name: &str, path: &str) -> String {
+    match name.split_once('.') {
+        Some((kind, group)) if !kind.is_empty() => {
+            let versioned = group.split_once('.').filter(|(version, _)| is_api_version(version));
+            format!("{}/{kind}={path}", versioned.map_or(group, |(_, group)| group))
+        }
+        _ => format!("GROUP/{name}={path}, or /{name}={path} for the core group"),
     }
 }
 
@@ -106,7 +136,6 @@ mod tests {
         "MPIJob",
         "spec.mpiReplicaSpecs.*.template"
     )]
-    #[case("Thing=template", "", "Thing", "template")]
     #[case("/Thing=template", "", "Thing", "template")]
     #[case("apps/Thing = spec.workers[*].template", "apps", "Thing", "spec.workers[*].template")]
     fn kinds_are_read(#[case] text: &str, #[case] group: &str, #[case] kind: &str, #[case] path: &str) {
@@ -124,7 +153,12 @@ mod tests {
         "ray.io/v1/RayCluster=spec.x",
         r#""ray.io/v1/RayCluster" has a version; every version counts: ray.io/RayCluster=spec.x"#
     )]
-    #[case("v1/Thing=spec.x", r#""v1/Thing" has a version; every version counts: Thing=spec.x"#)]
+    #[case("Thing=spec.x", r#""Thing" has no API group; write GROUP/Thing=spec.x, or /Thing=spec.x for the core group"#)]
+    #[case("Crew.example.com=spec.x", r#""Crew.example.com" has no API group; write example.com/Crew=spec.x"#)]
+    #[case("Crew.v1.example.com=spec.x", "; write example.com/Crew=spec.x")]
+    #[case("v1/Thing=spec.x", r#""v1/Thing": the core group has no name, and every version counts; write /Thing=spec.x"#)]
+    #[case("core/Thing=spec.x", r#""core/Thing": the core group has no name"#)]
+    #[case("core/v1/Thing=spec.x", "; write /Thing=spec.x")]
     #[case("a/b/C=spec.x", r#""a/b/C" is not a group and a kind"#)]
     #[case("ray.io/=spec.x", r#""ray.io/" is not a group and a kind"#)]
     #[case("ray io/Ray=spec.x", "is not a group and a kind")]

@@ -9,7 +9,7 @@ use crate::{AliasBudget, CustomKind, Kinds, Pods, WorkloadKind, pods, read};
 const CASES: &str = include_str!("kind_tests.yaml");
 
 fn found(value: &Value, kinds: &Kinds) -> (Vec<String>, Vec<String>) {
-    let Pods { locations, unknown } = pods(value, kinds);
+    let Pods { locations, unknown, .. } = pods(value, kinds);
     (
         locations.iter().map(|location| location.path.join("/")).collect(),
         unknown.into_iter().map(|unknown| unknown.path).collect(),
@@ -61,7 +61,7 @@ fn every_path_of_the_table_is_found() {
         for template in kind.templates {
             for api_version in versions(kind) {
                 let object = object(&api_version, kind.name, template.path);
-                let Pods { locations, unknown } = pods(&object, &Kinds::default());
+                let Pods { locations, unknown, .. } = pods(&object, &Kinds::default());
                 let [location] = locations.try_into().unwrap_or_else(|all| panic!("{object}: {all:?}"));
                 assert_eq!(location.path.join(".").replace(".0", "[*]"), template.path);
                 assert_eq!(location.pods_owner(), template.pods_owner);
@@ -78,7 +78,7 @@ fn every_path_of_the_table_is_found() {
 fn the_same_paths_in_another_group_are_reported_once() {
     for path in WorkloadKind::ALL.iter().flat_map(|kind| kind.templates).map(|template| template.path) {
         let object = object("example.com/v1", "Thing", path);
-        let Pods { locations, unknown } = pods(&object, &Kinds::default());
+        let Pods { locations, unknown, .. } = pods(&object, &Kinds::default());
         if path == "spec.template" {
             assert_eq!((locations.len(), unknown.len()), (1, 0));
             continue;
@@ -92,7 +92,7 @@ fn the_same_paths_in_another_group_are_reported_once() {
             continue;
         };
         let kinds: Kinds = [custom.parse::<CustomKind>().unwrap()].into_iter().collect();
-        let Pods { locations, unknown } = pods(&object, &kinds);
+        let Pods { locations, unknown, .. } = pods(&object, &kinds);
         assert_eq!((locations.len(), unknown.len()), (1, 0), "{custom}");
     }
 }
@@ -140,7 +140,7 @@ proptest! {
         let mut value = if value.is_object() { value } else { json!({"spec": value}) };
         value["apiVersion"] = kind.0.into();
         value["kind"] = kind.1.into();
-        let Pods { locations, unknown } = pods(&value, &Kinds::default());
+        let Pods { locations, unknown, .. } = pods(&value, &Kinds::default());
         let mut pointers: Vec<_> = locations.iter().map(crate::PodLocation::pointer).collect();
         for (location, pointer) in locations.iter().zip(&pointers) {
             prop_assert!(value.pointer(pointer).is_some_and(Value::is_object), "{}", pointer);

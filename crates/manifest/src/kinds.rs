@@ -24,6 +24,15 @@ impl FromIterator<CustomKind> for Kinds {
     }
 }
 
+/// An object of a kind that a user names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddedKind {
+    /// Position of the kind among those that the user names.
+    pub index: usize,
+    /// Whether there are pods at its path.
+    pub has_pods: bool,
+}
+
 /// A pod or a pod template in an object.
 pub(crate) struct FoundPod {
     /// Tokens of its JSON pointer in the object.
@@ -56,6 +65,24 @@ impl Kinds {
             });
         }
         (found, known.is_some())
+    }
+
+    /// The kinds of the user that an object is of: several, if it has several paths.
+    pub(crate) fn added(
+        &self,
+        object: &Value,
+        kind: &str,
+        api_version: &str,
+    ) -> impl Iterator<Item = AddedKind> {
+        let of_object =
+            self.custom.iter().enumerate().filter(move |(_, custom)| custom.is_kind(kind, api_version));
+        of_object.map(|(index, custom)| {
+            let mut has_pods = false;
+            template_path::each(object, &custom.path, &mut Vec::new(), &mut |_, pod| {
+                has_pods |= has_containers(pod);
+            });
+            AddedKind { index, has_pods }
+        })
     }
 }
 

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::{
     json_pointer::json_pointer,
-    kinds::{FoundPod, Kinds},
+    kinds::{AddedKind, FoundPod, Kinds},
     unknown_kind::{self, Step, UnknownKind},
-    workload_kind::{OBJECTS, WorkloadKind},
+    workload_kind::WorkloadKind,
 };
 
 /// A pod or pod template in a document, and the object that it belongs to.
@@ -22,6 +22,8 @@ pub struct PodLocation {
     pub name: String,
     /// Namespace of the object, if it has one.
     pub namespace: Option<String>,
+    /// Whether the object is one of an `OpenShift` Template, whose parameters `oc process` fills in.
+    pub is_in_template: bool,
     owner: Option<&'static str>,
 }
 
@@ -53,6 +55,8 @@ pub struct Pods {
     pub locations: Vec<PodLocation>,
     /// Containers in objects of unknown kinds, which are not looked at: one entry for each object and path.
     pub unknown: Vec<UnknownKind>,
+    /// Objects of the kinds that a user names.
+    pub added: Vec<AddedKind>,
 }
 
 /// Finds the pods and pod templates in a document, and the containers that are in none of them.
@@ -87,9 +91,9 @@ impl Search<'_> {
             let implied = (!item_kind.is_empty()).then_some((item_kind, api_version));
             self.list("items", items, implied);
         } else if WorkloadKind::of_object(kind, api_version).is_some_and(WorkloadKind::has_objects) {
-            let Some(objects) = value.get(OBJECTS).and_then(Value::as_array) else { return };
+            let Some(objects) = value.get(WorkloadKind::OBJECTS).and_then(Value::as_array) else { return };
             let was_in_template = std::mem::replace(&mut self.is_in_template, true);
-            self.list(OBJECTS, objects, None);
+            self.list(WorkloadKind::OBJECTS, objects, None);
             self.is_in_template = was_in_template;
         } else if value.is_object() {
             self.pods_of(value, kind, api_version);
@@ -108,8 +112,11 @@ impl Search<'_> {
         let metadata =
             |key: &str| value.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
         let name = || metadata("name").or(metadata("generateName")).unwrap_or_default().to_owned();
-        // Whoever processes a Template removes the namespaces in it (template/v1/types.go of openshift/api).
-        let namespace = || metadata("namespace").filter(|_| !self.is_in_template).map(str::to_owned);
+        // Whoever processes a Template removes the namespaces in it (template/v1/types.go of openshift/api). An empty one is
+        // none for kubectl.
+        let has_namespace = |name: &&str| !self.is_in_template && !name.is_empty();
+        let namespace = || metadata("namespace").filter(has_namespace).map(str::to_owned);
+        self.pods.added.extend(self.kinds.added(value, kind, api_version));
         let (found, is_known) = self.kinds.of_object(value, kind, api_version);
         for pod in &found {
             self.pods.locations.push(PodLocation {
@@ -118,6 +125,7 @@ impl Search<'_> {
                 kind: kind.to_owned(),
                 name: name(),
                 namespace: namespace(),
+                is_in_template: self.is_in_template,
                 owner: pod.pods_owner,
             });
         }
@@ -196,6 +204,7 @@ mod tests {
         let named = pod(json!({"name": "web", "generateName": "x-", "namespace": "prod"}));
         assert_eq!((named.name.as_str(), named.namespace.as_deref()), ("web", Some("prod")));
         assert_eq!(pod(json!({"generateName": "web-"})).name, "web-");
+        assert_eq!(pod(json!({"name": "web", "namespace": ""})).namespace, None);
         assert_eq!(pod(Value::Null).name, "");
     }
 

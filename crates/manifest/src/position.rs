@@ -18,24 +18,52 @@ pub fn positions<P: AsRef<[String]>>(
     document: &Document,
     paths: &[P],
 ) -> Vec<Option<(usize, usize)>> {
+    places(source, document, paths, |place| place.value)
+}
+
+/// Line and column, both from 1, of the key of the value at `path`; of the value if it is an item of a list. The rest is as for
+/// [`position`].
+#[must_use]
+pub fn key_position(source: &str, document: &Document, path: &[String]) -> Option<(usize, usize)> {
+    places(source, document, std::slice::from_ref(&path), |place| place.key).pop()?
+}
+
+/// The first bytes of a value and of its key.
+#[derive(Clone, Copy)]
+struct Place {
+    key: usize,
+    value: usize,
+}
+
+fn places<P: AsRef<[String]>>(
+    source: &str,
+    document: &Document,
+    paths: &[P],
+    byte: impl Fn(Place) -> usize,
+) -> Vec<Option<(usize, usize)>> {
     let text = source.get(document.range.clone()).filter(|_| !paths.is_empty());
     let tree = text.and_then(documents::tree);
     let (Some(text), Some(tree)) = (text, tree) else { return vec![None; paths.len()] };
     let of_path = |path: &P| {
-        let mut node = &tree.root;
-        for token in path.as_ref() {
-            let Some(next) = child(node, token) else { break };
-            node = next;
-        }
-        let from_start = text.get(tree.start..node.start).unwrap_or("");
+        let at = byte(place(&tree.root, path.as_ref()));
+        let from_start = text.get(tree.start..at).unwrap_or("");
         let line = document.line + text::line_number(from_start, usize::MAX) - 1;
-        Some((line, text::column_number(source, document.range.start + node.start)))
+        Some((line, text::column_number(source, document.range.start + at)))
     };
     paths.iter().map(of_path).collect()
 }
 
-fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {
-    node.pair(token).map(|pair| &pair.value).or_else(|| node.items().get(token.parse::<usize>().ok()?))
+/// The place of the value at a path, or of the last one above it that is written.
+fn place(root: &Node, path: &[String]) -> Place {
+    let (mut node, mut place) = (root, Place { key: root.start, value: root.start });
+    for token in path {
+        let pair = node.pair(token);
+        let item = || node.items().get(token.parse::<usize>().ok()?);
+        let Some(next) = pair.map(|pair| &pair.value).or_else(item) else { break };
+        place = Place { key: pair.map_or(next.start, |pair| pair.start), value: next.start };
+        node = next;
+    }
+    place
 }
 
 /// The path of the first value in `value` that `is_good` does not hold for. Errors of `serde_json` have a
@@ -126,6 +154,15 @@ mod tests {
             let path: Vec<_> = path.iter().map(|token| (*token).to_owned()).collect();
             assert_eq!(position(text, &document, &path), Some(at), "{path:?}");
         }
+        let key = |path: &[&str]| {
+            let path: Vec<_> = path.iter().map(|token| (*token).to_owned()).collect();
+            key_position(text, &document, &path)
+        };
+        assert_eq!(key(&["b", "1", "é", "d"]), Some((10, 7)));
+        assert_eq!(key(&["b", "1"]), Some((10, 3)));
+        // Written elsewhere: the place of what refers to it.
+        assert_eq!(key(&["g", "f"]), Some((7, 1)));
+        assert_eq!(key(&[]), Some((3, 1)));
         assert_eq!(position("a: 1\n", &document, &[]), None);
         let json = "{\"a\": 1}{\"b\":\n [2]}";
         let second = read(json).remove(1).unwrap();

@@ -34,10 +34,10 @@ pub struct PodTemplate {
     pub pods_owner: Option<&'static str>,
 }
 
-/// Key of the objects of an `OpenShift` Template.
-pub(crate) const OBJECTS: &str = "objects";
-
 impl WorkloadKind {
+    /// Key of the list of a kind that has whole objects ([`Self::has_objects`]): an `OpenShift` Template.
+    pub const OBJECTS: &'static str = "objects";
+
     /// A kind with these names, and without pod templates.
     pub(crate) const fn new(
         group: &'static str,

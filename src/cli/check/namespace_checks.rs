@@ -196,7 +196,8 @@ fn outcome(
 ) -> Option<(Reason, Option<String>)> {
     let text = sample_pod().to_string();
     let pod = Pod::parse(&text).ok()?;
-    let decision = decide(&pod, PodContext { namespace, annotations, owner: None }, policy);
+    let context = PodContext { namespace, annotations, owner: None, is_in_template: false };
+    let decision = decide(&pod, context, policy);
     let container = decision.containers.first()?;
     Some((container.outcome.reason, container.rule().map(str::to_owned)))
 }

@@ -115,7 +115,8 @@ impl ExplainArgs {
     /// Whether `--fail-on` names this rule.
     pub(super) fn names(&self, rule: Rule) -> bool {
         self.fail_on.iter().any(|finding| match (finding, rule) {
-            (FailOn::Warning, Rule::Warning(_)) | (FailOn::UnknownKind, Rule::UnknownKind) => true,
+            (FailOn::Warning, Rule::Warning(_) | Rule::DoubtfulManifest)
+            | (FailOn::UnknownKind, Rule::UnknownKind) => true,
             (FailOn::Reason(named), Rule::Reason(reason)) => *named == reason,
             _ => false,
         })

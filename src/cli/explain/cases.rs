@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::finding::{Case, FileCases, Finding, Level, Rule};
 use crate::cli::{
-    manifest_files::Severity,
+    manifest_files::{Problem, Severity},
     manifests::{Decided, DecidedInput},
     resource_list::child,
 };
@@ -28,7 +28,7 @@ impl Gate<'_> {
     fn finding(self, rule: Rule, text: &str) -> Option<Finding> {
         let is_named = (self.names)(rule);
         let level = if is_named { Level::Error } else { rule.level()? };
-        let matters = level == Level::Error || matches!(rule, Rule::Warning(_));
+        let matters = level == Level::Error || matches!(rule, Rule::Warning(_) | Rule::DoubtfulManifest);
         let fails = if self.is_given { is_named || rule == Rule::Unreadable } else { matters };
         Some(Finding { rule, level, fails, text: text.to_owned(), place: (1, 1) })
     }
@@ -38,7 +38,7 @@ impl FileCases {
     /// The cases of an input, in the order of its text; also those without findings, if `has_sound` is set.
     pub(super) fn of(input: &DecidedInput, gate: Gate<'_>, has_sound: bool) -> Self {
         let unknown = input.unknown_kinds.iter().map(|unknown| unknown_kind(input, unknown, gate));
-        let mut cases: Vec<Case> = unreadable(input, gate).chain(unknown).collect();
+        let mut cases: Vec<Case> = problems(input, gate).chain(unknown).collect();
         for one in &input.documents {
             let Some(document) = &one.document else { continue };
             cases.extend(pods(input, document, &one.decided, gate));
@@ -49,10 +49,16 @@ impl FileCases {
     }
 }
 
-/// The documents and pods that cannot be read or decided.
-fn unreadable(input: &DecidedInput, gate: Gate<'_>) -> impl Iterator<Item = Case> {
-    let errors = input.problems.iter().filter(|problem| problem.severity == Severity::Error);
-    errors.map(move |problem| {
+/// The documents and pods that cannot be read or decided, or that are doubtful.
+fn problems(input: &DecidedInput, gate: Gate<'_>) -> impl Iterator<Item = Case> {
+    let rule = |problem: &Problem| match problem.severity {
+        Severity::Error => Some(Rule::Unreadable),
+        // What is left out is no finding.
+        Severity::Warning if !input.documents.is_empty() => Some(Rule::DoubtfulManifest),
+        _ => None,
+    };
+    let problems = input.problems.iter().filter_map(move |problem| Some((problem, rule(problem)?)));
+    problems.map(move |(problem, rule)| {
         let place = problem.at.unwrap_or((1, 1));
         let text = problem.text.strip_prefix(&format!("{}: ", input.source)).unwrap_or(&problem.text);
         let begins = |end: usize| input.text.get(..end).unwrap_or_default().matches('\n').count() < place.0;
@@ -62,7 +68,7 @@ fn unreadable(input: &DecidedInput, gate: Gate<'_>) -> impl Iterator<Item = Case
             object: None,
             container: None,
             findings: gate
-                .finding(Rule::Unreadable, text)
+                .finding(rule, text)
                 .into_iter()
                 .map(|one| Finding { place, ..one })
                 .collect(),

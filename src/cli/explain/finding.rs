@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use gomemlimit_core::{Reason, warning::WarningKind};
 
+use crate::cli::manifest_files::Problem;
+
 /// The rule that a finding is about. Its name does not change: code scanning recognises a finding by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
@@ -11,6 +13,8 @@ pub(super) enum Rule {
     Warning(WarningKind),
     /// An object with containers whose kind is not known.
     UnknownKind,
+    /// A document that may be read otherwise than it is meant.
+    DoubtfulManifest,
     /// A document or a pod that cannot be read.
     Unreadable,
 }
@@ -22,6 +26,7 @@ impl Rule {
             Self::Reason(reason) => reason.as_str(),
             Self::Warning(kind) => kind.as_str(),
             Self::UnknownKind => "unknown-kind",
+            Self::DoubtfulManifest => "doubtful-manifest",
             Self::Unreadable => "unreadable",
         }
     }
@@ -34,6 +39,9 @@ impl Rule {
             Self::UnknownKind => {
                 "an object with containers of a kind that is not known; --kind GROUP/KIND=PATH shows where its pods are"
             }
+            Self::DoubtfulManifest => {
+                "manifests that may be read otherwise than they are meant, such as a mapping with a key that is there twice"
+            }
             Self::Unreadable => {
                 "a document that cannot be read, or a pod with a value of another type than its field"
             }
@@ -44,9 +52,9 @@ impl Rule {
     pub(super) fn level(self) -> Option<Level> {
         match self {
             Self::Unreadable | Self::Reason(Reason::InvalidLimit) => Some(Level::Error),
-            Self::Warning(_) | Self::Reason(Reason::NoMemoryLimit | Reason::SharedPodLimit) => {
-                Some(Level::Warning)
-            }
+            Self::Warning(_)
+            | Self::DoubtfulManifest
+            | Self::Reason(Reason::NoMemoryLimit | Reason::SharedPodLimit) => Some(Level::Warning),
             Self::UnknownKind | Self::Reason(Reason::BelowMinimum) => Some(Level::Note),
             Self::Reason(_) => None,
         }
@@ -121,6 +129,16 @@ impl Case {
             (None, _) => format!("document {}", self.document + 1),
         }
     }
+}
+
+/// A run, for a report.
+#[derive(Debug)]
+pub(super) struct RunReport<'r> {
+    pub(super) files: &'r [FileCases],
+    /// What is wrong with the run as a whole, or was left out of it: errors and warnings.
+    pub(super) problems: Vec<Problem>,
+    /// Whether everything was read and judged.
+    pub(super) is_complete: bool,
 }
 
 /// The cases of one input.

@@ -8,10 +8,12 @@ use quick_xml::{
     writer::ElementWriter,
 };
 
-use super::finding::{Case, FileCases, Finding, Rule};
-use crate::cli::output;
+use super::finding::{Case, FileCases, Finding, Rule, RunReport};
+use crate::cli::{manifest_files::Severity, output};
 
 type Xml = Writer<Vec<u8>>;
+
+const TOOL: &str = "gomemlimit";
 
 /// Tests, failed tests and tests with errors.
 #[derive(Clone, Copy, Default)]
@@ -35,17 +37,24 @@ impl Counts {
 /// # Errors
 ///
 /// None: memory takes what is written.
-pub(super) fn report(files: &[FileCases]) -> io::Result<Vec<u8>> {
+pub(super) fn report(run: &RunReport<'_>) -> io::Result<Vec<u8>> {
+    let files = run.files;
+    let errors = run.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let errors: Vec<_> = errors.map(|problem| allowed(&problem.text)).collect();
+    let of_run = (!errors.is_empty()).then_some(Counts([1, 0, 1]));
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let all = files.iter().map(|file| Counts::of(&file.cases)).fold(Counts::default(), |all, file| {
+    let of_files = files.iter().map(|file| Counts::of(&file.cases));
+    let all = of_files.chain(of_run).fold(Counts::default(), |all, file| {
         let mut sums = all.0;
         sums.iter_mut().zip(file.0).for_each(|(sum, count)| *sum += count);
         Counts(sums)
     });
-    let root = xml.create_element("testsuites").with_attribute(("name", "gomemlimit"));
-    with(root, all.attributes())
-        .write_inner_content(|xml| files.iter().try_for_each(|file| suite(xml, file)))?;
+    let root = xml.create_element("testsuites").with_attribute(("name", TOOL));
+    with(root, all.attributes()).write_inner_content(|xml| {
+        files.iter().try_for_each(|file| suite(xml, file))?;
+        of_run.map_or(Ok(()), |counts| suite_of_run(xml, counts, &errors))
+    })?;
     let mut report = xml.into_inner();
     report.push(b'\n');
     Ok(report)
@@ -55,6 +64,24 @@ fn suite(xml: &mut Xml, file: &FileCases) -> io::Result<()> {
     let name = [("name", allowed(&file.source))].into_iter();
     let suite = with(xml.create_element("testsuite"), name.chain(Counts::of(&file.cases).attributes()));
     suite.write_inner_content(|xml| file.cases.iter().try_for_each(|case| test(xml, file, case)))?;
+    Ok(())
+}
+
+/// One test for what is wrong with the run as a whole.
+fn suite_of_run(xml: &mut Xml, counts: Counts, errors: &[String]) -> io::Result<()> {
+    let name = [("name", TOOL.to_owned())].into_iter();
+    let suite = with(xml.create_element("testsuite"), name.chain(counts.attributes()));
+    suite.write_inner_content(|xml| {
+        let test = xml.create_element("testcase").with_attributes([("name", "run"), ("classname", TOOL)]);
+        test.write_inner_content(|xml| {
+            let message = errors.first().cloned().unwrap_or_default();
+            let attributes = [("message", message), ("type", "run".to_owned())];
+            with(xml.create_element("error"), attributes.into_iter())
+                .write_text_content(BytesText::new(&errors.join("\n")))?;
+            Ok(())
+        })?;
+        Ok(())
+    })?;
     Ok(())
 }
 

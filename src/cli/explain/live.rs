@@ -98,8 +98,7 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
         for sentence in &without_pods {
             output::warning(sentence);
         }
-        let has_failed =
-            args.has_failed(all.iter().map(|one| &one.decision), "containers in these objects")?;
+        let judged = args.has_failed(all.iter().map(|one| &one.decision), "containers in these objects");
         let printed = match args.output {
             Format::Json => output::json(&report(&all, &resolver)),
             format => {
@@ -108,6 +107,7 @@ pub(super) fn run(args: &ExplainArgs, policy_is_given: bool) -> anyhow::Result<E
                 printed
             }
         };
+        let has_failed = judged?;
         if !has_failed && !args.fail_on.is_empty() {
             ensure_known(&resolver)?;
         }
@@ -169,7 +169,12 @@ fn explain(text: &str, namespace: &str, resolver: &PolicyResolver) -> anyhow::Re
             || labels.clone().and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
         let Some((installation, selected)) = resolver.installation(namespace, labels) else { continue };
         let annotations = &resolver.annotations(namespace, installation);
-        let context = PodContext { namespace, annotations, owner: location.pods_owner() };
+        let context = PodContext {
+            namespace,
+            annotations,
+            owner: location.pods_owner(),
+            is_in_template: location.is_in_template,
+        };
         let decision = decide_at(&object, &location, context, &installation.policy)?;
         let mut explained = Explained {
             selected,

@@ -10,23 +10,25 @@ mod report;
 mod sarif;
 mod table;
 
-use std::{collections::BTreeMap, env, process::ExitCode};
+use std::{collections::BTreeMap, env, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde_json::{Value, json};
 
 use self::{
     args::{FailOn, exit_code},
     cases::Gate,
-    finding::FileCases,
+    finding::{FileCases, RunReport},
     report::{SCHEMA_VERSION, container_report},
     table::{Object, decisions, warn},
 };
 use super::{
     format::Format,
-    manifests::{Decided, DecidedInput},
+    manifest_files::{Problem, Severity},
+    manifests::{Decided, DecidedInput, RunSummary},
     output,
 };
+use crate::causes::with_causes;
 
 pub(super) use self::args::ExplainArgs;
 
@@ -35,6 +37,7 @@ struct Explained {
     file: String,
     /// The object in messages.
     object: String,
+    is_one_of_several: bool,
     /// Position of its document in the file, from 0.
     document: usize,
     decided: Decided,
@@ -43,6 +46,7 @@ struct Explained {
 impl Explained {
     fn all(input: &mut DecidedInput) -> Vec<Self> {
         let file = input.source.to_string();
+        let is_one_of_several = input.is_one_of_several;
         let documents = std::mem::take(&mut input.documents);
         let documents = documents.into_iter().filter_map(|one| {
             let index = one.document.as_ref()?.index;
@@ -53,6 +57,7 @@ impl Explained {
             .map(|(document, decided)| Self {
                 file: file.clone(),
                 object: input.object(&decided),
+                is_one_of_several,
                 document,
                 decided,
             })
@@ -74,7 +79,7 @@ impl ExplainArgs {
             (Explained::all(input), cases)
         };
         let (mut all, mut files) = (Vec::new(), Vec::new());
-        let summary = self.manifests.each(
+        let read = self.manifests.each(
             prepare,
             |_| 0,
             |(mut of_input, cases)| {
@@ -82,22 +87,19 @@ impl ExplainArgs {
                 files.extend(cases);
                 Ok(())
             },
-        )?;
-        let decisions = || all.iter().map(|one: &Explained| &one.decided.decision);
-        let has_unknown = self.fail_on.contains(&FailOn::UnknownKind) && !summary.unknown_kinds.is_empty();
-        let has_failed = if has_unknown || summary.has_errors() {
-            has_unknown || self.is_found(decisions())
-        } else {
-            let nothing = match summary.pods {
-                0 => "pods in these manifests",
-                _ => "containers in the pods of these manifests",
-            };
-            self.has_failed(decisions(), nothing)?
-        };
-        ensure!(
-            has_failed || self.fail_on.is_empty() || !summary.is_partial,
-            "some of these files are left out, so --fail-on cannot judge them; name what is to be judged"
         );
+        let judged = read.as_ref().map_or(Ok(false), |summary| self.judge(summary, &all));
+        let errors = [read.as_ref().err(), judged.as_ref().err()].into_iter().flatten();
+        let errors = errors.map(|error| Problem::new(Severity::Error, with_causes(error.as_ref())));
+        let left_out = read.as_ref().map(|summary| summary.left_out.as_slice()).unwrap_or_default();
+        let report = RunReport {
+            files: &files,
+            problems: left_out.iter().cloned().chain(errors).collect(),
+            is_complete: judged.is_ok() && read.as_ref().is_ok_and(|summary| !summary.has_errors()),
+        };
+        // Programs read what is printed after the run, whatever was wrong in it.
+        let printed = self.print(&all, &report)?;
+        let (summary, has_failed) = (read?, judged?);
         if !summary.has_errors() && !self.manifests.is_quiet() {
             match (summary.pods, summary.containers) {
                 (0, _) => output::message("No pods in these manifests."),
@@ -105,26 +107,55 @@ impl ExplainArgs {
                 _ => {}
             }
         }
-        let code = match self.output {
-            Format::Json => output::json(&report(&all)),
+        if summary.has_errors() && !has_failed {
+            return Ok(summary.exit_code());
+        }
+        Ok(exit_code(printed, has_failed))
+    }
+
+    /// Whether `--fail-on` names a finding.
+    ///
+    /// # Errors
+    ///
+    /// If there is nothing to judge, or if what was left out may have one.
+    fn judge(&self, summary: &RunSummary, all: &[Explained]) -> anyhow::Result<bool> {
+        let decisions = all.iter().map(|one| &one.decided.decision);
+        let has_other = self.fail_on.contains(&FailOn::UnknownKind) && !summary.unknown_kinds.is_empty()
+            || self.fail_on.contains(&FailOn::Warning) && summary.has_warnings;
+        let has_failed = if has_other || summary.has_errors() {
+            has_other || self.is_found(decisions)
+        } else {
+            let nothing = match summary.pods {
+                0 => "pods in these manifests",
+                _ => "containers in the pods of these manifests",
+            };
+            self.has_failed(decisions, nothing)?
+        };
+        ensure!(
+            has_failed || self.fail_on.is_empty() || !summary.is_partial,
+            "some of these files are left out, so --fail-on cannot judge them; name what is to be judged"
+        );
+        Ok(has_failed)
+    }
+
+    fn print(&self, all: &[Explained], report: &RunReport<'_>) -> anyhow::Result<ExitCode> {
+        Ok(match self.output {
+            Format::Json => output::json(&json_report(all)),
             Format::Sarif => {
-                let directory = env::current_dir().context("cannot find the current directory")?;
-                output::json(&sarif::log(&files, &directory))
+                // Without one, no path is relative to it.
+                let directory = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+                output::json(&sarif::log(report, &directory))
             }
-            Format::Junit => output::stdout(&junit::report(&files)?),
+            Format::Junit => output::stdout(&junit::report(report)?),
             format => {
-                let names_files = format == Format::Wide && summary.files > 1;
-                let code = output::text(&table(&all, names_files, format));
-                for Explained { object, decided, .. } in &all {
+                let names_files = format == Format::Wide && all.iter().any(|one| one.is_one_of_several);
+                let code = output::text(&table(all, names_files, format));
+                for Explained { object, decided, .. } in all {
                     warn(object, &decided.decision);
                 }
                 code
             }
-        };
-        if summary.has_errors() && !has_failed {
-            return Ok(summary.exit_code());
-        }
-        Ok(exit_code(code, has_failed))
+        })
     }
 }
 
@@ -140,7 +171,7 @@ fn table(all: &[Explained], names_files: bool, format: Format) -> String {
     decisions(&objects.collect::<Vec<_>>(), format)
 }
 
-fn report(all: &[Explained]) -> Value {
+fn json_report(all: &[Explained]) -> Value {
     let mut summary: BTreeMap<&str, usize> = BTreeMap::new();
     let objects: Vec<Value> = all
         .iter()

@@ -10,7 +10,8 @@ use gomemlimit_core::addresses::{VERSION, docs, repository};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde_json::{Value, json};
 
-use super::finding::{Case, FileCases, Finding, Level, Rule};
+use super::finding::{Case, FileCases, Finding, Level, Rule, RunReport};
+use crate::cli::manifest_files::{Problem, Severity};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -22,10 +23,10 @@ const ROOT: &str = "%SRCROOT%";
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The log of one run; paths are relative to `directory`.
-pub(super) fn log(files: &[FileCases], directory: &Path) -> Value {
+pub(super) fn log(run: &RunReport<'_>, directory: &Path) -> Value {
     let mut rules: Vec<Rule> = Vec::new();
     let mut results = Vec::new();
-    for file in files {
+    for file in run.files {
         let findings =
             file.cases.iter().flat_map(|case| case.findings.iter().map(move |finding| (case, finding)));
         for (case, finding) in findings {
@@ -48,10 +49,24 @@ pub(super) fn log(files: &[FileCases], directory: &Path) -> Value {
                 "informationUri": repository(),
                 "rules": rules,
             }},
+            "invocations": [{
+                "executionSuccessful": run.is_complete,
+                "toolExecutionNotifications": run.problems.iter().map(notification).collect::<Vec<_>>(),
+            }],
             "columnKind": "unicodeCodePoints",
             "results": results,
         }],
     })
+}
+
+/// A problem that is not about a place in a file.
+fn notification(problem: &Problem) -> Value {
+    let level = match problem.severity {
+        Severity::Error => Level::Error,
+        Severity::Warning => Level::Warning,
+        Severity::Note => Level::Note,
+    };
+    json!({"level": level.as_str(), "message": {"text": problem.text}})
 }
 
 /// A rule, with what GitHub requires of it.

@@ -110,10 +110,15 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
         Mode::Yaml if is_json => Output::Texts(Pieces::Whole(texts.join("---\n"))),
         Mode::AsWritten | Mode::Yaml => Output::Texts(Pieces::Whole(whole(input, &texts))),
         Mode::Diff => {
-            Output::Diff(diff::unified(&diff::name(input.source.path()), &input.text, &whole(input, &texts)))
+            let name = input.source.path().map_or_else(|| input.source.to_string().into_bytes(), diff::name);
+            Output::Diff(diff::unified(&name, &input.text, &whole(input, &texts)))
         }
         Mode::InPlace => Output::File(Some(whole(input, &texts)).filter(|text| *text != input.text)),
     };
+    if matches!(&output, Output::Diff(diff) if !diff.is_empty()) && input.encoding != Encoding::Utf8 {
+        let note = format!("{}: it is UTF-16, and the diff is UTF-8: --in-place changes it, patch does not", input.source);
+        input.problems.push(Problem::new(Severity::Note, note));
+    }
     let (source, file, encoding) = (input.source.clone(), input.file.take(), input.encoding);
     Prepared { source, file, encoding, has_pods, output, report }
 }

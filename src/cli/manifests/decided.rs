@@ -8,10 +8,10 @@ use gomemlimit_core::{
     decide,
     limit_range::DefaultLimit,
 };
-use gomemlimit_manifest::{Change, Document, Edit, PodLocation, UnknownKind, position, positions};
+use gomemlimit_manifest::{AddedKind, Change, Document, Edit, PodLocation, UnknownKind, position, positions};
 use serde_json::Value;
 
-use super::unreadable_pod::UnreadablePod;
+use super::{surroundings::Surroundings, unreadable_pod::UnreadablePod};
 use crate::cli::manifest_files::{Encoding, Problem, Source};
 
 /// One input: its documents, in their order, and what is wrong with it.
@@ -28,6 +28,8 @@ pub(in crate::cli) struct DecidedInput {
     pub(in crate::cli) problems: Vec<Problem>,
     /// Objects with containers that are not looked at.
     pub(in crate::cli) unknown_kinds: Vec<UnknownKind>,
+    /// Objects of the kinds that `--kind` adds.
+    pub(super) added_kinds: Vec<AddedKind>,
     /// Whether there are other inputs.
     pub(in crate::cli) is_one_of_several: bool,
 }
@@ -97,11 +99,12 @@ impl Decided {
     }
 
     /// The warning about two `LimitRange` objects with different memory limits.
-    pub(super) fn rival_limit_ranges(&self) -> Option<String> {
+    pub(super) fn rival_limit_ranges(&self, surroundings: &Surroundings) -> Option<String> {
         let (smaller, other) = self.rivals.as_ref()?;
+        let [one, two] = [smaller, other].map(|name| surroundings.limit_range(&self.namespace, name));
         Some(format!(
-            "LimitRanges {smaller} and {other} of namespace {} give containers different memory limits, and Kubernetes \
-             applies any of them; the smaller limit, of {smaller}, counts here",
+            "LimitRanges {one}, and {two}, give containers in namespace {} different memory limits, and Kubernetes applies any \
+             of them; the smaller limit, of {smaller}, counts here",
             self.namespace
         ))
     }

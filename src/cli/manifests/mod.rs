@@ -16,7 +16,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
 use gomemlimit_manifest::{
-    AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnknownKind,
+    AddedKind, AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnknownKind,
     UnreadableDocument, pods, read,
 };
 use serde_json::Value;
@@ -24,14 +24,14 @@ use serde_json::Value;
 use self::{
     decided::decide_one,
     in_order::in_order,
-    surroundings::{Surroundings, may_have_objects, objects},
+    surroundings::{Surroundings, surroundings_in},
     unreadable_pod::UnreadablePod,
 };
 use super::{
     cluster_args::parse_name,
     complete,
     manifest_files::{Content, Encoding, FileArgs, Found, Problem, Severity, Source, looks_like_manifest},
-    progress, resource_list,
+    output, progress, resource_list,
     settings_args::SettingsArgs,
 };
 
@@ -106,6 +106,8 @@ impl ManifestArgs {
         let before = Seen { problems, is_left_out: true, ..Seen::default() };
         before.problems.iter().for_each(|problem| problem.print(self.quiet));
         before.add_to(&mut summary);
+        let errors = before.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        summary.left_out.extend(errors.cloned());
         let policy = self.policy.policy_with_lints()?;
         let mut bar = progress::LateBar::new("Reading manifests", 2 * sources.len());
         let (surroundings, held) = self.surroundings(&sources, &mut bar)?;
@@ -137,7 +139,8 @@ impl ManifestArgs {
             },
         )?;
         drop(bar);
-        summary.print();
+        surroundings.warnings.iter().for_each(|warning| output::warning(warning));
+        summary.print(&self.kinds);
         Ok(summary)
     }
 
@@ -155,34 +158,27 @@ impl ManifestArgs {
         let held: Mutex<HashMap<usize, Text>> = Mutex::default();
         let prepare = |index: usize, source: &Source| {
             let text = text_of(source);
-            let objects = text.as_ref().map_or_else(|_| Vec::new(), |content| objects_in(&content.text));
+            let content = text.as_ref().ok();
+            let found = content.map(|content| surroundings_in(source, &content.text)).unwrap_or_default();
             let is_file = matches!(&text, Ok(Content { file: Some(file), .. }) if file.is_file());
             if !is_file {
                 held.lock().unwrap_or_else(PoisonError::into_inner).insert(index, text);
             }
-            objects
+            found
         };
         in_order(
             sources,
             prepare,
             |_| 0,
-            |objects| {
-                for object in &objects {
-                    surroundings.add(object, self.default_namespace());
+            |found| {
+                for one in found {
+                    surroundings.add(one, self.default_namespace());
                 }
                 bar.around(|| Ok(()))
             },
         )?;
         Ok((surroundings, held))
     }
-}
-
-fn objects_in(text: &str) -> Vec<Value> {
-    if !may_have_objects(text) {
-        return Vec::new();
-    }
-    let documents = read(text, &mut AliasBudget::default()).into_iter().flatten();
-    documents.flat_map(|document| objects(document.value)).collect()
 }
 
 fn text_of(source: &Source) -> Text {
@@ -199,6 +195,7 @@ impl Decider<'_> {
             documents: Vec::new(),
             problems: Vec::new(),
             unknown_kinds: Vec::new(),
+            added_kinds: Vec::new(),
             is_one_of_several: self.has_several,
         };
         match text {
@@ -232,17 +229,18 @@ impl Decider<'_> {
         let policy = match resource_list::policy(&document.value, self.policy) {
             Ok(policy) => policy,
             Err(error) => {
-                let at = input.position(&document, &["functionConfig".to_owned()]);
+                let at = error.position(&input.text, &document);
                 input.add(Severity::Error, &document, at, &error.to_string());
                 return DecidedDocument { range: document.range.clone(), document: Some(document), decided };
             }
         };
-        let Pods { locations, unknown } = pods(&document.value, self.kinds);
+        let Pods { locations, unknown, added } = pods(&document.value, self.kinds);
         input.unknown_kinds.extend(unknown);
+        input.added_kinds.extend(added);
         for location in locations {
             match self.pod(&document.value, location, &policy) {
                 Ok(one) => {
-                    if let Some(text) = one.rival_limit_ranges() {
+                    if let Some(text) = one.rival_limit_ranges(self.surroundings) {
                         let at = input.position(&document, &one.location.path);
                         input.add(Severity::Warning, &document, at, &text);
                     }
@@ -269,6 +267,7 @@ impl Decider<'_> {
             namespace: &namespace,
             annotations: self.surroundings.annotations(&namespace),
             owner: location.pods_owner(),
+            is_in_template: location.is_in_template,
         };
         let pod = object.pointer(&location.pointer()).unwrap_or(&Value::Null);
         let (pod, given) = self.surroundings.complete(&namespace, pod);
@@ -333,6 +332,7 @@ struct Seen {
     containers: usize,
     /// Each with its file.
     unknown_kinds: Vec<(String, UnknownKind)>,
+    added_kinds: Vec<AddedKind>,
 }
 
 impl Seen {
@@ -341,18 +341,33 @@ impl Seen {
         let containers = input.decided().map(|one| one.decision.containers.len()).sum();
         let is_left_out = input.documents.is_empty();
         let unknown_kinds = input.unknown_kinds.iter().map(|one| (input.source.to_string(), one.clone()));
-        let (problems, pods) = (Vec::new(), input.decided().count());
-        Self { problems, is_left_out, pods, containers, unknown_kinds: unknown_kinds.collect() }
+        Self {
+            problems: Vec::new(),
+            is_left_out,
+            pods: input.decided().count(),
+            containers,
+            unknown_kinds: unknown_kinds.collect(),
+            added_kinds: input.added_kinds.clone(),
+        }
     }
 
     fn add_to(&self, summary: &mut RunSummary) {
         let has = |severity| self.problems.iter().any(|problem| problem.severity == severity);
         summary.bad_files += usize::from(has(Severity::Error));
-        summary.is_partial |= self.is_left_out && has(Severity::Warning);
+        if self.is_left_out {
+            let warnings = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
+            summary.left_out.extend(warnings.cloned());
+            summary.is_partial |= has(Severity::Warning);
+        } else {
+            summary.has_warnings |= has(Severity::Warning);
+        }
         summary.pods += self.pods;
         summary.containers += self.containers;
         for (file, unknown) in &self.unknown_kinds {
             summary.add_unknown(file, unknown);
+        }
+        for AddedKind { index, has_pods } in &self.added_kinds {
+            *summary.added_kinds.entry(*index).or_default() |= has_pods;
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
-use gomemlimit_manifest::UnknownKind;
+use gomemlimit_manifest::{CustomKind, UnknownKind};
 
-use crate::cli::output;
+use crate::cli::{manifest_files::Problem, output};
 
 /// What a run has seen.
 #[derive(Debug, Default)]
@@ -12,8 +12,12 @@ pub(in crate::cli) struct RunSummary {
     pub(in crate::cli) files: usize,
     /// How many of the files have an error.
     pub(in crate::cli) bad_files: usize,
+    /// Whether there are warnings about documents, which is beside those about pods.
+    pub(in crate::cli) has_warnings: bool,
     /// Whether a file was left out that kubectl would read, which a warning has shown.
     pub(in crate::cli) is_partial: bool,
+    /// Errors and warnings about what was not read and is no input, or was left out of a directory.
+    pub(in crate::cli) left_out: Vec<Problem>,
     /// Searched folders that are sources of kustomize.
     pub(in crate::cli) kustomizations: Vec<PathBuf>,
     /// Pods and pod templates that were decided.
@@ -23,6 +27,8 @@ pub(in crate::cli) struct RunSummary {
     /// Containers in objects of kinds that are not known: for each kind and API version the first place in words, how many
     /// places there are, and what makes the kind known.
     pub(in crate::cli) unknown_kinds: BTreeMap<(String, String), (String, usize, String)>,
+    /// Of the kinds of `--kind`, by their positions, those with objects, and whether one of these has pods.
+    pub(super) added_kinds: BTreeMap<usize, bool>,
 }
 
 impl RunSummary {
@@ -50,8 +56,17 @@ impl RunSummary {
         *count += 1;
     }
 
-    /// Prints what is about the whole run.
-    pub(super) fn print(&self) {
+    /// Prints what is about the whole run, in which `kinds` are those of `--kind`.
+    pub(super) fn print(&self, kinds: &[CustomKind]) {
+        for (index, kind) in kinds.iter().enumerate() {
+            match self.added_kinds.get(&index) {
+                None => output::warning(&format!("--kind {kind}: no object of this kind is among the inputs")),
+                Some(false) => output::warning(&format!(
+                    "--kind {kind}: no object of this kind has a pod with containers at this path"
+                )),
+                Some(true) => {}
+            }
+        }
         for (first, count, hint) in self.unknown_kinds.values() {
             let others = match count - 1 {
                 0 => String::new(),

@@ -3,7 +3,10 @@
 use std::{borrow::Cow, collections::HashMap, mem};
 
 use gomemlimit_core::{LimitRanges, NamespaceAnnotations, limit_range::DefaultLimit};
+use gomemlimit_manifest::{AliasBudget, Document, WorkloadKind, positions, read};
 use serde_json::Value;
+
+use crate::cli::manifest_files::Source;
 
 /// The objects that [`Surroundings::add`] takes.
 const KINDS: [&str; 2] = ["Namespace", "LimitRange"];
@@ -14,22 +17,55 @@ pub(super) struct Surroundings {
     namespaces: HashMap<String, NamespaceAnnotations>,
     no_annotations: NamespaceAnnotations,
     limit_ranges: LimitRanges,
+    /// Where the `LimitRange` objects are, by namespace and name, with what they contain.
+    places: HashMap<(String, String), (String, Value)>,
+    /// About objects that are there twice.
+    pub(super) warnings: Vec<String>,
+}
+
+/// An object of [`KINDS`].
+#[derive(Debug)]
+pub(super) struct Surrounding {
+    object: Value,
+    /// File and line, in words.
+    place: String,
 }
 
 impl Surroundings {
-    /// Adds an object that [`objects`] found; of several with one name the last counts. `default_namespace` is that of objects
-    /// that name none.
-    pub(super) fn add(&mut self, object: &Value, default_namespace: &str) {
-        self.limit_ranges.add(object, default_namespace);
+    /// Adds an object that [`surroundings_in`] found; of several with one name the last counts. `default_namespace` is that of
+    /// objects that name none.
+    pub(super) fn add(&mut self, surrounding: Surrounding, default_namespace: &str) {
+        let Surrounding { object, place } = surrounding;
+        self.limit_ranges.add(&object, default_namespace);
         let metadata = |key: &str| object.get("metadata")?.get(key);
-        let (Some("Namespace"), Some(name)) =
-            (object.get("kind").and_then(Value::as_str), metadata("name").and_then(Value::as_str))
-        else {
+        let text = |key: &str| metadata(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if object.get("kind").and_then(Value::as_str) == Some("LimitRange") {
+            let namespace = Some(text("namespace")).filter(|name| !name.is_empty());
+            let namespace = namespace.unwrap_or_else(|| default_namespace.to_owned());
+            let spec = object.get("spec").cloned().unwrap_or_default();
+            self.note_limit_range((namespace, text("name")), place, spec);
             return;
-        };
+        }
         let annotations = metadata("annotations").and_then(Value::as_object).into_iter().flatten();
         let texts = annotations.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-        self.namespaces.insert(name.to_owned(), texts.collect());
+        self.namespaces.insert(text("name"), texts.collect());
+    }
+
+    fn note_limit_range(&mut self, key: (String, String), place: String, spec: Value) {
+        if let Some((other, _)) = self.places.get(&key).filter(|(_, other)| *other != spec) {
+            self.warnings.push(format!(
+                "LimitRange {} of namespace {} is in {other}, and another one in {place}, which counts, as for kubectl",
+                key.1, key.0
+            ));
+        }
+        self.places.insert(key, (place, spec));
+    }
+
+    /// A `LimitRange` with its file and line, for people.
+    pub(super) fn limit_range(&self, namespace: &str, name: &str) -> String {
+        let place = self.places.get(&(namespace.to_owned(), name.to_owned()));
+        let name = if name.is_empty() { "(without a name)" } else { name };
+        place.map_or_else(|| name.to_owned(), |(place, _)| format!("{name} of {place}"))
     }
 
     /// The annotations of a namespace.
@@ -64,33 +100,79 @@ pub(super) fn may_have_objects(text: &str) -> bool {
     })
 }
 
-/// Takes the objects of [`KINDS`] out of a document, also those in lists.
-pub(super) fn objects(mut document: Value) -> Vec<Value> {
-    let mut found = Vec::new();
-    collect(&mut document, None, &mut found);
-    found
+/// The objects of [`KINDS`] in the text of an input, also those in lists.
+pub(super) fn surroundings_in(source: &Source, text: &str) -> Vec<Surrounding> {
+    if !may_have_objects(text) {
+        return Vec::new();
+    }
+    let documents = read(text, &mut AliasBudget::default()).into_iter().flatten();
+    documents.flat_map(|document| of_document(source, text, document)).collect()
 }
 
-/// As the search for pods: whatever has `items` is a list, and an item of a typed list need not repeat its kind.
-fn collect(value: &mut Value, implied: Option<(&str, &str)>, found: &mut Vec<Value>) {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    let kind = text("kind").or(implied.map(|(kind, _)| kind.to_owned())).unwrap_or_default();
-    let version = text("apiVersion").or(implied.map(|(_, version)| version.to_owned())).unwrap_or_default();
-    if let Some(items) = value.get_mut("items").and_then(Value::as_array_mut) {
-        let item_kind = kind.strip_suffix("List").unwrap_or(&kind);
-        let implied = (!item_kind.is_empty()).then_some((item_kind, version.as_str()));
-        for item in items {
-            collect(item, implied, found);
+fn of_document(source: &Source, text: &str, mut document: Document) -> Vec<Surrounding> {
+    let (paths, objects): (Vec<_>, Vec<_>) = objects(mem::take(&mut document.value)).into_iter().unzip();
+    // The document is read once more for them.
+    let places = positions(text, &document, &paths).into_iter();
+    let places = places.map(|place| place.map_or(document.line, |(line, _)| line));
+    let found = objects.into_iter().zip(places);
+    found.map(|(object, line)| Surrounding { object, place: format!("{source}, line {line}") }).collect()
+}
+
+/// The objects of [`KINDS`] in a document, each with its path: tokens of a JSON pointer.
+pub(super) fn objects(mut document: Value) -> Vec<(Vec<String>, Value)> {
+    let mut search = Search::default();
+    search.collect(&mut document, None);
+    search.found
+}
+
+/// Takes the objects of [`KINDS`] out of a document.
+#[derive(Default)]
+struct Search {
+    /// JSON pointer tokens of the value that is looked at.
+    path: Vec<String>,
+    /// Whether it is among the objects of an `OpenShift` Template.
+    is_in_template: bool,
+    found: Vec<(Vec<String>, Value)>,
+}
+
+impl Search {
+    /// As the search for pods: whatever has `items` is a list, and an item of a typed list need not repeat its kind. The
+    /// objects of a Template have no namespace.
+    fn collect(&mut self, value: &mut Value, implied: Option<(&str, &str)>) {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let kind = text("kind").or(implied.map(|(kind, _)| kind.to_owned())).unwrap_or_default();
+        let version =
+            text("apiVersion").or(implied.map(|(_, version)| version.to_owned())).unwrap_or_default();
+        if let Some(items) = value.get_mut("items").and_then(Value::as_array_mut) {
+            let item_kind = kind.strip_suffix("List").unwrap_or(&kind);
+            let implied = (!item_kind.is_empty()).then_some((item_kind, version.as_str()));
+            self.list("items", items, implied);
+        } else if WorkloadKind::of_object(&kind, &version).is_some_and(WorkloadKind::has_objects) {
+            let was_in_template = mem::replace(&mut self.is_in_template, true);
+            let objects = value.get_mut(WorkloadKind::OBJECTS).and_then(Value::as_array_mut);
+            self.list(WorkloadKind::OBJECTS, objects.map_or(&mut [], Vec::as_mut_slice), None);
+            self.is_in_template = was_in_template;
+        } else if version == "v1"
+            && KINDS.contains(&kind.as_str())
+            && let Some(object) = value.as_object_mut()
+        {
+            object.insert("kind".to_owned(), kind.into());
+            object.insert("apiVersion".to_owned(), version.into());
+            let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
+            if let Some(metadata) = metadata.filter(|_| self.is_in_template) {
+                metadata.remove("namespace");
+            }
+            self.found.push((self.path.clone(), mem::take(value)));
         }
-        return;
     }
-    let Some(object) = value.as_object_mut().filter(|_| version == "v1" && KINDS.contains(&kind.as_str()))
-    else {
-        return;
-    };
-    object.insert("kind".to_owned(), kind.into());
-    object.insert("apiVersion".to_owned(), version.into());
-    found.push(mem::take(value));
+
+    fn list(&mut self, key: &str, items: &mut [Value], implied: Option<(&str, &str)>) {
+        for (index, item) in items.iter_mut().enumerate() {
+            self.path.extend([key.to_owned(), index.to_string()]);
+            self.collect(item, implied);
+            self.path.truncate(self.path.len() - 2);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -105,21 +187,26 @@ mod tests {
         let mut typed = namespace("typed");
         typed["kind"] = "Namespace".into();
         typed["apiVersion"] = "v1".into();
+        let mut of_template = namespace("of-template");
+        of_template["kind"] = "Namespace".into();
+        of_template["apiVersion"] = "v1".into();
         let document = json!({"apiVersion": "v1", "kind": "List", "items": [
             typed,
             {"apiVersion": "v1", "kind": "NamespaceList", "items": [namespace("implied"), {"kind": "Pod"}]},
             {"apiVersion": "example.com/v1", "kind": "Namespace", "metadata": {"name": "foreign"}},
             {"apiVersion": "v1", "kind": "LimitRange"},
+            {"apiVersion": "template.openshift.io/v1", "kind": "Template", "objects": [of_template]},
         ]});
-        let found = objects(document);
-        assert_eq!(found.len(), 3);
+        let found = surroundings_in(&Source::Stdin, &document.to_string());
+        assert_eq!(found.len(), 4);
         let mut surroundings = Surroundings::default();
-        for object in &found {
-            surroundings.add(object, "default");
+        for one in found {
+            surroundings.add(one, "default");
         }
         let annotations = [("a".to_owned(), "b".to_owned())].into();
         assert_eq!(surroundings.annotations("typed"), &annotations);
         assert_eq!(surroundings.annotations("implied"), &annotations);
+        assert_eq!(surroundings.annotations("of-template"), &annotations);
         assert!(surroundings.annotations("foreign").is_empty());
     }
 

@@ -237,6 +237,8 @@ async fn a_template_without_containers_is_no_gate() {
     let gate = ["explain", "deployment/api", "--fail-on", "no-memory-limit"];
     let (code, _, stderr) = server.run(&gate).await;
     assert_eq!(code, 2, "{stderr}");
+    let (code, report) = server.json(&gate).await;
+    assert_eq!((code, &report["objects"][0]["containers"]), (2, &json!([])));
     assert!(
         stderr.contains("error: there are no containers in these objects, so --fail-on has nothing"),
         "{stderr}"

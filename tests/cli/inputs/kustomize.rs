@@ -49,6 +49,9 @@ fn what_kustomize_builds_is_read() {
     assert!(output.code == 0 && output.stdout.contains("966367641"), "{}", output.stderr);
     assert!(output.stderr.starts_with("warning: kubectl kustomize: deprecated\n"), "{}", output.stderr);
 
+    let output = run(&["inject", "--diff", "-q", "-k", "over"]);
+    assert!(output.stdout.starts_with("--- a/(kustomize over)\t\n+++ b/(kustomize over)\t\n@@ "), "{}", output.stdout);
+
     program(folder.path(), "kubectl", "echo 'error: no base' >&2; exit 1");
     run(&["inject", "-k", "over"]).is_refused(
         "cannot read (kustomize over): kubectl kustomize failed with exit status: 1: error: no base",

@@ -142,3 +142,18 @@ fn proxies_of_the_environment_are_used() {
     assert!(heads[0].starts_with("CONNECT manifests.example:80 "), "{heads:?}");
     assert!(heads[1].contains("host: manifests.example\n"), "{heads:?}");
 }
+
+/// Each has its own name: none of two is left out, and no file is meant.
+#[test]
+fn a_diff_of_a_url_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(None);
+    let url = |path: &str| format!("http://user:hunter2@127.0.0.1:{}{path}", server.0);
+    let list = format!("{},{}", url("/a.yaml"), url("/b%2Cc.yaml"));
+    let output = run_in(folder.path(), &["inject", "--diff", "-f", &list], &[]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let headers: Vec<_> = output.stdout.lines().filter(|line| line.starts_with("--- ")).collect();
+    let shown = |path: &str| format!("--- a/http://127.0.0.1:{}{path}", server.0);
+    assert_eq!(headers, [shown("/a.yaml"), shown("/b%2Cc.yaml")], "{}", output.stdout);
+    assert_eq!(output.stderr.lines().count(), 2, "{}", output.stderr);
+}

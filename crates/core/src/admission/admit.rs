@@ -92,7 +92,12 @@ impl<'a> ReviewOutcome<'a> {
         policy: &Policy,
     ) -> Self {
         let decide_about = |pod: &Pod<'a>| {
-            let context = PodContext { namespace: request.namespace(), annotations, owner: None };
+            let context = PodContext {
+                namespace: request.namespace(),
+                annotations,
+                owner: None,
+                is_in_template: false,
+            };
             let name = Some(request.name()).filter(|name| !name.is_empty());
             let pod_name = name.unwrap_or_else(|| Cow::Owned(pod.name().to_owned()));
             Self { pod_name, decision: decide(pod, context, policy) }

@@ -4,7 +4,10 @@ use crate::{
     decision::{
         compute::compute,
         memory_volumes::MemoryVolumes,
-        messages::{RepairResult, container_warning, limit_message, stale_value_warning, user_value_message},
+        messages::{
+            RepairResult, container_warning, invalid_limit_message, limit_message, stale_value_warning,
+            user_value_message,
+        },
         outcome::{ComputedValue, ContainerDecision, ContainerList, EnvTarget, Outcome},
         owned_values::{OwnedValue, OwnedValues, Repaired, ValueSource},
         user_value::{Existing, ExistingValue, PodValues},
@@ -30,6 +33,8 @@ pub(super) struct PodFacts<'p, 'a> {
     /// The reason to skip every container.
     pub(super) pod_reason: Option<Reason>,
     pub(super) limits: &'p PodLimits,
+    /// Whether it is in an `OpenShift` Template.
+    pub(super) is_in_template: bool,
     pub(super) values: PodValues<'p, 'a>,
     pub(super) memory_volumes: MemoryVolumes<'a>,
     pub(super) owned: OwnedValues,
@@ -122,6 +127,9 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
     /// The meaning of a reason for the memory limit of the container.
     fn limit_message(&self, reason: Reason) -> Option<String> {
         let text = self.container.resources.memory_limit().or(self.pod.values.pod_memory_limit());
+        if reason == Reason::InvalidLimit {
+            return invalid_limit_message(text?, self.pod.is_in_template);
+        }
         limit_message(reason, text, self.limit, self.precedence.min_limit().0)
     }
 

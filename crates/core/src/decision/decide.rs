@@ -30,11 +30,13 @@ pub struct PodContext<'n> {
     pub annotations: &'n NamespaceAnnotations,
     /// For a pod template: the kind of the object that will own its pods.
     pub owner: Option<&'n str>,
+    /// Whether it is in an `OpenShift` Template, whose parameters `oc process` fills in.
+    pub is_in_template: bool,
 }
 
 impl<'n> From<&'n NamespaceAnnotations> for PodContext<'n> {
     fn from(annotations: &'n NamespaceAnnotations) -> Self {
-        Self { namespace: "", annotations, owner: None }
+        Self { namespace: "", annotations, owner: None, is_in_template: false }
     }
 }
 
@@ -60,6 +62,7 @@ pub fn decide<'a, 'n>(pod: &Pod<'a>, context: impl Into<PodContext<'n>>, policy:
         pod_reason,
         values: PodValues::new(&pod.spec, &limits),
         limits: &limits,
+        is_in_template: context.is_in_template,
         memory_volumes: MemoryVolumes::read(&pod.spec),
         owned: OwnedValues::read(status, &names),
     };

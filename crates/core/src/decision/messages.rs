@@ -48,36 +48,48 @@ pub(crate) fn container_warning(container: &Container<'_>, kind: WarningKind, te
     Warning::new(kind, format!("container {}: {text}", quote(&container.name)))
 }
 
-/// The message about a memory limit with a known text, if the reason is about it.
+/// The message about a memory limit with this text, if it is no quantity. `is_in_template`: in an `OpenShift` Template.
+pub(crate) fn invalid_limit_message(text: &str, is_in_template: bool) -> Option<String> {
+    let problem = quantity::parse(text).err()?;
+    let limit = format!("the memory limit {}", quote(text));
+    if let Some(placeholder) = placeholder(text, is_in_template) {
+        return Some(format!("{limit} {placeholder}"));
+    }
+    let meant = quantity::suggestion(text).map(|meant| format!("; did you mean {meant}?"));
+    Some(format!("{limit} {problem}{}", meant.unwrap_or_default()))
+}
+
+/// What a text waits for, if it is a placeholder.
+fn placeholder(text: &str, is_in_template: bool) -> Option<&'static str> {
+    if is_in_template && text.contains("${") {
+        Some("has a parameter of a template; fill it in first, as oc process does")
+    } else if ["{{", "{%", "<%"].iter().any(|start| text.contains(start)) {
+        Some("is part of a template; render it first, with helm template or whatever it was written for")
+    } else if text.contains('$') {
+        Some("has a variable; replace it first, as envsubst, Flux (postBuild) or kustomize (vars) do")
+    } else {
+        None
+    }
+}
+
+/// The message about a memory limit that is too small, if the reason is about that.
 pub(crate) fn limit_message(
     reason: Reason,
     text: Option<&str>,
     limit: Limit,
     minimum: u64,
 ) -> Option<String> {
-    match reason {
-        Reason::InvalidLimit => {
-            let text = text.filter(|text| quantity::parse(text).is_err())?;
-            if ["${", "{{"].iter().any(|start| text.contains(start)) {
-                return Some(format!(
-                    "the memory limit {} has a parameter of a template; fill it in first, as oc process does",
-                    quote(text)
-                ));
-            }
-            let problem = quantity::parse(text).err()?;
-            let meant = quantity::suggestion(text).map(|meant| format!("; did you mean {meant}?"));
-            Some(format!("the memory limit {} {problem}{}", quote(text), meant.unwrap_or_default()))
-        }
-        Reason::BelowMinimum => Some(match text.and_then(quantity::too_small) {
-            Some(problem) => format!("the memory limit {problem}"),
-            None => format!(
-                "the memory limit of {} is too small for GOMEMLIMIT to help: min-limit is {}",
-                human(limit.bytes()?),
-                human(minimum)
-            ),
-        }),
-        _ => None,
+    if reason != Reason::BelowMinimum {
+        return None;
     }
+    Some(match text.and_then(quantity::too_small) {
+        Some(problem) => format!("the memory limit {problem}"),
+        None => format!(
+            "the memory limit of {} is too small for GOMEMLIMIT to help: min-limit is {}",
+            human(limit.bytes()?),
+            human(minimum)
+        ),
+    })
 }
 
 /// The warning about an own earlier value that does not fit any more and stays: this program never removes one.
