@@ -41,6 +41,9 @@ func newBench() *bench {
 }
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == measureArgument {
+		os.Exit(measure(os.Args[2], os.Args[3:]))
+	}
 	b := newBench()
 	flag.StringVar(&b.program, "program", "", "gomemlimit")
 	flag.StringVar(&b.baseline, "baseline", "", "another gomemlimit, measured on the files that it can read")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,9 @@ import (
 const faultVariable = "FAULT_OF_THE_PROGRAM"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == measureArgument {
+		os.Exit(measure(os.Args[2], os.Args[3:]))
+	}
 	if fault, isProgram := os.LookupEnv(faultVariable); isProgram {
 		os.Exit(program(fault, os.Args[1:]))
 	}
@@ -413,4 +417,20 @@ func TestOnlyLinesOfTheInjectionMayDiffer(t *testing.T) {
 			t.Errorf("%s: %v", one.diff, wrong)
 		}
 	}
+}
+
+// The memory is that of the program, and not of this one.
+func TestMemoryIsThatOfTheProgram(t *testing.T) {
+	large := make([]byte, 256<<20)
+	for i := 0; i < len(large); i += 4096 {
+		large[i] = 1
+	}
+	found, err := run(30*time.Second, ".", large[:1], "git", "version")
+	if err != nil || found.code != 0 || found.peak == 0 || found.peak > 64<<20 {
+		t.Errorf("%v, exit code %d, %d bytes", err, found.code, found.peak)
+	}
+	if _, err := run(30*time.Second, ".", nil, "there-is-no-such-program"); err == nil {
+		t.Error("no error")
+	}
+	runtime.KeepAlive(large)
 }

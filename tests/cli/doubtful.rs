@@ -13,8 +13,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-const SENTENCE: &str =
-    "document 1, line 9, column 5: the key \"image\" occurs twice in this mapping; the last one counts, as for kubectl";
+const SENTENCE: &str = "document 1, line 9, column 5: the key \"image\" occurs twice in this mapping; the last one counts, as for kubectl";
 
 fn code(folder: &Path, fail_on: &str) -> i32 {
     let output = explain(folder, &["-f", "a.yaml", "--fail-on", fail_on]);
@@ -42,8 +41,12 @@ fn reports_have_it_on_its_line() {
     assert_eq!(result["message"]["text"], SENTENCE);
     let region = &result["locations"][0]["physicalLocation"]["region"];
     assert_eq!(*region, serde_json::json!({"startLine": 9, "startColumn": 5}));
-    for (fail_on, failures) in [(&[][..], 1), (&["--fail-on", "warning"], 1), (&["--fail-on", "windows"], 0)] {
+    for (fail_on, failures) in [(&[][..], 1), (&["--fail-on", "warning"], 1), (&["--fail-on", "windows"], 0)]
+    {
         let junit = explain(folder.path(), &[&["-f", "a.yaml", "-o", "junit"], fail_on].concat()).stdout;
-        assert!(junit.contains(&format!("tests=\"2\" failures=\"{failures}\" errors=\"0\">\n  <testsuite")), "{junit}");
+        assert!(
+            junit.contains(&format!("tests=\"2\" failures=\"{failures}\" errors=\"0\">\n  <testsuite")),
+            "{junit}"
+        );
     }
 }

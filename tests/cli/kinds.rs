@@ -194,7 +194,10 @@ fn a_kind_that_is_none_is_refused_with_what_to_write() {
 #[test]
 fn a_kind_without_a_group_is_refused_with_both_forms() {
     for (kind, expected) in [
-        ("Crew=spec.x", "\"Crew\" has no API group; write GROUP/Crew=spec.x, or /Crew=spec.x for the core group"),
+        (
+            "Crew=spec.x",
+            "\"Crew\" has no API group; write GROUP/Crew=spec.x, or /Crew=spec.x for the core group",
+        ),
         ("crew.example.com=spec.x", "write example.com/crew=spec.x"),
         ("v1/Crew=spec.x", "the core group has no name, and every version counts; write /Crew=spec.x"),
         ("core/Crew=spec.x", "write /Crew=spec.x"),
@@ -228,7 +231,8 @@ fn a_kind_that_nothing_is_of_is_a_warning() {
     ] {
         let warning = format!("warning: --kind {kind}: {expected}\n");
         for command in ["explain", "inject"] {
-            let output = run_with_stdin(&[&[command, "-q", "-f", "-", "--kind", kind], &is_met[..]].concat(), object);
+            let output =
+                run_with_stdin(&[&[command, "-q", "-f", "-", "--kind", kind], &is_met[..]].concat(), object);
             assert_eq!((output.code, &*output.stderr), (0, &*warning));
         }
     }

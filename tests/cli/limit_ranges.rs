@@ -97,12 +97,18 @@ fn of_several_the_smallest_counts_with_a_warning() {
     let pod = write(directory.path(), "a.yaml", DEPLOYMENT);
     let b = write(directory.path(), "b.yaml", &limit_range("large", ", namespace: shop", "1Gi"));
     let small = limit_range("small", ", namespace: shop", "128Mi");
-    let c = write(directory.path(), "c.yaml", &format!("apiVersion: v1\nkind: List\nitems:\n# Small.\n- {small}\n"));
+    let c = write(
+        directory.path(),
+        "c.yaml",
+        &format!("apiVersion: v1\nkind: List\nitems:\n# Small.\n- {small}\n"),
+    );
     let (rows, warnings) = explained(directory.path(), &[]);
     assert!(rows[2].starts_with("app 128Mi 115.2Mi injected "), "{rows:?}");
     let line = warnings.lines().next().unwrap();
     assert!(line.starts_with(&format!("warning: {pod}: document 1, line ")), "{warnings}");
-    let places = format!("LimitRanges small of {c}, line 5, and large of {b}, line 1, give containers in namespace shop");
+    let places = format!(
+        "LimitRanges small of {c}, line 5, and large of {b}, line 1, give containers in namespace shop"
+    );
     assert!(line.contains(&places), "{warnings}");
     let json = run(&["explain", "-o", "json", "-f", directory.path().to_str().unwrap()]).json();
     assert_eq!(json["objects"][0]["containers"][2]["limitRange"], "small");
@@ -155,7 +161,11 @@ fn two_objects_with_one_name_are_a_warning() {
     write(directory.path(), "a.yaml", DEPLOYMENT);
     let b = write(directory.path(), "b.yaml", &limit_range("defaults", ", namespace: shop", "1Gi"));
     write(directory.path(), "c.yaml", &limit_range("defaults", ", namespace: other", "2Gi"));
-    let d = write(directory.path(), "d.yaml", &format!("# Later.\n{}", limit_range("defaults", ", namespace: shop", "256Mi")));
+    let d = write(
+        directory.path(),
+        "d.yaml",
+        &format!("# Later.\n{}", limit_range("defaults", ", namespace: shop", "256Mi")),
+    );
     let (rows, warnings) = explained(directory.path(), &[]);
     assert!(rows[2].starts_with("app 256Mi 230.4Mi injected"), "{rows:?}");
     let warning = format!(

@@ -302,7 +302,11 @@ fn reports_of(folder: &Path, arguments: &[&str], code: i32) -> (Value, String) {
     let [sarif, junit] = ["sarif", "junit"].map(|format| {
         let output = explain(folder, &[arguments, &["-o", format]].concat());
         assert_eq!(output.code, code, "{arguments:?} {}", output.stderr);
-        assert!(code != 2 || output.stderr.lines().last().unwrap().starts_with("error: "), "{}", output.stderr);
+        assert!(
+            code != 2 || output.stderr.lines().last().unwrap().starts_with("error: "),
+            "{}",
+            output.stderr
+        );
         output.stdout
     });
     let log: Value = serde_json::from_str(&sarif).unwrap();
@@ -322,7 +326,10 @@ fn a_run_that_fails_has_its_reports() {
     write("nothing.yaml", "apiVersion: v1\nkind: ConfigMap\n");
     write("no-containers.yaml", "apiVersion: v1\nkind: Pod\nspec: {}\n");
     for (arguments, problem) in [
-        (&["-f", "nothing.yaml", "--fail-on", "warning"][..], "there are no pods in these manifests, so --fail-on"),
+        (
+            &["-f", "nothing.yaml", "--fail-on", "warning"][..],
+            "there are no pods in these manifests, so --fail-on",
+        ),
         (&["-f", "no-containers.yaml", "--fail-on", "warning"], "there are no containers in the pods"),
         (&["-f", "empty"], "empty: no *.yaml, *.yml or *.json in this directory"),
         (&["-f", "-", "-f", "-"], "--filename - can be given only once"),
@@ -330,20 +337,29 @@ fn a_run_that_fails_has_its_reports() {
     ] {
         let (log, junit) = reports_of(folder.path(), arguments, 2);
         assert_eq!(log["runs"][0]["results"], serde_json::json!([]), "{log:#}");
-        let notifications = log["runs"][0]["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
+        let notifications =
+            log["runs"][0]["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
         assert_eq!((notifications.len(), &notifications[0]["level"]), (1, &"error".into()), "{log:#}");
         let text = notifications[0]["message"]["text"].as_str().unwrap();
         assert!(text.contains(problem), "{text}");
         assert!(junit.contains("tests=\"1\" failures=\"0\" errors=\"1\">\n  <testsuite name=\""), "{junit}");
-        assert!(junit.contains("<testcase name=\"run\" classname=\"gomemlimit\">\n") && junit.contains(problem), "{junit}");
+        assert!(
+            junit.contains("<testcase name=\"run\" classname=\"gomemlimit\">\n") && junit.contains(problem),
+            "{junit}"
+        );
     }
     // What is wrong with a file is a result.
     let (log, junit) = reports_of(folder.path(), &["-f", "none.yaml"], 2);
-    assert_eq!(results(&log), ["unreadable error none.yaml:1:1 cannot read none.yaml: No such file or directory (os error 2)"]);
+    assert_eq!(
+        results(&log),
+        ["unreadable error none.yaml:1:1 cannot read none.yaml: No such file or directory (os error 2)"]
+    );
     assert_eq!(log["runs"][0]["invocations"][0]["toolExecutionNotifications"], serde_json::json!([]));
     assert!(junit.contains("errors=\"1\"") && !junit.contains("name=\"run\""), "{junit}");
     // Nothing is wrong here.
-    for arguments in [&["-f", "nothing.yaml"][..], &["-f", "nothing.yaml", "--fail-on", "warning", "--allow-empty"]] {
+    for arguments in
+        [&["-f", "nothing.yaml"][..], &["-f", "nothing.yaml", "--fail-on", "warning", "--allow-empty"]]
+    {
         let (_, junit) = reports_of(folder.path(), arguments, 0);
         assert!(junit.contains("tests=\"0\" failures=\"0\" errors=\"0\""), "{junit}");
     }

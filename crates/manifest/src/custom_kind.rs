@@ -153,10 +153,19 @@ mod tests {
         "ray.io/v1/RayCluster=spec.x",
         r#""ray.io/v1/RayCluster" has a version; every version counts: ray.io/RayCluster=spec.x"#
     )]
-    #[case("Thing=spec.x", r#""Thing" has no API group; write GROUP/Thing=spec.x, or /Thing=spec.x for the core group"#)]
-    #[case("Crew.example.com=spec.x", r#""Crew.example.com" has no API group; write example.com/Crew=spec.x"#)]
+    #[case(
+        "Thing=spec.x",
+        r#""Thing" has no API group; write GROUP/Thing=spec.x, or /Thing=spec.x for the core group"#
+    )]
+    #[case(
+        "Crew.example.com=spec.x",
+        r#""Crew.example.com" has no API group; write example.com/Crew=spec.x"#
+    )]
     #[case("Crew.v1.example.com=spec.x", "; write example.com/Crew=spec.x")]
-    #[case("v1/Thing=spec.x", r#""v1/Thing": the core group has no name, and every version counts; write /Thing=spec.x"#)]
+    #[case(
+        "v1/Thing=spec.x",
+        r#""v1/Thing": the core group has no name, and every version counts; write /Thing=spec.x"#
+    )]
     #[case("core/Thing=spec.x", r#""core/Thing": the core group has no name"#)]
     #[case("core/v1/Thing=spec.x", "; write /Thing=spec.x")]
     #[case("a/b/C=spec.x", r#""a/b/C" is not a group and a kind"#)]

@@ -67,11 +67,7 @@ fn problems(input: &DecidedInput, gate: Gate<'_>) -> impl Iterator<Item = Case> 
             document: document.saturating_sub(1),
             object: None,
             container: None,
-            findings: gate
-                .finding(rule, text)
-                .into_iter()
-                .map(|one| Finding { place, ..one })
-                .collect(),
+            findings: gate.finding(rule, text).into_iter().map(|one| Finding { place, ..one }).collect(),
         }
     })
 }

@@ -116,7 +116,10 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
         Mode::InPlace => Output::File(Some(whole(input, &texts)).filter(|text| *text != input.text)),
     };
     if matches!(&output, Output::Diff(diff) if !diff.is_empty()) && input.encoding != Encoding::Utf8 {
-        let note = format!("{}: it is UTF-16, and the diff is UTF-8: --in-place changes it, patch does not", input.source);
+        let note = format!(
+            "{}: it is UTF-16, and the diff is UTF-8: --in-place changes it, patch does not",
+            input.source
+        );
         input.problems.push(Problem::new(Severity::Note, note));
     }
     let (source, file, encoding) = (input.source.clone(), input.file.take(), input.encoding);

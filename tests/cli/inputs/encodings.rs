@@ -29,7 +29,11 @@ fn utf16_is_read_and_written_back() {
         let output = run_in(folder.path(), &["inject", "-f", "a.yaml"], &[]);
         assert_eq!((output.code, &output.stdout), (0, &expected.stdout), "{}", output.stderr);
         let diff = run_in(folder.path(), &["inject", "--diff", "-f", "a.yaml"], &[]);
-        assert!(diff.stderr.contains("note: a.yaml: it is UTF-16, and the diff is UTF-8: "), "{}", diff.stderr);
+        assert!(
+            diff.stderr.contains("note: a.yaml: it is UTF-16, and the diff is UTF-8: "),
+            "{}",
+            diff.stderr
+        );
         for _ in 0..2 {
             let output = run_in(folder.path(), &["inject", "--in-place", "-f", "a.yaml"], &[]);
             assert_eq!(output.code, 0, "{}", output.stderr);

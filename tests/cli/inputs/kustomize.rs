@@ -50,7 +50,11 @@ fn what_kustomize_builds_is_read() {
     assert!(output.stderr.starts_with("warning: kubectl kustomize: deprecated\n"), "{}", output.stderr);
 
     let output = run(&["inject", "--diff", "-q", "-k", "over"]);
-    assert!(output.stdout.starts_with("--- a/(kustomize over)\t\n+++ b/(kustomize over)\t\n@@ "), "{}", output.stdout);
+    assert!(
+        output.stdout.starts_with("--- a/(kustomize over)\t\n+++ b/(kustomize over)\t\n@@ "),
+        "{}",
+        output.stdout
+    );
 
     program(folder.path(), "kubectl", "echo 'error: no base' >&2; exit 1");
     run(&["inject", "-k", "over"]).is_refused(
