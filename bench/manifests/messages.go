@@ -10,7 +10,7 @@ import (
 
 // The messages about a file, by severity.
 type messages struct {
-	errors, notes []string
+	errors, warnings, notes []string
 }
 
 // An anchor that is copied: the text is not compared.
@@ -21,7 +21,7 @@ func messagesOf(stderr []byte, paths map[string]bool) (map[string]*messages, boo
 	found, hasErrors := map[string]*messages{}, false
 	for _, line := range strings.Split(string(stderr), "\n") {
 		severity, rest, _ := strings.Cut(line, ": ")
-		if severity != "error" && severity != "note" {
+		if severity != "error" && severity != "warning" && severity != "note" {
 			continue
 		}
 		hasErrors = hasErrors || severity == "error"
@@ -34,9 +34,12 @@ func messagesOf(stderr []byte, paths map[string]bool) (map[string]*messages, boo
 			of = &messages{}
 			found[path] = of
 		}
-		if severity == "error" {
+		switch severity {
+		case "error":
 			of.errors = append(of.errors, line)
-		} else {
+		case "warning":
+			of.warnings = append(of.warnings, line)
+		default:
 			of.notes = append(of.notes, line)
 		}
 	}
@@ -94,14 +97,14 @@ func messagesWrong(one *file, of *messages) []string {
 		}
 		return wrong
 	}
-	if len(notes)+len(of.errors) == 0 {
+	if len(notes)+len(of.warnings)+len(of.errors) == 0 {
 		return []string{fmt.Sprintf("nothing names it, although it cannot be read: %v", broken[0].err)}
 	}
 	mayBeManifest := bytes.Contains(one.text, []byte("apiVersion")) && bytes.Contains(one.text, []byte("kind"))
 	if len(of.errors) > 0 && !mayBeManifest {
 		wrong = append(wrong, fmt.Sprintf("an error, although it is no manifest: %s", of.errors[0]))
 	}
-	if len(of.errors) == 0 && isReallyManifest && !isTemplate.Match(one.text) {
+	if len(of.errors)+len(of.warnings) == 0 && isReallyManifest && !isTemplate.Match(one.text) {
 		wrong = append(wrong, fmt.Sprintf("only a note, although it is a manifest: %s", notes[0]))
 	}
 	return wrong

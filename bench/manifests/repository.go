@@ -20,6 +20,8 @@ type repository struct {
 	// Copies of the files: `tree` is written to, git applies the diff to `patched`, `good` has the files that kubectl reads.
 	tree, patched, good string
 	goodFiles           []*file
+	// What kubectl prints of `good`.
+	goodByKubectl []byte
 	// Messages of `inject` about each file.
 	messages map[string]*messages
 	// The texts of `tree` after --in-place.
@@ -230,6 +232,22 @@ func (r *repository) isWrittenOut(path string) bool {
 
 // The objects that kubectl itself reads from a folder, or from stdin; none without kubectl.
 func (r *repository) byKubectl(name, folder string, stdin []byte) ([]any, error) {
+	printed, err := r.printedByKubectl(name, folder, stdin)
+	if err != nil {
+		return nil, err
+	}
+	return objectsOf(printed)
+}
+
+func objectsOf(printed []byte) ([]any, error) {
+	found, err := objects(printed)
+	if err != nil {
+		return nil, fmt.Errorf("kubectl prints no JSON: %w", err)
+	}
+	return values(found), nil
+}
+
+func (r *repository) printedByKubectl(name, folder string, stdin []byte) ([]byte, error) {
 	if r.kubectl == "" {
 		return nil, nil
 	}
@@ -239,14 +257,7 @@ func (r *repository) byKubectl(name, folder string, stdin []byte) ([]any, error)
 	}
 	arguments := []string{"annotate", "--local", "-R", "-f", input, domain + "/bench=1", "-o", "json"}
 	found, err := r.measured(name, folder, stdin, r.kubectl, arguments...)
-	if err != nil {
-		return nil, err
-	}
-	objects, err := objects(found.stdout)
-	if err != nil {
-		return nil, fmt.Errorf("kubectl %s: %w", strings.Join(arguments, " "), err)
-	}
-	return values(objects), nil
+	return found.stdout, err
 }
 
 // Compares a file with what has become of it.

@@ -18,6 +18,10 @@ func (r *repository) streams() error {
 			around.add(document.value)
 		}
 	}
+	var err error
+	if r.goodByKubectl, err = r.printedByKubectl("", r.good, nil); err != nil {
+		return err
+	}
 	for _, format := range []string{"", "json", "yaml"} {
 		arguments, name := []string{"inject", "-R", "-f", "."}, "inject, good files"
 		if format != "" {
@@ -63,7 +67,7 @@ func (r *repository) stream(name string, printed []byte, isList bool, around sur
 	if r.kubectl == "" || isList {
 		return nil
 	}
-	wanted, err := r.byKubectl("", r.good, nil)
+	wanted, err := objectsOf(r.goodByKubectl)
 	if err != nil {
 		return err
 	}
