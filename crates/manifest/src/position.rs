@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Document, documents, json_pointer::json_pointer, text, tree::Node};
+use crate::{Document, documents, json_pointer::json_pointer, text::Cursor, tree::Node};
 
 /// Line and column, both from 1, of the value at `path` in a document of `source`; of its parent if it is not written
 /// there itself, as after a merge key. `None` if the document is not of this text.
@@ -42,15 +42,21 @@ fn places<P: AsRef<[String]>>(
     byte: impl Fn(Place) -> usize,
 ) -> Vec<Option<(usize, usize)>> {
     let text = source.get(document.range.clone()).filter(|_| !paths.is_empty());
-    let tree = text.and_then(documents::tree);
-    let (Some(text), Some(tree)) = (text, tree) else { return vec![None; paths.len()] };
-    let of_path = |path: &P| {
-        let at = byte(place(&tree.root, path.as_ref()));
-        let from_start = text.get(tree.start..at).unwrap_or("");
-        let line = document.line + text::line_number(from_start, usize::MAX) - 1;
-        Some((line, text::column_number(source, document.range.start + at)))
-    };
-    paths.iter().map(of_path).collect()
+    let Some(tree) = text.and_then(documents::tree) else { return vec![None; paths.len()] };
+    let mut found: Vec<_> =
+        paths.iter().map(|path| byte(place(&tree.root, path.as_ref()))).enumerate().collect();
+    // In the order of the text, which is counted once.
+    found.sort_unstable_by_key(|(_, at)| *at);
+    let start = document.range.start;
+    let mut cursor = Cursor::starting(source, start + tree.start, document.line);
+    let mut places = vec![None; paths.len()];
+    for (index, at) in found {
+        cursor = cursor.forward(start + at);
+        if let Some(place) = places.get_mut(index) {
+            *place = Some((cursor.line, cursor.column));
+        }
+    }
+    places
 }
 
 /// The place of the value at a path, or of the last one above it that is written.

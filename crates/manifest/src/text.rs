@@ -77,6 +77,11 @@ impl<'s> Cursor<'s> {
         Self { source, at: 0, line: 1, column: 1 }
     }
 
+    /// The place of the byte `at`, which is in line `line`.
+    pub(crate) fn starting(source: &'s str, at: usize, line: usize) -> Self {
+        Self { source, at, line, column: column_number(source, at) }
+    }
+
     /// The place of the byte `offset`; this one if that is before it.
     pub(crate) fn forward(self, offset: usize) -> Self {
         let offset = self.source.floor_char_boundary(offset);

@@ -61,10 +61,8 @@ fn problems(input: &DecidedInput, gate: Gate<'_>) -> impl Iterator<Item = Case> 
     problems.map(move |(problem, rule)| {
         let place = problem.at.unwrap_or((1, 1));
         let text = problem.text.strip_prefix(&format!("{}: ", input.source)).unwrap_or(&problem.text);
-        let begins = |end: usize| input.text.get(..end).unwrap_or_default().matches('\n').count() < place.0;
-        let document = input.documents.iter().filter(|one| begins(one.range.start)).count();
         Case {
-            document: document.saturating_sub(1),
+            document: problem.document,
             object: None,
             container: None,
             findings: gate.finding(rule, text).into_iter().map(|one| Finding { place, ..one }).collect(),

@@ -17,6 +17,8 @@ pub(in crate::cli) enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Problem {
     pub(in crate::cli) severity: Severity,
+    /// Position of the document in the input, from 0; that of the first one if it is about the whole input.
+    pub(in crate::cli) document: usize,
     /// Line and column in the input, both from 1, if it is about a place in it.
     pub(in crate::cli) at: Option<(usize, usize)>,
     /// A sentence that begins with the name of the input, or with `cannot read` and it.
@@ -25,7 +27,7 @@ pub(in crate::cli) struct Problem {
 
 impl Problem {
     pub(in crate::cli) fn new(severity: Severity, text: impl Into<String>) -> Self {
-        Self { severity, at: None, text: text.into() }
+        Self { severity, document: 0, at: None, text: text.into() }
     }
 
     /// Prints it on stderr, on one line; no note if `is_quiet`.

@@ -237,20 +237,25 @@ impl Decider<'_> {
         let Pods { locations, unknown, added } = pods(&document.value, self.kinds);
         input.unknown_kinds.extend(unknown);
         input.added_kinds.extend(added);
+        let (mut found, mut paths) = (Vec::new(), Vec::new());
         for location in locations {
             match self.pod(&document.value, location, &policy) {
                 Ok(one) => {
                     if let Some(text) = one.rival_limit_ranges(self.surroundings) {
-                        let at = input.position(&document, &one.location.path);
-                        input.add(Severity::Warning, &document, at, &text);
+                        found.push((Severity::Warning, text));
+                        paths.push(one.location.path.clone());
                     }
                     decided.push(one);
                 }
                 Err(error) => {
-                    let at = input.position(&document, &error.path);
-                    input.add(Severity::Error, &document, at, &error.to_string());
+                    found.push((Severity::Error, error.to_string()));
+                    paths.push(error.path);
                 }
             }
+        }
+        // The document is read once more for all of them.
+        for ((severity, text), at) in found.into_iter().zip(input.positions(&document, &paths)) {
+            input.add(severity, &document, at, &text);
         }
         let of_pods = if decided.is_empty() { &[][..] } else { &document.duplicate_keys };
         for DuplicateKey { line, column, key } in of_pods {
@@ -281,18 +286,18 @@ impl DecidedInput {
     fn add(&mut self, severity: Severity, document: &Document, at: (usize, usize), what: &str) {
         let (number, (line, column)) = (document.index + 1, at);
         let text = format!("{}: document {number}, line {line}, column {column}: {what}", self.source);
-        self.problems.push(Problem { severity, at: Some(at), text });
+        self.problems.push(Problem { severity, document: document.index, at: Some(at), text });
     }
 }
 
 /// In a file that a search found, a template, or what is no manifest, is a note; a broken manifest is an error everywhere.
 fn unreadable_document(input: &DecidedInput, unreadable: &UnreadableDocument) -> Problem {
-    let UnreadableDocument { range, line, error, .. } = unreadable;
+    let UnreadableDocument { index, range, line, error } = unreadable;
     let is_manifest = || input.text.get(range.clone()).is_some_and(looks_like_manifest);
     let is_error = !input.source.is_found() || !error.is_template() && is_manifest();
     let severity = if is_error { Severity::Error } else { Severity::Note };
     let at = error.position().unwrap_or((*line, 1));
-    Problem { severity, at: Some(at), text: format!("{}: {error}", input.source) }
+    Problem { severity, document: *index, at: Some(at), text: format!("{}: {error}", input.source) }
 }
 
 /// The documents of a found file that are templates: one note for all of them.
