@@ -317,13 +317,14 @@ impl Templates {
     }
 
     fn note(self) -> Option<Problem> {
-        let Problem { severity, at, text } = self.first?;
+        let mut problem = self.first?;
         let others = match self.others {
             0 => String::new(),
             1 => "; so is another document of it".to_owned(),
             others => format!("; so are {others} other documents of it"),
         };
-        Some(Problem { severity, at, text: text + &others })
+        problem.text += &others;
+        Some(problem)
     }
 }
 
