@@ -351,3 +351,45 @@ fn a_pipe_is_read_once() {
     assert!(output.stderr.contains("GOMEMLIMIT=536870912 (injected)"), "{}", output.stderr);
     assert!(output.stdout.ends_with(&format!("---\n{namespace}")), "{}", output.stdout);
 }
+
+/// One note for all documents of a template; with several inputs, warnings and rows name the file.
+#[test]
+fn messages_about_several_inputs_name_the_file_and_a_template_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    write(root, "a.yaml", &pod("first"));
+    write(root, "t.yaml", &[TEMPLATE, TEMPLATE, TEMPLATE].join("---\n"));
+    write(root, "two.yaml", &[TEMPLATE, TEMPLATE].join("---\n"));
+    let memory = "  volumes: [{name: m, emptyDir: {medium: Memory}}]\n";
+    let mounts = "    volumeMounts: [{name: m, mountPath: /m}]\n";
+    write(root, "z.yaml", &(pod("last") + mounts + memory));
+    let root = root.to_str().unwrap();
+    let lines = |text: &str, beginning: &str| -> Vec<String> {
+        text.lines().filter(|line| line.starts_with(beginning)).map(str::to_owned).collect()
+    };
+    for command in ["inject", "explain"] {
+        let output = run(&[command, "-f", root]);
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        let template = "this is a template, not YAML; render it first (`helm template`); so";
+        let notes = [
+            format!("note: {root}/t.yaml: document 1, line 4: {template} are 2 other documents of it"),
+            format!("note: {root}/two.yaml: document 1, line 4: {template} is another document of it"),
+        ];
+        assert_eq!(lines(&output.stderr, "note: "), notes);
+        let warnings = lines(&output.stderr, "warning: ");
+        let beginning = format!("warning: {root}/z.yaml: Pod shop/last: container \"app\": ");
+        assert!(warnings.len() == 1 && warnings[0].starts_with(&beginning), "{warnings:?}");
+    }
+    let wide = |path: &str| run(&["explain", "-f", path, "-o", "wide"]).stdout;
+    let table = wide(root);
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0][..3], ["FILE", "OBJECT", "CONTAINER"]);
+    let (first, last) = (format!("{root}/a.yaml"), format!("{root}/z.yaml"));
+    assert_eq!(rows[1][..4], [&*first, "Pod", "shop/first", "app"]);
+    assert_eq!(rows[2][..4], [&*last, "Pod", "shop/last", "app"]);
+
+    // With one, there is nothing to tell apart.
+    assert!(wide(&last).starts_with("OBJECT "));
+    let output = run(&["explain", "-f", &last]);
+    assert!(output.stderr.starts_with("warning: Pod shop/last: container "), "{}", output.stderr);
+}

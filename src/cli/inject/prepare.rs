@@ -94,7 +94,7 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
         };
         match done {
             Ok(notes) => {
-                one.decided.iter().for_each(|one| report.add(one));
+                one.decided.iter().for_each(|one| report.add(input, one));
                 let notes = notes.into_iter().map(|note| format!("{}: {note}", input.source));
                 input.problems.extend(notes.map(|note| Problem::new(Severity::Note, note)));
             }

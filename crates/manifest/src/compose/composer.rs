@@ -8,6 +8,7 @@ use std::ops::Range;
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
 use serde_json::{Value, map::Entry};
 
+use super::flow_key;
 use super::open::{Key, Open, Values, merge_into};
 use crate::alias_budget::AliasBudget;
 use crate::error::ManifestError;
@@ -276,6 +277,9 @@ impl<'s, 'b> Composer<'s, 'b> {
         tag: Option<&Tag>,
     ) -> Result<Value, ManifestError> {
         let at = range.start;
+        if self.is_key_in_flow() && flow_key::is_over_lines(self.source, &range) {
+            return Err(self.syntax(at, flow_key::MESSAGE.to_owned()));
+        }
         let plain = |text: &str| {
             scalar::resolve(text)
                 .ok_or_else(|| self.syntax(at, format!("{text} is a number that Kubernetes cannot hold")))
@@ -298,6 +302,11 @@ impl<'s, 'b> Composer<'s, 'b> {
 
     fn is_in_flow(&self) -> bool {
         self.open.last().is_some_and(|open| open.node.is_flow())
+    }
+
+    fn is_key_in_flow(&self) -> bool {
+        let is_key = |open: &Open| matches!(open.values, Values::Mapping { key: None, .. });
+        self.open.last().is_some_and(|open| open.node.is_flow() && is_key(open))
     }
 
     /// Refuses an unquoted scalar between brackets that go-yaml splits otherwise (its `yaml_parser_fetch_next_token`

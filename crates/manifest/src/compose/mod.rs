@@ -1,6 +1,7 @@
 //! Reads a part of a text into the trees of its documents.
 
 mod composer;
+mod flow_key;
 mod json;
 mod open;
 
