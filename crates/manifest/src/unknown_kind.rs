@@ -24,6 +24,16 @@ pub struct UnknownKind {
     /// Path of the containers, or of their resources, with `[*]` for the items of lists:
     /// `spec.nodeSets[*].podTemplate.spec.containers`.
     pub path: String,
+    /// JSON pointer tokens, in the document, of the first list of containers at that path.
+    pub tokens: Vec<String>,
+}
+
+/// Lists of containers in an object.
+pub(crate) struct FoundContainers {
+    /// Their path, with `[*]` for the items of lists.
+    pub(crate) path: String,
+    /// Tokens of the JSON pointer of the first one in the object.
+    pub(crate) tokens: Vec<String>,
 }
 
 impl UnknownKind {
@@ -71,23 +81,23 @@ fn may_have_pods(group: &str) -> bool {
     group.contains('.') && !GROUPS_WITHOUT_PODS.iter().any(is_in)
 }
 
-/// Paths of the containers in an object of an unknown kind that `is_reached` does not have, each once, in their order.
+/// The containers in an object of an unknown kind that `is_reached` does not have: each path once, in their order.
 pub(crate) fn containers(
     object: &Value,
     api_version: &str,
     is_reached: impl Fn(&[Step<'_>]) -> bool,
-) -> Vec<String> {
+) -> Vec<FoundContainers> {
     if !api_version.split_once('/').is_some_and(|(group, _)| may_have_pods(group)) {
         return Vec::new();
     }
-    let mut scan = Scan { steps: Vec::new(), is_reached, seen: BTreeSet::new(), paths: Vec::new() };
+    let mut scan = Scan { steps: Vec::new(), is_reached, seen: BTreeSet::new(), found: Vec::new() };
     for (key, value) in object.as_object().into_iter().flatten() {
         // What the controller of an object writes about it is not what makes pods.
         if key != "metadata" && key != "status" {
             scan.below(Step::Key(key), value);
         }
     }
-    scan.paths
+    scan.found
 }
 
 /// One step from a value to a value within it.
@@ -97,11 +107,20 @@ pub(crate) enum Step<'v> {
     Item(usize),
 }
 
+impl Step<'_> {
+    fn token(&self) -> String {
+        match self {
+            Self::Key(key) => (*key).to_owned(),
+            Self::Item(index) => index.to_string(),
+        }
+    }
+}
+
 struct Scan<'v, R> {
     steps: Vec<Step<'v>>,
     is_reached: R,
     seen: BTreeSet<String>,
-    paths: Vec<String>,
+    found: Vec<FoundContainers>,
 }
 
 impl<'v, R: Fn(&[Step<'_>]) -> bool> Scan<'v, R> {
@@ -131,7 +150,8 @@ impl<'v, R: Fn(&[Step<'_>]) -> bool> Scan<'v, R> {
     fn report(&mut self) {
         let path = path(&self.steps);
         if !(self.is_reached)(&self.steps) && self.seen.insert(path.clone()) {
-            self.paths.push(path);
+            let tokens = self.steps.iter().map(Step::token).collect();
+            self.found.push(FoundContainers { path, tokens });
         }
     }
 }
