@@ -8,7 +8,7 @@ use gomemlimit_core::{
     decide,
     limit_range::DefaultLimit,
 };
-use gomemlimit_manifest::{AddedKind, Change, Document, Edit, PodLocation, UnknownKind, position, positions};
+use gomemlimit_manifest::{AddedKind, Change, Document, Edit, PodLocation, UnknownKind, positions};
 use serde_json::Value;
 
 use super::{surroundings::Surroundings, unreadable_pod::UnreadablePod};
@@ -36,12 +36,7 @@ impl DecidedInput {
         self.documents.iter().flat_map(|document| &document.decided)
     }
 
-    /// Line and column, both from 1, of the value at a path of a document.
-    pub(in crate::cli) fn position(&self, document: &Document, path: &[String]) -> (usize, usize) {
-        position(&self.text, document, path).unwrap_or((document.line, 1))
-    }
-
-    /// The same for several paths of a document.
+    /// Line and column, both from 1, of the values at paths of a document.
     pub(in crate::cli) fn positions(
         &self,
         document: &Document,
