@@ -5,7 +5,7 @@ use std::mem;
 use std::ops::Range;
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::open::{Key, Open, Values, merge_into};
 use crate::alias_budget::AliasBudget;
@@ -126,17 +126,33 @@ impl<'s, 'b> Composer<'s, 'b> {
         node.end = end;
         let value = match values {
             Values::Sequence(items) => Value::Array(items),
-            Values::Mapping { map, overridden, .. } => {
-                self.overridden.extend(overridden.into_iter().map(|(key, (start, value))| {
-                    let Cursor { line, column, .. } = self.place.forward(start);
-                    let differs = map.get(&key) != Some(&value);
-                    let differs = differs.then(|| KeyPosition { line, column, key });
-                    Overridden { start, value, differs }
-                }));
+            Values::Mapping { map, merged, .. } => {
+                self.add_overridden(&node, &map, merged);
                 Value::Object(map)
             }
         };
         self.close(node, value)
+    }
+
+    /// Adds the pairs of a mapping that its merge keys override.
+    fn add_overridden(
+        &mut self,
+        mapping: &Node,
+        map: &Map<String, Value>,
+        merged: HashMap<String, Option<Value>>,
+    ) {
+        let mut values: HashMap<_, _> =
+            merged.into_iter().filter_map(|(key, own)| Some((key, own?))).collect();
+        for pair in mapping.pairs().iter().rev().filter(|pair| !pair.merge) {
+            if values.is_empty() {
+                return;
+            }
+            let Some((key, value)) = values.remove_entry(&pair.key) else { continue };
+            let Cursor { line, column, .. } = self.place.forward(pair.start);
+            let is_same = map.get(&key) == Some(&value);
+            let differs = (!is_same).then_some(KeyPosition { line, column, key });
+            self.overridden.push(Overridden { start: pair.start, value, differs });
+        }
     }
 
     /// Adds a complete node to the innermost open list or mapping, or makes it the root.
@@ -214,23 +230,15 @@ impl<'s, 'b> Composer<'s, 'b> {
     }
 
     fn pair(&mut self, key: Key, node: Node, value: Value) -> Result<(), ManifestError> {
-        let Some(Open { node: parent, values: Values::Mapping { map, merged, others, overridden, .. } }) =
-            self.open.last_mut()
+        let Some(Open { values: Values::Mapping { map, merged, others, .. }, .. }) = self.open.last_mut()
         else {
             return Err(self.syntax(key.start, "this entry is in no mapping".to_owned()));
         };
         if key.merge {
-            let replaced = match merge_into(map, merged, value) {
-                Ok(replaced) => replaced,
-                Err(message) => return Err(self.syntax(key.start, message.to_owned())),
-            };
-            for (key, value) in replaced {
-                if let Some(pair) = parent.pair(&key) {
-                    overridden.entry(key).or_insert((pair.start, value));
-                }
-            }
-        } else if map.insert(key.text.clone(), value).is_some() && !merged.remove(&key.text) {
-            overridden.remove(&key.text);
+            merge_into(map, merged, value).map_err(|message| self.syntax(key.start, message.to_owned()))?;
+        } else if map.insert(key.text.clone(), value).is_some()
+            && !matches!(merged.remove(&key.text), Some(None))
+        {
             if others.get(&key.text) != key.other.as_ref() {
                 let message = format!("kubectl takes one of the two keys {} by chance; remove one", key.text);
                 return Err(self.syntax(key.start, message));

@@ -62,15 +62,15 @@ impl<'s> Draft<'s> {
 
     /// Makes the replacements, and reads the text again.
     pub(super) fn splice(&mut self, splices: Vec<Splice>) -> Result<(), ManifestError> {
-        let spliced = self.spliced(splices).ok_or_else(|| self.changed_more())?;
-        self.take(spliced);
+        let next = self.spliced(splices).ok_or_else(|| self.changed_more())?;
+        self.take(next);
         Ok(())
     }
 
     /// Makes the replacements if the values stay the same for kubectl; whether they do.
     pub(super) fn splice_if_same(&mut self, splices: Vec<Splice>) -> bool {
-        let spliced = self.spliced(splices).filter(|(_, tree, _)| tree.value == self.tree.value);
-        spliced.map(|spliced| self.take(spliced)).is_some()
+        let next = self.spliced(splices).filter(|(_, tree, _)| tree.value == self.tree.value);
+        next.map(|next| self.take(next)).is_some()
     }
 
     /// The text with the replacements; `None` if it cannot be read.

@@ -130,19 +130,19 @@ impl<'t> Sites<'t> {
                     match entries.iter().find(|entry| entry.key == *key) {
                         None if wanted.is_some() => None,
                         None => Some(Fix::Merge(site, position)),
-                        Some(entry) => match entry.giver {
-                            Giver::Own(own) if own > position => None,
-                            Giver::Merge { pair, mapping: giver }
-                                if self.is_before(site, (pair, giver), (position, mapping)) =>
-                            {
-                                None
-                            }
-                            // The pair becomes the same.
-                            Giver::Own(_) if wanted.is_some() && wanted == gained.change => None,
-                            Giver::Own(_) => Some(Fix::Key(site, entry.key)),
-                            Giver::Merge { .. } if wanted.is_some() => None,
-                            Giver::Merge { .. } => Some(Fix::Key(site, entry.key)),
-                        },
+                        Some(entry) => {
+                            let is_needless = match entry.giver {
+                                // After it, or it becomes the same.
+                                Giver::Own(own) => {
+                                    own > position || (wanted.is_some() && wanted == gained.change)
+                                }
+                                Giver::Merge { pair, mapping: giver } => {
+                                    wanted.is_some()
+                                        || self.is_before(site, (pair, giver), (position, mapping))
+                                }
+                            };
+                            (!is_needless).then_some(Fix::Key(site, entry.key))
+                        }
                     }
                 })
             })

@@ -85,13 +85,12 @@ pub(super) fn note(draft: &Draft<'_>, sites: &Sites<'_>, fix: &Fix<'_, '_>) -> S
         Fix::Key(site, key) => {
             let entries = sites.anchors.entries(site.node);
             let giver = entries.iter().find(|entry| entry.key == key).map(|entry| entry.giver);
-            let (position, anchor) = match giver {
-                Some(Giver::Merge { pair, mapping }) => (pair, mapping.anchor),
+            let (position, anchor) = if let Some(Giver::Merge { pair, mapping }) = giver {
+                (pair, mapping.anchor)
+            } else {
                 // The last merge key is going to give it.
-                _ => {
-                    let position = site.node.pairs().iter().rposition(|pair| pair.merge).unwrap_or_default();
-                    (position, merged(site, position))
-                }
+                let position = site.node.pairs().iter().rposition(|pair| pair.merge).unwrap_or_default();
+                (position, merged(site, position))
             };
             let (at, text) = merge(site, position).unwrap_or_default();
             (format!("{key} of {text}"), at, anchor)

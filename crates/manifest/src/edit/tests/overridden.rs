@@ -13,7 +13,7 @@ const OVERRIDDEN: &str = r"spec:
     <<: *base # c
 ";
 
-/// kubectl 1.37 reads the env of `one` in the second container, as before; PyYAML 6 and go-yaml v3 read that with Z.
+/// kubectl 1.37 reads the env of `one` in the second container, as before; kustomize 5.8 and `PyYAML` 6 read that with Z.
 #[test]
 fn an_overridden_env_gets_the_variable_too() {
     let once = OVERRIDDEN
