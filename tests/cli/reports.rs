@@ -218,7 +218,7 @@ fn a_fingerprint_does_not_depend_on_the_line() {
 fn an_unknown_kind_is_found_on_its_line() {
     let object = |name: &str| {
         format!(
-            "apiVersion: ray.io/v1\nkind: RayCluster\nmetadata: {{name: {name}}}\nspec:\n  groups:\n  - {{}}\n  - template:\n      spec:\n        \
+            "apiVersion: example.com/v1\nkind: Crew\nmetadata: {{name: {name}}}\nspec:\n  groups:\n  - {{}}\n  - template:\n      spec:\n        \
              containers:\n        - name: ray\n"
         )
     };
