@@ -93,5 +93,5 @@ spec:
     assert_eq!(without_status, after);
     // Without pods there is no word.
     let service = text.replace("Pod", "Service");
-    assert_eq!(run_with_stdin(&["inject", "-f", "-"], &service).stderr, "No pods in these manifests.\n");
+    assert_eq!(run_with_stdin(&["inject", "-f", "-", "-q"], &service).stderr, "");
 }

@@ -167,3 +167,20 @@ fn a_list_of_json_has_results() {
         assert_eq!(list["results"].as_array().unwrap().len(), 3, "{list:#}");
     }
 }
+
+/// What is written does not depend on whether the list has a place for it.
+#[rstest]
+#[case::none("")]
+#[case::nothing("results:\n")]
+#[case::null("results: null\n")]
+#[case::empty("results: []\n")]
+#[case::of_another_function("results:\n- message: of another\n  severity: info\n")]
+fn results_are_added_to_what_is_there(#[case] earlier: &str) {
+    let output = run_with_stdin(&["inject", "-f", "-"], &format!("{LIST}{earlier}"));
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let list = list(&output.stdout);
+    let messages: Vec<_> =
+        list["results"].as_array().unwrap().iter().map(|one| one["message"].as_str().unwrap()).collect();
+    let own = messages.iter().position(|one| one.starts_with("container api: ")).unwrap();
+    assert_eq!((own, messages.len() - own), (usize::from(earlier.contains("another")), 3), "{list:#}");
+}

@@ -134,6 +134,26 @@ fn a_named_file_is_an_error(#[case] text: &str, #[case] expected: &str) {
     "resources: {limits: []}",
     "column 29: Deployment api, container app: resources.limits: expected an object, not a list"
 )]
+#[case::a_value_that_yaml_reads_as_a_flag(
+    "env: [{name: GOMEMLIMIT, value: off}]",
+    "column 41: Deployment api, container app: the value of variable \"GOMEMLIMIT\" is not a string; put it in quotes"
+)]
+#[case::bytes_without_quotes(
+    "env: [{name: A, value: b}, {name: GOMEMLIMIT, value: 1e9}]",
+    "column 62: Deployment api, container app: the value of variable \"GOMEMLIMIT\" is not a string; put it in quotes"
+)]
+#[case::other_variables_that_are_read(
+    "env: [{value: 0.9, name: AUTOMEMLIMIT}]",
+    "column 23: Deployment api, container app: the value of variable \"AUTOMEMLIMIT\" is not a string; put it in quotes"
+)]
+#[case::a_limit_that_is_a_flag(
+    "resources: {limits: {memory: on}}",
+    "column 38: Deployment api, container app: resources.limits.memory: expected a quantity such as 512Mi, not true"
+)]
+#[case::a_limit_that_is_a_list(
+    "resources: {limits: {memory: [1Gi]}}",
+    "column 38: Deployment api, container app: resources.limits.memory: expected a quantity such as 512Mi, not a list"
+)]
 fn an_error_about_a_pod_names_container_field_and_line(#[case] field: &str, #[case] message: &str) {
     let text = format!(
         "{}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: api}}\nspec:\n  template:\n    spec:\n      \
@@ -330,4 +350,46 @@ fn a_pipe_is_read_once() {
     let output = run_with_stdin(&["inject", "-f", &file, "-f", "/dev/stdin"], namespace);
     assert!(output.stderr.contains("GOMEMLIMIT=536870912 (injected)"), "{}", output.stderr);
     assert!(output.stdout.ends_with(&format!("---\n{namespace}")), "{}", output.stdout);
+}
+
+/// One note for all documents of a template; with several inputs, warnings and rows name the file.
+#[test]
+fn messages_about_several_inputs_name_the_file_and_a_template_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    write(root, "a.yaml", &pod("first"));
+    write(root, "t.yaml", &[TEMPLATE, TEMPLATE, TEMPLATE].join("---\n"));
+    write(root, "two.yaml", &[TEMPLATE, TEMPLATE].join("---\n"));
+    let memory = "  volumes: [{name: m, emptyDir: {medium: Memory}}]\n";
+    let mounts = "    volumeMounts: [{name: m, mountPath: /m}]\n";
+    write(root, "z.yaml", &(pod("last") + mounts + memory));
+    let root = root.to_str().unwrap();
+    let lines = |text: &str, beginning: &str| -> Vec<String> {
+        text.lines().filter(|line| line.starts_with(beginning)).map(str::to_owned).collect()
+    };
+    for command in ["inject", "explain"] {
+        let output = run(&[command, "-f", root]);
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        let template = "this is a template, not YAML; render it first (`helm template`); so";
+        let notes = [
+            format!("note: {root}/t.yaml: document 1, line 4: {template} are 2 other documents of it"),
+            format!("note: {root}/two.yaml: document 1, line 4: {template} is another document of it"),
+        ];
+        assert_eq!(lines(&output.stderr, "note: "), notes);
+        let warnings = lines(&output.stderr, "warning: ");
+        let beginning = format!("warning: {root}/z.yaml: Pod shop/last: container \"app\": ");
+        assert!(warnings.len() == 1 && warnings[0].starts_with(&beginning), "{warnings:?}");
+    }
+    let wide = |path: &str| run(&["explain", "-f", path, "-o", "wide"]).stdout;
+    let table = wide(root);
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0][..3], ["FILE", "OBJECT", "CONTAINER"]);
+    let (first, last) = (format!("{root}/a.yaml"), format!("{root}/z.yaml"));
+    assert_eq!(rows[1][..4], [&*first, "Pod", "shop/first", "app"]);
+    assert_eq!(rows[2][..4], [&*last, "Pod", "shop/last", "app"]);
+
+    // With one, there is nothing to tell apart.
+    assert!(wide(&last).starts_with("OBJECT "));
+    let output = run(&["explain", "-f", &last]);
+    assert!(output.stderr.starts_with("warning: Pod shop/last: container "), "{}", output.stderr);
 }

@@ -88,7 +88,55 @@ fn a_list_among_several_objects_is_no_item_of_a_list() {
     };
     assert_eq!(names(&format!("{list}\n{}\n{empty}", pod("d"))), ["a", "b", "c", "d"]);
     assert_eq!(names(&format!("{empty}\n{empty}")), [""; 0]);
-    assert_eq!(names(&list), ["a", "-", "c"], "alone it is as it was");
+    assert_eq!(names(&list), ["a", "b", "c"]);
+}
+
+/// Alone kubectl takes the kind of the items from the list, but not of a list in a List.
+#[test]
+fn items_of_a_typed_list_have_their_kind_in_a_list() {
+    let typed = "apiVersion: v1\nkind: LimitRangeList\nitems:\n- metadata: {name: a}\n";
+    let output =
+        run_with_stdin(&["inject", "-q", "-f", "-", "-o", "json"], &[typed, &yaml("b")].join("---\n"));
+    let expected = r#"{
+  "apiVersion": "v1",
+  "items": [
+    {
+      "apiVersion": "v1",
+      "kind": "LimitRange",
+      "metadata": {
+        "name": "a"
+      }
+    },
+    {
+      "apiVersion": "v1",
+      "kind": "Pod",
+      "metadata": {
+        "name": "b"
+      }
+    }
+  ],
+  "kind": "List"
+}
+"#;
+    assert_eq!(output.stdout, expected, "{}", output.stderr);
+    let again = run_with_stdin(&["inject", "-q", "-f", "-", "-o", "json"], expected);
+    assert_eq!(again.stdout, expected);
+}
+
+/// kubectl reads none of the objects of a List that has something else among them.
+#[test]
+fn what_is_no_object_is_not_in_a_list() {
+    let text = format!("- a\n---\n{}---\ntext\n---\n{}", yaml("a"), yaml("b"));
+    let output = run_with_stdin(&["inject", "-f", "-", "-o", "json"], &text);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let items = output.json()["items"].as_array().unwrap().clone();
+    assert!(items.len() == 2 && items.iter().all(|item| item["kind"] == "Pod"), "{items:?}");
+    for line in [1, 6] {
+        let note = format!(
+            "note: (stdin): line {line}: this is left out, because it is no object: kubectl reads no List"
+        );
+        assert!(output.stderr.contains(&note), "{}", output.stderr);
+    }
 }
 
 /// kubectl reads YAML after a separator, and not all of JSON is YAML 1.1 for it.
@@ -97,5 +145,9 @@ fn json_that_is_no_yaml_is_written_anew_in_a_stream() {
     let odd = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"odd","annotations":{"a":"b\/c \ud83d\ude00"}}}"#;
     assert_eq!(joined(&[odd.to_owned()]), odd, "alone it is as it was");
     let stream = joined(&[yaml("a"), odd.to_owned()]);
-    assert!(stream.contains(r#""a": "b/c 😀""#) && !stream.contains(r"\/"), "{stream}");
+    assert!(stream.contains(r#""a":"b/c 😀""#) && !stream.contains(r"\/"), "{stream}");
+    // Whatever is behind it.
+    let stream = joined(&[odd.replace("odd", "b") + "\n# d\\/e\n", odd.replace("odd", "c")]);
+    assert_eq!(stream.matches(r#""a":"b/c 😀""#).count(), 2, "{stream}");
+    assert!(stream.contains("}\n# d\\/e\n---\n{"), "{stream}");
 }

@@ -49,6 +49,8 @@ impl Amount {
         let bytes = match text {
             Value::String(text) => quantity::parse(text),
             Value::Number(number) => quantity::parse(&number.to_string()),
+            // The zero value of a quantity.
+            Value::Null => Ok(0),
             _ => return None,
         };
         Some(Self { text: text.clone(), bytes: bytes.ok()? })

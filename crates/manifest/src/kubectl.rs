@@ -11,6 +11,10 @@ const LINE_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 /// with the number `document`.
 pub(crate) fn check_text(text: &str, start: Cursor<'_>, document: usize) -> Result<(), ManifestError> {
     let refuse = |at: usize, what: String| Err(refusal(start.forward_by(at), document, what));
+    // Most texts have nothing of all this, which is quickly seen.
+    if text.is_ascii() && !text.contains('\r') && !text.contains('%') {
+        return Ok(());
+    }
     if let Some(at) = text.find(LINE_BREAKS) {
         let name = match text.get(at..).and_then(|rest| rest.chars().next()) {
             Some('\u{85}') => "U+0085 (next line)",

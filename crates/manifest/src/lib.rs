@@ -58,7 +58,7 @@ mod workload_kind;
 
 pub use alias_budget::AliasBudget;
 pub use custom_kind::{CustomKind, CustomKindError};
-pub use documents::{Document, UnreadableDocument, read};
+pub use documents::{Document, UnreadableDocument, json_as_yaml, read};
 pub use edit::{Change, Edit, Edited, edit};
 pub use error::ManifestError;
 pub use kinds::{AddedKind, Kinds};

@@ -8,6 +8,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) value: Value,
+    /// Without what is below it, if only values were asked for.
     pub(crate) root: Node,
     /// The anchors that some alias refers to.
     pub(crate) referenced: HashSet<usize>,
@@ -19,6 +20,22 @@ pub(crate) struct Tree {
     pub(crate) duplicate_keys: Vec<KeyPosition>,
     /// The pairs that a merge key after them overrides.
     pub(crate) overridden: Vec<Overridden>,
+}
+
+impl Tree {
+    /// The tree of a document without a value, which would be at the byte `at`.
+    pub(crate) fn empty(at: usize) -> Self {
+        let kind = NodeKind::Scalar(Style::Plain);
+        Self {
+            value: Value::Null,
+            root: Node { start: at, end: at, anchor: 0, tagged: false, kind },
+            referenced: HashSet::new(),
+            start: at,
+            marked: false,
+            duplicate_keys: Vec::new(),
+            overridden: Vec::new(),
+        }
+    }
 }
 
 /// A pair that a merge key (`<<`) after it overrides for kubectl. For YAML 1.1, and so for most other programs, a pair overrides

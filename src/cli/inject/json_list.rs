@@ -1,5 +1,7 @@
 //! `-o json`: one object, or a List that is written an input at a time.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{
@@ -8,48 +10,101 @@ use super::{
 };
 use crate::cli::output::json_text;
 
-const BEGIN: &str = "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [";
-const END: &str = "]\n}\n";
+/// With the keys in the order in which [`json_text`] writes them, so that a second run prints the same.
+const BEGIN: &str = "{\n  \"apiVersion\": \"v1\",\n  \"items\": [";
+const END: &str = "],\n  \"kind\": \"List\"\n}\n";
+
+/// The key of the objects in a list, and it without any in a list of several lines.
+const ITEMS: &str = "items";
+const NO_ITEMS: &str = "\n  \"items\": []";
 
 /// An object as JSON of several lines.
-pub(super) struct JsonObject {
-    text: String,
-    /// The items of a list, each with kind and version: kubectl reads no List in a List.
-    items: Option<Vec<String>>,
+pub(super) enum JsonObject {
+    One(String),
+    /// The list without its items, and these, each with kind and version: kubectl reads no List in a List.
+    List {
+        frame: String,
+        items: Vec<String>,
+    },
 }
 
 impl JsonObject {
-    pub(super) fn new(object: &Value) -> Self {
-        Self {
-            text: json_text(object),
-            items: items(object).map(|items| items.into_iter().map(json_text).collect()),
+    pub(super) fn new(mut object: Value) -> Self {
+        let Some(items) = items(&object) else { return Self::One(json_text(&object)) };
+        if let Some(items) = object.get_mut(ITEMS) {
+            *items = Value::Array(Vec::new());
         }
+        Self::List { frame: json_text(&object), items }
     }
 
     /// Approximate size, in bytes.
     pub(super) fn size(&self) -> usize {
-        self.text.len() + self.items.iter().flatten().map(String::len).sum::<usize>()
+        match self {
+            Self::One(text) => text.len(),
+            Self::List { frame, items } => frame.len() + items.iter().map(String::len).sum::<usize>(),
+        }
+    }
+
+    /// Writes it as the only object.
+    fn write_alone(self) -> Result<(), NotWritten> {
+        match self {
+            Self::One(text) => write(&text),
+            Self::List { frame, items } => {
+                // The first line with this indentation: no text of JSON has a line end.
+                let Some((before, after)) = frame.split_once(NO_ITEMS).filter(|_| !items.is_empty()) else {
+                    return write(&frame);
+                };
+                write(&format!("{before}{}", NO_ITEMS.trim_end_matches(']')))?;
+                for (index, item) in items.iter().enumerate() {
+                    write_item(item, index == 0)?;
+                }
+                write(&format!("\n  ]{after}"))
+            }
+        }
     }
 
     fn into_items(self) -> Vec<String> {
-        self.items.unwrap_or_else(|| vec![self.text])
+        match self {
+            Self::One(text) => vec![text],
+            Self::List { items, .. } => items,
+        }
     }
 }
 
-/// The objects of a list and of the lists in it; none if it is no list, or if one of them lacks its kind.
-fn items(object: &Value) -> Option<Vec<&Value>> {
+/// The objects of a list and of the lists in it; none if it is no list, or if one of them lacks its kind. Those of a
+/// `PodList` need not repeat it for kubectl, but in a List they do.
+fn items(list: &Value) -> Option<Vec<String>> {
     let mut all = Vec::new();
-    for item in object.get("items")?.as_array()? {
+    for item in list.get(ITEMS)?.as_array()? {
+        let item = with_kind(item, list);
         let has = |key: &str| item.get(key).is_some_and(Value::is_string);
         if !has("kind") || !has("apiVersion") {
             return None;
         }
-        match items(item) {
+        match items(&item) {
             Some(inner) => all.extend(inner),
-            None => all.push(item),
+            None => all.push(json_text(&item)),
         }
     }
     Some(all)
+}
+
+/// An item with the kind and API version that its list implies, if it has neither.
+fn with_kind<'v>(item: &'v Value, list: &Value) -> Cow<'v, Value> {
+    let text = |key: &str| list.get(key).and_then(Value::as_str);
+    let kind = text("kind").and_then(|kind| kind.strip_suffix("List")).filter(|kind| !kind.is_empty());
+    match (item, kind.zip(text("apiVersion"))) {
+        (Value::Object(item), Some((kind, version)))
+            if !item.contains_key("kind") && !item.contains_key("apiVersion") =>
+        {
+            let mut item = item.clone();
+            item.extend(
+                [("kind", kind), ("apiVersion", version)].map(|(key, text)| (key.to_owned(), text.into())),
+            );
+            Cow::Owned(item.into())
+        }
+        _ => Cow::Borrowed(item),
+    }
 }
 
 #[derive(Default)]
@@ -90,8 +145,7 @@ impl JsonList {
 
     fn put(&mut self, object: JsonObject) -> Result<(), NotWritten> {
         for item in object.into_items() {
-            let before = if self.has_items { "," } else { "" };
-            write(&format!("{before}\n{}", indented(&item)))?;
+            write_item(&item, !self.has_items)?;
             self.has_items = true;
         }
         Ok(())
@@ -99,7 +153,7 @@ impl JsonList {
 
     pub(super) fn finish(mut self, quiet: bool) -> Result<(), NotWritten> {
         match self.first.take() {
-            Some(object) => write(&object.text)?,
+            Some(object) => object.write_alone()?,
             None if self.has_items => write(&format!("\n  {END}"))?,
             None if self.is_list => write(END)?,
             None => write(&format!("{BEGIN}{END}"))?,
@@ -113,8 +167,13 @@ impl JsonList {
     }
 }
 
-/// An item of the List; no text of JSON has a line end.
-fn indented(object: &str) -> String {
-    let lines: Vec<_> = object.lines().map(|line| format!("    {line}")).collect();
-    lines.join("\n")
+/// Writes an item of a List.
+fn write_item(item: &str, is_first: bool) -> Result<(), NotWritten> {
+    let mut text = String::with_capacity(item.len() * 3 / 2);
+    // No text of JSON has a line end.
+    for (index, line) in item.lines().enumerate() {
+        text += if index == 0 && !is_first { ",\n    " } else { "\n    " };
+        text += line;
+    }
+    write(&text)
 }

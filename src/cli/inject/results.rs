@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 
 use super::report::outcome;
 use crate::cli::{
-    manifest_files::Severity,
-    manifests::{Decided, DecidedDocument, DecidedInput},
+    manifest_files::{Problem, Severity},
+    manifests::{Decided, DecidedDocument},
     resource_list::{self, is_resource_list, result},
 };
 
 /// The results about the pods of a document: about each container, or, if `quiet`, about what is wrong. Empty if this is no
 /// `ResourceList`. They come after those of earlier functions.
 pub(super) fn results(
-    input: &DecidedInput,
+    problems: &[Problem],
     document: &Document,
     one: &DecidedDocument,
     quiet: bool,
@@ -26,16 +26,27 @@ pub(super) fn results(
     let earlier = list.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let of_pods = one.decided.iter().flat_map(|one| of_pod(list, one, quiet));
     // A second run says nothing twice.
-    unreadable(input).chain(of_pods).filter(|result| !earlier.contains(result)).collect()
+    unreadable(problems).chain(of_pods).filter(|result| !earlier.contains(result)).collect()
 }
 
-/// The edit that writes one of them.
-pub(super) fn edit(result: Value) -> Edit {
-    Edit { path: ["results", "-"].map(String::from).to_vec(), change: Change::Add(result) }
+/// The edits that write them: a single one, if there are none yet.
+pub(super) fn edits(list: &Value, results: Vec<Value>) -> Vec<Edit> {
+    let edit = |path: &[&str], value| Edit {
+        path: path.iter().map(|&token| token.to_owned()).collect(),
+        change: Change::Add(value),
+    };
+    let is_empty = |earlier: &Value| earlier.is_null() || earlier.as_array().is_some_and(Vec::is_empty);
+    if results.is_empty() {
+        Vec::new()
+    } else if list.get("results").is_none_or(is_empty) {
+        vec![edit(&["results"], Value::Array(results))]
+    } else {
+        results.into_iter().map(|result| edit(&["results", "-"], result)).collect()
+    }
 }
 
-fn unreadable(input: &DecidedInput) -> impl Iterator<Item = Value> {
-    let errors = input.problems.iter().filter(|problem| problem.severity == Severity::Error);
+fn unreadable(problems: &[Problem]) -> impl Iterator<Item = Value> {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
     errors
         .map(|problem| json!({"message": problem.text, "severity": resource_list::Severity::Error.as_str()}))
 }

@@ -2,16 +2,13 @@
 //! first `---`, and of several JSON objects in a document of another stream, only one (`YAMLOrJSONDecoder` of
 //! apimachinery).
 
-use std::borrow::Cow;
-
-use serde_json::Value;
+use gomemlimit_manifest::json_as_yaml;
 
 use super::{
     prepare::Pieces,
     report::Report,
     stdout::{NotWritten, write},
 };
-use crate::cli::output::json_text;
 
 const BOM: char = '\u{feff}';
 
@@ -86,7 +83,7 @@ impl Stream {
             if index > 0 || is_separated {
                 write(separator(text))?;
             }
-            self.put(&yaml_of_json(text))?;
+            self.put(&json_as_yaml(text))?;
         }
         Ok(())
     }
@@ -106,25 +103,6 @@ impl Pieces {
     }
 }
 
-/// JSON as it is, unless `kubectl`, which reads YAML after a `---`, would not take it: escapes and characters that only JSON
-/// has. Those objects are written anew.
-fn yaml_of_json(text: &str) -> Cow<'_, str> {
-    let is_json = text.trim_start().starts_with('{');
-    let has_escape = || {
-        let lower = text.to_ascii_lowercase();
-        text.contains("\\/")
-            || ["\\ud8", "\\ud9", "\\uda", "\\udb", "\\udc", "\\udd", "\\ude", "\\udf"]
-                .iter()
-                .any(|half| lower.contains(half))
-    };
-    let has_control = || text.contains(|char: char| matches!(char, '\u{7f}'..='\u{9f}'));
-    let has_colon_below = || text.lines().any(|line| line.trim_start().starts_with(':'));
-    if !is_json || !(has_escape() || has_control() || has_colon_below()) {
-        return Cow::Borrowed(text);
-    }
-    serde_json::from_str::<Value>(text).map_or(Cow::Borrowed(text), |value| Cow::Owned(json_text(&value)))
-}
-
 /// What has to be before a text so that its first document is not a part of the one before it.
 fn separator(text: &str) -> &'static str {
     let is_comment = |line: &&str| line.trim().is_empty() || line.starts_with('#');
@@ -142,20 +120,6 @@ fn separator(text: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_that_is_no_yaml_is_written_anew() {
-        for (text, expected) in [
-            (r#"{"a": "b"}"#, r#"{"a": "b"}"#),
-            (r#"{"a": "b\/c"}"#, "{\n  \"a\": \"b/c\"\n}\n"),
-            (r#"{"a": "\ud83d\uDE00"}"#, "{\n  \"a\": \"😀\"\n}\n"),
-            ("{\"a\": \"\u{7f}\"}", "{\n  \"a\": \"\\u007f\"\n}\n"),
-            ("{\"a\"\n: 1}", "{\n  \"a\": 1\n}\n"),
-            ("a: b\\/c\n", "a: b\\/c\n"),
-        ] {
-            assert_eq!(yaml_of_json(text), expected, "{text:?}");
-        }
-    }
 
     #[test]
     fn separators_depend_on_the_first_line() {

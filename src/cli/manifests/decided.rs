@@ -28,12 +28,20 @@ pub(in crate::cli) struct DecidedInput {
     pub(in crate::cli) problems: Vec<Problem>,
     /// Objects of the kinds that `--kind` adds.
     pub(super) added_kinds: Vec<AddedKind>,
+    /// Whether there are other inputs.
+    pub(in crate::cli) is_one_of_several: bool,
 }
 
 impl DecidedInput {
     /// All decisions, in their order.
     pub(in crate::cli) fn decided(&self) -> impl Iterator<Item = &Decided> {
         self.documents.iter().flat_map(|document| &document.decided)
+    }
+
+    /// The name of an object in a message, with that of the input if there are several.
+    pub(in crate::cli) fn object(&self, one: &Decided) -> String {
+        let object = one.object();
+        if self.is_one_of_several { format!("{}: {object}", self.source) } else { object }
     }
 
     /// Line and column, both from 1, of the values at paths of a document.

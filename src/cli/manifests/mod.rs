@@ -49,7 +49,7 @@ pub(super) struct ManifestArgs {
     #[arg(short = 'n', long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
     namespace: Option<String>,
     /// A kind of others with pods: PATH leads to what has the `metadata` and `spec` of the pod, such as
-    /// `ray.io/RayCluster=spec.workerGroupSpecs[*].template`; may be repeated
+    /// `example.com/Crew=spec.workers[*].template`; may be repeated
     #[arg(long = "kind", value_name = "GROUP/KIND=PATH")]
     kinds: Vec<CustomKind>,
     /// Print no notes on stderr, and no line for each container; errors and warnings only
@@ -68,6 +68,8 @@ struct Decider<'a> {
     kinds: &'a Kinds,
     surroundings: &'a Surroundings,
     default_namespace: &'a str,
+    /// Whether there are several inputs.
+    has_several: bool,
 }
 
 impl ManifestArgs {
@@ -114,6 +116,7 @@ impl ManifestArgs {
             kinds: &self.kinds.iter().cloned().collect(),
             surroundings: &surroundings,
             default_namespace: self.default_namespace(),
+            has_several: sources.len() > 1,
         };
         let prepare = |index: usize, source: &Source| {
             let held = held.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
@@ -192,6 +195,7 @@ impl Decider<'_> {
             documents: Vec::new(),
             problems: Vec::new(),
             added_kinds: Vec::new(),
+            is_one_of_several: self.has_several,
         };
         match text {
             Ok(Content { text, encoding, file }) => {
@@ -199,16 +203,23 @@ impl Decider<'_> {
             }
             Err(problem) => input.problems.push(problem),
         }
+        let mut templates = Templates::default();
         for document in read(&input.text, &mut AliasBudget::default()) {
             let decided = match document {
                 Ok(document) => self.document(&mut input, document),
                 Err(unreadable) => {
-                    input.problems.push(unreadable_document(&input, &unreadable));
+                    let problem = unreadable_document(&input, &unreadable);
+                    if problem.severity == Severity::Note && unreadable.error.is_template() {
+                        templates.add(problem);
+                    } else {
+                        input.problems.push(problem);
+                    }
                     DecidedDocument::unreadable(unreadable.range)
                 }
             };
             input.documents.push(decided);
         }
+        input.problems.extend(templates.note());
         input
     }
 
@@ -307,6 +318,34 @@ fn unreadable_document(input: &DecidedInput, unreadable: &UnreadableDocument) ->
     let severity = if is_error { Severity::Error } else { Severity::Note };
     let at = error.position().unwrap_or((*line, 1));
     Problem { severity, document: *index, at: Some(at), text: format!("{}: {error}", input.source) }
+}
+
+/// The documents of a found file that are templates: one note for all of them.
+#[derive(Default)]
+struct Templates {
+    first: Option<Problem>,
+    others: usize,
+}
+
+impl Templates {
+    fn add(&mut self, problem: Problem) {
+        if self.first.is_none() {
+            self.first = Some(problem);
+        } else {
+            self.others += 1;
+        }
+    }
+
+    fn note(self) -> Option<Problem> {
+        let mut problem = self.first?;
+        let others = match self.others {
+            0 => String::new(),
+            1 => "; so is another document of it".to_owned(),
+            others => format!("; so are {others} other documents of it"),
+        };
+        problem.text += &others;
+        Some(problem)
+    }
 }
 
 /// What a summary has of one input.

@@ -164,6 +164,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
         let mut list = serde_json::Deserializer::from_str(json);
         json::each(&mut list, "a list of variables", |variable: Object<EnvEntry<'a>>| {
             let EnvEntry { name, value, value_from } = variable.0;
+            if value.is_some_and(|value| !value.get().starts_with('"')) {
+                let problem = format!("the value of variable {} is not a string", quote(&name));
+                return Err(serde_json::Error::custom(problem));
+            }
             // Only three of them are of interest, and the others can be long: their text stays unread.
             let text = |value| read_text(value).map_err(serde_json::Error::custom);
             env.refers_to_limit |= value.is_some_and(|value| {
@@ -185,9 +189,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
                 }
                 let value = text(value)?;
                 env.gomemlimit = Some((env.len, EnvVar { value, value_from }));
-            } else if value.is_some_and(|value| !value.get().starts_with('"')) {
-                let problem = format!("the value of variable {} is not a string", quote(&name));
-                return Err(serde_json::Error::custom(problem));
             }
             env.len += 1;
             Ok(())

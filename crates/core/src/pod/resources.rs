@@ -60,9 +60,13 @@ pub(crate) struct QuantityText<'a>(pub(crate) Text<'a>);
 impl<'de: 'a, 'a> Deserialize<'de> for QuantityText<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&'a RawValue>::deserialize(deserializer)?.get();
-        if json.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
-            return Ok(Self(Text(json.into())));
-        }
-        serde_json::from_str(json).map(Self).map_err(serde::de::Error::custom)
+        let found = match json.as_bytes() {
+            [b'-' | b'0'..=b'9', ..] => return Ok(Self(Text(json.into()))),
+            [b'"', ..] => return serde_json::from_str(json).map(Self).map_err(serde::de::Error::custom),
+            [b'[', ..] => "a list",
+            [b'{', ..] => "an object",
+            _ => json,
+        };
+        Err(serde::de::Error::custom(format!("expected a quantity such as 512Mi, not {found}")))
     }
 }

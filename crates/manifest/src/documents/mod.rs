@@ -1,5 +1,6 @@
 //! Splits an input into its documents and reads each of them by itself, so that one that cannot be read hides no other.
 
+mod as_yaml;
 mod json;
 mod pieces;
 
@@ -14,9 +15,11 @@ use crate::compose::{compose, compose_json};
 use crate::error::ManifestError;
 use crate::kubectl::{self, NotRead, Parts};
 use crate::text::{Cursor, line_start};
-use crate::tree::{KeyPosition, Node, NodeKind, Style, Tree};
+use crate::tree::{KeyPosition, Tree};
 use json::{JsonEnd, JsonError, JsonValues};
 use pieces::{Piece, pieces};
+
+pub use as_yaml::json_as_yaml;
 
 /// One document of an input.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +67,9 @@ pub struct UnreadableDocument {
 /// that it applies stays unseen, or one whose aliases copy more than the budget.
 pub fn read(source: &str, budget: &mut AliasBudget) -> Vec<Result<Document, UnreadableDocument>> {
     let mut documents: Vec<Result<Document, UnreadableDocument>> = Vec::new();
-    scan(source, budget, &mut |found| {
+    // The place of a pair that a merge key overrides is wanted, too.
+    let keeps_nodes = source.contains("<<");
+    scan(source, keeps_nodes, budget, &mut |found| {
         let index = documents.len();
         let start = match documents.last_mut() {
             None => 0,
@@ -89,7 +94,7 @@ pub fn read(source: &str, budget: &mut AliasBudget) -> Vec<Result<Document, Unre
 /// Reads `text`, the range of one document, with the position of each node in it. `None` if it is not one document.
 pub(crate) fn tree(text: &str) -> Option<Tree> {
     let mut outcomes = Vec::new();
-    scan(text, &mut AliasBudget::default(), &mut |found| outcomes.push(found.outcome));
+    scan(text, true, &mut AliasBudget::default(), &mut |found| outcomes.push(found.outcome));
     let tree = outcomes.pop()?.ok()?;
     outcomes.is_empty().then_some(tree)
 }
@@ -104,9 +109,9 @@ struct Found {
     outcome: Result<Tree, ManifestError>,
 }
 
-/// Calls `found` for each document.
-fn scan(source: &str, budget: &mut AliasBudget, found: &mut dyn FnMut(Found)) {
-    let mut scanner = Scanner { source, budget, cursor: Cursor::new(source), count: 0, found };
+/// Calls `found` for each document, whose tree has its nodes only with `keeps_nodes`.
+fn scan(source: &str, keeps_nodes: bool, budget: &mut AliasBudget, found: &mut dyn FnMut(Found)) {
+    let mut scanner = Scanner { source, keeps_nodes, budget, cursor: Cursor::new(source), count: 0, found };
     let Some(JsonValues { ranges, end }) = json::json_values(source) else {
         return scanner.stream(0, FirstPiece::Any);
     };
@@ -135,6 +140,7 @@ enum FirstPiece {
 
 struct Scanner<'s, 'f> {
     source: &'s str,
+    keeps_nodes: bool,
     budget: &'f mut AliasBudget,
     /// The start of the part that is read.
     cursor: Cursor<'s>,
@@ -163,7 +169,8 @@ impl Scanner<'_, '_> {
     fn json(&mut self, range: Range<usize>) {
         self.cursor = self.cursor.forward(range.start);
         let start = range.start;
-        let outcome = compose_json(self.source, range, self.cursor, self.next_document(), self.budget);
+        let number = self.next_document();
+        let outcome = compose_json(self.source, range, self.cursor, number, self.keeps_nodes, self.budget);
         self.found(Found { start, line: self.cursor.line, is_json: true, not_read: None, outcome });
     }
 
@@ -208,7 +215,7 @@ impl Scanner<'_, '_> {
             return false;
         }
         let mut budget = AliasBudget::default();
-        let alone = compose(self.source, piece.content..error, self.cursor, 1, &mut budget);
+        let alone = compose(self.source, piece.content..error, self.cursor, 1, false, &mut budget);
         alone.failure.is_none()
             && alone.trees.len() == trees.len()
             && alone.trees.iter().zip(trees).all(|(alone, tree)| alone.value == tree.value)
@@ -226,10 +233,10 @@ impl Scanner<'_, '_> {
             return self.unreadable(start, error);
         }
         let content = piece.content..piece.range.end;
-        let composed = compose(self.source, content, self.cursor, number, self.budget);
+        let composed = compose(self.source, content, self.cursor, number, self.keeps_nodes, self.budget);
         let mut trees = composed.trees;
         if let (true, None, Some(marker)) = (trees.is_empty(), &composed.failure, piece.marker) {
-            trees.push(empty(marker, piece.content));
+            trees.push(Tree { start: marker, marked: true, ..Tree::empty(piece.content) });
         }
         if let Some(failure) = &composed.failure
             && !self.is_read_alone(piece, failure.start, &trees)
@@ -270,21 +277,8 @@ impl Scanner<'_, '_> {
     }
 }
 
-/// The tree of a document that has nothing after its `---`.
-fn empty(marker: usize, content: usize) -> Tree {
-    let kind = NodeKind::Scalar(Style::Plain);
-    let root = Node { start: content, end: content, anchor: 0, tagged: false, kind };
-    Tree {
-        value: Value::Null,
-        root,
-        referenced: [].into(),
-        start: marker,
-        marked: true,
-        duplicate_keys: Vec::new(),
-        overridden: Vec::new(),
-    }
-}
-
+#[cfg(test)]
+mod kubectl_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -62,27 +62,29 @@ impl<'s> Draft<'s> {
 
     /// Makes the replacements, and reads the text again.
     pub(super) fn splice(&mut self, splices: Vec<Splice>) -> Result<(), ManifestError> {
-        let next = self.spliced(splices).ok_or_else(|| self.changed_more())?;
-        self.take(next);
+        let (text, step) = self.replaced(splices).ok_or_else(|| self.changed_more())?;
+        // Two trees of a long list take too much memory.
+        self.tree = Tree::empty(0);
+        let tree = documents::tree(&text).ok_or_else(|| self.changed_more())?;
+        self.take(text, tree, step);
         Ok(())
     }
 
     /// Makes the replacements if the values stay the same for kubectl; whether they do.
     pub(super) fn splice_if_same(&mut self, splices: Vec<Splice>) -> bool {
-        let next = self.spliced(splices).filter(|(_, tree, _)| tree.value == self.tree.value);
-        next.map(|next| self.take(next)).is_some()
+        let Some((text, step)) = self.replaced(splices) else { return false };
+        let tree = documents::tree(&text).filter(|tree| tree.value == self.tree.value);
+        tree.map(|tree| self.take(text, tree, step)).is_some()
     }
 
-    /// The text with the replacements; `None` if it cannot be read.
-    fn spliced(&self, mut splices: Vec<Splice>) -> Option<(String, Tree, Step)> {
+    /// The text with the replacements; `None` if they overlap.
+    fn replaced(&self, mut splices: Vec<Splice>) -> Option<(String, Step)> {
         splices.sort_by_key(|splice| (splice.range.start, Reverse(splice.depth)));
         let step = splices.iter().map(|splice| (splice.range.clone(), splice.text.len())).collect();
-        let text = splice(&self.text, splices)?;
-        let tree = documents::tree(&text)?;
-        Some((text, tree, Step(step)))
+        Some((splice(&self.text, splices)?, Step(step)))
     }
 
-    fn take(&mut self, (text, tree, step): (String, Tree, Step)) {
+    fn take(&mut self, text: String, tree: Tree, step: Step) {
         (self.text, self.tree) = (text, tree);
         self.steps.push(step);
     }

@@ -91,12 +91,20 @@ fn end(context: &EditContext<'_>, item: &Node) -> Result<usize, ManifestError> {
     })
 }
 
-/// The start of the line with the dash of an item of a block list, which has nothing before it.
+/// The start of the line with the dash of an item of a block list, which has nothing before it. The item may begin on a
+/// later line.
 fn line_of_dash(context: &EditContext<'_>, item: &Node) -> Result<usize, ManifestError> {
     let start = properties::start(context.source, item);
-    let line = line_start(context.source, start);
-    match context.source.get(line..start).map(str::trim) {
-        Some("-") => Ok(line),
-        _ => Err(context.unsupported(item.start, "only the dash may be before it on its line")),
+    let mut line = line_start(context.source, start);
+    let mut before = context.source.get(line..start).unwrap_or("").trim();
+    while before.is_empty() && line > 0 {
+        line = line_start(context.source, line - 1);
+        let whole = context.source.get(line..line_end(context.source, line)).unwrap_or("").trim();
+        before = whole.split_once('#').map_or(whole, |(before, _)| before).trim_end();
     }
+    let mut words = before.split_whitespace();
+    if words.next() == Some("-") && words.all(|word| word.starts_with(['&', '!'])) {
+        return Ok(line);
+    }
+    Err(context.unsupported(item.start, "only the dash may be before it on its line"))
 }

@@ -47,6 +47,10 @@ pub fn edit(source: &str, document: &Document, edits: &[Edit]) -> Result<Edited,
         let text = source.get(document.range.clone()).unwrap_or("").to_owned();
         return Ok(Edited { text, notes: Vec::new() });
     }
+    let text = source.get(document.range.clone()).unwrap_or("");
+    if text.contains('\r') && !text.contains('\n') {
+        return edit_between_carriage_returns(text, document, edits);
+    }
     let mut expected = document.value.clone();
     let mut pending = Vec::with_capacity(edits.len());
     for edit in edits {
@@ -66,6 +70,17 @@ pub fn edit(source: &str, document: &Document, edits: &[Edit]) -> Result<Edited,
         pending = later;
     }
     Ok(Edited { text: draft.finish(&expected)?, notes })
+}
+
+/// The same for a text whose lines end with carriage returns alone.
+fn edit_between_carriage_returns(
+    text: &str,
+    document: &Document,
+    edits: &[Edit],
+) -> Result<Edited, ManifestError> {
+    let alone = Document { range: 0..text.len(), ..document.clone() };
+    let edited = edit(&text.replace('\r', "\n"), &alone, edits)?;
+    Ok(Edited { text: edited.text.replace('\n', "\r"), notes: edited.notes })
 }
 
 #[cfg(test)]

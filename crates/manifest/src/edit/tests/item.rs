@@ -52,6 +52,20 @@ fn a_block_item_goes_before_another() {
 }
 
 #[test]
+fn the_dash_of_an_item_may_be_on_a_line_of_its_own() {
+    for dash in ["-", "- # the first", "-\n\n    # of all", "- &a # the first"] {
+        let before = format!(
+            "env:\n  # ports\n  {dash}\n    name: PORT\n    value: a\n  -\n    name: LAST\nother: 1\n"
+        );
+        let first = "env:\n  # ports\n  - name: GOMEMLIMIT\n    value: \"966367641\"\n  ";
+        check(&before, &[add("/env/0", variable())], &before.replace("env:\n  # ports\n  ", first));
+        let last = before.replace("  -\n    name: LAST\n", "");
+        check(&before, &[remove("/env/1")], &last);
+        check(&before, &[remove("/env/0")], "env:\n  # ports\n  -\n    name: LAST\nother: 1\n");
+    }
+}
+
+#[test]
 fn block_items_are_taken_out_one_after_the_other() {
     let middle = "  - name: GOMEMLIMIT # from the limit\n    valueFrom:\n      resourceFieldRef: {resource: limits.memory}\n";
     let last = "  - name: LAST\n    value: |\n      a\n      b\n";
@@ -128,7 +142,7 @@ fn what_is_shared_or_alone_stays() {
     );
     check("a:\n- b: &x 1\n- 2\nc: *x\n", &[remove("/a/0")], "a:\n- 2\nc: 1\n");
     refuse("a: [1]\n", remove("/a/0"), "the only item");
-    refuse("a:\n-\n  b: 1\n- c: 2\n", remove("/a/0"), "the dash");
+    check("a:\n-\n  b: 1\n- c: 2\n", &[remove("/a/0")], "a:\n- c: 2\n");
     refuse("- - a\n  - b\n", remove("/0/0"), "the dash");
 }
 

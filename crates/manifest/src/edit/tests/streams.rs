@@ -2,6 +2,21 @@
 
 use super::*;
 
+/// kubectl reads them as line ends.
+#[test]
+fn lines_may_end_with_carriage_returns_alone() {
+    let before = "spec:\n  containers:\n  - name: a # c\n    args: [\"b\n      c\"]\n  - name: b\n    env:\n    - name: A\n      value: |\n        x\n";
+    let after = before.replace(
+        "\n  - name: b",
+        "\n    env:\n    - name: GOMEMLIMIT\n      value: \"966367641\"\n  - name: b",
+    ) + "    - name: GOMEMLIMIT\n      value: \"966367641\"\n";
+    let edits = [add_env("/spec/containers/0"), append_env("/spec/containers/1")];
+    check(before, &edits, &after);
+    let returns = |text: &str| text.replace('\n', "\r");
+    check(&returns(before), &edits, &returns(&after));
+    check(returns(before).trim_end(), &edits, returns(&after).trim_end());
+}
+
 #[track_caller]
 fn check_stream(before: &str, edits: &[(usize, Edit)], after: &str) {
     assert_eq!(edited_stream(before, edits).as_deref(), Ok(after));
