@@ -2,138 +2,150 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 )
 
-// What is wrong with the documents after an injection; `expected` are the decisions about each of their workloads.
-func differences(before, after []document, expected [][]decision) []string {
-	var wrong []string
+// What is wrong with the objects after an injection. Takes both apart.
+func differences(before, after []any, around surroundings) []string {
 	if len(before) != len(after) {
-		return []string{fmt.Sprintf("%d documents became %d", len(before), len(after))}
+		return []string{fmt.Sprintf("%d objects became %d", len(before), len(after))}
 	}
-	index := 0
+	var wrong []string
 	for i := range before {
-		if (before[i].err == nil) != (after[i].err == nil) {
-			wrong = append(wrong, fmt.Sprintf("document %d: %v became %v", i+1, before[i].err, after[i].err))
+		was, is := workloads(before[i]), workloads(after[i])
+		if len(was) != len(is) {
+			wrong = append(wrong, fmt.Sprintf("object %d: %d workloads became %d", i+1, len(was), len(is)))
 			continue
 		}
-		// The workloads of `after` are what is compared, and then made what they were.
-		for _, one := range workloads(after[i].value) {
-			if index == len(expected) {
-				return append(wrong, "more workloads than before")
-			}
-			wrong = append(wrong, check(one, expected[index])...)
-			index++
+		for j := range was {
+			wrong = append(wrong, check(was[j], is[j], around.decide(was[j]))...)
 		}
-		beforeAll, afterAll := workloads(before[i].value), workloads(after[i].value)
-		if len(beforeAll) != len(afterAll) {
-			wrong = append(wrong, fmt.Sprintf("document %d: %d workloads became %d", i+1, len(beforeAll), len(afterAll)))
-			continue
-		}
-		for j := range afterAll {
-			strip(beforeAll[j].pod)
-			strip(afterAll[j].pod)
-		}
-		if !reflect.DeepEqual(before[i].value, after[i].value) {
-			wrong = append(wrong, fmt.Sprintf("document %d: something else changed", i+1))
+		if !reflect.DeepEqual(before[i], after[i]) {
+			wrong = append(wrong, fmt.Sprintf("object %d (%s %s): something else changed: %s", i+1,
+				text(before[i], "kind"), text(before[i], "metadata", "name"), firstDifference(before[i], after[i], "")))
 		}
 	}
 	return wrong
 }
 
-// Checks the values and the status of a workload.
-func check(one workload, expected []decision) []string {
-	var wrong []string
-	say := func(format string, arguments ...any) {
-		wrong = append(wrong, fmt.Sprintf("%s %s/%s: ", one.kind, one.namespace, one.name)+fmt.Sprintf(format, arguments...))
-	}
-	var recorded struct {
-		Containers map[string]struct {
-			Value, Kind, Skipped string
-			Limit                int64
-		}
-	}
-	record := text(one.pod, "metadata", "annotations", status)
-	isInjected := false
-	for _, decision := range expected {
-		isInjected = isInjected || decision.reason == "injected"
-	}
-	if !isInjected {
+// Checks the values and the status of a workload, and takes them away again. Whatever else changed is then still there.
+func check(was, is workload, decisions []decision) []string {
+	if !isInjected(decisions) || isIllTyped(was) && reflect.DeepEqual(was.pod, is.pod) {
 		return nil
 	}
-	if err := json.Unmarshal([]byte(record), &recorded); err != nil {
-		say("status %q: %v", record, err)
-		return wrong
+	var wrong []string
+	say := func(format string, arguments ...any) {
+		wrong = append(wrong, fmt.Sprintf("%s %s/%s: ", is.kind, is.namespace, is.name)+fmt.Sprintf(format, arguments...))
 	}
-	if len(recorded.Containers) != len(expected) {
-		say("the status has %d containers, not %d", len(recorded.Containers), len(expected))
+	for _, problem := range checkStatus(text(is.pod, "metadata", "annotations", status), decisions) {
+		say("%s", problem)
 	}
-	for _, decision := range expected {
-		values := valuesOf(find1(one.pod, decision))
-		entry := recorded.Containers[decision.name]
-		if decision.reason != "injected" {
-			if entry.Skipped != decision.reason {
-				say("%s: the status has %q, not %s", decision.name, entry.Skipped, decision.reason)
-			}
+	removeStatus(is.pod)
+	removeEmptyMetadata(was.pod)
+	removeEmptyMetadata(is.pod)
+	for _, one := range decisions {
+		if one.reason != "injected" {
 			continue
 		}
-		wanted := strconv.FormatInt(decision.value, 10)
-		if len(values) != 1 || values[0] != wanted {
-			say("%s: GOMEMLIMIT is %q, not %s", decision.name, values, wanted)
+		before, isBefore := element(list(was.pod, "spec", one.list), one.index)
+		after, isAfter := element(list(is.pod, "spec", one.list), one.index)
+		if !isBefore || !isAfter {
+			say("%s is lost", one.name)
+			continue
 		}
-		if entry.Value != wanted || entry.Limit != decision.limit || entry.Kind != "literal" {
-			say("%s: the status has %+v", decision.name, entry)
+		if problem := removeValue(before, after, strconv.FormatInt(one.value, 10)); problem != "" {
+			say("%s: %s", one.name, problem)
 		}
 	}
 	return wrong
 }
 
-func find1(pod map[string]any, decision decision) any {
-	for _, container := range list(pod, "spec", decision.list) {
-		if text(container, "name") == decision.name {
-			return container
-		}
+func element(of []any, index int) (map[string]any, bool) {
+	if index >= len(of) {
+		return nil, false
 	}
-	return nil
+	object, isObject := of[index].(map[string]any)
+	return object, isObject
 }
 
-func valuesOf(container any) []string {
-	var values []string
-	for _, variable := range list(container, "env") {
+// Takes the one variable away, the last of its list, or the first if another one refers to it.
+func removeValue(before, after map[string]any, wanted string) string {
+	variables := list(after, "env")
+	var places []int
+	for i, variable := range variables {
 		if text(variable, "name") == "GOMEMLIMIT" {
-			values = append(values, text(variable, "value"))
+			places = append(places, i)
 		}
 	}
-	return values
+	if len(places) != 1 {
+		return fmt.Sprintf("GOMEMLIMIT is there %d times, not once", len(places))
+	}
+	place := places[0]
+	if found := variables[place]; !reflect.DeepEqual(found, map[string]any{"name": "GOMEMLIMIT", "value": wanted}) {
+		return fmt.Sprintf("the variable is %v, not %s", found, wanted)
+	}
+	isUsed := slices.ContainsFunc(list(before, "env"), func(variable any) bool {
+		return strings.Contains(text(variable, "value"), "$(GOMEMLIMIT)")
+	})
+	if isUsed && place != 0 || !isUsed && place != len(variables)-1 {
+		return fmt.Sprintf("GOMEMLIMIT has place %d of %d", place+1, len(variables))
+	}
+	after["env"] = slices.Delete(slices.Clone(variables), place, place+1)
+	for _, container := range []map[string]any{before, after} {
+		if len(list(container, "env")) == 0 {
+			delete(container, "env")
+		}
+	}
+	return ""
 }
 
-// Takes GOMEMLIMIT and the status away, and what is then empty.
-func strip(pod map[string]any) {
-	for _, name := range []string{"initContainers", "containers"} {
-		for _, container := range list(pod, "spec", name) {
-			object, isObject := container.(map[string]any)
-			if !isObject {
-				continue
-			}
-			var kept []any
-			for _, variable := range list(object, "env") {
-				if text(variable, "name") != "GOMEMLIMIT" {
-					kept = append(kept, variable)
-				}
-			}
-			if object["env"] = kept; len(kept) == 0 {
-				delete(object, "env")
-			}
+// What is wrong with the annotation.
+func checkStatus(record string, decisions []decision) []string {
+	var recorded struct {
+		Version    int
+		Containers map[string]struct {
+			Value, Kind, Ratio, Source, Skipped string
+			Limit, Headroom                     int64
 		}
 	}
-	metadata, _ := pod["metadata"].(map[string]any)
-	annotations, _ := metadata["annotations"].(map[string]any)
+	if err := json.Unmarshal([]byte(record), &recorded); err != nil {
+		return []string{fmt.Sprintf("status %q: %v", record, err)}
+	}
+	var wrong []string
+	names := map[string]bool{}
+	for _, one := range decisions {
+		names[one.name] = true
+		entry, isThere := recorded.Containers[one.name]
+		isRight := isThere && entry.Skipped == one.reason && entry.Value == ""
+		if one.reason == "injected" {
+			isRight = isThere && entry.Skipped == "" && entry.Value == strconv.FormatInt(one.value, 10) &&
+				entry.Limit == one.limit && entry.Kind == "literal" && entry.Ratio == "0.9" && entry.Headroom == 0 &&
+				entry.Source == "default"
+		}
+		if !isRight {
+			wrong = append(wrong, fmt.Sprintf("the status of %s is %+v, not %+v", one.name, entry, one))
+		}
+	}
+	if recorded.Version != 1 || len(recorded.Containers) != len(names) {
+		wrong = append(wrong, fmt.Sprintf("the status has version %d and %d containers, not 1 and %d",
+			recorded.Version, len(recorded.Containers), len(names)))
+	}
+	return wrong
+}
+
+func removeStatus(pod map[string]any) {
+	annotations, _ := at(pod, "metadata", "annotations").(map[string]any)
 	delete(annotations, status)
-	if len(annotations) == 0 {
+}
+
+func removeEmptyMetadata(pod map[string]any) {
+	metadata, _ := pod["metadata"].(map[string]any)
+	if annotations, _ := metadata["annotations"].(map[string]any); len(annotations) == 0 {
 		delete(metadata, "annotations")
 	}
 	if len(metadata) == 0 {
@@ -141,54 +153,96 @@ func strip(pod map[string]any) {
 	}
 }
 
-// A container in the report of `explain -o json`.
-type explained struct {
-	Name, List, Reason string
-	Limit, Bytes       *int64
-}
-
-// The report of `explain -o json`: containers by file, in order.
-func explanations(report []byte) (map[string][]explained, error) {
-	var parsed struct {
-		Objects []struct {
-			File       string
-			Containers []explained
+// The first place at which two values differ, in words.
+func firstDifference(one, other any, path string) string {
+	switch one := one.(type) {
+	case map[string]any:
+		if other, isMap := other.(map[string]any); isMap {
+			for key := range one {
+				if _, isThere := other[key]; !isThere {
+					return path + "." + key + " is gone"
+				}
+				if !reflect.DeepEqual(one[key], other[key]) {
+					return firstDifference(one[key], other[key], path+"."+key)
+				}
+			}
+			for key := range other {
+				if _, isThere := one[key]; !isThere {
+					return path + "." + key + " is new"
+				}
+			}
+		}
+	case []any:
+		if other, isList := other.([]any); isList {
+			for i := range min(len(one), len(other)) {
+				if !reflect.DeepEqual(one[i], other[i]) {
+					return firstDifference(one[i], other[i], fmt.Sprintf("%s[%d]", path, i))
+				}
+			}
 		}
 	}
-	decoder := json.NewDecoder(bytes.NewReader(report))
-	if err := decoder.Decode(&parsed); err != nil {
+	return fmt.Sprintf("%s: %.100v became %.100v", path, one, other)
+}
+
+// An object in the report of `explain -o json`.
+type explained struct {
+	File, Kind, Namespace, Name string
+	Containers                  []struct {
+		Name, List, Reason string
+		Limit, Bytes       *int64
+	}
+}
+
+// The report of `explain -o json`: objects by file, in their order.
+func explanations(report []byte) (map[string][]explained, error) {
+	var parsed struct{ Objects []explained }
+	if err := json.Unmarshal(report, &parsed); err != nil {
 		return nil, err
 	}
 	found := map[string][]explained{}
 	for _, object := range parsed.Objects {
-		found[object.File] = append(found[object.File], object.Containers...)
+		path := strings.TrimPrefix(object.File, "./")
+		found[path] = append(found[path], object)
 	}
 	return found, nil
 }
 
-// What `explain` says otherwise about a file.
-func explainedWrong(found []explained, expected [][]decision) []string {
-	var all []decision
-	for _, one := range expected {
-		all = append(all, one...)
-	}
-	if len(found) != len(all) {
-		return []string{fmt.Sprintf("explain has %d containers, not %d", len(found), len(all))}
+// What `explain` has otherwise about the workloads of a file. `injected` is the reason that it has for a value.
+func explainedWrong(found []explained, wanted []workload, around surroundings, injected string) []string {
+	if len(found) != len(wanted) {
+		return []string{fmt.Sprintf("explain has %d pods, not %d", len(found), len(wanted))}
 	}
 	var wrong []string
-	for i, decision := range all {
-		one := found[i]
-		number := func(pointer *int64) int64 {
-			if pointer == nil {
-				return 0
-			}
-			return *pointer
+	for i, one := range wanted {
+		object, decisions := found[i], around.decide(one)
+		if object.Kind != one.kind || object.Namespace != one.namespace || object.Name != one.name {
+			wrong = append(wrong, fmt.Sprintf("explain has %s %s/%s, not %s %s/%s",
+				object.Kind, object.Namespace, object.Name, one.kind, one.namespace, one.name))
 		}
-		isRight := one.Name == decision.name && one.List == decision.list && one.Reason == decision.reason &&
-			number(one.Bytes) == decision.value && (one.Limit == nil || *one.Limit == decision.limit)
-		if !isRight {
-			wrong = append(wrong, fmt.Sprintf("explain has %s %s %s %d, not %+v", one.List, one.Name, one.Reason, number(one.Bytes), decision))
+		if len(object.Containers) != len(decisions) {
+			wrong = append(wrong, fmt.Sprintf("explain has %d containers, not %d", len(object.Containers), len(decisions)))
+			continue
+		}
+		for j, decision := range decisions {
+			container, reason := object.Containers[j], decision.reason
+			if reason == "injected" {
+				reason = injected
+			}
+			isRight := container.Name == decision.name && container.List == decision.list && container.Reason == reason &&
+				number(container.Bytes) == decision.value && number(container.Limit) == decision.limit
+			if !isRight {
+				wrong = append(wrong, fmt.Sprintf("explain has %s %s: %s, limit %d, value %d, not %+v", container.List,
+					container.Name, container.Reason, number(container.Limit), number(container.Bytes), decision))
+			}
 		}
 	}
 	return wrong
+}
+
+// A number that may be null.
+func number(pointer *int64) int64 {
+	if pointer == nil {
+		return 0
+	}
+	return *pointer
 }

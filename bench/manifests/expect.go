@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"path"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,9 +17,10 @@ const (
 	status   = domain + "/status"
 )
 
-// The decision about one container.
+// The decision about one container, with its place in its list.
 type decision struct {
 	list, name, reason string
+	index              int
 	limit, value       int64
 }
 
@@ -88,8 +90,11 @@ func (s surroundings) decide(one workload) []decision {
 	reason := podReason(one.pod)
 	var decisions []decision
 	for _, name := range []string{"initContainers", "containers"} {
-		for _, container := range list(spec, name) {
-			found := decision{list: name, name: text(container, "name")}
+		for index, container := range list(spec, name) {
+			if isDirective(container) {
+				continue
+			}
+			found := decision{list: name, index: index, name: text(container, "name")}
 			isPlainInit := name == "initContainers" && text(container, "restartPolicy") != "Always"
 			var isValid, isShared bool
 			found.limit, isValid, isShared = s.limit(spec, container, isPlainInit, fallback)
@@ -116,6 +121,16 @@ func (s surroundings) decide(one workload) []decision {
 		}
 	}
 	return decisions
+}
+
+// Whether it is a directive of a strategic merge patch and no container.
+func isDirective(container any) bool {
+	directive := text(container, "$patch")
+	return directive == "delete" || directive != "" && at(container, "name") == nil
+}
+
+func isInjected(decisions []decision) bool {
+	return slices.ContainsFunc(decisions, func(one decision) bool { return one.reason == "injected" })
 }
 
 // 90 % of the limit, rounded down.

@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/big"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/encoding/unicode"
@@ -18,10 +21,11 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// A document of a file: its value, or the reason for having none.
+// A document of a file: its value, or the reason for having none, with its text.
 type document struct {
 	value any
 	err   error
+	text  []byte
 }
 
 // A file with the ending of a manifest.
@@ -86,11 +90,11 @@ func documents(text []byte) []document {
 	decoder := unicode.BOMOverride(unicode.UTF8.NewDecoder())
 	decoded, _, err := transform.Bytes(decoder, text)
 	if err != nil {
-		return []document{{err: err}}
+		return []document{{err: err, text: text}}
 	}
 	if utilyaml.IsJSONBuffer(decoded) {
 		if found, err := objects(decoded); err == nil || len(found) > 1 {
-			return append(found, failed(err)...)
+			return append(found, failed(err, decoded)...)
 		}
 		// Flow style, perhaps: as kubectl does after one object.
 	}
@@ -98,7 +102,7 @@ func documents(text []byte) []document {
 	for _, chunk := range chunks(decoded) {
 		switch value, err := value(chunk); {
 		case err != nil:
-			found = append(found, document{err: err})
+			found = append(found, document{err: err, text: chunk})
 		case value != nil:
 			found = append(found, document{value: value})
 		}
@@ -106,11 +110,11 @@ func documents(text []byte) []document {
 	return found
 }
 
-func failed(err error) []document {
+func failed(err error, text []byte) []document {
 	if err == nil {
 		return nil
 	}
-	return []document{{err: err}}
+	return []document{{err: err, text: text}}
 }
 
 // Objects of JSON, one after the other.
@@ -127,7 +131,7 @@ func objects(text []byte) ([]document, error) {
 		if err != nil {
 			return found, err
 		}
-		found = append(found, document{value: value})
+		found = append(found, document{value: canonical(value)})
 	}
 }
 
@@ -156,11 +160,120 @@ func value(chunk []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decode(text)
+}
+
+func decode(text []byte) (any, error) {
 	var value any
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-	err = decoder.Decode(&value)
-	return value, err
+	err := decoder.Decode(&value)
+	return canonical(value), err
+}
+
+// The same numbers as the same text, however they were written: `1.0` is `1`.
+func canonical(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, one := range value {
+			value[key] = canonical(one)
+		}
+	case []any:
+		for i, one := range value {
+			value[i] = canonical(one)
+		}
+	case json.Number:
+		if _, isInteger := new(big.Int).SetString(value.String(), 10); isInteger {
+			return value
+		}
+		float, err := value.Float64()
+		switch {
+		case err != nil:
+		case float == math.Trunc(float) && math.Abs(float) < 1<<53:
+			return json.Number(strconv.FormatInt(int64(float), 10))
+		default:
+			return json.Number(strconv.FormatFloat(float, 'g', -1, 64))
+		}
+	}
+	return value
+}
+
+// The objects of a stream, read by kubectl's own decoder as kubectl calls it (StreamVisitor of cli-runtime), and the error
+// at which it stops.
+func stream(text []byte) ([]any, error) {
+	var found []any
+	reader := transform.NewReader(bytes.NewReader(text), unicode.BOMOverride(unicode.UTF8.NewDecoder()))
+	decoder := utilyaml.NewYAMLOrJSONDecoder(reader, 4096)
+	for {
+		var raw json.RawMessage
+		if err := decoder.Decode(&raw); errors.Is(err, io.EOF) {
+			return found, nil
+		} else if err != nil {
+			return found, err
+		}
+		if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" {
+			continue
+		}
+		value, err := decode(raw)
+		if err != nil {
+			return found, err
+		}
+		found = append(found, value)
+	}
+}
+
+// The objects of documents, without those that are errors.
+func values(of []document) []any {
+	var found []any
+	for _, one := range of {
+		if one.err == nil {
+			found = append(found, one.value)
+		}
+	}
+	return found
+}
+
+// The objects as items of one List: kubectl reads no List in a List. A list whose items do not name their kind stays.
+func flattened(objects []any) []any {
+	var found []any
+	for _, object := range objects {
+		if items, isList := itemsOf(object); isList {
+			found = append(found, items...)
+		} else {
+			found = append(found, object)
+		}
+	}
+	return found
+}
+
+// What `-o json` prints, one object or a List of them, one after the other.
+func printedObjects(printed []any) []any {
+	if len(printed) == 1 && text(printed[0], "kind") == "List" && text(printed[0], "apiVersion") == "v1" {
+		return list(printed[0], "items")
+	}
+	return printed
+}
+
+func itemsOf(object any) ([]any, bool) {
+	list, isList := at(object, "items").([]any)
+	if !isList {
+		return nil, false
+	}
+	var found []any
+	for _, item := range list {
+		if _, hasKind := at(item, "kind").(string); !hasKind {
+			return nil, false
+		}
+		if _, hasVersion := at(item, "apiVersion").(string); !hasVersion {
+			return nil, false
+		}
+		if inner, isList := itemsOf(item); isList {
+			found = append(found, inner...)
+		} else {
+			found = append(found, item)
+		}
+	}
+	return found, true
 }
 
 // The value below these keys; nil if there is none.
@@ -180,4 +293,8 @@ func text(value any, keys ...string) string {
 func list(value any, keys ...string) []any {
 	list, _ := at(value, keys...).([]any)
 	return list
+}
+
+func isUTF16(text []byte) bool {
+	return bytes.HasPrefix(text, []byte{0xff, 0xfe}) || bytes.HasPrefix(text, []byte{0xfe, 0xff})
 }

@@ -56,7 +56,7 @@ pub(super) enum ObjectRefError {
     #[error("{0} is the name of a file, not of an object in a cluster; name files with -f")]
     File(String),
     /// A type without pods.
-    #[error("{0:?} is not a resource type with pods; there are {known}", known = known())]
+    #[error("{0:?} is not a resource type with pods{others}; there are {known}", others = of_others(.0), known = known())]
     Type(String),
     /// Nothing after the slash.
     #[error("{0:?} has no name after the slash: {1}/NAME")]
@@ -192,6 +192,18 @@ fn near_miss(text: &str) -> Option<ObjectRefError> {
         object: format!("{word}/{name}"),
         container: container.to_owned(),
     })
+}
+
+/// The types of others with this name, which without a group is that of a type of Kubernetes without pods.
+fn of_others(word: &str) -> String {
+    let word = word.to_ascii_lowercase();
+    let is_named = |kind: &&WorkloadKind| kind.plural == word || kind.singular == word;
+    let names = WorkloadKind::ALL.iter().filter(is_named).map(|kind| match kind.short_names {
+        [] => kind.resource(),
+        [short, ..] => format!("{} ({short})", kind.resource()),
+    });
+    let names = names.collect::<Vec<_>>().join(" and ");
+    if names.is_empty() { names } else { format!(", unlike {names}") }
 }
 
 /// The types of Kubernetes itself, with their short names, and one of others.

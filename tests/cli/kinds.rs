@@ -118,18 +118,18 @@ fn what_no_rule_reaches_is_not_changed() {
 }
 
 const CLUSTER: &str = "\
-apiVersion: ray.io/v1
-kind: RayCluster
-metadata: {name: ray, namespace: shop}
+apiVersion: example.com/v1
+kind: Crew
+metadata: {name: all, namespace: shop}
 spec:
-  headGroupSpec:
+  head:
     template:
       spec:
         containers:
         - name: head
           image: registry.example/shop/head:1
           resources: {limits: {memory: 1Gi}}
-  workerGroupSpecs:
+  workers:
   - template:
       spec:
         containers:
@@ -142,9 +142,9 @@ spec:
 fn a_kind_that_is_not_known_is_shown_and_fails_a_gate() {
     let output = run_with_stdin(&["explain", "-f", "-"], CLUSTER);
     assert_eq!(output.code, 0, "{}", output.stderr);
-    let shown = "RayCluster shop/ray: spec.headGroupSpec.template.spec.containers is not looked at: \
-                 the kind RayCluster (ray.io/v1) is not known; nor is another one of this kind; if its pods are made \
-                 of this template as it is: --kind 'ray.io/RayCluster=spec.headGroupSpec.template'\n";
+    let shown = "Crew shop/all: spec.head.template.spec.containers is not looked at: \
+                 the kind Crew (example.com/v1) is not known; nor is another one of this kind; if its pods are made \
+                 of this template as it is: --kind 'example.com/Crew=spec.head.template'\n";
     assert!(output.stderr.contains(shown), "{}", output.stderr);
     let gate = ["explain", "-f", "-", "--fail-on", "unknown-kind"];
     let output = run_with_stdin(&gate, CLUSTER);
@@ -155,11 +155,8 @@ fn a_kind_that_is_not_known_is_shown_and_fails_a_gate() {
 
 #[test]
 fn a_kind_of_ones_own_is_injected() {
-    let kinds = [
-        "--kind",
-        "ray.io/RayCluster=spec.workerGroupSpecs[*].template",
-        "--kind=ray.io/RayCluster=spec.headGroupSpec.template",
-    ];
+    let kinds =
+        ["--kind", "example.com/Crew=spec.workers[*].template", "--kind=example.com/Crew=spec.head.template"];
     let output = run_with_stdin(&[&["inject", "-f", "-"], &kinds[..]].concat(), CLUSTER);
     assert_eq!(output.code, 0, "{}", output.stderr);
     for value in ["966367641", "483183820"] {
@@ -181,13 +178,39 @@ fn a_kind_of_ones_own_is_injected() {
 #[test]
 fn a_kind_that_is_none_is_refused_with_what_to_write() {
     for (kind, expected) in [
-        ("RayCluster", "\"RayCluster\" is not GROUP/KIND=PATH, such as ray.io/RayCluster="),
-        ("ray.io/v1/RayCluster=spec.x", "every version counts: ray.io/RayCluster=spec.x"),
-        ("ray.io/RayCluster=spec.x.spec.containers", "; write ray.io/RayCluster=spec.x"),
+        ("Crew", "\"Crew\" is not GROUP/KIND=PATH, such as example.com/Crew="),
+        ("example.com/v1/Crew=spec.x", "every version counts: example.com/Crew=spec.x"),
+        ("example.com/Crew=spec.x.spec.containers", "; write example.com/Crew=spec.x"),
     ] {
         let output = run_with_stdin(&["inject", "-f", "-", "--kind", kind], CLUSTER);
         assert!(output.code == 2 && output.stderr.contains(expected), "{}", output.stderr);
     }
+}
+
+/// Each has a container with a memory limit, and no list of containers.
+#[rstest]
+#[case(
+    "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: a}\nspec:\n  templates:\n  - name: build\n    \
+     container: {image: registry.example/build:1, resources: {limits: {memory: 1Gi}}}\n",
+    "Workflow a: spec.templates[*].container is not looked at: the kind Workflow (argoproj.io/v1alpha1) is not known"
+)]
+#[case(
+    "apiVersion: kafka.strimzi.io/v1beta2\nkind: Kafka\nmetadata: {name: a}\nspec:\n  kafka:\n    \
+     resources: {limits: {memory: 8Gi}}\n",
+    "Kafka a: spec.kafka.resources is not looked at: the kind Kafka (kafka.strimzi.io/v1beta2) is not known"
+)]
+// With an annotation in its template it would be refused, so no flag is named.
+#[case(
+    "apiVersion: kubeflow.org/v1\nkind: Notebook\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      \
+     containers: [{name: a, image: i, resources: {limits: {memory: 8Gi}}}]\n",
+    "Notebook a: spec.template.spec.containers is not looked at: the kind Notebook (kubeflow.org/v1) is not known\n"
+)]
+fn containers_in_other_forms_are_shown(#[case] manifest: &str, #[case] shown: &str) {
+    let output = run_with_stdin(&["inject", "-f", "-"], manifest);
+    assert_eq!((output.code, &*output.stdout), (0, manifest));
+    assert!(output.stderr.contains(&format!("warning: (stdin): {shown}")), "{}", output.stderr);
+    let gate = ["explain", "-f", "-", "--fail-on", "unknown-kind"];
+    assert_eq!(run_with_stdin(&gate, manifest).code, 1);
 }
 
 /// Without a slash it may be a slip: the core group has a form of its own.

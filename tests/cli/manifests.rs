@@ -224,8 +224,7 @@ spec:
     let note = "line 12: env of <<: *base is written out here, because it is not edited as line 7 is\n";
     assert!(output.stderr.contains(note), "{}", output.stderr);
     let once = "    - {name: ROLE, value: a}\n    - {name: GOMEMLIMIT, value: \"483183820\"}\n  - {<<: *base, name: two}\n";
-    let own =
-        "    env:\n    - name: ROLE\n      value: a\n    - name: GOMEMLIMIT\n      value: \"966367641\"\n";
+    let own = "    env:\n    - {name: ROLE, value: a}\n    - {name: GOMEMLIMIT, value: \"966367641\"}\n";
     assert!(output.stdout.contains(once) && output.stdout.ends_with(own), "{}", output.stdout);
     let again = run_with_stdin(&["inject", "-f", "-"], &output.stdout);
     assert_eq!((again.code, again.stdout), (0, output.stdout), "{}", again.stderr);

@@ -18,6 +18,7 @@ mod kinds;
 mod limit_ranges;
 mod manifests;
 mod observe;
+mod readings;
 mod reports;
 mod repository;
 mod resource_list;

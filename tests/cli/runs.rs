@@ -183,6 +183,31 @@ fn the_name_of_a_container_that_has_none_is_its_place() {
     );
 }
 
+/// As Knative allows: https://knative.dev/docs/serving/services/creating-services/
+#[test]
+fn a_container_without_a_name_is_named_by_its_place() {
+    let text = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: hello}\nspec:\n  template:\n    metadata:\n      \
+                annotations: {gomemlimit.dev/headroom: 2Gi}\n    spec:\n      containers:\n      - image: x\n        resources: \
+                {limits: {memory: 1Gi}}\n      - name: \"\"\n        image: z\n        resources: {limits: {memory: 1Gi}}\n        \
+                env: [{name: GOMEMLIMIT, value: 1GB}]\n";
+    let output = run_with_stdin(&["inject", "-f", "-"], text);
+    let object = "Service default/hello";
+    for line in [
+        format!("{object}, container containers[0]: GOMEMLIMIT=966367641 (injected)\n"),
+        format!("warning: {object}: container containers[0]: the pod headroom of 2Gi leaves less than"),
+        format!("{object}, container containers[1]: unchanged (already-set: "),
+        format!("warning: {object}: container containers[1]: GOMEMLIMIT=\"1GB\" is malformed"),
+    ] {
+        assert!(output.stderr.contains(&line), "{line}{}", output.stderr);
+    }
+    let table = run_with_stdin(&["explain", "-f", "-"], text).stdout;
+    assert!(table.contains(" containers[0] ") && table.contains(" containers[1] "), "{table}");
+    let junit = run_with_stdin(&["explain", "-f", "-", "-o", "junit"], text).stdout;
+    assert!(junit.contains("<testcase name=\"containers[0]\" "), "{junit}");
+    let finding = format!("(stdin):15: {object}, container containers[1]: GOMEMLIMIT=");
+    assert!(junit.contains(&finding), "{junit}");
+}
+
 /// Objects that count for a namespace do so from every file, also a later one, and within lists.
 #[test]
 fn a_namespace_counts_wherever_it_is() {
@@ -325,4 +350,46 @@ fn a_pipe_is_read_once() {
     let output = run_with_stdin(&["inject", "-f", &file, "-f", "/dev/stdin"], namespace);
     assert!(output.stderr.contains("GOMEMLIMIT=536870912 (injected)"), "{}", output.stderr);
     assert!(output.stdout.ends_with(&format!("---\n{namespace}")), "{}", output.stdout);
+}
+
+/// One note for all documents of a template; with several inputs, warnings and rows name the file.
+#[test]
+fn messages_about_several_inputs_name_the_file_and_a_template_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    write(root, "a.yaml", &pod("first"));
+    write(root, "t.yaml", &[TEMPLATE, TEMPLATE, TEMPLATE].join("---\n"));
+    write(root, "two.yaml", &[TEMPLATE, TEMPLATE].join("---\n"));
+    let memory = "  volumes: [{name: m, emptyDir: {medium: Memory}}]\n";
+    let mounts = "    volumeMounts: [{name: m, mountPath: /m}]\n";
+    write(root, "z.yaml", &(pod("last") + mounts + memory));
+    let root = root.to_str().unwrap();
+    let lines = |text: &str, beginning: &str| -> Vec<String> {
+        text.lines().filter(|line| line.starts_with(beginning)).map(str::to_owned).collect()
+    };
+    for command in ["inject", "explain"] {
+        let output = run(&[command, "-f", root]);
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        let template = "this is a template, not YAML; render it first (`helm template`); so";
+        let notes = [
+            format!("note: {root}/t.yaml: document 1, line 4: {template} are 2 other documents of it"),
+            format!("note: {root}/two.yaml: document 1, line 4: {template} is another document of it"),
+        ];
+        assert_eq!(lines(&output.stderr, "note: "), notes);
+        let warnings = lines(&output.stderr, "warning: ");
+        let beginning = format!("warning: {root}/z.yaml: Pod shop/last: container \"app\": ");
+        assert!(warnings.len() == 1 && warnings[0].starts_with(&beginning), "{warnings:?}");
+    }
+    let wide = |path: &str| run(&["explain", "-f", path, "-o", "wide"]).stdout;
+    let table = wide(root);
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0][..3], ["FILE", "OBJECT", "CONTAINER"]);
+    let (first, last) = (format!("{root}/a.yaml"), format!("{root}/z.yaml"));
+    assert_eq!(rows[1][..4], [&*first, "Pod", "shop/first", "app"]);
+    assert_eq!(rows[2][..4], [&*last, "Pod", "shop/last", "app"]);
+
+    // With one, there is nothing to tell apart.
+    assert!(wide(&last).starts_with("OBJECT "));
+    let output = run(&["explain", "-f", &last]);
+    assert!(output.stderr.starts_with("warning: Pod shop/last: container "), "{}", output.stderr);
 }

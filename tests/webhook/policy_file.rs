@@ -88,7 +88,8 @@ fn the_page_lists_the_built_in_rules() {
 #[test]
 fn kinds_that_own_no_pods_are_refused_as_owners() {
     let mut refused = Vec::new();
-    for kind in WorkloadKind::ALL {
+    // That of Volcano has the name of the one of Kubernetes, and makes Jobs, too.
+    for kind in WorkloadKind::ALL.iter().filter(|kind| kind.resource() != "cronjob.batch.volcano.sh") {
         let Some(owner) = kind.templates.first().and_then(|template| template.pods_owner) else { continue };
         let text = format!("rules:\n- name: a\n  is: go\n  match:\n    owners: [{}]\n", kind.name);
         match policy_file::parse(Path::new("policy.yaml"), text.as_bytes()) {

@@ -27,7 +27,7 @@ pub struct CustomKind {
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum CustomKindError {
     /// There is no `=`, or nothing before or after it.
-    #[error("{0:?} is not GROUP/KIND=PATH, such as ray.io/RayCluster=spec.workerGroupSpecs[*].template")]
+    #[error("{0:?} is not GROUP/KIND=PATH, such as example.com/Crew=spec.workers[*].template")]
     Shape(String),
     /// No group before the kind: the text may be a slip.
     #[error("{0:?} has no API group; write {1}")]
@@ -39,7 +39,7 @@ pub enum CustomKindError {
     #[error("{0:?} has a version; every version counts: {1}")]
     Version(String, String),
     /// A kind or group of other characters.
-    #[error("{0:?} is not a group and a kind, such as ray.io/RayCluster")]
+    #[error("{0:?} is not a group and a kind, such as example.com/Crew")]
     Name(String),
     /// Not a path.
     #[error(
@@ -124,17 +124,12 @@ mod tests {
     use super::*;
 
     #[rstest]
+    #[case("example.com/Crew=spec.head.template", "example.com", "Crew", "spec.head.template")]
     #[case(
-        "ray.io/RayCluster=spec.headGroupSpec.template",
-        "ray.io",
-        "RayCluster",
-        "spec.headGroupSpec.template"
-    )]
-    #[case(
-        "kubeflow.org/MPIJob=.spec.mpiReplicaSpecs.*.template",
-        "kubeflow.org",
-        "MPIJob",
-        "spec.mpiReplicaSpecs.*.template"
+        "example.com/CrewJob=.spec.replicas.*.template",
+        "example.com",
+        "CrewJob",
+        "spec.replicas.*.template"
     )]
     #[case("/Thing=template", "", "Thing", "template")]
     #[case("apps/Thing = spec.workers[*].template", "apps", "Thing", "spec.workers[*].template")]
@@ -144,14 +139,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", "is not GROUP/KIND=PATH, such as ray.io/RayCluster=")]
-    #[case("ray.io/RayCluster", "is not GROUP/KIND=PATH")]
-    #[case("ray.io/RayCluster=", "is not GROUP/KIND=PATH")]
+    #[case("", "is not GROUP/KIND=PATH, such as example.com/Crew=")]
+    #[case("example.com/Crew", "is not GROUP/KIND=PATH")]
+    #[case("example.com/Crew=", "is not GROUP/KIND=PATH")]
     #[case("=spec.template", "is not GROUP/KIND=PATH")]
     #[case("/=spec.template", "is not GROUP/KIND=PATH")]
     #[case(
-        "ray.io/v1/RayCluster=spec.x",
-        r#""ray.io/v1/RayCluster" has a version; every version counts: ray.io/RayCluster=spec.x"#
+        "example.com/v1/Crew=spec.x",
+        r#""example.com/v1/Crew" has a version; every version counts: example.com/Crew=spec.x"#
     )]
     #[case(
         "Thing=spec.x",
@@ -169,18 +164,18 @@ mod tests {
     #[case("core/Thing=spec.x", r#""core/Thing": the core group has no name"#)]
     #[case("core/v1/Thing=spec.x", "; write /Thing=spec.x")]
     #[case("a/b/C=spec.x", r#""a/b/C" is not a group and a kind"#)]
-    #[case("ray.io/=spec.x", r#""ray.io/" is not a group and a kind"#)]
-    #[case("ray io/Ray=spec.x", "is not a group and a kind")]
+    #[case("example.com/=spec.x", r#""example.com/" is not a group and a kind"#)]
+    #[case("example com/Crew=spec.x", "is not a group and a kind")]
     #[case(
-        "ray.io/Ray=spec.workers[0].template",
+        "example.com/Crew=spec.workers[0].template",
         r#""spec.workers[0].template" is not a path such as spec.template, "#
     )]
-    #[case("ray.io/Ray={.spec.template}", "is not a path")]
+    #[case("example.com/Crew={.spec.template}", "is not a path")]
     #[case(
-        "ray.io/Ray=spec.template.spec.containers",
-        "goes below the pod template, which has `metadata` and `spec`; write ray.io/Ray=spec.template"
+        "example.com/Crew=spec.template.spec.containers",
+        "goes below the pod template, which has `metadata` and `spec`; write example.com/Crew=spec.template"
     )]
-    #[case("ray.io/Ray=spec.template.spec.containers[*]", "write ray.io/Ray=spec.template")]
+    #[case("example.com/Crew=spec.template.spec.containers[*]", "write example.com/Crew=spec.template")]
     fn other_texts_are_errors_with_what_to_write(#[case] text: &str, #[case] expected: &str) {
         let error = text.parse::<CustomKind>().unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");

@@ -6,7 +6,11 @@
 //! `apps/v1/types.go`, `template/v1/types.go`), Knative (`config/core/300-resources/`), OLM (`operator-framework/api`,
 //! `crds/`), Crossplane (`cluster/crds/`), `OpenKruise` (`apis/apps/v1beta1/`, `broadcastjob_controller.go`), KEDA
 //! (`keda.sh_scaledjobs.yaml`, `scale_jobs.go`), `JobSet` (`jobset.x-k8s.io_jobsets.yaml`), `LeaderWorkerSet`
-//! (`leaderworkerset_types.go`), Volcano (`batch.volcano.sh_jobs.yaml`, `job_controller_util.go`).
+//! (`leaderworkerset_types.go`), Volcano (`config/crd/`, `job_controller_util.go`), `KubeRay` (`ray-operator/config/crd/`,
+//! `raycluster_controller.go`), Kubeflow (`training-operator`, `mpi-operator` and `trainer`, `manifests/base/`), Agones
+//! (`install/helm/agones/templates/crds/`, `pkg/apis/agones/v1/gameserver.go`), Knative Eventing (`config/core/resources/`).
+//!
+//! Every one of these templates takes annotations in its schema, and its controller keeps variables and annotations.
 
 use crate::workload_kind::{PodTemplate, WorkloadKind};
 
@@ -31,6 +35,17 @@ const CORE: &[&str] = &[""];
 const ARGO: &str = "argoproj.io";
 const KNATIVE: &str = "serving.knative.dev";
 const KRUISE: &str = "apps.kruise.io";
+const VOLCANO: &str = "batch.volcano.sh";
+const RAY: &str = "ray.io";
+const KUBEFLOW: &str = "kubeflow.org";
+const TRAINER: &str = "trainer.kubeflow.org";
+const AGONES: &str = "agones.dev";
+
+/// Path of the templates of a runtime of Kubeflow's Trainer, in its `JobSet`.
+const JOBS_OF_RUNTIME: &str = "spec.template.spec.replicatedJobs[*].template.spec.template";
+
+/// Label with the name of the job of Kubeflow that a pod belongs to.
+const KUBEFLOW_LABEL: &str = "training.kubeflow.org/job-name";
 
 impl WorkloadKind {
     /// All kinds: those of Kubernetes itself, the most used first, then those of others.
@@ -131,8 +146,69 @@ impl WorkloadKind {
             template("spec.leaderWorkerTemplate.leaderTemplate", "StatefulSet"),
             template("spec.leaderWorkerTemplate.workerTemplate", "StatefulSet"),
         ]),
-        Self::new("batch.volcano.sh", ("Job", "jobs", "job"), &["vcjob", "vj"])
+        Self::new(VOLCANO, ("Job", "jobs", "job"), &["vcjob", "vj"])
             .labels_pods("volcano.sh/job-name")
             .with(&[template("spec.tasks[*].template", "Job")]),
+        Self::new(VOLCANO, ("CronJob", "cronjobs", "cronjob"), &["cronvcjob", "cronvj"])
+            .with(&[template("spec.jobTemplate.spec.tasks[*].template", "Job")]),
+        Self::new("flow.volcano.sh", ("JobTemplate", "jobtemplates", "jobtemplate"), &["jt"])
+            .with(&[template("spec.tasks[*].template", "Job")]),
+        Self::new(RAY, ("RayCluster", "rayclusters", "raycluster"), &[]).labels_pods("ray.io/cluster").with(
+            &[
+                template("spec.headGroupSpec.template", "RayCluster"),
+                template("spec.workerGroupSpecs[*].template", "RayCluster"),
+            ],
+        ),
+        Self::new(RAY, ("RayJob", "rayjobs", "rayjob"), &[]).with(&[
+            template("spec.rayClusterSpec.headGroupSpec.template", "RayCluster"),
+            template("spec.rayClusterSpec.workerGroupSpecs[*].template", "RayCluster"),
+            template("spec.submitterPodTemplate", "Job"),
+        ]),
+        Self::new(RAY, ("RayService", "rayservices", "rayservice"), &[]).with(&[
+            template("spec.rayClusterConfig.headGroupSpec.template", "RayCluster"),
+            template("spec.rayClusterConfig.workerGroupSpecs[*].template", "RayCluster"),
+        ]),
+        Self::new(RAY, ("RayCronJob", "raycronjobs", "raycronjob"), &[]).with(&[
+            template("spec.jobTemplate.rayClusterSpec.headGroupSpec.template", "RayCluster"),
+            template("spec.jobTemplate.rayClusterSpec.workerGroupSpecs[*].template", "RayCluster"),
+            template("spec.jobTemplate.submitterPodTemplate", "Job"),
+        ]),
+        Self::new(KUBEFLOW, ("PyTorchJob", "pytorchjobs", "pytorchjob"), &[])
+            .labels_pods(KUBEFLOW_LABEL)
+            .with(&[template("spec.pytorchReplicaSpecs.*.template", "PyTorchJob")]),
+        Self::new(KUBEFLOW, ("TFJob", "tfjobs", "tfjob"), &[])
+            .labels_pods(KUBEFLOW_LABEL)
+            .with(&[template("spec.tfReplicaSpecs.*.template", "TFJob")]),
+        // The launcher is a pod of a Job in `v2beta1`, and of the MPIJob in `v1`.
+        Self::new(KUBEFLOW, ("MPIJob", "mpijobs", "mpijob"), &[])
+            .labels_pods(KUBEFLOW_LABEL)
+            .with(&[without_owner("spec.mpiReplicaSpecs.*.template")]),
+        Self::new(KUBEFLOW, ("XGBoostJob", "xgboostjobs", "xgboostjob"), &[])
+            .labels_pods(KUBEFLOW_LABEL)
+            .with(&[template("spec.xgbReplicaSpecs.*.template", "XGBoostJob")]),
+        Self::new(KUBEFLOW, ("PaddleJob", "paddlejobs", "paddlejob"), &[])
+            .labels_pods(KUBEFLOW_LABEL)
+            .with(&[template("spec.paddleReplicaSpecs.*.template", "PaddleJob")]),
+        Self::new(KUBEFLOW, ("JAXJob", "jaxjobs", "jaxjob"), &[])
+            .labels_pods(KUBEFLOW_LABEL)
+            .with(&[template("spec.jaxReplicaSpecs.*.template", "JAXJob")]),
+        Self::new(TRAINER, ("TrainingRuntime", "trainingruntimes", "trainingruntime"), &[])
+            .with(&[template(JOBS_OF_RUNTIME, "Job")]),
+        Self::new(
+            TRAINER,
+            ("ClusterTrainingRuntime", "clustertrainingruntimes", "clustertrainingruntime"),
+            &[],
+        )
+        .cluster_scoped()
+        .with(&[template(JOBS_OF_RUNTIME, "Job")]),
+        Self::new(AGONES, ("GameServer", "gameservers", "gameserver"), &["gs"])
+            .labels_pods("agones.dev/gameserver")
+            .with(&[template(TEMPLATE, "GameServer")]),
+        Self::new(AGONES, ("GameServerSet", "gameserversets", "gameserverset"), &["gss", "gsset"])
+            .with(&[template("spec.template.spec.template", "GameServer")]),
+        Self::new(AGONES, ("Fleet", "fleets", "fleet"), &["flt"])
+            .with(&[template("spec.template.spec.template", "GameServer")]),
+        Self::new("sources.knative.dev", ("ContainerSource", "containersources", "containersource"), &[])
+            .with(&[template(TEMPLATE, "ReplicaSet")]),
     ];
 }

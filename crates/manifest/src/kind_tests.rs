@@ -35,13 +35,18 @@ fn the_pods_of_every_case_are_found() {
     }
 }
 
+/// A key that a segment of a path stands for.
+fn key_of(segment: &str) -> &str {
+    if segment == "*" { "Worker" } else { segment }
+}
+
 /// An object of this kind with a pod at the path.
 fn object(api_version: &str, kind: &str, path: &str) -> Value {
     let pod = json!({"spec": {"containers": [{"name": "app", "image": "i"}]}});
     let mut value = path.rsplit('.').filter(|segment| !segment.is_empty()).fold(pod, |value, segment| {
         match segment.strip_suffix("[*]") {
             Some(key) => json!({key: [value]}),
-            None => json!({segment: value}),
+            None => json!({key_of(segment): value}),
         }
     });
     value["apiVersion"] = api_version.into();
@@ -63,7 +68,8 @@ fn every_path_of_the_table_is_found() {
                 let object = object(&api_version, kind.name, template.path);
                 let Pods { locations, unknown, .. } = pods(&object, &Kinds::default());
                 let [location] = locations.try_into().unwrap_or_else(|all| panic!("{object}: {all:?}"));
-                assert_eq!(location.path.join(".").replace(".0", "[*]"), template.path);
+                let path = template.path.split('.').map(key_of).collect::<Vec<_>>().join(".");
+                assert_eq!(location.path.join(".").replace(".0", "[*]"), path);
                 assert_eq!(location.pods_owner(), template.pods_owner);
                 assert!(object.pointer(&location.pointer()).unwrap()["spec"]["containers"].is_array());
                 assert_eq!((location.name.as_str(), location.namespace.as_deref()), ("api", Some("shop")));
@@ -85,6 +91,7 @@ fn the_same_paths_in_another_group_are_reported_once() {
         }
         assert_eq!(locations, [], "{path}");
         let [unknown] = unknown.try_into().unwrap();
+        let path = path.split('.').map(key_of).collect::<Vec<_>>().join(".");
         assert_eq!(unknown.path, format!("{path}.spec.containers").trim_start_matches('.'));
         assert_eq!((unknown.name.as_str(), unknown.namespace.as_deref()), ("api", Some("shop")));
         let Some(custom) = unknown.custom_kind() else {

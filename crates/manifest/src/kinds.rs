@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     custom_kind::{CONTAINERS_OF_POD, CustomKind},
     template_path,
-    workload_kind::WorkloadKind,
+    workload_kind::{WorkloadKind, group_of, takes_annotations},
 };
 
 /// Path of the pod template of a kind that is not known: that of most kinds.
@@ -56,7 +56,10 @@ impl Kinds {
         let custom =
             self.custom.iter().filter(|custom| custom.is_kind(kind, api_version)).map(|custom| &*custom.path);
         // A kind without a name is no object of Kubernetes, such as the values of a chart.
-        let is_other = known.is_none() && !kind.is_empty() && !api_version.is_empty();
+        let is_other = known.is_none()
+            && !kind.is_empty()
+            && !api_version.is_empty()
+            && takes_annotations(group_of(api_version), kind);
         for path in custom.chain(is_other.then_some(USUAL_PATH)) {
             template_path::each(object, path, &mut Vec::new(), &mut |tokens, pod| {
                 if has_containers(pod) && found.iter().all(|other| other.tokens != tokens) {
@@ -88,8 +91,7 @@ impl Kinds {
 
 impl CustomKind {
     fn is_kind(&self, kind: &str, api_version: &str) -> bool {
-        let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        self.kind == kind && self.group == group
+        self.kind == kind && self.group == group_of(api_version)
     }
 }
 

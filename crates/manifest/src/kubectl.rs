@@ -1,5 +1,5 @@
 //! Refuses line breaks, separators of documents and JSON that only kubectl recognises, and not this crate's parser, so that
-//! nothing that kubectl applies stays unseen. tests.rs compares both.
+//! nothing that kubectl applies stays unseen; tests.rs compares both. And finds what kubectl does not read.
 
 use crate::error::ManifestError;
 use crate::text::Cursor;
@@ -11,6 +11,10 @@ const LINE_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 /// with the number `document`.
 pub(crate) fn check_text(text: &str, start: Cursor<'_>, document: usize) -> Result<(), ManifestError> {
     let refuse = |at: usize, what: String| Err(refusal(start.forward_by(at), document, what));
+    // Most texts have nothing of all this, which is quickly seen.
+    if text.is_ascii() && !text.contains('\r') && !text.contains('%') {
+        return Ok(());
+    }
     if let Some(at) = text.find(LINE_BREAKS) {
         let name = match text.get(at..).and_then(|rest| rest.chars().next()) {
             Some('\u{85}') => "U+0085 (next line)",
@@ -76,6 +80,84 @@ pub(crate) fn hidden_separator(line: Cursor<'_>, document: usize) -> ManifestErr
 pub(crate) fn unseparated(object: Cursor<'_>, document: usize) -> ManifestError {
     let what = "kubectl does not read this after the object before it; write --- between them";
     refusal(object, document, what.to_owned())
+}
+
+const REFUSED: &str = "kubectl refuses a line with text after ---, and reads neither the document before it nor any after it; \
+                       write --- alone, and the text on the next line";
+
+const BEHIND_ANOTHER: &str = "kubectl does not read this document: of those between two lines --- it reads the first one only; \
+                              write --- before it";
+
+/// Why kubectl does not read a document, and so does not apply its objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRead {
+    /// Line (from 1) in the input.
+    pub line: usize,
+    /// Column (from 1, in characters) in that line.
+    pub column: usize,
+    /// What kubectl does, and the remedy.
+    pub what: &'static str,
+}
+
+impl NotRead {
+    fn at(place: Cursor<'_>, what: &'static str) -> Self {
+        Self { line: place.line, column: place.column, what }
+    }
+}
+
+/// A YAML stream as `YAMLReader` of apimachinery cuts it: of each part only the first document is read.
+pub(crate) struct Parts {
+    /// First bytes of the parts.
+    starts: Vec<usize>,
+    /// The line that it refuses. Nothing from the last part on is read then.
+    refused: Option<NotRead>,
+    /// The part of the document before.
+    last: Option<usize>,
+}
+
+impl Parts {
+    /// The parts of the stream `source.get(from..)`.
+    pub(crate) fn new(source: &str, from: usize) -> Self {
+        let mut parts = Self { starts: vec![from], refused: None, last: None };
+        let (mut at, mut is_empty) = (from, true);
+        for line in source.get(from..).unwrap_or("").split_inclusive('\n') {
+            let next = at + line.len();
+            // It takes away the mark that a file begins with.
+            let line = if at == 0 { line.trim_start_matches('\u{feff}') } else { line };
+            match line.strip_prefix("---").map(str::trim_start) {
+                Some(rest) if !(rest.is_empty() || rest.starts_with('#')) => {
+                    parts.refused = Some(NotRead::at(Cursor::new(source).forward(at), REFUSED));
+                    break;
+                }
+                Some(_) if !is_empty => {
+                    parts.starts.push(next);
+                    is_empty = true;
+                }
+                _ => is_empty = false,
+            }
+            at = next;
+        }
+        parts
+    }
+
+    /// Why kubectl does not read the next document, whose text is from the byte `start` on; `cursor` is before it.
+    pub(crate) fn not_read(&mut self, source: &str, start: usize, cursor: Cursor<'_>) -> Option<NotRead> {
+        let count = self.starts.partition_point(|part| *part <= start);
+        let part = self.starts.get(count.saturating_sub(1)).copied().unwrap_or(start);
+        let is_first = self.last.replace(part) != Some(part);
+        if count == self.starts.len() && self.refused.is_some() {
+            return self.refused.clone();
+        }
+        let mut lines = source.get(part..start).unwrap_or("").lines();
+        let is_end = |line: &str| {
+            let rest = line.trim_start_matches('\u{feff}').strip_prefix("...");
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r']))
+        };
+        if is_first && !lines.any(is_end) {
+            return None;
+        }
+        Some(NotRead::at(cursor.forward(start), BEHIND_ANOTHER))
+    }
 }
 
 fn refusal(place: Cursor<'_>, document: usize, what: String) -> ManifestError {

@@ -62,9 +62,10 @@ pub use documents::{Document, UnreadableDocument, json_as_yaml, read};
 pub use edit::{Change, Edit, Edited, edit};
 pub use error::ManifestError;
 pub use kinds::{AddedKind, Kinds};
+pub use kubectl::NotRead;
 pub use pod_location::{PodLocation, Pods, pods};
 pub use position::{first_bad, key_position, position, positions};
-pub use tree::DuplicateKey;
+pub use tree::KeyPosition;
 pub use unknown_kind::UnknownKind;
 pub use workload_kind::{PodTemplate, WorkloadKind};
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     json_pointer::json_pointer,
     kinds::{AddedKind, FoundPod, Kinds},
-    unknown_kind::{self, Step, UnknownKind},
+    unknown_kind::{self, FoundContainers, Step, UnknownKind},
     workload_kind::WorkloadKind,
 };
 
@@ -133,13 +133,14 @@ impl Search<'_> {
             return;
         }
         let is_reached = |steps: &[Step<'_>]| found.iter().any(|pod| is_within(steps, pod));
-        for path in unknown_kind::containers(value, api_version, is_reached) {
+        for FoundContainers { path, tokens } in unknown_kind::containers(value, api_version, is_reached) {
             self.pods.unknown.push(UnknownKind {
                 api_version: api_version.to_owned(),
                 kind: kind.to_owned(),
                 name: name(),
                 namespace: namespace(),
                 path,
+                tokens: self.path.iter().cloned().chain(tokens).collect(),
             });
         }
     }

@@ -103,6 +103,30 @@ fn what_kubectl_sees_is_seen_or_refused() {
     assert!(is_read > 3000 && refused < is_read / 7, "{is_read} are read as kubectl does, {refused} refused");
 }
 
+/// Of what kubectl reads without an error, it reads nothing else than what is not marked.
+#[test]
+fn what_kubectl_does_not_read_is_marked() {
+    let (mut marked, mut wrong) = (0, Vec::new());
+    for row in TABLE.lines() {
+        let [text, wanted, end] = row.split('\t').collect::<Vec<_>>().try_into().unwrap();
+        let text: String = serde_json::from_str(text).unwrap();
+        let wanted: Vec<Value> = serde_json::from_str(wanted).unwrap();
+        // A list without objects, and a mark that kubectl takes away before its reader gets the text.
+        if text.contains("items: ~") || text.starts_with('\u{feff}') {
+            continue;
+        }
+        let Ok(documents) = read(&text).into_iter().collect::<Result<Vec<_>, _>>() else { continue };
+        let is_read = documents.iter().filter(|document| document.not_read.is_none());
+        let found = pods(is_read.map(|document| &document.value));
+        marked += documents.iter().filter(|document| document.not_read.is_some()).count();
+        if (end == "ok" && found != pods(&wanted)) || found < pods(&wanted) {
+            wrong.push(format!("{text:?}: kubectl reads {}, {found} are not marked", pods(&wanted)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(marked > 20, "{marked}");
+}
+
 fn refusal(text: &str) -> String {
     read(text).into_iter().find_map(Result::err).unwrap().error.to_string()
 }

@@ -107,6 +107,11 @@ pub(crate) fn is_blank_or_comment(rest: &str) -> bool {
     trimmed.is_empty() || (trimmed.starts_with('#') && trimmed.len() < rest.len())
 }
 
+/// Whether every YAML parser accepts the character without an escape in a quoted scalar on one line.
+pub(crate) fn is_printable(char: char) -> bool {
+    !char.is_control() && !matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

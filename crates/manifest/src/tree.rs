@@ -8,6 +8,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) value: Value,
+    /// Without what is below it, if only values were asked for.
     pub(crate) root: Node,
     /// The anchors that some alias refers to.
     pub(crate) referenced: HashSet<usize>,
@@ -16,12 +17,42 @@ pub(crate) struct Tree {
     /// Whether it starts with `---`.
     pub(crate) marked: bool,
     /// The keys that are written more than once in their mapping.
-    pub(crate) duplicate_keys: Vec<DuplicateKey>,
+    pub(crate) duplicate_keys: Vec<KeyPosition>,
+    /// The pairs that a merge key after them overrides.
+    pub(crate) overridden: Vec<Overridden>,
 }
 
-/// A key that its mapping has already. The last one counts, as for kubectl.
+impl Tree {
+    /// The tree of a document without a value, which would be at the byte `at`.
+    pub(crate) fn empty(at: usize) -> Self {
+        let kind = NodeKind::Scalar(Style::Plain);
+        Self {
+            value: Value::Null,
+            root: Node { start: at, end: at, anchor: 0, tagged: false, kind },
+            referenced: HashSet::new(),
+            start: at,
+            marked: false,
+            duplicate_keys: Vec::new(),
+            overridden: Vec::new(),
+        }
+    }
+}
+
+/// A pair that a merge key (`<<`) after it overrides for kubectl. For YAML 1.1, and so for most other programs, a pair overrides
+/// all merge keys of its mapping.
+#[derive(Debug)]
+pub(crate) struct Overridden {
+    /// First byte of the key.
+    pub(crate) start: usize,
+    /// The value of the pair, which other programs read.
+    pub(crate) value: Value,
+    /// The position of the key, if the merge key gives it another value.
+    pub(crate) differs: Option<KeyPosition>,
+}
+
+/// A key of a mapping in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DuplicateKey {
+pub struct KeyPosition {
     /// Line (from 1) in the input.
     pub line: usize,
     /// Column (from 1, in characters) in that line.

@@ -150,6 +150,20 @@ impl WorkloadKind {
     }
 }
 
+/// Groups and kinds whose `spec.template` has no `metadata` in its schema: `kubectl apply` refuses an object with an annotation
+/// there. Kubeflow (`kubeflow.org_notebooks.yaml`).
+const WITHOUT_METADATA: [(&str, &str); 1] = [("kubeflow.org", "Notebook")];
+
+/// Whether the pod template of a kind may have annotations, as far as is known.
+pub(crate) fn takes_annotations(group: &str, kind: &str) -> bool {
+    !WITHOUT_METADATA.contains(&(group, kind))
+}
+
+/// The group of an API version; empty for the core group.
+pub(crate) fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
 /// Whether a text is a version of an API, such as `v1beta1`.
 pub(crate) fn is_api_version(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('v') else { return false };

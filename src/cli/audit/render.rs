@@ -6,6 +6,7 @@ use gomemlimit_core::{
     audit::{AuditFinding, ContainerCoverage, Coverage, UncoveredReason},
     pod::Workload,
 };
+use gomemlimit_manifest::WorkloadKind;
 use serde_json::{Value, json};
 
 use super::{
@@ -95,12 +96,21 @@ fn cells(row: &Finding, style: &Style) -> Vec<Cell> {
         cells.insert(0, row.namespace.clone().into());
     }
     if style.is_wide {
-        let workload = row.workload.as_ref();
-        let name = |made_by: &Workload| format!("{}/{}", made_by.kind.to_ascii_lowercase(), made_by.name);
-        cells.push(workload.map_or_else(dash, name).into());
+        cells.push(row.workload.as_ref().map_or_else(dash, type_and_name).into());
         cells.push(why(coverage).into());
     }
     cells
+}
+
+/// `TYPE/NAME` of a workload, by the shortest type that names it on the command line.
+fn type_and_name(Workload { group, kind, name }: &Workload) -> String {
+    let version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
+    let resource = match WorkloadKind::of_object(kind, &version) {
+        Some(known) => known.short_resource(),
+        None if group.contains('.') => format!("{}.{group}", kind.to_ascii_lowercase()),
+        None => kind.to_ascii_lowercase(),
+    };
+    format!("{resource}/{name}")
 }
 
 fn dash() -> String {

@@ -37,10 +37,10 @@ impl Gate<'_> {
 impl FileCases {
     /// The cases of an input, in the order of its text; also those without findings, if `has_sound` is set.
     pub(super) fn of(input: &DecidedInput, gate: Gate<'_>, has_sound: bool) -> Self {
-        let unknown = input.unknown_kinds.iter().map(|unknown| unknown_kind(input, unknown, gate));
-        let mut cases: Vec<Case> = problems(input, gate).chain(unknown).collect();
+        let mut cases: Vec<Case> = problems(input, gate).collect();
         for one in &input.documents {
             let Some(document) = &one.document else { continue };
+            cases.extend(unknown_kinds(input, document, &one.unknown_kinds, gate));
             cases.extend(pods(input, document, &one.decided, gate));
         }
         cases.retain(|case| has_sound || !case.findings.is_empty());
@@ -70,24 +70,27 @@ fn problems(input: &DecidedInput, gate: Gate<'_>) -> impl Iterator<Item = Case> 
     })
 }
 
-/// An object of a kind that is not known, at its containers.
-fn unknown_kind(input: &DecidedInput, unknown: &UnknownKind, gate: Gate<'_>) -> Case {
-    let documents = input.documents.iter().filter_map(|one| one.document.as_ref());
-    // In a list it is not found: the place is the beginning of the file then.
-    let document = documents.into_iter().find(|document| {
-        let text = |pointer| document.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        (text("/kind"), text("/metadata/name")) == (&*unknown.kind, &*unknown.name)
-    });
-    let path: Vec<_> = unknown.path.replace("[*]", ".0").split('.').map(str::to_owned).collect();
-    let place = document.map_or((1, 1), |document| input.position(document, &path));
-    let namespace = unknown.namespace.iter().map(|namespace| format!("{namespace}/"));
-    let finding = gate.finding(Rule::UnknownKind, &unknown.to_string());
-    Case {
-        document: document.map_or(0, |document| document.index),
-        object: Some(format!("{} {}{}", unknown.kind, namespace.collect::<String>(), unknown.name)),
-        container: None,
-        findings: finding.into_iter().map(|finding| Finding { place, ..finding }).collect(),
-    }
+/// The objects of kinds that are not known in a document, each at its containers.
+fn unknown_kinds(
+    input: &DecidedInput,
+    document: &Document,
+    unknown: &[UnknownKind],
+    gate: Gate<'_>,
+) -> Vec<Case> {
+    // The document is read once for all of them.
+    let paths: Vec<_> = unknown.iter().map(|one| one.tokens.clone()).collect();
+    let places = input.positions(document, &paths);
+    let case = |(one, place): (&UnknownKind, _)| {
+        let namespace = one.namespace.iter().map(|namespace| format!("{namespace}/"));
+        let finding = gate.finding(Rule::UnknownKind, &one.to_string());
+        Case {
+            document: document.index,
+            object: Some(format!("{} {}{}", one.kind, namespace.collect::<String>(), one.name)),
+            container: None,
+            findings: finding.into_iter().map(|finding| Finding { place, ..finding }).collect(),
+        }
+    };
+    unknown.iter().zip(places).map(case).collect()
 }
 
 /// The cases of the pods of a document.
@@ -125,7 +128,7 @@ fn pod(document: &Document, decided: &Decided, gate: Gate<'_>) -> Vec<(Case, Vec
         let path: Vec<_> = path.into_iter().chain(field.iter().map(|&token| token.into())).collect();
         let of_reason = gate.finding(Rule::Reason(reason), container.explanation());
         let of_reason = of_reason.map(|finding| (finding, in_object(&path)));
-        case(Some(container.name()), broken.into_iter().chain(of_reason).collect())
+        case(Some(&container.label()), broken.into_iter().chain(of_reason).collect())
     });
     let others = warnings.iter().filter(|warning| !containers.iter().any(|one| is_about(warning, one)));
     let others: Vec<_> = others
@@ -145,7 +148,7 @@ fn is_about(warning: &Warning, container: &ContainerDecision<'_>) -> bool {
     warning.kind == WarningKind::BrokenValue
         && container.existing.is_some()
         && warning.text.ends_with(container.explanation())
-        && warning.text.contains(container.name())
+        && warning.text.contains(&*container.label())
 }
 
 /// The path of the annotation or label that a warning names, or of the pod.

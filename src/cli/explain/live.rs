@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{
     args::{ExplainArgs, exit_code},
     report::{SCHEMA_VERSION, container_report},
-    table::{decisions, level_text, warn},
+    table::{Object, decisions, level_text, warn},
 };
 use crate::{
     cli::{
@@ -241,7 +241,8 @@ fn tables(all: &[Explained], format: Format) -> String {
         })
     });
     let rows: Vec<_> = rows.collect();
-    let new: Vec<_> = all.iter().map(|one| (one.object(), &one.decision)).collect();
+    let new: Vec<_> =
+        all.iter().map(|one| Object { file: None, name: one.object(), decision: &one.decision }).collect();
     if rows.is_empty() {
         return decisions(&new, format);
     }

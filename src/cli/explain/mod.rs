@@ -20,7 +20,7 @@ use self::{
     cases::Gate,
     finding::{FileCases, RunReport},
     report::{SCHEMA_VERSION, container_report},
-    table::{decisions, warn},
+    table::{Object, decisions, warn},
 };
 use super::{
     format::Format,
@@ -35,6 +35,9 @@ pub(super) use self::args::ExplainArgs;
 /// A pod among the manifests.
 struct Explained {
     file: String,
+    /// The object in messages.
+    object: String,
+    is_one_of_several: bool,
     /// Position of its document in the file, from 0.
     document: usize,
     decided: Decided,
@@ -43,13 +46,21 @@ struct Explained {
 impl Explained {
     fn all(input: &mut DecidedInput) -> Vec<Self> {
         let file = input.source.to_string();
-        let documents = input.documents.iter_mut().filter_map(|one| {
+        let is_one_of_several = input.is_one_of_several;
+        let documents = std::mem::take(&mut input.documents);
+        let documents = documents.into_iter().filter_map(|one| {
             let index = one.document.as_ref()?.index;
-            Some(std::mem::take(&mut one.decided).into_iter().map(move |decided| (index, decided)))
+            Some(one.decided.into_iter().map(move |decided| (index, decided)))
         });
         documents
             .flatten()
-            .map(|(document, decided)| Self { file: file.clone(), document, decided })
+            .map(|(document, decided)| Self {
+                file: file.clone(),
+                object: input.object(&decided),
+                is_one_of_several,
+                document,
+                decided,
+            })
             .collect()
     }
 }
@@ -137,9 +148,10 @@ impl ExplainArgs {
             }
             Format::Junit => output::stdout(&junit::report(report)?),
             format => {
-                let code = output::text(&table(all, format));
-                for Explained { decided, .. } in all {
-                    warn(&decided.object(), &decided.decision);
+                let names_files = format == Format::Wide && all.iter().any(|one| one.is_one_of_several);
+                let code = output::text(&table(all, names_files, format));
+                for Explained { object, decided, .. } in all {
+                    warn(object, &decided.decision);
                 }
                 code
             }
@@ -147,19 +159,23 @@ impl ExplainArgs {
     }
 }
 
-fn table(all: &[Explained], format: Format) -> String {
+fn table(all: &[Explained], names_files: bool, format: Format) -> String {
     if all.iter().all(|one| one.decided.decision.containers.is_empty()) {
         return String::new();
     }
-    let rows = all.iter().map(|one| (one.decided.object(), &one.decided.decision));
-    decisions(&rows.collect::<Vec<_>>(), format)
+    let objects = all.iter().map(|one| Object {
+        file: names_files.then_some(&*one.file),
+        name: one.decided.object(),
+        decision: &one.decided.decision,
+    });
+    decisions(&objects.collect::<Vec<_>>(), format)
 }
 
 fn json_report(all: &[Explained]) -> Value {
     let mut summary: BTreeMap<&str, usize> = BTreeMap::new();
     let objects: Vec<Value> = all
         .iter()
-        .map(|Explained { file, document, decided: one }| {
+        .map(|Explained { file, document, decided: one, .. }| {
             for container in &one.decision.containers {
                 *summary.entry(container.outcome.reason.as_str()).or_default() += 1;
             }

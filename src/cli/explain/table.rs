@@ -16,23 +16,34 @@ pub(super) fn warn(object: &str, decision: &PodDecision<'_>) {
     }
 }
 
+/// A pod in the table.
+pub(super) struct Object<'d> {
+    /// The file that it is in, if the table names files.
+    pub(super) file: Option<&'d str>,
+    pub(super) name: String,
+    pub(super) decision: &'d PodDecision<'d>,
+}
+
 /// The table of the decisions about the containers of these objects.
-pub(super) fn decisions(all: &[(String, &PodDecision<'_>)], format: Format) -> String {
+pub(super) fn decisions(all: &[Object<'_>], format: Format) -> String {
     let dash = || "-".to_owned();
-    let rows = all.iter().flat_map(|(object, decision)| {
-        decision.containers.iter().map(|container| {
+    let rows = all.iter().flat_map(|Object { file, name, decision }| {
+        decision.containers.iter().map(move |container| {
             let outcome = container.outcome;
-            vec![
-                object.clone(),
-                container.name().to_owned(),
+            let row = [
+                name.clone(),
+                container.label().into_owned(),
                 outcome.limit.map_or_else(dash, |limit| format.bytes(limit)),
                 gomemlimit(container, format).unwrap_or_else(dash),
                 outcome.reason.to_string(),
                 why(container) + &limit_range(container),
-            ]
+            ];
+            file.map(str::to_owned).into_iter().chain(row).collect::<Vec<_>>()
         })
     });
-    output::table(&["OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "REASON", "WHY"], rows)
+    let has_files = all.iter().any(|object| object.file.is_some());
+    let header = ["FILE", "OBJECT", "CONTAINER", "LIMIT", "GOMEMLIMIT", "REASON", "WHY"];
+    output::table(header.get(usize::from(!has_files)..).unwrap_or_default(), rows)
 }
 
 /// The value to inject, or that of the user as it is written.

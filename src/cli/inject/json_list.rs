@@ -14,25 +14,60 @@ use crate::cli::output::json_text;
 const BEGIN: &str = "{\n  \"apiVersion\": \"v1\",\n  \"items\": [";
 const END: &str = "],\n  \"kind\": \"List\"\n}\n";
 
+/// The key of the objects in a list, and it without any in a list of several lines.
+const ITEMS: &str = "items";
+const NO_ITEMS: &str = "\n  \"items\": []";
+
 /// An object as JSON of several lines.
-pub(super) struct JsonObject {
-    text: String,
-    /// The items of a list, each with kind and version: kubectl reads no List in a List.
-    items: Option<Vec<String>>,
+pub(super) enum JsonObject {
+    One(String),
+    /// The list without its items, and these, each with kind and version: kubectl reads no List in a List.
+    List {
+        frame: String,
+        items: Vec<String>,
+    },
 }
 
 impl JsonObject {
-    pub(super) fn new(object: &Value) -> Self {
-        Self { text: json_text(object), items: items(object) }
+    pub(super) fn new(mut object: Value) -> Self {
+        let Some(items) = items(&object) else { return Self::One(json_text(&object)) };
+        if let Some(items) = object.get_mut(ITEMS) {
+            *items = Value::Array(Vec::new());
+        }
+        Self::List { frame: json_text(&object), items }
     }
 
     /// Approximate size, in bytes.
     pub(super) fn size(&self) -> usize {
-        self.text.len() + self.items.iter().flatten().map(String::len).sum::<usize>()
+        match self {
+            Self::One(text) => text.len(),
+            Self::List { frame, items } => frame.len() + items.iter().map(String::len).sum::<usize>(),
+        }
+    }
+
+    /// Writes it as the only object.
+    fn write_alone(self) -> Result<(), NotWritten> {
+        match self {
+            Self::One(text) => write(&text),
+            Self::List { frame, items } => {
+                // The first line with this indentation: no text of JSON has a line end.
+                let Some((before, after)) = frame.split_once(NO_ITEMS).filter(|_| !items.is_empty()) else {
+                    return write(&frame);
+                };
+                write(&format!("{before}{}", NO_ITEMS.trim_end_matches(']')))?;
+                for (index, item) in items.iter().enumerate() {
+                    write_item(item, index == 0)?;
+                }
+                write(&format!("\n  ]{after}"))
+            }
+        }
     }
 
     fn into_items(self) -> Vec<String> {
-        self.items.unwrap_or_else(|| vec![self.text])
+        match self {
+            Self::One(text) => vec![text],
+            Self::List { items, .. } => items,
+        }
     }
 }
 
@@ -40,7 +75,7 @@ impl JsonObject {
 /// `PodList` need not repeat it for kubectl, but in a List they do.
 fn items(list: &Value) -> Option<Vec<String>> {
     let mut all = Vec::new();
-    for item in list.get("items")?.as_array()? {
+    for item in list.get(ITEMS)?.as_array()? {
         let item = with_kind(item, list);
         let has = |key: &str| item.get(key).is_some_and(Value::is_string);
         if !has("kind") || !has("apiVersion") {
@@ -110,8 +145,7 @@ impl JsonList {
 
     fn put(&mut self, object: JsonObject) -> Result<(), NotWritten> {
         for item in object.into_items() {
-            let before = if self.has_items { "," } else { "" };
-            write(&format!("{before}\n{}", indented(&item)))?;
+            write_item(&item, !self.has_items)?;
             self.has_items = true;
         }
         Ok(())
@@ -119,7 +153,7 @@ impl JsonList {
 
     pub(super) fn finish(mut self, quiet: bool) -> Result<(), NotWritten> {
         match self.first.take() {
-            Some(object) => write(&object.text)?,
+            Some(object) => object.write_alone()?,
             None if self.has_items => write(&format!("\n  {END}"))?,
             None if self.is_list => write(END)?,
             None => write(&format!("{BEGIN}{END}"))?,
@@ -133,8 +167,13 @@ impl JsonList {
     }
 }
 
-/// An item of the List; no text of JSON has a line end.
-fn indented(object: &str) -> String {
-    let lines: Vec<_> = object.lines().map(|line| format!("    {line}")).collect();
-    lines.join("\n")
+/// Writes an item of a List.
+fn write_item(item: &str, is_first: bool) -> Result<(), NotWritten> {
+    let mut text = String::with_capacity(item.len() * 3 / 2);
+    // No text of JSON has a line end.
+    for (index, line) in item.lines().enumerate() {
+        text += if index == 0 && !is_first { ",\n    " } else { "\n    " };
+        text += line;
+    }
+    write(&text)
 }

@@ -1,6 +1,6 @@
 //! The result for one input, ready to be written. Runs on several threads.
 
-use std::fs::Metadata;
+use std::{fs::Metadata, mem};
 
 use gomemlimit_manifest::{Document, edit};
 use serde_json::Value;
@@ -62,53 +62,49 @@ impl Prepared {
 
 /// Makes the changes of all documents; one that cannot be changed stays as it is, which is an error of the input.
 pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prepared {
+    let has_pods = input.decided().next().is_some();
+    let is_json = is_json(input);
     let mut report = Report::default();
     let mut texts = Vec::with_capacity(input.documents.len());
     let mut objects = Vec::new();
-    for one in &input.documents {
-        let results = one.document.as_ref().map(|document| results::results(input, document, one, quiet));
-        let results = results.unwrap_or_default();
-        let done = match (&one.document, mode) {
-            (Some(document), Mode::Json) => changed_value(document, &one.decided, &results).map(|value| {
-                let is_left_out = value.as_ref().is_some_and(|value| !value.is_object() && !value.is_null());
-                objects.extend(value.filter(Value::is_object).map(|value| JsonObject::new(&value)));
-                let note = format!(
-                    "line {}: this is left out, because it is no object: kubectl reads no List that has it",
-                    document.line
-                );
-                is_left_out.then_some(note).into_iter().collect()
-            }),
-            (Some(document), Mode::Yaml) if document.is_json => {
-                changed_value(document, &one.decided, &results).map(|value| {
-                    texts.push(value.map(|value| yaml::text(&value)).unwrap_or_default());
-                    Vec::new()
-                })
-            }
-            (Some(document), _) => changed_text(&input.text, document, one, results).map(|(text, notes)| {
+    for mut one in mem::take(&mut input.documents) {
+        let as_written = || input.text.get(one.range.clone()).unwrap_or_default().to_owned();
+        let Some(document) = one.document.take() else {
+            texts.push(as_written());
+            continue;
+        };
+        let line = document.line;
+        let results = results::results(&input.problems, &document, &one, quiet);
+        let is_value = mode == Mode::Json || mode == Mode::Yaml && document.is_json;
+        let done = if is_value {
+            changed_value(document, &one.decided, &results).map(|value| {
+                match mode {
+                    Mode::Json if value.is_object() => objects.push(JsonObject::new(value)),
+                    Mode::Json if value.is_null() => {}
+                    Mode::Json => return vec![no_object(line)],
+                    _ => texts.push(yaml::text(&value)),
+                }
+                Vec::new()
+            })
+        } else {
+            changed_text(&input.text, &document, &one, results).map(|(text, notes)| {
                 texts.push(text);
                 notes
-            }),
-            (None, Mode::Json) => continue,
-            (None, _) => {
-                texts.push(input.text.get(one.range.clone()).unwrap_or_default().to_owned());
-                continue;
-            }
+            })
         };
         match done {
             Ok(notes) => {
-                one.decided.iter().for_each(|one| report.add(one));
+                one.decided.iter().for_each(|one| report.add(input, one));
                 let notes = notes.into_iter().map(|note| format!("{}: {note}", input.source));
                 input.problems.extend(notes.map(|note| Problem::new(Severity::Note, note)));
             }
             Err(sentence) => {
+                texts.push(as_written());
                 let text = format!("{}: {sentence}", input.source);
                 input.problems.push(Problem::new(Severity::Error, text));
-                texts.push(input.text.get(one.range.clone()).unwrap_or_default().to_owned());
             }
         }
     }
-    let has_pods = input.documents.iter().any(|document| !document.decided.is_empty());
-    let is_json = is_json(input);
     let output = match mode {
         Mode::Json => Output::Objects(objects),
         Mode::AsWritten if is_json => Output::Texts(Pieces::Json(texts)),
@@ -129,6 +125,10 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
     }
     let (source, file, encoding) = (input.source.clone(), input.file.take(), input.encoding);
     Prepared { source, file, encoding, has_pods, output, report }
+}
+
+fn no_object(line: usize) -> String {
+    format!("line {line}: this is left out, because it is no object: kubectl reads no List that has it")
 }
 
 fn is_json(input: &DecidedInput) -> bool {
@@ -158,12 +158,8 @@ fn changed_text(
 }
 
 /// The value of the document with the patches of its pods; anchors do not matter in it.
-fn changed_value(
-    document: &Document,
-    decided: &[Decided],
-    results: &[Value],
-) -> Result<Option<Value>, String> {
-    let mut value = document.value.clone();
+fn changed_value(document: Document, decided: &[Decided], results: &[Value]) -> Result<Value, String> {
+    let mut value = document.value;
     for one in decided {
         let Some(pod) = value.pointer_mut(&one.location.pointer()) else { continue };
         let patch =
@@ -175,5 +171,5 @@ fn changed_value(
         let all = list.entry("results").or_insert_with(|| Value::Array(Vec::new()));
         all.as_array_mut().into_iter().for_each(|all| all.extend_from_slice(results));
     }
-    Ok(Some(value))
+    Ok(value)
 }

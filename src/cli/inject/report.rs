@@ -5,7 +5,10 @@ use gomemlimit_core::{
     warning::{Warning, WarningKind},
 };
 
-use crate::cli::{manifests::Decided, output};
+use crate::cli::{
+    manifests::{Decided, DecidedInput},
+    output,
+};
 
 /// The lines about one input.
 #[derive(Debug, Default)]
@@ -18,17 +21,18 @@ enum Line {
 }
 
 impl Report {
-    /// Adds the lines about a pod.
-    pub(super) fn add(&mut self, one: &Decided) {
+    /// Adds the lines about a pod of an input.
+    pub(super) fn add(&mut self, input: &DecidedInput, one: &Decided) {
         let object = one.object();
         if one.decision.containers.is_empty() {
             self.0.push(Line::Container(format!("{object}: no containers")));
         }
         for container in &one.decision.containers {
             let outcome = outcome(container, &one.decision.warnings);
-            self.0.push(Line::Container(format!("{object}, container {}: {outcome}", container.name())));
+            self.0.push(Line::Container(format!("{object}, container {}: {outcome}", container.label())));
         }
         let warnings = one.decision.warnings.iter();
+        let object = input.object(one);
         self.0.extend(warnings.map(|warning| Line::Warning(format!("{object}: {}", warning.text))));
     }
 

@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 
 use super::report::outcome;
 use crate::cli::{
-    manifest_files::Severity,
-    manifests::{Decided, DecidedDocument, DecidedInput},
+    manifest_files::{Problem, Severity},
+    manifests::{Decided, DecidedDocument},
     resource_list::{self, is_resource_list, result},
 };
 
 /// The results about the pods of a document: about each container, or, if `quiet`, about what is wrong. Empty if this is no
 /// `ResourceList`. They come after those of earlier functions.
 pub(super) fn results(
-    input: &DecidedInput,
+    problems: &[Problem],
     document: &Document,
     one: &DecidedDocument,
     quiet: bool,
@@ -26,7 +26,7 @@ pub(super) fn results(
     let earlier = list.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let of_pods = one.decided.iter().flat_map(|one| of_pod(list, one, quiet));
     // A second run says nothing twice.
-    unreadable(input).chain(of_pods).filter(|result| !earlier.contains(result)).collect()
+    unreadable(problems).chain(of_pods).filter(|result| !earlier.contains(result)).collect()
 }
 
 /// The edits that write them: a single one, if there are none yet.
@@ -45,8 +45,8 @@ pub(super) fn edits(list: &Value, results: Vec<Value>) -> Vec<Edit> {
     }
 }
 
-fn unreadable(input: &DecidedInput) -> impl Iterator<Item = Value> {
-    let errors = input.problems.iter().filter(|problem| problem.severity == Severity::Error);
+fn unreadable(problems: &[Problem]) -> impl Iterator<Item = Value> {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
     errors
         .map(|problem| json!({"message": problem.text, "severity": resource_list::Severity::Error.as_str()}))
 }
@@ -57,7 +57,7 @@ fn of_pod(list: &Value, one: &Decided, quiet: bool) -> Vec<Value> {
     let containers = one.decision.containers.iter().filter_map(|container| {
         let severity = if container.outcome.reason == Reason::InvalidLimit { Warning } else { Info };
         let path = ["spec", container.list.as_str(), &container.index.to_string()].map(String::from);
-        let text = format!("container {}: {}", container.name(), outcome(container, warnings));
+        let text = format!("container {}: {}", container.label(), outcome(container, warnings));
         (severity == Warning || !quiet).then(|| result(list, &one.location, &path, severity, &text))
     });
     let warnings = warnings.iter().map(|warning| result(list, &one.location, &[], Warning, &warning.text));

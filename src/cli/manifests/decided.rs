@@ -8,7 +8,7 @@ use gomemlimit_core::{
     decide,
     limit_range::DefaultLimit,
 };
-use gomemlimit_manifest::{AddedKind, Change, Document, Edit, PodLocation, UnknownKind, position, positions};
+use gomemlimit_manifest::{AddedKind, Change, Document, Edit, PodLocation, UnknownKind, positions};
 use serde_json::Value;
 
 use super::{surroundings::Surroundings, unreadable_pod::UnreadablePod};
@@ -26,10 +26,10 @@ pub(in crate::cli) struct DecidedInput {
     pub(in crate::cli) documents: Vec<DecidedDocument>,
     /// Printed before the next input.
     pub(in crate::cli) problems: Vec<Problem>,
-    /// Objects with containers that are not looked at.
-    pub(in crate::cli) unknown_kinds: Vec<UnknownKind>,
     /// Objects of the kinds that `--kind` adds.
     pub(super) added_kinds: Vec<AddedKind>,
+    /// Whether there are other inputs.
+    pub(in crate::cli) is_one_of_several: bool,
 }
 
 impl DecidedInput {
@@ -38,12 +38,13 @@ impl DecidedInput {
         self.documents.iter().flat_map(|document| &document.decided)
     }
 
-    /// Line and column, both from 1, of the value at a path of a document.
-    pub(in crate::cli) fn position(&self, document: &Document, path: &[String]) -> (usize, usize) {
-        position(&self.text, document, path).unwrap_or((document.line, 1))
+    /// The name of an object in a message, with that of the input if there are several.
+    pub(in crate::cli) fn object(&self, one: &Decided) -> String {
+        let object = one.object();
+        if self.is_one_of_several { format!("{}: {object}", self.source) } else { object }
     }
 
-    /// The same for several paths of a document.
+    /// Line and column, both from 1, of the values at paths of a document.
     pub(in crate::cli) fn positions(
         &self,
         document: &Document,
@@ -60,6 +61,15 @@ pub(in crate::cli) struct DecidedDocument {
     /// None if it cannot be read: a problem of the input shows why.
     pub(in crate::cli) document: Option<Document>,
     pub(in crate::cli) decided: Vec<Decided>,
+    /// Objects with containers that are not looked at.
+    pub(in crate::cli) unknown_kinds: Vec<UnknownKind>,
+}
+
+impl DecidedDocument {
+    /// A document in which nothing is decided.
+    pub(super) fn unreadable(range: Range<usize>) -> Self {
+        Self { range, document: None, decided: Vec::new(), unknown_kinds: Vec::new() }
+    }
 }
 
 /// The decision about one pod or pod template.

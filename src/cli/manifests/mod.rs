@@ -16,15 +16,15 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
 use gomemlimit_manifest::{
-    AddedKind, AliasBudget, CustomKind, Document, DuplicateKey, Kinds, PodLocation, Pods, UnknownKind,
-    UnreadableDocument, pods, read,
+    AddedKind, AliasBudget, CustomKind, Document, KeyPosition, Kinds, NotRead, PodLocation, Pods,
+    UnknownKind, UnreadableDocument, pods, read,
 };
 use serde_json::Value;
 
 use self::{
     decided::decide_one,
     in_order::in_order,
-    surroundings::{Surroundings, surroundings_in},
+    surroundings::{Surroundings, objects, surroundings_in},
     unreadable_pod::UnreadablePod,
 };
 use super::{
@@ -49,7 +49,7 @@ pub(super) struct ManifestArgs {
     #[arg(short = 'n', long, value_parser = parse_name, add = ArgValueCompleter::new(complete::namespaces))]
     namespace: Option<String>,
     /// A kind of others with pods: PATH leads to what has the `metadata` and `spec` of the pod, such as
-    /// `ray.io/RayCluster=spec.workerGroupSpecs[*].template`; may be repeated
+    /// `example.com/Crew=spec.workers[*].template`; may be repeated
     #[arg(long = "kind", value_name = "GROUP/KIND=PATH")]
     kinds: Vec<CustomKind>,
     /// Print no notes on stderr, and no line for each container; errors and warnings only
@@ -68,6 +68,8 @@ struct Decider<'a> {
     kinds: &'a Kinds,
     surroundings: &'a Surroundings,
     default_namespace: &'a str,
+    /// Whether there are several inputs.
+    has_several: bool,
 }
 
 impl ManifestArgs {
@@ -114,6 +116,7 @@ impl ManifestArgs {
             kinds: &self.kinds.iter().cloned().collect(),
             surroundings: &surroundings,
             default_namespace: self.default_namespace(),
+            has_several: sources.len() > 1,
         };
         let prepare = |index: usize, source: &Source| {
             let held = held.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
@@ -191,8 +194,8 @@ impl Decider<'_> {
             encoding: Encoding::Utf8,
             documents: Vec::new(),
             problems: Vec::new(),
-            unknown_kinds: Vec::new(),
             added_kinds: Vec::new(),
+            is_one_of_several: self.has_several,
         };
         match text {
             Ok(Content { text, encoding, file }) => {
@@ -200,31 +203,38 @@ impl Decider<'_> {
             }
             Err(problem) => input.problems.push(problem),
         }
+        let mut templates = Templates::default();
         for document in read(&input.text, &mut AliasBudget::default()) {
             let decided = match document {
                 Ok(document) => self.document(&mut input, document),
                 Err(unreadable) => {
-                    input.problems.push(unreadable_document(&input, &unreadable));
-                    DecidedDocument { range: unreadable.range, document: None, decided: Vec::new() }
+                    let problem = unreadable_document(&input, &unreadable);
+                    if problem.severity == Severity::Note && unreadable.error.is_template() {
+                        templates.add(problem);
+                    } else {
+                        input.problems.push(problem);
+                    }
+                    DecidedDocument::unreadable(unreadable.range)
                 }
             };
             input.documents.push(decided);
         }
+        input.problems.extend(templates.note());
         input
     }
 
     fn document(&self, input: &mut DecidedInput, document: Document) -> DecidedDocument {
-        let mut decided = Vec::new();
         let policy = match resource_list::policy(&document.value, self.policy) {
             Ok(policy) => policy,
             Err(error) => {
                 let at = error.position(&input.text, &document);
                 input.add(Severity::Error, &document, at, &error.to_string());
-                return DecidedDocument { range: document.range.clone(), document: Some(document), decided };
+                let nothing = DecidedDocument::unreadable(document.range.clone());
+                return DecidedDocument { document: Some(document), ..nothing };
             }
         };
-        let Pods { locations, unknown, added } = pods(&document.value, self.kinds);
-        input.unknown_kinds.extend(unknown);
+        let mut decided = Vec::new();
+        let Pods { locations, unknown: unknown_kinds, added } = pods(&document.value, self.kinds);
         input.added_kinds.extend(added);
         let (mut found, mut paths) = (Vec::new(), Vec::new());
         for location in locations {
@@ -246,13 +256,8 @@ impl Decider<'_> {
         for ((severity, text), at) in found.into_iter().zip(input.positions(&document, &paths)) {
             input.add(severity, &document, at, &text);
         }
-        let of_pods = if decided.is_empty() { &[][..] } else { &document.duplicate_keys };
-        for DuplicateKey { line, column, key } in of_pods {
-            let text =
-                format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
-            input.add(Severity::Warning, &document, (*line, *column), &text);
-        }
-        DecidedDocument { range: document.range.clone(), document: Some(document), decided }
+        input.add_lints(&document, !decided.is_empty());
+        DecidedDocument { range: document.range.clone(), document: Some(document), decided, unknown_kinds }
     }
 
     fn pod(&self, object: &Value, location: PodLocation, policy: &Policy) -> Result<Decided, UnreadablePod> {
@@ -272,6 +277,32 @@ impl Decider<'_> {
 }
 
 impl DecidedInput {
+    /// Warns of what other programs read otherwise in a document that has pods, and of one that kubectl does not read.
+    fn add_lints(&mut self, document: &Document, has_pods: bool) {
+        if let Some(NotRead { line, column, what }) = &document.not_read
+            && (has_pods || !objects(document.value.clone()).is_empty())
+            // Several documents may have the same line.
+            && !self.problems.iter().any(|problem| problem.at == Some((*line, *column)) && problem.text.ends_with(what))
+        {
+            self.add(Severity::Warning, document, (*line, *column), what);
+        }
+        if !has_pods {
+            return;
+        }
+        for KeyPosition { line, column, key } in &document.duplicate_keys {
+            let text =
+                format!("the key {key:?} occurs twice in this mapping; the last one counts, as for kubectl");
+            self.add(Severity::Warning, document, (*line, *column), &text);
+        }
+        for KeyPosition { line, column, key } in &document.overridden_keys {
+            let text = format!(
+                "for kubectl the merge key (<<) after it overrides the key {key:?}, for other programs it does not; write \
+                 << before it, or remove it"
+            );
+            self.add(Severity::Warning, document, (*line, *column), &text);
+        }
+    }
+
     fn add(&mut self, severity: Severity, document: &Document, at: (usize, usize), what: &str) {
         let (number, (line, column)) = (document.index + 1, at);
         let text = format!("{}: document {number}, line {line}, column {column}: {what}", self.source);
@@ -287,6 +318,34 @@ fn unreadable_document(input: &DecidedInput, unreadable: &UnreadableDocument) ->
     let severity = if is_error { Severity::Error } else { Severity::Note };
     let at = error.position().unwrap_or((*line, 1));
     Problem { severity, document: *index, at: Some(at), text: format!("{}: {error}", input.source) }
+}
+
+/// The documents of a found file that are templates: one note for all of them.
+#[derive(Default)]
+struct Templates {
+    first: Option<Problem>,
+    others: usize,
+}
+
+impl Templates {
+    fn add(&mut self, problem: Problem) {
+        if self.first.is_none() {
+            self.first = Some(problem);
+        } else {
+            self.others += 1;
+        }
+    }
+
+    fn note(self) -> Option<Problem> {
+        let mut problem = self.first?;
+        let others = match self.others {
+            0 => String::new(),
+            1 => "; so is another document of it".to_owned(),
+            others => format!("; so are {others} other documents of it"),
+        };
+        problem.text += &others;
+        Some(problem)
+    }
 }
 
 /// What a summary has of one input.
@@ -307,7 +366,8 @@ impl Seen {
     fn of(input: &DecidedInput) -> Self {
         let containers = input.decided().map(|one| one.decision.containers.len()).sum();
         let is_left_out = input.documents.is_empty();
-        let unknown_kinds = input.unknown_kinds.iter().map(|one| (input.source.to_string(), one.clone()));
+        let unknown_kinds = input.documents.iter().flat_map(|one| &one.unknown_kinds);
+        let unknown_kinds = unknown_kinds.map(|one| (input.source.to_string(), one.clone()));
         Self {
             problems: Vec::new(),
             is_left_out,

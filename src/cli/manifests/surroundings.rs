@@ -88,16 +88,55 @@ impl Surroundings {
     }
 }
 
-/// Whether a text may have an object of [`KINDS`], so that it has to be parsed: their names are in it, or letters are
-/// written as escapes of JSON and YAML, or a line is folded within a word.
+/// Whether a text may have an object of [`KINDS`], so that it has to be parsed: one of them is a whole value, or may be one
+/// that is written with escapes of JSON and YAML.
 pub(super) fn may_have_objects(text: &str) -> bool {
-    let is_end_of_word =
-        |rest: &str| !rest.starts_with(|char: char| char.is_ascii_alphanumeric()) || rest.starts_with("List");
-    KINDS.iter().any(|kind| {
-        text.match_indices(kind).any(|(at, _)| text.get(at + kind.len()..).is_some_and(is_end_of_word))
-    }) || text.match_indices('\\').any(|(at, _)| {
-        text.as_bytes().get(at + 1).is_some_and(|next| matches!(next, b'u' | b'U' | b'x' | b'\n' | b'\r'))
-    })
+    let is_value = |start: usize, kind: &str| {
+        let (before, after) = (text.get(..start), text.get(start + kind.len()..));
+        before.is_some_and(may_precede) && after.is_some_and(may_follow)
+    };
+    let is_escaped = |at: usize| {
+        let (before, after) = (text.get(..at), text.get(at + 1..));
+        after.is_some_and(|after| is_letter(after) || before.is_some_and(|before| is_folded(before, after)))
+    };
+    KINDS.iter().any(|kind| text.match_indices(kind).any(|(at, _)| is_value(at, kind)))
+        || text.match_indices('\\').any(|(at, _)| is_escaped(at))
+}
+
+/// Whether a value may begin behind the text: what is before it is the end of a key, a quote, an anchor or a tag, if it is
+/// on the same line.
+fn may_precede(text: &str) -> bool {
+    let text = text.trim_end_matches([' ', '\t']);
+    text.is_empty()
+        || text.ends_with(['\n', '\r', ':', '"', '\''])
+        || text
+            .rsplit([' ', '\t', '\n', '[', '{', ','])
+            .next()
+            .is_some_and(|word| word.starts_with(['&', '!']))
+}
+
+/// Whether a kind, or that of a list of it, may end before the text.
+fn may_follow(text: &str) -> bool {
+    let text = text.strip_prefix("List").unwrap_or(text).trim_start_matches([' ', '\t']);
+    text.is_empty() || text.starts_with(['\n', '\r', '#', '"', '\'', ',', '}', ']'])
+}
+
+/// Whether `after`, behind a backslash, is the escape of a letter.
+fn is_letter(after: &str) -> bool {
+    let digits = match after.as_bytes().first() {
+        Some(b'x') => 2,
+        Some(b'u') => 4,
+        Some(b'U') => 8,
+        _ => return false,
+    };
+    let code = after.get(1..=digits).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    code.and_then(char::from_u32).is_some_and(|char| char.is_ascii_alphabetic())
+}
+
+/// Whether a line of a quoted text ends at the backslash between both, and what there is of the text may begin a kind.
+fn is_folded(before: &str, after: &str) -> bool {
+    let written = || before.rsplit('"').next().unwrap_or_default();
+    after.starts_with(['\n', '\r']) && KINDS.iter().any(|kind| kind.starts_with(written()))
 }
 
 /// The objects of [`KINDS`] in the text of an input, also those in lists.
@@ -229,10 +268,25 @@ mod tests {
             "kind: \"Name\\\n  space\"\n",
             "kind: \"Limit\\\r\n  Range\"\n",
             "{? kind : Namespace}",
+            "kind:\tNamespace # of the team\n",
+            "kind: # of the team\n  Namespace\n",
+            "kind: !!str Namespace\n",
+            "[&k LimitRange, {kind: *k}]",
+            "kind: \"\\\n  Namespace\"\n",
+            "{\"kind\" : \"LimitRange\" , \"spec\": {}}",
         ] {
             assert!(may_have_objects(text), "{text}");
         }
-        for text in ["kind: Pod\nmetadata: {namespace: a}\n", "scope: Namespaced\n", "path: C:\\dir\n"] {
+        for text in [
+            "kind: Pod\nmetadata: {namespace: a}\n",
+            "scope: Namespaced\n",
+            "path: C:\\dir\n",
+            "description: Namespace of the referent\n",
+            "description: the name of a Namespace\n",
+            "description: \"name of a Namespace.\\nmay be \\u003cnone\\u003e\"\n",
+            "description: \"a long text, \\\n  folded\"\n",
+            "kinds: [Pod, Namespace]\n",
+        ] {
             assert!(!may_have_objects(text), "{text}");
         }
     }

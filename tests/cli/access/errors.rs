@@ -35,7 +35,7 @@ use super::server::{Home, Server, run};
     "\"svc\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
      replicaset (rs), replicationcontroller (rc), job, cronjob (cj), podtemplate, and types of others such as rollout (ro)")]
 #[case::service_in_full(&["diagnose", "Services/api"],
-    "\"Services\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
+    "\"Services\" is not a resource type with pods, unlike service.serving.knative.dev (ksvc); there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \
      replicaset (rs), replicationcontroller (rc), job, cronjob (cj), podtemplate, and types of others such as rollout (ro)")]
 #[case::group(&["diagnose", "rollout.example.com/api"],
     "\"rollout.example.com\" is not a resource type with pods; there are pod (po), deployment (deploy), statefulset (sts), daemonset (ds), \

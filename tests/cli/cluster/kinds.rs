@@ -137,7 +137,7 @@ fn object(kind: &WorkloadKind, version: &str) -> Value {
     let mut object = template.rsplit('.').filter(|key| !key.is_empty()).fold(pod, |value, segment| {
         match segment.strip_suffix("[*]") {
             Some(key) => json!({key: [value]}),
-            None => json!({segment: value}),
+            None => json!({if segment == "*" { "Worker" } else { segment }: value}),
         }
     });
     object["apiVersion"] = format!("{}/{version}", kind.group).into();
@@ -223,6 +223,8 @@ async fn an_audit_names_what_made_the_owner_of_a_pod() {
     let owner = |api_version: &str, kind: &str, name: &str| json!({"apiVersion": api_version, "kind": kind, "name": name, "controller": true});
     let replica_set = owner("apps/v1", "ReplicaSet", "api-5d");
     let controller = owner("v1", "ReplicationController", "api-3");
+    let knative = owner("apps/v1", "ReplicaSet", "hello-00001-deployment-5d");
+    let job = owner("batch/v1", "Job", "train-workers-0");
     let pods = [
         owned("a", &replica_set, &json!({"rollouts-pod-template-hash": "5d"})),
         owned("b", &replica_set, &json!({"pod-template-hash": "5d"})),
@@ -231,6 +233,20 @@ async fn an_audit_names_what_made_the_owner_of_a_pod() {
         owned("e", &controller, &json!({"deploymentconfig": "other"})),
         owned("f", &owner("apps.kruise.io/v1beta1", "StatefulSet", "db"), &json!({})),
         owned("g", &owner("apps/v1", "StatefulSet", "db"), &json!({})),
+        owned("h", &knative, &json!({"pod-template-hash": "5d", "serving.knative.dev/service": "hello"})),
+        owned("i", &knative, &json!({"pod-template-hash": "5d", "serving.knative.dev/service": "hell"})),
+        owned("j", &job, &json!({"jobset.sigs.k8s.io/jobset-name": "train"})),
+        owned("k", &job, &json!({"jobset.sigs.k8s.io/jobset-name": "other"})),
+        owned(
+            "l",
+            &owner("apps/v1", "StatefulSet", "llm"),
+            &json!({"leaderworkerset.sigs.k8s.io/name": "llm"}),
+        ),
+        owned(
+            "m",
+            &owner("apps/v1", "StatefulSet", "llm-0"),
+            &json!({"leaderworkerset.sigs.k8s.io/name": "llm"}),
+        ),
     ];
     let mut fixture = ClusterFixture::sound();
     fixture.answer("/api/v1/namespaces/shop/pods", list(&pods, ""));
@@ -256,6 +272,16 @@ async fn an_audit_names_what_made_the_owner_of_a_pod() {
         ("", "ReplicationController api-3", "kubectl delete pod e -n shop"),
         ("apps.kruise.io", "StatefulSet db", "kubectl delete pod f -n shop"),
         ("apps", "StatefulSet db", "kubectl rollout restart statefulset/db -n shop"),
+        ("serving.knative.dev", "Service hello", "kubectl delete pod h -n shop"),
+        (
+            "apps",
+            "Deployment hello-00001-deployment",
+            "kubectl rollout restart deployment/hello-00001-deployment -n shop",
+        ),
+        ("jobset.x-k8s.io", "JobSet train", "run jobset/train in shop again"),
+        ("batch", "Job train-workers-0", "run job/train-workers-0 in shop again"),
+        ("leaderworkerset.x-k8s.io", "LeaderWorkerSet llm", "kubectl delete pod l -n shop"),
+        ("leaderworkerset.x-k8s.io", "LeaderWorkerSet llm", "kubectl delete pod m -n shop"),
     ];
     let expected =
         expected.map(|(group, name, advice)| (group.to_owned(), name.to_owned(), advice.to_owned()));

@@ -289,7 +289,7 @@ fn a_signal_ends_it_and_nothing_is_lost(#[case] signal: &str) {
 #[rstest]
 #[case::no_pod(&["api-0"], "there is no pod api-0 in namespace shop; of a workload write TYPE/NAME, such as deployment/api-0")]
 #[case::no_workload(&["deploy/other"], "there is no deployment other in namespace shop")]
-#[case::no_kind(&["service/api"], "\"service\" is not a resource type with pods; there are pod (po), deployment (deploy), ")]
+#[case::no_kind(&["service/api"], "\"service\" is not a resource type with pods, unlike service.serving.knative.dev (ksvc); there are pod (po), deployment (deploy), ")]
 #[case::no_name(&["deploy/A"], "\"A\" is not a name of Kubernetes")]
 #[case::no_selector(&["cronjob/nightly"], "cronjob/nightly has no pods of its own; name one of its jobs")]
 #[case::no_pods(&["-l", "app=none"], "pods app=none has no pods in namespace shop")]

@@ -12,6 +12,7 @@ mod callers;
 mod check;
 mod corpus;
 mod coverage;
+mod custom_kinds;
 mod diagnose;
 mod files;
 mod fleet;

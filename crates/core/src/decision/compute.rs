@@ -2,6 +2,7 @@
 
 use crate::{
     decision::{
+        messages::ContainerLabel,
         outcome::{ComputedValue, NotTracked},
         owned_values::OwnedValue,
     },
@@ -14,7 +15,7 @@ use crate::{
 
 /// The value for a container that nothing else excludes, or the reason for having none.
 pub(super) fn compute(
-    container: &Container<'_>,
+    (container, label): (&Container<'_>, ContainerLabel<'_>),
     limit: Limit,
     own: Option<&OwnedValue>,
     precedence: Precedence<'_>,
@@ -42,7 +43,7 @@ pub(super) fn compute(
     let value = match kind {
         ValueKind::Track => formula::tracking_value(bytes),
         ValueKind::Literal => {
-            let headroom = precedence.headroom(bytes, &container.name, warnings);
+            let headroom = precedence.headroom(bytes, &label, warnings);
             recipe.headroom = levels.note(Setting::Headroom, headroom);
             recipe.bytes(bytes).ok_or(Reason::BelowMinimum)?
         }

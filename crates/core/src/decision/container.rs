@@ -5,8 +5,8 @@ use crate::{
         compute::compute,
         memory_volumes::MemoryVolumes,
         messages::{
-            RepairResult, container_warning, invalid_limit_message, limit_message, stale_value_warning,
-            user_value_message,
+            ContainerLabel, RepairResult, container_warning, invalid_limit_message, limit_message,
+            stale_value_warning, user_value_message,
         },
         outcome::{ComputedValue, ContainerDecision, ContainerList, EnvTarget, Outcome},
         owned_values::{OwnedValue, OwnedValues, Repaired, ValueSource},
@@ -45,6 +45,8 @@ pub(super) struct ContainerDecider<'d, 'a> {
     pod: &'d PodFacts<'d, 'a>,
     container: &'d Container<'a>,
     list: ContainerList,
+    /// Its index in that list.
+    index: usize,
     limit: Limit,
     /// The value in env, if this program wrote it.
     own: Option<&'d OwnedValue>,
@@ -55,26 +57,26 @@ pub(super) struct ContainerDecider<'d, 'a> {
 impl<'d, 'a> ContainerDecider<'d, 'a> {
     pub(super) fn new(
         pod: &'d PodFacts<'d, 'a>,
-        list: ContainerList,
+        (list, index): (ContainerList, usize),
         container: &'d Container<'a>,
         matched: &'d MatchedRules<'d>,
         precedence: Precedence<'d>,
     ) -> Self {
         let limit = pod.limits.of(container, is_plain_init(list, container));
         let own = own_value(&pod.owned, container);
-        Self { pod, container, list, limit, own, matched, precedence }
+        Self { pod, container, list, index, limit, own, matched, precedence }
     }
 
-    /// Decides about the container with this index in its list.
-    pub(super) fn decide(&self, index: usize, warnings: &mut Vec<Warning>) -> ContainerDecision<'a> {
-        let Self { container, limit, own, .. } = *self;
+    /// Decides about the container.
+    pub(super) fn decide(&self, warnings: &mut Vec<Warning>) -> ContainerDecision<'a> {
+        let Self { container, index, limit, own, .. } = *self;
         let repair = self.precedence.repair().0;
         let existing = if own.is_none() { self.pod.values.existing(container, limit) } else { None };
         let has_problem = existing.as_ref().is_some_and(|existing| existing.problem.is_some());
         let fixes = has_problem && repair == Repair::Fix && container.env.has_all_indexes();
 
         let computed = match self.skip_reason(own.is_some() || fixes) {
-            None => compute(container, limit, own, self.precedence, warnings),
+            None => compute((container, self.label()), limit, own, self.precedence, warnings),
             Some(reason) => Err(reason),
         };
         let (reason, value) = match computed {
@@ -87,7 +89,7 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
         let env_from = self.env_from(reason, value.is_some() || own.is_some());
 
         if let Some(own) = own.filter(|_| value.is_none()) {
-            warnings.extend(stale_value_warning(container, own, limit, reason));
+            warnings.extend(stale_value_warning(self.label(), own, limit, reason));
         }
         let is_replaced = fixes && value.is_some();
         let reported = existing
@@ -96,7 +98,7 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
         let result = RepairResult { repaired: value.filter(|_| reason == Reason::Repaired), blocked_by };
         let problem =
             reported.and_then(|existing| user_value_message(container, existing.problem.as_ref(), result));
-        let warning = |text: &String| container_warning(container, WarningKind::BrokenValue, text);
+        let warning = |text: &String| container_warning(self.label(), WarningKind::BrokenValue, text);
         warnings.extend(problem.as_ref().map(warning));
         warnings.extend(self.full_volumes(value, reported));
         let existing = existing.as_ref().map(ExistingValue::from);
@@ -124,6 +126,10 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
         }
     }
 
+    fn label(&self) -> ContainerLabel<'d> {
+        ContainerLabel { name: &self.container.name, list: self.list, index: self.index }
+    }
+
     /// The meaning of a reason for the memory limit of the container.
     fn limit_message(&self, reason: Reason) -> Option<String> {
         let text = self.container.resources.memory_limit().or(self.pod.values.pod_memory_limit());
@@ -143,7 +149,7 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
         let bytes = value.map(|value| value.bytes).or_else(|| existing?.sound_bytes())?;
         let excess = self.pod.memory_volumes.excess(self.container, bytes, self.limit.bytes()?)?;
         let text = format!("{}; {}", excess.problem(), excess.advice(value.map(|value| value.kind)));
-        Some(container_warning(self.container, WarningKind::MemoryVolume, &text))
+        Some(container_warning(self.label(), WarningKind::MemoryVolume, &text))
     }
 
     /// The meaning of an `envFrom` that may define GOMEMLIMIT, for a first value and for a later one: a value of this

@@ -73,7 +73,8 @@ pub fn decide<'a, 'n>(pod: &Pod<'a>, context: impl Into<PodContext<'n>>, policy:
         .map(|(list, index, container)| {
             let matched = rules.matching(container);
             let precedence = annotations.precedence(&container.name, &matched, &policy.defaults);
-            ContainerDecider::new(&facts, list, container, &matched, precedence).decide(index, &mut warnings)
+            ContainerDecider::new(&facts, (list, index), container, &matched, precedence)
+                .decide(&mut warnings)
         })
         .collect();
     warnings.extend(rules.warning());

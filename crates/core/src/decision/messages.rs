@@ -1,8 +1,10 @@
 //! Messages about a GOMEMLIMIT that is in env already: of the user, or of this program.
 
+use std::fmt;
+
 use crate::{
     decision::{
-        outcome::ComputedValue,
+        outcome::{ComputedValue, ContainerList},
         owned_values::{OwnedValue, ValueSource},
         user_value::ValueProblem,
     },
@@ -14,6 +16,22 @@ use crate::{
     value::limit::Limit,
     warning::{Warning, WarningKind},
 };
+
+/// A container in a message: its name in quotes, or `containers[0]` if it has none.
+#[derive(Clone, Copy)]
+pub(crate) struct ContainerLabel<'c> {
+    pub(crate) name: &'c str,
+    pub(crate) list: ContainerList,
+    /// Its index in that list.
+    pub(crate) index: usize,
+}
+
+impl fmt::Display for ContainerLabel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, list, index } = *self;
+        if name.is_empty() { write!(f, "{}[{index}]", list.as_str()) } else { f.write_str(&quote(name)) }
+    }
+}
 
 /// The result of `repair: fix` for a broken value.
 #[derive(Clone, Copy)]
@@ -44,8 +62,8 @@ pub(crate) fn user_value_message(
 }
 
 /// A warning about one container.
-pub(crate) fn container_warning(container: &Container<'_>, kind: WarningKind, text: &str) -> Warning {
-    Warning::new(kind, format!("container {}: {text}", quote(&container.name)))
+pub(crate) fn container_warning(container: ContainerLabel<'_>, kind: WarningKind, text: &str) -> Warning {
+    Warning::new(kind, format!("container {container}: {text}"))
 }
 
 /// The message about a memory limit with this text, if it is no quantity. `is_in_template`: in an `OpenShift` Template.
@@ -94,21 +112,20 @@ pub(crate) fn limit_message(
 
 /// The warning about an own earlier value that does not fit any more and stays: this program never removes one.
 pub(crate) fn stale_value_warning(
-    container: &Container<'_>,
+    container: ContainerLabel<'_>,
     own: &OwnedValue,
     limit: Limit,
     reason: Reason,
 ) -> Option<Warning> {
-    let name = quote(&container.name);
     let text = match own.source {
         ValueSource::Literal { bytes, .. } if limit.bytes() != Some(own.limit) => format!(
-            "container {name}: GOMEMLIMIT={bytes} was injected for a limit of {} and stays, although now: {}; remove \
+            "container {container}: GOMEMLIMIT={bytes} was injected for a limit of {} and stays, although now: {}; remove \
              it from the manifest",
             human(own.limit),
             reason.explanation()
         ),
         ValueSource::Track { .. } if limit.own_bytes().is_none() => format!(
-            "container {name}: GOMEMLIMIT follows a memory limit of the container that is not there any more, so it \
+            "container {container}: GOMEMLIMIT follows a memory limit of the container that is not there any more, so it \
              becomes the node's size; remove it from the manifest, or set the limit"
         ),
         _ => return None,

@@ -114,6 +114,16 @@ impl ContainerDecision<'_> {
         &self.name
     }
 
+    /// Name of the container, or its place such as `containers[0]` if it has none, as Knative allows.
+    #[must_use]
+    pub fn label(&self) -> Cow<'_, str> {
+        if self.name.is_empty() {
+            Cow::Owned(format!("{}[{}]", self.list.as_str(), self.index))
+        } else {
+            Cow::Borrowed(&self.name)
+        }
+    }
+
     /// The meaning of the reason, for people.
     #[must_use]
     pub fn explanation(&self) -> &str {

@@ -156,6 +156,15 @@ struct OwnerLabels<'a> {
     /// Of a `DeploymentConfig` of `OpenShift`, its name.
     #[serde(borrow, rename = "deploymentconfig")]
     deployment_config: Option<Text<'a>>,
+    /// Of a Service of Knative, its name (`ServiceLabelKey` of `knative.dev/serving/pkg/apis/serving`).
+    #[serde(borrow, rename = "serving.knative.dev/service")]
+    knative_service: Option<Text<'a>>,
+    /// Of a `JobSet`, its name (`JobSetNameKey` of `jobset/api`).
+    #[serde(borrow, rename = "jobset.sigs.k8s.io/jobset-name")]
+    job_set: Option<Text<'a>>,
+    /// Of a `LeaderWorkerSet`, its name (`SetNameLabelKey` of `lws/api`).
+    #[serde(borrow, rename = "leaderworkerset.sigs.k8s.io/name")]
+    leader_worker_set: Option<Text<'a>>,
 }
 
 impl OwnerLabels<'_> {
@@ -163,10 +172,22 @@ impl OwnerLabels<'_> {
     fn above<'n>(&self, kind: &str, name: &'n str) -> Option<(&'static str, &'static str, &'n str)> {
         // A ReplicaSet is called after what made it, and the hash of the pod template.
         let without = |hash: &Option<Text<'_>>| name.strip_suffix(&**hash.as_ref()?)?.strip_suffix('-');
+        // Others name what they make after themselves, with more behind. A label alone is not enough: anybody may write it.
+        let first = |label: &Option<Text<'_>>| {
+            let label = label.as_ref()?;
+            let rest = name.strip_prefix(&**label)?;
+            if rest.is_empty() || rest.starts_with('-') { name.get(..label.len()) } else { None }
+        };
         match kind {
             "ReplicaSet" => {
                 let rollout = without(&self.rollout_hash).map(|rollout| ("argoproj.io", "Rollout", rollout));
-                rollout.or_else(|| Some(("apps", "Deployment", without(&self.deployment_hash)?)))
+                let knative = || Some(("serving.knative.dev", "Service", first(&self.knative_service)?));
+                let deployment = || Some(("apps", "Deployment", without(&self.deployment_hash)?));
+                rollout.or_else(knative).or_else(deployment)
+            }
+            "Job" => Some(("jobset.x-k8s.io", "JobSet", first(&self.job_set)?)),
+            "StatefulSet" => {
+                Some(("leaderworkerset.x-k8s.io", "LeaderWorkerSet", first(&self.leader_worker_set)?))
             }
             // A ReplicationController is called after it and a number.
             "ReplicationController" => {
@@ -207,7 +228,9 @@ impl Workload {
             ("apps.openshift.io", "DeploymentConfig") => {
                 format!("oc rollout latest deploymentconfig/{name} -n {namespace}")
             }
-            ("batch" | "", "Job") => format!("run job/{name} in {namespace} again"),
+            ("batch" | "", "Job") | ("jobset.x-k8s.io", "JobSet") => {
+                format!("run {}/{name} in {namespace} again", kind.to_ascii_lowercase())
+            }
             _ => return None,
         };
         Some(command)

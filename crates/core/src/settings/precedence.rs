@@ -1,5 +1,7 @@
 //! The precedence of levels: container, pod, rule, namespace, then the default.
 
+use std::fmt::Display;
+
 use crate::{
     quote::quote,
     settings::{
@@ -71,7 +73,12 @@ impl<'s> Precedence<'s> {
     }
 
     /// The first headroom that leaves at least 10 % of `limit`; the others are reported. None: zero.
-    pub(crate) fn headroom(&self, limit: u64, container: &str, warnings: &mut Vec<Warning>) -> (u64, Level) {
+    pub(crate) fn headroom(
+        &self,
+        limit: u64,
+        container: &dyn Display,
+        warnings: &mut Vec<Warning>,
+    ) -> (u64, Level) {
         let given = self.layers().filter_map(|(level, layer)| Some((level, layer.headroom?)));
         for (level, headroom) in given.chain([(Level::Default, self.defaults.headroom)]) {
             if formula::headroom_fits(limit, headroom) {
@@ -86,8 +93,7 @@ impl<'s> Precedence<'s> {
             warnings.push(Warning::new(
                 WarningKind::BadSetting(Setting::Headroom, level),
                 format!(
-                    "container {}: the {whose} leaves less than 10 % of the memory limit of {}; ignored",
-                    quote(container),
+                    "container {container}: the {whose} leaves less than 10 % of the memory limit of {}; ignored",
                     human(limit)
                 ),
             ));

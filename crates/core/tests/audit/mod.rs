@@ -209,6 +209,13 @@ fn the_thing_to_do_is_a_command_that_fits_the_owner() {
     pod["metadata"]["ownerReferences"] = owner("v1", "ReplicationController", "api-3");
     pod["metadata"]["labels"] = json!({"deploymentconfig": "api"});
     assert_eq!(advice(&pod), "oc rollout latest deploymentconfig/api -n shop");
+    pod["metadata"]["ownerReferences"] = owner("batch/v1", "Job", "train-workers-0");
+    pod["metadata"]["labels"] = json!({"jobset.sigs.k8s.io/jobset-name": "train"});
+    assert_eq!(advice(&pod), "run jobset/train in shop again");
+    // Knative puts the template of its Deployments back.
+    pod["metadata"]["ownerReferences"] = owner("apps/v1", "ReplicaSet", "hello-00001-deployment-5d");
+    pod["metadata"]["labels"] = json!({"pod-template-hash": "5d", "serving.knative.dev/service": "hello"});
+    assert_eq!(advice(&pod), "kubectl delete pod p -n shop");
     // Of another group: `kubectl rollout restart` knows no such kind, or another one.
     for (api_version, kind) in
         [("apps.kruise.io/v1beta1", "StatefulSet"), ("batch.volcano.sh/v1alpha1", "Job")]

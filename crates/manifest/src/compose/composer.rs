@@ -1,47 +1,23 @@
 //! Builds trees of documents from the events of the YAML parser, or from tokens of JSON.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::ops::Range;
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
-use serde_json::{Map, Value};
+use serde_json::{Value, map::Entry};
 
+use super::flow_key;
+use super::open::{Key, Open, Values, merge_into};
 use crate::alias_budget::AliasBudget;
 use crate::error::ManifestError;
 use crate::text::{Cursor, line_end, line_start};
-use crate::tree::{DuplicateKey, Node, NodeKind, Pair, Style, Tree};
+use crate::tree::{KeyPosition, Node, NodeKind, Overridden, Pair, Style, Tree};
 use crate::{scalar, template};
 
 /// The prefix of the tags that YAML itself defines.
 const YAML_TAGS: &str = "tag:yaml.org,2002:";
-
-/// A list or mapping that has been opened but not closed yet.
-pub(super) struct Open {
-    node: Node,
-    values: Values,
-}
-
-enum Values {
-    Sequence(Vec<Value>),
-    Mapping {
-        map: Map<String, Value>,
-        /// Keys that only a merge has set: they may still be written out.
-        merged: HashSet<String>,
-        /// Keys that are no texts in YAML, such as numbers.
-        others: HashMap<String, Value>,
-        key: Option<Key>,
-    },
-}
-
-struct Key {
-    text: String,
-    /// The key itself, if it is no text in YAML.
-    other: Option<Value>,
-    start: usize,
-    end: usize,
-    merge: bool,
-}
 
 pub(super) struct Composer<'s, 'b> {
     source: &'s str,
@@ -65,6 +41,9 @@ pub(super) struct Composer<'s, 'b> {
     referenced: HashSet<usize>,
     /// Keys of the document that their mapping has already, and the bytes at which they are.
     duplicates: Vec<(usize, String)>,
+    overridden: Vec<Overridden>,
+    /// Whether the trees get their nodes.
+    keeps_nodes: bool,
     budget: &'b mut AliasBudget,
 }
 
@@ -74,6 +53,7 @@ impl<'s, 'b> Composer<'s, 'b> {
         range: Range<usize>,
         place: Cursor<'s>,
         first: usize,
+        keeps_nodes: bool,
         budget: &'b mut AliasBudget,
     ) -> Self {
         Self {
@@ -89,6 +69,8 @@ impl<'s, 'b> Composer<'s, 'b> {
             anchors: HashMap::new(),
             referenced: HashSet::new(),
             duplicates: Vec::new(),
+            overridden: Vec::new(),
+            keeps_nodes,
             budget,
             range,
         }
@@ -110,7 +92,7 @@ impl<'s, 'b> Composer<'s, 'b> {
             }
             Event::DocumentEnd => self.is_in_document = false,
             Event::Scalar(text, style, anchor, tag) => {
-                let value = self.scalar(start..end, &text, style, tag.as_deref())?;
+                let value = self.scalar(start..end, text, style, tag.as_deref())?;
                 self.close(node(NodeKind::Scalar(own_style(style)), anchor, tag.is_some()), value)?;
             }
             Event::Alias(id) => {
@@ -150,7 +132,15 @@ impl<'s, 'b> Composer<'s, 'b> {
         node.end = end;
         let value = match values {
             Values::Sequence(items) => Value::Array(items),
-            Values::Mapping { map, .. } => Value::Object(map),
+            Values::Mapping { map, overridden, .. } => {
+                self.overridden.extend(overridden.into_iter().map(|(key, (start, value))| {
+                    let Cursor { line, column, .. } = self.place.forward(start);
+                    let differs = map.get(&key) != Some(&value);
+                    let differs = differs.then(|| KeyPosition { line, column, key });
+                    Overridden { start, value, differs }
+                }));
+                Value::Object(map)
+            }
         };
         self.close(node, value)
     }
@@ -167,36 +157,47 @@ impl<'s, 'b> Composer<'s, 'b> {
             None => {
                 let referenced = mem::take(&mut self.referenced);
                 let duplicate_keys = self.duplicate_keys();
+                let mut overridden = mem::take(&mut self.overridden);
+                overridden.sort_unstable_by_key(|pair| pair.start);
                 let (start, marked) = (self.start, self.marked);
                 self.is_in_document = false;
-                self.trees.push(Tree { value, start, marked, root: node, referenced, duplicate_keys });
+                self.trees.push(Tree {
+                    value,
+                    start,
+                    marked,
+                    root: node,
+                    referenced,
+                    duplicate_keys,
+                    overridden,
+                });
                 Ok(())
             }
             Some(Open { node: parent, values: Values::Sequence(values) }) => {
                 values.push(value);
-                if let NodeKind::Sequence { items, .. } = &mut parent.kind {
+                if let (true, NodeKind::Sequence { items, .. }) = (self.keeps_nodes, &mut parent.kind) {
                     items.push(node);
                 }
                 Ok(())
             }
             Some(Open { values: Values::Mapping { key, .. }, .. }) => match key.take() {
-                None => self.key(&node, &value),
+                None => self.key(&node, value),
                 Some(key) => self.pair(key, node, value),
             },
         }
     }
 
-    fn key(&mut self, node: &Node, value: &Value) -> Result<(), ManifestError> {
+    fn key(&mut self, node: &Node, value: Value) -> Result<(), ManifestError> {
         let written = self.source.get(node.start..node.end).unwrap_or("");
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Bool(_) => value.to_string(),
-            Value::Number(number) => scalar::number_key(number).ok_or_else(|| {
-                self.syntax(
-                    node.start,
-                    format!("kubectl writes the key {written} otherwise; put it in quotes"),
-                )
-            })?,
+        let (text, other) = match value {
+            Value::String(text) => (text, None),
+            Value::Bool(_) => (value.to_string(), Some(value)),
+            Value::Number(ref number) => {
+                let text = scalar::number_key(number).ok_or_else(|| {
+                    let message = format!("kubectl writes the key {written} otherwise; put it in quotes");
+                    self.syntax(node.start, message)
+                })?;
+                (text, Some(value))
+            }
             Value::Null => {
                 return Err(self.syntax(node.start, "a null key is no key for Kubernetes".to_owned()));
             }
@@ -212,7 +213,6 @@ impl<'s, 'b> Composer<'s, 'b> {
             return Err(self.syntax(node.start, message.to_owned()));
         }
         let merge = written == "<<";
-        let other = (!value.is_string()).then(|| value.clone());
         if let Some(Open { values: Values::Mapping { key, .. }, .. }) = self.open.last_mut() {
             *key = Some(Key { text, other, start: node.start, end: node.end, merge });
         }
@@ -220,26 +220,51 @@ impl<'s, 'b> Composer<'s, 'b> {
     }
 
     fn pair(&mut self, key: Key, node: Node, value: Value) -> Result<(), ManifestError> {
-        let Some(Open { values: Values::Mapping { map, merged, others, .. }, .. }) = self.open.last_mut()
-        else {
-            return Err(self.syntax(key.start, "this entry is in no mapping".to_owned()));
-        };
-        if key.merge {
-            merge_into(map, merged, value).map_err(|message| self.syntax(key.start, message.to_owned()))?;
-        } else if map.insert(key.text.clone(), value).is_some() && !merged.remove(&key.text) {
-            if others.get(&key.text) != key.other.as_ref() {
-                let message = format!("kubectl takes one of the two keys {} by chance; remove one", key.text);
-                return Err(self.syntax(key.start, message));
-            }
-            self.duplicates.push((key.start, key.text.clone()));
-        } else if let Some(other) = key.other {
-            others.insert(key.text.clone(), other);
-        }
-        if let Some(Open { node: Node { kind: NodeKind::Mapping { pairs, .. }, .. }, .. }) =
+        let Key { text, other, start, end: key_end, merge } = key;
+        let Some(Open { node: parent, values: Values::Mapping { map, merged, others, overridden, .. } }) =
             self.open.last_mut()
-        {
-            let (start, key_end) = (key.start, key.end);
-            pairs.push(Pair { key: key.text, start, key_end, merge: key.merge, value: node });
+        else {
+            return Err(self.syntax(start, "this entry is in no mapping".to_owned()));
+        };
+        if let (true, NodeKind::Mapping { pairs, .. }) = (self.keeps_nodes, &mut parent.kind) {
+            pairs.push(Pair { key: text.clone(), start, key_end, merge, value: node });
+        }
+        if merge {
+            let replaced = match merge_into(map, merged, value) {
+                Ok(replaced) => replaced,
+                Err(message) => return Err(self.syntax(start, message.to_owned())),
+            };
+            for (key, value) in replaced {
+                if let Some(pair) = parent.pair(&key) {
+                    overridden.entry(key).or_insert((pair.start, value));
+                }
+            }
+            return Ok(());
+        }
+        match map.entry(text) {
+            Entry::Vacant(entry) => {
+                if let Some(other) = other {
+                    others.insert(entry.key().clone(), other);
+                }
+                entry.insert(value);
+            }
+            Entry::Occupied(mut entry) => {
+                entry.insert(value);
+                let text = entry.key();
+                if merged.remove(text) {
+                    if let Some(other) = other {
+                        others.insert(text.clone(), other);
+                    }
+                    return Ok(());
+                }
+                overridden.remove(text);
+                if others.get(text) == other.as_ref() {
+                    self.duplicates.push((start, text.clone()));
+                } else {
+                    let message = format!("kubectl takes one of the two keys {text} by chance; remove one");
+                    return Err(self.syntax(start, message));
+                }
+            }
         }
         Ok(())
     }
@@ -247,13 +272,15 @@ impl<'s, 'b> Composer<'s, 'b> {
     fn scalar(
         &self,
         range: Range<usize>,
-        text: &str,
+        text: Cow<'_, str>,
         style: ScalarStyle,
         tag: Option<&Tag>,
     ) -> Result<Value, ManifestError> {
         let at = range.start;
-        let string = || Value::String(text.to_owned());
-        let plain = || {
+        if self.is_key_in_flow() && flow_key::is_over_lines(self.source, &range) {
+            return Err(self.syntax(at, flow_key::MESSAGE.to_owned()));
+        }
+        let plain = |text: &str| {
             scalar::resolve(text)
                 .ok_or_else(|| self.syntax(at, format!("{text} is a number that Kubernetes cannot hold")))
         };
@@ -261,20 +288,25 @@ impl<'s, 'b> Composer<'s, 'b> {
             self.flow_scalar(&range, tag.is_some())?;
         }
         let Some(tag) = tag else {
-            return if style == ScalarStyle::Plain { plain() } else { Ok(string()) };
+            return if style == ScalarStyle::Plain { plain(&text) } else { Ok(Value::String(text.into())) };
         };
         match tag.suffix_in_namespace(YAML_TAGS).as_deref() {
-            Some("null" | "bool" | "int" | "float") => plain(),
+            Some("null" | "bool" | "int" | "float") => plain(&text),
             Some(suffix @ ("binary" | "merge")) => {
                 let message = format!("the tag !!{suffix} is not supported; write the value that it means");
                 Err(self.syntax(at, message))
             }
-            _ => Ok(string()),
+            _ => Ok(Value::String(text.into())),
         }
     }
 
     fn is_in_flow(&self) -> bool {
         self.open.last().is_some_and(|open| open.node.is_flow())
+    }
+
+    fn is_key_in_flow(&self) -> bool {
+        let is_key = |open: &Open| matches!(open.values, Values::Mapping { key: None, .. });
+        self.open.last().is_some_and(|open| open.node.is_flow() && is_key(open))
     }
 
     /// Refuses an unquoted scalar between brackets that go-yaml splits otherwise (its `yaml_parser_fetch_next_token`
@@ -303,14 +335,14 @@ impl<'s, 'b> Composer<'s, 'b> {
     }
 
     /// The duplicate keys of the document, in their order.
-    fn duplicate_keys(&mut self) -> Vec<DuplicateKey> {
+    fn duplicate_keys(&mut self) -> Vec<KeyPosition> {
         let mut keys = mem::take(&mut self.duplicates);
         keys.sort_unstable();
         let mut place = self.place;
         keys.into_iter()
             .map(|(at, key)| {
                 place = place.forward(at);
-                DuplicateKey { line: place.line, column: place.column, key }
+                KeyPosition { line: place.line, column: place.column, key }
             })
             .collect()
     }
@@ -341,42 +373,6 @@ impl<'s, 'b> Composer<'s, 'b> {
         let Cursor { line, column, .. } = self.place.forward(at);
         ManifestError::Syntax { document, line, column, message }
     }
-}
-
-impl Open {
-    pub(super) fn new(node: Node) -> Self {
-        let values = match node.kind {
-            NodeKind::Mapping { .. } => {
-                Values::Mapping { map: Map::new(), merged: HashSet::new(), others: HashMap::new(), key: None }
-            }
-            _ => Values::Sequence(Vec::new()),
-        };
-        Self { node, values }
-    }
-}
-
-/// Merges the value of `<<`: as in kubectl's parser, it wins over the pairs before it, and in a list of
-/// mappings the earlier ones win.
-fn merge_into(
-    map: &mut Map<String, Value>,
-    merged: &mut HashSet<String>,
-    value: Value,
-) -> Result<(), &'static str> {
-    let mappings = match value {
-        Value::Array(items) => items,
-        other => vec![other],
-    };
-    for mapping in mappings.into_iter().rev() {
-        let Value::Object(mapping) = mapping else {
-            return Err("a merge key (<<) must have a mapping or a list of mappings");
-        };
-        for (key, value) in mapping {
-            if map.insert(key.clone(), value).is_none() {
-                merged.insert(key);
-            }
-        }
-    }
-    Ok(())
 }
 
 fn own_style(style: ScalarStyle) -> Style {

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::composer::{Composer, Open};
+use super::composer::Composer;
+use super::open::Open;
 use crate::alias_budget::AliasBudget;
 use crate::error::ManifestError;
 use crate::json_text;
@@ -25,10 +26,11 @@ pub(crate) fn compose_json(
     range: Range<usize>,
     place: Cursor<'_>,
     document: usize,
+    keeps_nodes: bool,
     budget: &mut AliasBudget,
 ) -> Result<Tree, ManifestError> {
     let end = range.end;
-    let mut composer = Composer::new(source, range.clone(), place, document, budget);
+    let mut composer = Composer::new(source, range.clone(), place, document, keeps_nodes, budget);
     let mut at = range.start;
     while let Some(rest) = source.get(at..end).filter(|rest| !rest.is_empty()) {
         composer.seen = at;

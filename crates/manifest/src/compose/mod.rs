@@ -1,7 +1,9 @@
 //! Reads a part of a text into the trees of its documents.
 
 mod composer;
+mod flow_key;
 mod json;
+mod open;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -31,17 +33,18 @@ pub(crate) struct Failure {
 }
 
 /// Reads the YAML documents of `source.get(range)`, of which the first one has the number `document`; `place` is before
-/// the range.
+/// the range. The trees have their nodes only with `keeps_nodes`.
 pub(crate) fn compose(
     source: &str,
     range: Range<usize>,
     place: Cursor<'_>,
     document: usize,
+    keeps_nodes: bool,
     budget: &mut AliasBudget,
 ) -> Composed {
     // kubectl.rs has refused the line breaks of YAML 1.1.
     let options = options! { emit_comments: false, emit_anchor_events: true };
-    let mut composer = Composer::new(source, range.clone(), place, document, budget);
+    let mut composer = Composer::new(source, range.clone(), place, document, keeps_nodes, budget);
     let text = source.get(range.clone()).unwrap_or("");
     // As `LineReader` of apimachinery does.
     let ends_in_line = range.end == source.len() && !text.is_empty() && !text.ends_with('\n');

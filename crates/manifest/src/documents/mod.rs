@@ -13,9 +13,9 @@ use thiserror::Error;
 use crate::alias_budget::AliasBudget;
 use crate::compose::{compose, compose_json};
 use crate::error::ManifestError;
-use crate::kubectl;
+use crate::kubectl::{self, NotRead, Parts};
 use crate::text::{Cursor, line_start};
-use crate::tree::{DuplicateKey, Node, NodeKind, Style, Tree};
+use crate::tree::{KeyPosition, Tree};
 use json::{JsonEnd, JsonError, JsonValues};
 use pieces::{Piece, pieces};
 
@@ -35,7 +35,12 @@ pub struct Document {
     /// Whether it is JSON by the rules of JSON: the input begins with a brace, and only JSON is before it.
     pub is_json: bool,
     /// The keys that their mapping has already; the last one counts, as for kubectl.
-    pub duplicate_keys: Vec<DuplicateKey>,
+    pub duplicate_keys: Vec<KeyPosition>,
+    /// The keys that a merge key (`<<`) after them overrides with another value, as for kubectl, but not for most other
+    /// programs.
+    pub overridden_keys: Vec<KeyPosition>,
+    /// Why kubectl does not read it; none if it does.
+    pub not_read: Option<NotRead>,
 }
 
 /// A part of an input that cannot be read.
@@ -62,7 +67,9 @@ pub struct UnreadableDocument {
 /// that it applies stays unseen, or one whose aliases copy more than the budget.
 pub fn read(source: &str, budget: &mut AliasBudget) -> Vec<Result<Document, UnreadableDocument>> {
     let mut documents: Vec<Result<Document, UnreadableDocument>> = Vec::new();
-    scan(source, budget, &mut |found| {
+    // The place of a pair that a merge key overrides is wanted, too.
+    let keeps_nodes = source.contains("<<");
+    scan(source, keeps_nodes, budget, &mut |found| {
         let index = documents.len();
         let start = match documents.last_mut() {
             None => 0,
@@ -73,8 +80,10 @@ pub fn read(source: &str, budget: &mut AliasBudget) -> Vec<Result<Document, Unre
         };
         let (range, line) = (start..source.len(), found.line);
         documents.push(match found.outcome {
-            Ok(Tree { value, duplicate_keys, .. }) => {
-                Ok(Document { value, index, range, line, is_json: found.is_json, duplicate_keys })
+            Ok(Tree { value, duplicate_keys, overridden, .. }) => {
+                let Found { is_json, not_read, .. } = found;
+                let overridden_keys = overridden.into_iter().filter_map(|pair| pair.differs).collect();
+                Ok(Document { value, index, range, line, is_json, duplicate_keys, overridden_keys, not_read })
             }
             Err(error) => Err(UnreadableDocument { index, range, line, error }),
         });
@@ -85,7 +94,7 @@ pub fn read(source: &str, budget: &mut AliasBudget) -> Vec<Result<Document, Unre
 /// Reads `text`, the range of one document, with the position of each node in it. `None` if it is not one document.
 pub(crate) fn tree(text: &str) -> Option<Tree> {
     let mut outcomes = Vec::new();
-    scan(text, &mut AliasBudget::default(), &mut |found| outcomes.push(found.outcome));
+    scan(text, true, &mut AliasBudget::default(), &mut |found| outcomes.push(found.outcome));
     let tree = outcomes.pop()?.ok()?;
     outcomes.is_empty().then_some(tree)
 }
@@ -96,12 +105,13 @@ struct Found {
     start: usize,
     line: usize,
     is_json: bool,
+    not_read: Option<NotRead>,
     outcome: Result<Tree, ManifestError>,
 }
 
-/// Calls `found` for each document.
-fn scan(source: &str, budget: &mut AliasBudget, found: &mut dyn FnMut(Found)) {
-    let mut scanner = Scanner { source, budget, cursor: Cursor::new(source), count: 0, found };
+/// Calls `found` for each document, whose tree has its nodes only with `keeps_nodes`.
+fn scan(source: &str, keeps_nodes: bool, budget: &mut AliasBudget, found: &mut dyn FnMut(Found)) {
+    let mut scanner = Scanner { source, keeps_nodes, budget, cursor: Cursor::new(source), count: 0, found };
     let Some(JsonValues { ranges, end }) = json::json_values(source) else {
         return scanner.stream(0, FirstPiece::Any);
     };
@@ -130,6 +140,7 @@ enum FirstPiece {
 
 struct Scanner<'s, 'f> {
     source: &'s str,
+    keeps_nodes: bool,
     budget: &'f mut AliasBudget,
     /// The start of the part that is read.
     cursor: Cursor<'s>,
@@ -138,16 +149,16 @@ struct Scanner<'s, 'f> {
 }
 
 impl Scanner<'_, '_> {
-    fn found(&mut self, start: usize, line: usize, is_json: bool, outcome: Result<Tree, ManifestError>) {
+    fn found(&mut self, found: Found) {
         self.count += 1;
-        (self.found)(Found { start, line, is_json, outcome });
+        (self.found)(found);
     }
 
     fn unreadable(&mut self, start: usize, error: ManifestError) {
         let text = self.source.get(start..).unwrap_or("");
         let before = text.split_inclusive('\n').take_while(|line| pieces::is_blank_or_comment(line));
         let line = self.cursor.forward(start + before.map(str::len).sum::<usize>()).line;
-        self.found(start, line, false, Err(error));
+        self.found(Found { start, line, is_json: false, not_read: None, outcome: Err(error) });
     }
 
     /// Number (from 1) of the next document.
@@ -158,8 +169,9 @@ impl Scanner<'_, '_> {
     fn json(&mut self, range: Range<usize>) {
         self.cursor = self.cursor.forward(range.start);
         let start = range.start;
-        let outcome = compose_json(self.source, range, self.cursor, self.next_document(), self.budget);
-        self.found(start, self.cursor.line, true, outcome);
+        let number = self.next_document();
+        let outcome = compose_json(self.source, range, self.cursor, number, self.keeps_nodes, self.budget);
+        self.found(Found { start, line: self.cursor.line, is_json: true, not_read: None, outcome });
     }
 
     /// What is behind JSON values and no JSON: YAML, but for kubectl only after a single one.
@@ -187,11 +199,12 @@ impl Scanner<'_, '_> {
 
     /// The YAML stream from the byte `from` on.
     fn stream(&mut self, from: usize, mut first: FirstPiece) {
+        let mut parts = Parts::new(self.source, from);
         for piece in pieces(self.source, from) {
             match mem::replace(&mut first, FirstPiece::Any) {
                 FirstPiece::Refused(error) => self.unreadable(piece.range.start, error),
-                FirstPiece::Json(error) => self.piece(&piece, Some(error)),
-                FirstPiece::Any => self.piece(&piece, None),
+                FirstPiece::Json(error) => self.piece(&piece, &mut parts, Some(error)),
+                FirstPiece::Any => self.piece(&piece, &mut parts, None),
             }
         }
     }
@@ -202,14 +215,14 @@ impl Scanner<'_, '_> {
             return false;
         }
         let mut budget = AliasBudget::default();
-        let alone = compose(self.source, piece.content..error, self.cursor, 1, &mut budget);
+        let alone = compose(self.source, piece.content..error, self.cursor, 1, false, &mut budget);
         alone.failure.is_none()
             && alone.trees.len() == trees.len()
             && alone.trees.iter().zip(trees).all(|(alone, tree)| alone.value == tree.value)
     }
 
     /// `broken` is the error to report if the piece is not YAML.
-    fn piece(&mut self, piece: &Piece, broken: Option<ManifestError>) {
+    fn piece(&mut self, piece: &Piece, parts: &mut Parts, broken: Option<ManifestError>) {
         self.cursor = self.cursor.forward(piece.range.start);
         let (start, number) = (piece.range.start, self.next_document());
         if let (true, Some(marker)) = (piece.is_hidden, piece.marker) {
@@ -220,10 +233,10 @@ impl Scanner<'_, '_> {
             return self.unreadable(start, error);
         }
         let content = piece.content..piece.range.end;
-        let composed = compose(self.source, content, self.cursor, number, self.budget);
+        let composed = compose(self.source, content, self.cursor, number, self.keeps_nodes, self.budget);
         let mut trees = composed.trees;
         if let (true, None, Some(marker)) = (trees.is_empty(), &composed.failure, piece.marker) {
-            trees.push(empty(marker, piece.content));
+            trees.push(Tree { start: marker, marked: true, ..Tree::empty(piece.content) });
         }
         if let Some(failure) = &composed.failure
             && !self.is_read_alone(piece, failure.start, &trees)
@@ -233,13 +246,17 @@ impl Scanner<'_, '_> {
         }
         let has_trees = !trees.is_empty();
         for (index, mut tree) in trees.into_iter().enumerate() {
+            // Of nothing between two separators kubectl makes no part.
+            let is_part = piece.content < piece.range.end;
+            let text = tree.start.max(piece.content);
+            let not_read = if is_part { parts.not_read(self.source, text, self.cursor) } else { None };
             if let (0, Some(marker)) = (index, piece.marker) {
                 (tree.start, tree.marked) = (marker, true);
             }
             let line = self.cursor.forward(tree.start).line;
             // With its indentation.
             let from = if index == 0 { start } else { line_start(self.source, tree.start) };
-            self.found(from, line, false, Ok(tree));
+            self.found(Found { start: from, line, is_json: false, not_read, outcome: Ok(tree) });
         }
         match composed.failure {
             Some(failure) if has_trees => {
@@ -260,20 +277,8 @@ impl Scanner<'_, '_> {
     }
 }
 
-/// The tree of a document that has nothing after its `---`.
-fn empty(marker: usize, content: usize) -> Tree {
-    let kind = NodeKind::Scalar(Style::Plain);
-    let root = Node { start: content, end: content, anchor: 0, tagged: false, kind };
-    Tree {
-        value: Value::Null,
-        root,
-        referenced: [].into(),
-        start: marker,
-        marked: true,
-        duplicate_keys: Vec::new(),
-    }
-}
-
+#[cfg(test)]
+mod kubectl_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -252,6 +252,22 @@ fn the_last_of_duplicate_keys_counts(
     "{\"a\":[[1,\n1e999]]}",
     "document 1, line 2, column 1: 1e999 is a number that Kubernetes cannot hold"
 )]
+#[case::key_over_lines(
+    "a: 1\nb: {c d\n  e: 1}\n",
+    "document 1, line 2, column 5: kubectl reads no key over several lines"
+)]
+#[case::quoted_key_over_lines(
+    "{a: 1, \"c\n d\": 1}\n",
+    "document 1, line 1, column 8: kubectl reads no key over several lines"
+)]
+#[case::colon_below(
+    "[{\"c\" # d\n : 1}]\n",
+    "document 1, line 1, column 3: kubectl reads no key over several lines"
+)]
+#[case::comments_of_javascript(
+    "{\"a\": {\n  // b c\n  \"d\": 1\n}}\n",
+    "document 1, line 2, column 3: kubectl reads no key"
+)]
 #[case::tab("a:\n\tb: 1\n", "document 1, line 2, column ")]
 #[case::list_as_key("[a]: 1\n", "a key must be a text")]
 #[case::null_as_key("~: 1\n", "a null key")]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::written::is_free;
 use crate::tree::{Node, NodeKind, Pair, Tree};
 
 /// The anchors of a document that have aliases.
@@ -118,11 +119,28 @@ impl<'t> Anchors<'t> {
         pairs.get(position).filter(|_| !is_overridden)
     }
 
-    /// The list, mapping or scalar that is written at the path; none if an alias or a merge key is on the way.
+    /// The value of a key that a mapping of a merge key gives, if only this place has it: the mapping is written there, and has
+    /// no anchor, and none is in the value, and no tag.
+    pub(super) fn given_here(&self, mapping: &'t Node, key: &str) -> Option<&'t Node> {
+        let mut merges = mapping.pairs().iter().rev().filter(|pair| pair.merge);
+        let (merge, giver) = merges.find_map(|pair| {
+            let giver = self.merged(&pair.value).into_iter().find(|giver| self.has(giver, key))?;
+            Some((&pair.value, giver))
+        })?;
+        let is_here = |node: &Node| node.anchor == 0 && !matches!(node.kind, NodeKind::Alias(_));
+        if !is_here(merge) || !is_here(giver) {
+            return None;
+        }
+        self.own(giver, key).map(|pair| &pair.value).filter(|value| is_free(value))
+    }
+
+    /// The list, mapping or scalar that is written at the path; none if an alias is on the way, or a merge key with a value that
+    /// other places have, too.
     pub(super) fn child(&self, node: &'t Node, token: &str) -> Option<&'t Node> {
         match self.own(node, token) {
             Some(pair) => Some(&pair.value),
-            None => node.items().get(token.parse::<usize>().ok()?),
+            None if node.pairs().is_empty() => node.items().get(token.parse::<usize>().ok()?),
+            None => self.given_here(node, token),
         }
     }
 }

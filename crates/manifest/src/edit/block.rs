@@ -62,6 +62,7 @@ impl BlockStyle {
                     |(key, value): &(&str, _)| format!("{}{}", spaces(column), self.pair(key, value, column));
                 pairs.iter().map(pair).collect()
             }
+            Written::Copy(copied) => return format!(" {}", copied.in_block(key + self.mapping)),
             scalar @ Written::Scalar(_) => return format!(" {}", quote::scalar_or_plain(scalar)),
         };
         format!("\n{}", lines.join("\n"))
@@ -85,6 +86,7 @@ impl BlockStyle {
                     pairs.iter().map(|(key, value)| self.pair(key, value, column)).collect();
                 lines.join(&format!("\n{}", spaces(column)))
             }
+            Written::Copy(copied) => copied.in_block(column),
             value => FlowStyle::yaml().write(value, None),
         }
     }

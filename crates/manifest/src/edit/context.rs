@@ -36,6 +36,16 @@ impl<'t> EditContext<'t> {
         Ok(context)
     }
 
+    /// An edit of the list or mapping at the end of these nodes.
+    pub(super) fn along(
+        draft: &'t Draft<'t>,
+        anchors: &'t Anchors<'t>,
+        edit: &'t Edit,
+        trail: Vec<&'t Node>,
+    ) -> Self {
+        Self { source: &draft.text, draft, anchors, edit, trail }
+    }
+
     /// The list or mapping to edit.
     pub(super) fn container(&self) -> Result<&'t Node, ManifestError> {
         self.trail.last().copied().ok_or_else(|| self.not_found())
@@ -44,12 +54,6 @@ impl<'t> EditContext<'t> {
     /// Whether the document is JSON, in which every text has double quotes.
     pub(super) fn is_json(&self) -> bool {
         self.draft.is_json()
-    }
-
-    /// Whether an alias refers to a part of `node`.
-    pub(super) fn has_referenced_anchor(&self, node: &Node) -> bool {
-        self.draft.tree.referenced.contains(&node.anchor)
-            || node.children().any(|child| self.has_referenced_anchor(child))
     }
 
     /// A replacement with the line breaks of the surrounding text; `text` has `\n`.

@@ -61,14 +61,32 @@ impl<'s> Draft<'s> {
     }
 
     /// Makes the replacements, and reads the text again.
-    pub(super) fn splice(&mut self, mut splices: Vec<Splice>) -> Result<(), ManifestError> {
+    pub(super) fn splice(&mut self, splices: Vec<Splice>) -> Result<(), ManifestError> {
+        let (text, step) = self.replaced(splices).ok_or_else(|| self.changed_more())?;
+        // Two trees of a long list take too much memory.
+        self.tree = Tree::empty(0);
+        let tree = documents::tree(&text).ok_or_else(|| self.changed_more())?;
+        self.take(text, tree, step);
+        Ok(())
+    }
+
+    /// Makes the replacements if the values stay the same for kubectl; whether they do.
+    pub(super) fn splice_if_same(&mut self, splices: Vec<Splice>) -> bool {
+        let Some((text, step)) = self.replaced(splices) else { return false };
+        let tree = documents::tree(&text).filter(|tree| tree.value == self.tree.value);
+        tree.map(|tree| self.take(text, tree, step)).is_some()
+    }
+
+    /// The text with the replacements; `None` if they overlap.
+    fn replaced(&self, mut splices: Vec<Splice>) -> Option<(String, Step)> {
         splices.sort_by_key(|splice| (splice.range.start, Reverse(splice.depth)));
         let step = splices.iter().map(|splice| (splice.range.clone(), splice.text.len())).collect();
-        let text = splice(&self.text, splices).ok_or_else(|| self.changed_more())?;
-        self.tree = documents::tree(&text).ok_or_else(|| self.changed_more())?;
-        self.text = text;
-        self.steps.push(Step(step));
-        Ok(())
+        Some((splice(&self.text, splices)?, Step(step)))
+    }
+
+    fn take(&mut self, text: String, tree: Tree, step: Step) {
+        (self.text, self.tree) = (text, tree);
+        self.steps.push(step);
     }
 
     /// The edited text, if it has the values `expected`.

@@ -73,6 +73,11 @@ impl FlowStyle {
             Written::Mapping(pairs) if !pairs.is_empty() => {
                 ("{", "}", pairs.iter().map(|(key, value)| self.pair(key, value, inner.as_ref())).collect())
             }
+            Written::Copy(copied) => {
+                return copied
+                    .in_flow(self.json)
+                    .map_or_else(|| self.write(&Written::from(copied.value), None), str::to_owned);
+            }
             other if self.json => return quote::scalar(other, Quote::Double),
             other => return quote::scalar_or_plain(other),
         };

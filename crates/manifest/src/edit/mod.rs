@@ -8,7 +8,10 @@ mod draft;
 mod edit_tree;
 mod flow;
 mod item;
+mod merge;
+mod other_reading;
 mod pair;
+mod plan;
 mod pointer;
 mod properties;
 mod quote;
@@ -20,12 +23,7 @@ mod written;
 
 use crate::documents::Document;
 use crate::error::ManifestError;
-use crate::tree::NodeKind;
-use anchors::Anchors;
-use context::EditContext;
 use draft::Draft;
-use splice::Splice;
-use written::Written;
 
 pub use change::{Change, Edit};
 
@@ -62,9 +60,13 @@ pub fn edit(source: &str, document: &Document, edits: &[Edit]) -> Result<Edited,
     let mut notes = Vec::new();
     while !pending.is_empty() {
         let (mut now, later) = rounds::split(pending);
-        sharing::settle(&mut draft, &mut now, &mut expected, &mut notes)?;
-        let splices = plan(&draft, &now)?;
+        let all = sharing::settle(&mut draft, &mut now, &mut expected, &mut notes)?;
+        let others = other_reading::edits(&draft, &all);
+        let splices = plan::all(&draft, &now)?;
         draft.splice(splices)?;
+        for edit in &others {
+            other_reading::make(&mut draft, edit);
+        }
         pending = later;
     }
     Ok(Edited { text: draft.finish(&expected)?, notes })
@@ -79,44 +81,6 @@ fn edit_between_carriage_returns(
     let alone = Document { range: 0..text.len(), ..document.clone() };
     let edited = edit(&text.replace('\r', "\n"), &alone, edits)?;
     Ok(Edited { text: edited.text.replace('\n', "\r"), notes: edited.notes })
-}
-
-fn plan(draft: &Draft<'_>, edits: &[Edit]) -> Result<Vec<Splice>, ManifestError> {
-    let anchors = Anchors::new(&draft.tree);
-    let mut splices = Vec::new();
-    for edit in edits {
-        splices.extend(plan_one(&EditContext::new(draft, &anchors, edit)?, edit)?);
-    }
-    Ok(splices)
-}
-
-fn plan_one(context: &EditContext<'_>, edit: &Edit) -> Result<Vec<Splice>, ManifestError> {
-    let container = context.container()?;
-    let last = edit.path.last().map_or("", String::as_str);
-    let value = match &edit.change {
-        Change::Add(value) | Change::Replace(value) => &Written::from(value),
-        Change::Remove => &Written::List(Vec::new()),
-    };
-    match &container.kind {
-        NodeKind::Mapping { .. } if edit.change != Change::Remove => {
-            match context.anchors.own(container, last) {
-                Some(pair) => slot::set(context, &pair.value, Some(pair), value),
-                None => pair::insert(context, container, last, value),
-            }
-        }
-        NodeKind::Sequence { flow, items } => {
-            let at = last.parse::<usize>().ok().filter(|at| *at < items.len());
-            match (&edit.change, at, flow) {
-                (Change::Add(_), Some(at), _) => item::insert_before(context, container, at, value),
-                (Change::Add(_), None, true) => flow::insert(context, container, None, value),
-                (Change::Add(_), None, false) => block::append_item(context, container, value),
-                (Change::Replace(_), Some(at), _) => item::replace(context, container, at, value),
-                (Change::Remove, Some(at), _) => item::remove(context, container, at),
-                (_, None, _) => Err(context.not_found()),
-            }
-        }
-        _ => Err(context.not_found()),
-    }
 }
 
 #[cfg(test)]

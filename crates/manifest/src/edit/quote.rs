@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::written::Written;
+use super::written::{Copied, Written};
 use crate::scalar as yaml_scalar;
+use crate::text::is_printable;
 use crate::tree::Style;
 
 /// How to quote a string.
@@ -34,6 +35,7 @@ pub(super) fn scalar(value: &Written<'_>, quote: Quote) -> String {
     match value {
         Written::Scalar(Value::String(text)) => quoted(text, quote),
         Written::Scalar(other) => other.to_string(),
+        Written::Copy(copied) => scalar(&Written::Scalar(copied.value), quote),
         Written::List(_) => "[]".to_owned(),
         Written::Mapping(_) => "{}".to_owned(),
     }
@@ -42,7 +44,9 @@ pub(super) fn scalar(value: &Written<'_>, quote: Quote) -> String {
 /// As [`scalar`], but without quotes if YAML needs none.
 pub(super) fn scalar_or_plain(value: &Written<'_>) -> String {
     match value {
-        Written::Scalar(Value::String(text)) => plain(text),
+        Written::Scalar(Value::String(text)) | Written::Copy(Copied { value: Value::String(text), .. }) => {
+            plain(text)
+        }
         other => scalar(other, Quote::Double),
     }
 }
@@ -76,9 +80,4 @@ pub(super) fn quoted(text: &str, quote: Quote) -> String {
     }
     result.push('"');
     result
-}
-
-/// Whether every YAML parser accepts the character without an escape in a quoted scalar on one line.
-fn is_printable(char: char) -> bool {
-    !char.is_control() && !matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }

@@ -86,7 +86,7 @@ fn fits_tag(context: &EditContext<'_>, node: &Node, value: &Written<'_>) -> bool
         Written::List(_) => "!!seq",
         Written::Mapping(_) => "!!map",
         Written::Scalar(Value::String(_)) => "!!str",
-        Written::Scalar(_) => return false,
+        Written::Scalar(_) | Written::Copy(_) => return false,
     };
     let before = context.source.get(properties::start(context.source, node)..node.start).unwrap_or("");
     before.split_whitespace().any(|word| word == tag)

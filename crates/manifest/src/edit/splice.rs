@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 /// Bytes to replace by other text.
+#[derive(Clone)]
 pub(super) struct Splice {
     pub(super) range: Range<usize>,
     pub(super) text: String,

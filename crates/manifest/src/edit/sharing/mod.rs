@@ -6,6 +6,8 @@ mod held;
 mod sites;
 mod write_out;
 
+use std::cmp::Reverse;
+
 use serde_json::Value;
 
 use super::anchors::Giver;
@@ -18,18 +20,22 @@ use crate::tree::{Node, NodeKind};
 use fix::Fix;
 use sites::{Definition, Site, Sites};
 
+/// Maximum number of passes over a document, in each of which a mapping has one value written out.
+const MAX_PASSES: usize = 1000;
+
 /// Writes values out until no edit changes another place than its own, and takes away the edits that another one makes, too.
+/// Gives all edits, also those.
 pub(super) fn settle(
     draft: &mut Draft<'_>,
     edits: &mut Vec<Edit>,
     expected: &mut Value,
     notes: &mut Vec<String>,
-) -> Result<(), ManifestError> {
-    loop {
+) -> Result<Vec<Edit>, ManifestError> {
+    for _ in 0..MAX_PASSES {
         let tree = EditTree::new(edits);
         let sites = Sites::new(&draft.tree, &tree);
         if sites.aliases.is_empty() && sites.merging.is_empty() {
-            return Ok(());
+            return Ok(edits.clone());
         }
         let held = held::edits(&sites);
         if !held.is_empty() {
@@ -41,17 +47,23 @@ pub(super) fn settle(
         let fixes = sites.fixes();
         if fixes.is_empty() {
             let is_made: Vec<bool> = edits.iter().map(|edit| sites.is_made_elsewhere(edit)).collect();
+            let all = edits.clone();
             let mut is_made = is_made.into_iter();
             edits.retain(|_| is_made.next() != Some(true));
-            return Ok(());
+            return Ok(all);
         }
-        let mut splices = Vec::new();
-        for fix in fixes {
-            splices.extend(write_out::write(draft, &sites, &fix)?);
-            notes.push(write_out::note(draft, &sites, &fix));
+        let splices = |keeps_style| {
+            let splices = fixes.iter().map(|fix| write_out::write(draft, &sites, fix, keeps_style));
+            splices.collect::<Result<Vec<_>, _>>().map(|splices| splices.concat())
+        };
+        let (styled, plain) = (splices(true)?, splices(false)?);
+        notes.extend(fixes.iter().map(|fix| write_out::note(draft, &sites, fix)));
+        // A comment may follow that a block scalar would take in.
+        if !draft.splice_if_same(styled) {
+            draft.splice(plain)?;
         }
-        draft.splice(splices)?;
     }
+    Err(draft.changed_more())
 }
 
 /// The edits that a value gets by those of its anchor.
@@ -89,6 +101,9 @@ impl<'t> Sites<'t> {
         self.anchors.entries(site.node).into_iter().find_map(|entry| {
             let Giver::Merge { pair, mapping } = entry.giver else { return None };
             let wanted = site.edits.and_then(|edits| edits.at(entry.key));
+            if self.anchors.given_here(site.node, entry.key).is_some() {
+                return None;
+            }
             match self.given(mapping, entry.key, entry.value) {
                 Given::Other => Some(Fix::Merge(site, pair)),
                 Given::Edits(given) if given == wanted => None,
@@ -106,18 +121,25 @@ impl<'t> Sites<'t> {
         merges.into_iter().find_map(|(position, pair)| {
             self.anchors.merged(&pair.value).into_iter().find_map(|mapping| {
                 let edits = self.definition(mapping).and_then(|definition| definition.edits)?;
-                let mut gained = edits
+                let mut all = edits
                     .below
                     .iter()
                     .filter(|(key, edits)| edits.change.is_some() && !self.anchors.has(mapping, key));
-                gained.find_map(|(key, _)| {
+                all.find_map(|(key, gained)| {
                     let wanted = site.edits.and_then(|edits| edits.at(key)).and_then(|edits| edits.change);
                     match entries.iter().find(|entry| entry.key == *key) {
                         None if wanted.is_some() => None,
                         None => Some(Fix::Merge(site, position)),
                         Some(entry) => match entry.giver {
                             Giver::Own(own) if own > position => None,
-                            Giver::Own(_) => Some(Fix::Merge(site, position)),
+                            Giver::Merge { pair, mapping: giver }
+                                if self.is_before(site, (pair, giver), (position, mapping)) =>
+                            {
+                                None
+                            }
+                            // The pair becomes the same.
+                            Giver::Own(_) if wanted.is_some() && wanted == gained.change => None,
+                            Giver::Own(_) => Some(Fix::Key(site, entry.key)),
                             Giver::Merge { .. } if wanted.is_some() => None,
                             Giver::Merge { .. } => Some(Fix::Key(site, entry.key)),
                         },
@@ -125,6 +147,16 @@ impl<'t> Sites<'t> {
                 })
             })
         })
+    }
+
+    /// Whether of two merged mappings, each with the position of its merge key, the first one counts.
+    fn is_before(&self, site: &Site<'t>, one: (usize, &Node), other: (usize, &Node)) -> bool {
+        let place = |(position, mapping): (usize, &Node)| {
+            let merged = site.node.pairs().get(position).map(|pair| self.anchors.merged(&pair.value));
+            let index = merged.into_iter().flatten().position(|one| one.start == mapping.start);
+            (Reverse(position), index)
+        };
+        place(one) < place(other)
     }
 
     /// The edits of the value that a merged mapping gives to a key.

@@ -13,17 +13,18 @@ use crate::edit::flow::FlowStyle;
 use crate::edit::pair;
 use crate::edit::slot;
 use crate::edit::splice::Splice;
-use crate::edit::written::Written;
+use crate::edit::written::{Copied, Written};
 use crate::error::ManifestError;
 use crate::json_pointer::json_pointer;
 use crate::text::{column, is_blank_or_comment, line_end};
 use crate::tree::{Node, NodeKind, Pair};
 
-/// Writes the value of `fix` out.
+/// Writes the value of `fix` out, in the style in which it is written if `keeps_style` is set.
 pub(super) fn write(
     draft: &Draft<'_>,
     sites: &Sites<'_>,
     fix: &Fix<'_, '_>,
+    keeps_style: bool,
 ) -> Result<Vec<Splice>, ManifestError> {
     let (site, key) = match *fix {
         Fix::Alias(site) => (site, None),
@@ -35,7 +36,8 @@ pub(super) fn write(
     let edit = Edit { path, change: Change::Remove };
     let context = EditContext::new(draft, &sites.anchors, &edit)?;
     let value = draft.tree.value.pointer(&json_pointer(&site.path)).ok_or_else(|| context.not_found())?;
-    let written = written(&sites.anchors, site.node, value);
+    let source = keeps_style.then_some(&*draft.text);
+    let written = written(source, &sites.anchors, site.node, value);
     match *fix {
         Fix::Alias(site) => {
             let mut splices = write_alias(&context, site.node, &written)?;
@@ -70,6 +72,11 @@ pub(super) fn note(draft: &Draft<'_>, sites: &Sites<'_>, fix: &Fix<'_, '_>) -> S
         let pair = site.node.pairs().get(position)?;
         Some((pair.start, text(pair.start, block::end_of(&draft.text, &pair.value)?)))
     };
+    let merged = |site: &Site<'_>, position: usize| {
+        let pair = site.node.pairs().get(position);
+        let mapping = pair.and_then(|pair| sites.anchors.merged(&pair.value).first().copied());
+        mapping.map_or(0, |mapping| mapping.anchor)
+    };
     let (what, at, anchor) = match *fix {
         Fix::Alias(site) => {
             let anchor = if let NodeKind::Alias(id) = site.node.kind { id } else { 0 };
@@ -78,15 +85,20 @@ pub(super) fn note(draft: &Draft<'_>, sites: &Sites<'_>, fix: &Fix<'_, '_>) -> S
         Fix::Key(site, key) => {
             let entries = sites.anchors.entries(site.node);
             let giver = entries.iter().find(|entry| entry.key == key).map(|entry| entry.giver);
-            let Some(Giver::Merge { pair, mapping }) = giver else { return String::new() };
-            let (at, text) = merge(site, pair).unwrap_or_default();
-            (format!("{key} of {text}"), at, mapping.anchor)
+            let (position, anchor) = match giver {
+                Some(Giver::Merge { pair, mapping }) => (pair, mapping.anchor),
+                // The last merge key is going to give it.
+                _ => {
+                    let position = site.node.pairs().iter().rposition(|pair| pair.merge).unwrap_or_default();
+                    (position, merged(site, position))
+                }
+            };
+            let (at, text) = merge(site, position).unwrap_or_default();
+            (format!("{key} of {text}"), at, anchor)
         }
         Fix::Merge(site, position) => {
             let (at, text) = merge(site, position).unwrap_or_default();
-            let pair = site.node.pairs().get(position);
-            let mapping = pair.and_then(|pair| sites.anchors.merged(&pair.value).first().copied());
-            (text, at, mapping.map_or(0, |mapping| mapping.anchor))
+            (text, at, merged(site, position))
         }
     };
     let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -100,18 +112,22 @@ pub(super) fn note(draft: &Draft<'_>, sites: &Sites<'_>, fix: &Fix<'_, '_>) -> S
     }
 }
 
-/// The value of `node`, with its keys in their order.
-fn written<'v>(anchors: &Anchors<'_>, node: &Node, value: &'v Value) -> Written<'v> {
+/// The value of `node`, with its keys in their order, and in its style in `source`.
+fn written<'v>(source: Option<&'v str>, anchors: &Anchors<'_>, node: &Node, value: &'v Value) -> Written<'v> {
     let node = anchors.resolve(node);
+    if let Some(copied) = source.and_then(|source| Copied::new(source, node, value)) {
+        return Written::Copy(copied);
+    }
     match value {
-        Value::Array(items) => Written::List(
-            items.iter().zip(node.items()).map(|(value, item)| written(anchors, item, value)).collect(),
-        ),
+        Value::Array(items) => {
+            let items = items.iter().zip(node.items());
+            Written::List(items.map(|(value, item)| written(source, anchors, item, value)).collect())
+        }
         Value::Object(map) => {
             let entries = anchors.entries(node);
             let pairs = entries.iter().filter_map(|entry| {
                 let (key, value) = map.get_key_value(entry.key)?;
-                Some((key.as_str(), written(anchors, entry.value, value)))
+                Some((key.as_str(), written(source, anchors, entry.value, value)))
             });
             Written::Mapping(pairs.collect())
         }
@@ -132,6 +148,11 @@ fn write_alias(
     {
         return Ok(splices);
     }
+    if let (false, Written::Copy(copied), true) = (container.is_flow(), value, ends_line(context, node.end)) {
+        let at =
+            pair.map_or(column(context.source, node.start), |pair| column(context.source, pair.start) + 2);
+        return Ok(over_lines(context, node.start, node.end, &copied.in_block(at)));
+    }
     if is_lines && pair.is_none() && ends_line(context, node.end) {
         let text = BlockStyle::around(context).item(value, column(context.source, node.start));
         return Ok(over_lines(context, node.start, node.end, &text));
@@ -148,24 +169,21 @@ fn write_merge(
 ) -> Result<Vec<Splice>, ManifestError> {
     let merge = mapping.pairs().get(position).ok_or_else(|| context.not_found())?;
     let end = block::end_of(context.source, &merge.value).unwrap_or(merge.value.end);
-    let mut splices =
-        pair::remove_overridden(context, mapping, |key| pairs.iter().any(|(given, _)| *given == key));
-    if pairs.is_empty() {
-        // Nothing that it gives is used.
-        splices.push(context.splice(merge.start..end, "<<: {}"));
-    } else if mapping.is_flow() {
+    let is_overriding = pairs.iter().any(|(key, _)| mapping.pair(key).is_some());
+    if mapping.is_flow() || is_overriding || pairs.is_empty() {
         let style = FlowStyle::around(context);
         let texts: Vec<String> = pairs.iter().map(|(key, value)| style.pair(key, value, None)).collect();
-        splices.push(context.splice(merge.start..end, &texts.join(style.comma)));
-    } else {
-        if !ends_line(context, end) {
-            return Err(context.unsupported(end, "something else is on the same line"));
-        }
-        let (at, style) = (column(context.source, merge.start), BlockStyle::around(context));
-        let texts: Vec<String> = pairs.iter().map(|(key, value)| style.pair(key, value, at)).collect();
-        splices.extend(over_lines(context, merge.start, end, &texts.join(&format!("\n{}", spaces(at)))));
+        let texts = texts.join(style.comma);
+        // The pairs that it overrides stay, and so it does, if only as an empty one.
+        let text = if is_overriding || pairs.is_empty() { format!("<<: {{{texts}}}") } else { texts };
+        return Ok(vec![context.splice(merge.start..end, &text)]);
     }
-    Ok(splices)
+    if !ends_line(context, end) {
+        return Err(context.unsupported(end, "something else is on the same line"));
+    }
+    let (at, style) = (column(context.source, merge.start), BlockStyle::around(context));
+    let texts: Vec<String> = pairs.iter().map(|(key, value)| style.pair(key, value, at)).collect();
+    Ok(over_lines(context, merge.start, end, &texts.join(&format!("\n{}", spaces(at)))))
 }
 
 fn ends_line(context: &EditContext<'_>, end: usize) -> bool {

@@ -131,14 +131,14 @@ fn what_is_shared_or_alone_stays() {
         let error = edited(source, &[edit]).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     };
-    check("a: [&x {b: 1}, 2]\nc: *x\n", &[remove("/a/0")], "a: [2]\nc:\n  b: 1\n");
+    check("a: [&x {b: 1}, 2]\nc: *x\n", &[remove("/a/0")], "a: [2]\nc: {b: 1}\n");
     check("a: [2, &x {b: 1}]\nc: *x\n", &[remove("/a/0")], "a: [&x {b: 1}]\nc: *x\n");
     check("a: [&x {b: 1}]\nc: *x\n", &[add("/a/0", json!(2))], "a: [2, &x {b: 1}]\nc: *x\n");
     check("a:\n- &x\n  b: 1\n- 3\nc: *x\n", &[add("/a/0", json!(2))], "a:\n- 2\n- &x\n  b: 1\n- 3\nc: *x\n");
     check(
         "a: [&x {b: 1}, 2]\nc: *x\n",
         &[set("/a/0")],
-        "a: [&x {name: GOMEMLIMIT, value: \"966367641\"}, 2]\nc:\n  b: 1\n",
+        "a: [&x {name: GOMEMLIMIT, value: \"966367641\"}, 2]\nc: {b: 1}\n",
     );
     check("a:\n- b: &x 1\n- 2\nc: *x\n", &[remove("/a/0")], "a:\n- 2\nc: 1\n");
     refuse("a: [1]\n", remove("/a/0"), "the only item");

@@ -2,8 +2,10 @@
 
 mod annotations;
 mod block;
+mod copies;
 mod flow;
 mod item;
+mod overridden;
 mod properties;
 mod refused;
 mod sharing;

@@ -1,6 +1,7 @@
 //! Edits that are refused, each with an error that has the position and the reason.
 
 use super::*;
+use crate::edit::splice::Splice;
 
 #[track_caller]
 fn refuse(source: &str, edit: Edit, message: &str) {

@@ -78,10 +78,8 @@ fn a_container_with_another_value_gets_an_env_of_its_own() {
   - <<: *base # the same
     name: two
     env:
-    - name: ROLE
-      value: a
-    - name: GOMEMLIMIT
-      value: "2"
+    - {name: ROLE, value: a}
+    - {name: GOMEMLIMIT, value: "2"}
 "#,
         &["line 11: env of <<: *base is written out here, because it is not edited as line 5 is"],
     );
@@ -103,14 +101,13 @@ fn a_container_that_stays_as_it_is_gets_an_env_of_its_own() {
   - <<: *base # the same
     name: two
     env:
-    - name: ROLE
-      value: a
+    - {name: ROLE, value: a}
 "#;
     let notes = ["line 11: env of <<: *base is written out here, because it is not edited as line 5 is"];
     check_notes(TWINS, &[append(0, "1")], only_first, &notes);
     let only_second = TWINS.replace(
         "name: two\n",
-        "name: two\n    env:\n    - name: ROLE\n      value: a\n    - name: GOMEMLIMIT\n      value: \"2\"\n",
+        "name: two\n    env:\n    - {name: ROLE, value: a}\n    - {name: GOMEMLIMIT, value: \"2\"}\n",
     );
     check_notes(TWINS, &[append(1, "2")], &only_second, &notes);
 }
