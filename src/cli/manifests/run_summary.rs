@@ -61,7 +61,7 @@ impl RunSummary {
         for (index, kind) in kinds.iter().enumerate() {
             match self.added_kinds.get(&index) {
                 None => {
-                    output::warning(&format!("--kind {kind}: no object of this kind is among the inputs"))
+                    output::warning(&format!("--kind {kind}: no object of this kind is among the inputs"));
                 }
                 Some(false) => output::warning(&format!(
                     "--kind {kind}: no object of this kind has a pod with containers at this path"
