@@ -21,11 +21,11 @@ const maxPrinted = 20
 
 // Everything that is counted.
 type totals struct {
-	repositories, files, unreadable, documents, workloads, changed, values, byKubectl, singles int
-	hangs, differences                                                                         int
-	kinds, reasons                                                                             map[string]int
-	seconds                                                                                    map[string]float64
-	peaks                                                                                      map[string]int64
+	repositories, files, unreadable, refused, documents, workloads, changed, values, byKubectl, singles int
+	hangs, differences                                                                                  int
+	kinds, reasons                                                                                      map[string]int
+	seconds                                                                                             map[string]float64
+	peaks                                                                                               map[string]int64
 }
 
 type bench struct {
@@ -110,8 +110,8 @@ func lastLines(text []byte) string {
 
 func (b *bench) print(wall time.Duration) {
 	t := b.totals
-	fmt.Printf("\n%d repositories, %d files (%d unreadable), %d documents, %d workloads\n",
-		t.repositories, t.files, t.unreadable, t.documents, t.workloads)
+	fmt.Printf("\n%d repositories, %d files (%d unreadable, %d refused), %d documents, %d workloads\n",
+		t.repositories, t.files, t.unreadable, t.refused, t.documents, t.workloads)
 	fmt.Printf("injected: %d values in %d files\n", t.values, t.changed)
 	printCounts("workloads", t.kinds)
 	printCounts("containers", t.reasons)

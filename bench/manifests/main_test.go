@@ -434,3 +434,16 @@ func TestMemoryIsThatOfTheProgram(t *testing.T) {
 	}
 	runtime.KeepAlive(large)
 }
+
+func TestARefusalIsNoDifferenceWithoutWorkloads(t *testing.T) {
+	error1 := "error: a.yaml: document 1, line 1, column 1: YAML parsers disagree about this text between brackets; put it in quotes"
+	for text, isRefusal := range map[string]bool{configMap: true, shop: false, broken: false} {
+		one := &file{path: "a.yaml", documents: documents([]byte(text))}
+		if found := (&messages{errors: []string{error1}}).refusal(one); (found != "") != isRefusal {
+			t.Errorf("%s: %q", text, found)
+		}
+		if found := (&messages{errors: []string{"error: a.yaml: a word"}}).refusal(one); found != "" {
+			t.Errorf("%s: %q", text, found)
+		}
+	}
+}

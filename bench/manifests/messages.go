@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -67,6 +68,26 @@ var (
 	isTemplate = regexp.MustCompile(`\{\{|\{%|<%`)
 )
 
+// What kubectl passes by without an error.
+const notRead = " kubectl does not read this"
+
+// The sentences of what docs/inject.md refuses although kubectl reads it, or passes it by.
+var isRefused = regexp.MustCompile(`YAML parsers disagree|mean different things to YAML parsers|(?:kubectl|only kubectl) (?:reads|takes|writes|ends)` +
+	"|" + notRead + `|ends a line for kubectl|is not supported; write|a number that Kubernetes cannot hold|copy more than`)
+
+// The refusal of a file without workloads: nothing of it is injected, and an error names it.
+func (m *messages) refusal(one *file) string {
+	if m == nil || len(m.errors) != 1 || len(one.workloads()) > 0 || !isRefused.MatchString(m.errors[0]) {
+		return ""
+	}
+	for _, document := range one.documents {
+		if document.err != nil {
+			return ""
+		}
+	}
+	return m.errors[0]
+}
+
 // What is wrong with the messages about a file: everything that cannot be read has to be named, with the severity that the
 // file deserves, and nothing else.
 func messagesWrong(one *file, of *messages) []string {
@@ -92,6 +113,7 @@ func messagesWrong(one *file, of *messages) []string {
 	}
 	var wrong []string
 	if len(broken) == 0 {
+		notes = slices.DeleteFunc(notes, func(note string) bool { return strings.Contains(note, notRead) })
 		if len(notes) > 0 || len(of.errors) > 0 && !isIll {
 			wrong = append(wrong, fmt.Sprintf("kubectl reads it: %s", strings.Join(append(notes, of.errors...), "; ")))
 		}

@@ -130,7 +130,13 @@ func (r *repository) report() error {
 	of, hasErrors := messagesOf(injected.stderr, known)
 	r.messages = of
 	for _, one := range r.files {
-		r.differAll(filepath.Join(r.name, one.path), messagesWrong(one, of[one.path]))
+		place := filepath.Join(r.name, one.path)
+		if refusal := of[one.path].refusal(one); refusal != "" {
+			r.totals.refused++
+			fmt.Printf("REFUSED %s: %s\n", place, refusal)
+			continue
+		}
+		r.differAll(place, messagesWrong(one, of[one.path]))
 	}
 	if wanted := map[bool]int{false: 0, true: 2}[hasErrors]; injected.code != wanted {
 		r.differ(r.name, "inject: exit code %d, not %d: %s", injected.code, wanted, lastLines(injected.stderr))

@@ -108,7 +108,7 @@ func (r *repository) each() error {
 			r.hang(r.root, arguments)
 			continue
 		}
-		isBroken := false
+		isBroken := r.messages[one.path].refusal(one) != ""
 		for _, document := range one.documents {
 			isBroken = isBroken || document.err != nil
 		}

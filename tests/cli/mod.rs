@@ -8,6 +8,7 @@ mod decided;
 mod diagnose;
 mod doubtful;
 mod explain;
+mod failed_reports;
 mod files;
 mod help;
 mod in_place;

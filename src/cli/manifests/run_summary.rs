@@ -59,15 +59,12 @@ impl RunSummary {
     /// Prints what is about the whole run, in which `kinds` are those of `--kind`.
     pub(super) fn print(&self, kinds: &[CustomKind]) {
         for (index, kind) in kinds.iter().enumerate() {
-            match self.added_kinds.get(&index) {
-                None => {
-                    output::warning(&format!("--kind {kind}: no object of this kind is among the inputs"))
-                }
-                Some(false) => output::warning(&format!(
-                    "--kind {kind}: no object of this kind has a pod with containers at this path"
-                )),
-                Some(true) => {}
-            }
+            let problem = match self.added_kinds.get(&index) {
+                None => "no object of this kind is among the inputs",
+                Some(false) => "no object of this kind has a pod with containers at this path",
+                Some(true) => continue,
+            };
+            output::warning(&format!("--kind {kind}: {problem}"));
         }
         for (first, count, hint) in self.unknown_kinds.values() {
             let others = match count - 1 {

@@ -58,7 +58,8 @@ fn string_as_yaml(string: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(quoted.len());
     for char in quoted.chars() {
         if is_odd(char) {
-            escaped += &format!("\\u{:04x}", u32::from(char));
+            let code = format!("\\u{:04x}", u32::from(char));
+            escaped.push_str(&code);
         } else {
             escaped.push(char);
         }

@@ -278,6 +278,8 @@ impl Scanner<'_, '_> {
 }
 
 #[cfg(test)]
+mod kubectl_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
