@@ -295,3 +295,32 @@ fn the_advice_about_a_placeholder_fits_its_template() {
         assert_eq!(container["explanation"], format!("the memory limit \"{limit}\" {expected}"), "{text}");
     }
 }
+
+/// Also within a List, and if another document has an object of its name.
+#[test]
+fn an_unknown_kind_is_found_on_its_line() {
+    let object = |name: &str| {
+        format!(
+            "apiVersion: example.com/v1\nkind: Crew\nmetadata: {{name: {name}}}\nspec:\n  groups:\n  - {{}}\n  - template:\n      spec:\n        \
+             containers:\n        - name: ray\n"
+        )
+    };
+    let item = |name: &str| object(name).replace('\n', "\n  ").trim_end().to_owned();
+    let list = format!(
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n- {}\n- {}\n",
+        item("a"),
+        item("a")
+    );
+    let text = format!("a: 1\n---\n{}---\n{}---\n{list}", object("a"), object("a"));
+    let gate = ["explain", "-f", "-", "--fail-on", "unknown-kind"];
+    let log = run_with_stdin(&[&gate[..], &["-o", "junit"]].concat(), &text).stdout;
+    let lines: Vec<_> =
+        log.match_indices("(stdin):").map(|(at, _)| log[at + 8..].split(':').next().unwrap()).collect();
+    let expected: Vec<_> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.contains("name: ray"))
+        .map(|(at, _)| (at + 1).to_string())
+        .collect();
+    assert_eq!((expected.len(), lines), (4, expected.iter().map(String::as_str).collect()), "{log}");
+}

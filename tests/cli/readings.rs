@@ -55,7 +55,7 @@ fn what_kubectl_does_not_read_is_a_warning(
     assert_eq!(injected.matches("name: GOMEMLIMIT").count(), text.matches("kind: Pod").count(), "{injected}");
 }
 
-/// kubectl 1.37 reads the limit of 512Mi, and `kubectl kustomize`, PyYAML and yq that of 1Gi.
+/// kubectl 1.37 reads the limit of 512Mi, and `kubectl kustomize` and `PyYAML` that of 1Gi.
 #[test]
 fn a_key_that_a_merge_key_overrides_is_a_warning() {
     let text = "apiVersion: v1

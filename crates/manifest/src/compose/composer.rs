@@ -6,7 +6,7 @@ use std::mem;
 use std::ops::Range;
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
-use serde_json::{Value, map::Entry};
+use serde_json::{Map, Value, map::Entry};
 
 use super::flow_key;
 use super::open::{Key, Open, Values, merge_into};
@@ -132,17 +132,33 @@ impl<'s, 'b> Composer<'s, 'b> {
         node.end = end;
         let value = match values {
             Values::Sequence(items) => Value::Array(items),
-            Values::Mapping { map, overridden, .. } => {
-                self.overridden.extend(overridden.into_iter().map(|(key, (start, value))| {
-                    let Cursor { line, column, .. } = self.place.forward(start);
-                    let differs = map.get(&key) != Some(&value);
-                    let differs = differs.then(|| KeyPosition { line, column, key });
-                    Overridden { start, value, differs }
-                }));
+            Values::Mapping { map, merged, .. } => {
+                self.add_overridden(&node, &map, merged);
                 Value::Object(map)
             }
         };
         self.close(node, value)
+    }
+
+    /// Adds the pairs of a mapping that its merge keys override.
+    fn add_overridden(
+        &mut self,
+        mapping: &Node,
+        map: &Map<String, Value>,
+        merged: HashMap<String, Option<Value>>,
+    ) {
+        let mut values: HashMap<_, _> =
+            merged.into_iter().filter_map(|(key, own)| Some((key, own?))).collect();
+        for pair in mapping.pairs().iter().rev().filter(|pair| !pair.merge) {
+            if values.is_empty() {
+                return;
+            }
+            let Some((key, value)) = values.remove_entry(&pair.key) else { continue };
+            let Cursor { line, column, .. } = self.place.forward(pair.start);
+            let is_same = map.get(&key) == Some(&value);
+            let differs = (!is_same).then_some(KeyPosition { line, column, key });
+            self.overridden.push(Overridden { start: pair.start, value, differs });
+        }
     }
 
     /// Adds a complete node to the innermost open list or mapping, or makes it the root.
@@ -221,7 +237,7 @@ impl<'s, 'b> Composer<'s, 'b> {
 
     fn pair(&mut self, key: Key, node: Node, value: Value) -> Result<(), ManifestError> {
         let Key { text, other, start, end: key_end, merge } = key;
-        let Some(Open { node: parent, values: Values::Mapping { map, merged, others, overridden, .. } }) =
+        let Some(Open { node: parent, values: Values::Mapping { map, merged, others, .. } }) =
             self.open.last_mut()
         else {
             return Err(self.syntax(start, "this entry is in no mapping".to_owned()));
@@ -230,16 +246,7 @@ impl<'s, 'b> Composer<'s, 'b> {
             pairs.push(Pair { key: text.clone(), start, key_end, merge, value: node });
         }
         if merge {
-            let replaced = match merge_into(map, merged, value) {
-                Ok(replaced) => replaced,
-                Err(message) => return Err(self.syntax(start, message.to_owned())),
-            };
-            for (key, value) in replaced {
-                if let Some(pair) = parent.pair(&key) {
-                    overridden.entry(key).or_insert((pair.start, value));
-                }
-            }
-            return Ok(());
+            return merge_into(map, merged, value).map_err(|message| self.syntax(start, message.to_owned()));
         }
         match map.entry(text) {
             Entry::Vacant(entry) => {
@@ -251,13 +258,12 @@ impl<'s, 'b> Composer<'s, 'b> {
             Entry::Occupied(mut entry) => {
                 entry.insert(value);
                 let text = entry.key();
-                if merged.remove(text) {
+                if matches!(merged.remove(text), Some(None)) {
                     if let Some(other) = other {
                         others.insert(text.clone(), other);
                     }
                     return Ok(());
                 }
-                overridden.remove(text);
                 if others.get(text) == other.as_ref() {
                     self.duplicates.push((start, text.clone()));
                 } else {

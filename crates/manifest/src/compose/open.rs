@@ -1,6 +1,6 @@
 //! Lists and mappings that are being read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
@@ -16,12 +16,11 @@ pub(super) enum Values {
     Sequence(Vec<Value>),
     Mapping {
         map: Map<String, Value>,
-        /// Keys that only a merge has set: they may still be written out.
-        merged: HashSet<String>,
+        /// Keys that a merge has set, and may still be written out: with the value of the pair that it overrides, if there is
+        /// one.
+        merged: HashMap<String, Option<Value>>,
         /// Keys that are no texts in YAML, such as numbers.
         others: HashMap<String, Value>,
-        /// Keys of pairs that a merge key has overridden: the bytes at which they are, and the values.
-        overridden: HashMap<String, (usize, Value)>,
         key: Option<Key>,
     },
 }
@@ -38,13 +37,9 @@ pub(super) struct Key {
 impl Open {
     pub(super) fn new(node: Node) -> Self {
         let values = match node.kind {
-            NodeKind::Mapping { .. } => Values::Mapping {
-                map: Map::new(),
-                merged: HashSet::new(),
-                others: HashMap::new(),
-                overridden: HashMap::new(),
-                key: None,
-            },
+            NodeKind::Mapping { .. } => {
+                Values::Mapping { map: Map::new(), merged: HashMap::new(), others: HashMap::new(), key: None }
+            }
             _ => Values::Sequence(Vec::new()),
         };
         Self { node, values }
@@ -52,13 +47,12 @@ impl Open {
 }
 
 /// Merges the value of `<<`: as in kubectl's parser, it wins over the pairs before it, and in a list of
-/// mappings the earlier ones win. Gives the values of pairs that it replaces.
+/// mappings the earlier ones win.
 pub(super) fn merge_into(
     map: &mut Map<String, Value>,
-    merged: &mut HashSet<String>,
+    merged: &mut HashMap<String, Option<Value>>,
     value: Value,
-) -> Result<Vec<(String, Value)>, &'static str> {
-    let mut replaced = Vec::new();
+) -> Result<(), &'static str> {
     let mappings = match value {
         Value::Array(items) => items,
         other => vec![other],
@@ -68,12 +62,9 @@ pub(super) fn merge_into(
             return Err("a merge key (<<) must have a mapping or a list of mappings");
         };
         for (key, value) in mapping {
-            match map.insert(key.clone(), value) {
-                None => _ = merged.insert(key),
-                Some(own) if !merged.contains(&key) => replaced.push((key, own)),
-                Some(_) => {}
-            }
+            let own = map.insert(key.clone(), value);
+            merged.entry(key).or_insert(own);
         }
     }
-    Ok(replaced)
+    Ok(())
 }

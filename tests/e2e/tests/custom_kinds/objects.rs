@@ -105,7 +105,7 @@ async fn create_owned(client: &Client, namespace: &str, owner: &Value, mut objec
     create(client, namespace, object).await;
 }
 
-/// A Rollout with its ReplicaSet, whose pod runs.
+/// A Rollout with its `ReplicaSet`, whose pod runs.
 pub async fn create_rollout(client: &Client, namespace: &str) {
     let spec = demo_spec(&["-live=4MiB", "-garbage=64KiB"], "64Mi");
     let (selector, labels) =

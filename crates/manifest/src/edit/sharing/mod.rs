@@ -34,7 +34,7 @@ pub(super) fn settle(
     for _ in 0..MAX_PASSES {
         let tree = EditTree::new(edits);
         let sites = Sites::new(&draft.tree, &tree);
-        if sites.aliases.is_empty() && sites.merging.is_empty() {
+        if sites.aliases.is_empty() && sites.merging.is_empty() && sites.hidden.is_empty() {
             return Ok(edits.clone());
         }
         let held = held::edits(&sites);
@@ -80,7 +80,15 @@ impl<'t> Sites<'t> {
         // One for each mapping: the others are found when the text is read again.
         let merges =
             self.merging.iter().filter_map(|site| self.inherited(site).or_else(|| self.gained(site)));
-        aliases.chain(merges).collect()
+        let fixes: Vec<_> = aliases.chain(merges).collect();
+        if !fixes.is_empty() {
+            return fixes;
+        }
+        let is_lost = |site: &&Site<'t>| match site.node.kind {
+            NodeKind::Alias(id) => self.definitions.get(&id).is_some_and(Definition::is_away),
+            _ => false,
+        };
+        self.hidden.iter().filter(is_lost).map(Fix::Alias).collect()
     }
 
     /// Whether an alias gets its edits by those of its anchor, or is replaced itself.
@@ -130,19 +138,19 @@ impl<'t> Sites<'t> {
                     match entries.iter().find(|entry| entry.key == *key) {
                         None if wanted.is_some() => None,
                         None => Some(Fix::Merge(site, position)),
-                        Some(entry) => match entry.giver {
-                            Giver::Own(own) if own > position => None,
-                            Giver::Merge { pair, mapping: giver }
-                                if self.is_before(site, (pair, giver), (position, mapping)) =>
-                            {
-                                None
-                            }
-                            // The pair becomes the same.
-                            Giver::Own(_) if wanted.is_some() && wanted == gained.change => None,
-                            Giver::Own(_) => Some(Fix::Key(site, entry.key)),
-                            Giver::Merge { .. } if wanted.is_some() => None,
-                            Giver::Merge { .. } => Some(Fix::Key(site, entry.key)),
-                        },
+                        Some(entry) => {
+                            let is_needless = match entry.giver {
+                                // After it, or it becomes the same.
+                                Giver::Own(own) => {
+                                    own > position || (wanted.is_some() && wanted == gained.change)
+                                }
+                                Giver::Merge { pair, mapping: giver } => {
+                                    wanted.is_some()
+                                        || self.is_before(site, (pair, giver), (position, mapping))
+                                }
+                            };
+                            (!is_needless).then_some(Fix::Key(site, entry.key))
+                        }
                     }
                 })
             })

@@ -22,15 +22,19 @@ pub(super) struct Site<'t> {
     pub(super) node: &'t Node,
     pub(super) path: Vec<String>,
     pub(super) edits: Option<&'t EditTree<'t>>,
+    /// The nodes from the root to the list or mapping that it is in, if no path leads there.
+    pub(super) trail: Option<Vec<&'t Node>>,
 }
 
-/// All of them. Aliases and merge keys without a path, and those that edits take away, are left out.
+/// All of them, but those that edits take away.
 pub(super) struct Sites<'t> {
     pub(super) root: &'t Node,
     pub(super) anchors: Anchors<'t>,
     pub(super) definitions: BTreeMap<usize, Definition<'t>>,
     pub(super) aliases: Vec<Site<'t>>,
     pub(super) merging: Vec<Site<'t>>,
+    /// Aliases without a path: of merge keys, or in pairs that another one overrides.
+    pub(super) hidden: Vec<Site<'t>>,
 }
 
 /// How a walk reaches a value.
@@ -48,22 +52,25 @@ impl<'t> Sites<'t> {
             definitions: BTreeMap::new(),
             aliases: Vec::new(),
             merging: Vec::new(),
+            hidden: Vec::new(),
         };
         let way = Way { has_path: true, is_gone: false };
-        sites.walk(tree, &tree.root, Some(edits), &mut Vec::new(), way);
+        sites.walk(tree, Some(edits), &mut Vec::new(), &mut vec![&tree.root], way);
         sites
     }
 
+    /// Adds all in the value at the end of `trail`.
     fn walk(
         &mut self,
         tree: &Tree,
-        node: &'t Node,
         edits: Option<&'t EditTree<'t>>,
         path: &mut Vec<String>,
+        trail: &mut Vec<&'t Node>,
         way: Way,
     ) {
-        let edits = edits.filter(|_| way.has_path);
-        let site = |path: &[String]| Site { node, path: path.to_vec(), edits };
+        let Some((node, parents)) = trail.split_last() else { return };
+        let (node, edits) = (*node, edits.filter(|_| way.has_path));
+        let site = |path: &[String], trail| Site { node, path: path.to_vec(), edits, trail };
         if tree.referenced.contains(&node.anchor) {
             let path = way.has_path.then(|| path.clone());
             self.definitions.insert(node.anchor, Definition { node, path, edits, is_gone: way.is_gone });
@@ -73,7 +80,9 @@ impl<'t> Sites<'t> {
             NodeKind::Scalar(_) => {}
             NodeKind::Alias(_) => {
                 if way.has_path && !way.is_gone {
-                    self.aliases.push(site(path));
+                    self.aliases.push(site(path, None));
+                } else if !way.is_gone {
+                    self.hidden.push(site(path, Some(parents.to_vec())));
                 }
             }
             NodeKind::Sequence { items, .. } => {
@@ -81,19 +90,23 @@ impl<'t> Sites<'t> {
                     let token = position.to_string();
                     let edits = edits.and_then(|edits| edits.at_item(&token));
                     path.push(token);
-                    self.walk(tree, item, edits, path, below);
+                    trail.push(item);
+                    self.walk(tree, edits, path, trail, below);
+                    trail.pop();
                     path.pop();
                 }
             }
             NodeKind::Mapping { pairs, .. } => {
                 if below.has_path && !below.is_gone && pairs.iter().any(|pair| pair.merge) {
-                    self.merging.push(site(path));
+                    self.merging.push(site(path, None));
                 }
                 for pair in pairs {
                     let edits = edits.and_then(|edits| edits.at(&pair.key));
                     let has_path = below.has_path && self.counts(node, pair);
                     path.push(pair.key.clone());
-                    self.walk(tree, &pair.value, edits, path, Way { has_path, ..below });
+                    trail.push(&pair.value);
+                    self.walk(tree, edits, path, trail, Way { has_path, ..below });
+                    trail.pop();
                     path.pop();
                 }
             }

