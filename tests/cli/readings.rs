@@ -41,12 +41,10 @@ fn what_kubectl_does_not_read_is_a_warning(
         &["inject", "-f", "-", "-q", "-o", "json"],
     ] {
         let output = run_with_stdin(arguments, &text);
-        let warnings: String = expected
-            .iter()
-            .map(|(document, line, what)| {
-                format!("warning: (stdin): document {document}, line {line}, column 1: {what}\n")
-            })
-            .collect();
+        let warning = |(document, line, what): &(usize, usize, &str)| {
+            format!("warning: (stdin): document {document}, line {line}, column 1: {what}\n")
+        };
+        let warnings = expected.iter().map(warning).collect::<Vec<_>>().concat();
         let stderr = output.stderr.replace("No pods in these manifests.\n", "");
         assert_eq!((output.code, stderr), (0, warnings), "{arguments:?} {text}");
     }

@@ -183,7 +183,7 @@ fn the_name_of_a_container_that_has_none_is_its_place() {
     );
 }
 
-/// As Knative allows: https://knative.dev/docs/serving/services/creating-services/
+/// As in a Service of Knative.
 #[test]
 fn a_container_without_a_name_is_named_by_its_place() {
     let text = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: hello}\nspec:\n  template:\n    metadata:\n      \
