@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// The size of an input that the program takes.
+const maxInput = 64 << 20
+
 // The good files as one stream in each format, which kubectl's decoder and kubectl itself read as a whole.
 func (r *repository) streams() error {
 	if len(r.goodFiles) == 0 {
@@ -53,7 +56,7 @@ func (r *repository) stream(name string, printed []byte, isList bool, around sur
 		before, after = flattened(before), printedObjects(after)
 	}
 	r.differAll(place, differences(before, after, around))
-	if !isList {
+	if !isList && len(printed) <= maxInput {
 		again, err := r.measured("", r.good, printed, r.program, "inject", "-f", "-")
 		if err != nil {
 			return err
