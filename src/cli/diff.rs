@@ -24,13 +24,15 @@ pub(super) fn unified(name: &[u8], before: &str, after: &str) -> String {
 }
 
 /// The name of a file from the current directory, without links, `.` and `..`: `git apply` takes no other. A file that is
-/// outside has its path from `/`, or as it was given.
+/// outside has its path from `/`.
 pub(super) fn name(path: &Path) -> Vec<u8> {
     let from_here = || {
         let here = fs::canonicalize(env::current_dir().ok()?).ok()?;
         Some(fs::canonicalize(path).ok()?.strip_prefix(here).ok()?.to_owned())
     };
-    let name = from_here().map_or(Cow::Borrowed(path), Cow::Owned);
+    let from_root =
+        || fs::canonicalize(path).ok().filter(|_| path.components().any(|part| part == Component::ParentDir));
+    let name = from_here().or_else(from_root).map_or(Cow::Borrowed(path), Cow::Owned);
     let parts = name.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir));
     parts.collect::<PathBuf>().as_os_str().as_bytes().to_vec()
 }

@@ -308,6 +308,7 @@ fn a_diff_applies_in_the_folder_that_inject_ran_in() {
         (&["patch", "-p1"], format!("{}/m", folder.display()), &*folder),
         // Outside of the folder.
         (&["patch", "-p1"], format!("{}/m/a.yaml", other.display()), Path::new("/")),
+        (&["patch", "-p1"], "../other/m/a.yaml".to_owned(), Path::new("/")),
     ] {
         write(&folder, "m/a.yaml", DEPLOYMENT);
         write(&other, "m/a.yaml", DEPLOYMENT);

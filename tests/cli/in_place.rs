@@ -116,7 +116,9 @@ fn sources_of_kustomize_are_warned_of() {
     write(directory.path(), "over lay/p.yaml", PATCH);
     write(directory.path(), "over lay/Kustomization", "resources: [../base]\npatches: [{path: p.yaml}]\n");
     write(directory.path(), "plain/p.yaml", PATCH);
-    write(directory.path(), "all/kustomization.yml", "resources: [../plain]\n");
+    write(directory.path(), "all/kustomization.yml", "resources: [../plain]\npatches: [{path: x.yaml}]\n");
+    // Nothing comes after the values here.
+    write(directory.path(), "list/kustomization.yml", "resources: [../plain]\n");
     let warning = |name: &str| format!("warning: {} is a source of kustomize: ", path(name));
     let built = |name: &str| format!("kubectl kustomize {name} | gomemlimit inject -f -");
     for more in [&[][..], &["--diff"], &["-o", "json"], &["--in-place"]] {
@@ -125,7 +127,9 @@ fn sources_of_kustomize_are_warned_of() {
         for name in ["base", "over lay", "all"] {
             assert_eq!(output.stderr.matches(&warning(name)).count(), 1, "{}", output.stderr);
         }
-        assert!(!output.stderr.contains(&warning("plain")), "{}", output.stderr);
+        for name in ["plain", "list"] {
+            assert!(!output.stderr.contains(&warning(name)), "{}", output.stderr);
+        }
         assert!(output.stderr.contains(&built(&path("base"))), "{}", output.stderr);
         assert!(output.stderr.contains(&built(&format!("'{}'", path("over lay")))), "{}", output.stderr);
     }
@@ -133,6 +137,9 @@ fn sources_of_kustomize_are_warned_of() {
     let output = run(&["inject", "-f", &path("over lay/p.yaml")]);
     assert_eq!(output.stderr.matches(&warning("over lay")).count(), 1, "{}", output.stderr);
     assert!(!run(&["inject", "-f", &path("plain/p.yaml")]).stderr.contains("kustomize"));
-    // A kustomization of nothing that has pods.
+    // A kustomization of nothing that has pods, and one of a pod that gets no value.
     assert!(!run(&["inject", "-R", "-f", &path("all")]).stderr.contains("kustomize"));
+    write(directory.path(), "none/p.yaml", &PATCH.replace("memory", "cpu"));
+    write(directory.path(), "none/kustomization.yaml", "resources: [p.yaml]\npatches: []\n");
+    assert!(!run(&["inject", "-R", "-f", &path("none")]).stderr.contains("kustomize"));
 }

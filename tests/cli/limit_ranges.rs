@@ -177,3 +177,35 @@ fn two_objects_with_one_name_are_a_warning() {
     write(directory.path(), "d.yaml", &limit_range("defaults", ", namespace: shop", "1Gi"));
     assert_eq!(explained(directory.path(), &[]).1, "");
 }
+
+/// For kubectl these are errors; here they would decide nothing, without a word.
+#[test]
+fn values_that_the_api_server_refuses_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "a.yaml", DEPLOYMENT);
+    write(
+        directory.path(),
+        "namespace.yaml",
+        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  annotations:\n    gomemlimit.dev/mode: off\n    other: 0.7\n    \
+         fine: \"1\"\n    none:\n",
+    );
+    write(
+        directory.path(),
+        "ranges.yaml",
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: LimitRange\n  metadata: {name: a}\n  spec:\n    limits:\n    \
+         - {type: Container, default: {memory: 128MiB}, max: {memory: null}}\n    - {type: Container, min: {memory: 1Gi}, \
+         max: 1Gi}\n- apiVersion: v1\n  kind: LimitRange\n  metadata: {name: b}\n  spec: {limits: {memory: 1Gi}}\n",
+    );
+    write(directory.path(), "good.yaml", &limit_range("c", "", "128"));
+    let output = run(&["explain", "-q", "-f", directory.path().to_str().unwrap()]);
+    let root = format!("{}/", directory.path().display());
+    let expected = "\
+error: namespace.yaml: document 1, line 6, column 26: Namespace shop: metadata.annotations: gomemlimit.dev/mode: expected a string, not false; write it in quotes
+error: namespace.yaml: document 1, line 7, column 12: Namespace shop: metadata.annotations: other: expected a string, not 0.7; write it in quotes
+warning: ranges.yaml: document 1, line 9, column 43: LimitRange a: spec.limits[0].default.memory: \"128MiB\" is not a Kubernetes quantity such as 512Mi (did you mean 128Mi?)
+error: ranges.yaml: document 1, line 10, column 50: LimitRange a: spec.limits[1].max: expected an object, not \"1Gi\"
+error: ranges.yaml: document 1, line 14, column 18: LimitRange b: spec.limits: expected a list, not an object
+error: 2 of 4 files could not be read or decided as a whole
+";
+    assert_eq!((output.code, output.stderr.replace(&root, "")), (2, expected.to_owned()));
+}

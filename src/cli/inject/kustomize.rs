@@ -2,36 +2,53 @@
 //! Deployment get a value each, and what is built from both can have values above its limits.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
 use super::prepare::Prepared;
-use crate::cli::{manifest_files::KUSTOMIZATIONS, output, shell::quote};
+use crate::cli::{
+    manifest_files::{KUSTOMIZATIONS, is_kustomization},
+    output,
+    shell::quote,
+};
 
-/// The directories of inputs with pods: whether there is a kustomization, which was warned of then.
+/// The directories of inputs.
 #[derive(Default)]
-pub(super) struct Kustomizations(HashMap<PathBuf, bool>);
+pub(super) struct Kustomizations {
+    /// Those of inputs with values: whether there is a kustomization, which was warned of then.
+    with_values: HashMap<PathBuf, bool>,
+    /// Those of kustomizations that change nothing of their resources.
+    without_patches: HashSet<PathBuf>,
+}
 
 impl Kustomizations {
-    /// Warns if the input has pods and is beside a kustomization.
+    /// Warns if the input has values and is beside a kustomization.
     pub(super) fn look(&mut self, one: &Prepared) {
-        let Some(path) = one.source.path().filter(|_| one.has_pods) else { return };
+        let Some(path) = one.source.path() else { return };
         let directory =
             path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !self.0.contains_key(directory) {
+        if is_kustomization(path) && !one.may_patch {
+            self.without_patches.insert(directory.to_owned());
+        }
+        if one.has_values && !self.with_values.contains_key(directory) {
             let has_one = KUSTOMIZATIONS.iter().any(|name| directory.join(name).is_file());
             if has_one {
                 warn(directory);
             }
-            self.0.insert(directory.to_owned(), has_one);
+            self.with_values.insert(directory.to_owned(), has_one);
         }
     }
 
-    /// Warns of those among the inputs that take their pods from other directories.
+    /// Warns of those among the inputs that change what they take from other directories, if there are values at all.
     pub(super) fn warn_of_the_rest(&self, found: &[PathBuf]) {
-        let is_warned_of = |directory: &PathBuf| self.0.get(directory).is_some_and(|has_one| *has_one);
-        found.iter().filter(|directory| !is_warned_of(directory)).for_each(|directory| warn(directory));
+        if self.with_values.is_empty() {
+            return;
+        }
+        let is_fine = |directory: &PathBuf| {
+            self.without_patches.contains(directory) || self.with_values.get(directory) == Some(&true)
+        };
+        found.iter().filter(|directory| !is_fine(directory)).for_each(|directory| warn(directory));
     }
 }
 

@@ -104,9 +104,7 @@ impl InjectArgs {
         if summary.pods == 0 && !summary.has_errors() && !quiet {
             output::message("No pods in these manifests.");
         }
-        if summary.pods > 0 {
-            kustomizations.warn_of_the_rest(&summary.kustomizations);
-        }
+        kustomizations.warn_of_the_rest(&summary.kustomizations);
         Ok(summary.exit_code())
     }
 }

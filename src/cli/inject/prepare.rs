@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{json_list::JsonObject, report::Report, results, yaml};
 use crate::cli::{
     diff,
-    manifest_files::{Encoding, Problem, Severity, Source},
+    manifest_files::{Encoding, Problem, Severity, Source, is_kustomization},
     manifests::{Decided, DecidedDocument, DecidedInput},
 };
 
@@ -27,7 +27,10 @@ pub(super) struct Prepared {
     pub(super) source: Source,
     pub(super) file: Option<Metadata>,
     pub(super) encoding: Encoding,
-    pub(super) has_pods: bool,
+    /// Whether a container of it gets a value, or has one of this program.
+    pub(super) has_values: bool,
+    /// Whether it may be a kustomization that changes pods of others.
+    pub(super) may_patch: bool,
     pub(super) output: Output,
     pub(super) report: Report,
 }
@@ -62,7 +65,8 @@ impl Prepared {
 
 /// Makes the changes of all documents; one that cannot be changed stays as it is, which is an error of the input.
 pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prepared {
-    let has_pods = input.decided().next().is_some();
+    let has_values = input.decided().any(has_value);
+    let may_patch = may_patch(input);
     let is_json = is_json(input);
     let mut report = Report::default();
     let mut texts = Vec::with_capacity(input.documents.len());
@@ -117,14 +121,26 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
         Mode::InPlace => Output::File(Some(whole(input, &texts)).filter(|text| *text != input.text)),
     };
     if matches!(&output, Output::Diff(diff) if !diff.is_empty()) && input.encoding != Encoding::Utf8 {
-        let note = format!(
-            "{}: it is UTF-16, and the diff is UTF-8: --in-place changes it, patch does not",
+        let warning = format!(
+            "{}: it is UTF-16, and the diff is UTF-8: --in-place changes it, patch and git apply do not",
             input.source
         );
-        input.problems.push(Problem::new(Severity::Note, note));
+        input.problems.push(Problem::new(Severity::Warning, warning));
     }
     let (source, file, encoding) = (input.source.clone(), input.file.take(), input.encoding);
-    Prepared { source, file, encoding, has_pods, output, report }
+    Prepared { source, file, encoding, has_values, may_patch, output, report }
+}
+
+fn has_value(one: &Decided) -> bool {
+    one.decision.containers.iter().any(|container| container.outcome.reason.is_set())
+}
+
+/// Whether something in a kustomization may change the pods of its resources.
+fn may_patch(input: &DecidedInput) -> bool {
+    input.source.path().is_some_and(is_kustomization)
+        && ["patch", "replacements", "components", "transformers", "generators"]
+            .iter()
+            .any(|key| input.text.contains(key))
 }
 
 fn no_object(line: usize) -> String {

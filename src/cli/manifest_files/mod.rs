@@ -16,6 +16,6 @@ pub(super) use self::{
     args::{FileArgs, Found, input_group},
     encoding::{Encoding, looks_like_manifest},
     problem::{Problem, Severity},
-    search::KUSTOMIZATIONS,
+    search::{KUSTOMIZATIONS, is_kustomization},
     source::{Content, Source, is_same},
 };

@@ -128,7 +128,8 @@ fn is_manifest(path: &Path) -> bool {
     ending.is_some_and(|ending| ENDINGS.iter().any(|known| known.as_bytes() == ending))
 }
 
-fn is_kustomization(path: &Path) -> bool {
+/// Whether a file is a kustomization, by its name.
+pub(in crate::cli) fn is_kustomization(path: &Path) -> bool {
     path.file_name().is_some_and(|name| KUSTOMIZATIONS.iter().any(|known| name == *known))
 }
 

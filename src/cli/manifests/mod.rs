@@ -3,8 +3,11 @@
 
 mod decided;
 mod in_order;
+mod misread;
 mod run_summary;
+mod seen;
 mod surroundings;
+mod unreadable_document;
 mod unreadable_pod;
 
 use std::{
@@ -16,21 +19,22 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use gomemlimit_core::{PodContext, Policy};
 use gomemlimit_manifest::{
-    AddedKind, AliasBudget, CustomKind, Document, KeyPosition, Kinds, NotRead, PodLocation, Pods,
-    UnknownKind, UnreadableDocument, pods, read,
+    AliasBudget, CustomKind, Document, KeyPosition, Kinds, NotRead, PodLocation, Pods, pods, read,
 };
 use serde_json::Value;
 
 use self::{
     decided::decide_one,
     in_order::in_order,
+    seen::Seen,
     surroundings::{Surroundings, objects, surroundings_in},
+    unreadable_document::{Templates, unreadable_document},
     unreadable_pod::UnreadablePod,
 };
 use super::{
     cluster_args::parse_name,
     complete,
-    manifest_files::{Content, Encoding, FileArgs, Found, Problem, Severity, Source, looks_like_manifest},
+    manifest_files::{Content, Encoding, FileArgs, Found, Problem, Severity, Source},
     output, progress, resource_list,
     settings_args::SettingsArgs,
 };
@@ -103,7 +107,7 @@ impl ManifestArgs {
     ) -> anyhow::Result<RunSummary> {
         let Found { sources, problems, kustomizations } = self.files.find()?;
         let mut summary = RunSummary { files: sources.len(), kustomizations, ..RunSummary::default() };
-        let before = Seen { problems, is_left_out: true, ..Seen::default() };
+        let before = Seen::left_out(problems);
         before.problems.iter().for_each(|problem| problem.print(self.quiet));
         before.add_to(&mut summary);
         let errors = before.problems.iter().filter(|problem| problem.severity == Severity::Error);
@@ -121,6 +125,7 @@ impl ManifestArgs {
         let prepare = |index: usize, source: &Source| {
             let held = held.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
             let mut input = decider.input(source.clone(), held.unwrap_or_else(|| text_of(source)));
+            input.problems.extend(surroundings.problems_of(index));
             let mut seen = Seen::of(&input);
             let result = prepare(&mut input);
             seen.problems = input.problems;
@@ -171,9 +176,7 @@ impl ManifestArgs {
             prepare,
             |_| 0,
             |found| {
-                for one in found {
-                    surroundings.add(one, self.default_namespace());
-                }
+                surroundings.add_input(found, self.default_namespace());
                 bar.around(|| Ok(()))
             },
         )?;
@@ -307,94 +310,5 @@ impl DecidedInput {
         let (number, (line, column)) = (document.index + 1, at);
         let text = format!("{}: document {number}, line {line}, column {column}: {what}", self.source);
         self.problems.push(Problem { severity, document: document.index, at: Some(at), text });
-    }
-}
-
-/// In a file that a search found, a template, or what is no manifest, is a note; a broken manifest is an error everywhere.
-fn unreadable_document(input: &DecidedInput, unreadable: &UnreadableDocument) -> Problem {
-    let UnreadableDocument { index, range, line, error } = unreadable;
-    let is_manifest = || input.text.get(range.clone()).is_some_and(looks_like_manifest);
-    let is_error = !input.source.is_found() || !error.is_template() && is_manifest();
-    let severity = if is_error { Severity::Error } else { Severity::Note };
-    let at = error.position().unwrap_or((*line, 1));
-    Problem { severity, document: *index, at: Some(at), text: format!("{}: {error}", input.source) }
-}
-
-/// The documents of a found file that are templates: one note for all of them.
-#[derive(Default)]
-struct Templates {
-    first: Option<Problem>,
-    others: usize,
-}
-
-impl Templates {
-    fn add(&mut self, problem: Problem) {
-        if self.first.is_none() {
-            self.first = Some(problem);
-        } else {
-            self.others += 1;
-        }
-    }
-
-    fn note(self) -> Option<Problem> {
-        let mut problem = self.first?;
-        let others = match self.others {
-            0 => String::new(),
-            1 => "; so is another document of it".to_owned(),
-            others => format!("; so are {others} other documents of it"),
-        };
-        problem.text += &others;
-        Some(problem)
-    }
-}
-
-/// What a summary has of one input.
-#[derive(Default)]
-struct Seen {
-    problems: Vec<Problem>,
-    /// Whether the problems are about inputs that are not read at all.
-    is_left_out: bool,
-    pods: usize,
-    containers: usize,
-    /// Each with its file.
-    unknown_kinds: Vec<(String, UnknownKind)>,
-    added_kinds: Vec<AddedKind>,
-}
-
-impl Seen {
-    /// Without the problems, of which there may be more.
-    fn of(input: &DecidedInput) -> Self {
-        let containers = input.decided().map(|one| one.decision.containers.len()).sum();
-        let is_left_out = input.documents.is_empty();
-        let unknown_kinds = input.documents.iter().flat_map(|one| &one.unknown_kinds);
-        let unknown_kinds = unknown_kinds.map(|one| (input.source.to_string(), one.clone()));
-        Self {
-            problems: Vec::new(),
-            is_left_out,
-            pods: input.decided().count(),
-            containers,
-            unknown_kinds: unknown_kinds.collect(),
-            added_kinds: input.added_kinds.clone(),
-        }
-    }
-
-    fn add_to(&self, summary: &mut RunSummary) {
-        let has = |severity| self.problems.iter().any(|problem| problem.severity == severity);
-        summary.bad_files += usize::from(has(Severity::Error));
-        if self.is_left_out {
-            let warnings = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
-            summary.left_out.extend(warnings.cloned());
-            summary.is_partial |= has(Severity::Warning);
-        } else {
-            summary.has_warnings |= has(Severity::Warning);
-        }
-        summary.pods += self.pods;
-        summary.containers += self.containers;
-        for (file, unknown) in &self.unknown_kinds {
-            summary.add_unknown(file, unknown);
-        }
-        for AddedKind { index, has_pods } in &self.added_kinds {
-            *summary.added_kinds.entry(*index).or_default() |= has_pods;
-        }
     }
 }

@@ -6,7 +6,8 @@ use gomemlimit_core::{LimitRanges, NamespaceAnnotations, limit_range::DefaultLim
 use gomemlimit_manifest::{AliasBudget, Document, WorkloadKind, positions, read};
 use serde_json::Value;
 
-use crate::cli::manifest_files::Source;
+use super::misread::misread;
+use crate::cli::manifest_files::{Problem, Source};
 
 /// The objects that [`Surroundings::add`] takes.
 const KINDS: [&str; 2] = ["Namespace", "LimitRange"];
@@ -21,6 +22,16 @@ pub(super) struct Surroundings {
     places: HashMap<(String, String), (String, Value)>,
     /// About objects that are there twice.
     pub(super) warnings: Vec<String>,
+    /// The number of inputs, and for those with values that are misread, what is wrong with these.
+    inputs: usize,
+    problems: HashMap<usize, Vec<Problem>>,
+}
+
+/// What an input has of [`KINDS`].
+#[derive(Debug, Default)]
+pub(super) struct InputSurroundings {
+    objects: Vec<Surrounding>,
+    problems: Vec<Problem>,
 }
 
 /// An object of [`KINDS`].
@@ -32,9 +43,24 @@ pub(super) struct Surrounding {
 }
 
 impl Surroundings {
+    /// Adds what the next input has.
+    pub(super) fn add_input(&mut self, found: InputSurroundings, default_namespace: &str) {
+        let InputSurroundings { objects, problems } = found;
+        objects.into_iter().for_each(|object| self.add(object, default_namespace));
+        if !problems.is_empty() {
+            self.problems.insert(self.inputs, problems);
+        }
+        self.inputs += 1;
+    }
+
+    /// What is wrong with the objects of an input, which are the inputs from 0 on.
+    pub(super) fn problems_of(&self, input: usize) -> Vec<Problem> {
+        self.problems.get(&input).cloned().unwrap_or_default()
+    }
+
     /// Adds an object that [`surroundings_in`] found; of several with one name the last counts. `default_namespace` is that of
     /// objects that name none.
-    pub(super) fn add(&mut self, surrounding: Surrounding, default_namespace: &str) {
+    fn add(&mut self, surrounding: Surrounding, default_namespace: &str) {
         let Surrounding { object, place } = surrounding;
         self.limit_ranges.add(&object, default_namespace);
         let metadata = |key: &str| object.get("metadata")?.get(key);
@@ -140,21 +166,38 @@ fn is_folded(before: &str, after: &str) -> bool {
 }
 
 /// The objects of [`KINDS`] in the text of an input, also those in lists.
-pub(super) fn surroundings_in(source: &Source, text: &str) -> Vec<Surrounding> {
-    if !may_have_objects(text) {
-        return Vec::new();
+pub(super) fn surroundings_in(source: &Source, text: &str) -> InputSurroundings {
+    let mut found = InputSurroundings::default();
+    if may_have_objects(text) {
+        let documents = read(text, &mut AliasBudget::default()).into_iter().flatten();
+        documents.for_each(|document| found.add_document(source, text, document));
     }
-    let documents = read(text, &mut AliasBudget::default()).into_iter().flatten();
-    documents.flat_map(|document| of_document(source, text, document)).collect()
+    found
 }
 
-fn of_document(source: &Source, text: &str, mut document: Document) -> Vec<Surrounding> {
-    let (paths, objects): (Vec<_>, Vec<_>) = objects(mem::take(&mut document.value)).into_iter().unzip();
-    // The document is read once more for them.
-    let places = positions(text, &document, &paths).into_iter();
-    let places = places.map(|place| place.map_or(document.line, |(line, _)| line));
-    let found = objects.into_iter().zip(places);
-    found.map(|(object, line)| Surrounding { object, place: format!("{source}, line {line}") }).collect()
+impl InputSurroundings {
+    fn add_document(&mut self, source: &Source, text: &str, mut document: Document) {
+        let objects = objects(mem::take(&mut document.value));
+        let misread = objects.iter().flat_map(|(path, object)| {
+            misread(object).into_iter().map(|bad| {
+                (path.iter().chain(&bad.path).cloned().collect::<Vec<_>>(), (bad.severity, bad.text))
+            })
+        });
+        let (bad_paths, bad): (Vec<_>, Vec<_>) = misread.unzip();
+        let paths: Vec<_> = objects.iter().map(|(path, _)| path.clone()).chain(bad_paths).collect();
+        // The document is read once more for them.
+        let places = positions(text, &document, &paths).into_iter();
+        let mut places = places.map(|place| place.unwrap_or((document.line, 1)));
+        for ((_, object), (line, _)) in objects.into_iter().zip(places.by_ref()) {
+            self.objects.push(Surrounding { object, place: format!("{source}, line {line}") });
+        }
+        for ((severity, what), (line, column)) in bad.into_iter().zip(places) {
+            let text =
+                format!("{source}: document {}, line {line}, column {column}: {what}", document.index + 1);
+            let at = Some((line, column));
+            self.problems.push(Problem { severity, document: document.index, at, text });
+        }
+    }
 }
 
 /// The objects of [`KINDS`] in a document, each with its path: tokens of a JSON pointer.
@@ -237,11 +280,9 @@ mod tests {
             {"apiVersion": "template.openshift.io/v1", "kind": "Template", "objects": [of_template]},
         ]});
         let found = surroundings_in(&Source::Stdin, &document.to_string());
-        assert_eq!(found.len(), 4);
+        assert_eq!(found.objects.len(), 4);
         let mut surroundings = Surroundings::default();
-        for one in found {
-            surroundings.add(one, "default");
-        }
+        surroundings.add_input(found, "default");
         let annotations = [("a".to_owned(), "b".to_owned())].into();
         assert_eq!(surroundings.annotations("typed"), &annotations);
         assert_eq!(surroundings.annotations("implied"), &annotations);

@@ -30,7 +30,7 @@ fn utf16_is_read_and_written_back() {
         assert_eq!((output.code, &output.stdout), (0, &expected.stdout), "{}", output.stderr);
         let diff = run_in(folder.path(), &["inject", "--diff", "-f", "a.yaml"], &[]);
         assert!(
-            diff.stderr.contains("note: a.yaml: it is UTF-16, and the diff is UTF-8: "),
+            diff.stderr.contains("warning: a.yaml: it is UTF-16, and the diff is UTF-8: "),
             "{}",
             diff.stderr
         );
