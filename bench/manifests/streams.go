@@ -66,8 +66,7 @@ func (r *repository) stream(name string, printed []byte, isList bool, around sur
 			r.differ(place, "inject -f - changes its own output")
 		}
 	}
-	// kubectl reads no List whose items are no objects.
-	if r.kubectl == "" || isList {
+	if r.kubectl == "" {
 		return nil
 	}
 	wanted, err := objectsOf(r.goodByKubectl)
