@@ -215,7 +215,9 @@ impl Scanner<'_, '_> {
             return false;
         }
         let mut budget = AliasBudget::default();
-        let alone = compose(self.source, piece.content..error, self.cursor, 1, false, &mut budget);
+        // As a text of its own, whose last line gets a line break.
+        let text = self.source.get(..error).unwrap_or("");
+        let alone = compose(text, piece.content..error, self.cursor, 1, false, &mut budget);
         alone.failure.is_none()
             && alone.trees.len() == trees.len()
             && alone.trees.iter().zip(trees).all(|(alone, tree)| alone.value == tree.value)

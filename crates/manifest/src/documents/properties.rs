@@ -82,6 +82,8 @@ fn what_is_read_before_an_error_is_what_it_is_alone() {
         "---\n&y|rn05\n",
         "&items:\n 1.1\n# c\n  #  # d\n- - q=\n",
         "&.\n",
+        "|+\n  ?x\n :\ny\n",
+        "a: |+\n  x\n ]\n",
         "a\n--- # b\nc\n\nd\r\r---\n# e\n--- # f\ng:\n h\n",
     ] {
         let mut end = 0;
