@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"time"
@@ -51,12 +52,20 @@ func main() {
 	flag.Parse()
 	started := time.Now()
 	for _, root := range flag.Args() {
-		if err := b.repository(root); err != nil {
+		root, err := filepath.EvalSymlinks(root)
+		if err == nil {
+			err = b.repository(root)
+		}
+		if err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", root, err)
 			os.Exit(2)
 		}
 	}
 	b.print(time.Since(started))
+	if b.totals.values == 0 {
+		fmt.Fprintln(os.Stderr, "nothing to inject: this proves nothing")
+		os.Exit(2)
+	}
 	if b.totals.differences > 0 || b.totals.hangs > 0 {
 		os.Exit(1)
 	}

@@ -233,10 +233,14 @@ func values(of []document) []any {
 	return found
 }
 
-// The objects as items of one List: kubectl reads no List in a List. A list whose items do not name their kind stays.
+// The objects as items of one List: kubectl reads no List in a List, and none with anything but objects. A list whose items
+// do not name their kind stays.
 func flattened(objects []any) []any {
 	var found []any
 	for _, object := range objects {
+		if _, isObject := object.(map[string]any); !isObject {
+			continue
+		}
 		if items, isList := itemsOf(object); isList {
 			found = append(found, items...)
 		} else {

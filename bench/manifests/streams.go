@@ -4,6 +4,7 @@ package main
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -66,13 +67,16 @@ func (r *repository) stream(name string, printed []byte, isList bool, around sur
 			r.differ(place, "inject -f - changes its own output")
 		}
 	}
-	// kubectl reads no List whose items are no objects.
-	if r.kubectl == "" || isList {
+	if r.kubectl == "" {
 		return nil
 	}
 	wanted, err := objectsOf(r.goodByKubectl)
 	if err != nil {
 		return err
+	}
+	if isList {
+		// kubectl reads one alone, but not in a List.
+		wanted = slices.DeleteFunc(wanted, func(object any) bool { return text(object, "apiVersion") == "" })
 	}
 	arrived, err := r.byKubectl("", r.good, printed)
 	if err != nil {

@@ -91,6 +91,45 @@ fn a_list_among_several_objects_is_no_item_of_a_list() {
     assert_eq!(names(&list), ["a", "b", "c"]);
 }
 
+/// kubectl passes by what has no kind, but reads nothing of a List with a list, or with what is no object, in it.
+#[test]
+fn a_list_with_items_that_are_no_objects_costs_no_object() {
+    let pod = |name: &str| format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}}}}"#);
+    let list = |items: &str| format!(r#"{{"apiVersion":"v1","kind":"List","items":[{items}]}}"#);
+    let (a, b, c) = (pod("a"), pod("b"), pod("c"));
+    let inject = |text: &str| {
+        let output = run_with_stdin(&["inject", "-f", "-", "-o", "json"], text);
+        let notes =
+            output.stderr.lines().filter(|line| line.starts_with("note: ")).collect::<Vec<_>>().join("; ");
+        (output.json(), notes)
+    };
+    let note = "note: (stdin): line 1: items of this list are left out, because they are no objects: kubectl reads no List that \
+                has them";
+    let nothing = r#"{"a":1}"#;
+    for (items, left, expected) in [
+        (format!("{a},null,{b}"), &["a", "b"][..], note),
+        (format!("{a},7,[],{b}"), &["a", "b"], note),
+        (format!("{a},{},null", list(&b)), &["a", "b"], note),
+        (format!("{a},{},{b}", list("\"x\"")), &["a", "b"], note),
+        (format!("{a},{nothing},{b}"), &["a", "-", "b"], ""),
+        (format!(r#"{a},{{"items":[{b}]}}"#), &["a", "b"], ""),
+    ] {
+        let list = list(&items);
+        let (output, notes) = inject(&format!("{list}\n{c}\n"));
+        let found: Vec<_> = output["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["metadata"]["name"].as_str().unwrap_or("-").to_owned())
+            .collect();
+        assert_eq!(found, [left, &["c"]].concat(), "{list}");
+        assert_eq!(notes, expected, "{list}");
+        // Alone it is what it was.
+        let (alone, notes) = inject(&list);
+        assert_eq!((alone, &*notes), (serde_json::from_str(&list).unwrap(), ""), "{list}");
+    }
+}
+
 /// Alone kubectl takes the kind of the items from the list, but not of a list in a List.
 #[test]
 fn items_of_a_typed_list_have_their_kind_in_a_list() {

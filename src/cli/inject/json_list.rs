@@ -8,7 +8,7 @@ use super::{
     report::Report,
     stdout::{NotWritten, write},
 };
-use crate::cli::output::json_text;
+use crate::cli::output::{self, json_text};
 
 /// With the keys in the order in which [`json_text`] writes them, so that a second run prints the same.
 const BEGIN: &str = "{\n  \"apiVersion\": \"v1\",\n  \"items\": [";
@@ -18,9 +18,21 @@ const END: &str = "],\n  \"kind\": \"List\"\n}\n";
 const ITEMS: &str = "items";
 const NO_ITEMS: &str = "\n  \"items\": []";
 
+/// A note about a list among several objects.
+const ITEMS_LEFT_OUT: &str =
+    "items of this list are left out, because they are no objects: kubectl reads no List that has them";
+
 /// An object as JSON of several lines.
 pub(super) enum JsonObject {
     One(String),
+    /// A list that has items without a kind, and what is an object of it: a single list in a List, and kubectl reads
+    /// nothing of all.
+    Doubtful {
+        text: String,
+        items: Vec<String>,
+        /// About what is left out of a List.
+        note: Option<String>,
+    },
     /// The list without its items, and these, each with kind and version: kubectl reads no List in a List.
     List {
         frame: String,
@@ -29,8 +41,20 @@ pub(super) enum JsonObject {
 }
 
 impl JsonObject {
-    pub(super) fn new(mut object: Value) -> Self {
-        let Some(items) = items(&object) else { return Self::One(json_text(&object)) };
+    /// `place` is that of the object in a message.
+    pub(super) fn new(mut object: Value, place: impl FnOnce() -> String) -> Self {
+        let Some(items) = items(&object) else {
+            let text = json_text(&object);
+            let mut items = Vec::new();
+            return match list_of(&object) {
+                None => Self::One(text),
+                Some(list) => {
+                    let is_whole = objects_in(list, &mut items);
+                    let note = (!is_whole).then(|| format!("{}: {ITEMS_LEFT_OUT}", place()));
+                    Self::Doubtful { text, items, note }
+                }
+            };
+        };
         if let Some(items) = object.get_mut(ITEMS) {
             *items = Value::Array(Vec::new());
         }
@@ -41,14 +65,16 @@ impl JsonObject {
     pub(super) fn size(&self) -> usize {
         match self {
             Self::One(text) => text.len(),
-            Self::List { frame, items } => frame.len() + items.iter().map(String::len).sum::<usize>(),
+            Self::Doubtful { text: frame, items, .. } | Self::List { frame, items } => {
+                frame.len() + items.iter().map(String::len).sum::<usize>()
+            }
         }
     }
 
     /// Writes it as the only object.
     fn write_alone(self) -> Result<(), NotWritten> {
         match self {
-            Self::One(text) => write(&text),
+            Self::One(text) | Self::Doubtful { text, .. } => write(&text),
             Self::List { frame, items } => {
                 // The first line with this indentation: no text of JSON has a line end.
                 let Some((before, after)) = frame.split_once(NO_ITEMS).filter(|_| !items.is_empty()) else {
@@ -63,12 +89,31 @@ impl JsonObject {
         }
     }
 
-    fn into_items(self) -> Vec<String> {
+    /// What it is in a List, and a note about what is left out.
+    fn into_items(self) -> (Vec<String>, Option<String>) {
         match self {
-            Self::One(text) => vec![text],
-            Self::List { items, .. } => items,
+            Self::One(text) => (vec![text], None),
+            Self::List { items, .. } => (items, None),
+            Self::Doubtful { items, note, .. } => (items, note),
         }
     }
+}
+
+fn list_of(object: &Value) -> Option<&Vec<Value>> {
+    object.get(ITEMS)?.as_array()
+}
+
+/// Adds the objects of a list and of the lists in it, also those without a kind; `false` if it has anything else.
+fn objects_in(list: &[Value], all: &mut Vec<String>) -> bool {
+    let mut is_whole = true;
+    for item in list {
+        match list_of(item) {
+            Some(inner) => is_whole &= objects_in(inner, all),
+            None if item.is_object() => all.push(json_text(item)),
+            None => is_whole = false,
+        }
+    }
+    is_whole
 }
 
 /// The objects of a list and of the lists in it; none if it is no list, or if one of them lacks its kind. Those of a
@@ -81,9 +126,10 @@ fn items(list: &Value) -> Option<Vec<String>> {
         if !has("kind") || !has("apiVersion") {
             return None;
         }
-        match items(&item) {
-            Some(inner) => all.extend(inner),
-            None => all.push(json_text(&item)),
+        if list_of(&item).is_some() {
+            all.extend(items(&item)?);
+        } else {
+            all.push(json_text(&item));
         }
     }
     Some(all)
@@ -127,10 +173,10 @@ impl JsonList {
             if let Some(first) = self.first.take() {
                 write(BEGIN)?;
                 self.is_list = true;
-                self.put(first)?;
+                self.put(first, quiet)?;
             }
             if self.is_list {
-                self.put(object)?;
+                self.put(object, quiet)?;
             } else {
                 self.first = Some(object);
             }
@@ -143,10 +189,14 @@ impl JsonList {
         Ok(())
     }
 
-    fn put(&mut self, object: JsonObject) -> Result<(), NotWritten> {
-        for item in object.into_items() {
+    fn put(&mut self, object: JsonObject, quiet: bool) -> Result<(), NotWritten> {
+        let (items, note) = object.into_items();
+        for item in items {
             write_item(&item, !self.has_items)?;
             self.has_items = true;
+        }
+        if let Some(note) = note.filter(|_| !quiet) {
+            output::note(&note);
         }
         Ok(())
     }

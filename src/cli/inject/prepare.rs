@@ -83,7 +83,9 @@ pub(super) fn prepare(input: &mut DecidedInput, mode: Mode, quiet: bool) -> Prep
         let done = if is_value {
             changed_value(document, &one.decided, &results).map(|value| {
                 match mode {
-                    Mode::Json if value.is_object() => objects.push(JsonObject::new(value)),
+                    Mode::Json if value.is_object() => {
+                        objects.push(JsonObject::new(value, || format!("{}: line {line}", input.source)));
+                    }
                     Mode::Json if value.is_null() => {}
                     Mode::Json => return vec![no_object(line)],
                     _ => texts.push(yaml::text(&value)),
