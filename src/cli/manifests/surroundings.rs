@@ -46,7 +46,9 @@ impl Surroundings {
     /// Adds what the next input has.
     pub(super) fn add_input(&mut self, found: InputSurroundings, default_namespace: &str) {
         let InputSurroundings { objects, problems } = found;
-        objects.into_iter().for_each(|object| self.add(object, default_namespace));
+        for object in objects {
+            self.add(object, default_namespace);
+        }
         if !problems.is_empty() {
             self.problems.insert(self.inputs, problems);
         }
