@@ -48,6 +48,10 @@ fuzz_target!(|bytes: &[u8]| {
     let value = &document.value;
     let edit = edit(value, path, place, change % 128);
     assert!(position(text, document, &edit.path).is_some());
+    // No pod is there, and other such values that share it may follow its edit.
+    if is_outside(&edit.path) {
+        return;
+    }
     let edits = if change < 128 { vec![edit.clone()] } else { everywhere(value, &edit) };
     let Ok(Edited { text: edited, notes }) = edited(text, document, &edits) else { return };
     let edited = format!("{}{edited}{}", &text[..document.range.start], &text[document.range.end..]);
@@ -62,7 +66,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let mut found = values(&read(&edited));
-    if found != expected && !is_outside(&edit.path) {
+    if found != expected {
         found.iter_mut().chain(&mut expected).flatten().for_each(retain_objects);
     }
     assert_eq!(found, expected, "{edits:?} of\n{text}\nis\n{edited}");
