@@ -82,8 +82,32 @@ func (r *repository) stream(name string, printed []byte, isList bool, around sur
 	if err != nil {
 		return err
 	}
+	if isList {
+		// It reads more of them there: not so strictly, and lists of nothing as objects.
+		arrived = inOrder(wanted, arrived)
+	}
 	r.differAll(place+" | kubectl", differences(wanted, arrived, around))
 	return nil
+}
+
+// Of the objects that arrived, those that were wanted, in their order.
+func inOrder(wanted, arrived []any) []any {
+	var found []any
+	for _, object := range arrived {
+		if len(found) < len(wanted) && isSame(object, wanted[len(found)]) {
+			found = append(found, object)
+		}
+	}
+	return found
+}
+
+func isSame(one, other any) bool {
+	for _, key := range [][]string{{"apiVersion"}, {"kind"}, {"metadata", "name"}, {"metadata", "namespace"}} {
+		if text(one, key...) != text(other, key...) {
+			return false
+		}
+	}
+	return true
 }
 
 // Read anew, since the comparison takes them apart.
