@@ -233,21 +233,29 @@ func values(of []document) []any {
 	return found
 }
 
-// The objects as items of one List: kubectl reads no List in a List, and none with anything but objects. A list whose items
-// do not name their kind stays.
+// The objects as items of one List. kubectl reads none with anything but objects, or with a list, in it.
 func flattened(objects []any) []any {
 	var found []any
 	for _, object := range objects {
-		if _, isObject := object.(map[string]any); !isObject {
-			continue
-		}
-		if items, isList := itemsOf(object); isList {
-			found = append(found, items...)
-		} else {
+		if items, isList := at(object, "items").([]any); isList {
+			found = append(found, flattened(withKinds(object, items))...)
+		} else if _, isObject := object.(map[string]any); isObject {
 			found = append(found, object)
 		}
 	}
 	return found
+}
+
+// The items of a list, with the kind that it implies for those that have neither kind nor version.
+func withKinds(list any, items []any) []any {
+	kind, isTyped := strings.CutSuffix(text(list, "kind"), "List")
+	for _, item := range items {
+		object, isObject := item.(map[string]any)
+		if isObject && isTyped && kind != "" && object["kind"] == nil && object["apiVersion"] == nil {
+			object["kind"], object["apiVersion"] = kind, at(list, "apiVersion")
+		}
+	}
+	return items
 }
 
 // What `-o json` prints, one object or a List of them, one after the other.
@@ -256,28 +264,6 @@ func printedObjects(printed []any) []any {
 		return list(printed[0], "items")
 	}
 	return printed
-}
-
-func itemsOf(object any) ([]any, bool) {
-	list, isList := at(object, "items").([]any)
-	if !isList {
-		return nil, false
-	}
-	var found []any
-	for _, item := range list {
-		if _, hasKind := at(item, "kind").(string); !hasKind {
-			return nil, false
-		}
-		if _, hasVersion := at(item, "apiVersion").(string); !hasVersion {
-			return nil, false
-		}
-		if inner, isList := itemsOf(item); isList {
-			found = append(found, inner...)
-		} else {
-			found = append(found, item)
-		}
-	}
-	return found, true
 }
 
 // The value below these keys; nil if there is none.

@@ -1,7 +1,11 @@
 // The pods and pod templates of objects: the table of kinds, written down a second time.
 package main
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // A pod or pod template in an object.
 type workload struct {
@@ -10,7 +14,7 @@ type workload struct {
 	pod map[string]any
 }
 
-// Paths to the pods of a kind: keys, `*` for each element of a list.
+// Paths to the pods of a kind: keys, `*` for each element of a list or, in the order of their keys, of a mapping.
 var kinds = map[string][]string{
 	"/Pod":                                       {""},
 	"/PodTemplate":                               {"template"},
@@ -51,7 +55,34 @@ var kinds = map[string][]string{
 	"leaderworkerset.x-k8s.io/LeaderWorkerSet": {
 		"spec.leaderWorkerTemplate.leaderTemplate", "spec.leaderWorkerTemplate.workerTemplate",
 	},
-	"batch.volcano.sh/Job": {"spec.tasks.*.template"},
+	"batch.volcano.sh/Job":        {"spec.tasks.*.template"},
+	"batch.volcano.sh/CronJob":    {"spec.jobTemplate.spec.tasks.*.template"},
+	"flow.volcano.sh/JobTemplate": {"spec.tasks.*.template"},
+	"ray.io/RayCluster":           {"spec.headGroupSpec.template", "spec.workerGroupSpecs.*.template"},
+	"ray.io/RayService": {
+		"spec.rayClusterConfig.headGroupSpec.template", "spec.rayClusterConfig.workerGroupSpecs.*.template",
+	},
+	"ray.io/RayJob": {
+		"spec.rayClusterSpec.headGroupSpec.template", "spec.rayClusterSpec.workerGroupSpecs.*.template",
+		"spec.submitterPodTemplate",
+	},
+	"ray.io/RayCronJob": {
+		"spec.jobTemplate.rayClusterSpec.headGroupSpec.template",
+		"spec.jobTemplate.rayClusterSpec.workerGroupSpecs.*.template", "spec.jobTemplate.submitterPodTemplate",
+	},
+	"kubeflow.org/Notebook":                       {}, // Its template takes no annotations.
+	"kubeflow.org/PyTorchJob":                     {"spec.pytorchReplicaSpecs.*.template"},
+	"kubeflow.org/TFJob":                          {"spec.tfReplicaSpecs.*.template"},
+	"kubeflow.org/MPIJob":                         {"spec.mpiReplicaSpecs.*.template"},
+	"kubeflow.org/XGBoostJob":                     {"spec.xgbReplicaSpecs.*.template"},
+	"kubeflow.org/PaddleJob":                      {"spec.paddleReplicaSpecs.*.template"},
+	"kubeflow.org/JAXJob":                         {"spec.jaxReplicaSpecs.*.template"},
+	"trainer.kubeflow.org/TrainingRuntime":        {"spec.template.spec.replicatedJobs.*.template.spec.template"},
+	"trainer.kubeflow.org/ClusterTrainingRuntime": {"spec.template.spec.replicatedJobs.*.template.spec.template"},
+	"agones.dev/GameServer":                       {"spec.template"},
+	"agones.dev/GameServerSet":                    {"spec.template.spec.template"},
+	"agones.dev/Fleet":                            {"spec.template.spec.template"},
+	"sources.knative.dev/ContainerSource":         {"spec.template"},
 }
 
 // The pods of a document, in its order.
@@ -120,6 +151,11 @@ func follow(value any, path string) []map[string]any {
 	}
 	var found []map[string]any
 	elements, _ := value.([]any)
+	if mapping, isMapping := value.(map[string]any); isMapping {
+		for _, key := range slices.Sorted(maps.Keys(mapping)) {
+			elements = append(elements, mapping[key])
+		}
+	}
 	for _, element := range elements {
 		found = append(found, follow(element, rest)...)
 	}
