@@ -130,6 +130,16 @@ fn a_list_with_items_that_are_no_objects_costs_no_object() {
     }
 }
 
+/// Also if another item is no object.
+#[test]
+fn items_of_a_typed_list_have_their_kind_beside_what_is_no_object() {
+    let typed = r#"{"apiVersion":"v1","kind":"PodList","items":[null,{"metadata":{"name":"a"}}]}"#;
+    let output =
+        run_with_stdin(&["inject", "-q", "-f", "-", "-o", "json"], &[typed, typed].join("\n")).json();
+    let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}});
+    assert_eq!(output["items"], serde_json::json!([pod, pod]));
+}
+
 /// Alone kubectl takes the kind of the items from the list, but not of a list in a List.
 #[test]
 fn items_of_a_typed_list_have_their_kind_in_a_list() {

@@ -63,10 +63,8 @@ fn places<P: AsRef<[String]>>(
 fn place(root: &Node, path: &[String]) -> Place {
     let (mut node, mut place) = (root, Place { key: root.start, value: root.start });
     for token in path {
-        let pair = node.pair(token);
-        let item = || node.items().get(token.parse::<usize>().ok()?);
-        let Some(next) = pair.map(|pair| &pair.value).or_else(item) else { break };
-        place = Place { key: pair.map_or(next.start, |pair| pair.start), value: next.start };
+        let Some(next) = node.child(token) else { break };
+        place = Place { key: node.pair(token).map_or(next.start, |pair| pair.start), value: next.start };
         node = next;
     }
     place

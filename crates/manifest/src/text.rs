@@ -107,6 +107,20 @@ pub(crate) fn is_blank_or_comment(rest: &str) -> bool {
     trimmed.is_empty() || (trimmed.starts_with('#') && trimmed.len() < rest.len())
 }
 
+/// Whether a line has nothing but white space and a comment.
+pub(crate) fn is_blank_or_comment_line(line: &str) -> bool {
+    let text = line.trim_start_matches([' ', '\t', '\r', '\n']);
+    text.is_empty() || text.starts_with('#')
+}
+
+/// The first byte of text from `offset` on, behind lines of nothing but comments and white space.
+pub(crate) fn first_text(source: &str, offset: usize) -> usize {
+    let rest = source.get(offset..).unwrap_or("");
+    let before = rest.split_inclusive('\n').take_while(|line| is_blank_or_comment_line(line));
+    let rest = rest.get(before.map(str::len).sum::<usize>()..).unwrap_or("");
+    source.len() - rest.trim_start_matches(' ').len()
+}
+
 /// Whether every YAML parser accepts the character without an escape in a quoted scalar on one line.
 pub(crate) fn is_printable(char: char) -> bool {
     !char.is_control() && !matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')

@@ -127,6 +127,12 @@ impl Node {
         self.pairs().iter().rev().find(|pair| pair.key == key && !pair.merge)
     }
 
+    /// The value of a key that is written here, or an item.
+    pub(crate) fn child(&self, token: &str) -> Option<&Self> {
+        let item = || self.items().get(token.parse::<usize>().ok()?);
+        self.pair(token).map(|pair| &pair.value).or_else(item)
+    }
+
     /// The items of a list, none for anything else.
     pub(crate) fn items(&self) -> &[Node] {
         if let NodeKind::Sequence { items, .. } = &self.kind { items } else { &[] }

@@ -37,7 +37,6 @@ struct Explained {
     file: String,
     /// The object in messages.
     object: String,
-    is_one_of_several: bool,
     /// Position of its document in the file, from 0.
     document: usize,
     decided: Decided,
@@ -46,7 +45,6 @@ struct Explained {
 impl Explained {
     fn all(input: &mut DecidedInput) -> Vec<Self> {
         let file = input.source.to_string();
-        let is_one_of_several = input.is_one_of_several;
         let documents = std::mem::take(&mut input.documents);
         let documents = documents.into_iter().filter_map(|one| {
             let index = one.document.as_ref()?.index;
@@ -57,7 +55,6 @@ impl Explained {
             .map(|(document, decided)| Self {
                 file: file.clone(),
                 object: input.object(&decided),
-                is_one_of_several,
                 document,
                 decided,
             })
@@ -98,7 +95,8 @@ impl ExplainArgs {
             is_complete: judged.is_ok() && read.as_ref().is_ok_and(|summary| !summary.has_errors()),
         };
         // Programs read what is printed after the run, whatever was wrong in it.
-        let printed = self.print(&all, &report)?;
+        let has_several = read.as_ref().is_ok_and(|summary| summary.files > 1);
+        let printed = self.print(&all, has_several, &report)?;
         let (summary, has_failed) = (read?, judged?);
         if !summary.has_errors() && !self.manifests.is_quiet() {
             match (summary.pods, summary.containers) {
@@ -138,7 +136,12 @@ impl ExplainArgs {
         Ok(has_failed)
     }
 
-    fn print(&self, all: &[Explained], report: &RunReport<'_>) -> anyhow::Result<ExitCode> {
+    fn print(
+        &self,
+        all: &[Explained],
+        has_several: bool,
+        report: &RunReport<'_>,
+    ) -> anyhow::Result<ExitCode> {
         Ok(match self.output {
             Format::Json => output::json(&json_report(all)),
             Format::Sarif => {
@@ -148,7 +151,7 @@ impl ExplainArgs {
             }
             Format::Junit => output::stdout(&junit::report(report)?),
             format => {
-                let names_files = format == Format::Wide && all.iter().any(|one| one.is_one_of_several);
+                let names_files = format == Format::Wide && has_several;
                 let code = output::text(&table(all, names_files, format));
                 for Explained { object, decided, .. } in all {
                     warn(object, &decided.decision);

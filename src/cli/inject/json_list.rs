@@ -43,18 +43,14 @@ pub(super) enum JsonObject {
 impl JsonObject {
     /// `place` is that of the object in a message.
     pub(super) fn new(mut object: Value, place: impl FnOnce() -> String) -> Self {
-        let Some(items) = items(&object) else {
-            let text = json_text(&object);
-            let mut items = Vec::new();
-            return match list_of(&object) {
-                None => Self::One(text),
-                Some(list) => {
-                    let is_whole = objects_in(list, &mut items);
-                    let note = (!is_whole).then(|| format!("{}: {ITEMS_LEFT_OUT}", place()));
-                    Self::Doubtful { text, items, note }
-                }
-            };
-        };
+        let Some(list) = list_of(&object) else { return Self::One(json_text(&object)) };
+        let mut found = Items { texts: Vec::new(), have_kinds: true, are_objects: true };
+        found.add(&object, list);
+        let Items { texts: items, have_kinds, are_objects } = found;
+        if !have_kinds {
+            let note = (!are_objects).then(|| format!("{}: {ITEMS_LEFT_OUT}", place()));
+            return Self::Doubtful { text: json_text(&object), items, note };
+        }
         if let Some(items) = object.get_mut(ITEMS) {
             *items = Value::Array(Vec::new());
         }
@@ -103,36 +99,29 @@ fn list_of(object: &Value) -> Option<&Vec<Value>> {
     object.get(ITEMS)?.as_array()
 }
 
-/// Adds the objects of a list and of the lists in it, also those without a kind; `false` if it has anything else.
-fn objects_in(list: &[Value], all: &mut Vec<String>) -> bool {
-    let mut is_whole = true;
-    for item in list {
-        match list_of(item) {
-            Some(inner) => is_whole &= objects_in(inner, all),
-            None if item.is_object() => all.push(json_text(item)),
-            None => is_whole = false,
-        }
-    }
-    is_whole
+/// The objects of a list and of the lists in it.
+struct Items {
+    texts: Vec<String>,
+    /// Whether each has its kind, and is an object: others do not come into `texts`.
+    have_kinds: bool,
+    are_objects: bool,
 }
 
-/// The objects of a list and of the lists in it; none if it is no list, or if one of them lacks its kind. Those of a
-/// `PodList` need not repeat it for kubectl, but in a List they do.
-fn items(list: &Value) -> Option<Vec<String>> {
-    let mut all = Vec::new();
-    for item in list.get(ITEMS)?.as_array()? {
-        let item = with_kind(item, list);
-        let has = |key: &str| item.get(key).is_some_and(Value::is_string);
-        if !has("kind") || !has("apiVersion") {
-            return None;
-        }
-        if list_of(&item).is_some() {
-            all.extend(items(&item)?);
-        } else {
-            all.push(json_text(&item));
+impl Items {
+    /// Adds those of `items`, which are the items of `list`. Those of a `PodList` need not repeat their kind for kubectl, but in
+    /// a List they do.
+    fn add(&mut self, list: &Value, items: &[Value]) {
+        for item in items {
+            let item = with_kind(item, list);
+            let has = |key: &str| item.get(key).is_some_and(Value::is_string);
+            self.have_kinds &= has("kind") && has("apiVersion");
+            match list_of(&item) {
+                Some(inner) => self.add(&item, inner),
+                None if item.is_object() => self.texts.push(json_text(&item)),
+                None => self.are_objects = false,
+            }
         }
     }
-    Some(all)
 }
 
 /// An item with the kind and API version that its list implies, if it has neither.

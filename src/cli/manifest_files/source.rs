@@ -130,6 +130,18 @@ impl Source {
         ReadError::NotText { problem, hint: hint.unwrap_or_default() }
     }
 
+    /// A problem at a place of a document, which is counted from 0; line and column are counted from 1.
+    pub(in crate::cli) fn problem_at(
+        &self,
+        severity: Severity,
+        document: usize,
+        (line, column): (usize, usize),
+        what: &str,
+    ) -> Problem {
+        let text = format!("{self}: document {}, line {line}, column {column}: {what}", document + 1);
+        Problem { severity, document, at: Some((line, column)), text }
+    }
+
     /// An error of [`Self::read`] as a problem: what the command line names must be readable. Of what a search found,
     /// only what `kubectl` might apply counts.
     pub(in crate::cli) fn problem(&self, error: &ReadError) -> Problem {

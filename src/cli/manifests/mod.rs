@@ -307,8 +307,6 @@ impl DecidedInput {
     }
 
     fn add(&mut self, severity: Severity, document: &Document, at: (usize, usize), what: &str) {
-        let (number, (line, column)) = (document.index + 1, at);
-        let text = format!("{}: document {number}, line {line}, column {column}: {what}", self.source);
-        self.problems.push(Problem { severity, document: document.index, at: Some(at), text });
+        self.problems.push(self.source.problem_at(severity, document.index, at, what));
     }
 }

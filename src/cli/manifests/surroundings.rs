@@ -193,12 +193,10 @@ impl InputSurroundings {
         for ((_, object), (line, _)) in objects.into_iter().zip(places.by_ref()) {
             self.objects.push(Surrounding { object, place: format!("{source}, line {line}") });
         }
-        for ((severity, what), (line, column)) in bad.into_iter().zip(places) {
-            let text =
-                format!("{source}: document {}, line {line}, column {column}: {what}", document.index + 1);
-            let at = Some((line, column));
-            self.problems.push(Problem { severity, document: document.index, at, text });
-        }
+        let problems = bad.into_iter().zip(places);
+        self.problems.extend(
+            problems.map(|((severity, what), at)| source.problem_at(severity, document.index, at, &what)),
+        );
     }
 }
 

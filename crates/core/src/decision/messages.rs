@@ -29,7 +29,7 @@ pub(crate) struct ContainerLabel<'c> {
 impl fmt::Display for ContainerLabel<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, list, index } = *self;
-        if name.is_empty() { write!(f, "{}[{index}]", list.as_str()) } else { f.write_str(&quote(name)) }
+        f.write_str(&if name.is_empty() { list.item(index) } else { quote(name) })
     }
 }
 

@@ -117,11 +117,7 @@ impl ContainerDecision<'_> {
     /// Name of the container, or its place such as `containers[0]` if it has none, as Knative allows.
     #[must_use]
     pub fn label(&self) -> Cow<'_, str> {
-        if self.name.is_empty() {
-            Cow::Owned(format!("{}[{}]", self.list.as_str(), self.index))
-        } else {
-            Cow::Borrowed(&self.name)
-        }
+        if self.name.is_empty() { Cow::Owned(self.list.item(self.index)) } else { Cow::Borrowed(&self.name) }
     }
 
     /// The meaning of the reason, for people.
@@ -166,6 +162,11 @@ impl ContainerList {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// The container with this index, for people: `containers[0]`.
+    pub(crate) fn item(self, index: usize) -> String {
+        format!("{}[{index}]", self.as_str())
     }
 }
 

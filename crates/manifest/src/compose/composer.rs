@@ -8,11 +8,11 @@ use std::ops::Range;
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
 use serde_json::{Map, Value, map::Entry};
 
-use super::flow_key;
+use super::flow_scalar;
 use super::open::{Key, Open, Values, merge_into};
 use crate::alias_budget::AliasBudget;
 use crate::error::ManifestError;
-use crate::text::{Cursor, line_end, line_start};
+use crate::text::{Cursor, first_text, line_end, line_start};
 use crate::tree::{KeyPosition, Node, NodeKind, Overridden, Pair, Style, Tree};
 use crate::{scalar, template};
 
@@ -84,7 +84,7 @@ impl<'s, 'b> Composer<'s, 'b> {
         let node = |kind, anchor, tagged| Node { start, end, anchor, tagged, kind };
         match event {
             Event::DocumentStart(marked, _) => {
-                self.start = start;
+                self.start = if marked { start } else { self.unmarked_start(start) };
                 self.marked = marked;
                 self.is_in_document = true;
                 self.anchors.clear();
@@ -114,6 +114,16 @@ impl<'s, 'b> Composer<'s, 'b> {
         }
         self.seen = self.seen.max(end);
         Ok(())
+    }
+
+    /// First byte of a document without `---`, which for the parser starts at `start`: if it is a block scalar, after the line
+    /// of its `|` or `>`.
+    fn unmarked_start(&self, start: usize) -> usize {
+        let mut text = first_text(self.source, self.seen);
+        while text < start && self.source.get(text..).is_some_and(|rest| rest.starts_with("...")) {
+            text = first_text(self.source, line_end(self.source, text));
+        }
+        text.min(start)
     }
 
     /// Refuses a name that go-yaml ends at a `:` or `?`, at which its value then begins.
@@ -283,15 +293,16 @@ impl<'s, 'b> Composer<'s, 'b> {
         tag: Option<&Tag>,
     ) -> Result<Value, ManifestError> {
         let at = range.start;
-        if self.is_key_in_flow() && flow_key::is_over_lines(self.source, &range) {
-            return Err(self.syntax(at, flow_key::MESSAGE.to_owned()));
+        if self.is_key_in_flow() && flow_scalar::is_key_over_lines(self.source, &range) {
+            return Err(self.syntax(at, flow_scalar::KEY_OVER_LINES.to_owned()));
         }
         let plain = |text: &str| {
             scalar::resolve(text)
                 .ok_or_else(|| self.syntax(at, format!("{text} is a number that Kubernetes cannot hold")))
         };
-        if style == ScalarStyle::Plain && self.is_in_flow() {
-            self.flow_scalar(&range, tag.is_some())?;
+        let is_plain_in_flow = style == ScalarStyle::Plain && self.is_in_flow();
+        if is_plain_in_flow && flow_scalar::is_split(self.source, &range, tag.is_some()) {
+            return Err(self.syntax(at, flow_scalar::SPLIT.to_owned()));
         }
         let Some(tag) = tag else {
             return if style == ScalarStyle::Plain { plain(&text) } else { Ok(Value::String(text.into())) };
@@ -313,27 +324,6 @@ impl<'s, 'b> Composer<'s, 'b> {
     fn is_key_in_flow(&self) -> bool {
         let is_key = |open: &Open| matches!(open.values, Values::Mapping { key: None, .. });
         self.open.last().is_some_and(|open| open.node.is_flow() && is_key(open))
-    }
-
-    /// Refuses an unquoted scalar between brackets that go-yaml splits otherwise (its `yaml_parser_fetch_next_token`
-    /// and `yaml_parser_scan_plain_scalar`): a `:` or `?` without white space beside it, and a tag, into
-    /// which it takes the comma.
-    fn flow_scalar(&self, range: &Range<usize>, tagged: bool) -> Result<(), ManifestError> {
-        let written = self.source.get(range.clone()).unwrap_or("");
-        let after = self.source.get(range.end..).unwrap_or("");
-        let question = written.starts_with('?')
-            || written.match_indices('?').any(|(at, _)| {
-                self.source
-                    .get(range.start + at + 1..)
-                    .is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n']))
-            });
-        let colon = written.starts_with(':')
-            || after.strip_prefix(':').is_some_and(|rest| rest.starts_with([',', '[', ']', '{', '}']));
-        if question || colon || (tagged && written.is_empty()) {
-            let message = "YAML parsers disagree about this text between brackets; put it in quotes";
-            return Err(self.syntax(range.start, message.to_owned()));
-        }
-        Ok(())
     }
 
     fn too_many_aliases(&self, at: usize) -> ManifestError {

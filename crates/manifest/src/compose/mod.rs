@@ -1,7 +1,7 @@
 //! Reads a part of a text into the trees of its documents.
 
 mod composer;
-mod flow_key;
+mod flow_scalar;
 mod json;
 mod open;
 

@@ -14,7 +14,7 @@ use crate::alias_budget::AliasBudget;
 use crate::compose::{compose, compose_json};
 use crate::error::ManifestError;
 use crate::kubectl::{self, NotRead, Parts};
-use crate::text::{Cursor, line_start};
+use crate::text::{Cursor, first_text, line_start};
 use crate::tree::{KeyPosition, Tree};
 use json::{JsonEnd, JsonError, JsonValues};
 use pieces::{Piece, pieces};
@@ -155,9 +155,7 @@ impl Scanner<'_, '_> {
     }
 
     fn unreadable(&mut self, start: usize, error: ManifestError) {
-        let text = self.source.get(start..).unwrap_or("");
-        let before = text.split_inclusive('\n').take_while(|line| pieces::is_blank_or_comment(line));
-        let line = self.cursor.forward(start + before.map(str::len).sum::<usize>()).line;
+        let line = self.cursor.forward(first_text(self.source, start)).line;
         self.found(Found { start, line, is_json: false, not_read: None, outcome: Err(error) });
     }
 

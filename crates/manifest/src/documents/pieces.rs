@@ -3,6 +3,8 @@
 use std::iter;
 use std::ops::Range;
 
+use crate::text::is_blank_or_comment_line;
+
 /// A part of a stream: mostly one document, from its `---` on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
@@ -62,7 +64,7 @@ fn first_piece(source: &str, start: usize) -> Option<Piece> {
             piece.content = if separator == Separator::Both { next } else { marker };
         } else if text.starts_with('%') {
             directives = directives.or(Some(at));
-        } else if !is_blank_or_comment(text) {
+        } else if !is_blank_or_comment_line(text) {
             is_empty = false;
             directives = None;
         }
@@ -81,12 +83,6 @@ fn separator(line: &str) -> Option<Separator> {
         (false, true) => Some(Separator::Yaml),
         (false, false) => None,
     }
-}
-
-/// Whether a line has nothing but white space and a comment.
-pub(super) fn is_blank_or_comment(line: &str) -> bool {
-    let text = line.trim_start_matches([' ', '\t', '\r', '\n']);
-    text.is_empty() || text.starts_with('#')
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ fn document() -> impl Strategy<Value = String> {
         Just("{\"m\": 1}"),
         Just("n: ]"),
         Just("..."),
+        Just("|"),
+        Just(">-"),
         Just("null"),
     ];
     proptest::collection::vec(line, 0..5)
@@ -75,9 +77,10 @@ fn bare(documents: Vec<Result<Document, UnreadableDocument>>, source: &str) -> V
     documents.into_iter().map(bare).collect()
 }
 
-/// Found by fuzzing: a document with an error behind it on its last line, and line ends that only YAML knows.
+/// Found by fuzzing: a document with an error behind it on its last line, line ends that only YAML knows, and block scalars
+/// after the end of a document.
 #[test]
-fn what_is_read_before_an_error_is_what_it_is_alone() {
+fn a_document_is_what_its_range_is_alone() {
     for source in [
         "---\n&y|rn05\n",
         "&items:\n 1.1\n# c\n  #  # d\n- - q=\n",
@@ -85,6 +88,8 @@ fn what_is_read_before_an_error_is_what_it_is_alone() {
         "|+\n  ?x\n :\ny\n",
         "a: |+\n  x\n ]\n",
         "a\n--- # b\nc\n\nd\r\r---\n# e\n--- # f\ng:\n h\n",
+        "a: 1\n...\n>-\n#\n",
+        "a: 1\n... # b\n\n# c\n! |2-\n\n  d\n...\n|\n# e\n...\n|\n",
     ] {
         let mut end = 0;
         for document in read(source) {

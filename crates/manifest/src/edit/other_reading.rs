@@ -48,16 +48,9 @@ pub(super) fn make(draft: &mut Draft<'_>, edit: &Edit) {
 fn trail<'t>(root: &'t Node, path: &[String]) -> Option<Vec<&'t Node>> {
     let mut trail = vec![root];
     for token in path.get(..path.len().checked_sub(1)?)? {
-        trail.push(child(trail.last()?, token)?);
+        trail.push(trail.last()?.child(token)?);
     }
     Some(trail)
-}
-
-fn child<'t>(node: &'t Node, token: &str) -> Option<&'t Node> {
-    match node.pair(token) {
-        Some(pair) => Some(&pair.value),
-        None => node.items().get(token.parse::<usize>().ok()?),
-    }
 }
 
 /// The edits of the first overridden pair on the path of an edit.
@@ -77,7 +70,7 @@ fn of_pair(draft: &Draft<'_>, anchors: &Anchors<'_>, edit: &Edit) -> Vec<Edit> {
             follow(&own.value, read, &mut path, rest, &edit.change, &mut found);
             return found;
         }
-        let Some(next) = child(node, token) else { return Vec::new() };
+        let Some(next) = node.child(token) else { return Vec::new() };
         node = next;
     }
     Vec::new()
