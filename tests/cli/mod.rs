@@ -18,6 +18,7 @@ mod integrations;
 mod kinds;
 mod limit_ranges;
 mod manifests;
+mod named_causes;
 mod observe;
 mod readings;
 mod reports;

@@ -50,6 +50,7 @@ mod pod_location;
 mod position;
 mod scalar;
 mod template;
+mod template_name;
 mod template_path;
 mod text;
 mod tree;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     json_pointer::json_pointer,
     kinds::{AddedKind, FoundPod, Kinds},
+    template_name::template_name,
     unknown_kind::{self, FoundContainers, Step, UnknownKind},
     workload_kind::WorkloadKind,
 };
@@ -22,6 +23,8 @@ pub struct PodLocation {
     pub name: String,
     /// Namespace of the object, if it has one.
     pub namespace: Option<String>,
+    /// The name of the pod template among those of the object, such as `replicatedJobs[workers]`, if there are several.
+    pub template: Option<String>,
     /// Whether the object is one of an `OpenShift` Template, whose parameters `oc process` fills in.
     pub is_in_template: bool,
     owner: Option<&'static str>,
@@ -32,6 +35,14 @@ impl PodLocation {
     #[must_use]
     pub fn pointer(&self) -> String {
         json_pointer(&self.path)
+    }
+
+    /// The pod or template in a message, of an object in `namespace`: `Deployment shop/api`.
+    #[must_use]
+    pub fn title(&self, namespace: &str) -> String {
+        let name = if self.name.is_empty() { "(without a name)" } else { &self.name };
+        let template = self.template.iter().flat_map(|template| [" ", template]).collect::<String>();
+        format!("{} {namespace}/{name}{template}", self.kind)
     }
 
     /// Whether the object is a pod, and not something that makes pods.
@@ -125,6 +136,7 @@ impl Search<'_> {
                 kind: kind.to_owned(),
                 name: name(),
                 namespace: namespace(),
+                template: (found.len() > 1).then(|| template_name(value, &pod.tokens)),
                 is_in_template: self.is_in_template,
                 owner: pod.pods_owner,
             });

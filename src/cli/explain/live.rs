@@ -53,7 +53,7 @@ struct Explained {
 
 impl Explained {
     fn object(&self) -> String {
-        format!("{} {}/{}", self.location.kind, self.namespace, self.location.name)
+        self.location.title(&self.namespace)
     }
 
     /// The origin of a container's value, by the status annotation.
@@ -288,6 +288,7 @@ fn report(all: &[Explained], resolver: &PolicyResolver) -> Value {
             "kind": one.location.kind,
             "namespace": one.namespace,
             "name": one.location.name,
+            "template": one.location.template,
             "containers": one.decision.containers.iter().map(container_report).collect::<Vec<_>>(),
             "warnings": one.decision.warnings.iter().map(|warning| &warning.text).collect::<Vec<_>>(),
             "notCalled": not_called(one),

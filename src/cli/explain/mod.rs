@@ -189,6 +189,7 @@ fn json_report(all: &[Explained]) -> Value {
                 "kind": one.location.kind,
                 "namespace": one.namespace,
                 "name": one.location.name,
+                "template": one.location.template,
                 "containers": one.decision.containers.iter().map(container_report).collect::<Vec<_>>(),
                 "warnings": one.decision.warnings.iter().map(|warning| &warning.text).collect::<Vec<_>>(),
             })

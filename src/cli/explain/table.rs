@@ -67,7 +67,9 @@ fn why(container: &ContainerDecision<'_>) -> String {
     let reason = container.outcome.reason;
     let Some(value) = container.outcome.value else {
         let rule = container.reason_rule.as_ref().map(|rule| format!(" (rule {rule})")).unwrap_or_default();
-        return format!("{}{rule}", container.explanation());
+        let is_stale = container.existing.as_ref().is_some_and(|existing| existing.injected);
+        let stays = if is_stale { "; its GOMEMLIMIT was injected earlier and stays" } else { "" };
+        return format!("{}{rule}{stays}", container.explanation());
     };
     let level = level_text(value.level().as_str(), container.value_rule.as_deref());
     let by_rule =

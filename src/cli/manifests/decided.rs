@@ -86,8 +86,7 @@ pub(in crate::cli) struct Decided {
 impl Decided {
     /// `Deployment shop/api`.
     pub(in crate::cli) fn object(&self) -> String {
-        let name = if self.location.name.is_empty() { "(without a name)" } else { &self.location.name };
-        format!("{} {}/{name}", self.location.kind, self.namespace)
+        self.location.title(&self.namespace)
     }
 
     /// Notes which `LimitRange` objects gave containers their memory limits.

@@ -5,8 +5,8 @@ use crate::{
         compute::compute,
         memory_volumes::MemoryVolumes,
         messages::{
-            ContainerLabel, RepairResult, container_warning, invalid_limit_message, limit_message,
-            stale_value_warning, user_value_message,
+            ContainerLabel, RepairResult, container_warning, invalid_limit_message, invalid_sharer_message,
+            limit_message, opted_out_by_label, opted_out_message, stale_value_warning, user_value_message,
         },
         outcome::{ComputedValue, ContainerDecision, ContainerList, EnvTarget, Outcome},
         owned_values::{OwnedValue, OwnedValues, Repaired, ValueSource},
@@ -118,11 +118,11 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
                 problem: existing.problem.unwrap_or_default().to_owned(),
                 entries: container.env.gomemlimit_indexes.len(),
             }),
-            existing,
+            existing: existing.or_else(|| own.filter(|_| value.is_none()).map(ExistingValue::injected)),
             opaque: container.env.opaque(),
             detail: problem
                 .or_else(|| (env_from == Some(EnvFrom::Skip)).then(|| ENV_FROM_RESPECTED.to_owned()))
-                .or_else(|| self.limit_message(reason)),
+                .or_else(|| self.reason_message(reason)),
         }
     }
 
@@ -130,13 +130,18 @@ impl<'d, 'a> ContainerDecider<'d, 'a> {
         ContainerLabel { name: &self.container.name, list: self.list, index: self.index }
     }
 
-    /// The meaning of a reason for the memory limit of the container.
-    fn limit_message(&self, reason: Reason) -> Option<String> {
+    /// The meaning of a reason for the container: the setting by which it has opted out, or what is wrong with its memory limit.
+    fn reason_message(&self, reason: Reason) -> Option<String> {
         let text = self.container.resources.memory_limit().or(self.pod.values.pod_memory_limit());
-        if reason == Reason::InvalidLimit {
-            return invalid_limit_message(text?, self.pod.is_in_template);
+        match reason {
+            Reason::OptedOut if self.pod.pod_reason.is_some() => Some(opted_out_by_label()),
+            Reason::OptedOut => Some(opted_out_message(self.precedence.mode(), &self.container.name)),
+            Reason::InvalidLimit => invalid_limit_message(text?, self.pod.is_in_template).or_else(|| {
+                let (name, text) = self.pod.values.invalid_sharer()?;
+                invalid_sharer_message(name, text, self.pod.is_in_template)
+            }),
+            _ => limit_message(reason, text, self.limit, self.precedence.min_limit().0),
         }
-        limit_message(reason, text, self.limit, self.precedence.min_limit().0)
     }
 
     /// A warning about volumes in memory that take more than GOMEMLIMIT leaves: the computed value, or a sound value of

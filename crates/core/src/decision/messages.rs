@@ -8,10 +8,12 @@ use crate::{
         owned_values::{OwnedValue, ValueSource},
         user_value::ValueProblem,
     },
+    names::{DOMAIN, INJECT_LABEL},
     pod::containers::Container,
     quantity,
     quote::quote,
     reason::Reason,
+    settings::{level::Level, precedence::ChosenMode},
     units::human,
     value::limit::Limit,
     warning::{Warning, WarningKind},
@@ -75,6 +77,35 @@ pub(crate) fn invalid_limit_message(text: &str, is_in_template: bool) -> Option<
     }
     let meant = quantity::suggestion(text).map(|meant| format!("; did you mean {meant}?"));
     Some(format!("{limit} {problem}{}", meant.unwrap_or_default()))
+}
+
+/// The message about another container whose memory limit is no quantity, so that this one's part of the pod's is not known.
+pub(crate) fn invalid_sharer_message(name: &str, text: &str, is_in_template: bool) -> Option<String> {
+    let message = invalid_limit_message(text, is_in_template)?;
+    Some(format!(
+        "what is left of the pod's memory limit is not known: in container {}, {message}",
+        quote(name)
+    ))
+}
+
+/// The message about a pod that has opted out by its label.
+pub(crate) fn opted_out_by_label() -> String {
+    format!("opted out by the label {}", quote(INJECT_LABEL))
+}
+
+/// The message about a container that has opted out by this mode. A rule is named beside it.
+pub(crate) fn opted_out_message(chosen: ChosenMode, container: &str) -> String {
+    let setting = chosen.setting().as_str();
+    let key = format!("{DOMAIN}/{setting}");
+    match chosen.level {
+        Level::Container => {
+            format!("opted out by the annotation {}", quote(&format!("{setting}.{DOMAIN}/{container}")))
+        }
+        Level::Pod => format!("opted out by the annotation {}", quote(&key)),
+        Level::Rule => "opted out by a rule of the policy file".to_owned(),
+        Level::Namespace => format!("opted out by the annotation {} of the namespace", quote(&key)),
+        Level::Default => format!("opted out by --{setting}=off"),
+    }
 }
 
 /// What a text waits for, if it is a placeholder.

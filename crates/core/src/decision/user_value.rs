@@ -5,7 +5,10 @@ use std::{borrow::Cow, fmt};
 use serde::Serialize;
 
 use crate::{
-    decision::resolver::{Resolver, Unexpanded, Unresolved},
+    decision::{
+        owned_values::OwnedValue,
+        resolver::{Resolver, Unexpanded, Unresolved},
+    },
     pod::{
         containers::{Container, Spec},
         env::{EnvVar, Opaque, ResourceFieldRef},
@@ -15,7 +18,7 @@ use crate::{
     value::{
         fit::{self, FitToLimit},
         go_limit::GoLimit,
-        limit::{Limit, PodLimits},
+        limit::{Limit, PodLimits, invalid_sharer},
     },
 };
 
@@ -172,6 +175,11 @@ impl<'p, 'a> PodValues<'p, 'a> {
         }
     }
 
+    /// The first container whose memory limit is no quantity, so that what is left of the pod's is not known, and its text.
+    pub(crate) fn invalid_sharer(self) -> Option<(&'p str, &'p str)> {
+        invalid_sharer(self.spec)
+    }
+
     /// The text of the pod-level memory limit.
     pub(crate) fn pod_memory_limit(self) -> Option<&'p str> {
         self.spec.resources.memory_limit()
@@ -208,7 +216,7 @@ impl Existing<'_, '_> {
     }
 }
 
-/// A GOMEMLIMIT of the user.
+/// A GOMEMLIMIT that is in `env`: of the user, or an earlier one of this program that stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExistingValue {
     /// Its text; a reference in words. That to a ConfigMap, a Secret or a field is put in words only by
@@ -218,12 +226,23 @@ pub struct ExistingValue {
     pub bytes: Option<u64>,
     /// The problem: one of the words of `ValueProblem::as_str`.
     pub problem: Option<&'static str>,
+    /// Whether this program wrote it.
+    pub injected: bool,
+}
+
+impl ExistingValue {
+    /// An earlier value of this program.
+    pub(crate) fn injected(own: &OwnedValue) -> Self {
+        let (value, bytes) = (own.source.text().into_owned(), Some(own.source.bytes()));
+        Self { value, bytes, problem: None, injected: true }
+    }
 }
 
 impl From<&Existing<'_, '_>> for ExistingValue {
     fn from(existing: &Existing<'_, '_>) -> Self {
         let problem = existing.problem.as_ref().map(ValueProblem::as_str);
-        Self { value: display(existing.entry, existing.container), bytes: existing.bytes(), problem }
+        let value = display(existing.entry, existing.container);
+        Self { value, bytes: existing.bytes(), problem, injected: false }
     }
 }
 

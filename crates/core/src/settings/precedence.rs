@@ -24,6 +24,16 @@ pub(crate) struct ChosenMode {
     by: SettingKey,
 }
 
+impl ChosenMode {
+    /// The setting that gave it.
+    pub(crate) fn setting(self) -> Setting {
+        match self.by {
+            SettingKey::Off => Setting::Ratio,
+            SettingKey::Setting(setting) => setting,
+        }
+    }
+}
+
 /// The levels that apply to one container, the strongest first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Precedence<'s> {

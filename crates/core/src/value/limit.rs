@@ -79,11 +79,24 @@ impl PodLimits {
     }
 }
 
+/// The containers that share a pod-level limit: all that run at the same time.
+fn sharers<'s, 'a>(spec: &'s Spec<'a>) -> impl Iterator<Item = &'s Container<'a>> {
+    let sidecars = spec.init_containers.iter().filter(|container| container.is_sidecar());
+    sidecars.chain(spec.containers.iter())
+}
+
+/// The first container whose own memory limit makes what is left of the pod's [`Limit::Invalid`], and the text of that limit.
+pub(crate) fn invalid_sharer<'s>(spec: &'s Spec<'_>) -> Option<(&'s str, &'s str)> {
+    sharers(spec).find_map(|container| {
+        let text = container.resources.memory_limit()?;
+        quantity::parse(text).is_err().then_some((&*container.name, text))
+    })
+}
+
 fn remainder(pod: Limit, spec: &Spec<'_>) -> Limit {
     let Limit::Own(mut left) = pod else { return pod };
-    let sidecars = spec.init_containers.iter().filter(|container| container.is_sidecar());
     let mut without_own = 0;
-    for container in sidecars.chain(spec.containers.iter()) {
+    for container in sharers(spec) {
         match Limit::parse(container.resources.memory_limit()) {
             Limit::Own(bytes) => left = left.saturating_sub(bytes),
             Limit::Invalid => return Limit::Invalid,
