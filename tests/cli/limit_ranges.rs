@@ -154,6 +154,30 @@ fn a_limit_range_of_a_template_counts() {
     assert!(rows[0].starts_with("app 256Mi 230.4Mi injected"), "{rows:?}");
 }
 
+#[test]
+fn rivals_are_named_once_for_all_templates_of_an_object() {
+    let directory = tempfile::tempdir().unwrap();
+    let job = |name: &str| {
+        format!(
+            "{{name: {name}, template: {{spec: {{template: {{spec: {{containers: [{{name: app}}]}}}}}}}}}}"
+        )
+    };
+    write(
+        directory.path(),
+        "a.yaml",
+        &format!(
+            "{{apiVersion: jobset.x-k8s.io/v1alpha2, kind: JobSet, metadata: {{name: train, namespace: shop}}, spec: \
+             {{replicatedJobs: [{}, {}]}}}}",
+            job("leader"),
+            job("workers")
+        ),
+    );
+    write(directory.path(), "b.yaml", &limit_range("small", ", namespace: shop", "128Mi"));
+    write(directory.path(), "c.yaml", &limit_range("large", ", namespace: shop", "1Gi"));
+    let (rows, warnings) = explained(directory.path(), &[]);
+    assert_eq!((rows.len(), warnings.lines().count()), (2, 1), "{warnings}");
+}
+
 /// As of two overlays: only one of them is there in a cluster.
 #[test]
 fn two_objects_with_one_name_are_a_warning() {

@@ -243,7 +243,9 @@ impl Decider<'_> {
         for location in locations {
             match self.pod(&document.value, location, &policy) {
                 Ok(one) => {
-                    if let Some(text) = one.rival_limit_ranges(self.surroundings) {
+                    // The templates of one object have the same.
+                    let rival = one.rival_limit_ranges(self.surroundings);
+                    if let Some(text) = rival.filter(|text| found.iter().all(|(_, other)| other != text)) {
                         found.push((Severity::Warning, text));
                         paths.push(one.location.path.clone());
                     }
